@@ -1,0 +1,59 @@
+"""Talk to any HTTP API in plain English, from its OpenAPI description."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nlapi.api import build, call, load, plan, tools
+    from nlapi.client.message import Request, Result
+    from nlapi.errors import NlapiError
+    from nlapi.openapi.issue import Issue
+    from nlapi.openapi.spec import Effect, Operation, Spec
+    from nlapi.tools.plan import Plan
+    from nlapi.tools.tool import Call, Tool
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    **dict.fromkeys(("load", "tools", "build", "call", "plan"), "nlapi.api"),
+    **dict.fromkeys(("Request", "Result"), "nlapi.client.message"),
+    **dict.fromkeys(("Effect", "Operation", "Spec"), "nlapi.openapi.spec"),
+    **dict.fromkeys(("Call", "Tool"), "nlapi.tools.tool"),
+    "NlapiError": "nlapi.errors",
+    "Issue": "nlapi.openapi.issue",
+    "Plan": "nlapi.tools.plan",
+}
+
+__all__ = [
+    "Call",
+    "Effect",
+    "Issue",
+    "NlapiError",
+    "Operation",
+    "Plan",
+    "Request",
+    "Result",
+    "Spec",
+    "Tool",
+    "build",
+    "call",
+    "load",
+    "plan",
+    "tools",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when they are first used, so that `import nlapi` costs next to nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nlapi' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,66 @@
+"""What the loop tells the world, one frozen value at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nlapi.client.message import Request
+from nlapi.openapi.spec import Effect
+from nlapi.tools.plan import Conversation, Plan, Step
+from nlapi.tools.tool import Call, Missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A piece of the planner's text, as it comes."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The planner has made a plan; `planner` is its name."""
+
+    plan: Plan
+    planner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """A call is built and judged, and nothing of it is sent yet.
+
+    `curl` has its secrets left out; `asks` says consent will be sought, `reason` why, where it is not plain.
+    """
+
+    call: Call
+    request: Request
+    effect: Effect
+    curl: str
+    asks: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped:
+    """A call is over, one way or the other."""
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """The turn stopped because the user has to give something first."""
+
+    missing: tuple[Missing, ...]
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The turn is over. `text` is the planner's answer; `conversation` holds everything that happened."""
+
+    text: str
+    conversation: Conversation
+
+
+Event = Said | Planned | Proposed | Stepped | Needed | Answered

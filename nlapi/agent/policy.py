@@ -1,0 +1,133 @@
+"""Decides which calls run, which ask first and which never run; pure, a function of the call and what came before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any
+
+from nlapi.openapi.spec import Effect
+from nlapi.tools.plan import Conversation, Outcome, Step
+from nlapi.tools.tool import Call
+
+OUTCOME_UNKNOWN = "outcome unknown"
+"""How the message of a Step begins when its call may have been carried out and no complete answer came."""
+
+_SHORTEST_SECRET = 8
+"""A shorter credential is a stand-in such as "demo", and would be found inside ordinary words."""
+
+_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+
+
+class Verdict(StrEnum):
+    RUN = "run"
+    ASK = "ask"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A verdict and, for anything that is not plain, its reason in words a user and a planner can read."""
+
+    verdict: Verdict
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What may be done without asking.
+
+    A READ runs; a WRITE or DESTROY asks, and runs unasked when `yes` gives consent in advance. `never` are globs of
+    operation ids. When someone is there (`interactive`), a plan whose confidence is under `ask_below` asks for READs
+    too.
+
+    What an API answers is untrusted, and a read is a channel as well as a write. So once one API has answered, a change
+    to another API asks even under `yes`, and so does a READ there whose arguments the user did not give; `across`
+    gives consent to both in advance. A change without a known outcome is never repeated unasked. A call that carries
+    one of `secrets`, or a `${VARIABLE}` in the hope that something expands it, is never sent.
+    """
+
+    yes: bool = False
+    across: bool = False
+    interactive: bool = True
+    never: tuple[str, ...] = ()
+    ask_below: float = 0.0
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def judge(
+        self, call: Call, conversation: Conversation, *, confidence: float = 1.0, during: tuple[Step, ...] = ()
+    ) -> Judgement:
+        """The judgement on one call; `during` are the steps already taken in the round that is under way."""
+        refusal = self._refusal(call)
+        if refusal:
+            return Judgement(verdict=Verdict.NEVER, reason=refusal)
+        earlier = (*(step for turn in conversation.turns for step in turn.steps), *during)
+        crossing = "" if self.across else _crossing(call, conversation, earlier)
+        if call.tool.effect is Effect.READ:
+            if self.interactive and confidence < self.ask_below:
+                return Judgement(verdict=Verdict.ASK, reason=f"the planner is not sure (confidence {confidence:.2f})")
+            return Judgement(verdict=Verdict.ASK, reason=crossing) if crossing else Judgement(verdict=Verdict.RUN)
+        reason = _repeated(call, earlier) or crossing
+        if self.yes and not reason:
+            return Judgement(verdict=Verdict.RUN, reason="consent was given in advance")
+        return Judgement(verdict=Verdict.ASK, reason=reason)
+
+    def _refusal(self, call: Call) -> str:
+        """Why the call must not be sent at all; "" when it may."""
+        if any(fnmatchcase(call.operation_id, pattern) for pattern in self.never):
+            return f"{call.operation_id} is on the list of operations that never run"
+        for text in _strings(call.arguments):
+            if any(secret in text for secret in self.secrets if len(secret) >= _SHORTEST_SECRET):
+                return "its arguments carry a credential, and credentials never travel in arguments"
+            if _VARIABLE.fullmatch(text.strip()):
+                return f"the argument {text.strip()} names a variable, and variables are not expanded in arguments"
+        return ""
+
+
+def _crossing(call: Call, conversation: Conversation, earlier: tuple[Step, ...]) -> str:
+    """Says that data of one API may be on its way to another; "" when that cannot be.
+
+    Taint follows the order of the calls and not equal text: a value can be reworded or encoded on its way.
+    """
+    spec = call.tool.operation.spec
+    read = next(
+        (step for step in earlier if step.result is not None and step.call.tool.operation.spec is not spec), None
+    )
+    if read is None:
+        return ""
+    if call.tool.effect is Effect.READ and not _unknown_texts(call, conversation):
+        return ""
+    return f"it may carry what {read.call.tool.operation.spec.title} answered to {spec.title}"
+
+
+def _unknown_texts(call: Call, conversation: Conversation) -> list[str]:
+    """The texts among the arguments that neither the user nor the description gave."""
+    given = " ".join((*(turn.question for turn in conversation.turns), *_strings(conversation.known))).casefold()
+    described = set(_strings(call.tool.input_schema))
+    return [text for text in _strings(call.arguments) if text not in described and text.casefold() not in given]
+
+
+def _repeated(call: Call, earlier: tuple[Step, ...]) -> str:
+    """Says that the same change has been tried and may have been carried out; "" when it has not."""
+    for step in earlier:
+        unknown = step.outcome is Outcome.FAILED and step.message.startswith(OUTCOME_UNKNOWN)
+        if unknown and step.call.operation_id == call.operation_id and step.call.arguments == call.arguments:
+            return "the same change got no complete answer before and may have been carried out"
+    return ""
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every text in a JSON value. Keys are left out; so are small numbers, as a page size is nobody's data."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, (int, float)) and abs(value) >= 10_000:
+        yield str(value)

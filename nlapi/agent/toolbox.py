@@ -1,0 +1,114 @@
+"""Chooses the few tools that a conversation is likely to need, under names that stay the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from nlapi.openapi.spec import Operation, Spec
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.index import Index
+from nlapi.tools.tool import Tool
+
+FEW = 40
+"""Up to this many operations are all sent: a model chooses worse, and costs more, past 30 to 50 tools."""
+LIKELIEST = 20
+FOUND = 8
+
+FIND = "find_operations"
+_FIND_TOOL = {
+    "name": FIND,
+    "description": "Find operations of the API by what they do. What is found can be called as a tool from then on.",
+    "input_schema": {
+        "type": "object",
+        "properties": {
+            "query": {"type": "string", "description": "a few English words: the action and the thing, `pause campaign`"}
+        },
+        "required": ["query"],
+        "additionalProperties": False,
+    },
+}
+
+
+class Toolbox:
+    """The tools of one or more Specs. With several Specs a tool's name begins with that of its API."""
+
+    def __init__(self, specs: Sequence[Spec], compile: Callable[[Operation], Tool] = compile_tool) -> None:
+        self.specs = tuple(specs)
+        self.operations = tuple(operation for spec in specs for operation in spec.operations)
+        self._compile = compile
+        self._prefixes = _prefixes(self.specs)
+
+    @property
+    def searched(self) -> bool:
+        """Are there so many operations that only some are sent?"""
+        return len(self.operations) > FEW
+
+    @cached_property
+    def _index(self) -> Index:
+        return Index(self.operations)
+
+    def tool(self, operation: Operation) -> Tool:
+        """The tool of an operation, under its name in this toolbox."""
+        tool = self._compile(operation)
+        prefix = self._prefixes.get(operation.spec)
+        return replace(tool, name=_joined(prefix, tool.name)) if prefix else tool
+
+    def choose(self, queries: Iterable[str], used: Iterable[Operation] = ()) -> dict[str, Tool]:
+        """Tools by name: all of them when they are few, else the likeliest for each query and those already used.
+
+        The order is that of the queries, so that what is added later comes last (and the prompt cache holds).
+        """
+        chosen: dict[Operation, None] = dict.fromkeys(() if self.searched else self.operations)
+        if self.searched:
+            for query in queries:
+                chosen |= dict.fromkeys(self._search(query, LIKELIEST))
+            chosen |= dict.fromkeys(used)
+        tools = (self.tool(operation) for operation in chosen if operation.usable)
+        return {tool.name: tool for tool in tools}
+
+    def find(self, query: str) -> tuple[Tool, ...]:
+        """What `find_operations` finds."""
+        return tuple(self.tool(operation) for operation in self._search(query, FOUND) if operation.usable)
+
+    def found(self, query: str) -> str:
+        """What the model is told of it, as JSON."""
+        found = [
+            {
+                "tool": tool.name,
+                "does": tool.operation.summary or tool.description[:200],
+                "request": f"{tool.operation.method} {tool.operation.path}",
+            }
+            for tool in self.find(query)
+        ]
+        if found:
+            return json.dumps({"found": found}, ensure_ascii=False)
+        tags = dict.fromkeys(tag for operation in self.operations for tag in operation.tags)
+        return json.dumps({"found": [], "try words such as": list(tags)[:40]}, ensure_ascii=False)
+
+    def definitions(self, tools: Iterable[Tool]) -> list[dict[str, Any]]:
+        """The tools as the Messages API takes them."""
+        return [*([_FIND_TOOL] if self.searched else []), *(tool.as_dict("anthropic") for tool in tools)]
+
+    def _search(self, query: str, k: int) -> list[Operation]:
+        return [operation for operation, _ in self._index.search(query, k)]
+
+
+def _prefixes(specs: tuple[Spec, ...]) -> dict[Spec, str]:
+    """A short name for each Spec, from its title; none when there is only one."""
+    prefixes: dict[Spec, str] = {}
+    for number, spec in enumerate(specs, 1):
+        word = re.sub(r"[^a-z0-9]+", "_", spec.title.lower()).strip("_")[:16].rstrip("_") or "api"
+        prefixes[spec] = word if word not in prefixes.values() else f"{word}{number}"
+    return prefixes if len(specs) > 1 else {}
+
+
+def _joined(prefix: str, name: str) -> str:
+    """`prefix_name` in at most 64 characters; a hash keeps names apart that had to be cut."""
+    whole = f"{prefix}_{name}"
+    return whole if len(whole) <= 64 else f"{whole[:55]}_{hashlib.sha256(whole.encode()).hexdigest()[:8]}"

@@ -1,0 +1,81 @@
+"""The public functions: load, tools, build, call, plan. All synchronous."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nlapi.client.message import Request, Result
+    from nlapi.openapi.spec import Spec
+    from nlapi.tools.plan import Plan
+    from nlapi.tools.tool import Tool
+
+
+def load(source: str | PathLike[str]) -> Spec:
+    """The Spec in an OpenAPI description.
+
+    `source` is a path, an http(s) URL, "-" for standard input, or the name of a bundled description such as "ads".
+    DescriptionError when it cannot be read; what is wrong inside it is in `Spec.issues`.
+    """
+    from nlapi.openapi.document import read
+    from nlapi.openapi.fetch import fetch
+    from nlapi.openapi.parse import parse
+
+    fetched = fetch(fspath(source))
+    return parse(read(fetched.data, fetched.source))
+
+
+def tools(spec: Spec) -> tuple[Tool, ...]:
+    """A Tool for each operation of a Spec that can be converted; `spec.issues` names the others."""
+    from nlapi.tools.compile import tools
+
+    return tools(spec)
+
+
+def build(spec: Spec, operation: str, arguments: Mapping[str, Any], *, base_url: str | None = None) -> Request:
+    """The Request that an operation's arguments ask for. Pure: nothing is sent, no credential is added.
+
+    `arguments` go by the names in the tool's `input_schema`. ArgumentError when they break it.
+    """
+    from nlapi.tools.compile import compile_tool
+    from nlapi.tools.run import Target, prepare
+    from nlapi.tools.tool import Call
+
+    call = Call(tool=compile_tool(spec.operation(operation)), arguments=arguments)
+    return prepare(call, Target(spec=spec, base_url=base_url)).request
+
+
+def call(
+    spec: Spec,
+    operation: str,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    base_url: str | None = None,
+    auth: Mapping[str, str] | None = None,
+    yes: bool = False,
+) -> Result:
+    """Call an operation and return its answer, whatever its status.
+
+    `auth` maps the id of a security scheme to its credential; `yes` is your consent to a write. Raises ArgumentError,
+    CredentialError or ConsentError before anything is sent, SendError when no complete answer came.
+    """
+    import asyncio
+
+    from nlapi.tools.compile import compile_tool
+    from nlapi.tools.run import Prepared, Target, run
+    from nlapi.tools.tool import Call
+
+    async def consent(_: Prepared) -> bool:
+        return yes
+
+    wanted = Call(tool=compile_tool(spec.operation(operation)), arguments=dict(arguments or {}))
+    return asyncio.run(run(wanted, Target(spec=spec, base_url=base_url, credentials=dict(auth or {})), consent))
+
+
+def plan(question: str, spec: Spec, *, known: Mapping[str, Any] | None = None) -> Plan:
+    """What the embedded planner makes of a question: no model, no network. `known` are values by argument name."""
+    from nlapi.offline.planner import OfflinePlanner
+
+    return OfflinePlanner((spec,)).plan(question, known=known)

@@ -1,0 +1,112 @@
+"""Where a URL leads: its origin, its request target, and whether that is in a private network."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from nlapi.errors import UsageError
+
+_URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<target>[^#]*)", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@\\<>]+)(?::(?P<port>\d{0,5}))?")
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """An http(s) URL, taken apart without rewriting it. `target` is what stands in the request line (RFC 9112 §3.2.1).
+
+    `host` is in lower case and ASCII, an IPv6 address without its brackets.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        return self.scheme, self.host, self.port
+
+    @property
+    def authority(self) -> str:
+        """Host and port as in a Host header: brackets for IPv6, no default port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def site(self) -> str:
+        """`http://host:port`, for messages."""
+        return f"{self.scheme}://{self.authority}"
+
+    @property
+    def path(self) -> str:
+        """The target without its query, which may hold keys; for messages."""
+        return self.target.partition("?")[0]
+
+    @property
+    def is_loopback(self) -> bool:
+        address = _ip(self.host)
+        if address is None:
+            return self.host == "localhost" or self.host.endswith(".localhost")
+        return address.is_loopback or address.is_unspecified
+
+
+def parse(url: str) -> Address:
+    """The Address of an absolute http(s) URL. UsageError when it is not one, or holds a password."""
+    found = _URL.match(url)
+    if any(char <= " " or char == "\x7f" for char in url) or not found:
+        raise UsageError(f"not an http(s) URL: {url[:200]!r}", hint="give a base URL such as https://api.example.com")
+    scheme, authority, target = found["scheme"].lower(), found["authority"], found["target"]
+    if "@" in authority:
+        raise UsageError("a URL with a user name or password in it is not sent", hint="use --auth SCHEME=VALUE")
+    parts = _AUTHORITY.fullmatch(authority)
+    if not parts or int(parts["port"] or 0) > 65535:
+        raise UsageError(f"{authority[:200]!r} is not a host and port")
+    host = _ascii(parts["host"].strip("[]").lower())
+    port = int(parts["port"] or 0) or _PORTS[scheme]
+    target = target if target.startswith("/") else f"/{target}"
+    return Address(scheme=scheme, host=host, port=port, target=_percent(target))
+
+
+def origin(url: str) -> tuple[str, str, int] | None:
+    """(scheme, host, port) of a URL; None when it is not an absolute http(s) URL."""
+    try:
+        return parse(url).origin
+    except UsageError:
+        return None
+
+
+def is_public(address: str) -> bool:
+    """Is this IP address one of the public Internet?"""
+    ip = _ip(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or ip.sixtofour or ip
+    return ip is not None and ip.is_global and not ip.is_multicast
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _ascii(host: str) -> str:
+    if host.isascii():
+        return host
+    import idna
+
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        raise UsageError(f"{host[:200]!r} is not a host name") from None
+
+
+def _percent(target: str) -> str:
+    """Characters outside ASCII percent-encoded as UTF-8; every other character as it is."""
+    if target.isascii():
+        return target
+    return "".join(char if char.isascii() else quote(char.encode("utf-8", "replace")) for char in target)

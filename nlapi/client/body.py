@@ -1,0 +1,143 @@
+"""A request body from its value: JSON, forms, multipart, text and bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from nlapi.client.message import File, is_json
+from nlapi.client.style import compact, deep, is_list, scalar
+from nlapi.errors import ArgumentError
+from nlapi.openapi.spec import Encoding, Media, Schema, Spec
+
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+DEFAULT = Encoding()
+
+
+def write(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
+    """The content type and the bytes of a body. ArgumentError when the media type cannot hold the value."""
+    essence = media.content_type.partition(";")[0].strip().lower()
+    if is_json(media.content_type) or essence in ("*/*", "application/*"):
+        content_type = media.content_type if is_json(media.content_type) else "application/json"
+        return content_type, _utf8(compact(value))
+    if essence == FORM:
+        return media.content_type, _form(media, _object(value, essence))
+    if essence == MULTIPART:
+        return _multipart(media, _object(value, essence), spec)
+    if isinstance(value, File):
+        return media.content_type, value.data
+    if isinstance(value, Mapping) or is_list(value):
+        raise ArgumentError(f"nlapi cannot write {essence} from an object", hint="give the body as text")
+    return media.content_type if "*" not in essence else "application/octet-stream", _utf8(scalar(value))
+
+
+def _object(value: Any, essence: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ArgumentError(f"a body of type {essence} is written from an object")
+    return value
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ArgumentError("the body holds half a character (a lone surrogate)") from None
+
+
+def _form(media: Media, value: Mapping[str, Any]) -> bytes:
+    pairs = [pair for name, item in value.items() for pair in _fields(name, item, media.encoding.get(name, DEFAULT))]
+    try:
+        return urlencode(pairs).encode()
+    except UnicodeEncodeError:
+        raise ArgumentError("the body holds half a character (a lone surrogate)") from None
+
+
+def _fields(name: str, value: Any, encoding: Encoding) -> Iterator[tuple[str, str]]:
+    """The fields of one property of a form (OpenAPI 3.1.1 §4.8.15): lists repeat, objects are JSON unless styled."""
+    if value is None:
+        return
+    explode = encoding.explode if encoding.explode is not None else encoding.style in (None, "form", "deepObject")
+    styled = encoding.style is not None or encoding.explode is not None
+    if encoding.style == "deepObject":
+        yield from deep(name, value)
+    elif is_list(value):
+        items = [scalar(item) for item in value if item is not None]
+        separator = {"spaceDelimited": " ", "pipeDelimited": "|"}.get(encoding.style or "", ",")
+        yield from ((name, item) for item in items) if explode else iter(((name, separator.join(items)),))
+    elif isinstance(value, Mapping) and styled:
+        pairs = [(key, scalar(item)) for key, item in value.items() if item is not None]
+        yield from pairs if explode else ((name, ",".join(part for pair in pairs for part in pair)),)
+    else:
+        yield name, scalar(value)
+
+
+def _multipart(media: Media, value: Mapping[str, Any], spec: Spec) -> tuple[str, bytes]:
+    """RFC 7578. The boundary is made from the parts, so that the same values always give the same bytes."""
+    schema = spec.follow(media.schema)
+    properties = _properties(schema, spec)
+    parts = [
+        part
+        for name, item in value.items()
+        for part in _parts(name, item, spec.follow(properties.get(name, {})), media.encoding.get(name, DEFAULT), spec)
+    ]
+    boundary = f"nlapi-{hashlib.sha256(b''.join(parts)).hexdigest()[:32]}"
+    body = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts)
+    return f"{MULTIPART}; boundary={boundary}", body + b"--%b--\r\n" % boundary.encode()
+
+
+def _properties(schema: Any, spec: Spec) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    for part in schema.get("allOf", ()):
+        found.update(_properties(spec.follow(part), spec))
+    return {**found, **schema.get("properties", {})}
+
+
+def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec) -> Iterator[bytes]:
+    if value is None:
+        return
+    if is_list(value):
+        items = spec.follow(schema.get("items", {}))
+        for item in value:
+            yield from _parts(name, item, items, encoding, spec)
+        return
+    content_type = (encoding.content_type or "").partition(",")[0].strip()
+    filename = ""
+    if isinstance(value, File):
+        data, filename = value.data, value.filename
+        content_type = content_type or value.content_type
+    elif isinstance(value, Mapping):
+        data, content_type = _utf8(compact(value)), content_type or "application/json"
+    else:
+        data = _utf8(compact(value) if is_json(content_type) else scalar(value))
+        if _is_binary(schema, content_type):
+            filename, content_type = name, content_type or "application/octet-stream"
+    yield _part(name, data, filename, content_type)
+
+
+def _is_binary(schema: Schema, content_type: str) -> bool:
+    if schema.get("format") == "binary" or schema.get("contentMediaType") == "application/octet-stream":
+        return True
+    return bool(content_type) and not is_json(content_type) and not content_type.startswith("text/")
+
+
+def _part(name: str, data: bytes, filename: str, content_type: str) -> bytes:
+    head = f'Content-Disposition: form-data; name="{_quoted(name)}"'
+    if filename:
+        head += f'; filename="{_quoted(filename)}"'
+    if content_type:
+        if any(ord(char) < 32 for char in content_type):
+            raise ArgumentError(f"the content type of {name!r} holds control characters")
+        head += f"\r\nContent-Type: {content_type}"
+    return head.encode() + b"\r\n\r\n" + data
+
+
+def _quoted(text: str) -> str:
+    """As browsers quote it: the WHATWG multipart/form-data encoding algorithm."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return quote(text, errors="replace")
+    return text.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")

@@ -1,0 +1,130 @@
+"""An Operation and its values to the Request that the description asks for. Pure: no I/O, no clock, no credentials."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nlapi.client import style
+from nlapi.client.body import write
+from nlapi.client.message import Request, is_json
+from nlapi.client.server import server_url
+from nlapi.errors import ArgumentError
+from nlapi.openapi.spec import Operation, Parameter
+
+Values = Mapping[tuple[str, str], Any]
+"""(where, name) -> value; ("body", "") is the whole body, ("body", name) one property of it."""
+
+
+def build(operation: Operation, values: Values, *, base_url: str | None = None) -> Request:
+    """The Request for `values`, which are taken to fit their schemas. A value of None means: not given.
+
+    ArgumentError when a value can never be sent (an empty path segment, a line break in a header), UsageError when there
+    is no server that it may be sent to.
+    """
+    given = [(parameter, values[parameter.where, parameter.name]) for parameter in _given(operation, values)]
+    url = server_url(operation, base_url) + _path(operation, given)
+    if pairs := [pair for parameter, value in given if parameter.where == "query" for pair in _query(parameter, value)]:
+        url = f"{url}?{'&'.join(pairs)}"
+    headers = [
+        (parameter.name, _named(parameter, style.header, _content(parameter, value), parameter.explode))
+        for parameter, value in given
+        if parameter.where == "header"
+    ]
+    if cookies := [pair for parameter, value in given if parameter.where == "cookie" for pair in _cookie(parameter, value)]:
+        headers.append(("Cookie", "; ".join(cookies)))
+    if accept := _accept(operation):
+        headers.append(("Accept", accept))
+    content = None
+    body = _body_value(operation, values)
+    if body is not _ABSENT and operation.body is not None:
+        content_type, content = write(operation.body.media[0], body, operation.spec)
+        headers.append(("Content-Type", content_type))
+    return Request(method=operation.method, url=url, headers=tuple(headers), content=content)
+
+
+_ABSENT = object()
+
+
+def _given(operation: Operation, values: Values) -> Iterator[Parameter]:
+    for parameter in operation.parameters:
+        if values.get((parameter.where, parameter.name)) is not None:
+            yield parameter
+        elif parameter.where == "path":
+            raise ArgumentError(f"path parameter {parameter.name!r} has no value")
+
+
+def _named(parameter: Parameter, function: Any, *arguments: Any, **options: Any) -> Any:
+    """`function(...)`, with the name of the parameter in front of what it refuses."""
+    try:
+        return function(*arguments, **options)
+    except ArgumentError as error:
+        raise ArgumentError(f"{parameter.name}: {error.message}", hint=error.hint) from None
+
+
+def _content(parameter: Parameter, value: Any) -> Any:
+    """The value, as one text when the parameter is described by `content` (OpenAPI 3.1.1 §4.8.12.2.2)."""
+    if parameter.content_type is None:
+        return value
+    return style.compact(value) if is_json(parameter.content_type) else style.scalar(value)
+
+
+def _path(operation: Operation, given: list[tuple[Parameter, Any]]) -> str:
+    texts = {parameter.name: _segment(parameter, value) for parameter, value in given if parameter.where == "path"}
+    path = re.sub(r"\{([^{}]+)\}", lambda match: texts[match[1]], operation.path)
+    for segment in path.split("/"):
+        if segment in (".", ".."):
+            raise ArgumentError(f"the path would be {path!r}: a dot segment leads to another place")
+    return re.sub(r"[^\x21-\x7e]", lambda match: style.encode(match[0]), path)
+
+
+def _segment(parameter: Parameter, value: Any) -> str:
+    text = _named(
+        parameter,
+        style.path,
+        parameter.name,
+        _content(parameter, value),
+        parameter.style,
+        parameter.explode,
+        reserved=parameter.allow_reserved,
+    )
+    assert isinstance(text, str)
+    if not text.replace("%20", "").replace("%09", "") or text in (".", ";", f";{parameter.name}="):
+        raise ArgumentError(f"{parameter.name}: a path parameter may not be empty")
+    if text in (".", ".."):
+        raise ArgumentError(f"{parameter.name}: a path parameter may not be a dot segment")
+    if re.search(r"%(0[0-9A-F]|1[0-9A-F]|7F)", text):
+        raise ArgumentError(f"{parameter.name}: a path parameter may not hold line breaks or control characters")
+    return text
+
+
+def _query(parameter: Parameter, value: Any) -> Iterator[str]:
+    if parameter.content_type is not None:
+        yield f"{style.encode(parameter.name)}={style.encode(_named(parameter, _content, parameter, value))}"
+        return
+    reserved = parameter.allow_reserved
+    pairs = style.query(parameter.name, value, parameter.style, parameter.explode, reserved=reserved)
+    yield from _named(parameter, list, pairs)
+
+
+def _cookie(parameter: Parameter, value: Any) -> Iterator[str]:
+    content = _content(parameter, value)
+    yield from _named(parameter, list, style.cookie(parameter.name, content, parameter.explode))
+
+
+def _accept(operation: Operation) -> str:
+    """The media types that success is described with, JSON first."""
+    response = operation.response()
+    types = [media.content_type for media in response.media] if response else []
+    return ", ".join(sorted(dict.fromkeys(types), key=lambda one: not is_json(one)))
+
+
+def _body_value(operation: Operation, values: Values) -> Any:
+    """The whole body, put together from its properties if it comes in parts; _ABSENT when there is none to send."""
+    if ("body", "") in values:
+        return values["body", ""]
+    parts = {name: value for (where, name), value in values.items() if where == "body"}
+    if parts or (operation.body is not None and operation.body.required):
+        return parts
+    return _ABSENT

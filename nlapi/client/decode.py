@@ -1,0 +1,97 @@
+"""The content codings of a body, undone piece by piece under a cap."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+MAX_CODINGS = 2
+"""Nobody codes a body twice in earnest; forty times is an attack (CVE-2022-32206)."""
+
+_PIECE = 1 << 18
+
+
+class BodyError(Exception):
+    """The body is too large, damaged, cut off, or in a coding that nlapi cannot read."""
+
+
+class Decoder:
+    """Undoes `Content-Encoding` (RFC 9110 §8.4). No stage gives more than `max_bytes`, whatever comes out at the end."""
+
+    def __init__(self, codings: str, max_bytes: int) -> None:
+        names = [name for name in (part.strip().lower() for part in codings.split(",")) if name not in ("", "identity")]
+        if len(names) > MAX_CODINGS:
+            raise BodyError(f"the body is in {len(names)} content codings at once; nlapi undoes at most {MAX_CODINGS}")
+        for name in names:
+            if name not in ("gzip", "x-gzip", "deflate"):
+                raise BodyError(f"the body is in the content coding {name[:40]!r}, which nlapi did not ask for")
+        self._stages = [_Inflate(name) for name in reversed(names)]
+        self._counts = [0] * (len(names) + 1)
+        self._max = max_bytes
+        self._out = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes of the body as they came."""
+        for piece in self._through(0, data):
+            self._out += piece
+
+    def finish(self) -> bytes:
+        """The whole body. BodyError when a coding did not come to its end."""
+        if self._counts[0] and not all(stage.done for stage in self._stages):
+            raise BodyError("the compressed body is cut off")
+        return bytes(self._out)
+
+    def _through(self, stage: int, data: bytes) -> Iterator[bytes]:
+        self._counts[stage] += len(data)
+        if self._counts[stage] > self._max:
+            raise BodyError(f"the body is larger than {self._max:,} bytes")
+        if stage == len(self._stages):
+            yield data
+            return
+        for piece in self._stages[stage].feed(data):
+            yield from self._through(stage + 1, piece)
+
+
+class _Inflate:
+    """One gzip or deflate stage."""
+
+    def __init__(self, name: str) -> None:
+        self._gzip = name != "deflate"
+        self._fresh = True
+        self._zlib = zlib.decompressobj(zlib.MAX_WBITS | 16 if self._gzip else zlib.MAX_WBITS)
+
+    @property
+    def done(self) -> bool:
+        return self._zlib.eof
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        pending = False  # zlib may have taken all of its input and still hold some output
+        while data or pending:
+            if self._zlib.eof:
+                if not data.strip(b"\0"):
+                    return
+                self._zlib = self._next_member()
+            piece = self._decompress(data)
+            self._fresh = False
+            if piece:
+                yield piece
+            data = self._zlib.unused_data if self._zlib.eof else self._zlib.unconsumed_tail
+            pending = bool(piece) and not self._zlib.eof
+
+    def _next_member(self) -> zlib._Decompress:
+        """A gzip file may have several members (RFC 1952 §2.2); a deflate stream is one."""
+        if not self._gzip:
+            raise BodyError("the body goes on after the end of its deflate coding")
+        return zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    def _decompress(self, data: bytes) -> bytes:
+        try:
+            return self._zlib.decompress(data, _PIECE)
+        except zlib.error:
+            if self._fresh and not self._gzip:
+                # Some servers send deflate without its zlib wrapper.
+                self._zlib = zlib.decompressobj(-zlib.MAX_WBITS)
+                self._fresh = False
+                return self._decompress(data)
+            name = "gzip" if self._gzip else "deflate"
+            raise BodyError(f"the body says that it is {name}, and is not or is damaged") from None

@@ -1,0 +1,104 @@
+"""What goes over the wire and what comes back: Request and Result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Exactly what goes on the wire, before credentials. `content` is None when there is no body at all."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    content: bytes | None = None
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+    @property
+    def json_like(self) -> bool:
+        return is_json(self.header("content-type") or "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """An answer, read whole. `elapsed` is in seconds, `url` the last one after redirects."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    content: bytes = b""
+    url: str = ""
+    method: str = ""
+    elapsed: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+    @property
+    def content_type(self) -> str:
+        """The media type without its parameters, in lower case; "" when there is none."""
+        return (self.header("content-type") or "").partition(";")[0].strip().lower()
+
+    @cached_property
+    def text(self) -> str:
+        charset = (self.header("content-type") or "").partition("charset=")[2].partition(";")[0].strip(' "') or "utf-8"
+        try:
+            return self.content.decode(charset, "replace")
+        except LookupError:
+            return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as JSON. ValueError when it is not (`data` gives None instead)."""
+        return json.loads(self.content)
+
+    @cached_property
+    def data(self) -> Any:
+        """The body as JSON, whatever its content type says; None when it is empty or something else."""
+        try:
+            return self.json()
+        except (ValueError, RecursionError):
+            return None
+
+
+def is_json(content_type: str) -> bool:
+    """Is this media type JSON (application/json, application/problem+json, text/json; charset=...)?"""
+    essence = content_type.partition(";")[0].strip().lower()
+    return essence.endswith(("/json", "+json"))
+
+
+def as_dict(request: Request) -> Mapping[str, Any]:
+    """`{"method", "url", "headers", "body"}`: what `--dry-run -o json` prints. A JSON body is given parsed."""
+    body: Any = None
+    if request.content is not None:
+        text = request.content.decode("utf-8", "replace")
+        body = json.loads(text) if request.json_like else text
+    return {"method": request.method, "url": request.url, "headers": dict(request.headers), "body": body}
+
+
+class File(str):
+    """A file as an argument. As a string it is its name, so that its bytes never show in a plan or a transcript."""
+
+    __slots__ = ("content_type", "data")
+
+    data: bytes
+    content_type: str
+
+    def __new__(cls, filename: str, data: bytes, content_type: str = "") -> File:
+        self = super().__new__(cls, filename)
+        self.data = data
+        self.content_type = content_type or "application/octet-stream"
+        return self
+
+    @property
+    def filename(self) -> str:
+        return str(self)

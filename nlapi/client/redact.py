@@ -1,0 +1,40 @@
+"""Secrets, taken out of text and bytes in every form in which they are likely to come back."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+
+SHORTEST = 8
+"""Shorter secrets are left alone in the bodies of answers: `1` is a credential in a sandbox and a digit everywhere."""
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """`text` with each secret replaced by `***`: as it is, percent-encoded, in base64, or escaped as in JSON."""
+    for form in _forms(secrets):
+        text = text.replace(form, MASK)
+    return text
+
+
+def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
+    """The same for the body of an answer; secrets under `SHORTEST` characters are left alone."""
+    for form in _forms(secret for secret in secrets if len(secret) >= SHORTEST):
+        content = content.replace(form.encode("utf-8", "replace"), MASK.encode())
+    return content
+
+
+def _forms(secrets: Iterable[str]) -> list[str]:
+    """Every form of every secret, the longest first so that none is cut in two."""
+    forms: set[str] = set()
+    for secret in secrets:
+        raw = secret.encode("utf-8", "replace")
+        escaped = json.dumps(secret)[1:-1]
+        unescaped = json.dumps(secret, ensure_ascii=False)[1:-1]
+        forms |= {secret, quote(raw, safe=""), quote(raw), quote_plus(raw)}
+        forms |= {b64encode(raw).decode(), urlsafe_b64encode(raw).decode(), b64encode(raw).decode().rstrip("=")}
+        forms |= {escaped, unescaped, escaped.replace("/", "\\/"), unescaped.replace("/", "\\/")}
+    return sorted(forms - {""}, key=len, reverse=True)

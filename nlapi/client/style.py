@@ -1,0 +1,167 @@
+"""Parameter values to text, by `style` and `explode`: RFC 6570 and OpenAPI 3.1.1 §4.8.12.3."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from nlapi.errors import ArgumentError
+
+RESERVED = ":/?@!$'()*,;="
+"""What `allowReserved` leaves alone in a query. `#`, `&`, `+`, `[` and `]` are encoded all the same: they would end the
+value, or mean something else, to the server (RFC 3986 §3.4)."""
+
+COOKIE_SAFE = "!#$&'()*+-./:<=>?@[]^_`{|}~"
+"""cookie-octet of RFC 6265 §4.1.1 without `%`."""
+
+SEPARATORS = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
+
+
+def scalar(value: Any) -> str:
+    """A value as text: true, false, numbers as in JSON; an object or list inside another value as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ArgumentError(f"{value} is not a number that can be sent")
+    return compact(value)
+
+
+def compact(value: Any) -> str:
+    """JSON without white space. ArgumentError for what JSON cannot hold."""
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (ValueError, RecursionError):
+        raise ArgumentError("the value cannot be written as JSON", hint="NaN, Infinity, or nested too deeply") from None
+
+
+def encode(text: str, *, reserved: bool = False) -> str:
+    """Percent-encoded: all but unreserved characters; with `reserved`, RESERVED and `%XX` are left as they are."""
+    try:
+        if not reserved:
+            return quote(text, safe="")
+        return "".join(
+            piece if re.fullmatch(r"%[0-9A-Fa-f]{2}", piece) else quote(piece, safe=RESERVED)
+            for piece in re.split(r"(%[0-9A-Fa-f]{2})", text)
+        )
+    except UnicodeEncodeError:
+        raise ArgumentError("the text holds half a character (a lone surrogate)") from None
+
+
+def _items(value: Sequence[Any]) -> list[str]:
+    return [scalar(item) for item in value if item is not None]
+
+
+def _pairs(value: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name, scalar(item)) for name, item in value.items() if item is not None]
+
+
+def is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def path(name: str, value: Any, style: str, explode: bool, *, reserved: bool = False) -> str:
+    """The expansion of `{name}` in a path: simple, label or matrix (RFC 6570 §3.2.2, §3.2.5, §3.2.7)."""
+    prefix, separator, named = {"label": (".", ".", False), "matrix": (";", ";", True)}.get(style, ("", ",", False))
+
+    def text(item: str) -> str:
+        return encode(item, reserved=reserved)
+
+    joint = separator if explode else ","
+    label = encode(name)
+    if is_list(value):
+        items = [text(item) for item in _items(value)]
+        if named and explode:
+            return "".join(f";{label}={item}" for item in items)
+        body = joint.join(items)
+    elif isinstance(value, Mapping):
+        mark = "=" if explode else ","
+        body = joint.join(f"{encode(key)}{mark}{text(item)}" for key, item in _pairs(value))
+        if named and explode:
+            return f";{body}"
+    else:
+        body = text(scalar(value))
+    if named:
+        return f";{label}={body}" if body else f";{label}"
+    return f"{prefix}{body}"
+
+
+def query(name: str, value: Any, style: str, explode: bool, *, reserved: bool = False) -> Iterator[str]:
+    """The `key=value` pairs of a query parameter: form, spaceDelimited, pipeDelimited or deepObject.
+
+    An empty list or object gives none (RFC 6570 §2.3: undefined).
+    """
+
+    def text(item: str) -> str:
+        return encode(item, reserved=reserved)
+
+    if style == "deepObject" and (isinstance(value, Mapping) or is_list(value)):
+        for key, item in deep(name, value):
+            yield f"{encode(key)}={text(item)}"
+        return
+    separator = SEPARATORS.get(style, ",")
+    if is_list(value):
+        items = [text(item) for item in _items(value)]
+        if explode:
+            yield from (f"{encode(name)}={item}" for item in items)
+        elif items:
+            yield f"{encode(name)}={separator.join(items)}"
+    elif isinstance(value, Mapping):
+        pairs = _pairs(value)
+        if explode:
+            yield from (f"{encode(key)}={text(item)}" for key, item in pairs)
+        elif pairs:
+            yield f"{encode(name)}={separator.join(f'{encode(key)}{separator}{text(item)}' for key, item in pairs)}"
+    else:
+        yield f"{encode(name)}={text(scalar(value))}"
+
+
+def deep(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """`name[key][0]=...` for everything inside `value`; lists by index, as Stripe's own clients write them."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from deep(f"{name}[{key}]", item)
+    elif is_list(value):
+        for index, item in enumerate(value):
+            yield from deep(f"{name}[{index}]", item)
+    elif value is not None:
+        yield name, scalar(value)
+
+
+def header(value: Any, explode: bool) -> str:
+    """A header's value, style simple. ArgumentError for line breaks and other control characters (RFC 9110 §5.5)."""
+    if is_list(value):
+        text = ",".join(_items(value))
+    elif isinstance(value, Mapping):
+        text = ",".join(f"{key}={item}" if explode else f"{key},{item}" for key, item in _pairs(value))
+    else:
+        text = scalar(value)
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", text):
+        raise ArgumentError("a header may not hold line breaks or control characters")
+    return text.strip()
+
+
+def cookie(name: str, value: Any, explode: bool) -> Iterator[str]:
+    """The `name=value` pairs of a cookie parameter; what a cookie may not hold is percent-encoded (RFC 6265 §4.1.1)."""
+
+    def text(item: str) -> str:
+        try:
+            return quote(item, safe=COOKIE_SAFE)
+        except UnicodeEncodeError:
+            raise ArgumentError("the text holds half a character (a lone surrogate)") from None
+
+    label = quote(name, safe="!#$&'*+-.^_`|~")
+    if is_list(value):
+        items = [text(item) for item in _items(value)]
+        yield from (f"{label}={item}" for item in items) if explode else iter((f"{label}={','.join(items)}",))
+    elif isinstance(value, Mapping):
+        pairs = [(text(key), text(item)) for key, item in _pairs(value)]
+        if explode:
+            yield from (f"{key}={item}" for key, item in pairs)
+        else:
+            yield f"{label}={','.join(part for pair in pairs for part in pair)}"
+    else:
+        yield f"{label}={text(scalar(value))}"

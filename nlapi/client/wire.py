@@ -1,0 +1,314 @@
+"""One exchange over HTTP/1.1: exactly the bytes of a Request out, the answer's bytes in.
+
+This stands on httpcore2, the transport of httpx2. The client above it rewrites URLs (`|`, `^`, `/../`), keeps cookies,
+adds headers and logs whole URLs, keys in the query included; here nothing is added that is not written below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore2
+
+from nlapi import __version__
+from nlapi.client.address import Address, is_public
+from nlapi.client.message import Request
+from nlapi.errors import SendError, UsageError
+
+MAX_HEAD = 256 * 1024
+"""Bytes that may come before the body; a hostile server sends headers or `100 Continue` without end."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FRAMING = frozenset({"transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"})
+
+
+class BrokenError(Exception):
+    """No complete answer came. `reason` is for a person; `again`: another try may go better."""
+
+    def __init__(self, reason: str, *, again: bool = True) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.again = again
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a Request got. `sent`: the first byte of it may have reached the API."""
+
+    sent: bool = False
+
+    async def trace(self, event: str, info: dict[str, Any]) -> None:
+        # A proxy's CONNECT is not yet the request.
+        if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
+            self.sent = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The head of an answer, and its body as it comes, its content codings still on it."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    response: httpcore2.Response = field(repr=False)
+
+    def header(self, name: str) -> str:
+        return ", ".join(value for key, value in self.headers if key.lower() == name)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes of the body. BrokenError when more or fewer came than Content-Length says (RFC 9112 §6.3)."""
+        tail = b""
+        with _broken():
+            async for chunk in self.response.aiter_stream():
+                tail = (tail + chunk)[-_Stream.CHUNK :]
+                yield chunk
+        stream = self.response.extensions.get("network_stream")
+        counted = self.header("content-length") and not self.header("transfer-encoding")
+        if counted and isinstance(stream, _Stream) and not stream.ended_with(tail):
+            raise BrokenError("the answer is longer than its Content-Length says")
+
+
+class Client:
+    """Connections that are kept between calls of one event loop. It keeps nothing else: no cookies, no credentials."""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._pools: dict[str, httpcore2.AsyncConnectionPool] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @asynccontextmanager
+    async def exchange(
+        self, request: Request, address: Address, progress: Progress, *, public_only: bool = False
+    ) -> AsyncIterator[Answer]:
+        """Sends `request` once and gives the Answer. BrokenError when none comes; `progress` says how far it got.
+
+        With `public_only`, SendError when the address is not one of the public Internet.
+        """
+        proxy = _proxy(address)
+        host, extensions = address.host, {"trace": progress.trace}
+        if public_only:
+            host = await _public_address(address, resolve=not proxy)
+            extensions |= {"sni_hostname": address.host} if host != address.host else {}
+        url = httpcore2.URL(scheme=address.scheme, host=host, port=address.port, target=address.target)
+        wire_request = httpcore2.Request(
+            request.method, url, headers=_headers(request, address), content=request.content or b"", extensions=extensions
+        )
+        pool = await self._pool(proxy)
+        with _broken():
+            response = await pool.handle_async_request(wire_request)
+        try:
+            stream = response.extensions.get("network_stream")
+            if isinstance(stream, _Stream):
+                stream.in_head = False
+            headers = tuple((_text(name), _text(value)) for name, value in response.headers)
+            yield Answer(status=response.status, headers=headers, response=response)
+        finally:
+            await response.aclose()
+
+    async def _pool(self, proxy: str) -> httpcore2.AsyncConnectionPool:
+        if proxy not in self._pools:
+            self._pools[proxy] = await self._stack.enter_async_context(_open_pool(proxy))
+        return self._pools[proxy]
+
+
+def _open_pool(proxy: str) -> httpcore2.AsyncConnectionPool:
+    backend = _Backend()
+    if not proxy:
+        return httpcore2.AsyncConnectionPool(keepalive_expiry=5.0, network_backend=backend)
+    parts = urlsplit(proxy)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SendError(f"a {parts.scheme} proxy is set, and nlapi only goes through http proxies", hint="see NO_PROXY")
+    user = (unquote(parts.username or "").encode(), unquote(parts.password or "").encode())
+    url = httpcore2.URL(scheme=parts.scheme, host=parts.hostname, port=parts.port, target="/")
+    return httpcore2.AsyncHTTPProxy(
+        url, proxy_auth=user if parts.username else None, keepalive_expiry=5.0, network_backend=backend
+    )
+
+
+def _proxy(address: Address) -> str:
+    """The proxy that the environment names for this address; "" for none. Loopback is never behind one."""
+    if address.is_loopback or proxy_bypass(f"{address.host}:{address.port}"):
+        return ""
+    proxies = getproxies()
+    proxy = proxies.get(address.scheme) or proxies.get("all") or ""
+    return proxy if "://" in proxy or not proxy else f"http://{proxy}"
+
+
+async def _public_address(address: Address, *, resolve: bool) -> str:
+    """The IP address to connect to, checked, so that a second lookup cannot answer something else."""
+    found = [address.host]
+    if resolve:
+        loop = asyncio.get_running_loop()
+        try:
+            infos = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        except OSError:
+            raise BrokenError(f"the host name {address.host} is not known") from None
+        found = [str(info[4][0]) for info in infos]
+    literal = not resolve and not re.fullmatch(r"[\d.]+|.*:.*", address.host)
+    if address.is_loopback or not (literal or all(is_public(ip) for ip in found)):
+        raise SendError(
+            f"redirected to {address.site}, an address in a private network; nlapi did not follow",
+            hint=f"name it yourself if you trust it: --base-url {address.site}",
+        )
+    return found[0]
+
+
+def _headers(request: Request, address: Address) -> list[tuple[bytes, bytes]]:
+    """The header lines: those of the Request, and the few that HTTP needs or that nlapi gives by default."""
+    own = {"host": address.authority}
+    if request.content is not None or request.method in ("POST", "PUT", "PATCH"):
+        own["content-length"] = str(len(request.content or b""))
+    lines = [(name, value) for name, value in request.headers if own.get(name.lower()) != value.strip(" \t")]
+    for name, _ in lines:
+        if name.lower() in own or name.lower() in _FRAMING:
+            raise UsageError(f"the header {name} cannot be set: it belongs to the connection")
+    defaults = {
+        "User-Agent": f"nlapi/{__version__}",
+        "Accept": "application/json, */*;q=0.5",
+        "Accept-Encoding": "gzip, deflate",
+    }
+    given = {name.lower() for name, _ in lines}
+    first = [("Host", own["host"])]
+    last = [("Content-Length", own["content-length"])] if "content-length" in own else []
+    added = [(name, value) for name, value in defaults.items() if name.lower() not in given]
+    return [_line(name, value) for name, value in (*first, *added, *lines, *last)]
+
+
+def _line(name: str, value: str) -> tuple[bytes, bytes]:
+    """A header line in bytes; text outside ASCII goes as UTF-8, as curl in a UTF-8 terminal sends it."""
+    if not _TOKEN.fullmatch(name):
+        raise UsageError(f"{name[:100]!r} is not the name of a header")
+    try:
+        line = value.strip(" \t").encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the header {name} holds half a Unicode character") from None
+    if any(byte < 32 and byte != 9 or byte == 127 for byte in line):
+        raise UsageError(f"the header {name} holds a line break or another control character")
+    return name.encode("ascii"), line
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+class _broken:
+    """Turns what the transport raises into BrokenError."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        transport = (
+            httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, httpcore2.ProxyError, OSError,
+        )  # fmt: skip
+        if isinstance(error, transport):
+            raise _explain(error) from None
+
+
+def _explain(error: Exception) -> BrokenError:
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ConnectionRefusedError):
+            return BrokenError("connection refused")
+        if isinstance(cause, socket.gaierror):
+            return BrokenError("the host name is not known")
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return BrokenError(f"its TLS certificate is not trusted ({cause.verify_message})", again=False)
+    if isinstance(error, httpcore2.LocalProtocolError):
+        return BrokenError(f"HTTP does not allow this request: {error}", again=False)
+    if isinstance(error, httpcore2.RemoteProtocolError):
+        return BrokenError(_protocol(str(error)))
+    if isinstance(error, httpcore2.ReadError | httpcore2.WriteError):
+        return BrokenError("the connection broke off")
+    said = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), str(error))
+    return BrokenError(said or type(error).__name__)
+
+
+def _protocol(said: str) -> str:
+    if "disconnected" in said:
+        return "the server closed the connection without an answer"
+    if "incomplete" in said or "without sending complete" in said:
+        return f"the answer is cut off ({said})"
+    return f"the answer is not valid HTTP ({said})"
+
+
+def _causes(error: BaseException) -> Iterable[BaseException]:
+    """An error and everything below it: causes, contexts and the members of groups."""
+    seen, queue = set[int](), [error]
+    while queue:
+        current = queue.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        members = current.exceptions if isinstance(current, BaseExceptionGroup) else ()
+        queue += [below for below in (current.__cause__, current.__context__, *members) if below is not None]
+
+
+class _Backend(httpcore2.AsyncNetworkBackend):
+    """httpcore2's own network backend with a `_Stream` around each connection."""
+
+    def __init__(self) -> None:
+        self._inner = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore2.AsyncNetworkStream:
+        return _Stream(await self._inner.connect_tcp(*args, **kwargs))
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+
+class _Stream(httpcore2.AsyncNetworkStream):
+    """A connection that caps what comes before a body and knows what was read last.
+
+    The parser (h11) has neither: it takes `100 Continue` for ever, and what follows the end of a body it keeps to itself.
+    """
+
+    CHUNK = 64 * 1024
+
+    def __init__(self, inner: httpcore2.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self.in_head = True
+        self._head = 0
+        self._last = b""
+
+    def ended_with(self, tail: bytes) -> bool:
+        """Were these the last bytes that were read? `tail` is the end of a body, or all of a short one."""
+        return self._last.endswith(tail[-len(self._last) :] or b"\n")
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data = await self._inner.read(min(max_bytes, self.CHUNK), timeout)
+        self._last = data or self._last
+        if self.in_head:
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                raise httpcore2.RemoteProtocolError(f"more than {MAX_HEAD // 1024} KB came before the body")
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.in_head, self._head = True, 0
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(self, *args: Any, **kwargs: Any) -> httpcore2.AsyncNetworkStream:
+        return _Stream(await self._inner.start_tls(*args, **kwargs))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)

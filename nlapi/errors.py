@@ -1,0 +1,80 @@
+"""The errors that nlapi raises on purpose.
+
+    NlapiError                   exit 1   anything below; catch this one
+    ├── UsageError               exit 2   asked for something that is not there, or in a form that is not understood
+    │   ├── ArgumentError        exit 2   an argument breaks the schema of its operation
+    │   └── CredentialError      exit 2   the operation wants a credential that was not given
+    ├── DescriptionError         exit 1   an API description cannot be read
+    │   └── FetchError           exit 1   its bytes cannot be had: no such file, refused, too large, too slow
+    ├── SendError                exit 1   a request got no complete answer
+    │   └── OutcomeUnknownError  exit 1   ... and it was a write that may have been carried out
+    ├── PlannerError             exit 1   the planner (a model, or the embedded one) failed
+    ├── ConsentError             exit 6   a write needed consent and did not get it; nothing was sent
+    └── MissingError             exit 7   the planner needs something from the user first
+
+Each says what happened and where, and `hint` says what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class NlapiError(Exception):
+    """Base of every error raised on purpose. `str(error)` is the message and the hint on one line."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class UsageError(NlapiError):
+    """Asked for something that does not exist, or in a form that is not understood."""
+
+    exit_code = 2
+
+
+class ArgumentError(UsageError):
+    """An argument breaks the schema of its operation; nothing was sent."""
+
+
+class CredentialError(UsageError):
+    """The operation wants a credential that was not given; nothing was sent."""
+
+
+class DescriptionError(NlapiError):
+    """An API description cannot be read."""
+
+
+class FetchError(DescriptionError):
+    """The bytes of an API description cannot be had."""
+
+
+class SendError(NlapiError):
+    """A request got no complete answer."""
+
+
+class OutcomeUnknownError(SendError):
+    """A write got no complete answer: it may or may not have been carried out, and it was not repeated."""
+
+
+class PlannerError(NlapiError):
+    """The planner failed."""
+
+
+class ConsentError(NlapiError):
+    """A write needed consent and did not get it; nothing was sent."""
+
+    exit_code = 6
+
+
+class MissingError(NlapiError):
+    """The planner needs something from the user before it can go on."""
+
+    exit_code = 7

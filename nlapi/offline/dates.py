@@ -1,0 +1,183 @@
+"""Dates, times and stretches of days in a sentence, relative to today."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
+MONTHS |= {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name} | {"sept": 9}
+WEEKDAYS = {name.lower(): number for number, name in enumerate(calendar.day_name)}
+
+_MONTH = "(?P<month>" + "|".join(sorted(MONTHS, key=len, reverse=True)) + r")\b\.?"
+_DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
+_YEAR = r"(?P<year>[12]\d{3})\b"
+_CLOCK = r"(?P<hour>[01]?\d|2[0-4])(?::(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?)?\s*(?P<half>[ap]\.?m\b\.?)?"
+_COUNT = r"(?P<count>\d+|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|thirty|sixty|ninety)"
+_COUNTS = {
+    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "twelve": 12, "thirty": 30, "sixty": 60, "ninety": 90,
+}  # fmt: skip
+
+Value = date | time | datetime | tuple[date, date]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A moment in a text: `value` is a date, a time, both, or the first and the last day of a stretch.
+
+    `whole` is False when the year was not said.
+    """
+
+    start: int
+    end: int
+    value: Value
+    whole: bool = True
+
+
+def find_dates(text: str, today: date) -> list[Found]:
+    """Every date, time and stretch of days in `text`, in order, none overlapping another."""
+    found: list[Found] = []
+    taken: list[tuple[int, int]] = []
+    for pattern, read in _RULES:
+        for match in pattern.finditer(text):
+            if any(match.start() < end and start < match.end() for start, end in taken):
+                continue
+            moment = _read(read, match, today)
+            if moment is not None:
+                taken.append((match.start(), match.end()))
+                found.append(moment)
+    return sorted(found, key=lambda moment: moment.start)
+
+
+Reader = Callable[[re.Match[str], date], tuple[Value, bool] | None]
+
+
+def _read(read: Reader, match: re.Match[str], today: date) -> Found | None:
+    try:
+        got = read(match, today)
+    except (ValueError, OverflowError):
+        return None
+    if got is None:
+        return None
+    text = match.group()
+    return Found(start=match.start(), end=match.start() + len(text.rstrip()), value=got[0], whole=got[1])
+
+
+def _calendar(match: re.Match[str], today: date) -> tuple[Value, bool]:
+    """A date in figures or with the month's name, with a time after it perhaps."""
+    parts = match.groupdict()
+    if parts["month"] == "may":
+        raise ValueError("the verb")
+    year = int(parts["year"]) if parts.get("year") else today.year
+    month = MONTHS.get(parts["month"].lower().rstrip("."), 0) or int(parts["month"])
+    day = int(parts["day"])
+    if month > 12 >= day:
+        month, day = day, month
+    moment = date(year, month, day)
+    if parts.get("hour"):
+        clock = _time_of(match)
+        if clock is not None:
+            return datetime.combine(moment, clock), True
+    return moment, bool(parts.get("year"))
+
+
+def _month_only(match: re.Match[str], today: date) -> tuple[Value, bool] | None:
+    """March 2024: all its days."""
+    year, month = int(match["year"]), MONTHS[match["month"].lower()]
+    return (date(year, month, 1), date(year, month, calendar.monthrange(year, month)[1])), True
+
+
+def _named_day(match: re.Match[str], today: date) -> tuple[Value, bool]:
+    word = match.group().lower()
+    if "after" in word:
+        return today + timedelta(days=2), True
+    return today + timedelta(days={"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1}[word]), True
+
+
+def _weekday(match: re.Match[str], today: date) -> tuple[Value, bool]:
+    ahead = (WEEKDAYS[match["weekday"].lower()] - today.weekday()) % 7
+    which = (match["which"] or "").lower()
+    if which in ("last", "past", "previous"):
+        return today - timedelta(days=7 - ahead), True
+    return today + timedelta(days=ahead or 7 if which == "next" else ahead), True
+
+
+def _stretch(match: re.Match[str], today: date) -> tuple[Value, bool]:
+    """last week, this month, next 30 days."""
+    which, unit = match["which"].lower(), match["unit"].lower()
+    count = match.groupdict().get("count")
+    back = which in ("last", "past", "previous")
+    if count:
+        days = _days(_COUNTS.get(count.lower()) or int(count), unit)
+        return ((today - timedelta(days=days), today) if back else (today, today + timedelta(days=days))), True
+    step = -1 if back else 0 if which in ("this", "current") else 1
+    if unit == "week":
+        monday = today - timedelta(days=today.weekday()) + timedelta(weeks=step)
+        return (monday, monday + timedelta(days=6)), True
+    if unit == "weekend":
+        saturday = today + timedelta(days=(5 - today.weekday()) % 7) + timedelta(weeks=min(step, 0))
+        return (saturday, saturday + timedelta(days=1)), True
+    if unit == "year":
+        return (date(today.year + step, 1, 1), date(today.year + step, 12, 31)), True
+    month = today.year * 12 + today.month - 1 + step
+    first = date(month // 12, month % 12 + 1, 1)
+    return (first, first.replace(day=calendar.monthrange(first.year, first.month)[1])), True
+
+
+def _distance(match: re.Match[str], today: date) -> tuple[Value, bool]:
+    """3 days ago, in two weeks."""
+    days = _days(_COUNTS.get(match["count"].lower()) or int(match["count"]), match["unit"].lower())
+    return today + timedelta(days=-days if match.group().lower().endswith("ago") else days), True
+
+
+def _days(count: int, unit: str) -> int:
+    return count * {"day": 1, "week": 7, "month": 30, "year": 365}[unit]
+
+
+def _clock(match: re.Match[str], today: date) -> tuple[Value, bool] | None:
+    if match["minute"] is None and match["half"] is None:
+        return None
+    clock = _time_of(match)
+    return (clock, True) if clock is not None else None
+
+
+def _time_of(match: re.Match[str]) -> time | None:
+    hour, minute, second = int(match["hour"]), int(match["minute"] or 0), int(match["second"] or 0)
+    half = (match["half"] or "").lower()
+    if half and hour > 12:
+        return None
+    if half:
+        hour = hour % 12 + (12 if half.startswith("p") else 0)
+    return time(hour % 24, minute, second)
+
+
+def _noon(match: re.Match[str], today: date) -> tuple[Value, bool]:
+    return time(12 if match.group().lower() == "noon" else 0), True
+
+
+def _rules() -> Iterator[tuple[re.Pattern[str], Reader]]:
+    after = rf"(?:(?:\s*T|\s+at\s+|\s+|,\s+){_CLOCK}(?:Z|[+-]\d\d:?\d\d)?)?"
+    which = r"(?P<which>last|past|previous|this|current|next|coming|upcoming)"
+    for pattern, read in (
+        (rf"\b{_YEAR}[-/](?P<month>\d\d?)[-/](?P<day>\d\d?)\b{after}", _calendar),
+        (r"\b(?P<month>\d\d?)[-/.](?P<day>\d\d?)[-/.](?P<year>[12]\d{3})\b", _calendar),
+        (rf"\b{_MONTH}\s*{_DAY}(?!:)(?:,?\s*{_YEAR})?", _calendar),
+        (rf"\b{_DAY}(?:\s+of)?\s+{_MONTH}(?:,?\s*{_YEAR})?", _calendar),
+        (rf"\b{_MONTH},?\s+(?:of\s+)?{_YEAR}", _month_only),
+        (r"\b(?:the\s+)?day after tomorrow\b|\b(?:today|tonight|tomorrow|yesterday)\b", _named_day),
+        (rf"\b{which}\s+{_COUNT}\s+(?P<unit>day|week|month|year)s?\b", _stretch),
+        (rf"\b{which}\s+(?P<unit>weekend|week|month|year)\b", _stretch),
+        (rf"\b{_COUNT}\s+(?P<unit>day|week|month|year)s?\s+ago\b", _distance),
+        (rf"\bin\s+{_COUNT}\s+(?P<unit>day|week|month|year)s?\b(?=\s*[.?!,]|\s*$)", _distance),
+        (rf"\b(?:{which}\s+)?(?P<weekday>{'|'.join(WEEKDAYS)})\b", _weekday),
+        (rf"(?<![\d.:$]){_CLOCK}(?![\d%])", _clock),
+        (r"\b(?:noon|midnight)\b", _noon),
+    ):
+        yield re.compile(pattern, re.IGNORECASE), read
+
+
+_RULES = tuple(_rules())

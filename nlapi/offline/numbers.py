@@ -1,0 +1,114 @@
+"""Numbers in a sentence: in figures or words, as money or per cent, with the word that follows them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen \
+eighteen nineteen".split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+WORDS = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 10 * n for n, word in enumerate(_TENS)}
+_TIMES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
+_SUFFIX = {"k": 1_000, "m": 1_000_000, "mn": 1_000_000, "bn": 1_000_000_000, "b": 1_000_000_000}
+
+CURRENCIES = {
+    "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "dollar": "USD", "buck": "USD", "usd": "USD", "euro": "EUR",
+    "eur": "EUR", "pound": "GBP", "gbp": "GBP", "yen": "JPY", "jpy": "JPY", "rupee": "INR", "inr": "INR", "yuan": "CNY",
+    "cny": "CNY", "franc": "CHF", "chf": "CHF", "cad": "CAD", "aud": "AUD", "peso": "MXN", "won": "KRW", "real": "BRL",
+}  # fmt: skip
+
+_FIGURES = re.compile(
+    r"(?P<sign>(?<![\w.])[-−+])?(?P<currency>[$€£¥₹]\s?)?(?<![\w.])(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    r"(?:(?P<e>[eE][-+]?\d+)|\s?(?P<suffix>[kK]|[mM]n?|[bB]n?)(?![\w/])|\s(?P<scale>hundred|thousand|million|billion)s?\b)?"
+    r"(?P<ordinal>st|nd|rd|th)?(?P<percent>\s?%|\s+per\s?cent\b)?"
+)
+_SPELT = re.compile(
+    r"\b(?:(?:" + "|".join((*_ONES, *_TENS)) + r")(?:[\s-]+(?=\w))?)(?:(?:and[\s-]+)?(?:"
+    + "|".join((*_ONES, *_TENS, *_TIMES)) + r")s?\b[\s-]*)*|\b(?:a|an)\s+(?:hundred|thousand|million|dozen)\b",
+    re.IGNORECASE,
+)  # fmt: skip
+_CURRENCY_AFTER = re.compile(r"\s*(?:US\s+)?(dollars?|bucks?|euros?|pounds?|yen|rupees?|yuan|USD|EUR|GBP|JPY|INR|CNY|CHF)\b", re.I)
+
+
+class Sort(StrEnum):
+    """What a number counts."""
+
+    PLAIN = "plain"
+    MONEY = "money"
+    PERCENT = "percent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """A number in a text. `currency` is its ISO 4217 code when it is money, `text` how it was written."""
+
+    start: int
+    end: int
+    value: int | float
+    text: str
+    sort: Sort = Sort.PLAIN
+    currency: str = ""
+    spelt: bool = False
+
+
+def find_numbers(text: str) -> list[Number]:
+    """Every number in `text`, in order, none overlapping another."""
+    found = [number for match in _FIGURES.finditer(text) if (number := _figures(match, text)) is not None]
+    for match in _SPELT.finditer(text):
+        if any(match.start() < number.end and number.start < match.end() for number in found):
+            continue
+        value = _spelt(match.group())
+        if value is not None:
+            end = match.start() + len(match.group().rstrip(" -"))
+            found.append(_money(text, match.start(), end, value, spelt=True))
+    return sorted(found, key=lambda number: number.start)
+
+
+def _figures(match: re.Match[str], text: str) -> Number | None:
+    end = match.end()
+    if text[end : end + 1] == "_":
+        return None
+    digits = match["digits"].replace(",", "") + (match["e"] or "")
+    value: int | float = float(digits) if "." in digits or match["e"] else int(digits)
+    suffix = match["suffix"] or ""
+    if suffix in ("m", "b") and not match["currency"]:
+        suffix, end = "", match.end("digits")
+    times = _SUFFIX.get(suffix.lower(), 1) * _TIMES.get(match["scale"] or "", 1)
+    value = value * times
+    if isinstance(value, float) and times > 1 and value.is_integer():
+        value = int(value)
+    if match["sign"] in ("-", "−"):
+        value = -value
+    if match["percent"]:
+        return Number(start=match.start(), end=end, value=value, text=match.group(), sort=Sort.PERCENT)
+    if match["currency"]:
+        code = CURRENCIES[match["currency"].strip()]
+        return Number(start=match.start(), end=end, value=value, text=match.group(), sort=Sort.MONEY, currency=code)
+    return _money(text, match.start(), end, value, spelt=False)
+
+
+def _money(text: str, start: int, end: int, value: int | float, *, spelt: bool) -> Number:
+    after = _CURRENCY_AFTER.match(text, end)
+    if after is None:
+        return Number(start=start, end=end, value=value, text=text[start:end], spelt=spelt)
+    code = CURRENCIES[after.group(1).lower().rstrip("s") if len(after.group(1)) > 3 else after.group(1).lower()]
+    return Number(
+        start=start, end=after.end(), value=value, text=text[start:end], sort=Sort.MONEY, currency=code, spelt=spelt
+    )
+
+
+def _spelt(text: str) -> int | None:
+    total = current = 0
+    words = re.findall(r"[a-z]+", text.lower())
+    for word in words:
+        word = word if word in WORDS or word in _TIMES else word.rstrip("s")
+        if word in WORDS:
+            current += WORDS[word]
+        elif word in ("hundred", "dozen"):
+            current = max(current, 1) * _TIMES[word]
+        elif word in _TIMES:
+            total += max(current, 1) * _TIMES[word]
+            current = 0
+    return total + current if words else None

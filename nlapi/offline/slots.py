@@ -1,0 +1,239 @@
+"""What a Tool can be told: its arguments and the properties inside them, each as a flat Slot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from nlapi.tools.tool import Tool
+from nlapi.tools.units import unit_of
+from nlapi.tools.words import STOPWORDS, pieces, stem
+
+_DEEPEST = 3
+_MOST = 80
+_EXAMPLES = re.compile(r"(?:such as|e\.?g\.?,?|for example,?|example:?|for instance,?|like|options (?:are|include)|either|values?:?|one of)\s*(.{3,160}?)(?:\)|\.\s|\.?$)", re.I)  # fmt: skip
+_MAPPED = re.compile(r"['\"]?(?<![\w.])(-?\d{1,6}|[A-Z0-9]{2,8})['\"]?\s*(?:for|=|:|means|is|represents|corresponds to|to|->|-)\s+(?:an? |the )?['\"]?([A-Za-z][\w ]{1,40}?)['\"]?(?=\s*(?:[,;.)\n]|and\b|or\b|$))")  # fmt: skip
+_AND_FOR = re.compile(r"\band\s+(?=-?\d)")
+
+
+class Family(StrEnum):
+    """What kind of value a Slot wants, as far as its schema and its name say."""
+
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    DATE = "date"
+    TIME = "time"
+    EMAIL = "email"
+    URL = "url"
+    ID = "id"
+    TEXT = "text"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One thing a Tool can be told. `path` is the argument's name and the properties below it.
+
+    `words` are the stems of its own name, `prose` those of its description. `examples` are values its description
+    mentions (in lower case), `glossary` what it says a value stands for: words -> value.
+    """
+
+    path: tuple[str, ...]
+    words: tuple[str, ...]
+    prose: frozenset[str]
+    family: Family
+    schema: Mapping[str, Any]
+    description: str
+    required: bool
+    many: bool = False
+    integer: bool = False
+    choices: tuple[Any, ...] = ()
+    examples: frozenset[str] = frozenset()
+    glossary: Mapping[str, Any] = field(default_factory=dict)
+    unit: str = ""
+    where: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.path[-1]
+
+    @property
+    def has_default(self) -> bool:
+        return "default" in self.schema
+
+
+def slots_of(tool: Tool) -> tuple[Slot, ...]:
+    """Every Slot of `tool`, its arguments first. Only `input_schema` and the units of the operation are read."""
+    found: list[Slot] = []
+    root = tool.input_schema
+    units = {parameter.name: unit_of(parameter.extensions, parameter.schema) for parameter in tool.operation.parameters}
+    required = frozenset(root.get("required", ()))
+    for name, schema in _properties(root).items():
+        where, wire = tool.places.get(name, ("", name))
+        walk = _Walk(root=root, where=where, unit=units.get(wire, "") if where != "body" else "")
+        found.extend(walk.slots((name,), schema, name in required, ()))
+    return tuple(found[:_MOST])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Walk:
+    root: Mapping[str, Any]
+    where: str
+    unit: str
+
+    def slots(self, path: tuple[str, ...], raw: Any, required: bool, seen: tuple[str, ...]) -> Iterator[Slot]:
+        ref = raw.get("$ref") if isinstance(raw, Mapping) else None
+        if isinstance(ref, str):
+            if ref in seen:
+                return
+            seen = (*seen, ref)
+        schema = settle(raw, self.root)
+        inner = _properties(schema)
+        if inner and len(path) <= _DEEPEST:
+            wanted = frozenset(schema.get("required", ()))
+            for name, below in inner.items():
+                yield from self.slots((*path, name), below, required and name in wanted, seen)
+            return
+        yield self._slot(path, schema, required)
+
+    def _slot(self, path: tuple[str, ...], schema: Mapping[str, Any], required: bool) -> Slot:
+        many = type_of(schema) == "array"
+        item = settle(schema.get("items", {}), self.root) if many else schema
+        description = str(schema.get("description") or item.get("description") or "")
+        words = tuple(word for word in map(stem, pieces(path[-1])))
+        choices = tuple(value for value in item.get("enum", ()) if value is not None)
+        return Slot(
+            path=path,
+            words=words,
+            prose=frozenset(stem(word) for word in pieces(description[:400]) if word not in STOPWORDS),
+            family=_family(words, item, choices, description),
+            schema=schema,
+            description=description,
+            required=required,
+            many=many,
+            integer=type_of(item) == "integer",
+            choices=choices,
+            examples=_examples(description, schema),
+            glossary=_glossary(description),
+            unit=unit_of(schema, item) or self.unit or _unit_by_name(words),
+            where=self.where,
+        )
+
+
+def settle(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A schema with its `$ref`, `allOf` and nullable unions resolved as far as a planner needs."""
+    for _ in range(12):
+        if not isinstance(schema, Mapping):
+            return {}
+        ref = schema.get("$ref")
+        if isinstance(ref, str):
+            target: Any = root
+            for step in ref.removeprefix("#/").split("/"):
+                target = target.get(step.replace("~1", "/").replace("~0", "~"), {}) if isinstance(target, Mapping) else {}
+            schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+            continue
+        union = schema.get("anyOf") or schema.get("oneOf")
+        if isinstance(union, list) and "properties" not in schema and "type" not in schema:
+            some = [part for part in union if isinstance(part, Mapping) and part.get("type") != "null"]
+            if not some:
+                return {}
+            schema = {**some[0], **{key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}}
+            continue
+        if isinstance(schema.get("allOf"), list):
+            schema = _merged(schema, root)
+            continue
+        return schema
+    return {}
+
+
+def _merged(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    whole: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    for part in (*schema["allOf"], {key: value for key, value in schema.items() if key != "allOf"}):
+        known = settle(part, root)
+        properties |= known.get("properties") or {}
+        required += known.get("required") or []
+        whole |= known
+    return {**whole, **({"properties": properties} if properties else {}), **({"required": required} if required else {})}
+
+
+def type_of(schema: Mapping[str, Any]) -> str:
+    """The one type that a schema is about; "" when it does not say."""
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((one for one in kind if one != "null"), "")
+    return kind if isinstance(kind, str) else "array" if "items" in schema else "object" if "properties" in schema else ""
+
+
+def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = schema.get("properties")
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _family(words: tuple[str, ...], item: Mapping[str, Any], choices: tuple[Any, ...], description: str) -> Family:
+    kind, form = type_of(item), item.get("format", "")
+    if kind == "boolean" or ({str(value).lower() for value in choices} >= {"true", "false"}):
+        return Family.BOOLEAN
+    if choices:
+        return Family.CHOICE
+    if kind in ("integer", "number"):
+        return Family.NUMBER
+    if kind and kind != "string":
+        return Family.OPEN
+    if form in ("date", "date-time"):
+        return Family.DATE
+    if form in ("email", "uri", "url", "uuid", "time"):
+        return {"email": Family.EMAIL, "time": Family.TIME, "uuid": Family.ID}.get(form, Family.URL)
+    return _by_name(words, description)
+
+
+def _by_name(words: tuple[str, ...], description: str) -> Family:
+    last = words[-1] if words else ""
+    lower = description.lower()
+    if last in ("id", "uuid", "guid", "key", "uid", "token", "hash", "sha"):
+        return Family.ID
+    if "date" in words or re.search(r"yyyy|mm/dd|dd/mm|iso.?8601", lower):
+        return Family.DATE
+    if last in ("time", "hour") or re.search(r"\bhh:mm", lower):
+        return Family.TIME
+    if last == "email":
+        return Family.EMAIL
+    if last in ("url", "uri", "link", "website"):
+        return Family.URL
+    return Family.TEXT
+
+
+def _unit_by_name(words: tuple[str, ...]) -> str:
+    for word, unit in (("micro", "micros"), ("cent", "cents")):
+        if word in words:
+            return unit
+    return ""
+
+
+def _examples(description: str, schema: Mapping[str, Any]) -> frozenset[str]:
+    """Values that a description mentions, in lower case."""
+    found: set[str] = set()
+    for match in _EXAMPLES.finditer(description):
+        text = match.group(1)
+        quoted = re.findall(r"['\"]([^'\"]{1,60})['\"]", text)
+        found.update(quoted or re.split(r",\s*(?:and|or)?\s*|\s+(?:and|or)\s+", text))
+    given = schema.get("example")
+    listed = schema.get("examples")
+    for value in (given, *(listed if isinstance(listed, list) else ())):
+        if isinstance(value, str):
+            found.add(value)
+    return frozenset(value.strip(" .'\"").lower() for value in found if 1 < len(value.strip()) <= 60)
+
+
+def _glossary(description: str) -> Mapping[str, Any]:
+    """`1 for Bangkok, 2 for Chiang Mai` -> {"bangkok": 1, "chiang mai": 2}."""
+    found: dict[str, Any] = {}
+    for match in _MAPPED.finditer(_AND_FOR.sub("", description)):
+        value, meaning = match.groups()
+        found[meaning.strip().lower()] = int(value) if value.lstrip("-").isdigit() else value
+    return found if len(found) > 1 else {}

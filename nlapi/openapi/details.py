@@ -1,0 +1,314 @@
+"""The costly parts of one operation: parameters, body, responses, links, security."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nlapi.openapi.document import Document
+from nlapi.openapi.issue import Issue, Level
+from nlapi.openapi.spec import (
+    Body,
+    Details,
+    Encoding,
+    Link,
+    Media,
+    Operation,
+    Parameter,
+    Requirement,
+    Response,
+    Schema,
+    Server,
+)
+from nlapi.openapi.upgrade import upgrade_schema
+
+PLACES = ("path", "query", "header", "cookie")
+STYLES = {
+    "path": ("simple", "label", "matrix"),
+    "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
+    "header": ("simple",),
+    "cookie": ("form", "cookie"),
+}
+"""The styles that each place knows, its default first; OpenAPI 3.1.1 §4.8.12.2."""
+
+NOT_PARAMETERS = frozenset(
+    ("accept", "content-type", "authorization", "host", "content-length", "transfer-encoding", "cookie", "connection")
+)
+"""Headers that a parameter may not set: OpenAPI 3.1.1 §4.8.12.1 rules out three, the rest belong to HTTP itself."""
+
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+class _Reader:
+    """Reads one operation and collects what is wrong with it."""
+
+    def __init__(self, document: Document, operation: Operation) -> None:
+        self.document = document
+        self.operation = operation
+        self.issues: list[Issue] = []
+
+    def issue(self, level: Level, where: str, message: str, hint: str = "") -> None:
+        where = f"{self.operation.where}.{where}" if where else self.operation.where
+        self.issues.append(Issue(level=level, where=where, message=message, hint=hint))
+
+    def follow(self, node: Any, where: str) -> Mapping[str, Any] | None:
+        """The map that `node` is or leads to; None, with an ERROR, when there is none."""
+        seen: set[str] = set()
+        while isinstance(node, Mapping) and isinstance(node.get("$ref"), str):
+            ref = node["$ref"]
+            if ref in seen:
+                self.issue(Level.ERROR, where, f"$ref {ref!r} leads to itself")
+                return None
+            seen.add(ref)
+            try:
+                node = self.document.lookup(ref)
+            except LookupError as error:
+                self.issue(Level.ERROR, where, f"$ref cannot be resolved: {error.args[0]}")
+                return None
+        return node if isinstance(node, Mapping) else None
+
+    def schema(self, node: Any) -> Schema:
+        upgraded = upgrade_schema(node, self.document.minor)
+        return upgraded if isinstance(upgraded, Mapping) else {} if upgraded else {"not": {}}
+
+
+def load_details(
+    document: Document,
+    item: Mapping[str, Any],
+    node: Mapping[str, Any],
+    operation: Operation,
+    servers: tuple[Server, ...],
+) -> Details:
+    """The Details of an operation; its faults are in `issues`. Nothing here raises."""
+    reader = _Reader(document, operation)
+    return Details(
+        parameters=_parameters(reader, item, node),
+        body=_body(reader, node.get("requestBody")),
+        responses=tuple(_responses(reader, node.get("responses"))),
+        security=_security(reader, node),
+        servers=servers,
+        issues=tuple(reader.issues),
+    )
+
+
+def _parameters(reader: _Reader, item: Mapping[str, Any], node: Mapping[str, Any]) -> tuple[Parameter, ...]:
+    """Those of the path item, those of the operation over them, and one for each bare `{name}` of the path."""
+    found: dict[tuple[str, str], Parameter] = {}
+    for owner in (item, node):
+        listed = owner.get("parameters")
+        values = listed if isinstance(listed, list) else list(listed.values()) if isinstance(listed, Mapping) else []
+        for index, value in enumerate(values):
+            parameter = _parameter(reader, value, f"parameters[{index}]")
+            if parameter:
+                found[parameter.where, parameter.name] = parameter
+    names = re.findall(r"\{([^{}]+)\}", reader.operation.path)
+    for name in names:
+        if ("path", name) not in found:
+            reader.issue(Level.WARNING, "parameters", f"{{{name}}} of the path is not described; taken as a string")
+            found["path", name] = Parameter(
+                name=name, where="path", required=True, schema={"type": "string"}, style="simple", explode=False
+            )
+    return tuple(p for p in found.values() if p.where != "path" or _in_path(reader, p, names))
+
+
+def _in_path(reader: _Reader, parameter: Parameter, names: list[str]) -> bool:
+    if parameter.name in names:
+        return True
+    reader.issue(Level.WARNING, "parameters", f"path parameter {parameter.name!r} is not in the path; left out")
+    return False
+
+
+def _parameter(reader: _Reader, value: Any, where: str) -> Parameter | None:
+    node = reader.follow(value, where)
+    if node is None:
+        return None
+    name, place = node.get("name"), node.get("in")
+    if not isinstance(name, str) or not name or place not in PLACES:
+        reader.issue(Level.WARNING, where, f"in: {place!r} with name: {name!r} is not a parameter; left out")
+        return None
+    if place == "header" and (name.lower() in NOT_PARAMETERS or not TOKEN.fullmatch(name)):
+        reader.issue(Level.INFO, where, f"header {name!r} is not for callers to set; left out")
+        return None
+    styles = STYLES[place]
+    style = node.get("style") or styles[0]
+    if style not in styles:
+        reader.issue(Level.WARNING, where, f"style {style!r} is not for {place}; {styles[0]} is used")
+        style = styles[0]
+    content_type, schema = _parameter_schema(reader, node)
+    explode = node.get("explode")
+    return Parameter(
+        name=name,
+        where=place,
+        required=place == "path" or node.get("required") is True,
+        schema=schema,
+        description=_text(node.get("description")),
+        style=style,
+        explode=explode if isinstance(explode, bool) else style in ("form", "cookie", "deepObject"),
+        allow_reserved=node.get("allowReserved") is True,
+        allow_empty=node.get("allowEmptyValue") is True,
+        content_type=content_type,
+        deprecated=node.get("deprecated") is True,
+        extensions={key: value for key, value in node.items() if key.startswith("x-nlapi")},
+    )
+
+
+def _parameter_schema(reader: _Reader, node: Mapping[str, Any]) -> tuple[str | None, Schema]:
+    content = node.get("content")
+    if isinstance(content, Mapping) and content:
+        content_type, media = next(iter(content.items()))
+        return content_type, reader.schema(media.get("schema") if isinstance(media, Mapping) else {})
+    schema = dict(reader.schema(node.get("schema", {})))
+    examples = _examples(node)
+    if examples and "examples" not in schema and "$ref" not in schema:
+        schema["examples"] = list(examples)
+    return None, schema
+
+
+def _body(reader: _Reader, value: Any) -> Body | None:
+    if value is None:
+        return None
+    node = reader.follow(value, "requestBody")
+    media = tuple(_media(reader, (node or {}).get("content"), "requestBody.content"))
+    if node is None or not media:
+        return None
+    ranked = sorted(media, key=lambda one: _rank(one.content_type))
+    first = ranked[0]
+    top = Media(
+        content_type=first.content_type,
+        schema=_followed_schema(reader, first.schema, "requestBody"),
+        encoding=first.encoding,
+        examples=first.examples,
+    )
+    return Body(
+        required=node.get("required") is True,
+        media=(top, *ranked[1:]),
+        description=_text(node.get("description")),
+    )
+
+
+def _rank(content_type: str) -> int:
+    """JSON is sent before its variants, forms, text and binary; XML, which nlapi cannot write from data, comes last."""
+    essence = content_type.partition(";")[0].strip().lower()
+    if essence in ("application/json", "*/*", "application/*"):
+        return 0
+    if essence.endswith("+json") or essence == "text/json":
+        return 1
+    known = ("multipart/form-data", "application/x-www-form-urlencoded")
+    if essence in known:
+        return 2 + known.index(essence)
+    return 6 if essence.endswith(("/xml", "+xml")) else 5 if essence == "application/octet-stream" else 4
+
+
+def _followed_schema(reader: _Reader, schema: Schema, where: str) -> Schema:
+    try:
+        followed = reader.operation.spec.follow(schema)
+    except LookupError as error:
+        reader.issue(Level.ERROR, where, f"$ref cannot be resolved: {error.args[0]}")
+        return {}
+    return followed if isinstance(followed, Mapping) else {}
+
+
+def _media(reader: _Reader, content: Any, where: str) -> Iterator[Media]:
+    for content_type, value in content.items() if isinstance(content, Mapping) else ():
+        node = reader.follow(value, f"{where}.{content_type}") or {}
+        encoding = node.get("encoding")
+        yield Media(
+            content_type=content_type,
+            schema=reader.schema(node.get("schema", {})),
+            encoding={
+                name: _encoding(one)
+                for name, one in (encoding.items() if isinstance(encoding, Mapping) else ())
+                if isinstance(one, Mapping)
+            },
+            examples=_examples(node),
+        )
+
+
+def _encoding(node: Mapping[str, Any]) -> Encoding:
+    return Encoding(
+        content_type=node.get("contentType") if isinstance(node.get("contentType"), str) else None,
+        headers=node["headers"] if isinstance(node.get("headers"), Mapping) else {},
+        style=node.get("style") if isinstance(node.get("style"), str) else None,
+        explode=node.get("explode") if isinstance(node.get("explode"), bool) else None,
+        allow_reserved=node.get("allowReserved") is True,
+    )
+
+
+def _examples(node: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The values of `example` and `examples` of a parameter or media type."""
+    values = [node["example"]] if "example" in node else []
+    given = node.get("examples")
+    named = given.values() if isinstance(given, Mapping) else ()
+    return (*values, *(one["value"] for one in named if isinstance(one, Mapping) and "value" in one))
+
+
+def _responses(reader: _Reader, value: Any) -> Iterator[Response]:
+    for status, one in value.items() if isinstance(value, Mapping) else ():
+        if status.startswith("x-"):
+            continue
+        node = _soft(reader, one)
+        yield Response(
+            status=status,
+            description=_text(node.get("description")),
+            media=tuple(_media(reader, node.get("content"), f"responses.{status}.content")),
+            links=tuple(_links(reader, node.get("links"))),
+            headers=node["headers"] if isinstance(node.get("headers"), Mapping) else {},
+        )
+
+
+def _soft(reader: _Reader, value: Any) -> Mapping[str, Any]:
+    """What a response or a link is or leads to; a fault in one does not make its operation unusable."""
+    before = len(reader.issues)
+    node = reader.follow(value, "responses")
+    if node is None:
+        message = reader.issues[before].message if len(reader.issues) > before else "a response is not a map"
+        del reader.issues[before:]
+        reader.issue(Level.WARNING, "responses", message)
+    return node or {}
+
+
+def _links(reader: _Reader, value: Any) -> Iterator[Link]:
+    for name, one in value.items() if isinstance(value, Mapping) else ():
+        node = _soft(reader, one)
+        target = node.get("operationId") or _target(reader.operation, node.get("operationRef"))
+        if not isinstance(target, str):
+            reader.issue(Level.WARNING, "responses", f"link {name!r} names no operation; left out")
+            continue
+        parameters = node.get("parameters")
+        yield Link(
+            name=name,
+            operation_id=target,
+            parameters=parameters if isinstance(parameters, Mapping) else {},
+            body=node.get("requestBody"),
+            description=_text(node.get("description")),
+        )
+
+
+def _target(operation: Operation, ref: Any) -> str | None:
+    """The id of the operation that an operationRef such as `#/paths/~1pets~1{id}/get` leads to."""
+    if not isinstance(ref, str) or not ref.startswith("#/paths/"):
+        return None
+    path, _, method = ref.removeprefix("#/paths/").rpartition("/")
+    path = path.replace("~1", "/").replace("~0", "~")
+    return next((o.id for o in operation.spec.operations if o.path == path and o.method == method.upper()), None)
+
+
+def _security(reader: _Reader, node: Mapping[str, Any]) -> tuple[Requirement, ...]:
+    """The operation's own requirements, else those of the description; OpenAPI 3.1.1 §4.8.10 and §4.8.30."""
+    listed = node.get("security", reader.document.tree.get("security"))
+    known = reader.operation.spec.security_schemes
+    result = []
+    for one in listed if isinstance(listed, list) else ():
+        if not isinstance(one, Mapping):
+            continue
+        unknown = [id for id in one if id not in known]
+        if unknown:
+            reader.issue(Level.WARNING, "security", f"security scheme {unknown[0]!r} is not described; left out")
+            continue
+        result.append({id: tuple(map(str, scopes or ())) for id, scopes in one.items()})
+    return tuple(result) if any(result) else ()
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

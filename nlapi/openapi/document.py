@@ -1,0 +1,203 @@
+"""Bytes to a tree: JSON or YAML, its OpenAPI version, and what its `$ref`s lead to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from nlapi.errors import DescriptionError
+from nlapi.openapi.issue import Issue, Level
+
+MAX_NODES = 5_000_000
+"""Nodes of a tree once its YAML aliases are followed; GitHub's description has 0.6 million."""
+
+MAX_DEPTH = 200
+"""Levels of nesting; real descriptions stay under 40."""
+
+MAX_FLOW_YAML = 1_000_000
+"""Characters up to which broken JSON is tried as YAML: libyaml takes 70 times as long as a JSON parser."""
+
+SUPPORTED = re.compile(r"3\.[0-2](\.\d+)?(-\S+)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """A description as a tree of dicts, lists, strings, numbers, booleans and None, with string keys only."""
+
+    tree: Mapping[str, Any]
+    source: str
+    version: str
+    issues: tuple[Issue, ...] = ()
+
+    @property
+    def minor(self) -> int:
+        """0 for OpenAPI 3.0, 1 for 3.1, 2 for 3.2."""
+        return int(self.version.split(".")[1])
+
+    @cached_property
+    def _resolver(self) -> Any:
+        from referencing import Registry
+        from referencing.jsonschema import DRAFT202012
+
+        return Registry[Any]().with_resource("", DRAFT202012.create_resource(self.tree)).resolver()
+
+    def lookup(self, ref: str) -> Any:
+        """The node that a `$ref` leads to; LookupError when it leads nowhere or out of the document."""
+        if not ref.startswith("#"):
+            raise LookupError(f"{ref!r} leads into another file")
+        try:
+            return self._resolver.lookup(ref).contents
+        except Exception as error:  # referencing raises KeyError, TypeError, ValueError and its own, by what it met
+            raise LookupError(f"{ref!r} leads nowhere") from error
+
+
+def read(data: bytes, source: str) -> Document:
+    """The Document in `data`. DescriptionError, with the line where there is one, when it holds no description."""
+    text = _decode(data, source)
+    issues: list[Issue] = []
+    tree = _json(text, source)
+    if tree is None:
+        tree, issues = _yaml(text, source)
+    if not isinstance(tree, dict):
+        raise DescriptionError(f"{source} holds {_kind(tree)}, not an API description", hint=_hint(text))
+    return Document(tree=tree, source=source, version=_version(tree, source), issues=tuple(issues))
+
+
+def _decode(data: bytes, source: str) -> str:
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise DescriptionError(
+            f"{source} is not UTF-8: line {line} has a byte that cannot be decoded", hint="save it as UTF-8"
+        ) from None
+    if not text.strip():
+        raise DescriptionError(f"{source} is empty")
+    if text.lstrip()[:1] == "<":
+        raise DescriptionError(
+            f"{source} is an HTML or XML page, not an API description",
+            hint="give the address of the raw OpenAPI file, often .../openapi.json",
+        )
+    return text
+
+
+def _json(text: str, source: str) -> Any:
+    """The tree, or None when `text` does not look like JSON, or is small and may still be YAML in flow style."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        tree = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if len(text) < MAX_FLOW_YAML and _parses_as_yaml(text):
+            return None
+        raise DescriptionError(
+            f"{source}, line {error.lineno}, column {error.colno}: {error.msg}", hint="is the file complete?"
+        ) from None
+    _bound(tree, source)
+    return tree
+
+
+def _parses_as_yaml(text: str) -> bool:
+    import yaml
+
+    from nlapi.openapi.yaml import load
+
+    try:
+        load(text)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return False
+    return True
+
+
+def _yaml(text: str, source: str) -> tuple[Any, list[Issue]]:
+    import yaml
+
+    from nlapi.openapi.yaml import load
+
+    try:
+        tree, doubles = load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise DescriptionError(
+            f"{source}{place}: {error.problem or error.context}", hint="is the file complete?"
+        ) from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise DescriptionError(f"{source} is neither JSON nor YAML: {str(error)[:200]}") from None
+    _bound(tree, source)
+    return _string_keys(tree), [
+        Issue(level=Level.WARNING, where=f"line {line}", message=f"duplicate key {key!r}; the last one counts")
+        for key, line in doubles
+    ]
+
+
+def _bound(tree: Any, source: str) -> None:
+    """Refuse a tree that is too deep, or too large once its aliases are followed, without following them all."""
+    sizes: dict[int, int] = {}
+    open_now: set[int] = set()
+
+    def size(node: Any, depth: int) -> int:
+        if not isinstance(node, (dict, list)):
+            return 1
+        if id(node) in sizes:
+            return sizes[id(node)]
+        if depth > MAX_DEPTH or id(node) in open_now:
+            raise DescriptionError(f"{source} is nested more than {MAX_DEPTH} levels deep")
+        open_now.add(id(node))
+        children = node.values() if isinstance(node, dict) else node
+        total = 1 + sum(size(child, depth + 1) for child in children)
+        open_now.discard(id(node))
+        sizes[id(node)] = total
+        return total
+
+    if size(tree, 0) > MAX_NODES:
+        raise DescriptionError(f"{source} grows to more than {MAX_NODES:,} nodes when its aliases are followed")
+
+
+def _string_keys(node: Any) -> Any:
+    """The tree with every key a string: YAML reads an unquoted `200:` as a number."""
+    if isinstance(node, dict):
+        return {key if isinstance(key, str) else _key(key): _string_keys(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_string_keys(item) for item in node]
+    return node
+
+
+def _key(key: Any) -> str:
+    if key is None or isinstance(key, bool):
+        return {True: "true", False: "false", None: "null"}[key]
+    return str(key)
+
+
+def _version(tree: Mapping[str, Any], source: str) -> str:
+    if "swagger" in tree:
+        version = str(tree["swagger"])
+        raise DescriptionError(
+            f"{source} is in Swagger {version}, which this version of nlapi does not read",
+            hint="convert it to OpenAPI 3, for example with npx swagger2openapi",
+        )
+    if "openapi" not in tree:
+        raise DescriptionError(
+            f"{source} has no `openapi` key: it does not say which version of OpenAPI it is in",
+            hint="nlapi reads OpenAPI 3.0, 3.1 and 3.2",
+        )
+    version = str(tree["openapi"])
+    if not SUPPORTED.fullmatch(version):
+        raise DescriptionError(
+            f"{source} is in OpenAPI version {version!r}", hint="nlapi reads OpenAPI 3.0, 3.1 and 3.2"
+        )
+    return version if version.count(".") > 1 else f"{version}.0"
+
+
+def _kind(tree: Any) -> str:
+    return {list: "a list", str: "text", type(None): "nothing"}.get(type(tree), f"a {type(tree).__name__}")
+
+
+def _hint(text: str) -> str:
+    return f"it begins with {text.strip()[:40]!r}"

@@ -1,0 +1,243 @@
+"""A Document to a Spec: the operations at once, the parts of each when they are first asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import urljoin
+
+from nlapi.errors import DescriptionError
+from nlapi.openapi.details import load_details
+from nlapi.openapi.document import Document
+from nlapi.openapi.issue import Issue, Level
+from nlapi.openapi.spec import Details, Effect, Operation, SecurityScheme, Server, ServerVariable, Spec
+from nlapi.openapi.upgrade import upgrade_schema
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+READS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
+
+
+def parse(document: Document) -> Spec:
+    """The Spec of a Document. DescriptionError when it holds no usable `paths`."""
+    tree = document.tree
+    paths = tree.get("paths", {})
+    if not isinstance(paths, Mapping):
+        raise DescriptionError(
+            f"{document.source}: `paths` is {type(paths).__name__}, not a map", hint="each key of `paths` is a path"
+        )
+    info = _map(tree.get("info"))
+    found: list[Issue] = list(document.issues)
+    spec = Spec(
+        title=_text(info.get("title")) or document.source,
+        version=_text(info.get("version")),
+        description=_text(info.get("description")),
+        source=document.source,
+        document=tree,
+        servers=servers(tree.get("servers"), document.source) or (Server(url=urljoin(document.source, "/")),),
+        security_schemes=_schemes(document, found),
+        resolve=_resolver(document),
+        found=(),
+    )
+    operations = tuple(_operations(spec, document, found))
+    if not operations:
+        hint = next((str(issue) for issue in found), "it needs at least one operation under `paths`")
+        raise DescriptionError(f"{document.source} describes no operation", hint=hint)
+    object.__setattr__(spec, "operations", operations)
+    object.__setattr__(spec, "found", tuple(found))
+    return spec
+
+
+def servers(node: Any, source: str) -> tuple[Server, ...]:
+    """The Servers of a `servers` list; relative URLs are resolved against where the description came from."""
+    remote = source.startswith(("http://", "https://"))
+    result = []
+    for item in node if isinstance(node, list) else ():
+        if isinstance(item, Mapping) and isinstance(item.get("url"), str):
+            url = urljoin(source, item["url"]) if remote and not _absolute(item["url"]) else item["url"]
+            variables = {
+                str(name): ServerVariable(
+                    default=_scalar(value.get("default")),
+                    enum=tuple(map(_scalar, value.get("enum") or ())),
+                    description=_text(value.get("description")),
+                )
+                for name, value in _map(item.get("variables")).items()
+                if isinstance(value, Mapping)
+            }
+            result.append(Server(url=url, description=_text(item.get("description")), variables=variables))
+    return tuple(result)
+
+
+def _absolute(url: str) -> bool:
+    return bool(re.match(r"[a-zA-Z{][\w{}+.-]*:", url)) or url.startswith("{")
+
+
+def _scalar(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+
+
+def _resolver(document: Document) -> Any:
+    """Spec.lookup for a document: schemas come upgraded, each once."""
+    seen: dict[str, Any] = {}
+
+    def resolve(ref: str) -> Any:
+        if ref not in seen:
+            seen[ref] = upgrade_schema(document.lookup(ref), document.minor)
+        return seen[ref]
+
+    return resolve
+
+
+def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme]:
+    nodes = _map(_map(document.tree.get("components")).get("securitySchemes"))
+    schemes = {}
+    for id, value in nodes.items():
+        node = _followed(document, value)
+        if node is None or not isinstance(node.get("type"), str):
+            where = f"components.securitySchemes.{id}"
+            found.append(Issue(level=Level.WARNING, where=where, message="not a security scheme; left out"))
+            continue
+        schemes[id] = SecurityScheme(
+            id=id,
+            kind=node["type"],
+            where=_text(node.get("in")),
+            name=_text(node.get("name")),
+            scheme=_text(node.get("scheme")).lower(),
+            bearer_format=_text(node.get("bearerFormat")),
+            flows=_map(node.get("flows")),
+            description=_text(node.get("description")),
+        )
+    return schemes
+
+
+def _operations(spec: Spec, document: Document, found: list[Issue]) -> Iterator[Operation]:
+    ids: set[str] = set()
+    for path, value in spec.document.get("paths", {}).items():
+        if path.startswith("x-"):
+            continue
+        where = f"paths.{path}"
+        item = _followed(document, value)
+        if item is None:
+            found.append(Issue(level=Level.ERROR, where=where, message="the path item cannot be read; left out"))
+            continue
+        if fault := _path_fault(path):
+            found.append(Issue(level=Level.ERROR, where=where, message=fault, hint="its operations were left out"))
+            continue
+        for method, node in _methods(item):
+            if isinstance(node, Mapping):
+                yield _operation(spec, document, item, path, method, node, ids, found)
+            else:
+                message = "the operation is not a map; left out"
+                found.append(Issue(level=Level.ERROR, where=f"{where}.{method}", message=message))
+
+
+def _path_fault(path: str) -> str:
+    """Why a path template may not be used, or ""."""
+    if not path.startswith("/") or path.startswith("//"):
+        return "a path must begin with one slash"
+    if re.search(r"[?#\\\s\x00-\x1f]", path):
+        return "a path may not hold a query, a fragment, a backslash or white space"
+    if any(segment in (".", "..") for segment in re.sub(r"%2e", ".", path, flags=re.I).split("/")):
+        return "a path may not hold dot segments"
+    return ""
+
+
+def _methods(item: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for method in METHODS:
+        if method in item:
+            yield method, item[method]
+    yield from _map(item.get("additionalOperations")).items()
+
+
+def _operation(
+    spec: Spec,
+    document: Document,
+    item: Mapping[str, Any],
+    path: str,
+    method: str,
+    node: Mapping[str, Any],
+    ids: set[str],
+    found: list[Issue],
+) -> Operation:
+    where = f"paths.{path}.{method}"
+    given = node.get("operationId")
+    id = given if isinstance(given, str) and given.strip() else derived_id(method, path)
+    if id in ids:
+        unique = _unique(f"{id}_{derived_id(method, path)}", ids)
+        message = f"operationId {id!r} is taken; this one is called {unique!r}"
+        found.append(Issue(level=Level.WARNING, where=where, message=message, hint="give it an operationId of its own"))
+        id = unique
+    ids.add(id)
+    extensions = {key: value for key, value in node.items() if key.startswith("x-nlapi")}
+    return Operation(
+        id=id,
+        method=method.upper(),
+        path=path,
+        effect=_effect(method.upper(), extensions, where, found),
+        where=where,
+        summary=_text(node.get("summary")) or _text(item.get("summary")),
+        description=_text(node.get("description")) or _text(item.get("description")),
+        tags=tuple(tag for tag in node.get("tags") or () if isinstance(tag, str)),
+        deprecated=node.get("deprecated") is True,
+        extensions=extensions,
+        spec=spec,
+        load=partial(_details, document, item, node),
+    )
+
+
+def _details(document: Document, item: Mapping[str, Any], node: Mapping[str, Any], operation: Operation) -> Details:
+    found = servers(node.get("servers"), document.source) or servers(item.get("servers"), document.source)
+    return load_details(document, item, node, operation, found or operation.spec.servers)
+
+
+def derived_id(method: str, path: str) -> str:
+    """An id for an operation without one: `get_users_id_posts` for GET /users/{id}/posts."""
+    words = re.findall(r"[A-Za-z0-9]+", path)
+    return "_".join((method.lower(), *words)) if words else f"{method.lower()}_root"
+
+
+def _unique(id: str, ids: set[str]) -> str:
+    unique, number = id, 2
+    while unique in ids:
+        unique, number = f"{id}_{number}", number + 1
+    return unique
+
+
+def _effect(method: str, extensions: Mapping[str, Any], where: str, found: list[Issue]) -> Effect:
+    given = extensions.get("x-nlapi-effect") or _map(extensions.get("x-nlapi")).get("effect")
+    if given is not None:
+        try:
+            return Effect(str(given).lower())
+        except ValueError:
+            message = f"effect {given!r} is none of read, write, destroy"
+            found.append(Issue(level=Level.WARNING, where=where, message=message))
+    if method in READS:
+        return Effect.READ
+    return Effect.DESTROY if method == "DELETE" else Effect.WRITE
+
+
+def _followed(document: Document, node: Any) -> Mapping[str, Any] | None:
+    """The map that `node` is or leads to, or None. Keys beside a `$ref` of a path item are kept (3.1.1 §4.8.9)."""
+    seen: set[str] = set()
+    beside: dict[str, Any] = {}
+    while isinstance(node, Mapping) and isinstance(node.get("$ref"), str):
+        if node["$ref"] in seen:
+            return None
+        seen.add(node["$ref"])
+        beside = {**{key: value for key, value in node.items() if key != "$ref"}, **beside}
+        try:
+            node = document.lookup(node["$ref"])
+        except LookupError:
+            return None
+    if not isinstance(node, Mapping):
+        return None
+    return {**node, **beside} if beside else node
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None or isinstance(value, dict | list) else str(value)

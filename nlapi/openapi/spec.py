@@ -1,0 +1,287 @@
+"""The nouns of a description: Spec, Operation, Parameter, Body, Response, Link, Effect.
+
+Every schema in here is in the OpenAPI 3.1 dialect (JSON Schema 2020-12) whatever the description was written in.
+`$ref`s are kept; `Spec.lookup` follows one. An Operation parses its parts when they are first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from nlapi.errors import UsageError
+from nlapi.openapi.issue import Issue, Level
+
+Schema = Mapping[str, Any]
+
+
+class Effect(StrEnum):
+    """What a call does to the world: READ changes nothing, WRITE changes something, DESTROY takes something away."""
+
+    READ = "read"
+    WRITE = "write"
+    DESTROY = "destroy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerVariable:
+    """OpenAPI 3.1.1 §4.8.6."""
+
+    default: str
+    enum: tuple[str, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """OpenAPI 3.1.1 §4.8.5. `url` is a template; a relative one was resolved if the description came from a URL."""
+
+    url: str
+    description: str = ""
+    variables: Mapping[str, ServerVariable] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """OpenAPI 3.1.1 §4.8.12. `where` is path, query, header or cookie.
+
+    `content_type` is set for a parameter that is described by `content`: its value is serialised as that media type.
+    """
+
+    name: str
+    where: str
+    required: bool
+    schema: Schema
+    description: str = ""
+    style: str = "form"
+    explode: bool = True
+    allow_reserved: bool = False
+    allow_empty: bool = False
+    content_type: str | None = None
+    deprecated: bool = False
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """How one property of a form body is written; OpenAPI 3.1.1 §4.8.15. None: the default of the media type."""
+
+    content_type: str | None = None
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    style: str | None = None
+    explode: bool | None = None
+    allow_reserved: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """One media type of a body or a response; OpenAPI 3.1.1 §4.8.14."""
+
+    content_type: str
+    schema: Schema
+    encoding: Mapping[str, Encoding] = field(default_factory=dict)
+    examples: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """A request body; OpenAPI 3.1.1 §4.8.13. The first Media is the one that is sent (JSON before forms before XML)."""
+
+    required: bool
+    media: tuple[Media, ...]
+    description: str = ""
+
+    @property
+    def content_type(self) -> str:
+        return self.media[0].content_type
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of the Media that is sent, with a `$ref` at its top already followed."""
+        return self.media[0].schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """From an answer to a next call; OpenAPI 3.1.1 §4.8.20. `parameters` maps names (or `path.name`) to expressions."""
+
+    name: str
+    operation_id: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    body: Any = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """OpenAPI 3.1.1 §4.8.17. `status` is "200", "2XX" or "default"."""
+
+    status: str
+    description: str = ""
+    media: tuple[Media, ...] = ()
+    links: tuple[Link, ...] = ()
+    headers: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityScheme:
+    """OpenAPI 3.1.1 §4.8.27. `kind` is apiKey, http, oauth2, openIdConnect or mutualTLS.
+
+    apiKey: `where` (query, header, cookie) and `name`. http: `scheme` (bearer, basic, ...), in lower case.
+    """
+
+    id: str
+    kind: str
+    where: str = ""
+    name: str = ""
+    scheme: str = ""
+    bearer_format: str = ""
+    flows: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
+
+
+Requirement = Mapping[str, tuple[str, ...]]
+"""One way to be let in: every scheme named (id -> scopes) is needed. An empty one means no credential is needed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """The parts of an Operation that cost something to parse."""
+
+    parameters: tuple[Parameter, ...] = ()
+    body: Body | None = None
+    responses: tuple[Response, ...] = ()
+    security: tuple[Requirement, ...] = ()
+    servers: tuple[Server, ...] = ()
+    issues: tuple[Issue, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operation:
+    """One method of one path; OpenAPI 3.1.1 §4.8.10.
+
+    `id` is the operationId, or one made of method and path; it is unique in its Spec. `method` is in upper case.
+    `where` is its place in the description, for messages. `details` parses the costly parts, once.
+    """
+
+    id: str
+    method: str
+    path: str
+    effect: Effect
+    where: str
+    summary: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    deprecated: bool = False
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+    spec: Spec = field(repr=False)
+    load: Callable[[Operation], Details] = field(repr=False)
+
+    @cached_property
+    def details(self) -> Details:
+        return self.load(self)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return self.details.parameters
+
+    @property
+    def body(self) -> Body | None:
+        return self.details.body
+
+    @property
+    def responses(self) -> tuple[Response, ...]:
+        return self.details.responses
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        return tuple(link for response in self.responses for link in response.links)
+
+    @property
+    def security(self) -> tuple[Requirement, ...]:
+        """The alternatives; empty when the operation needs no credential."""
+        return self.details.security
+
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        return self.details.servers
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        return self.details.issues
+
+    @property
+    def usable(self) -> bool:
+        """False when something in it is so wrong that no tool can be made of it; `issues` says what."""
+        return not any(issue.level is Level.ERROR for issue in self.issues)
+
+    def response(self, status: int | None = None) -> Response | None:
+        """The Response described for `status`; without one, that of success (the lowest 2xx, then default)."""
+        by_status = {response.status.upper(): response for response in self.responses}
+        if status is not None:
+            for key in (str(status), f"{status // 100}XX", "DEFAULT"):
+                if key in by_status:
+                    return by_status[key]
+            return None
+        good = sorted(key for key in by_status if key.startswith("2"))
+        return by_status[good[0]] if good else by_status.get("DEFAULT")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Spec:
+    """A description, read. `source` is where it came from, as the user wrote it."""
+
+    title: str
+    version: str
+    source: str
+    description: str = ""
+    servers: tuple[Server, ...] = ()
+    security_schemes: Mapping[str, SecurityScheme] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(repr=False)
+    resolve: Callable[[str], Any] = field(repr=False)
+    found: tuple[Issue, ...] = ()
+    operations: tuple[Operation, ...] = field(default=(), init=False)
+    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    """Where the layers above keep what they derive from this Spec, so that it lives and dies with it."""
+
+    @cached_property
+    def _by_id(self) -> dict[str, Operation]:
+        return {operation.id: operation for operation in self.operations}
+
+    @cached_property
+    def issues(self) -> tuple[Issue, ...]:
+        """Everything found wrong, the worst first. Parses every operation."""
+        order = list(Level)
+        every = (*self.found, *(issue for operation in self.operations for issue in operation.issues))
+        return tuple(sorted(every, key=lambda issue: order.index(issue.level)))
+
+    def operation(self, id: str) -> Operation:
+        """The operation called `id`, or a UsageError that names the nearest."""
+        found = self._by_id.get(id)
+        if found is None:
+            import difflib
+
+            near = difflib.get_close_matches(id, self._by_id, n=3, cutoff=0.5)
+            hint = f"did you mean {', '.join(near)}?" if near else "`nlapi find SOURCE WORDS` finds one"
+            raise UsageError(f"{self.source} has no operation {id!r}", hint=hint)
+        return found
+
+    def lookup(self, ref: str) -> Any:
+        """What a `$ref` leads to; a schema comes in the 3.1 dialect. LookupError if it leads nowhere."""
+        return self.resolve(ref)
+
+    def follow(self, schema: Any) -> Any:
+        """The schema with `$ref`s at its very top followed (siblings of the `$ref` win, as in 2020-12)."""
+        seen = set()
+        while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
+            ref = schema["$ref"]
+            if ref in seen:
+                return {}
+            seen.add(ref)
+            siblings = {key: value for key, value in schema.items() if key != "$ref"}
+            target = self.lookup(ref)
+            schema = {**target, **siblings} if siblings and isinstance(target, Mapping) else target
+        return schema

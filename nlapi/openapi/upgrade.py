@@ -1,0 +1,211 @@
+"""Schemas of OpenAPI 3.0 in, the dialect of 3.1 (JSON Schema 2020-12) out; nothing else knows 3.0.
+
+OpenAPI 3.0.4 §4.7.24 against 3.1.1 §4.8.24: `nullable`, boolean `exclusiveMinimum`, `example`, siblings of `$ref`.
+What cannot be meant (a type that does not exist, a `required` that is no list) is mended or dropped, so that what
+comes out is always a valid schema.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+TYPES = frozenset(("array", "boolean", "integer", "null", "number", "object", "string"))
+ALIASES = {
+    "int": "integer", "int32": "integer", "int64": "integer", "long": "integer", "float": "number",
+    "double": "number", "decimal": "number", "bool": "boolean", "str": "string", "text": "string",
+    "date": "string", "datetime": "string", "date-time": "string", "file": "string", "list": "array",
+    "dict": "object", "map": "object",
+}  # fmt: skip
+"""Types that people write and JSON Schema does not have."""
+
+IN_MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+IN_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
+IN_PLACE = (
+    "items", "additionalProperties", "not", "contains", "if", "then", "else", "propertyNames", "unevaluatedItems",
+    "unevaluatedProperties", "contentSchema",
+)  # fmt: skip
+COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+DROPPED = frozenset(("nullable", "example", "discriminator", "xml", "externalDocs", "$schema", "$id", "id"))
+"""Keywords with no meaning to a JSON Schema validator here; the first two are kept in another form."""
+
+ECMA_ONLY = re.compile(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
+
+
+def upgrade_schema(node: Any, minor: int) -> Any:
+    """The schema in the 3.1 dialect, new dicts all the way down; `$ref`s are kept. `minor` is 0 for OpenAPI 3.0."""
+    if isinstance(node, bool):
+        return node
+    if not isinstance(node, Mapping):
+        return {}
+    if isinstance(node.get("$ref"), str):
+        return _reference(node)
+    schema: dict[str, Any] = {}
+    for key, value in node.items():
+        if key in DROPPED or key.startswith("x-") and key != "x-nlapi":
+            continue
+        handler = HANDLERS.get(key)
+        kept = handler(value, minor) if handler else value
+        if kept is not None:
+            schema[key] = kept
+    _type(schema, node)
+    _bounds(schema)
+    _examples(schema, node)
+    return schema
+
+
+def _reference(node: Mapping[str, Any]) -> dict[str, Any]:
+    """A `$ref` and the siblings that only annotate; others have no meaning in 3.0 and are rare in 3.1."""
+    kept = ("$ref", "description", "default", "deprecated", "readOnly", "writeOnly", "x-nlapi")
+    return {key: node[key] for key in kept if key in node}
+
+
+def _map(value: Any, minor: int) -> Any:
+    if not isinstance(value, Mapping):
+        return None
+    return {str(key): upgrade_schema(child, minor) for key, child in value.items() if isinstance(child, Mapping | bool)}
+
+
+def _list(value: Any, minor: int) -> Any:
+    items = [upgrade_schema(child, minor) for child in value] if isinstance(value, list) else []
+    return items or None
+
+
+def _place(value: Any, minor: int) -> Any:
+    if isinstance(value, list):  # draft 4: items as a tuple
+        return upgrade_schema(value[0], minor) if value else None
+    return upgrade_schema(value, minor) if isinstance(value, Mapping | bool) else None
+
+
+def _required(value: Any, minor: int) -> Any:
+    names = [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
+    return list(dict.fromkeys(names)) or None
+
+
+def _enum(value: Any, minor: int) -> Any:
+    return _distinct(value) or None if isinstance(value, list) else None
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    seen: list[tuple[type, Any]] = []
+    return [v for v in values if not ((type(v), v) in seen or seen.append((type(v), v)))]  # type: ignore[func-returns-value]
+
+
+def _count(value: Any, minor: int) -> Any:
+    number = _number(value)
+    return int(number) if number is not None and number >= 0 and number == int(number) else None
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return value if abs(value) != float("inf") and value == value else None
+    try:
+        return float(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _bound(value: Any, minor: int) -> Any:
+    return value if isinstance(value, bool) else _number(value)
+
+
+def _multiple(value: Any, minor: int) -> Any:
+    number = _number(value)
+    return number if number is not None and number > 0 else None
+
+
+def _pattern(value: Any, minor: int) -> Any:
+    """Patterns are ECMA-262; one that Python cannot read is left out, so that nothing is refused for it."""
+    if not isinstance(value, str) or ECMA_ONLY.search(value):
+        return None
+    try:
+        re.compile(value)
+    except (re.error, OverflowError):
+        return None
+    return value
+
+
+def _text(value: Any, minor: int) -> Any:
+    return value if isinstance(value, str) else None
+
+
+def _flag(value: Any, minor: int) -> Any:
+    return value if isinstance(value, bool) else None
+
+
+HANDLERS: dict[str, Callable[[Any, int], Any]] = {
+    **dict.fromkeys(IN_MAPS, _map),
+    **dict.fromkeys(IN_LISTS, _list),
+    **dict.fromkeys(IN_PLACE, _place),
+    **dict.fromkeys(COUNTS, _count),
+    **dict.fromkeys(BOUNDS, _bound),
+    **dict.fromkeys(("title", "description", "format", "$comment", "contentEncoding", "contentMediaType"), _text),
+    **dict.fromkeys(("uniqueItems", "readOnly", "writeOnly", "deprecated"), _flag),
+    "required": _required,
+    "enum": _enum,
+    "pattern": _pattern,
+    "multipleOf": _multiple,
+}
+
+
+def _type(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
+    given = schema.pop("type", None)
+    names = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    types = [ALIASES.get(str(name).lower(), str(name).lower()) for name in names]
+    types = list(dict.fromkeys(name for name in types if name in TYPES))
+    if given == "file":
+        schema["format"] = "binary"
+    if not types:
+        types = _implied(schema)
+    if node.get("nullable") is True:
+        _allow_null(schema, types)
+    if types:
+        schema["type"] = types[0] if len(types) == 1 else types
+
+
+def _implied(schema: Mapping[str, Any]) -> list[str]:
+    """The type that a schema without one can only mean."""
+    if "properties" in schema or isinstance(schema.get("additionalProperties"), Mapping):
+        return ["object"]
+    return ["array"] if "items" in schema and not isinstance(schema["items"], bool) else []
+
+
+def _allow_null(schema: dict[str, Any], types: list[str]) -> None:
+    if types and "null" not in types:
+        types.append("null")
+    if "enum" in schema and None not in schema["enum"]:
+        schema["enum"] = [*schema["enum"], None]
+    for key in ("oneOf", "anyOf"):
+        if key in schema and not types:
+            schema[key] = [*schema[key], {"type": "null"}]
+    if "allOf" in schema and not types:
+        schema["anyOf"] = [{"allOf": schema.pop("allOf")}, {"type": "null"}]
+
+
+def _bounds(schema: dict[str, Any]) -> None:
+    for inclusive, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        flag = schema.get(exclusive)
+        if isinstance(flag, bool):
+            del schema[exclusive]
+            if flag and inclusive in schema:
+                schema[exclusive] = schema.pop(inclusive)
+        if isinstance(schema.get(inclusive), bool):
+            del schema[inclusive]
+
+
+def _examples(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
+    given = schema.pop("examples", None)
+    if isinstance(given, list):
+        examples = given
+    elif isinstance(given, Mapping):  # Media Type style examples, where a list belongs
+        examples = [value.get("value") for value in given.values() if isinstance(value, Mapping) and "value" in value]
+    else:
+        examples = []
+    if "example" in node:
+        examples = [node["example"], *examples]
+    if examples:
+        schema["examples"] = examples

@@ -1,0 +1,44 @@
+"""Bundled files (prompts, specs, plugins), from a wheel or from a checkout."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from nlapi.errors import UsageError
+
+FOLDERS = ("prompts", "specs", "plugins")
+SPEC_SUFFIXES = (".yaml", ".json")
+
+
+def root() -> Traversable:
+    """The folder that holds prompts/, specs/ and plugins/: `_data` in an installed wheel, else the checkout's top."""
+    packed = files("nlapi") / "_data"
+    return packed if packed.is_dir() else Path(__file__).parent.parent
+
+
+def text(name: str) -> str:
+    """The bundled file called `name`, such as "prompts/agent.md". UsageError when there is none."""
+    file = root().joinpath(*name.split("/"))
+    if name.split("/")[0] not in FOLDERS or not file.is_file():
+        raise UsageError(f"nlapi ships no file {name!r}")
+    return file.read_text(encoding="utf-8")
+
+
+def spec_names() -> tuple[str, ...]:
+    """The names under which bundled descriptions can be loaded, such as "ads"."""
+    folder = root() / "specs"
+    names = (Path(file.name) for file in folder.iterdir()) if folder.is_dir() else iter(())
+    return tuple(sorted(name.stem for name in names if name.suffix in SPEC_SUFFIXES))
+
+
+def spec(name: str) -> tuple[str, bytes] | None:
+    """The file name and the bytes of the bundled description called `name`, or None."""
+    if not name.isidentifier():
+        return None
+    for suffix in SPEC_SUFFIXES:
+        file = root() / "specs" / f"{name}{suffix}"
+        if file.is_file():
+            return file.name, file.read_bytes()
+    return None

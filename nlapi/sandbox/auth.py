@@ -1,0 +1,76 @@
+"""Does a request carry the credentials that its operation asks for?"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nlapi.openapi.spec import Operation, SecurityScheme
+from nlapi.sandbox.problem import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """Where credentials can be: headers by lower-case name, query pairs and cookies, all decoded."""
+
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    cookies: Mapping[str, str]
+
+
+def authenticate(operation: Operation, carried: Carried) -> None:
+    """Passes when one alternative of the operation's security is there whole, with any non-empty value; else 401."""
+    if not operation.security:
+        return
+    schemes = operation.spec.security_schemes
+    wanted = []
+    for alternative in operation.security:
+        missing = [schemes[id] for id in alternative if id in schemes and not present(schemes[id], carried)]
+        if not missing:
+            return
+        wanted.append(missing)
+    nearest = min(wanted, key=len)
+    told = " or ".join(dict.fromkeys(" and ".join(map(_describe, one)) for one in wanted))
+    raise Problem(
+        401,
+        f"{operation.id} needs a credential: {told}. Any non-empty value will do here",
+        headers=[("WWW-Authenticate", _challenge(nearest))],
+    )
+
+
+def present(scheme: SecurityScheme, carried: Carried) -> bool:
+    """Is a credential of this scheme there? Its value is not judged."""
+    if scheme.kind == "apiKey":
+        places = {"header": carried.headers, "query": carried.query, "cookie": carried.cookies}
+        name = scheme.name.lower() if scheme.where == "header" else scheme.name
+        return bool(places.get(scheme.where, {}).get(name, "").strip())
+    if scheme.kind == "mutualTLS":
+        return True
+    given, _, credential = carried.headers.get("authorization", "").partition(" ")
+    wanted = scheme.scheme if scheme.kind == "http" else "bearer"
+    if given.lower() != wanted or not credential.strip():
+        return False
+    return wanted != "basic" or _basic(credential.strip())
+
+
+def _basic(credential: str) -> bool:
+    try:
+        return b":" in base64.b64decode(credential, validate=True)
+    except ValueError:
+        return False
+
+
+def _describe(scheme: SecurityScheme) -> str:
+    if scheme.kind == "apiKey":
+        return f"{scheme.id} ({scheme.where} {scheme.name})"
+    kind = scheme.scheme if scheme.kind == "http" else "bearer"
+    return f"{scheme.id} (header Authorization: {kind.title()} ...)"
+
+
+def _challenge(missing: Iterable[SecurityScheme]) -> str:
+    scheme = next(iter(missing))
+    if scheme.kind == "apiKey":
+        return f'ApiKey realm="sandbox", in="{scheme.where}", name="{scheme.name}"'
+    kind = scheme.scheme if scheme.kind == "http" else "bearer"
+    return f'{kind.title()} realm="sandbox"'

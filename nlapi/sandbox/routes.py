@@ -1,0 +1,112 @@
+"""From a method and a path on the wire to an Operation and the raw values in its path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from nlapi.openapi.spec import Operation, Server, Spec
+from nlapi.sandbox.problem import Problem
+
+PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """An Operation and what stands at each `{name}` of its path, still percent-encoded."""
+
+    operation: Operation
+    raw: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Template:
+    path: str
+    pattern: re.Pattern[str]
+    names: tuple[str, ...]
+    operations: Mapping[str, Operation]
+
+
+class Routes:
+    """The path templates of a Spec, the most concrete first; OpenAPI 3.1.1 §4.8.8.2.
+
+    A path is also accepted below the path of a described server (`/v1/pets` when a server ends in `/v1`).
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        by_path: dict[str, dict[str, Operation]] = {}
+        for operation in spec.operations:
+            by_path.setdefault(operation.path, {})[operation.method] = operation
+        self._templates = [_template(path, by_path[path]) for path in sorted(by_path, key=_concreteness)]
+        self._prefixes = tuple(sorted(_prefixes(spec.servers), key=len, reverse=True))
+
+    def match(self, method: str, path: str) -> Match:
+        """The Match of a raw (percent-encoded) path; Problem 404 for an unknown path, 405 with Allow for a method."""
+        allowed: dict[str, None] = {}
+        for template, raw in self._candidates(path):
+            operation = template.operations.get(method)
+            if operation is None and method == "HEAD":
+                operation = template.operations.get("GET")
+            if operation is not None:
+                return Match(operation=operation, raw=raw)
+            allowed |= dict.fromkeys(template.operations)
+        if not allowed:
+            raise Problem(404, f"{unquote(path)} is no path of this API")
+        methods = [*allowed, *(["HEAD"] if "GET" in allowed and "HEAD" not in allowed else ()), "OPTIONS"]
+        allow = ", ".join(dict.fromkeys(methods))
+        raise Problem(405, f"{method} is not described for {unquote(path)}; it has {allow}", headers=[("Allow", allow)])
+
+    def _candidates(self, path: str) -> Iterator[tuple[_Template, Mapping[str, str]]]:
+        paths = [path, *(path[len(prefix) :] or "/" for prefix in self._prefixes if _below(path, prefix))]
+        for one in paths:
+            for template in self._templates:
+                found = template.pattern.fullmatch(one)
+                if found:
+                    yield template, dict(zip(template.names, found.groups(), strict=True))
+
+
+def _template(path: str, operations: Mapping[str, Operation]) -> _Template:
+    pattern, end = "", 0
+    names = []
+    for found in PLACEHOLDER.finditer(path):
+        # A later literal in the same segment ends the value early: `{name}.json`, `{from}-{to}`.
+        pattern += _literal(path[end : found.start()]) + "([^/]+?)"
+        names.append(found.group(1))
+        end = found.end()
+    pattern += _literal(path[end:])
+    return _Template(path=path, pattern=re.compile(pattern), names=tuple(names), operations=operations)
+
+
+def _literal(text: str) -> str:
+    """A pattern for literal text, with every character plain or percent-encoded."""
+    return "".join(re.escape(char) if char == "/" else f"(?:{re.escape(char)}|{_encoded(char)})" for char in text)
+
+
+def _encoded(char: str) -> str:
+    return "".join(f"%(?i:{byte:02x})" for byte in char.encode())
+
+
+def _concreteness(path: str) -> tuple[tuple[int, int], ...]:
+    """Sorts literal segments before those with a placeholder, and of these the one with more literal text first."""
+    return tuple(
+        (1, -len(PLACEHOLDER.sub("", segment))) if PLACEHOLDER.search(segment) else (0, 0)
+        for segment in path.split("/")
+    )
+
+
+def _prefixes(servers: tuple[Server, ...]) -> Iterator[str]:
+    seen = set()
+    for server in servers:
+        url = server.url
+        for name, variable in server.variables.items():
+            url = url.replace(f"{{{name}}}", variable.default)
+        prefix = urlsplit(url).path.rstrip("/") if "{" not in url else ""
+        if prefix and prefix not in seen:
+            seen.add(prefix)
+            yield prefix
+
+
+def _below(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(prefix + "/")

@@ -1,0 +1,97 @@
+"""Arguments against the schema of their tool: what may not be sent is refused here, with a reason."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nlapi.errors import ArgumentError
+from nlapi.tools.tool import Tool
+
+MAX_SHOWN = 160
+"""Characters of a fault that are shown."""
+
+MAX_FAULTS = 3
+
+
+def check(tool: Tool, arguments: Mapping[str, Any]) -> None:
+    """ArgumentError, naming each argument that is wrong and what would be right, unless all of them fit."""
+    from jsonschema import Draft202012Validator
+
+    faults = list(_unknown(tool, arguments)) + list(_absent(tool, arguments))
+    if not faults:
+        validator = Draft202012Validator(tool.input_schema, format_checker=_formats())
+        try:
+            faults = [_told(error, tool) for error in validator.iter_errors(dict(arguments))]
+        except RecursionError:
+            faults = [("the arguments are nested too deeply", "")]
+    if faults:
+        text = "; ".join(message for message, _ in faults[:MAX_FAULTS])
+        if len(faults) > MAX_FAULTS:
+            text += f"; and {len(faults) - MAX_FAULTS} more"
+        raise ArgumentError(f"{tool.operation.id}: {text}", hint=next((hint for _, hint in faults if hint), ""))
+
+
+def _unknown(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if tool.input_schema.get("additionalProperties") is not False:
+        return []
+    known = tool.input_schema["properties"]
+    faults = []
+    for name in arguments:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known) or 'none'}"
+            faults.append((f"there is no argument {name!r}"[:MAX_SHOWN], hint[:400]))
+    return faults
+
+
+def _absent(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+    needed = list(tool.required)
+    if any(place[0] == "body" and name in arguments for name, place in tool.places.items()):
+        needed += tool.body_required
+    properties = tool.input_schema["properties"]
+    return [
+        (f"argument {name!r} is missing", str(properties.get(name, {}).get("description", ""))[:MAX_SHOWN])
+        for name in needed
+        if name not in arguments
+    ]
+
+
+def _told(error: Any, tool: Tool) -> tuple[str, str]:
+    """A jsonschema error as (message, hint); of a union, the branch that came nearest."""
+    from jsonschema.exceptions import best_match
+
+    if error.context:
+        error = best_match([error]) or error
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
+    message = error.message if len(error.message) <= MAX_SHOWN else f"{error.message[:MAX_SHOWN]}…"
+    hint = ""
+    if error.validator == "enum" and isinstance(error.instance, str):
+        choices = [str(choice) for choice in error.validator_value]
+        near = difflib.get_close_matches(error.instance.upper(), [choice.upper() for choice in choices], n=1, cutoff=0.5)
+        hint = next((f"did you mean {c!r}?" for c in choices if near and c.upper() == near[0]), "")
+        hint = hint or f"one of {', '.join(choices[:12])}"
+        message = f"{error.instance!r} is not one of its choices"[:MAX_SHOWN]
+    return f"{where or 'the arguments'}: {message}", hint
+
+
+def _formats() -> Any:
+    """The formats that are facts about the value rather than habits of an API."""
+    from jsonschema import FormatChecker
+
+    checker = FormatChecker(formats=())
+    rules: tuple[tuple[str, Callable[[Any], bool]], ...] = (
+        ("int32", lambda value: not _is_integer(value) or -(2**31) <= value < 2**31),
+        ("int64", lambda value: not _is_integer(value) or -(2**63) <= value < 2**63),
+        ("date", lambda value: not isinstance(value, str) or bool(datetime.date.fromisoformat(value))),
+        ("date-time", lambda value: not isinstance(value, str) or bool(datetime.datetime.fromisoformat(value))),
+    )
+    for name, rule in rules:
+        checker.checks(name, raises=ValueError)(rule)
+    return checker
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

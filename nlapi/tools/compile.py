@@ -1,0 +1,172 @@
+"""An Operation to a Tool, with the way back from each argument to its place on the wire."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from nlapi.openapi.spec import Body, Operation, Parameter, Spec
+from nlapi.tools.name import argument_name, tool_names
+from nlapi.tools.schema import Pool
+from nlapi.tools.tool import Place, Tool
+
+MAX_DESCRIPTION = 4000
+"""Characters of a tool's description; Claude Code cuts near 4,100."""
+
+PLACES = ("path", "query", "header", "cookie")
+
+
+def tools(spec: Spec, operations: Iterable[Operation] | None = None) -> tuple[Tool, ...]:
+    """The Tools of a Spec, or of some of its operations, in the order of the description.
+
+    An operation that cannot be converted is left out; `spec.issues` names it.
+    """
+    chosen = spec.operations if operations is None else operations
+    return tuple(compile_tool(operation) for operation in chosen if operation.usable)
+
+
+class _Workshop:
+    """What the tools of one Spec share: their names, their pool of schemas, and the tools made so far."""
+
+    def __init__(self, spec: Spec) -> None:
+        names = tool_names(spec.operations)
+        self.names = {operation.id: name for operation, name in zip(spec.operations, names, strict=True)}
+        self.pool = Pool(spec)
+        self.made: dict[str, Tool] = {}
+
+
+def compile_tool(operation: Operation) -> Tool:
+    """The Tool of one operation, the same one each time. Its name does not depend on which others are asked for."""
+    workshop: _Workshop | None = operation.spec.memo.get("workshop")
+    if workshop is None:
+        workshop = operation.spec.memo["workshop"] = _Workshop(operation.spec)
+    if operation.id not in workshop.made:
+        workshop.made[operation.id] = _compile(operation, workshop)
+    return workshop.made[operation.id]
+
+
+def _compile(operation: Operation, workshop: _Workshop) -> Tool:
+    arguments = _Arguments(workshop.pool)
+    for place in PLACES:
+        for parameter in operation.parameters:
+            if parameter.where == place:
+                arguments.add_parameter(parameter)
+    if operation.body is not None:
+        arguments.add_body(operation.body)
+    return Tool(
+        name=workshop.names[operation.id],
+        description=describe(operation),
+        input_schema=arguments.schema(),
+        operation=operation,
+        places=arguments.places,
+        body_required=tuple(arguments.body_required),
+    )
+
+
+class _Arguments:
+    """The arguments of one tool while they are gathered."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.properties: dict[str, Any] = {}
+        self.required: list[str] = []
+        self.places: dict[str, Place] = {}
+        self.refs: set[str] = set()
+        self.additional: Any = False
+        self.body_required: list[str] = []
+
+    def schema(self) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "object", "properties": self.properties}
+        if self.required:
+            schema["required"] = self.required
+        schema["additionalProperties"] = self.additional
+        if definitions := self.pool.definitions(self.refs):
+            schema["$defs"] = definitions
+        return schema
+
+    def _portable(self, schema: Any) -> Any:
+        portable, refs = self.pool.portable(schema)
+        self.refs |= refs
+        return portable
+
+    def _add(self, place: Place, schema: Any, description: str, required: bool) -> str:
+        wire = place[1] or "body"
+        name = argument_name(wire, place[0], self.places)
+        schema = dict(self._portable(schema)) if isinstance(schema, Mapping) else {}
+        if name != wire:
+            description = f"{description} (sent as {wire} in the {place[0]})".strip()
+        if description:
+            schema["description"] = clean(description)
+        self.properties[name] = schema
+        self.places[name] = place
+        if required:
+            self.required.append(name)
+        return name
+
+    def add_parameter(self, parameter: Parameter) -> None:
+        description = parameter.description or _description(self.pool.spec, parameter.schema)
+        if parameter.deprecated:
+            description = f"Deprecated. {description}".strip()
+        self._add((parameter.where, parameter.name), parameter.schema, description, parameter.required)
+
+    def add_body(self, body: Body) -> None:
+        """Its properties as arguments when they can stand alone, else one argument for the whole body."""
+        flat = self.pool.object(body.schema) if _by_property(body.content_type) else None
+        if flat is None:
+            description = body.description or _description(self.pool.spec, body.schema)
+            if not _by_property(body.content_type):
+                description = f"{description} (sent as {body.content_type})".strip()
+            self._add(("body", ""), body.schema, description, body.required)
+            return
+        for name, schema in flat["properties"].items():
+            if isinstance(schema, Mapping) and schema.get("readOnly") is True:
+                continue
+            required = name in flat.get("required", ())
+            argument = self._add(
+                ("body", name), schema, _description(self.pool.spec, schema), required and body.required
+            )
+            if required and not body.required:
+                self.body_required.append(argument)
+        if "additionalProperties" in flat:
+            self.additional = self._portable(flat["additionalProperties"])
+
+
+def _by_property(content_type: str) -> bool:
+    """Is a body of this media type written from the properties of an object?"""
+    from nlapi.client.message import is_json
+
+    essence = content_type.partition(";")[0].strip().lower()
+    forms = ("application/x-www-form-urlencoded", "multipart/form-data", "*/*", "application/*")
+    return is_json(content_type) or essence in forms
+
+
+def _description(spec: Spec, schema: Any) -> str:
+    followed = spec.follow(schema)
+    text = followed.get("description", "") if isinstance(followed, Mapping) else ""
+    return text if isinstance(text, str) else ""
+
+
+def describe(operation: Operation) -> str:
+    """What a model is told of an operation: summary, description, method and path."""
+    summary, description = operation.summary.strip(), operation.description.strip()
+    parts = [summary] if summary and not description.startswith(summary) else []
+    parts += [description] if description else []
+    line = f"{operation.method} {operation.path}"
+    text = ". ".join(part.rstrip(".") for part in parts)
+    text = f"{text}. ({line})" if text else line
+    if operation.deprecated:
+        text = f"Deprecated. {text}"
+    return clean(text)
+
+
+def clean(text: str) -> str:
+    """Text for a model: no invisible characters, at most MAX_DESCRIPTION of them."""
+    if not text.isascii():
+        text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Co", "Cs"))
+    return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1]}…"
+
+
+def by_operation(spec: Spec, ids: Sequence[str]) -> tuple[Tool, ...]:
+    """The Tools of the operations called `ids`, in that order. UsageError for one that does not exist."""
+    return tuple(compile_tool(spec.operation(id)) for id in ids)

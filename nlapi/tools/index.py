@@ -1,0 +1,187 @@
+"""Finds the few operations that a sentence is about, by fielded BM25 and by the shape of their paths."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from nlapi.openapi.spec import Operation
+from nlapi.tools.words import METHODS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
+
+WEIGHTS = {"id": 3.0, "path": 2.0, "summary": 2.2, "tags": 1.0, "description": 0.8, "extra": 0.7}
+"""What a word is worth by where it stands; `extra` is whatever the caller adds, such as parameter names."""
+
+_K1 = 1.2
+_LONGEST = 400
+"""Characters of a description that are read: what comes later is rarely about what the operation does."""
+_SYNONYMS = 0.35
+_METHOD = 0.9
+_VERB = 0.8
+_AGAINST = 0.8
+_SHAPE = 0.6
+_COVERED = 2.2
+_MENTIONED = 1.8
+_BRACED = re.compile(r"\{[^}]*\}")
+_VERSION = re.compile(r"v\d+(\.\d+)*|api|rest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What the path of an operation says of it: the thing it is about, and whether that is one thing or many."""
+
+    entity: str
+    """stem of the last literal word of the path: campaign"""
+    named: frozenset[str]
+    """stems of the words of the id and the literal path, without verbs"""
+    entities: frozenset[str]
+    """stems of the words of the last literal segment of the path"""
+    verbs: frozenset[str]
+    """stems of the verbs of the id"""
+    one: bool
+    """the path ends in a parameter"""
+    plural: bool
+
+
+class Index:
+    """An index over operations; built once, searched often. Pure: nothing is kept between searches.
+
+    `extra` gives more words for an operation where they are cheap to have (its parameters' names, say).
+    """
+
+    def __init__(self, operations: Iterable[Operation], extra: Callable[[Operation], str] | None = None) -> None:
+        self.operations: tuple[Operation, ...] = tuple(operations)
+        self._shapes = [_shape(operation) for operation in self.operations]
+        honest = any(operation.method in METHODS[Intent.READ] for operation in self.operations)
+        self._intents = [_meant(*pair, honest) for pair in zip(self.operations, self._shapes, strict=True)]
+        texts = [_fields(operation, extra) for operation in self.operations]
+        self._postings = _weigh(texts)
+
+    def __len__(self) -> int:
+        return len(self.operations)
+
+    def knows(self, word: str) -> bool:
+        """Is the stem `word` anywhere in what the operations say of themselves?"""
+        return word in self._postings
+
+    def weight(self, word: str) -> float:
+        """How telling the stem `word` is: 0 when it is unknown, near 1 when few operations have it."""
+        found = self._postings.get(word)
+        if not found:
+            return 0.0
+        return 1.0 - math.log(1 + len(found)) / math.log(2 + len(self.operations)) * 0.8
+
+    def search(self, query: str, k: int = 10) -> list[tuple[Operation, float]]:
+        """The `k` likeliest operations and their scores, the best first. Nothing when no word of `query` is known."""
+        words = pieces(query)
+        terms = [stem(word) for word in words if word not in STOPWORDS]
+        scores = self._bm25(terms)
+        if not scores:
+            return []
+        asked = intents(map(stem, words[:40]))
+        plain = {stem(word) for word in words}
+        many = {stem(word) for word in words if singular(word) != word}
+        few = heapq.nlargest(max(4 * k, 40), scores, key=scores.__getitem__)
+        ranked = [(scores[doc] + self._evidence(doc, asked, plain, many), doc) for doc in few]
+        ranked.sort(key=lambda pair: (-pair[0], pair[1]))
+        return [(self.operations[doc], score) for score, doc in ranked[:k]]
+
+    def _bm25(self, terms: Sequence[str]) -> dict[int, float]:
+        scores: dict[int, float] = defaultdict(float)
+        for term, count in Counter(terms).items():
+            share = min(count, 2) ** 0.5 * (_SYNONYMS if term in VERBS else 1.0)
+            for doc, weight in self._postings.get(term, ()):
+                scores[doc] += share * weight
+        return scores
+
+    def _evidence(self, doc: int, asked: dict[Intent, float], plain: set[str], many: set[str]) -> float:
+        """What method and path add to the words."""
+        operation, shape = self.operations[doc], self._shapes[doc]
+        total = 0.0
+        if asked:
+            good = max((weight for intent, weight in asked.items() if intent in self._intents[doc]), default=0.0)
+            total += _METHOD * good - _AGAINST * (1.0 - good)
+        if shape.verbs & plain:
+            total += _VERB
+        if shape.named:
+            total += _MENTIONED * len(shape.named & plain) / len(shape.named)
+        if shape.entities:
+            covered = len(shape.entities & plain) / len(shape.entities)
+            total += _COVERED * covered
+            if covered == 1.0 and operation.method == "GET":
+                total += _SHAPE if (shape.entity in many) is not shape.one else -_SHAPE
+        return total
+
+
+def _fields(operation: Operation, extra: Callable[[Operation], str] | None) -> list[tuple[float, list[str]]]:
+    fields = [
+        (WEIGHTS["id"], operation.id),
+        (WEIGHTS["path"], operation.path),
+        (WEIGHTS["summary"], operation.summary),
+        (WEIGHTS["tags"], " ".join(operation.tags)),
+        (WEIGHTS["description"], operation.description[:_LONGEST]),
+    ]
+    if extra is not None:
+        fields.append((WEIGHTS["extra"], extra(operation)))
+    return [(weight, _terms(text)) for weight, text in fields if text]
+
+
+@lru_cache(maxsize=4096)
+def _word_terms(word: str) -> tuple[str, ...]:
+    return tuple(stem(piece) for piece in pieces(word) if piece not in STOPWORDS)
+
+
+def _terms(text: str) -> list[str]:
+    return [term for word in text.replace("/", " ").split() for term in _word_terms(word)]
+
+
+def _weigh(documents: Sequence[list[tuple[float, list[str]]]]) -> dict[str, list[tuple[int, float]]]:
+    """term -> (document, its part of the BM25F score), worked out beforehand."""
+    counts: list[dict[str, float]] = []
+    have: Counter[str] = Counter()
+    for fields in documents:
+        tally: dict[str, float] = defaultdict(float)
+        for weight, terms in fields:
+            share = weight / (0.5 + 0.5 * len(terms) / 8.0) if len(terms) > 8 else weight
+            for term in terms:
+                tally[term] += share
+        counts.append(tally)
+        have.update(tally.keys())
+    total = len(documents)
+    idf = {term: math.log(1 + (total - count + 0.5) / (count + 0.5)) for term, count in have.items()}
+    postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for doc, tally in enumerate(counts):
+        for term, amount in tally.items():
+            postings[term].append((doc, idf[term] * amount * (_K1 + 1) / (amount + _K1)))
+    return dict(postings)
+
+
+def _meant(operation: Operation, shape: Shape, honest: bool) -> frozenset[Intent]:
+    """What an operation does: by its method (unless the API is `honest` about none) and by the verbs of its id."""
+    found = {VERBS[verb] for verb in shape.verbs}
+    if honest or not found:
+        found |= {intent for intent, methods in METHODS.items() if operation.method in methods}
+    return frozenset(found)
+
+
+def _shape(operation: Operation) -> Shape:
+    segments = [segment for segment in operation.path.split("/") if segment]
+    literal = [_BRACED.sub("", segment) for segment in segments]
+    literal = [segment for segment in literal if segment and not _VERSION.fullmatch(segment)]
+    words = pieces(literal[-1]) if literal else []
+    entities = [word for word in map(stem, words) if word not in VERBS]
+    named = {stem(word) for word in pieces(operation.id) if word not in STOPWORDS}
+    verbs = {word for word in map(stem, pieces(operation.id)) if word in VERBS}
+    named |= set(entities)
+    return Shape(
+        entity=entities[-1] if entities else "",
+        named=frozenset(word for word in named if word not in VERBS and word != "id"),
+        entities=frozenset(entities),
+        verbs=frozenset(verbs),
+        one=bool(segments) and "{" in segments[-1],
+        plural=bool(words) and singular(words[-1]) != words[-1],
+    )

@@ -1,0 +1,63 @@
+"""Names for tools and arguments: unique, stable, readable, and such that the model APIs accept them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from nlapi.openapi.spec import Operation
+
+MAX_LENGTH = 64
+
+
+def tool_names(operations: Sequence[Operation]) -> tuple[str, ...]:
+    """A name for each operation: `^[a-zA-Z0-9_-]{1,64}$`, all different.
+
+    An operationId that fits is kept as it is. Any other is rewritten, and gets a hash of its method and path if it had
+    to be cut or if its name is taken.
+    """
+    kept = {operation.id for operation in operations if re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", operation.id)}
+    taken = set(kept)
+    names = []
+    for operation in operations:
+        name = operation.id
+        if name not in kept:
+            name = _fitted(re.sub(r"[^a-zA-Z0-9_-]+", "_", _plain(name)).strip("_"), operation, taken)
+            taken.add(name)
+        names.append(name)
+    return tuple(names)
+
+
+def _fitted(name: str, operation: Operation, taken: set[str]) -> str:
+    if name and len(name) <= MAX_LENGTH and name not in taken:
+        return name
+    digest = _digest(operation.method, operation.path, operation.id)
+    return f"{(name or operation.method.lower())[: MAX_LENGTH - 9]}_{digest}"
+
+
+def argument_name(name: str, place: str, taken: Iterable[str]) -> str:
+    """A name for an argument: `^[a-zA-Z0-9_.-]{1,64}$` and not among `taken`.
+
+    `filter[name]` becomes `filter_name`, `$top` `top`. When the name is taken, the place is added: `id_query`.
+    """
+    plain = name
+    if not re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", name):
+        plain = re.sub(r"[^a-zA-Z0-9_.-]+", "_", _plain(name)).strip("_") or f"{place}_{_digest(name)}"
+        if len(plain) > MAX_LENGTH:
+            plain = f"{plain[: MAX_LENGTH - 9]}_{_digest(name)}"
+    used = set(taken)
+    if plain not in used:
+        return plain
+    placed = f"{plain[: MAX_LENGTH - 7]}_{place}"
+    return placed if placed not in used else f"{plain[: MAX_LENGTH - 9]}_{_digest(place, name)}"
+
+
+def _plain(name: str) -> str:
+    """The name with accents taken off."""
+    return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:8]

@@ -1,0 +1,105 @@
+"""What a planner is given and what it gives back: Conversation in, Plan out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from nlapi.client.message import Result
+from nlapi.tools.tool import Call, Missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a planner wants next.
+
+    With `calls`: run them, then ask again. Without, and nothing `missing`: `text` is the answer and the turn is over.
+    `missing` names what the user has to give first. `confidence` is from 0 to 1; `alternatives` are other single calls
+    that were considered, the likeliest first. `raw` is the planner's own form of the plan, kept for the next round.
+    """
+
+    calls: tuple[Call, ...] = ()
+    text: str = ""
+    confidence: float = 1.0
+    missing: tuple[Missing, ...] = ()
+    alternatives: tuple[Call, ...] = ()
+    understood: str = ""
+    raw: Any = None
+
+
+class Outcome(StrEnum):
+    """What became of a Call."""
+
+    DONE = "done"
+    """an answer came; its status may still be an error"""
+    REFUSED = "refused"
+    """the user said no"""
+    FAILED = "failed"
+    """it could not be built or sent, or got no complete answer"""
+    SHOWN = "shown"
+    """a dry run: built and shown, not sent"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A Call and what became of it. `message` explains anything but DONE."""
+
+    call: Call
+    outcome: Outcome
+    result: Result | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """A Plan and what became of each of its calls, in order."""
+
+    plan: Plan
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One question of the user and the rounds that answer it."""
+
+    question: str
+    rounds: tuple[Round, ...] = ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(step for round in self.rounds for step in round.steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """All turns so far, the current one last. `known` are values the user gave by name (`--set account_id=...`)."""
+
+    turns: tuple[Turn, ...]
+    known: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def current(self) -> Turn:
+        return self.turns[-1]
+
+    @property
+    def question(self) -> str:
+        return self.current.question
+
+    def asked(self, question: str) -> Conversation:
+        """This conversation with a new turn."""
+        return replace(self, turns=(*self.turns, Turn(question=question)))
+
+    def with_round(self, round: Round) -> Conversation:
+        """This conversation with one more round in its current turn."""
+        current = replace(self.current, rounds=(*self.current.rounds, round))
+        return replace(self, turns=(*self.turns[:-1], current))
+
+    def with_known(self, values: Mapping[str, Any]) -> Conversation:
+        return replace(self, known={**self.known, **values})
+
+
+def ask(question: str, known: Mapping[str, Any] | None = None) -> Conversation:
+    """A new conversation with one question."""
+    return Conversation(turns=(Turn(question=question),), known=dict(known or {}))

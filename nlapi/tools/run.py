@@ -1,0 +1,74 @@
+"""The one way from a Call to a Result: check, place, build, consent, authorise, send."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nlapi.client.build import Values, build
+from nlapi.client.curl import to_curl
+from nlapi.client.limits import Limits
+from nlapi.client.message import Request, Result
+from nlapi.errors import ArgumentError, ConsentError
+from nlapi.openapi.spec import Effect, Spec
+from nlapi.tools.check import check
+from nlapi.tools.tool import Call, Tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The API that is talked to: its Spec, where it runs if not where the Spec says, and credentials by scheme id."""
+
+    spec: Spec
+    base_url: str | None = None
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A Call that is ready to be sent. `request` is before credentials; `curl` has a placeholder for each of them."""
+
+    call: Call
+    request: Request
+    effect: Effect
+    curl: str
+
+
+Consent = Callable[[Prepared], Awaitable[bool]]
+
+
+def place(tool: Tool, arguments: Mapping[str, Any]) -> Values:
+    """Each argument under its place on the wire. One that the schema only allows belongs to the body."""
+    return {tool.places.get(name, ("body", name)): value for name, value in arguments.items()}
+
+
+def prepare(call: Call, target: Target) -> Prepared:
+    """Check the arguments, put them in their places, build the request. Pure; nothing is sent.
+
+    ArgumentError when an argument breaks its schema or can never be sent, UsageError when there is no server to send to.
+    """
+    operation = call.tool.operation
+    check(call.tool, call.arguments)
+    try:
+        request = build(operation, place(call.tool, call.arguments), base_url=target.base_url)
+    except ArgumentError as error:
+        raise ArgumentError(f"{operation.id}: {error.message}", hint=error.hint) from None
+    curl = to_curl(request, operation, target.credentials)
+    return Prepared(call=call, request=request, effect=call.tool.effect, curl=curl)
+
+
+async def perform(prepared: Prepared, target: Target, *, limits: Limits | None = None) -> Result:
+    """Authorise and send. CredentialError before anything is sent, SendError when no complete answer came."""
+    raise NotImplementedError
+
+
+async def run(call: Call, target: Target, consent: Consent, *, limits: Limits | None = None) -> Result:
+    """The whole way for one call; `consent` is asked before anything but a READ is sent. ConsentError when it says no."""
+    prepared = prepare(call, target)
+    if prepared.effect is not Effect.READ and not await consent(prepared):
+        raise ConsentError(
+            f"{call.operation_id} would {prepared.effect} something and needs your consent; nothing was sent",
+            hint="look at the call with --dry-run, then give --yes (in Python: yes=True)",
+        )
+    return await perform(prepared, target, limits=limits)

@@ -1,0 +1,149 @@
+"""Schemas of a description to schemas that stand alone: `$ref`s to `$defs`, only what a request may hold."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nlapi.openapi.spec import Schema, Spec
+from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
+
+MAX_EXAMPLE = 100
+"""Characters up to which an example is worth showing to a model."""
+
+MAX_INLINE = 4
+"""A referred schema with at most this many keywords and none below it is put where it is used."""
+
+ANNOTATIONS = frozenset(("title", "description", "examples", "default", "deprecated", "$comment", "x-nlapi"))
+FLAT = ANNOTATIONS | {"type", "properties", "required", "additionalProperties"}
+"""What an object schema may hold for its properties to become arguments of their own."""
+
+
+class Pool:
+    """The stand-alone forms of the schemas of one Spec, each made once and shared by all tools."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self._made: dict[str, tuple[Any, frozenset[str]]] = {}
+        self._names: dict[str, str] = {}
+        self._refs: dict[str, str] = {}
+
+    def portable(self, schema: Any) -> tuple[Any, frozenset[str]]:
+        """The stand-alone form of `schema` and the names of the `$defs` it refers to directly.
+
+        LookupError when a `$ref` leads nowhere.
+        """
+        refs: set[str] = set()
+        return self._rewrite(schema, refs), frozenset(refs)
+
+    def definitions(self, names: Iterable[str]) -> dict[str, Any]:
+        """The `$defs` for `names` and for everything that they refer to, by name."""
+        found: dict[str, Any] = {}
+        todo = list(names)
+        while todo:
+            name = todo.pop()
+            if name not in found:
+                found[name], refs = self._definition(self._refs[name])
+                todo.extend(refs)
+        return {name: found[name] for name in sorted(found)}
+
+    def object(self, schema: Schema) -> dict[str, Any] | None:
+        """`schema` as one flat object schema, `allOf`s merged, or None when its properties cannot stand alone."""
+        merged = self._merge(schema, frozenset())
+        if merged is None or set(merged) - FLAT or merged.get("type", "object") != "object":
+            return None
+        return merged if merged.get("properties") else None
+
+    def _definition(self, ref: str) -> tuple[Any, frozenset[str]]:
+        if ref not in self._made:
+            self._made[ref] = self.portable(self.spec.lookup(ref))
+        return self._made[ref]
+
+    def _rewrite(self, node: Any, refs: set[str]) -> Any:
+        if not isinstance(node, Mapping):
+            return node
+        if "$ref" in node:
+            return self._reference(node, refs)
+        result: dict[str, Any] = {}
+        for key, value in node.items():
+            if key in IN_MAPS and isinstance(value, Mapping):
+                result[key] = {name: self._rewrite(one, refs) for name, one in value.items() if not _read_only(one)}
+            elif key in IN_LISTS:
+                result[key] = [self._rewrite(one, refs) for one in value]
+            elif key in IN_PLACE:
+                result[key] = self._rewrite(value, refs)
+            elif key == "required":
+                hidden = {name for name, one in node.get("properties", {}).items() if _read_only(one)}
+                if kept := [name for name in value if name not in hidden]:
+                    result[key] = kept
+            elif key == "examples":
+                if shown := [one for one in value[:1] if len(str(one)) <= MAX_EXAMPLE]:
+                    result[key] = shown
+            elif key not in ("title", "x-nlapi", "$comment", "readOnly", "writeOnly"):
+                result[key] = value
+        return result
+
+    def _reference(self, node: Mapping[str, Any], refs: set[str]) -> Any:
+        target = self.spec.lookup(node["$ref"])
+        if not isinstance(target, Mapping):
+            return target
+        siblings = {key: value for key, value in node.items() if key in ("description", "default", "deprecated")}
+        if len(target) <= MAX_INLINE and not any(
+            isinstance(value, Mapping | list) and key != "enum" for key, value in target.items()
+        ):
+            return {**self._rewrite(target, refs), **siblings}
+        name = self._name(node["$ref"])
+        refs.add(name)
+        return {"$ref": f"#/$defs/{name}", **siblings}
+
+    def _name(self, ref: str) -> str:
+        """The name under `$defs` for a `$ref`: its last segment, with a hash when another `$ref` has taken it."""
+        if ref not in self._names:
+            name = re.sub(r"[^A-Za-z0-9_.-]+", "_", ref.rpartition("/")[2]) or "schema"
+            if self._refs.setdefault(name, ref) != ref:
+                name = f"{name}_{hashlib.sha256(ref.encode()).hexdigest()[:8]}"
+                self._refs[name] = ref
+            self._names[ref] = name
+        return self._names[ref]
+
+    def _merge(self, schema: Schema, seen: frozenset[str]) -> dict[str, Any] | None:
+        """The schema with its top `$ref` followed and its `allOf` merged; None when that loses something."""
+        ref = schema.get("$ref")
+        if isinstance(ref, str):
+            if ref in seen:
+                return None
+            target = self.spec.lookup(ref)
+            siblings = {key: value for key, value in schema.items() if key != "$ref"}
+            return self._merge({**target, **siblings}, seen | {ref}) if isinstance(target, Mapping) else None
+        merged = {key: value for key, value in schema.items() if key != "allOf"}
+        for part in schema.get("allOf", ()):
+            flat = self._merge(part, seen) if isinstance(part, Mapping) else None
+            joined = _join(merged, flat) if flat is not None else None
+            if joined is None:
+                return None
+            merged = joined
+        return merged
+
+
+def _read_only(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and schema.get("readOnly") is True
+
+
+def _join(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any] | None:
+    """Two object schemas as one that asks for both, or None when one keyword would be lost."""
+    if (set(one) | set(other)) - FLAT:
+        return None
+    joined = {**other, **one}
+    properties = dict(one.get("properties", {}))
+    for name, schema in other.get("properties", {}).items():
+        both = name in properties and properties[name] != schema
+        properties[name] = {"allOf": [properties[name], schema]} if both else schema
+    if properties:
+        joined["properties"] = properties
+        joined["type"] = "object"
+    if required := [*one.get("required", ()), *other.get("required", ())]:
+        joined["required"] = list(dict.fromkeys(required))
+    key = "additionalProperties"
+    return None if key in one and key in other and one[key] != other[key] else joined

@@ -1,0 +1,67 @@
+"""The nouns Tool and Call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nlapi.openapi.spec import Effect, Operation
+
+Place = tuple[str, str]
+"""(where, name): where is path, query, header, cookie or body; ("body", "") is the whole body."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tool:
+    """An Operation as a language model sees it.
+
+    `input_schema` is one self-contained JSON Schema 2020-12 object; `places` says where on the wire each argument goes.
+    """
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+    operation: Operation
+    places: Mapping[str, Place]
+    body_required: tuple[str, ...] = ()
+    """Arguments that must be there as soon as any other argument of an optional body is."""
+
+    @property
+    def effect(self) -> Effect:
+        return self.operation.effect
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        return tuple(self.input_schema.get("required", ()))
+
+    def as_dict(self, format: str = "anthropic") -> dict[str, Any]:
+        """The tool in the manifest form of "anthropic", "openai", "mcp" or "gemini"."""
+        from nlapi.tools.manifest import render
+
+        return render(self, format)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A Tool and the arguments for it. `id` is the planner's own name for the call, `reason` why it wants it."""
+
+    tool: Tool
+    arguments: Mapping[str, Any]
+    id: str = ""
+    reason: str = ""
+
+    @property
+    def operation_id(self) -> str:
+        return self.tool.operation.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """Something a planner needs from the user: an argument of a tool, its meaning, its choices if it has any."""
+
+    tool: Tool
+    argument: str
+    description: str = ""
+    choices: tuple[str, ...] = ()
+    schema: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,133 @@
+"""Words of sentences and of identifiers: how they are split, stemmed and sorted into verbs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import lru_cache
+
+_RUN = re.compile(r"[^\W_]+")
+_PIECE = re.compile(r"[A-Z]{2,}s?(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\dA-Z_]+|[A-Z]+|\d+|[^\W_]")
+_VOWEL = re.compile(r"[aeiouy]")
+_DOUBLED = re.compile(r"([bdfgkmnprt])\1$")
+
+
+class Intent(StrEnum):
+    """What a verb asks for; each is carried by some HTTP methods."""
+
+    READ = "read"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+METHODS: dict[Intent, tuple[str, ...]] = {
+    Intent.READ: ("GET", "HEAD", "QUERY"),
+    Intent.CREATE: ("POST",),
+    Intent.UPDATE: ("PATCH", "PUT"),
+    Intent.DELETE: ("DELETE",),
+}
+
+_VERBS: dict[Intent, str] = {
+    Intent.READ: """show list get fetch retrieve view display see read find search look lookup what which who whose where when
+        how give tell check count browse describe return provide obtain know inspect query locate discover need want""",
+    Intent.CREATE: """create add make new post register submit upload invite book order generate build launch insert
+        send publish schedule draft open share subscribe reserve buy purchase start""",
+    Intent.UPDATE: """update change rename set edit modify pause resume unpause activate deactivate archive unarchive enable
+        disable adjust increase decrease raise lower replace mark switch turn stop restart patch reactivate move put close reopen merge""",
+    Intent.DELETE: "delete remove cancel destroy drop erase revoke clear unsubscribe unshare discard purge",
+}
+
+STOPWORDS = frozenset(
+    """a an the of in on at to for from by with and or as is are was were be been being am do does did have has had can could
+    would will shall should may might must i me my mine we us our you your he she it its they them their this that these those
+    there here please also then than so if about into over under up down out off all any some just want need like would know
+    let s d ll m re ve t not no yes hey hi hello thanks thank kindly help give tell show what which who whose where when how
+    many much more most get got getting find using use via per each every both only very too now
+    """.split()
+)
+"""Words that say nothing of what a sentence is about."""
+
+
+def pieces(text: str) -> list[str]:
+    """The words of an identifier or of prose, in lower case: `getAdSetById` -> get ad set by id."""
+    found: list[str] = []
+    for run in _RUN.findall(text):
+        if run.islower():
+            found.extend(_PIECE.findall(run) if not run.isalpha() else (run,))
+        else:
+            found.extend(piece.lower() for piece in _PIECE.findall(run))
+    return found
+
+
+def stems(text: str) -> list[str]:
+    """The stems of the words of an identifier or of prose."""
+    return [stem(word) for word in pieces(text)]
+
+
+def content(words: Iterable[str]) -> list[str]:
+    """Those of `words` (in lower case, not stemmed) that say what a sentence is about."""
+    return [word for word in words if word not in STOPWORDS]
+
+
+def singular(word: str) -> str:
+    """`campaigns` -> campaign, `categories` -> category, `boxes` -> box; a singular word stays as it is."""
+    if len(word) < 3 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+        return word
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("sses", "shes", "ches", "xes", "zzes", "uses")):
+        return word[:-2]
+    return word[:-1]
+
+
+@lru_cache(maxsize=65536)
+def stem(word: str) -> str:
+    """What the forms of an English word have in common: creates, created, creating, creation -> creat.
+
+    Light on purpose: it drops plurals, -ing, -ed, -ion, -ly and what those leave behind, and never looks a word up.
+    """
+    word = singular(word)
+    if len(word) <= 3 or not word.isascii() or not word.isalpha():
+        return word
+    if word.endswith("ly") and len(word) > 5:
+        word = word[:-2]
+    if word.endswith("ification"):
+        return word[:-7] + "i"
+    for ending, least in (("ation", 3), ("ition", 3), ("ion", 4), ("ing", 3), ("ed", 3)):
+        rest = word[: -len(ending)]
+        if word.endswith(ending) and len(rest) >= least and _VOWEL.search(rest):
+            word = rest + ("at" if ending == "ation" else "it" if ending == "ition" else "")
+            break
+    return _ending(word)
+
+
+def _ending(word: str) -> str:
+    """What is left of a word once its suffix is gone, brought to one form."""
+    if _DOUBLED.search(word):
+        word = word[:-1]
+    if word.endswith("e") and len(word) > 3:
+        word = word[:-1]
+    if word.endswith("at") and len(word) >= 7:
+        word = word[:-2]
+    if word.endswith("y") and len(word) > 3:
+        word = word[:-1] + "i"
+    return word
+
+
+VERBS: dict[str, Intent] = {stem(word): intent for intent, words in _VERBS.items() for word in words.split()}
+"""Stem of a verb -> what it asks for."""
+
+
+def intents(stemmed: Iterable[str]) -> dict[Intent, float]:
+    """How strongly a sentence asks for each Intent; the first verb counts most, question words least."""
+    found: dict[Intent, float] = {}
+    weight = 1.0
+    for word in stemmed:
+        intent = VERBS.get(word)
+        if intent is None:
+            continue
+        found[intent] = max(found.get(intent, 0.0), weight)
+        weight *= 0.6
+    return found
