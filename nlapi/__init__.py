@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nlapi.api import build, call, load, plan, tools
+    from nlapi import tools
+    from nlapi.api import build, call, load, plan
     from nlapi.client.message import Request, Result
     from nlapi.errors import NlapiError
     from nlapi.openapi.issue import Issue
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    **dict.fromkeys(("load", "tools", "build", "call", "plan"), "nlapi.api"),
+    **dict.fromkeys(("load", "build", "call", "plan"), "nlapi.api"),
     **dict.fromkeys(("Request", "Result"), "nlapi.client.message"),
     **dict.fromkeys(("Effect", "Operation", "Spec"), "nlapi.openapi.spec"),
     **dict.fromkeys(("Call", "Tool"), "nlapi.tools.tool"),
@@ -46,11 +47,11 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Public names are imported when they are first used, so that `import nlapi` costs next to nothing."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'nlapi' has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(_HOMES[name]), name)
+    if name not in _HOMES and name != "tools":
+        raise AttributeError(f"module 'nlapi' has no attribute {name!r}")
+    value = import_module("nlapi.tools") if name == "tools" else getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

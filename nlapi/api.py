@@ -1,4 +1,4 @@
-"""The public functions: load, tools, build, call, plan. All synchronous."""
+"""The public functions load, build, call and plan, all synchronous (`nlapi.tools` is the package of that name)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from nlapi.client.message import Request, Result
     from nlapi.openapi.spec import Spec
     from nlapi.tools.plan import Plan
-    from nlapi.tools.tool import Tool
 
 
 def load(source: str | PathLike[str]) -> Spec:
@@ -25,13 +24,6 @@ def load(source: str | PathLike[str]) -> Spec:
 
     fetched = fetch(fspath(source))
     return parse(read(fetched.data, fetched.source))
-
-
-def tools(spec: Spec) -> tuple[Tool, ...]:
-    """A Tool for each operation of a Spec that can be converted; `spec.issues` names the others."""
-    from nlapi.tools.compile import tools
-
-    return tools(spec)
 
 
 def build(spec: Spec, operation: str, arguments: Mapping[str, Any], *, base_url: str | None = None) -> Request:

@@ -49,10 +49,11 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needed:
-    """The turn stopped because the user has to give something first."""
+    """The turn stopped because the user has to give something first; `conversation` can be gone on with then."""
 
     missing: tuple[Missing, ...]
     plan: Plan
+    conversation: Conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

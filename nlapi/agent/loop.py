@@ -10,7 +10,7 @@ from itertools import groupby
 from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Said, Stepped
 from nlapi.agent.planner import Planner
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Judgement, Policy, Verdict
-from nlapi.client.send import Limits
+from nlapi.client.limits import Limits
 from nlapi.errors import ArgumentError, ConsentError, OutcomeUnknownError, PlannerError, SendError, UsageError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step
@@ -29,7 +29,7 @@ class _Terms:
     policy: Policy
     consent: Consent
     dry_run: bool
-    limits: Limits
+    limits: Limits | None
 
     def target(self, call: Call) -> Target:
         if callable(self.targets):
@@ -61,7 +61,7 @@ async def converse(
     Raises ConsentError when consent is needed and nobody is there to give it, PlannerError, and the UsageErrors (a
     credential or base URL that was not given). Cancelled while a call is under way, it yields that call's step first.
     """
-    terms = _Terms(targets=targets, policy=policy, consent=consent, dry_run=dry_run, limits=limits or Limits())
+    terms = _Terms(targets=targets, policy=policy, consent=consent, dry_run=dry_run, limits=limits)
     for _ in range(max_rounds):
         plan = None
         async for piece in planner.next(conversation):
@@ -73,7 +73,7 @@ async def converse(
             raise PlannerError(f"the planner {planner.name} ended without a plan")
         yield Planned(plan=plan, planner=planner.name)
         if plan.missing:
-            yield Needed(missing=plan.missing, plan=plan)
+            yield Needed(missing=plan.missing, plan=plan, conversation=conversation)
             return
         steps: list[Step] = []
         async for event in _carry_out(plan, conversation, terms):
@@ -157,7 +157,8 @@ async def _held_back(proposed: Proposed, judgement: Judgement, terms: _Terms) ->
     if not terms.policy.interactive:
         what = f"{proposed.call.operation_id} ({proposed.request.method} {proposed.request.url})"
         why = f": {proposed.reason}" if proposed.reason else ""
-        raise ConsentError(f"{what} needs your consent{why}; it was not sent", hint="--yes consents in advance")
+        hint = "run it in a terminal, where you are asked" if terms.policy.yes else "--yes consents in advance"
+        raise ConsentError(f"{what} needs your consent{why}; it was not sent", hint=hint)
     if await terms.consent(proposed):
         return None
     return Step(call=proposed.call, outcome=Outcome.REFUSED, message="the user said no; nothing was sent")
@@ -171,7 +172,7 @@ async def _finish(item: Prepared | Step, terms: _Terms) -> Step:
         result = await perform(item, terms.target(item.call), limits=terms.limits)
     except OutcomeUnknownError as error:
         return Step(call=item.call, outcome=Outcome.FAILED, message=f"{OUTCOME_UNKNOWN}: {error}")
-    except SendError as error:
+    except (SendError, ArgumentError) as error:
         return Step(call=item.call, outcome=Outcome.FAILED, message=str(error))
     return Step(call=item.call, outcome=Outcome.DONE, result=result)
 

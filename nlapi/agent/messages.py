@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nlapi.client.shrink import shrink
-from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step
+from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 
 Block = dict[str, Any]
 Message = dict[str, Any]
@@ -25,10 +25,16 @@ def history(conversation: Conversation) -> list[Message]:
     for number, turn in enumerate(conversation.turns):
         append(messages, "user", [{"type": "text", "text": turn.question}])
         for count, round in enumerate(turn.rounds):
-            said = own(round.plan) or {"messages": [_retold(round.plan, f"call_{number}_{count}")], "results": {}}
+            said = own(round.plan)
+            if said is None:
+                said = _retold(round.plan, f"call_{number}_{count}")
+                steps = dict(zip(_uses(said), round.steps, strict=False))
+            else:
+                steps = {step.call.id: step for step in round.steps}
             for message in said["messages"]:
                 append(messages, message["role"], message["content"])
-            append(messages, "user", _results(messages, round, said["results"]))
+            results = (said["results"].get(id) or _told(id, steps.get(id)) for id in _uses(said))
+            append(messages, "user", list(results))
     return messages
 
 
@@ -48,33 +54,18 @@ def own(plan: Plan) -> Mapping[str, Any] | None:
     return raw if isinstance(raw, Mapping) and raw.get("planner") == PLANNER else None
 
 
-def _retold(plan: Plan, name: str) -> Message:
+def _retold(plan: Plan, name: str) -> Mapping[str, Any]:
+    """Another planner's plan, as if Claude had made it."""
     content: list[Block] = [{"type": "text", "text": plan.text}] if plan.text.strip() else []
     for number, call in enumerate(plan.calls):
         arguments = dict(call.arguments)
         content.append({"type": "tool_use", "id": f"{name}_{number}", "name": call.tool.name, "input": arguments})
-    return {"role": "assistant", "content": content}
+    return {"messages": [{"role": "assistant", "content": content}], "results": {}}
 
 
-def _results(messages: list[Message], round: Round, answered: Mapping[str, Block]) -> list[Block]:
-    """A tool_result for each tool_use of the last message: answered by the planner, by a step, or not run at all."""
-    uses = [block for block in messages[-1]["content"] if block["type"] == "tool_use"] if messages else []
-    if messages and messages[-1]["role"] != "assistant":
-        return []
-    steps = list(round.steps)
-    by_id = {step.call.id: step for step in steps if step.call.id}
-    results = []
-    for use in uses:
-        if use["id"] in answered:
-            results.append(answered[use["id"]])
-        elif use["id"] in by_id:
-            results.append(_told(use["id"], by_id[use["id"]]))
-        else:
-            anonymous = next((step for step in steps if step.call.id not in {other["id"] for other in uses}), None)
-            if anonymous is not None:
-                steps.remove(anonymous)
-            results.append(_told(use["id"], anonymous))
-    return results
+def _uses(said: Mapping[str, Any]) -> list[str]:
+    """The ids of the tool_uses that are still to be answered: those of the last message."""
+    return [block["id"] for block in said["messages"][-1]["content"] if block["type"] == "tool_use"]
 
 
 def _told(id: str, step: Step | None) -> Block:
@@ -83,13 +74,11 @@ def _told(id: str, step: Step | None) -> Block:
         return tool_result(id, "not run", is_error=True)
     if step.result is None:
         return tool_result(id, f"{step.outcome}: {step.message}", is_error=step.outcome is not Outcome.SHOWN)
-    body = shrink(step.result)
-    return tool_result(id, f"HTTP {step.result.status}", body, is_error=not step.result.ok)
+    return tool_result(id, shrink(step.result), is_error=not step.result.ok)
 
 
-def tool_result(id: str, *texts: str, is_error: bool = False) -> Block:
-    content = [{"type": "text", "text": text} for text in texts if text.strip()]
-    return {"type": "tool_result", "tool_use_id": id, "content": content, **({"is_error": True} if is_error else {})}
+def tool_result(id: str, text: str, *, is_error: bool = False) -> Block:
+    return {"type": "tool_result", "tool_use_id": id, "content": text, "is_error": is_error}
 
 
 @dataclass(slots=True)

@@ -20,6 +20,9 @@ FEW = 40
 LIKELIEST = 20
 FOUND = 8
 
+Query = tuple[str, int]
+"""Words to search for, and how many operations to take."""
+
 FIND = "find_operations"
 _FIND_TOOL = {
     "name": FIND,
@@ -27,7 +30,10 @@ _FIND_TOOL = {
     "input_schema": {
         "type": "object",
         "properties": {
-            "query": {"type": "string", "description": "a few English words: the action and the thing, `pause campaign`"}
+            "query": {
+                "type": "string",
+                "description": "a few English words: the action and the thing, `pause campaign`",
+            }
         },
         "required": ["query"],
         "additionalProperties": False,
@@ -59,15 +65,15 @@ class Toolbox:
         prefix = self._prefixes.get(operation.spec)
         return replace(tool, name=_joined(prefix, tool.name)) if prefix else tool
 
-    def choose(self, queries: Iterable[str], used: Iterable[Operation] = ()) -> dict[str, Tool]:
+    def choose(self, queries: Iterable[Query], used: Iterable[Operation] = ()) -> dict[str, Tool]:
         """Tools by name: all of them when they are few, else the likeliest for each query and those already used.
 
         The order is that of the queries, so that what is added later comes last (and the prompt cache holds).
         """
         chosen: dict[Operation, None] = dict.fromkeys(() if self.searched else self.operations)
         if self.searched:
-            for query in queries:
-                chosen |= dict.fromkeys(self._search(query, LIKELIEST))
+            for words, count in queries:
+                chosen |= dict.fromkeys(self._search(words, count))
             chosen |= dict.fromkeys(used)
         tools = (self.tool(operation) for operation in chosen if operation.usable)
         return {tool.name: tool for tool in tools}

@@ -31,10 +31,15 @@ class Address:
         return self.scheme, self.host, self.port
 
     @property
+    def given_port(self) -> int | None:
+        """The port, None when it is the scheme's own."""
+        return None if self.port == _PORTS[self.scheme] else self.port
+
+    @property
     def authority(self) -> str:
         """Host and port as in a Host header: brackets for IPv6, no default port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+        return f"{host}:{self.given_port}" if self.given_port else host
 
     @property
     def site(self) -> str:

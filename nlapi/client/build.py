@@ -17,13 +17,15 @@ Values = Mapping[tuple[str, str], Any]
 """(where, name) -> value; ("body", "") is the whole body, ("body", name) one property of it."""
 
 
-def build(operation: Operation, values: Values, *, base_url: str | None = None) -> Request:
+def build(operation: Operation, values: Values, *, base_url: str | None = None, partial: bool = False) -> Request:
     """The Request for `values`, which are taken to fit their schemas. A value of None means: not given.
+
+    With `partial`, a path parameter without a value stays `{name}`: such a Request is for showing.
 
     ArgumentError when a value can never be sent (an empty path segment, a line break in a header), UsageError when there
     is no server that it may be sent to.
     """
-    given = [(parameter, values[parameter.where, parameter.name]) for parameter in _given(operation, values)]
+    given = [(parameter, values[parameter.where, parameter.name]) for parameter in _given(operation, values, partial)]
     url = server_url(operation, base_url) + _path(operation, given)
     if pairs := [pair for parameter, value in given if parameter.where == "query" for pair in _query(parameter, value)]:
         url = f"{url}?{'&'.join(pairs)}"
@@ -47,11 +49,11 @@ def build(operation: Operation, values: Values, *, base_url: str | None = None) 
 _ABSENT = object()
 
 
-def _given(operation: Operation, values: Values) -> Iterator[Parameter]:
+def _given(operation: Operation, values: Values, partial: bool) -> Iterator[Parameter]:
     for parameter in operation.parameters:
         if values.get((parameter.where, parameter.name)) is not None:
             yield parameter
-        elif parameter.where == "path":
+        elif parameter.where == "path" and not partial:
             raise ArgumentError(f"path parameter {parameter.name!r} has no value")
 
 
@@ -72,7 +74,7 @@ def _content(parameter: Parameter, value: Any) -> Any:
 
 def _path(operation: Operation, given: list[tuple[Parameter, Any]]) -> str:
     texts = {parameter.name: _segment(parameter, value) for parameter, value in given if parameter.where == "path"}
-    path = re.sub(r"\{([^{}]+)\}", lambda match: texts[match[1]], operation.path)
+    path = re.sub(r"\{([^{}]+)\}", lambda match: texts.get(match[1], match[0]), operation.path)
     for segment in path.split("/"):
         if segment in (".", ".."):
             raise ArgumentError(f"the path would be {path!r}: a dot segment leads to another place")

@@ -16,7 +16,7 @@ class BodyError(Exception):
 
 
 class Decoder:
-    """Undoes `Content-Encoding` (RFC 9110 §8.4). No stage gives more than `max_bytes`, whatever comes out at the end."""
+    """Undoes `Content-Encoding` (RFC 9110 §8.4). No stage takes or gives more than `max_bytes`."""
 
     def __init__(self, codings: str, max_bytes: int) -> None:
         names = [name for name in (part.strip().lower() for part in codings.split(",")) if name not in ("", "identity")]

@@ -10,8 +10,8 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -22,12 +22,16 @@ import httpcore2
 from nlapi import __version__
 from nlapi.client.address import Address, is_public
 from nlapi.client.message import Request
+from nlapi.client.stream import Backend, Stream
 from nlapi.errors import SendError, UsageError
 
-MAX_HEAD = 256 * 1024
-"""Bytes that may come before the body; a hostile server sends headers or `100 Continue` without end."""
-
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TRANSPORT = (
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.TimeoutException,
+    httpcore2.ProxyError,
+)
 _FRAMING = frozenset({"transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"})
 
 
@@ -68,11 +72,11 @@ class Answer:
         tail = b""
         with _broken():
             async for chunk in self.response.aiter_stream():
-                tail = (tail + chunk)[-_Stream.CHUNK :]
+                tail = (tail + chunk)[-Stream.CHUNK :]
                 yield chunk
         stream = self.response.extensions.get("network_stream")
         counted = self.header("content-length") and not self.header("transfer-encoding")
-        if counted and isinstance(stream, _Stream) and not stream.ended_with(tail):
+        if counted and isinstance(stream, Stream) and not stream.ended_with(tail):
             raise BrokenError("the answer is longer than its Content-Length says")
 
 
@@ -98,20 +102,25 @@ class Client:
         With `public_only`, SendError when the address is not one of the public Internet.
         """
         proxy = _proxy(address)
-        host, extensions = address.host, {"trace": progress.trace}
+        host = address.host
+        extensions: dict[str, Any] = {"trace": progress.trace}
         if public_only:
             host = await _public_address(address, resolve=not proxy)
             extensions |= {"sni_hostname": address.host} if host != address.host else {}
-        url = httpcore2.URL(scheme=address.scheme, host=host, port=address.port, target=address.target)
+        url = httpcore2.URL(scheme=address.scheme, host=host, port=address.given_port, target=address.target)
         wire_request = httpcore2.Request(
-            request.method, url, headers=_headers(request, address), content=request.content or b"", extensions=extensions
+            request.method,
+            url,
+            headers=_headers(request, address),
+            content=request.content or b"",
+            extensions=extensions,
         )
         pool = await self._pool(proxy)
         with _broken():
             response = await pool.handle_async_request(wire_request)
         try:
             stream = response.extensions.get("network_stream")
-            if isinstance(stream, _Stream):
+            if isinstance(stream, Stream):
                 stream.in_head = False
             headers = tuple((_text(name), _text(value)) for name, value in response.headers)
             yield Answer(status=response.status, headers=headers, response=response)
@@ -125,7 +134,7 @@ class Client:
 
 
 def _open_pool(proxy: str) -> httpcore2.AsyncConnectionPool:
-    backend = _Backend()
+    backend = Backend()
     if not proxy:
         return httpcore2.AsyncConnectionPool(keepalive_expiry=5.0, network_backend=backend)
     parts = urlsplit(proxy)
@@ -195,7 +204,7 @@ def _line(name: str, value: str) -> tuple[bytes, bytes]:
         line = value.strip(" \t").encode()
     except UnicodeEncodeError:
         raise UsageError(f"the header {name} holds half a Unicode character") from None
-    if any(byte < 32 and byte != 9 or byte == 127 for byte in line):
+    if any((byte < 32 and byte != 9) or byte == 127 for byte in line):
         raise UsageError(f"the header {name} holds a line break or another control character")
     return name.encode("ascii"), line
 
@@ -207,17 +216,13 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-class _broken:
+@contextmanager
+def _broken() -> Iterator[None]:
     """Turns what the transport raises into BrokenError."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        transport = (
-            httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, httpcore2.ProxyError, OSError,
-        )  # fmt: skip
-        if isinstance(error, transport):
-            raise _explain(error) from None
+    try:
+        yield
+    except (*_TRANSPORT, OSError) as error:
+        raise _explain(error) from None
 
 
 def _explain(error: Exception) -> BrokenError:
@@ -258,57 +263,3 @@ def _causes(error: BaseException) -> Iterable[BaseException]:
         yield current
         members = current.exceptions if isinstance(current, BaseExceptionGroup) else ()
         queue += [below for below in (current.__cause__, current.__context__, *members) if below is not None]
-
-
-class _Backend(httpcore2.AsyncNetworkBackend):
-    """httpcore2's own network backend with a `_Stream` around each connection."""
-
-    def __init__(self) -> None:
-        self._inner = httpcore2.AnyIOBackend()
-
-    async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore2.AsyncNetworkStream:
-        return _Stream(await self._inner.connect_tcp(*args, **kwargs))
-
-    async def sleep(self, seconds: float) -> None:
-        await self._inner.sleep(seconds)
-
-
-class _Stream(httpcore2.AsyncNetworkStream):
-    """A connection that caps what comes before a body and knows what was read last.
-
-    The parser (h11) has neither: it takes `100 Continue` for ever, and what follows the end of a body it keeps to itself.
-    """
-
-    CHUNK = 64 * 1024
-
-    def __init__(self, inner: httpcore2.AsyncNetworkStream) -> None:
-        self._inner = inner
-        self.in_head = True
-        self._head = 0
-        self._last = b""
-
-    def ended_with(self, tail: bytes) -> bool:
-        """Were these the last bytes that were read? `tail` is the end of a body, or all of a short one."""
-        return self._last.endswith(tail[-len(self._last) :] or b"\n")
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = await self._inner.read(min(max_bytes, self.CHUNK), timeout)
-        self._last = data or self._last
-        if self.in_head:
-            self._head += len(data)
-            if self._head > MAX_HEAD:
-                raise httpcore2.RemoteProtocolError(f"more than {MAX_HEAD // 1024} KB came before the body")
-        return data
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self.in_head, self._head = True, 0
-        await self._inner.write(buffer, timeout)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-    async def start_tls(self, *args: Any, **kwargs: Any) -> httpcore2.AsyncNetworkStream:
-        return _Stream(await self._inner.start_tls(*args, **kwargs))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)

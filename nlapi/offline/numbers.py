@@ -73,7 +73,7 @@ def _figures(match: re.Match[str], text: str) -> Number | None:
     digits = match["digits"].replace(",", "") + (match["e"] or "")
     value: int | float = float(digits) if "." in digits or match["e"] else int(digits)
     suffix = match["suffix"] or ""
-    if suffix in ("m", "b") and not match["currency"]:
+    if suffix in ("m", "b", "K", "B") and not match["currency"]:
         suffix, end = "", match.end("digits")
     times = _SUFFIX.get(suffix.lower(), 1) * _TIMES.get(match["scale"] or "", 1)
     value = value * times

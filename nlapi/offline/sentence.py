@@ -13,7 +13,7 @@ from typing import Any
 
 from nlapi.offline.dates import find_dates
 from nlapi.offline.numbers import Sort, find_numbers
-from nlapi.tools.words import STOPWORDS, VERBS, stem
+from nlapi.tools.words import STOPWORDS, VERBS, Intent, stem
 
 LONGEST = 2000
 """Characters of a question that are read; what comes later is left alone."""
@@ -68,7 +68,7 @@ class Token:
     word: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Span:
     """A stretch of the sentence that may be a value. `first` and `last` are its tokens, `last` not included.
 
@@ -106,6 +106,17 @@ class Sentence:
     @cached_property
     def stem_set(self) -> frozenset[str]:
         return frozenset(self.stems)
+
+    @cached_property
+    def valued(self) -> frozenset[int]:
+        """Positions of the tokens that are part of a number, a date, a quotation or a literal."""
+        kinds = (Kind.NUMBER, Kind.DATE, Kind.QUOTED, Kind.LITERAL)
+        return frozenset(at for span in self.spans if span.kind in kinds for at in range(span.first, span.last))
+
+    @cached_property
+    def dated(self) -> frozenset[int]:
+        """Positions of the tokens that are part of a date."""
+        return frozenset(at for span in self.spans if span.kind is Kind.DATE for at in range(span.first, span.last))
 
     @cached_property
     def unquoted(self) -> str:
@@ -219,6 +230,9 @@ class _Finder:
     def _capital(self, at: int) -> bool:
         return at < len(self.tokens) and bool(_CAPITAL.match(self.tokens[at].text)) and self.tokens[at].text != "I"
 
+    def _says(self, at: int, *words: str) -> bool:
+        return at < len(self.tokens) and self.tokens[at].lower in words
+
     def _free(self, at: int) -> bool:
         token = self.tokens[at]
         return not any(self._taken[token.start : token.end])
@@ -229,7 +243,7 @@ class _Finder:
             if self._capital(end):
                 end += 1
             elif end > at and self.tokens[end].lower in _INSIDE_NAME and self._capital(end + 1) and self._free(end + 1):
-                if self.tokens[end].lower in _JOINERS and end - at < 2:
+                if self.tokens[end].lower in _JOINERS:
                     break
                 end += 2
             else:
@@ -245,14 +259,17 @@ class _Finder:
         if follows and self._free(end + 1):
             tail = self._name_end(end + 1)
             after = self.tokens[tail].text if tail < len(self.tokens) else ""
-            if tail - end <= 3 and after != "," and after not in ("and", "or"):
+            listed = after in ("and", "or") or (after == "," and (self._capital(tail + 1) or self._says(tail + 1, "and", "or")))
+            if tail - end <= 3 and not listed:
                 self._add(Kind.NAME, start, self.tokens[tail - 1].end, take=False, form="place")
         self._joined(first, end)
         self._add(Kind.NAME, start, stop, text=text)
 
     def _joined(self, first: int, end: int) -> None:
         before = self.tokens[first - 1].lower if first else ""
-        if end < len(self.tokens) and self.tokens[end].lower in _JOINERS and before not in ("from", "between"):
+        joiner = self.tokens[end].lower if end < len(self.tokens) else ""
+        changes = joiner == "to" and any(VERBS.get(token.stem) is Intent.UPDATE for token in self.tokens[:first])
+        if joiner in _JOINERS and before not in ("from", "between") and not changes:
             after = end + 1
             while after < len(self.tokens) and self.tokens[after].lower in ("the", "a", "an"):
                 after += 1

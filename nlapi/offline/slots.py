@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from nlapi.openapi.spec import Operation
 from nlapi.tools.tool import Tool
 from nlapi.tools.units import unit_of
 from nlapi.tools.words import STOPWORDS, pieces, stem
@@ -34,7 +35,7 @@ class Family(StrEnum):
     OPEN = "open"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Slot:
     """One thing a Tool can be told. `path` is the argument's name and the properties below it.
 
@@ -70,20 +71,44 @@ def slots_of(tool: Tool) -> tuple[Slot, ...]:
     """Every Slot of `tool`, its arguments first. Only `input_schema` and the units of the operation are read."""
     found: list[Slot] = []
     root = tool.input_schema
-    units = {parameter.name: unit_of(parameter.extensions, parameter.schema) for parameter in tool.operation.parameters}
     required = frozenset(root.get("required", ()))
     for name, schema in _properties(root).items():
-        where, wire = tool.places.get(name, ("", name))
-        walk = _Walk(root=root, where=where, unit=units.get(wire, "") if where != "body" else "")
+        where, _ = tool.places.get(name, ("", name))
+        walk = _Walk(root=root, where=where, tool=tool)
         found.extend(walk.slots((name,), schema, name in required, ()))
     return tuple(found[:_MOST])
+
+
+def _unit(tool: Tool, path: tuple[str, ...]) -> str:
+    """The wire unit that the description, rather than `input_schema`, gives for what is at `path`."""
+    operation = tool.operation
+    where, wire = tool.places.get(path[0], ("", path[0]))
+    if where != "body":
+        found = next((one for one in operation.parameters if (one.where, one.name) == (where, wire)), None)
+        return unit_of(found.extensions, found.schema) if found else ""
+    schema: Any = operation.body.schema if operation.body else {}
+    for name in (*((wire,) if wire else ()), *path[1:]):
+        schema = _property(operation, schema, name)
+    return unit_of(schema) if isinstance(schema, Mapping) else ""
+
+
+def _property(operation: Operation, schema: Any, name: str) -> Any:
+    schema = operation.spec.follow(schema)
+    if not isinstance(schema, Mapping):
+        return {}
+    if name in _properties(schema):
+        return operation.spec.follow(_properties(schema)[name])
+    for part in schema.get("allOf", ()):
+        if found := _property(operation, part, name):
+            return found
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Walk:
     root: Mapping[str, Any]
     where: str
-    unit: str
+    tool: Tool
 
     def slots(self, path: tuple[str, ...], raw: Any, required: bool, seen: tuple[str, ...]) -> Iterator[Slot]:
         ref = raw.get("$ref") if isinstance(raw, Mapping) else None
@@ -104,13 +129,13 @@ class _Walk:
         many = type_of(schema) == "array"
         item = settle(schema.get("items", {}), self.root) if many else schema
         description = str(schema.get("description") or item.get("description") or "")
-        words = tuple(word for word in map(stem, pieces(path[-1])))
+        words = tuple(map(stem, pieces(path[-1])))
         choices = tuple(value for value in item.get("enum", ()) if value is not None)
         return Slot(
             path=path,
             words=words,
             prose=frozenset(stem(word) for word in pieces(description[:400]) if word not in STOPWORDS),
-            family=_family(words, item, choices, description),
+            family=_family(pieces(path[-1]), item, choices, description),
             schema=schema,
             description=description,
             required=required,
@@ -119,7 +144,7 @@ class _Walk:
             choices=choices,
             examples=_examples(description, schema),
             glossary=_glossary(description),
-            unit=unit_of(schema, item) or self.unit or _unit_by_name(words),
+            unit=(_unit(self.tool, path) or _unit_by_name(words)) if type_of(item) in ("integer", "number") else "",
             where=self.where,
         )
 
@@ -175,7 +200,7 @@ def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return inner if isinstance(inner, Mapping) else {}
 
 
-def _family(words: tuple[str, ...], item: Mapping[str, Any], choices: tuple[Any, ...], description: str) -> Family:
+def _family(words: list[str], item: Mapping[str, Any], choices: tuple[Any, ...], description: str) -> Family:
     kind, form = type_of(item), item.get("format", "")
     if kind == "boolean" or ({str(value).lower() for value in choices} >= {"true", "false"}):
         return Family.BOOLEAN
@@ -192,7 +217,7 @@ def _family(words: tuple[str, ...], item: Mapping[str, Any], choices: tuple[Any,
     return _by_name(words, description)
 
 
-def _by_name(words: tuple[str, ...], description: str) -> Family:
+def _by_name(words: list[str], description: str) -> Family:
     last = words[-1] if words else ""
     lower = description.lower()
     if last in ("id", "uuid", "guid", "key", "uid", "token", "hash", "sha"):
@@ -221,10 +246,10 @@ def _examples(description: str, schema: Mapping[str, Any]) -> frozenset[str]:
     for match in _EXAMPLES.finditer(description):
         text = match.group(1)
         quoted = re.findall(r"['\"]([^'\"]{1,60})['\"]", text)
-        found.update(quoted or re.split(r",\s*(?:and|or)?\s*|\s+(?:and|or)\s+", text))
-    given = schema.get("example")
+        found.update(quoted if quoted else re.split(r",\s*(?:and|or)?\s*|\s+(?:and|or)\s+", text))
+    found.update(re.findall(r"(?<!\w)['\"]([^'\"]{2,40})['\"](?!\w)", description))
     listed = schema.get("examples")
-    for value in (given, *(listed if isinstance(listed, list) else ())):
+    for value in listed if isinstance(listed, list) else ():
         if isinstance(value, str):
             found.add(value)
     return frozenset(value.strip(" .'\"").lower() for value in found if 1 < len(value.strip()) <= 60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import unquote, urlsplit
 
 from nlapi.openapi.spec import Operation, Server, Spec
@@ -40,7 +41,8 @@ class Routes:
         for operation in spec.operations:
             by_path.setdefault(operation.path, {})[operation.method] = operation
         self._templates = [_template(path, by_path[path]) for path in sorted(by_path, key=_concreteness)]
-        self._prefixes = tuple(sorted(_prefixes(spec.servers), key=len, reverse=True))
+        self._spec = spec
+        self._prefixes = tuple(sorted(set(_prefixes(spec.servers)), key=len, reverse=True))
 
     def match(self, method: str, path: str) -> Match:
         """The Match of a raw (percent-encoded) path; Problem 404 for an unknown path, 405 with Allow for a method."""
@@ -59,12 +61,27 @@ class Routes:
         raise Problem(405, f"{method} is not described for {unquote(path)}; it has {allow}", headers=[("Allow", allow)])
 
     def _candidates(self, path: str) -> Iterator[tuple[_Template, Mapping[str, str]]]:
-        paths = [path, *(path[len(prefix) :] or "/" for prefix in self._prefixes if _below(path, prefix))]
-        for one in paths:
-            for template in self._templates:
-                found = template.pattern.fullmatch(one)
-                if found:
-                    yield template, dict(zip(template.names, found.groups(), strict=True))
+        found = False
+        for prefix in ("", *self._prefixes):
+            for candidate in self._under(prefix, path):
+                found = True
+                yield candidate
+        if not found:
+            for prefix in self._own_prefixes:
+                yield from self._under(prefix, path)
+
+    def _under(self, prefix: str, path: str) -> Iterator[tuple[_Template, Mapping[str, str]]]:
+        if path != prefix and not path.startswith(prefix + "/"):
+            return
+        for template in self._templates:
+            found = template.pattern.fullmatch(path[len(prefix) :] or "/")
+            if found:
+                yield template, dict(zip(template.names, found.groups(), strict=True))
+
+    @cached_property
+    def _own_prefixes(self) -> tuple[str, ...]:
+        """The server paths of single operations; they cost the parsing of every operation, so they come last."""
+        return tuple({prefix for operation in self._spec.operations for prefix in _prefixes(operation.servers)})
 
 
 def _template(path: str, operations: Mapping[str, Operation]) -> _Template:
@@ -97,16 +114,10 @@ def _concreteness(path: str) -> tuple[tuple[int, int], ...]:
 
 
 def _prefixes(servers: tuple[Server, ...]) -> Iterator[str]:
-    seen = set()
     for server in servers:
         url = server.url
         for name, variable in server.variables.items():
             url = url.replace(f"{{{name}}}", variable.default)
         prefix = urlsplit(url).path.rstrip("/") if "{" not in url else ""
-        if prefix and prefix not in seen:
-            seen.add(prefix)
+        if prefix:
             yield prefix
-
-
-def _below(path: str, prefix: str) -> bool:
-    return path == prefix or path.startswith(prefix + "/")

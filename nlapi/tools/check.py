@@ -24,7 +24,7 @@ def check(tool: Tool, arguments: Mapping[str, Any]) -> None:
     if not faults:
         validator = Draft202012Validator(tool.input_schema, format_checker=_formats())
         try:
-            faults = [_told(error, tool) for error in validator.iter_errors(dict(arguments))]
+            faults = [_told(error) for error in validator.iter_errors(dict(arguments))] + _of_the_body(tool, arguments)
         except RecursionError:
             faults = [("the arguments are nested too deeply", "")]
     if faults:
@@ -48,18 +48,37 @@ def _unknown(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _absent(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
-    needed = list(tool.required)
-    if any(place[0] == "body" and name in arguments for name, place in tool.places.items()):
-        needed += tool.body_required
     properties = tool.input_schema["properties"]
     return [
         (f"argument {name!r} is missing", str(properties.get(name, {}).get("description", ""))[:MAX_SHOWN])
-        for name in needed
+        for name in tool.required
         if name not in arguments
     ]
 
 
-def _told(error: Any, tool: Tool) -> tuple[str, str]:
+def _of_the_body(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with a body as a whole that is put together from arguments."""
+    from jsonschema import Draft202012Validator
+
+    places = {name: tool.places.get(name, ("body", name)) for name in arguments}
+    body = {place[1]: arguments[name] for name, place in places.items() if place[0] == "body"}
+    needed = tool.operation.body is not None and tool.operation.body.required
+    if not tool.body_rules or not (body or needed):
+        return []
+    faults = []
+    for error in Draft202012Validator(tool.body_rules).iter_errors(body):
+        if error.validator == "required":
+            absent = [name for name in error.validator_value if name not in body]
+            faults.append((f"the body also needs {', '.join(map(repr, absent))}", ""))
+        elif error.validator == "minProperties":
+            choices = [name for name, place in tool.places.items() if place[0] == "body"]
+            faults.append(("there is nothing to send in the body", f"give some of {', '.join(choices[:12])}"))
+        else:
+            faults.append((f"the body: {error.message}"[:MAX_SHOWN], ""))
+    return list(dict.fromkeys(faults))
+
+
+def _told(error: Any) -> tuple[str, str]:
     """A jsonschema error as (message, hint); of a union, the branch that came nearest."""
     from jsonschema.exceptions import best_match
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from nlapi.openapi.spec import Body, Operation, Parameter, Spec
 from nlapi.tools.name import argument_name, tool_names
-from nlapi.tools.schema import Pool
+from nlapi.tools.schema import OF_THE_WHOLE, Pool, read_only
 from nlapi.tools.tool import Place, Tool
 
 MAX_DESCRIPTION = 4000
@@ -60,7 +60,7 @@ def _compile(operation: Operation, workshop: _Workshop) -> Tool:
         input_schema=arguments.schema(),
         operation=operation,
         places=arguments.places,
-        body_required=tuple(arguments.body_required),
+        body_rules=arguments.body_rules,
     )
 
 
@@ -74,7 +74,7 @@ class _Arguments:
         self.places: dict[str, Place] = {}
         self.refs: set[str] = set()
         self.additional: Any = False
-        self.body_required: list[str] = []
+        self.body_rules: dict[str, Any] = {}
 
     def schema(self) -> dict[str, Any]:
         schema: dict[str, Any] = {"type": "object", "properties": self.properties}
@@ -90,7 +90,7 @@ class _Arguments:
         self.refs |= refs
         return portable
 
-    def _add(self, place: Place, schema: Any, description: str, required: bool) -> str:
+    def _add(self, place: Place, schema: Any, description: str, required: bool) -> None:
         wire = place[1] or "body"
         name = argument_name(wire, place[0], self.places)
         schema = dict(self._portable(schema)) if isinstance(schema, Mapping) else {}
@@ -102,7 +102,6 @@ class _Arguments:
         self.places[name] = place
         if required:
             self.required.append(name)
-        return name
 
     def add_parameter(self, parameter: Parameter) -> None:
         description = parameter.description or _description(self.pool.spec, parameter.schema)
@@ -119,15 +118,14 @@ class _Arguments:
                 description = f"{description} (sent as {body.content_type})".strip()
             self._add(("body", ""), body.schema, description, body.required)
             return
+        needed = flat.get("required", ())
         for name, schema in flat["properties"].items():
-            if isinstance(schema, Mapping) and schema.get("readOnly") is True:
-                continue
-            required = name in flat.get("required", ())
-            argument = self._add(
-                ("body", name), schema, _description(self.pool.spec, schema), required and body.required
-            )
-            if required and not body.required:
-                self.body_required.append(argument)
+            if not read_only(schema):
+                description = _description(self.pool.spec, schema)
+                self._add(("body", name), schema, description, body.required and name in needed)
+        self.body_rules = {key: flat[key] for key in OF_THE_WHOLE if key in flat}
+        if needed and not body.required:
+            self.body_rules["required"] = [name for name in needed if not read_only(flat["properties"].get(name))]
         if "additionalProperties" in flat:
             self.additional = self._portable(flat["additionalProperties"])
 

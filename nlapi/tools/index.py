@@ -20,9 +20,10 @@ _K1 = 1.2
 _LONGEST = 400
 """Characters of a description that are read: what comes later is rarely about what the operation does."""
 _SYNONYMS = 0.35
-_METHOD = 0.9
+_METHOD = 1.2
 _VERB = 0.8
-_AGAINST = 0.8
+_AGAINST = 1.2
+_STRANGE = 0.9
 _SHAPE = 0.6
 _COVERED = 2.2
 _MENTIONED = 1.8
@@ -40,6 +41,8 @@ class Shape:
     """stems of the words of the id and the literal path, without verbs"""
     entities: frozenset[str]
     """stems of the words of the last literal segment of the path"""
+    inner: frozenset[str]
+    """stems of the literal words of the path before its last segment"""
     verbs: frozenset[str]
     """stems of the verbs of the id"""
     one: bool
@@ -60,6 +63,7 @@ class Index:
         self._intents = [_meant(*pair, honest) for pair in zip(self.operations, self._shapes, strict=True)]
         texts = [_fields(operation, extra) for operation in self.operations]
         self._postings = _weigh(texts)
+        self._inner = [tuple((word, self.weight(word)) for word in shape.inner) for shape in self._shapes]
 
     def __len__(self) -> int:
         return len(self.operations)
@@ -107,6 +111,7 @@ class Index:
             total += _METHOD * good - _AGAINST * (1.0 - good)
         if shape.verbs & plain:
             total += _VERB
+        total -= _STRANGE * min(1.5, sum(weight for word, weight in self._inner[doc] if word not in plain))
         if shape.named:
             total += _MENTIONED * len(shape.named & plain) / len(shape.named)
         if shape.entities:
@@ -173,14 +178,14 @@ def _shape(operation: Operation) -> Shape:
     literal = [_BRACED.sub("", segment) for segment in segments]
     literal = [segment for segment in literal if segment and not _VERSION.fullmatch(segment)]
     words = pieces(literal[-1]) if literal else []
-    entities = [word for word in map(stem, words) if word not in VERBS]
-    named = {stem(word) for word in pieces(operation.id) if word not in STOPWORDS}
-    verbs = {word for word in map(stem, pieces(operation.id)) if word in VERBS}
-    named |= set(entities)
+    entities = [word for at, word in enumerate(map(stem, words)) if word not in VERBS or at]
+    named = {stem(word) for word in pieces(operation.id) if word not in STOPWORDS} | set(entities)
+    verbs = {word for word in map(stem, pieces(operation.id)) if word in VERBS and word not in entities}
     return Shape(
         entity=entities[-1] if entities else "",
-        named=frozenset(word for word in named if word not in VERBS and word != "id"),
+        named=frozenset(word for word in named if word not in verbs and word != "id"),
         entities=frozenset(entities),
+        inner=frozenset(stem(word) for segment in literal[:-1] for word in pieces(segment)) - set(entities),
         verbs=frozenset(verbs),
         one=bool(segments) and "{" in segments[-1],
         plural=bool(words) and singular(words[-1]) != words[-1],

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nlapi.client.auth import authorize
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
 from nlapi.client.limits import Limits
@@ -54,13 +55,22 @@ def prepare(call: Call, target: Target) -> Prepared:
         request = build(operation, place(call.tool, call.arguments), base_url=target.base_url)
     except ArgumentError as error:
         raise ArgumentError(f"{operation.id}: {error.message}", hint=error.hint) from None
-    curl = to_curl(request, operation, target.credentials)
+    curl = to_curl(request, operation, target.credentials, base_url=target.base_url)
     return Prepared(call=call, request=request, effect=call.tool.effect, curl=curl)
+
+
+def sketch(call: Call, target: Target) -> Request:
+    """The request as far as it is known while arguments are still missing; for showing, never for sending."""
+    return build(call.tool.operation, place(call.tool, call.arguments), base_url=target.base_url, partial=True)
 
 
 async def perform(prepared: Prepared, target: Target, *, limits: Limits | None = None) -> Result:
     """Authorise and send. CredentialError before anything is sent, SendError when no complete answer came."""
-    raise NotImplementedError
+    from nlapi.client.send import send
+
+    operation = prepared.call.tool.operation
+    authorized = authorize(prepared.request, operation, target.credentials, base_url=target.base_url)
+    return await send(authorized.request, limits=limits, secrets=authorized.secrets)
 
 
 async def run(call: Call, target: Target, consent: Consent, *, limits: Limits | None = None) -> Result:

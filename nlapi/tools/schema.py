@@ -17,7 +17,10 @@ MAX_INLINE = 4
 """A referred schema with at most this many keywords and none below it is put where it is used."""
 
 ANNOTATIONS = frozenset(("title", "description", "examples", "default", "deprecated", "$comment", "x-nlapi"))
-FLAT = ANNOTATIONS | {"type", "properties", "required", "additionalProperties"}
+OF_THE_WHOLE = ("minProperties", "maxProperties", "dependentRequired")
+"""What is asked of an object as a whole: checked on the body once it is put together."""
+
+FLAT = ANNOTATIONS | {"type", "properties", "required", "additionalProperties", *OF_THE_WHOLE}
 """What an object schema may hold for its properties to become arguments of their own."""
 
 
@@ -69,13 +72,13 @@ class Pool:
         result: dict[str, Any] = {}
         for key, value in node.items():
             if key in IN_MAPS and isinstance(value, Mapping):
-                result[key] = {name: self._rewrite(one, refs) for name, one in value.items() if not _read_only(one)}
+                result[key] = {name: self._rewrite(one, refs) for name, one in value.items() if not read_only(one)}
             elif key in IN_LISTS:
                 result[key] = [self._rewrite(one, refs) for one in value]
             elif key in IN_PLACE:
                 result[key] = self._rewrite(value, refs)
             elif key == "required":
-                hidden = {name for name, one in node.get("properties", {}).items() if _read_only(one)}
+                hidden = {name for name, one in node.get("properties", {}).items() if read_only(one)}
                 if kept := [name for name in value if name not in hidden]:
                     result[key] = kept
             elif key == "examples":
@@ -127,7 +130,7 @@ class Pool:
         return merged
 
 
-def _read_only(schema: Any) -> bool:
+def read_only(schema: Any) -> bool:
     return isinstance(schema, Mapping) and schema.get("readOnly") is True
 
 

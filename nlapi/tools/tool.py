@@ -24,8 +24,9 @@ class Tool:
     input_schema: dict[str, Any]
     operation: Operation
     places: Mapping[str, Place]
-    body_required: tuple[str, ...] = ()
-    """Arguments that must be there as soon as any other argument of an optional body is."""
+    body_rules: Mapping[str, Any] = field(default_factory=dict)
+    """What the schema asks of a body as a whole when its properties are arguments of their own: how many there have to
+    be, which an optional body needs as soon as it is there. A JSON Schema in the names that go on the wire."""
 
     @property
     def effect(self) -> Effect:

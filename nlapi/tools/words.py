@@ -13,6 +13,9 @@ _VOWEL = re.compile(r"[aeiouy]")
 _DOUBLED = re.compile(r"([bdfgkmnprt])\1$")
 
 
+_IRREGULAR = {"children": "child", "people": "person", "men": "man", "women": "woman", "feet": "foot", "mice": "mouse"}
+
+
 class Intent(StrEnum):
     """What a verb asks for; each is carried by some HTTP methods."""
 
@@ -73,6 +76,8 @@ def content(words: Iterable[str]) -> list[str]:
 
 def singular(word: str) -> str:
     """`campaigns` -> campaign, `categories` -> category, `boxes` -> box; a singular word stays as it is."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
     if len(word) < 3 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
     if word.endswith("ies") and len(word) > 4:

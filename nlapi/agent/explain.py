@@ -1,0 +1,51 @@
+"""Says what an error of the Anthropic client means for the user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nlapi.agent.models import MODELS
+from nlapi.errors import PlannerError
+
+if TYPE_CHECKING:
+    import anthropic
+
+KEY_HINT = "set ANTHROPIC_API_KEY to a key from https://platform.claude.com/settings/keys, or use --planner offline"
+
+
+def explain(error: Exception, *, model: str, base_url: str, key: str) -> PlannerError:
+    """A PlannerError that says what happened and what to do next. The key is in no part of it.
+
+    An error can also come in the middle of a stream, after a status of 200: its kind is then in its body.
+    """
+    import anthropic
+
+    if isinstance(error, anthropic.APIStatusError):
+        return _refused(error, model, key)
+    if isinstance(error, anthropic.APITimeoutError):
+        return PlannerError(f"{base_url} did not answer in time", hint="try again, or use --planner offline")
+    if isinstance(error, ValueError):
+        return PlannerError(f"{base_url} sent what is not JSON; nothing of it was run", hint="ask again")
+    hint = "check the network and ANTHROPIC_BASE_URL, or use --planner offline"
+    return PlannerError(f"the connection to {base_url} failed or broke off", hint=hint)
+
+
+def _refused(error: anthropic.APIStatusError, model: str, key: str) -> PlannerError:
+    status, kind = error.status_code, error.type
+    said = error.api_message or kind or "no reason given"
+    if key:
+        said = said.replace(key, "***")
+    if status == 401 or kind == "authentication_error":
+        return PlannerError("the Anthropic API does not accept the key", hint=KEY_HINT)
+    if status == 404 or kind == "not_found_error":
+        return PlannerError(f"the Anthropic API has no model {model!r}", hint=f"--model takes {', '.join(MODELS)}")
+    if status == 429 or kind == "rate_limit_error":
+        wait = error.response.headers.get("retry-after", "")
+        hint = f"try again in {wait} s" if wait.isdecimal() and wait != "0" else "try again in a minute"
+        return PlannerError(f"the rate limit of the Anthropic API is reached: {said}", hint=hint)
+    if status == 529 or kind == "overloaded_error":
+        return PlannerError("the Anthropic API is overloaded", hint="try again in a minute, or use --planner offline")
+    if status in (402, 403):
+        return PlannerError(f"the Anthropic API refused: {said}", hint="check the rights and the credit of the key")
+    what = "failed" if status == 200 else f"answered {status}"
+    return PlannerError(f"the Anthropic API {what}: {said}", hint="try again, or use --planner offline")

@@ -1,0 +1,231 @@
+"""The transcript of a conversation: JSON lines, append-only, safe against a kill."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import json
+import os
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Said, Stepped
+from nlapi.client.message import Request, Result
+from nlapi.client.redact import redact
+from nlapi.errors import UsageError
+from nlapi.openapi.spec import Effect
+from nlapi.tools.plan import Plan, Step
+from nlapi.tools.tool import Call, Missing
+
+MAX_BODY = 200_000
+"""Bytes of a body that are kept; `cut` says when there were more."""
+SHORTEST_SECRET = 4
+"""A shorter credential is a stand-in such as "1", and would be found everywhere."""
+_HEADERS = ("content-type", "link", "location", "retry-after")
+"""The response headers that are kept: none that can carry a session."""
+
+Record = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Log:
+    """An open transcript. Each event is one line, written whole in one call.
+
+    A line about a change is on disk before `write` returns. `Proposed` comes out of the loop before its call is sent,
+    so the intention is on disk before the change can happen: a proposed change without its step may have been carried
+    out. The `secrets` are masked in everything that is written.
+    """
+
+    path: Path
+    descriptor: int
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def create(cls, folder: Path, *, secrets: Iterable[str] = ()) -> Log:
+        """A new transcript in `folder`, named by the time."""
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}.jsonl"
+        return cls.open(folder / name, secrets=secrets)
+
+    @classmethod
+    def open(cls, path: Path, *, secrets: Iterable[str] = ()) -> Log:
+        """Opens a transcript to write on at its end, for its owner's eyes only. UsageError when that cannot be."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise UsageError(f"cannot write the log {path}: {error.strerror}", hint="--no-log does without") from error
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            os.write(descriptor, b"\n")  # what a kill cut off must not swallow the next line
+        return cls(path=path, descriptor=descriptor, secrets=tuple(s for s in secrets if len(s) >= SHORTEST_SECRET))
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def asked(self, question: str, *, known: Mapping[str, Any] | None = None, **about: Any) -> None:
+        """A question of the user. `about` is what else the caller wants kept (planner, sources, version)."""
+        self._append({"event": "asked", "question": question, "known": dict(known or {}), **about})
+
+    def write(self, event: Event) -> None:
+        """One event of the loop. Said is left out: its text comes again with the plan."""
+        if not isinstance(event, Said):
+            self._append(encode(event), durable=_changes(event))
+
+    def _append(self, record: Record, *, durable: bool = False) -> None:
+        stamped = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **record}
+        line = json.dumps(self._masked(stamped), ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
+        while line:
+            line = line[os.write(self.descriptor, line) :]
+        if durable:
+            os.fsync(self.descriptor)
+
+    def _masked(self, value: Any) -> Any:
+        if not self.secrets:
+            return value
+        if isinstance(value, str):
+            return redact(value, self.secrets)
+        if isinstance(value, Mapping):
+            return {redact(str(key), self.secrets): self._masked(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._masked(item) for item in value]
+        return value
+
+
+def _changes(event: Event) -> bool:
+    if isinstance(event, Proposed):
+        return event.effect is not Effect.READ
+    return isinstance(event, Stepped) and event.step.call.tool.effect is not Effect.READ
+
+
+def encode(event: Event) -> Record:
+    """An event as a JSON object; `event` names its kind."""
+    match event:
+        case Said():
+            return {"event": "said", "text": event.text}
+        case Planned():
+            return {"event": "planned", "planner": event.planner, **_plan(event.plan)}
+        case Proposed():
+            proposed = {"effect": event.effect, "curl": event.curl, "asks": event.asks, "reason": event.reason}
+            return {"event": "proposed", "call": _call(event.call), **_request(event.request), **proposed}
+        case Stepped():
+            return {"event": "stepped", **_step(event.step)}
+        case Needed():
+            return {"event": "needed", "missing": [_missing(missing) for missing in event.missing]}
+        case Answered():
+            return {"event": "answered", "text": event.text}
+
+
+def _plan(plan: Plan) -> Record:
+    return {
+        "text": plan.text,
+        "understood": plan.understood,
+        "confidence": plan.confidence,
+        "calls": [_call(call) for call in plan.calls],
+        "missing": [_missing(missing) for missing in plan.missing],
+        "raw": plan.raw if isinstance(plan.raw, Mapping) else None,
+    }
+
+
+def _call(call: Call) -> Record:
+    operation = call.tool.operation
+    source = {"source": operation.spec.source, "operation": operation.id, "tool": call.tool.name}
+    return {"id": call.id, **source, "arguments": dict(call.arguments), "reason": call.reason}
+
+
+def _missing(missing: Missing) -> Record:
+    operation = missing.tool.operation
+    where = {"source": operation.spec.source, "operation": operation.id, "argument": missing.argument}
+    return {**where, "description": missing.description, "choices": list(missing.choices)}
+
+
+def _step(step: Step) -> Record:
+    result = _result(step.result) if step.result is not None else None
+    return {"call": _call(step.call), "outcome": step.outcome, "message": step.message, "result": result}
+
+
+def _request(request: Request) -> Record:
+    body = _body(request.content) if request.content is not None else {}
+    return {"method": request.method, "url": request.url, **body}
+
+
+def _result(result: Result) -> Record:
+    headers = {name.lower(): value for name, value in result.headers if name.lower() in _HEADERS}
+    plain = {"status": result.status, "method": result.method, "url": result.url, "elapsed": round(result.elapsed, 4)}
+    return {**plain, "headers": headers, **_body(result.content)}
+
+
+def _body(content: bytes) -> Record:
+    """`text` when it is UTF-8, else `base64`; `cut` with the true size in bytes when it is too long to be kept."""
+    kept = content[:MAX_BODY]
+    whole = len(kept) == len(content)
+    cut = {} if whole else {"cut": len(content)}
+    try:
+        # not `final`: a character that the cut went through is dropped, any other fault means that this is not text
+        return {"text": codecs.getincrementaldecoder("utf-8")().decode(kept, final=whole), **cut}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(kept).decode("ascii"), **cut}
+
+
+def content(record: Mapping[str, Any]) -> bytes:
+    """The body in a record of a request or a result, as far as it was kept."""
+    if "base64" in record:
+        return base64.b64decode(record["base64"])
+    return str(record.get("text", "")).encode()
+
+
+def read(path: Path) -> list[Record]:
+    """The records of a transcript in order. A line that a kill cut short is left out. UsageError when there is none."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise UsageError(f"cannot read the log {path}: {error.strerror}", hint="`nlapi log list` names them") from error
+    records = []
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            records.append(record)
+    return records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One transcript of a folder. `changes` counts the changes that were proposed."""
+
+    path: Path
+    started: str
+    question: str
+    turns: int
+    changes: int
+
+    @property
+    def id(self) -> str:
+        return self.path.stem
+
+
+def entries(folder: Path) -> tuple[Entry, ...]:
+    """The transcripts in a folder, the newest first; one without a question is left out."""
+    found = []
+    for path in sorted(folder.glob("*.jsonl"), reverse=True):
+        records = read(path)
+        asked = [record for record in records if record.get("event") == "asked"]
+        changes = [r for r in records if r.get("event") == "proposed" and r.get("effect") != Effect.READ]
+        if asked:
+            started, question = str(asked[0].get("at", "")), str(asked[0].get("question", ""))
+            entry = Entry(path=path, started=started, question=question, turns=len(asked), changes=len(changes))
+            found.append(entry)
+    return tuple(found)

@@ -1,0 +1,131 @@
+"""What the agent's loop tells, as text for a person or as JSON lines for a program."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import typer
+
+from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Said, Stepped
+from nlapi.agent.log import encode
+from nlapi.cli import show
+from nlapi.client.clean import clean
+from nlapi.openapi.spec import Effect, Spec
+from nlapi.tools.plan import Outcome, Step
+from nlapi.tools.run import Target, sketch
+
+Targets = Mapping[Spec, Target]
+
+
+class Renderer(Protocol):
+    """Shows one event at a time."""
+
+    def __call__(self, event: Event) -> None: ...
+
+
+def json_lines(targets: Targets) -> Renderer:
+    """Every event as one line of JSON on standard output; what is missing comes with the request so far."""
+
+    def render(event: Event) -> None:
+        record = encode(event)
+        if isinstance(event, Needed):
+            record["calls"] = [
+                {"operation": call.operation_id, "arguments": dict(call.arguments), **_sketched(call, targets)}
+                for call in event.plan.calls
+            ]
+        show.write(json.dumps(record, ensure_ascii=False, default=str))
+        sys.stdout.flush()
+
+    return render
+
+
+def _sketched(call: Any, targets: Targets) -> dict[str, str]:
+    request = sketch(call, targets[call.tool.operation.spec])
+    return {"method": request.method, "url": request.url}
+
+
+class Text:
+    """For a person: what is planned and done on standard error, answers on standard output."""
+
+    def __init__(self, targets: Targets, *, dry_run: bool) -> None:
+        self.targets = targets
+        self.data: Callable[[str], None] = show.write if dry_run else show.note
+        self.planner = ""
+        self.said = False
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Said():
+                self._say(event.text)
+            case Planned():
+                self._planned(event)
+            case Proposed():
+                self._proposed(event)
+            case Stepped():
+                self._stepped(event.step)
+            case Needed():
+                self._needed(event)
+            case Answered():
+                self._answered(event)
+
+    def _say(self, text: str) -> None:
+        self.said = True
+        sys.stdout.write(clean(text))
+        sys.stdout.flush()
+
+    def _planned(self, event: Planned) -> None:
+        self.planner = event.planner
+        if self.said:
+            sys.stdout.write("\n")
+            self.said = False
+        if event.plan.understood and (event.plan.calls or event.plan.missing):
+            sure = f" ({event.plan.confidence:.0%} sure)" if event.plan.confidence < 1 else ""
+            _dim(f"understood: {event.plan.understood}{sure}")
+
+    def _proposed(self, event: Proposed) -> None:
+        mark = {Effect.READ: "", Effect.WRITE: "  ! changes something", Effect.DESTROY: "  ! takes something away"}
+        self.data(f"→ {event.call.operation_id}: {event.request.method} {event.request.url}{mark[event.effect]}")
+        if event.request.content is not None and event.request.json_like:
+            self.data(_indented(show.json_text(json.loads(event.request.content))))
+        self.data(f"  {event.curl}")
+        if event.reason:
+            _dim(f"  {event.reason}")
+
+    def _stepped(self, step: Step) -> None:
+        if step.result is not None:
+            result = step.result
+            _dim(f"← {result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
+        elif step.outcome is not Outcome.SHOWN:
+            _dim(f"× {step.call.operation_id}: {step.message}")
+
+    def _needed(self, event: Needed) -> None:
+        for call in event.plan.calls:
+            request = sketch(call, self.targets[call.tool.operation.spec])
+            self.data(f"→ {call.operation_id}: {request.method} {request.url}")
+            if request.content and request.json_like and request.content != b"{}":
+                self.data(_indented(show.json_text(json.loads(request.content))))
+        if event.plan.text:
+            show.note(event.plan.text)
+
+    def _answered(self, event: Answered) -> None:
+        if self.planner != "claude":
+            self._show_data(event)
+            if event.text:
+                show.write(clean(event.text))
+
+    def _show_data(self, event: Answered) -> None:
+        """The last answer as a table: the embedded planner's text only sums it up."""
+        done = [step.result for step in event.conversation.current.steps if step.result is not None]
+        if done and done[-1].ok and done[-1].data is not None:
+            show.answer(done[-1].data)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def _dim(text: str) -> None:
+    typer.secho(clean(text), dim=True, err=True)

@@ -1,0 +1,201 @@
+"""Security schemes and credentials: which are wanted, which are used, and what they add to a Request."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, unquote_plus
+
+from nlapi.client.address import origin, parse
+from nlapi.client.message import Request
+from nlapi.client.redact import redact
+from nlapi.errors import CredentialError
+from nlapi.openapi.spec import Operation, Requirement, SecurityScheme
+
+__all__ = ["Addition", "Authorized", "addition", "alternative", "authorize", "redact", "same_api"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorized:
+    """A Request with its credentials, and the strings that may not be shown (`send` and `redact` take them)."""
+
+    request: Request = field(repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    schemes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """What one scheme adds: `value`, behind `prefix`, as a header, query or cookie called `name`."""
+
+    where: str
+    name: str
+    value: str = field(repr=False)
+    prefix: str = ""
+
+
+def authorize(
+    request: Request, operation: Operation, credentials: Mapping[str, str], *, base_url: str | None = None
+) -> Authorized:
+    """`request` with what the operation's security asks for (OpenAPI 3.1.1 §4.8.30), out of `credentials` by scheme id.
+
+    The first alternative is used for which every credential is there. An operation without security gets none, even if
+    some are given. Credentials go to the API's own origins and to that of `base_url`, which the user named; elsewhere
+    an operation goes without, and one that cannot raises. CredentialError says what is missing or wrong with one.
+    """
+    _check(operation, credentials)
+    chosen = alternative(operation, credentials)
+    if chosen is None:
+        raise _missing(operation)
+    if not chosen:
+        return Authorized(request=request)
+    if not same_api(operation, request.url, base_url):
+        if _anonymous(operation):
+            return Authorized(request=request)
+        raise _elsewhere(operation, request.url)
+    secrets: list[str] = []
+    taken: set[tuple[str, str]] = set()
+    for id in chosen:
+        added = addition(operation.spec.security_schemes[id], credentials[id].strip())
+        if (added.where, added.name.lower()) in taken:
+            raise CredentialError(f"{operation.id} wants two credentials in the same place, {added.where} {added.name}")
+        taken.add((added.where, added.name.lower()))
+        request = _add(request, added)
+        secrets += _secrets(operation.spec.security_schemes[id], credentials[id].strip(), added)
+    return Authorized(request=request, secrets=tuple(dict.fromkeys(secrets)), schemes=tuple(chosen))
+
+
+def alternative(operation: Operation, given: Collection[str]) -> Requirement | None:
+    """The alternative of the operation's security that is used when credentials for the schemes in `given` are there.
+
+    An empty one means that no credential is added, None that none of the alternatives can be satisfied.
+    """
+    if not operation.security:
+        return {}
+    schemes = operation.spec.security_schemes
+    for wanted in operation.security:
+        usable = all(id in given and id in schemes and schemes[id].kind != "mutualTLS" for id in wanted)
+        if wanted and usable:
+            return wanted
+    return {} if _anonymous(operation) else None
+
+
+def same_api(operation: Operation, url: str, base_url: str | None = None) -> bool:
+    """Does `url` lead to the API's own origin: one of the description's own `servers`, or the user's `base_url`?
+
+    A server that only a path or an operation names is not enough: a description that has been tampered with in one
+    place would carry the user's credential away.
+    """
+    servers = operation.spec.servers
+    own = {origin(_expanded(server.url, {k: v.default for k, v in server.variables.items()})) for server in servers}
+    own.add(origin(base_url) if base_url else None)
+    there = origin(url)
+    return there is not None and there in own
+
+
+def addition(scheme: SecurityScheme, credential: str) -> Addition:
+    """What `scheme` adds to a request for `credential` (OpenAPI 3.1.1 §4.8.27). CredentialError when it cannot be."""
+    if scheme.kind == "apiKey":
+        if scheme.where == "cookie" and ";" in credential:
+            raise CredentialError(f"the credential for {scheme.id} has a semicolon in it, which a cookie cannot hold")
+        return Addition(where=scheme.where, name=scheme.name, value=credential)
+    if scheme.kind == "http" and scheme.scheme == "basic":
+        return _basic(scheme, credential)
+    if scheme.kind in ("oauth2", "openIdConnect"):
+        word = "Bearer"
+    elif scheme.kind == "http":
+        word = scheme.scheme.capitalize()
+    else:
+        raise CredentialError(f"{scheme.id} is of the kind {scheme.kind}, which nlapi does not support yet")
+    value = re.sub(rf"^{re.escape(word)}\s+", "", credential, flags=re.IGNORECASE)
+    return Addition(where="header", name="Authorization", value=value, prefix=f"{word} ")
+
+
+def _anonymous(operation: Operation) -> bool:
+    return any(not wanted for wanted in operation.security)
+
+
+def _basic(scheme: SecurityScheme, credential: str) -> Addition:
+    coded = re.match(r"basic\s+(\S+)$", credential, re.IGNORECASE)
+    if not coded and ":" not in credential:
+        raise CredentialError(
+            f"the credential for {scheme.id} has to be USER:PASSWORD", hint="an empty password is written USER:"
+        )
+    value = coded[1] if coded else b64encode(credential.encode("utf-8", "replace")).decode()
+    return Addition(where="header", name="Authorization", value=value, prefix="Basic ")
+
+
+def _secrets(scheme: SecurityScheme, credential: str, added: Addition) -> list[str]:
+    password = credential.partition(":")[2] if scheme.scheme == "basic" else ""
+    return [secret for secret in (added.value, credential, password) if secret]
+
+
+def _add(request: Request, added: Addition) -> Request:
+    """`request` with the addition in place of anything that was there under the same name."""
+    value = added.prefix + added.value
+    if added.where == "query":
+        return replace(
+            request, url=with_query(request.url, added.name, quote(value.encode("utf-8", "replace"), safe=""))
+        )
+    if added.where == "cookie":
+        pairs = [pair.strip() for name, line in request.headers if name.lower() == "cookie" for pair in line.split(";")]
+        kept = [pair for pair in pairs if pair and pair.partition("=")[0] != added.name]
+        others = tuple(header for header in request.headers if header[0].lower() != "cookie")
+        return replace(request, headers=(*others, ("Cookie", "; ".join([*kept, f"{added.name}={value}"]))))
+    others = tuple(header for header in request.headers if header[0].lower() != added.name.lower())
+    return replace(request, headers=(*others, (added.name, value)))
+
+
+def with_query(url: str, name: str, value: str) -> str:
+    """`url` with `name=value` at the end of its query, in place of others of that name. `value` is encoded already."""
+    base, _, query = url.partition("#")[0].partition("?")
+    pairs = [pair for pair in query.split("&") if pair and unquote_plus(pair.partition("=")[0]) != name]
+    pairs.append(f"{quote(name, safe='')}={value}")
+    return f"{base}?{'&'.join(pairs)}"
+
+
+def _check(operation: Operation, credentials: Mapping[str, str]) -> None:
+    known = operation.spec.security_schemes
+    for id, credential in credentials.items():
+        if id not in known:
+            names = ", ".join(known) or "none"
+            raise CredentialError(
+                f"{operation.spec.source} has no security scheme {id!r}", hint=f"its security schemes: {names}"
+            )
+        if re.search(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]", credential):
+            raise CredentialError(
+                f"the credential for {id} has a line break or another control character in it",
+                hint="it was not sent; was it copied whole, and only it?",
+            )
+        if not credential.strip():
+            raise CredentialError(f"the credential for {id} is empty", hint=_how(id))
+
+
+def _missing(operation: Operation) -> CredentialError:
+    ways = " or ".join(" and ".join(wanted) for wanted in operation.security)
+    needed = [id for wanted in operation.security for id in wanted]
+    schemes = operation.spec.security_schemes
+    usable = [id for id in dict.fromkeys(needed) if id in schemes and schemes[id].kind != "mutualTLS"]
+    if usable:
+        return CredentialError(f"{operation.id} needs a credential: {ways}", hint=" ".join(_how(id) for id in usable))
+    reasons = [f"{id} is mutual TLS, which nlapi does not support yet" for id in dict.fromkeys(needed) if id in schemes]
+    undefined = [f"{id} is not defined in the description" for id in dict.fromkeys(needed) if id not in schemes]
+    return CredentialError(f"{operation.id} cannot be called: {'; '.join(reasons + undefined)}")
+
+
+def _elsewhere(operation: Operation, url: str) -> CredentialError:
+    return CredentialError(
+        f"{operation.id} is at {parse(url).site}, which is not one of the API's own servers; "
+        "no credential was sent there",
+        hint="if you trust it, name it yourself with --base-url",
+    )
+
+
+def _how(id: str) -> str:
+    return f"--auth {id}=env:NAME"
+
+
+def _expanded(template: str, defaults: Mapping[str, str]) -> str:
+    return re.sub(r"\{([^{}]+)\}", lambda match: defaults.get(match[1], match[0]), template)

@@ -1,0 +1,142 @@
+"""A Request as a line for curl and a POSIX shell, with environment variables where its credentials go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from shlex import quote
+from urllib.parse import quote as percent
+
+from nlapi.client.auth import Addition, addition, alternative, same_api
+from nlapi.client.message import Request
+from nlapi.errors import CredentialError, UsageError
+from nlapi.openapi.spec import Operation, SecurityScheme
+
+MAX_BODY = 100_000
+"""Bytes of a body that are written into the line; Linux takes 128 KB in one argument."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def to_curl(
+    request: Request, operation: Operation | None = None, given: Collection[str] = (), *, base_url: str | None = None
+) -> str:
+    """The curl line that sends what `send` would send. It never holds a credential.
+
+    For the alternative of the operation's security that the schemes in `given` satisfy (the first one, if none is) a
+    variable such as `$BEARERAUTH_TOKEN` stands where the credential goes. A binary, multipart or very large body is
+    read from `body.bin`, and a comment at the end of the line says what has to be in it. UsageError when a header
+    cannot be written.
+    """
+    additions = list(_additions(request, operation, given, base_url))
+    words = ["curl", *_method(request)]
+    if re.search(r"[\[\]{}]", request.url):
+        words.append("--globoff")
+    if any(segment.lower().replace("%2e", ".") in (".", "..") for segment in request.url.split("?")[0].split("/")):
+        words.append("--path-as-is")
+    words += _headers(request, additions)
+    body, note = _body(request)
+    words += [*body, _url(request.url, additions)]
+    return " ".join(words) + note
+
+
+def _method(request: Request) -> list[str]:
+    """The option for the method; none when curl takes it anyway."""
+    if request.method == "HEAD":
+        return ["--head"]
+    implied = "GET" if request.content is None else "POST"
+    return [] if request.method == implied else ["-X", quote(request.method)]
+
+
+def _headers(request: Request, additions: list[tuple[Addition, str]]) -> Iterator[str]:
+    replaced = {one.name.lower() for one, _ in additions if one.where == "header"}
+    cookies = [(one.name, variable) for one, variable in additions if one.where == "cookie"]
+    given = []
+    for name, value in request.headers:
+        if name.lower() == "cookie" and cookies:
+            given.append(value)
+        elif name.lower() not in replaced:
+            yield from ("-H", quote(_line(name, value)))
+    if request.content is not None and request.header("content-type") is None:
+        yield from ("-H", "'Content-Type:'")  # else curl says that it is a form
+    for one, variable in additions:
+        if one.where == "header" and one.prefix == "Basic ":
+            yield from ("-u", f'"${variable}"')
+        elif one.where == "header":
+            yield from ("-H", _word((f"{one.name}: {one.prefix}", variable)))
+    if cookies:
+        start = "".join(f"{value}; " for value in given)
+        names = [f"Cookie: {start}{cookies[0][0]}=", *(f"; {name}=" for name, _ in cookies[1:])]
+        yield from ("-H", _word(*zip(names, (variable for _, variable in cookies), strict=True)))
+
+
+def _word(*pieces: tuple[str, str]) -> str:
+    """One shell word of (text, variable) pieces. Text that a shell would read something into goes in single quotes."""
+    if all(re.fullmatch(r"[\w .,:;=/+-]*", text) for text, _ in pieces):
+        return '"' + "".join(f"{text}${variable}" for text, variable in pieces) + '"'
+    return "".join(f'{quote(text)}"${variable}"' for text, variable in pieces)
+
+
+def _line(name: str, value: str) -> str:
+    """A header as curl wants it: `Name;` is how it is told to send an empty one."""
+    if not _TOKEN.fullmatch(name) or re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
+        raise UsageError(f"the header {name[:100]!r} cannot be sent")
+    return f"{name}: {value}" if value.strip() else f"{name};"
+
+
+def _body(request: Request) -> tuple[list[str], str]:
+    if request.content is None:
+        return [], ""
+    text = _as_text(request)
+    if text is not None:
+        # Not --data, which would read a file when the body begins with "@".
+        return ["--data-raw", quote(text)], ""
+    kind = request.header("content-type") or "the body"
+    return ["--data-binary", "@body.bin"], f"  # body.bin: {len(request.content)} bytes, {re.sub(r'[^ -~]', '', kind)}"
+
+
+def _as_text(request: Request) -> str | None:
+    """The body, if it can stand in a command line; else None."""
+    content = request.content or b""
+    if len(content) > MAX_BODY or (request.header("content-type") or "").lower().startswith("multipart/"):
+        return None
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", text) else text
+
+
+def _url(url: str, additions: list[tuple[Addition, str]]) -> str:
+    text = quote(url.partition("#")[0])
+    for one, variable in additions:
+        if one.where == "query":
+            mark = "&" if "?" in text else "?"
+            text += _word((f"{mark}{percent(one.name, safe='')}=", variable))
+    return text
+
+
+def _additions(
+    request: Request, operation: Operation | None, given: Collection[str], base_url: str | None
+) -> Iterator[tuple[Addition, str]]:
+    """What the security adds, with the name of a variable for each value."""
+    if operation is None or not same_api(operation, request.url, base_url):
+        return
+    schemes = operation.spec.security_schemes
+    chosen = alternative(operation, given)
+    if chosen is None:
+        known = [wanted for wanted in operation.security if all(id in schemes for id in wanted)]
+        chosen = known[0] if known else {}
+    for id in chosen:
+        variable = _variable(schemes[id])
+        try:
+            yield addition(schemes[id], f"{variable}:"), variable
+        except CredentialError:
+            continue
+
+
+def _variable(scheme: SecurityScheme) -> str:
+    kind = {"apiKey": "KEY"}.get(scheme.kind, "USER_PASSWORD" if scheme.scheme == "basic" else "TOKEN")
+    name = re.sub(r"[^A-Z0-9]+", "_", scheme.id.upper()).strip("_") or "API"
+    name = f"API_{name}" if name[0].isdigit() else name
+    return name if name.endswith(f"_{kind}") else f"{name}_{kind}"

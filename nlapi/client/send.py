@@ -1,0 +1,220 @@
+"""Sends a Request and reads its answer whole: one deadline, a size cap, careful redirects, and no write twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus, urljoin
+
+from nlapi.client import address
+from nlapi.client.clean import clean
+from nlapi.client.decode import BodyError, Decoder
+from nlapi.client.limits import Limits
+from nlapi.client.message import Request, Result
+from nlapi.client.redact import redact, redact_body
+from nlapi.errors import OutcomeUnknownError, SendError, UsageError
+
+if TYPE_CHECKING:
+    from nlapi.client.wire import Answer, BrokenError, Client, Progress
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""The methods that ask for nothing to change (RFC 9110 §9.2.1)."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FOREIGN = frozenset({"accept", "accept-language", "user-agent"})
+
+
+@asynccontextmanager
+async def open_client() -> AsyncIterator[Client]:
+    """Connections to share between several calls of `send` in one event loop."""
+    from nlapi.client.wire import Client
+
+    async with Client() as client:
+        yield client
+
+
+async def send(
+    request: Request,
+    *,
+    limits: Limits | None = None,
+    secrets: Sequence[str] = (),
+    repeat: bool = True,
+    client: Client | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Result:
+    """The answer to `request`, whatever its status. `request` has its credentials already; `secrets` are those.
+
+    A GET, HEAD or OPTIONS is sent again after a network error or a 429 or 503 with Retry-After, and its redirects are
+    followed: to another origin without its headers and without the secrets. Everything else, and anything with
+    `repeat=False`, is sent once and its answer given as it is. Secrets that the API echoes are masked in the Result.
+
+    Raises SendError when no complete answer came within the limits, OutcomeUnknownError when that leaves open whether a
+    write was carried out, UsageError when HTTP cannot carry the request.
+    """
+    limits = limits or Limits()
+    sending = _Sending(
+        limits=limits, secrets=tuple(secrets), safe=repeat and request.method in SAFE, sleep=sleep, first=request
+    )
+    if client is not None:
+        return await sending.run(client)
+    async with open_client() as own:
+        return await sending.run(own)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sending:
+    """One call of `send` on its way."""
+
+    limits: Limits
+    secrets: tuple[str, ...]
+    safe: bool
+    sleep: Callable[[float], Awaitable[None]]
+    first: Request
+    started: float = field(default_factory=time.monotonic)
+    tries: int = 0
+    progress: Progress = field(init=False)
+
+    async def run(self, client: Client) -> Result:
+        from nlapi.client.wire import Progress
+
+        self.progress = Progress()
+        try:
+            async with asyncio.timeout(self.limits.deadline):
+                return self._masked(await self._through_redirects(client))
+        except TimeoutError:
+            raise self._failed(f"timed out after {self.limits.deadline:g} s", self.first) from None
+
+    async def _through_redirects(self, client: Client) -> Result:
+        request = self.first
+        for _ in range(self.limits.max_redirects + 1):
+            result = await self._answered(client, request)
+            location = result.header("location")
+            if not (self.safe and location and result.status in _REDIRECTS):
+                return result
+            request = self._next(request, location)
+        raise self._failed(f"more than {self.limits.max_redirects} redirects", self.first)
+
+    async def _answered(self, client: Client, request: Request) -> Result:
+        """The answer to one request, tried again where that is allowed and may help."""
+        from nlapi.client.wire import BrokenError
+
+        while True:
+            may_retry = self.safe and self.tries < self.limits.retries
+            try:
+                result = await self._once(client, request)
+            except BodyError as error:
+                raise self._failed(str(error), request) from None
+            except BrokenError as error:
+                if not (may_retry and error.again):
+                    raise self._unanswered(error, request) from None
+                wait = 0.1 * 2**self.tries * random.uniform(0.5, 1.5)  # noqa: S311
+            else:
+                asked = _retry_after(result)
+                if asked is None or not may_retry or not self._worth_waiting(asked):
+                    return result
+                wait = asked
+            self.tries += 1
+            await self.sleep(wait)
+
+    async def _once(self, client: Client, request: Request) -> Result:
+        self.progress.sent = False
+        there = address.parse(request.url)
+        foreign = there.origin != address.origin(self.first.url)
+        guarded = foreign and not self.limits.private_redirects
+        async with client.exchange(request, there, self.progress, public_only=guarded) as answer:
+            redirected = self.safe and answer.status in _REDIRECTS and answer.header("location")
+            content = b"" if redirected else await self._body(answer)
+        return Result(
+            status=answer.status,
+            headers=answer.headers,
+            content=content,
+            url=request.url,
+            method=request.method,
+            elapsed=time.monotonic() - self.started,
+        )
+
+    async def _body(self, answer: Answer) -> bytes:
+        decoder = Decoder(answer.header("content-encoding"), self.limits.max_bytes)
+        async for chunk in answer.chunks():
+            decoder.feed(chunk)
+        return decoder.finish()
+
+    def _worth_waiting(self, seconds: float) -> bool:
+        left = self.limits.deadline - (time.monotonic() - self.started)
+        return seconds <= self.limits.max_retry_wait and seconds < left
+
+    def _next(self, request: Request, location: str) -> Request:
+        """The request that a redirect asks for. Another origin gets no header of ours but a few that say nothing."""
+        url = urljoin(request.url, location.strip().replace(" ", "%20")).partition("#")[0]
+        try:
+            here, there = address.parse(request.url), address.parse(url)
+        except UsageError:
+            raise self._failed(
+                f"was redirected to {clean(location)[:200]!r}, which nlapi does not follow", request
+            ) from None
+        if there.origin == here.origin:
+            return replace(request, url=url)
+        if here.scheme == "https" and there.scheme == "http" and self.secrets:
+            raise self._failed(f"was redirected from https to {there.site}; nlapi did not follow", request)
+        url = _without(url, self.secrets)
+        if redact(url, self.secrets) != url:
+            raise self._failed(f"was redirected to {there.site} with a credential in the path", request)
+        headers = tuple((name, value) for name, value in request.headers if name.lower() in _FOREIGN)
+        return Request(method=request.method, url=url, headers=headers)
+
+    def _unanswered(self, error: BrokenError, request: Request) -> SendError:
+        if self.progress.sent:
+            return self._failed(error.reason, request)
+        site = address.parse(request.url).site
+        return SendError(
+            redact(f"cannot connect to {site}: {error.reason}", self.secrets),
+            hint="is it running and reachable from here? --base-url URL sends to another place",
+        )
+
+    def _failed(self, reason: str, request: Request) -> SendError:
+        """The error for a request that went out, or may have: for a write, nobody knows what became of it."""
+        there = address.parse(request.url)
+        message = redact(clean(f"{request.method} {there.site}{there.path[:200]}: {reason}")[:600], self.secrets)
+        if self.safe or not self.progress.sent:
+            return SendError(message)
+        return OutcomeUnknownError(
+            f"{message}; it may or may not have been carried out",
+            hint="nlapi did not repeat it; check before you try again",
+        )
+
+    def _masked(self, result: Result) -> Result:
+        if not self.secrets:
+            return result
+        return replace(
+            result,
+            url=redact(result.url, self.secrets),
+            headers=tuple((name, redact(value, self.secrets)) for name, value in result.headers),
+            content=redact_body(result.content, self.secrets),
+        )
+
+
+def _retry_after(result: Result) -> float | None:
+    """The seconds that a 429 or 503 asks to wait (RFC 9110 §10.2.3); None when it asks for nothing sensible."""
+    value = (result.header("retry-after") or "").strip()
+    if result.status not in (429, 503) or not value:
+        return None
+    if re.fullmatch(r"\d{1,12}", value):
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _without(url: str, secrets: Sequence[str]) -> str:
+    """`url` without the pairs of its query that hold a secret."""
+    base, mark, query = url.partition("?")
+    pairs = [pair for pair in query.split("&") if not any(secret in unquote_plus(pair) for secret in secrets if secret)]
+    return base + mark + "&".join(pairs)

@@ -1,0 +1,73 @@
+"""The operations that can be planned with: an index over them, and the Tool and Slots of one when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from nlapi.offline.entities import lister
+from nlapi.offline.slots import Slot, slots_of
+from nlapi.openapi.spec import Operation, Spec
+from nlapi.tools.index import Index
+from nlapi.tools.tool import Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SMALL = 150
+"""Up to this many operations the names of their parameters are indexed too; for more, parsing them all costs too much."""
+
+
+class Catalogue:
+    """Operations of one API or of several. `tool` makes the Tool of an operation when it is first needed."""
+
+    def __init__(self, operations: Iterable[Operation], tool: Callable[[Operation], Tool]) -> None:
+        self.operations = tuple(operations)
+        self.index = Index(self.operations, _parameters if len(self.operations) <= SMALL else None)
+        self._make = tool
+        self._tools: dict[Operation, Tool | None] = {}
+        self._slots: dict[Tool, tuple[Slot, ...]] = {}
+        self._listers: dict[tuple[Tool, tuple[str, ...]], Operation | None] = {}
+        self._by_id = {operation.id: operation for operation in self.operations}
+
+    @classmethod
+    def of(cls, sources: Iterable[Spec | Tool]) -> Catalogue:
+        """A Catalogue of whole Specs (tools are compiled as needed) or of ready Tools."""
+        from nlapi.tools.compile import compile_tool
+
+        sources = tuple(sources)
+        if len(sources) == 1 and isinstance(sources[0], Spec):
+            memo: dict[str, Catalogue] = sources[0].memo
+            if "catalogue" not in memo:
+                memo["catalogue"] = cls(sources[0].operations, compile_tool)
+            return memo["catalogue"]
+        ready: Mapping[Operation, Tool] = {tool.operation: tool for tool in sources if isinstance(tool, Tool)}
+        operations = [operation for spec in sources if isinstance(spec, Spec) for operation in spec.operations]
+        return cls((*ready, *operations), lambda operation: ready.get(operation) or compile_tool(operation))
+
+    def tool(self, operation: Operation) -> Tool | None:
+        """The Tool of an operation; None when the description does not allow one."""
+        if operation not in self._tools:
+            self._tools[operation] = self._make(operation) if operation.usable else None
+        return self._tools[operation]
+
+    def slots(self, tool: Tool) -> tuple[Slot, ...]:
+        if tool not in self._slots:
+            self._slots[tool] = slots_of(tool)
+        return self._slots[tool]
+
+    def lister(self, tool: Tool, slot: Slot) -> Operation | None:
+        """The operation that lists the things whose id `slot` takes: where a name can be turned into that id."""
+        key = (tool, slot.path)
+        if key not in self._listers:
+            self._listers[key] = lister(self.operations, tool, slot)
+        return self._listers[key]
+
+    def find(self, id: str) -> Operation | None:
+        return self._by_id.get(id)
+
+
+def _parameters(operation: Operation) -> str:
+    body = operation.body
+    inner = body.schema.get("properties", ()) if body is not None and body.media else ()
+    return " ".join((*(parameter.name for parameter in operation.parameters), *inner))

@@ -1,0 +1,82 @@
+"""Which operation a sentence asks for: the index's few, reranked by how well their arguments can be filled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.fill import Filling, fill
+from nlapi.offline.given import argument_name
+from nlapi.offline.match import Scene
+from nlapi.offline.sentence import Kind, Sentence
+from nlapi.offline.slots import Family
+from nlapi.openapi.spec import Operation
+from nlapi.tools.tool import Tool
+
+CONSIDERED = 8
+BEHIND = 5.0
+"""Operations whose index score is this far behind the best are not looked at."""
+
+WEIGHTS = {
+    "filled": 0.25,
+    "required": 1.0,
+    "missing": -0.9,
+    "unused": -0.55,
+    "unused_name": -0.15,
+    "extra": 0.45,
+    "deprecated": -1.0,
+}
+"""What the arguments add to an operation's index score."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An operation with its slots filled. `score` ranks it; `index_score` is the words' part of it."""
+
+    tool: Tool
+    scene: Scene
+    filling: Filling
+    index_score: float
+    score: float
+
+    @property
+    def operation(self) -> Operation:
+        return self.tool.operation
+
+
+def candidates(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> list[Candidate]:
+    """The likeliest operations, the best first; none when no word of the sentence is known to the API."""
+    found = catalogue.index.search(sentence.unquoted, CONSIDERED)
+    if not found:
+        found = catalogue.index.search(sentence.text, CONSIDERED)
+    best = found[0][1] if found else 0.0
+    ranked: list[Candidate] = []
+    for operation, index_score in found:
+        tool = catalogue.tool(operation) if index_score > best - BEHIND else None
+        if tool is None:
+            continue
+        slots = catalogue.slots(tool)
+        open_slots = (slot for slot in slots if argument_name(slot) not in known)
+        listers = {slot: listing for slot in open_slots if (listing := catalogue.lister(tool, slot)) is not None}
+        scene = Scene(sentence=sentence, operation=operation, slots=slots, listers=listers)
+        filling = fill(scene)
+        score = index_score + _arguments(filling, known, operation)
+        ranked.append(Candidate(tool=tool, scene=scene, filling=filling, index_score=index_score, score=score))
+    return sorted(ranked, key=lambda candidate: -candidate.score)
+
+
+def _arguments(filling: Filling, known: Mapping[str, Any], operation: Operation) -> float:
+    """What speaks for an operation in how its arguments are filled, and against it in what is left over."""
+    missing = [slot for slot in filling.missing if slot.path[0] not in known]
+    ids = sum(slot.family is Family.ID for slot in missing)
+    needed = [option for option in filling.options if option.slot.required]
+    count = len(needed) + len(missing)
+    total = WEIGHTS["filled"] * sum(min(option.score, 2.5) for option in filling.options) ** 0.5
+    if count:
+        total += WEIGHTS["required"] * len(needed) / count + WEIGHTS["missing"] * (len(missing) - 0.7 * ids) / count
+    for span in filling.unused:
+        total += WEIGHTS["unused_name" if span.kind is Kind.NAME else "unused"]
+    total += WEIGHTS["extra"] * min(2, sum(option.score > 1.6 for option in filling.options if not option.slot.required))
+    return total + (WEIGHTS["deprecated"] if operation.deprecated else 0.0)

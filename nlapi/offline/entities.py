@@ -1,0 +1,144 @@
+"""The things an API has: whose id an argument takes, which operation lists them, which part of a sentence names one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nlapi.offline.sentence import Kind, Span
+from nlapi.offline.slots import Family, Slot
+from nlapi.openapi.spec import Operation
+from nlapi.tools.tool import Tool
+from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
+
+if TYPE_CHECKING:
+    from nlapi.offline.match import Scene
+
+_ID_WORDS = frozenset(map(stem, ("id", "ids", "uuid", "guid", "key", "uid")))
+_DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
+_ID_LIKE = re.compile(r"(?=.*[\d_])[\w.:\-]+|#?\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """In the place of an id: the thing called `name`, to be looked up with the operation `lister`."""
+
+    name: str
+    lister: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A part of a sentence that may name a thing, with its token positions."""
+
+    name: str
+    start: int
+    end: int
+    score: float
+    span: Span | None = None
+
+
+def id_like(text: str) -> bool:
+    """Does a text look like an id rather than like a name that people give?"""
+    return _ID_LIKE.fullmatch(text) is not None
+
+
+def entity_of(slot: Slot) -> tuple[str, ...]:
+    """The stems of what `slot` takes the id of: campaign_ids -> (campaign,); () when its name does not say."""
+    return tuple(word for word in slot.words if word not in _ID_WORDS)
+
+
+def thing_of(slot: Slot) -> str:
+    """The words for it: ad_set_ids -> ad set."""
+    words = [word for word in map(singular, pieces(slot.name)) if stem(word) not in _ID_WORDS]
+    return " ".join(words) or slot.name
+
+
+def takes_id(slot: Slot) -> bool:
+    """Does `slot` take the id of something?"""
+    return slot.family is Family.ID or bool(slot.words and slot.words[-1] in _ID_WORDS) or slot.where == "path"
+
+
+def lister(operations: Iterable[Operation], tool: Tool, slot: Slot) -> Operation | None:
+    """The GET that lists the things whose id `slot` takes, by the path in front of it or by its name."""
+    if not takes_id(slot):
+        return None
+    reads = [operation for operation in operations if operation.method == "GET"]
+    if slot.where == "path":
+        wire = tool.places[slot.path[0]][1]
+        before, found, _ = tool.operation.path.partition(f"/{{{wire}}}")
+        if found:
+            same = next((operation for operation in reads if operation.path.rstrip("/") == before), None)
+            if same is not None:
+                return same
+    entity = entity_of(slot)
+    if not entity:
+        return None
+    fits = [operation for operation in reads if _collection(operation) == entity]
+    best = min(fits, key=lambda operation: (operation.path.count("{"), len(operation.path)), default=None)
+    return None if best is tool.operation else best
+
+
+def collection_of(operation: Operation) -> tuple[str, ...]:
+    """The stems of the last literal segment of a path: /accounts/{id}/ad_sets -> (ad, set)."""
+    literal = [segment for segment in operation.path.split("/") if segment and "{" not in segment]
+    return tuple(map(stem, pieces(literal[-1]))) if literal else ()
+
+
+def _collection(operation: Operation) -> tuple[str, ...]:
+    return () if operation.path.rstrip("/").endswith("}") else collection_of(operation)
+
+
+def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
+    """What in the sentence may be the name of the thing that `slot` takes the id of, the likeliest scored highest."""
+    words = collection_of(listing)
+    tokens, stems = scene.sentence.tokens, scene.sentence.stems
+    places = [at for at in range(len(stems) - len(words) + 1) if words and stems[at : at + len(words)] == words]
+    for span in scene.sentence.spans:
+        if span.kind not in (Kind.QUOTED, Kind.CALLED, Kind.NAME) or (span.kind is Kind.QUOTED and id_like(span.text)):
+            continue
+        if span.form == "place" or _only(span, scene, words):
+            continue
+        near = min((_distance(span, at, at + len(words)) for at in places), default=9)
+        if near <= 2:
+            loose = -0.1 if span.form == "joined" and near else 0.15 if span.form == "joined" else 0.0
+            worth = 2.4 - 0.2 * near + loose
+        elif not places and _own(scene, slot):
+            worth = 0.9
+        else:
+            continue
+        yield Named(name=span.text, start=span.start, end=span.end, score=worth, span=span)
+    for at in places:
+        first = _modifiers(scene, at)
+        if first < at and slot.required:
+            yield Named(name=scene.sentence.text[tokens[first].start : tokens[at - 1].end], start=tokens[first].start, end=tokens[at - 1].end, score=1.5)
+
+
+def _own(scene: Scene, slot: Slot) -> bool:
+    """Is it the last parameter of the path: the very thing that the operation is about?"""
+    return slot.where == "path" and scene.operation.path.rfind("{") == scene.operation.path.find(f"{{{slot.name}}}")
+
+
+def _only(span: Span, scene: Scene, words: Sequence[str]) -> bool:
+    """Is the span nothing but the noun itself (or the operation's own words)?"""
+    inner = [token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word]
+    return span.kind is Kind.NAME and all(word in words or word in VERBS for word in inner)
+
+
+def _distance(span: Span, first: int, last: int) -> int:
+    """Tokens between a span and the noun at `first` to `last`."""
+    return span.first - last if span.first >= last else first - span.last if span.last <= first else 9
+
+
+def _modifiers(scene: Scene, at: int) -> int:
+    """Where the plain words in front of the noun at `at` begin: pause the [summer] campaign."""
+    first = at
+    while first > 0 and at - first < 4:
+        token = scene.sentence.tokens[first - 1]
+        plain = token.word and token.lower not in STOPWORDS and token.lower not in _DETERMINERS and first - 1 not in scene.sentence.valued
+        if not plain or (token.stem in VERBS and first - 1 == 0) or token.lower in ("draft", "new"):
+            break
+        first -= 1
+    return first

@@ -1,0 +1,99 @@
+"""Reads answers: the list in an envelope, the name and the id of a thing, the thing that a name means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import Any
+
+from nlapi.tools.words import STOPWORDS, pieces, stem
+
+Item = Mapping[str, Any]
+_LISTS = ("data", "items", "results", "records", "values", "content", "entries")
+_NAMES = ("name", "title", "label", "display_name", "displayName", "full_name", "fullName", "subject", "login", "username", "email")
+_TOTALS = ("total", "total_count", "totalCount", "total_results", "count", "totalResults", "totalElements")
+_SURE = 0.6
+_APART = 0.12
+
+
+def items_in(data: Any) -> list[Item] | None:
+    """The things that an answer lists, at its top or in an envelope; None when it lists none."""
+    if isinstance(data, list):
+        return [_bare(one) for one in data if isinstance(one, Mapping)] if all(isinstance(one, Mapping) for one in data) else None
+    if not isinstance(data, Mapping):
+        return None
+    lists = {key: value for key, value in data.items() if _list_of_things(value)}
+    for key in _LISTS:
+        if key in lists:
+            return items_in(lists[key])
+    if len(lists) == 1:
+        return items_in(next(iter(lists.values())))
+    inner = data.get("data")
+    if isinstance(inner, Mapping) and not lists:
+        return items_in(inner)
+    return None
+
+
+def _list_of_things(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, Mapping) for one in value)
+
+
+def _bare(item: Item) -> Item:
+    """{"campaign": {...}} is the campaign."""
+    if len(item) == 1:
+        only = next(iter(item.values()))
+        if isinstance(only, Mapping):
+            return only
+    return item
+
+
+def total_in(data: Any) -> int | None:
+    """How many there are in all, where the envelope says so."""
+    if not isinstance(data, Mapping):
+        return None
+    for place in (data, *(value for value in data.values() if isinstance(value, Mapping))):
+        for key in _TOTALS:
+            value = place.get(key)
+            if isinstance(value, int) and not isinstance(value, bool):
+                return value
+    return None
+
+
+def name_of(item: Item) -> str:
+    """What a thing is called; "" when it has no name."""
+    for key in _NAMES:
+        if isinstance(item.get(key), str) and item[key]:
+            return str(item[key])
+    return next((value for key, value in item.items() if key.endswith(("_name", "Name")) and isinstance(value, str)), "")
+
+
+def id_of(item: Item, argument: str = "", entity: Sequence[str] = ()) -> Any:
+    """The id of a thing, for an argument called `argument` that takes the id of `entity`; None when it has none."""
+    one = "_".join(entity)
+    keys = ("id", argument, argument.removesuffix("s"), f"{one}_id", f"{one}Id", "uuid", "key", "slug", "number", "uid")
+    for key in keys:
+        if isinstance(item.get(key), (str, int)) and not isinstance(item[key], bool):
+            return item[key]
+    ids = [value for key, value in item.items() if key.lower().endswith("id") and isinstance(value, (str, int))]
+    return ids[0] if len(ids) == 1 else None
+
+
+def alike(asked: str, name: str) -> float:
+    """How well a name answers to what was asked for, from 0 to 1; `summer` answers to Summer Sale at 0.8."""
+    if asked.lower().strip() == name.lower().strip():
+        return 1.0
+    wanted = {stem(word) for word in pieces(asked) if word not in STOPWORDS} or {stem(word) for word in pieces(asked)}
+    have = {stem(word) for word in pieces(name)}
+    if wanted and wanted <= have:
+        return 0.75 + 0.2 * len(wanted) / len(have)
+    shared = len(wanted & have) / len(wanted) if wanted else 0.0
+    return max(0.6 * shared, 0.9 * SequenceMatcher(None, asked.lower(), name.lower()).ratio() - 0.1)
+
+
+def pick(name: str, items: Sequence[Item]) -> list[Item]:
+    """The items that `name` may mean: one when it is clear, several when they are as good, none when nothing is near."""
+    ranked = sorted(((alike(name, name_of(item)), at) for at, item in enumerate(items)), key=lambda pair: (-pair[0], pair[1]))
+    best = ranked[0][0] if ranked else 0.0
+    if best < _SURE:
+        return []
+    return [items[at] for worth, at in ranked if worth >= best - _APART and (best < 1.0 or worth == 1.0)]

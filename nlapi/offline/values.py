@@ -1,0 +1,187 @@
+"""What a Span would be as the value of a Slot: typed, formatted and in the wire's unit, or nothing."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time
+from typing import Any
+
+from nlapi.offline.sentence import Kind, Span
+from nlapi.offline.slots import Family, Slot, type_of
+from nlapi.offline.tables import COUNTRIES, CURRENCY_NAMES, LANGUAGES
+from nlapi.tools.units import to_wire
+
+_TEXTUAL = frozenset((Kind.QUOTED, Kind.CALLED, Kind.NAME, Kind.PHRASE, Kind.LITERAL))
+_FORMATS = (
+    (re.compile(r"yyyy-mm-dd[ t]hh:mm:ss", re.I), "%Y-%m-%d %H:%M:%S"),
+    (re.compile(r"yyyy-mm-dd[ t]hh:mm", re.I), "%Y-%m-%d %H:%M"),
+    (re.compile(r"yyyy-mm-dd", re.I), "%Y-%m-%d"),
+    (re.compile(r"mm/dd/yyyy", re.I), "%m/%d/%Y"),
+    (re.compile(r"dd/mm/yyyy", re.I), "%d/%m/%Y"),
+    (re.compile(r"dd-mm-yyyy", re.I), "%d-%m-%Y"),
+    (re.compile(r"mm-dd-yyyy", re.I), "%m-%d-%Y"),
+    (re.compile(r"yyyy/mm/dd", re.I), "%Y/%m/%d"),
+    (re.compile(r"dd\.mm\.yyyy", re.I), "%d.%m.%Y"),
+    (re.compile(r"yyyymmdd", re.I), "%Y%m%d"),
+    (re.compile(r"yyyy-mm\b", re.I), "%Y-%m"),
+)
+
+
+def value_for(span: Span, slot: Slot) -> Any:
+    """The value of `span` for `slot`, or None when it cannot be one. An array's slot gets one item."""
+    if span.kind is Kind.JSON:
+        return _whole(span, slot)
+    if slot.family is Family.NUMBER:
+        return _number(span, slot)
+    if slot.family in (Family.DATE, Family.TIME):
+        return _moment(span, slot)
+    if slot.family in (Family.BOOLEAN, Family.CHOICE):
+        return None
+    if slot.family is Family.OPEN and type_of(slot.schema) == "object":
+        return None
+    return _text(span, slot)
+
+
+def _whole(span: Span, slot: Slot) -> Any:
+    if isinstance(span.value, list) == slot.many:
+        if slot.many and slot.family is Family.NUMBER and not all(isinstance(one, (int, float, list)) for one in span.value):
+            return None
+        if slot.many or type_of(slot.schema) == "object":
+            return span.value
+    return None
+
+
+def _number(span: Span, slot: Slot) -> int | float | None:
+    value: Any = span.value
+    if span.kind is Kind.DATE:
+        value = _calendar_part(span, slot)
+    elif span.kind in (Kind.QUOTED, Kind.LITERAL):
+        text = span.text.replace(",", "")
+        if not re.fullmatch(r"[-+]?\d+(\.\d+)?", text):
+            return None
+        value = float(text) if "." in text else int(text)
+    elif span.kind is not Kind.NUMBER:
+        return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    if span.kind is Kind.NUMBER:
+        value = _scaled(value, span, slot)
+    if slot.integer and isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return value if _in_range(value, slot) else None
+
+
+def _scaled(value: int | float, span: Span, slot: Slot) -> int | float:
+    if slot.unit:
+        return to_wire(value, slot.unit)
+    if span.form == "percent" and not slot.integer and _wants_fraction(slot):
+        return round(value / 100, 10)
+    return value
+
+
+def _wants_fraction(slot: Slot) -> bool:
+    top = slot.schema.get("maximum")
+    if isinstance(top, (int, float)):
+        return top <= 1
+    lower = slot.description.lower()
+    if "percent" in lower or "%" in lower:
+        return False
+    return any(word in lower for word in ("decimal", "fraction", "between 0 and 1", "0.")) or "rat" in slot.words
+
+
+def _in_range(value: int | float, slot: Slot) -> bool:
+    low, high = slot.schema.get("minimum"), slot.schema.get("maximum")
+    return not (isinstance(low, (int, float)) and value < low) and not (isinstance(high, (int, float)) and value > high)
+
+
+def _calendar_part(span: Span, slot: Slot) -> int | None:
+    value = span.value[0] if isinstance(span.value, tuple) else span.value
+    if not isinstance(value, date):
+        return None
+    for part in ("year", "month", "day"):
+        if part in slot.words:
+            return int(getattr(value, part)) if part != "year" or span.whole else None
+    return None
+
+
+def _moment(span: Span, slot: Slot) -> str | None:
+    if span.kind is Kind.DATE:
+        return render(span.value, slot)
+    if span.kind is Kind.QUOTED or (span.kind is Kind.LITERAL and slot.family is not Family.TIME):
+        return span.text
+    if span.kind is Kind.NUMBER and "tim" in slot.words and span.value > 10**8:
+        return span.text
+    return None
+
+
+def render(value: Any, slot: Slot, *, end: bool = False) -> str | None:
+    """A date or a time as the slot's format or description asks for it; of a stretch of days the first, or the last."""
+    if isinstance(value, tuple):
+        value = value[1 if end else 0]
+    if isinstance(value, time):
+        if slot.family is not Family.TIME:
+            return None
+        return value.strftime("%H:%M:%S" if "hh:mm:ss" in slot.description.lower() else "%H:%M")
+    if slot.family is Family.TIME:
+        return value.strftime("%H:%M") if isinstance(value, datetime) else None
+    if slot.schema.get("format") == "date-time":
+        moment = value if isinstance(value, datetime) else datetime.combine(value, time(23, 59, 59) if end else time())
+        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    for pattern, form in _FORMATS:
+        if pattern.search(slot.description):
+            moment = value if isinstance(value, datetime) else datetime.combine(value, time())
+            return moment.strftime(form)
+    if isinstance(value, datetime) and "tim" in slot.words:
+        return value.strftime("%Y-%m-%dT%H:%M:%S")
+    return value.strftime("%Y-%m-%d")
+
+
+def _text(span: Span, slot: Slot) -> Any:
+    if span.kind is Kind.NUMBER:
+        return _figures(span, slot)
+    if span.kind is Kind.DATE:
+        return span.text if isinstance(span.value, time) or slot.family is Family.TEXT else None
+    if span.kind not in _TEXTUAL:
+        return None
+    text = span.text.strip(" .,")
+    if slot.family is Family.EMAIL and span.form != "email":
+        return text if "@" in text else None
+    if slot.family is Family.URL and span.form != "url":
+        return text if "://" in text or text.startswith("www.") or span.kind is Kind.QUOTED else None
+    code = _code(text, slot)
+    if code is not None:
+        return code
+    return text if _fits(text, slot) else None
+
+
+def _figures(span: Span, slot: Slot) -> str | None:
+    text = span.text if span.form != "spelt" else str(span.value)
+    if span.form == "percent" and slot.family is Family.ID:
+        return None
+    return text if _fits(text, slot) else None
+
+
+def _fits(text: str, slot: Slot) -> bool:
+    schema = slot.schema if not slot.many else {}
+    longest, pattern = schema.get("maxLength"), schema.get("pattern")
+    if isinstance(longest, int) and len(text) > longest:
+        return False
+    if isinstance(pattern, str):
+        try:
+            return re.search(pattern, text) is not None
+        except re.error:
+            return True
+    return True
+
+
+def _code(text: str, slot: Slot) -> str | None:
+    """`Japan` for a country code is JP; languages and currencies likewise."""
+    lower = text.lower().removeprefix("the ")
+    prose = slot.prose | set(slot.words)
+    coded = bool({"cod", "iso", "3166", "639", "4217", "alpha"} & prose) or "two-letter" in slot.description.lower()
+    if not coded:
+        return None
+    for word, table in (("countri", COUNTRIES), ("languag", LANGUAGES), ("currenci", CURRENCY_NAMES)):
+        if word in prose and lower in table:
+            return table[lower]
+    return None

@@ -1,0 +1,57 @@
+"""What the OpenAPI standard and nlapi itself find wrong with a description, as Issues; only when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from nlapi.openapi.issue import Issue, Level
+from nlapi.openapi.spec import Operation, Spec
+
+MAX_FINDINGS = 200
+"""Findings of the standard's validator that are reported; a broken component is found wherever it is used."""
+
+
+def check(spec: Spec) -> tuple[Issue, ...]:
+    """Every Issue of a description, the worst first: its own, the standard's (as warnings), and what a model misses."""
+    found = [*spec.issues, *_standard(spec), *(issue for one in spec.operations for issue in _unclear(one))]
+    order = list(Level)
+    return tuple(sorted(dict.fromkeys(found), key=lambda issue: order.index(issue.level)))
+
+
+def _standard(spec: Spec) -> Iterator[Issue]:
+    """The findings of openapi-spec-validator. 13 s of CPU on GitHub's description."""
+    import openapi_spec_validator as validators
+
+    kinds: dict[str, Any] = {
+        "3.0": validators.OpenAPIV30SpecValidator,
+        "3.1": validators.OpenAPIV31SpecValidator,
+        "3.2": validators.OpenAPIV32SpecValidator,
+    }
+    kind = kinds[str(spec.document.get("openapi", ""))[:3]]
+    try:
+        for error in islice(kind(spec.document).iter_errors(), MAX_FINDINGS):
+            yield Issue(level=Level.WARNING, where=_where(error.absolute_path), message=_short(error.message))
+    except Exception as error:  # the validator raises whatever its libraries raise on what it did not expect
+        message = f"the standard's validator gave up: {type(error).__name__}: {_short(str(error))}"
+        yield Issue(level=Level.INFO, where="", message=message)
+
+
+def _where(path: Any) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _unclear(operation: Operation) -> Iterator[Issue]:
+    """What makes an operation hard to choose or to fill."""
+    if not operation.summary and not operation.description:
+        message = "neither summary nor description: a planner has only its name to go by"
+        yield Issue(level=Level.INFO, where=operation.where, message=message, hint="say in one sentence what it does")
+    for parameter in operation.parameters:
+        if not parameter.description and not parameter.schema.get("description") and "$ref" not in parameter.schema:
+            where = f"{operation.where}.parameters.{parameter.name}"
+            yield Issue(level=Level.INFO, where=where, message="no description")

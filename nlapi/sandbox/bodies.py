@@ -1,0 +1,144 @@
+"""Request bodies off the wire: JSON, forms, multipart, text and bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nlapi.openapi.spec import Body, Encoding, Media, Parameter
+from nlapi.sandbox.coerce import coerce, coerce_tree
+from nlapi.sandbox.multipart import Part, split_multipart
+from nlapi.sandbox.parameters import MISSING, Pairs, decoded, read_query, shape, split_pairs, take_brackets
+from nlapi.sandbox.problem import Fault, Problem, unprocessable
+from nlapi.sandbox.schemas import Schemas
+
+
+def essence(content_type: str) -> str:
+    """The media type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_json(content_type: str) -> bool:
+    return essence(content_type).endswith(("/json", "+json"))
+
+
+def choose(body: Body, content_type: str) -> Media:
+    """The described Media that a Content-Type is of, ranges last; Problem 415 when there is none."""
+    wanted = essence(content_type)
+    ranges = (wanted, wanted.partition("/")[0] + "/*", "*/*")
+    for one in ranges if wanted else ():
+        for media in body.media:
+            if essence(media.content_type) == one:
+                return media
+    described = ", ".join(media.content_type for media in body.media)
+    given = content_type or "no Content-Type"
+    raise Problem(415, f"the body is described as {described}; the request has {given}")
+
+
+def read_body(media: Media, content: bytes, content_type: str, schemas: Schemas) -> Any:
+    """The value of a body; MISSING when its bytes have no value that a schema could judge."""
+    kind = essence(content_type)
+    if is_json(kind):
+        return read_json(content)
+    if kind == "application/x-www-form-urlencoded":
+        return _urlencoded(media, content, schemas)
+    if kind == "multipart/form-data":
+        return _multipart(media, split_multipart(content, content_type), schemas)
+    if kind.startswith("text/"):
+        return coerce(_text(content), media.schema, schemas)
+    return MISSING
+
+
+def read_json(content: bytes) -> Any:
+    """Strict JSON: UTF-8, no NaN, no comments, no trailing commas; Problem 400 for anything else."""
+    import orjson
+
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"the body is not JSON: {error}") from None
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise Problem(400, "the body is not UTF-8 text") from None
+
+
+def _urlencoded(media: Media, content: bytes, schemas: Schemas) -> dict[str, Any]:
+    pairs = split_pairs(_text(content))
+    value: dict[str, Any] = {}
+    for name, schema in schemas.properties(media.schema).items():
+        found = _form_property(name, schema, media.encoding.get(name), pairs, schemas)
+        if found is not MISSING:
+            value[name] = found
+    for name in dict.fromkeys(pairs.unused):
+        raw = pairs.take(name)
+        value[name] = _plain(raw)
+    return value
+
+
+def _plain(raw: list[str]) -> Any:
+    texts = [decoded(one) for one in raw]
+    return texts[0] if len(texts) == 1 else texts
+
+
+def _form_property(name: str, schema: Any, encoding: Encoding | None, pairs: Pairs, schemas: Schemas) -> Any:
+    """One property of a urlencoded body: by its style if it has one, else JSON, brackets or repeated names."""
+    styled = encoding is not None and encoding.style is not None
+    kind = shape(schema, schemas)
+    if not styled and kind != "primitive":
+        bracketed = take_brackets(name, pairs)
+        if bracketed is not MISSING:
+            listed = bracketed.get("") if set(bracketed) == {""} else bracketed
+            return coerce_tree(listed, schema, schemas)
+        if kind == "object" or encoding is not None and is_json(encoding.content_type or ""):
+            return _json_property(name, pairs)
+    style = encoding.style if encoding and encoding.style else "form"
+    explode = encoding.explode if encoding and encoding.explode is not None else style == "form"
+    parameter = Parameter(name=name, where="body", required=False, schema=schema, style=style, explode=explode)
+    return read_query(parameter, pairs, schemas)
+
+
+def _json_property(name: str, pairs: Pairs) -> Any:
+    texts = pairs.take(name)
+    if not texts:
+        return MISSING
+    try:
+        return read_json(_plain(texts[:1]).encode())
+    except Problem as problem:
+        raise unprocessable([Fault(where=f"body.{name}", message=problem.detail)]) from None
+
+
+def _multipart(media: Media, parts: list[Part], schemas: Schemas) -> dict[str, Any]:
+    described = schemas.properties(media.schema)
+    value: dict[str, Any] = {}
+    for part in parts:
+        schema = described.get(part.name, {})
+        many = shape(schema, schemas) == "array" and not is_json(part.content_type)
+        item = schemas.flat(schema).get("items", {}) if many else schema
+        found = _part_value(part, item, media.encoding.get(part.name), schemas)
+        if many:
+            value.setdefault(part.name, []).append(found)
+        elif part.name in value:
+            raise unprocessable([Fault(where=f"body.{part.name}", message="given twice; it is one value")])
+        else:
+            value[part.name] = found
+    return value
+
+
+def _part_value(part: Part, schema: Any, encoding: Encoding | None, schemas: Schemas) -> Any:
+    where = f"body.{part.name}"
+    wanted = [essence(one) for one in (encoding.content_type or "").split(",")] if encoding else []
+    given = essence(part.content_type) or "text/plain"
+    if any(wanted) and given not in wanted and given.partition("/")[0] + "/*" not in wanted and "*/*" not in wanted:
+        raise unprocessable([Fault(where=where, message=f"the part is described as {', '.join(wanted)}, not {given}")])
+    if is_json(part.content_type) or shape(schema, schemas) == "object":
+        try:
+            return read_json(part.content)
+        except Problem as problem:
+            raise unprocessable([Fault(where=where, message=problem.detail)]) from None
+    if part.filename is not None:
+        # Bytes one to one, so that the lengths in the schema count bytes.
+        return part.content.decode("latin-1")
+    return coerce(part.content.decode("utf-8", "replace"), schema, schemas)

@@ -1,0 +1,81 @@
+"""Ids for new things, in the form that the description gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nlapi.sandbox.entities import Entity
+from nlapi.sandbox.samples import NOTHING, At, Sampler
+from nlapi.sandbox.schemas import Schemas
+from nlapi.sandbox.texts import like
+
+ATTEMPTS = 50
+
+
+class Keys:
+    """Makes ids: a uuid, a number, a text of the pattern or like the example."""
+
+    def __init__(self, schemas: Schemas, sampler: Sampler, seed: int) -> None:
+        self.schemas = schemas
+        self.sampler = sampler
+        self.seed = seed
+
+    def schema(self, entity: Entity) -> Any:
+        """The schema of a kind's id: of the property that holds it, or of the path parameter that names it."""
+        if entity.id_name:
+            for one in entity.schemas:
+                described = self.schemas.properties(one)
+                if entity.id_name in described:
+                    return described[entity.id_name]
+        return next(iter(self._parameters(entity)), {"type": "string"})
+
+    def _parameters(self, entity: Entity) -> list[Any]:
+        return [
+            parameter.schema
+            for collection in entity.collections
+            for operation in collection.item.values()
+            for parameter in operation.parameters
+            if parameter.where == "path" and parameter.name == collection.key
+        ]
+
+    def example(self, entity: Entity) -> Any:
+        """An id that the description gives as an example, or NOTHING: the first thing has it, so that the examples of
+        the description's own pages work."""
+        schema = self.schema(entity)
+        for one in (schema, *self._parameters(entity)):
+            for example in self.schemas.flat(one).get("examples") or ():
+                if isinstance(example, str | int) and self.fits(entity, example):
+                    return example
+        return NOTHING
+
+    def fits(self, entity: Entity, key: Any) -> bool:
+        """Could a thing of this kind have that id, as property and in a path?"""
+        readable = isinstance(key, str | int) and not isinstance(key, bool) and key != ""
+        every = (self.schema(entity), *self._parameters(entity))
+        return readable and all(self.schemas.valid(schema, key, "write") for schema in every)
+
+    def typed(self, entity: Entity, key: str) -> Any:
+        """The id as its property's type has it: a number where it is a number."""
+        types = self.schemas.types(self.schema(entity))
+        return int(key) if "integer" in types and "string" not in types and key.lstrip("-").isdecimal() else key
+
+    def new(self, entity: Entity, index: int) -> Any:
+        """An id for the thing of that number; always the same for the same seed, kind and number."""
+        schema = self.schema(entity)
+        flat = self.schemas.flat(schema)
+        if "integer" in self.schemas.types(schema):
+            found = int(flat.get("minimum", 0)) + 1 + index
+            if self.fits(entity, found):
+                return found
+        example = self.example(entity)
+        name = entity.id_name or "id"
+        for attempt in range(ATTEMPTS):
+            at = At(seed=self.seed, path=f"{entity.name}/id/{attempt}", name=name, thing=entity.thing, index=index)
+            if isinstance(example, str):
+                found = like(example, at.rng)
+            else:
+                # Later samples of a schema with examples are made, not copied.
+                found = self.sampler.make({key: one for key, one in flat.items() if key != "examples"}, at)
+            if found != example and self.fits(entity, found):
+                return found
+        return self.sampler.sample(schema, At(seed=self.seed, path=f"{entity.name}/id", name=name, index=index))

@@ -1,0 +1,65 @@
+"""The parts of a multipart/form-data body (RFC 7578)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.sandbox.problem import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of a multipart body."""
+
+    name: str
+    content: bytes
+    content_type: str = ""
+    filename: str | None = None
+
+
+def split_multipart(content: bytes, content_type: str) -> list[Part]:
+    """The parts of a multipart/form-data body (RFC 7578); Problem 400 when it cannot be read as one."""
+    from python_multipart.exceptions import FormParserError
+    from python_multipart.multipart import FormParser, parse_options_header
+
+    boundary = parse_options_header(content_type)[1].get(b"boundary")
+    if not boundary:
+        raise Problem(400, "the Content-Type of a multipart body needs a boundary")
+    parts: list[Part] = []
+
+    def on_field(field: Any) -> None:
+        parts.append(Part(name=_name(field.field_name), content=field.value or b"", content_type=_kind(field)))
+
+    def on_file(file: Any) -> None:
+        file.file_object.seek(0)
+        read = file.file_object.read()
+        name = _name(file.file_name)
+        parts.append(Part(name=_name(file.field_name), content=read, content_type=_kind(file), filename=name))
+        file.close()
+
+    ended: list[bool] = []
+    parser = FormParser(
+        "multipart/form-data",
+        on_field,
+        on_file,
+        on_end=lambda: ended.append(True),
+        boundary=boundary,
+        config={"MAX_MEMORY_FILE_SIZE": float("inf")},
+    )
+    try:
+        parser.write(content)
+        parser.finalize()
+    except FormParserError as error:
+        raise Problem(400, f"the body is not multipart/form-data: {error}") from None
+    if not ended:
+        raise Problem(400, "the multipart body ends before its last boundary")
+    return parts
+
+
+def _name(raw: bytes | None) -> str:
+    return (raw or b"").decode("utf-8", "replace")
+
+
+def _kind(part: Any) -> str:
+    return str(part.content_type or "")

@@ -1,0 +1,64 @@
+"""Path templates as lists of segments: which are placeholders, and what of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+WHOLE = re.compile(r"\{([^{}]+)\}(\.\w+)?")
+VERB = re.compile(r"\{([^{}]+)\}:(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One segment: a placeholder has its parameter's name, a literal its text."""
+
+    text: str
+    parameter: str | None = None
+
+
+Path = tuple[Segment, ...]
+Shape = tuple[str | None, ...]
+"""A path without the names of its placeholders: two templates of one shape are one place."""
+
+
+def segments(template: str) -> Path:
+    """`/a/{x}.json` is a, {x}; `/a/{x}:pause` is a, {x}, pause. A segment of several placeholders stays literal."""
+    found: list[Segment] = []
+    for text in template.strip("/").split("/"):
+        if verb := VERB.fullmatch(text):
+            found += [Segment(text, verb.group(1)), Segment(verb.group(2))]
+        elif whole := WHOLE.fullmatch(text):
+            found.append(Segment(text, whole.group(1)))
+        elif text:
+            found.append(Segment(text))
+    return tuple(found)
+
+
+def shape(path: Path) -> Shape:
+    return tuple(None if segment.parameter else segment.text for segment in path)
+
+
+def is_item(path: Path) -> bool:
+    """Does the path end in a placeholder that names one thing of a collection?"""
+    return len(path) > 1 and path[-1].parameter is not None
+
+
+def compound(path: Path) -> str:
+    """The literal segments at the end: `drafts/campaigns` of `/accounts/{id}/drafts/campaigns`."""
+    literal: list[str] = []
+    for segment in reversed(path):
+        if segment.parameter:
+            break
+        literal.insert(0, segment.text)
+    return "/".join(literal)
+
+
+def common_prefix(paths: list[Path]) -> int:
+    """How many leading literal segments (`/api/v1`) all of several paths share."""
+    count = 0
+    while len(paths) > 1 and all(len(path) > count + 1 and not path[count].parameter for path in paths):
+        if len({path[count].text for path in paths}) > 1:
+            break
+        count += 1
+    return count

@@ -1,0 +1,304 @@
+"""Values made from schemas: believable, distinct from item to item, and the same for the same seed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from nlapi.openapi.spec import Schema
+from nlapi.sandbox import vocabulary
+from nlapi.sandbox.schemas import Schemas, type_of, types
+from nlapi.sandbox.texts import number, scaled, text, vary
+from nlapi.sandbox.words import singular, words
+
+NOTHING: Any = object()
+DEEPEST = 8
+"""No value is nested deeper than this, whatever its schema asks."""
+RICH = 2
+"""Down to this depth optional objects and lists are filled; below only what is required."""
+
+Refer = Callable[[str, int], Any]
+"""(property name, index) -> the id of a thing that exists, or NOTHING."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class At:
+    """Where a value is made. `thing` is what it belongs to, `index` the number of the item, `pick` which branch of a
+    union to try first, `sparse` leaves out what is optional."""
+
+    seed: int
+    path: str
+    name: str = ""
+    thing: str = "item"
+    index: int = 0
+    depth: int = 0
+    refs: tuple[str, ...] = ()
+    pick: int = 0
+    sparse: bool = False
+    refer: Refer | None = None
+
+    @property
+    def rng(self) -> Random:
+        return Random(f"{self.seed}/{self.path}/{self.index}")  # noqa: S311
+
+    @property
+    def turn(self) -> int:
+        """The index, moved by where it is, so that two enums of one item do not go in step."""
+        return self.index + zlib.crc32(self.name.encode()) % 7
+
+    def under(self, name: str, ref: Any) -> At:
+        refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
+        thing = self.thing if self.depth == 0 else singular(words(self.name)[-1]) if words(self.name) else self.thing
+        return replace(self, path=f"{self.path}.{name}", name=name, thing=thing, depth=self.depth + 1, refs=refs)
+
+    def item(self, position: int, ref: Any) -> At:
+        refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
+        index = self.index + position
+        return replace(self, path=f"{self.path}[{position}]", index=index, depth=self.depth + 1, refs=refs)
+
+
+class Sampler:
+    """Makes values for the schemas of one Spec."""
+
+    def __init__(self, schemas: Schemas) -> None:
+        self.schemas = schemas
+
+    def sample(self, schema: Any, at: At, known: Any = NOTHING) -> Any:
+        """A value for the schema, over what is known of it, that validates; the nearest when none is found."""
+        first = NOTHING
+        for sparse in (at.sparse, True):
+            for pick in range(4):
+                value = self.make(schema, replace(at, pick=pick, sparse=sparse), known)
+                first = value if first is NOTHING else first
+                value = self.mended(schema, value)
+                if value is not NOTHING:
+                    return value
+                if not self._has_choice(schema):
+                    break
+        return first
+
+    def _has_choice(self, schema: Any) -> bool:
+        flat = self.schemas.flat(schema)
+        return any(self.schemas.branches(self.schemas.flat(one)) for one in (flat, *self._parts(flat)))
+
+    def _parts(self, flat: Schema) -> Iterator[Any]:
+        yield from (flat.get("properties") or {}).values()
+        if isinstance(flat.get("items"), Mapping):
+            yield flat["items"]
+
+    def mended(self, schema: Any, value: Any) -> Any:
+        """The value without the optional parts that break the schema; NOTHING when that is not enough."""
+        for _ in range(8):
+            errors = list(zip(self.schemas.errors(schema, value, "read"), range(20), strict=False))
+            if not errors:
+                return value
+            paths = {tuple(error.absolute_path) for error, _ in errors}
+            if () in paths or not all([_prune(value, path) for path in paths]):
+                return NOTHING
+        return NOTHING
+
+    def make(self, schema: Any, at: At, known: Any = NOTHING) -> Any:
+        """A value by the rules of one look at the schema, not checked against it."""
+        flat = self.schemas.flat(schema)
+        branches = self.schemas.branches(flat)
+        if branches and at.depth < DEEPEST and "enum" not in flat and "const" not in flat:
+            return self.make(self.schemas.narrowed(flat, self._branch(branches, at, known)), at, known)
+        if known is not NOTHING and not isinstance(known, dict | list):
+            return known
+        if "const" in flat:
+            return flat["const"]
+        kinds = [kind for kind in types(flat) if kind != "null"] or list(types(flat))
+        kind = type_of(known) if known is not NOTHING else kinds[0] if kinds else "string"
+        if kind == "object":
+            return self._object(flat, at, known)
+        if kind == "array":
+            return self._array(flat, at, known)
+        return self._scalar(flat, kind, at)
+
+    def _branch(self, branches: tuple[Schema, ...], at: At, known: Any) -> Schema:
+        if known is NOTHING:
+            # A union of single values is an enum whose values are explained.
+            turn = at.turn if all("const" in branch for branch in branches) else 0
+            return branches[(turn + at.pick) % len(branches)]
+        ranked = sorted(branches, key=lambda branch: -self._kinship(branch, known))
+        return ranked[at.pick % len(ranked)]
+
+    def _kinship(self, branch: Schema, known: Any) -> int:
+        """How well a known value goes with a branch of a union."""
+        kinds = self.schemas.types(branch)
+        kind = type_of(known)
+        if kinds and kind not in kinds and not (kind == "integer" and "number" in kinds):
+            return -1000
+        if not isinstance(known, dict):
+            return 1 if self.schemas.valid(branch, known) else 0
+        described = self.schemas.properties(branch)
+        score = sum(1 for name in known if name in described) - sum(
+            1 for name in branch.get("required") or () if name not in known
+        )
+        for name in known.keys() & described.keys():
+            one = self.schemas.flat(described[name])
+            if ("const" in one or "enum" in one) and not self.schemas.valid(one, known[name]):
+                score -= 100
+        return score
+
+    def _object(self, flat: Schema, at: At, known: Any) -> dict[str, Any]:
+        given, made = self._given(flat, at, known)
+        required = frozenset(flat.get("required") or ())
+        sparse = at.sparse or known is not NOTHING
+        described = flat.get("properties") or {}
+        for name, schema in described.items():
+            one = self.schemas.flat(schema)
+            if one.get("writeOnly") is True:
+                continue
+            ref = _ref(schema)
+            inner = at.under(name, ref)
+            if name in given:
+                made[name] = self.make(schema, inner, given[name])
+            elif name in required or not sparse and self._wanted(one, ref, at):
+                made[name] = self.make(schema, inner)
+        more = flat.get("additionalProperties")
+        if given and (more not in (None, False) or not described and more is not False):
+            made.update({name: value for name, value in given.items() if name not in described})
+        self._fill_map(flat, made, required, at, sparse)
+        return made
+
+    def _given(self, flat: Schema, at: At, known: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What is known beforehand of an object: what it was given, or an example that the schema has for this index."""
+        if isinstance(known, dict):
+            return known, {}
+        examples = [one for one in flat.get("examples") or () if isinstance(one, dict)]
+        return (examples[at.index] if at.index < len(examples) else {}), {}
+
+    def _wanted(self, flat: Schema, ref: str | None, at: At) -> bool:
+        """Is an optional property worth making here: not its own ancestor, and not too deep for what it holds?"""
+        if ref in at.refs or flat.get("deprecated") is True:
+            return False
+        simple = not {"object", "array"} & set(self.schemas.types(flat))
+        return at.depth < RICH + 1 if simple else at.depth < RICH
+
+    def _fill_map(self, flat: Schema, made: dict[str, Any], required: frozenset[str], at: At, sparse: bool) -> None:
+        more = flat.get("additionalProperties")
+        inner = more if isinstance(more, Mapping) else {"type": "string"}
+        for name in required - made.keys():
+            if name not in (flat.get("properties") or {}):
+                made[name] = self.make(inner, at.under(name, _ref(inner)))
+        least = int(flat.get("minProperties", 0))
+        wanted = max(least, 0 if sparse or not isinstance(more, Mapping) or at.depth >= RICH or made else 2)
+        names = self.schemas.flat(flat.get("propertyNames", {})).get("enum") or ()
+        for position in range(wanted - len(made) if more is not False else 0):
+            name = str(names[position]) if position < len(names) else f"key{position + 1}"
+            made.setdefault(name, self.make(inner, at.under(name, _ref(inner))))
+
+    def _array(self, flat: Schema, at: At, known: Any) -> list[Any]:
+        items = flat.get("items", {}) if flat.get("items") is not False else {}
+        ref = _ref(items)
+        if known is not NOTHING:
+            return [self.make(items, at.item(place, ref), one) for place, one in enumerate(known)]
+        leading = flat.get("prefixItems") or []
+        made = [self.make(schema, at.item(place, _ref(schema))) for place, schema in enumerate(leading)]
+        examples = next((one for one in flat.get("examples") or () if isinstance(one, list)), [])
+        count = self._count(flat, ref, at, len(examples))
+        for place in range(len(made), count):
+            given = examples[place] if place < len(examples) else NOTHING
+            value = self.make(items, at.item(place, ref), given)
+            if flat.get("uniqueItems") and value in made:
+                value = self._fresh(items, at, ref, made, place)
+            if value is not NOTHING:
+                made.append(value)
+        return made
+
+    def _count(self, flat: Schema, ref: str | None, at: At, examples: int) -> int:
+        least, most = int(flat.get("minItems", 0)), flat.get("maxItems")
+        quiet = words(at.name) and singular(words(at.name)[-1]) in vocabulary.QUIET
+        wanted = 0 if ref in at.refs or quiet else 2 if at.depth <= RICH else 1
+        wanted = max(examples, wanted) if wanted else 0
+        if at.depth >= DEEPEST:
+            wanted = 0
+        return max(least, wanted if most is None else min(wanted, int(most)))
+
+    def _fresh(self, items: Any, at: At, ref: str | None, made: list[Any], place: int) -> Any:
+        """An item that is not there yet, or NOTHING after a few tries."""
+        for jump in range(1, 12):
+            value = self.make(items, at.item(place + jump, ref))
+            if value not in made:
+                return value
+        return NOTHING
+
+    def _scalar(self, flat: Schema, kind: str, at: At) -> Any:
+        if at.refer is not None and kind in ("string", "integer"):
+            found = at.refer(at.name, at.index)
+            if found is not NOTHING and self.schemas.valid(flat, found):
+                return found
+        choices = [one for one in flat.get("enum") or () if one is not None]
+        if choices:
+            return choices[at.turn % len(choices)]
+        if kind == "boolean":
+            return _boolean(at)
+        if kind == "null":
+            return None
+        examples = [one for one in (*(flat.get("examples") or ()), *_default(flat)) if self.schemas.valid(flat, one)]
+        examples = [one for one in examples if one is not None]
+        made = self._from(examples, flat, kind, at)
+        return made if not examples or self.schemas.valid(flat, made) else examples[0]
+
+    def _from(self, examples: list[Any], flat: Schema, kind: str, at: At) -> Any:
+        rng = at.rng
+        if kind == "string":
+            strings = [one for one in examples if isinstance(one, str)]
+            if at.index < len(strings) or len(strings) > 1 and not _telling(at.name):
+                return strings[at.index % len(strings)]
+            if strings:
+                return vary(strings[0], flat, at.name, at.thing, at.index, rng)
+            return text(flat, at.name, at.thing, at.index, rng)
+        whole = kind == "integer"
+        numbers = [one for one in examples if isinstance(one, int | float) and not isinstance(one, bool)]
+        if numbers and not (whole and words(at.name)[-1:] == ("id",) and at.index):
+            return scaled(numbers[0], flat, at.index, whole=whole)
+        return number(flat, at.name, at.index, rng, whole=whole)
+
+
+def _prune(value: Any, path: tuple[Any, ...]) -> bool:
+    """Takes away what stands at the path; what is around it is judged again."""
+    for part in path[:-1]:
+        try:
+            value = value[part]
+        except (LookupError, TypeError):
+            return True
+    try:
+        del value[path[-1]]
+    except (LookupError, TypeError):
+        return isinstance(value, dict | list)
+    return True
+
+
+def _ref(schema: Any) -> str | None:
+    """The `$ref` that a schema, or the items of its array, are: what would make it its own ancestor."""
+    if not isinstance(schema, Mapping):
+        return None
+    ref = schema.get("$ref")
+    if isinstance(ref, str):
+        return ref
+    items = schema.get("items")
+    found = items.get("$ref") if isinstance(items, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
+def _default(flat: Schema) -> tuple[Any, ...]:
+    return (flat["default"],) if "default" in flat else ()
+
+
+def _boolean(at: At) -> bool:
+    parts = set(words(at.name))
+    if parts & vocabulary.NO:
+        return False
+    return True if parts & vocabulary.YES else at.turn % 2 == 0
+
+
+def _telling(name: str) -> bool:
+    """Does a property of that name tell one thing from another, so that its values should not repeat?"""
+    parts = words(name)
+    return bool(parts) and parts[-1] in ("id", "name", "title", "key", "email")
+

@@ -1,0 +1,218 @@
+"""Fills the store with sample things when they are first asked for, below the right parents and with ids that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nlapi.sandbox.entities import Collection, Entities, Entity
+from nlapi.sandbox.envelopes import dig, find_array, find_item, json_media, ref_of
+from nlapi.sandbox.keys import Keys
+from nlapi.sandbox.references import References
+from nlapi.sandbox.roles import SINGLE, Parent, Roles
+from nlapi.sandbox.samples import NOTHING, At, Sampler
+from nlapi.sandbox.store import Row, Scope, Store
+
+MANY, FEW = 6, 2
+"""How many things the first parent gets, and the others."""
+MOST = 120
+"""No kind is filled with more than this many."""
+
+
+class Seeds:
+    """Makes sample rows. A kind is filled once for each parent; parents that a client created stay empty."""
+
+    def __init__(self, entities: Entities, roles: Roles, store: Store, sampler: Sampler, keys: Keys) -> None:
+        self.entities = entities
+        self.roles = roles
+        self.store = store
+        self.sampler = sampler
+        self.keys = keys
+        self.references = References(entities, roles)
+        self._filling: list[Entity] = []
+        self._examples: dict[str, list[dict[str, Any]]] = {}
+
+    def get(self, entity: Entity, key: str, scope: Scope) -> Row | None:
+        """The thing of that id below those parents; one of an open kind is made on the spot."""
+        self.fill(entity, scope)
+        row = self.store.find(entity.name, key, scope)
+        if row is None and entity.open and not self.store.is_gone(entity.name, key, scope):
+            typed = self.keys.typed(entity, key)
+            return self._add(entity, self.store.count(entity.name), typed, dict(scope))
+        return row
+
+    def exists(self, entity: Entity, key: str, scope: Scope) -> bool:
+        """Is there a thing of that id? Parents that the thing is not kept below do not count."""
+        if entity.open:
+            return not self.store.is_gone(entity.name, key, {})
+        names = {parent.name for one in entity.collections for parent in self.roles.parents(one.path)}
+        self.fill(entity, scope)
+        row = self.store.find(entity.name, key)
+        return row is not None and all(row.scope.get(name, value) == value for name, value in scope.items() if name in names)
+
+    def fill(self, entity: Entity, scope: Scope | None = None) -> None:
+        """Sees to it that the samples of a kind are there: below the parents given, or below all there are."""
+        if entity in self._filling or self._is_single(entity):
+            return
+        self._filling.append(entity)
+        try:
+            for one in list(self._homes(entity, scope or {})):
+                self._fill_below(entity, one)
+        finally:
+            self._filling.remove(entity)
+
+    def rows(self, entity: Entity, scope: Scope) -> list[Row]:
+        self.fill(entity, scope)
+        return self.store.rows(entity.name, scope)
+
+    def _is_single(self, entity: Entity) -> bool:
+        return entity.name.startswith("one:") or entity.open
+
+    def home(self, entity: Entity) -> Collection:
+        """The collection whose parents a sample belongs to: one below a parent, best one that creates."""
+        nested = [one for one in entity.collections if any(segment.parameter for segment in one.path)]
+        listing = [one for one in nested if {"GET", "POST"} & one.at.keys()]
+        ranked = sorted(listing, key=lambda one: ("POST" not in one.at, not one.item, len(one.path)))
+        return ranked[0] if ranked else entity.collections[0]
+
+    def _homes(self, entity: Entity, scope: Scope) -> Iterator[Scope]:
+        """The parents to fill below: one combination for each thing that a sample of this kind belongs to."""
+        parents = list(self.roles.parents(self.home(entity).path))
+        if all(parent.name in scope for parent in parents):
+            yield {parent.name: scope[parent.name] for parent in parents}
+            return
+        yield from self._combined(parents, {}, scope)
+
+    def _combined(self, parents: list[Parent], so_far: dict[str, str], scope: Scope) -> Iterator[Scope]:
+        if not parents:
+            yield so_far
+            return
+        first, rest = parents[0], parents[1:]
+        if first.name in scope:
+            yield from self._combined(rest, {**so_far, first.name: scope[first.name]}, scope)
+        elif first.entity is not None:
+            self.fill(first.entity, so_far)
+            for row in self.store.rows(first.entity.name):
+                if row.sampled and all(row.scope.get(name, value) == value for name, value in so_far.items()):
+                    yield from self._combined(rest, {**so_far, first.name: row.key}, scope)
+
+    def _fill_below(self, entity: Entity, scope: Scope) -> None:
+        if not self.store.mark(f"{entity.name} {sorted(scope.items())}") or self._made_by_client(entity, scope):
+            return
+        first = self.store.count(entity.name)
+        if first >= MOST:
+            return
+        for index in range(first, first + (MANY if first == 0 or not self._all_kept(entity) else FEW)):
+            example = self.keys.example(entity) if index == 0 else NOTHING
+            key = example if example is not NOTHING else self._unused(entity, index)
+            self._add(entity, index, key, dict(scope))
+
+    def _all_kept(self, entity: Entity) -> bool:
+        return all(parent.entity for parent in self.roles.parents(self.home(entity).path))
+
+    def _made_by_client(self, entity: Entity, scope: Scope) -> bool:
+        for parent in self.roles.parents(self.home(entity).path):
+            row = self.store.find(parent.entity.name, scope[parent.name]) if parent.entity else None
+            if row is not None and not row.sampled:
+                return True
+        return False
+
+    def _unused(self, entity: Entity, index: int) -> Any:
+        for jump in range(1000):
+            key = self.keys.new(entity, index + jump * 1000)
+            if self.store.find(entity.name, str(key)) is None:
+                return key
+        raise RuntimeError(f"{entity.name}: no id is left that its schema allows")
+
+    def new_key(self, entity: Entity) -> Any:
+        """An id for the next thing of a kind."""
+        return self._unused(entity, self.store.count(entity.name))
+
+    def _add(self, entity: Entity, index: int, key: Any, scope: dict[str, str]) -> Row:
+        chosen = self._choose(entity, index, scope)
+        data = self._data(entity, index, key, scope, chosen)
+        row = Row(entity=entity.name, key=str(key), place=index, scope=scope, data=data, sampled=True)
+        return self.store.add(row)
+
+    def _choose(self, entity: Entity, index: int, scope: dict[str, str]) -> dict[str, Row]:
+        """A thing of each kind that this one refers to, all of one family: a campaign's ad set is in its account."""
+        chosen: dict[str, Row] = {}
+        above = [parent.entity for one in entity.collections for parent in self.roles.parents(one.path) if parent.entity]
+        named = [target for _, target in self.references.of(entity)]
+        for target in dict.fromkeys([*named, *above]):
+            if target is entity or target in self._filling or self._is_single(target):
+                continue
+            if target.name in scope:
+                row = self.store.find(target.name, scope[target.name])
+            else:
+                rows = [row for row in self.rows(target, self._within(target, scope)) if _kin(row.scope, scope)]
+                row = rows[index % len(rows)] if rows else None
+            if row is not None:
+                chosen[target.name] = row
+                for name, value in {**row.scope, target.name: row.key}.items():
+                    scope.setdefault(name, value)
+        return chosen
+
+    def _within(self, target: Entity, scope: Scope) -> Scope:
+        names = {parent.name for parent in self.roles.parents(self.home(target).path)}
+        return {name: value for name, value in scope.items() if name in names}
+
+    def _data(
+        self, entity: Entity, index: int, key: Any, scope: Scope, chosen: dict[str, Row]
+    ) -> dict[str, Any]:
+        def refer(name: str, place: int) -> Any:
+            target = self.entities.named(name)
+            if target is None or target is entity:
+                return NOTHING
+            if target.name in scope and name.rstrip("s").lower().endswith("id"):
+                return self.keys.typed(target, scope[target.name])
+            return NOTHING
+
+        known = self.references.values(entity, scope, self.keys)
+        if entity.id_name and str(key) != SINGLE:
+            known[entity.id_name] = key
+        examples = self._examples_of(entity)
+        start = examples[index] if index < len(examples) else {}
+        at = At(seed=self.sampler_seed, path=entity.name, thing=entity.thing, index=index, refer=refer)
+        data: dict[str, Any] = {**start, **known}
+        for schema in reversed(entity.schemas):
+            made = self.sampler.sample(schema, at)
+            fitted = self.sampler.sample(schema, at, {**made, **start, **known}) if isinstance(made, dict) else {}
+            data = {**data, **fitted} if isinstance(fitted, dict) else data
+        return data
+
+    @property
+    def sampler_seed(self) -> int:
+        return self.keys.seed
+
+    def _examples_of(self, entity: Entity) -> list[dict[str, Any]]:
+        """The things that the description shows as examples of answers."""
+        found = self._examples.get(entity.name)
+        if found is None:
+            found = self._examples[entity.name] = [*self._listed_examples(entity), *self._read_examples(entity)]
+        return found
+
+    def _listed_examples(self, entity: Entity) -> Iterator[dict[str, Any]]:
+        for collection in entity.collections:
+            media = json_media(collection.at["GET"]) if "GET" in collection.at else None
+            found = find_array(media.schema, collection.name, self.sampler.schemas) if media else None
+            if media and found and ref_of(found.schema) in {"", *entity.refs}:
+                for example in media.examples:
+                    listed = dig(example, found.keys) if found.keys else example
+                    yield from (one for one in listed or () if isinstance(one, dict)) if isinstance(listed, list) else ()
+
+    def _read_examples(self, entity: Entity) -> Iterator[dict[str, Any]]:
+        for collection in entity.collections:
+            media = json_media(collection.item["GET"]) if "GET" in collection.item else None
+            if media and not self._has_list(collection):
+                keys = find_item(media.schema, (entity.thing,), entity.refs, self.sampler.schemas).keys
+                yield from (one for one in (dig(example, keys) for example in media.examples) if isinstance(one, dict))
+
+    def _has_list(self, collection: Collection) -> bool:
+        media = json_media(collection.at["GET"]) if "GET" in collection.at else None
+        return bool(media and media.examples)
+
+
+def _kin(left: Scope, right: Scope) -> bool:
+    """Do two scopes agree wherever both name a parent of the same kind?"""
+    return all(right.get(name, value) == value for name, value in left.items())

@@ -1,0 +1,124 @@
+"""Keeps the things of a sandbox in SQLite: which kind, which id, below which parents, and the JSON."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS thing (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, entity TEXT NOT NULL, key TEXT NOT NULL, place INTEGER NOT NULL,
+    scope TEXT NOT NULL, data TEXT NOT NULL, sampled INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS thing_key ON thing (entity, key);
+CREATE TABLE IF NOT EXISTS gone (entity TEXT NOT NULL, key TEXT NOT NULL, scope TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY);
+"""
+
+Scope = Mapping[str, str]
+"""The parents of a thing: the kind of each and its id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One thing. `place` is its number among its kind; `sampled` that the sandbox made it, not a client."""
+
+    number: int = 0
+    entity: str
+    key: str
+    place: int = 0
+    scope: Scope = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    sampled: bool = False
+
+
+class Store:
+    """Rows by kind and id. `database` is a file that is kept, or ":memory:"."""
+
+    def __init__(self, database: str = ":memory:") -> None:
+        # The server may run in another thread than the one that made the store; requests come one at a time.
+        self._db = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def begin(self) -> None:
+        self._db.execute("BEGIN")
+
+    def commit(self) -> None:
+        self._db.execute("COMMIT")
+
+    def rollback(self) -> None:
+        self._db.execute("ROLLBACK")
+
+    def rows(self, entity: str, scope: Scope | None = None) -> list[Row]:
+        """The rows of a kind below all of the parents in `scope`, in the order they came."""
+        found = self._db.execute(f"{SELECT} WHERE entity = ? ORDER BY number", (entity,))
+        return [row for row in map(_row, found) if _below(row, scope or {})]
+
+    def find(self, entity: str, key: str, scope: Scope | None = None) -> Row | None:
+        found = self._db.execute(f"{SELECT} WHERE entity = ? AND key = ?", (entity, key))
+        return next((row for row in map(_row, found) if _below(row, scope or {})), None)
+
+    def count(self, entity: str) -> int:
+        """How many of a kind there have been; a number for the next."""
+        found = self._db.execute("SELECT COALESCE(MAX(place), -1) + 1 FROM thing WHERE entity = ?", (entity,))
+        return int(found.fetchone()[0])
+
+    def add(self, row: Row) -> Row:
+        values = (row.entity, row.key, row.place, _text(row.scope), _text(row.data), row.sampled)
+        cursor = self._db.execute(
+            "INSERT INTO thing (entity, key, place, scope, data, sampled) VALUES (?, ?, ?, ?, ?, ?)", values
+        )
+        self._db.execute("DELETE FROM gone WHERE entity = ? AND key = ? AND scope = ?", (*values[:2], values[3]))
+        return _row((cursor.lastrowid, *values))
+
+    def change(self, row: Row, data: Mapping[str, Any], scope: Scope | None = None) -> Row:
+        scope = row.scope if scope is None else scope
+        values = (_text(scope), _text(data), row.number)
+        self._db.execute("UPDATE thing SET scope = ?, data = ? WHERE number = ?", values)
+        return _row((row.number, row.entity, row.key, row.place, values[0], values[1], row.sampled))
+
+    def remove(self, row: Row) -> None:
+        self._db.execute("DELETE FROM thing WHERE number = ?", (row.number,))
+        self.bury(row.entity, row.key, row.scope)
+
+    def bury(self, entity: str, key: str, scope: Scope) -> None:
+        """Remembers that a thing is gone, so that it is not made again when someone asks for it."""
+        self._db.execute("INSERT INTO gone VALUES (?, ?, ?)", (entity, key, _text(scope)))
+
+    def is_gone(self, entity: str, key: str, scope: Scope) -> bool:
+        found = self._db.execute("SELECT scope FROM gone WHERE entity = ? AND key = ?", (entity, key))
+        return any(scope.items() <= json.loads(one).items() for (one,) in found)
+
+    def mark(self, name: str) -> bool:
+        """Sets a mark; True when it was not there before."""
+        return self._db.execute("INSERT OR IGNORE INTO mark VALUES (?)", (name,)).rowcount == 1
+
+
+SELECT = "SELECT number, entity, key, place, scope, data, sampled FROM thing"
+
+
+def _row(values: tuple[Any, ...]) -> Row:
+    number, entity, key, place, scope, data, sampled = values
+    return Row(
+        number=number,
+        entity=entity,
+        key=key,
+        place=place,
+        scope=json.loads(scope),
+        data=json.loads(data),
+        sampled=bool(sampled),
+    )
+
+
+def _below(row: Row, scope: Scope) -> bool:
+    return all(row.scope.get(name) == value for name, value in scope.items())
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=False)

@@ -1,0 +1,153 @@
+"""What the agent's tests share: a small description, its API on loopback, scripted planners, a way to run the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from nlapi.agent.events import Event, Proposed
+from nlapi.agent.loop import converse
+from nlapi.agent.planner import Planner
+from nlapi.agent.policy import Policy
+from nlapi.api import load
+from nlapi.openapi.spec import Spec
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.plan import Conversation, Plan, ask
+from nlapi.tools.run import Target
+from nlapi.tools.tool import Call
+from tests.servers import Echo, Received, Reply
+
+BOARDS = {
+    "openapi": "3.1.0",
+    "info": {"title": "Boards", "version": "1", "description": "Boards and the cards on them."},
+    "servers": [{"url": "http://127.0.0.1:9"}],
+    "paths": {
+        "/boards": {
+            "get": {
+                "operationId": "listBoards",
+                "summary": "List boards",
+                "parameters": [{"name": "limit", "in": "query", "schema": {"type": "integer", "maximum": 100}}],
+                "responses": {"200": {"description": "boards"}},
+            }
+        },
+        "/boards/{board}/cards": {
+            "parameters": [{"name": "board", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "get": {
+                "operationId": "listCards",
+                "summary": "List the cards of a board",
+                "responses": {"200": {"description": "cards"}},
+            },
+            "post": {
+                "operationId": "createCard",
+                "summary": "Put a card on a board",
+                "requestBody": {
+                    "required": True,
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "required": ["title"],
+                                "properties": {"title": {"type": "string"}, "points": {"type": "integer"}},
+                            }
+                        }
+                    },
+                },
+                "responses": {"201": {"description": "the card"}},
+            },
+        },
+        "/cards/{card}": {
+            "delete": {
+                "operationId": "deleteCard",
+                "summary": "Delete a card",
+                "parameters": [{"name": "card", "in": "path", "required": True, "schema": {"type": "string"}}],
+                "responses": {"204": {"description": "gone"}},
+            }
+        },
+    },
+}
+
+
+def boards(folder: Path, title: str = "Boards", **more: Any) -> Spec:
+    """The small description, as a Spec; `more` is added to its top."""
+    file = folder / f"{title}.json"
+    file.write_text(json.dumps({**BOARDS, "info": {**BOARDS["info"], "title": title}, **more}))
+    return load(str(file))
+
+
+def boards_api() -> Echo:
+    """An API for it that has one board with nothing on it."""
+
+    def answer(request: Received) -> Reply:
+        if request.method == "GET":
+            return Reply(200, [{"id": "b7", "name": "Roadmap"}] if request.path == "/boards" else [])
+        return Reply(201, {"id": "c1", **json.loads(request.body)}) if request.method == "POST" else Reply(204)
+
+    return Echo(answer)
+
+
+def call(spec: Spec, operation: str, id: str = "", **arguments: Any) -> Call:
+    return Call(tool=compile_tool(spec.operation(operation)), arguments=arguments, id=id)
+
+
+class Scripted:
+    """A planner that plans what it was told: texts, Plans, or functions of the conversation that make one."""
+
+    name = "scripted"
+
+    def __init__(self, *rounds: str | Plan | Callable[[Conversation], Plan]) -> None:
+        self.rounds = list(rounds)
+        self.seen: list[Conversation] = []
+
+    async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
+        self.seen.append(conversation)
+        step = self.rounds.pop(0)
+        if isinstance(step, str):
+            for word in step.split():
+                yield word
+            yield Plan(text=step)
+        else:
+            yield step if isinstance(step, Plan) else step(conversation)
+
+
+async def yes(_: Proposed) -> bool:
+    return True
+
+
+async def no(_: Proposed) -> bool:
+    return False
+
+
+async def nobody(_: Proposed) -> bool:
+    raise AssertionError("consent was sought")
+
+
+def events(
+    planner: Planner,
+    specs: Iterable[Spec],
+    base_url: str = "http://127.0.0.1:9",
+    *,
+    conversation: Conversation | None = None,
+    consent: Callable[[Proposed], Any] = nobody,
+    policy: Policy | None = None,
+    see: Callable[[Event], None] = lambda event: None,
+    **more: Any,
+) -> list[Event]:
+    """All events of one turn; `see` gets each as it comes."""
+    targets = {spec: Target(spec=spec, base_url=base_url) for spec in specs}
+
+    async def run() -> list[Event]:
+        seen = []
+        started = conversation or ask("what is on my boards?")
+        async for event in converse(planner, started, targets, policy=policy or Policy(), consent=consent, **more):
+            see(event)
+            seen.append(event)
+        return seen
+
+    return asyncio.run(run())
+
+
+def of(kind: type[Any], events: Iterable[Event]) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
