@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nlapi.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from nlapi import tools
     from nlapi.api import build, call, load, plan
     from nlapi.client.message import Request, Result
     from nlapi.errors import NlapiError
     from nlapi.openapi.issue import Issue
     from nlapi.openapi.spec import Effect, Operation, Spec
+    from nlapi.tools.compile import tools
     from nlapi.tools.plan import Plan
     from nlapi.tools.tool import Call, Tool
-
-__version__ = "0.1.0"
 
 _HOMES = {
     **dict.fromkeys(("load", "build", "call", "plan"), "nlapi.api"),

@@ -37,9 +37,7 @@ def add(
 
     source = str(Path(source).resolve()) if Path(source).is_file() else source
     spec = nlapi.load(source)
-    entry = profile.Profile(
-        source=source, base_url=base_url, auth=credentials, known=profile.pairs(known, "--set")
-    )
+    entry = profile.Profile(source=source, base_url=base_url, auth=credentials, known=profile.pairs(known, "--set"))
     profile.write_all({**profile.read_all(), name: entry})
     show.note(f"{name}: {spec.title}, {len(spec.operations)} operations")
 

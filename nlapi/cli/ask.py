@@ -92,9 +92,7 @@ def chat(
     from nlapi.cli.session import open_log
     from nlapi.tools.plan import Conversation
 
-    session, values = make_session(
-        sources, planner, model, False, yes, AskOutput.TEXT, known, base_url, auth, timeout
-    )
+    session, values = make_session(sources, planner, model, False, yes, AskOutput.TEXT, known, base_url, auth, timeout)
     conversation = Conversation(turns=(), known=values)
     with open_log(not no_log, session.policy) as session.log:
         while question := _line():
@@ -126,7 +124,7 @@ def make_session(
 ) -> tuple[Session, dict[str, object]]:
     from nlapi.cli import events
     from nlapi.cli.call import limits
-    from nlapi.cli.session import PlannerName, Session, make_planner, make_policy, open_targets
+    from nlapi.cli.session import PlannerName, Session, confirm, make_planner, make_policy, open_targets
 
     with show.working("reading the description"):
         targets, values = open_targets(sources, base_url, auth, profile.pairs(known, "--set"))
@@ -137,6 +135,7 @@ def make_session(
         targets=targets,
         render=events.Text(targets, dry_run=dry_run) if as_text else events.json_lines(targets),
         policy=make_policy(targets, yes=yes),
+        consent=confirm,
         dry_run=dry_run,
         limits=limits(timeout),
     )

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from nlapi.tools.run import Prepared
     from nlapi.tools.tool import Tool
 
-EPILOG = """nlapi call ads listCampaigns status=ACTIVE limit=5 · nlapi call ads createCampaign --args @campaign.json --yes ·
-name:=JSON gives JSON, name=@file a file where the operation takes one"""
+EPILOG = """nlapi call ads listCampaigns status=ACTIVE limit=5 ·
+nlapi call ads createCampaign --args @campaign.json --yes · name:=JSON gives JSON, name=@file a file where the operation takes one"""
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +40,9 @@ def call(
     curl: Annotated[bool, typer.Option("--curl", help="Print the request as a curl line; send nothing.")] = False,
     yes: Yes = False,
     output: Annotated[Output | None, typer.Option("-o", "--output", help="table on a terminal, else json.")] = None,
-    jq: Annotated[str | None, typer.Option("--jq", metavar="EXPR", help="Print what a jq expression makes of it.")] = None,
+    jq: Annotated[
+        str | None, typer.Option("--jq", metavar="EXPR", help="Print what a jq expression makes of it.")
+    ] = None,
     timeout: Deadline = None,
 ) -> None:
     """Call one operation: its arguments are checked, the request is built as the description asks, then sent.
@@ -96,9 +98,9 @@ def _from_json(text: str | None) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise UsageError(f"--args is not JSON: {error}", hint="such as --args '{\"name\": \"value\"}'") from None
+        raise UsageError(f"--args is not JSON: {error}", hint='such as --args \'{"name": "value"}\'') from None
     if not isinstance(value, dict):
-        raise UsageError("--args is not a JSON object", hint="such as --args '{\"name\": \"value\"}'")
+        raise UsageError("--args is not a JSON object", hint='such as --args \'{"name": "value"}\'')
     return value
 
 

@@ -35,6 +35,8 @@ def find(
         }
         for operation, score in found
     ]
-    show.listing(rows, output, ("operation", "method", "path", "summary"), empty=f"nothing in {spec.title} is about that")
+    show.listing(
+        rows, output, ("operation", "method", "path", "summary"), empty=f"nothing in {spec.title} is about that"
+    )
     if not rows:
         raise typer.Exit(1)

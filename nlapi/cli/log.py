@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import show
-from nlapi.cli.ask import AskOutput, Auth, BaseUrl, Chosen, Deadline, Model, PlannerChoice, Yes, make_session
-from nlapi.cli.options import Listing
+from nlapi.cli.ask import AskOutput, Chosen, Model, PlannerChoice, make_session
+from nlapi.cli.options import Auth, BaseUrl, Deadline, Listing, Yes
 from nlapi.client.clean import clean
 from nlapi.errors import UsageError
 

@@ -8,9 +8,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from nlapi import __version__
 from nlapi.cli import api, ask, call, check, demo, find, log, sandbox, tools
 from nlapi.errors import NlapiError
+from nlapi.version import __version__
 
 app = typer.Typer(
     name="nlapi",

@@ -41,7 +41,9 @@ def read_all() -> dict[str, Profile]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise NlapiError(f"{file} cannot be read: {error}", hint="mend it, or move it away and register again") from None
+        raise NlapiError(
+            f"{file} cannot be read: {error}", hint="mend it, or move it away and register again"
+        ) from None
 
 
 def write_all(profiles: Mapping[str, Profile]) -> None:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from nlapi.cli import show, target
 from nlapi.cli.options import Source
 
 
@@ -22,5 +21,5 @@ def sandbox(
 ) -> None:
     """Serve any description as a stateful API on this machine: a stage to rehearse on.
 
-    What is created is kept until it stops; what the description forbids is refused. Any non-empty credential is accepted.
+    What is created is kept until it stops; what the description forbids is refused. Any credential is accepted.
     """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nlapi.agent.events import Answered, Event, Needed, Proposed
-from nlapi.agent.loop import converse
+from nlapi.agent.loop import Consent, converse
 from nlapi.agent.policy import Policy
 from nlapi.cli import profile, show
 from nlapi.cli.events import Renderer, Targets
@@ -45,6 +45,7 @@ class Session:
     targets: Targets
     render: Renderer
     policy: Policy
+    consent: Consent
     dry_run: bool = False
     limits: Limits = field(default_factory=Limits)
     log: Log | None = None
@@ -67,7 +68,7 @@ class Session:
             conversation,
             self.targets,
             policy=self.policy,
-            consent=confirm,
+            consent=self.consent,
             dry_run=self.dry_run,
             limits=self.limits,
         )
@@ -174,7 +175,9 @@ def told(missing: tuple[Missing, ...]) -> str:
 
 def _meaning(one: Missing) -> str:
     choices = f"one of {', '.join(one.choices[:8])}" if one.choices else ""
-    return "; ".join(part for part in (" ".join(one.description.split())[:160].rstrip("."), choices) if part) or "required"
+    return (
+        "; ".join(part for part in (" ".join(one.description.split())[:160].rstrip("."), choices) if part) or "required"
+    )
 
 
 def _how(missing: tuple[Missing, ...]) -> str:

@@ -46,7 +46,7 @@ def working(text: str) -> Iterator[None]:
 
 
 def listing(rows: Sequence[Mapping[str, Any]], output: Listing | None, columns: Sequence[str], empty: str = "") -> None:
-    """Rows of nlapi's own: a table on a terminal, else JSON. `empty` is said, on standard error, when there are none."""
+    """Rows of nlapi's own: a table on a terminal, else JSON. `empty` is said, on standard error, for none."""
     chosen = output or (Listing.TABLE if is_terminal() else Listing.JSON)
     if chosen is Listing.JSON:
         write(json_text(list(rows)))
@@ -89,7 +89,7 @@ def answer(data: Any) -> None:
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The columns worth showing: plain values before nested ones, ids and names first, what is always empty left out."""
+    """The columns worth showing: plain values before nested ones, ids and names first, empty ones left out."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     filled = [name for name in names if any(row.get(name) not in (None, "", [], {}) for row in rows)]
     first = ("id", "name", "title", "status", "state", "type")

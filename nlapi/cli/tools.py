@@ -40,11 +40,15 @@ def tools(
     made = nlapi.tools(spec)
     skipped = len(spec.operations) - len(made)
     if skipped:
-        show.note(f"{skipped} of {len(spec.operations)} operations could not be converted; `nlapi check {source}` says why")
+        show.note(
+            f"{skipped} of {len(spec.operations)} operations could not be converted; `nlapi check {source}` says why"
+        )
     if format is None and is_terminal():
         _table(made)
     else:
-        show.write(json.dumps([tool.as_dict(format or Format.ANTHROPIC) for tool in made], indent=2, ensure_ascii=False))
+        show.write(
+            json.dumps([tool.as_dict(format or Format.ANTHROPIC) for tool in made], indent=2, ensure_ascii=False)
+        )
 
 
 def _table(made: tuple[Tool, ...]) -> None:

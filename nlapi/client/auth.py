@@ -76,7 +76,7 @@ def alternative(operation: Operation, given: Collection[str]) -> Requirement | N
         return {}
     schemes = operation.spec.security_schemes
     for wanted in operation.security:
-        usable = all(id in given and id in schemes and schemes[id].kind != "mutualTLS" for id in wanted)
+        usable = all(id in given and schemes[id].kind != "mutualTLS" for id in wanted)
         if wanted and usable:
             return wanted
     return {} if _anonymous(operation) else None
@@ -174,15 +174,15 @@ def _check(operation: Operation, credentials: Mapping[str, str]) -> None:
 
 
 def _missing(operation: Operation) -> CredentialError:
-    ways = " or ".join(" and ".join(wanted) for wanted in operation.security)
-    needed = [id for wanted in operation.security for id in wanted]
     schemes = operation.spec.security_schemes
-    usable = [id for id in dict.fromkeys(needed) if id in schemes and schemes[id].kind != "mutualTLS"]
-    if usable:
-        return CredentialError(f"{operation.id} needs a credential: {ways}", hint=" ".join(_how(id) for id in usable))
-    reasons = [f"{id} is mutual TLS, which nlapi does not support yet" for id in dict.fromkeys(needed) if id in schemes]
-    undefined = [f"{id} is not defined in the description" for id in dict.fromkeys(needed) if id not in schemes]
-    return CredentialError(f"{operation.id} cannot be called: {'; '.join(reasons + undefined)}")
+    ways = [wanted for wanted in operation.security if all(schemes[id].kind != "mutualTLS" for id in wanted)]
+    if not ways:
+        return CredentialError(f"{operation.id} needs mutual TLS, which nlapi does not support yet")
+    needed = dict.fromkeys(id for wanted in ways for id in wanted)
+    return CredentialError(
+        f"{operation.id} needs a credential: {' or '.join(' and '.join(wanted) for wanted in ways)}",
+        hint=" ".join(_how(id) for id in needed),
+    )
 
 
 def _elsewhere(operation: Operation, url: str) -> CredentialError:

@@ -22,8 +22,8 @@ def build(operation: Operation, values: Values, *, base_url: str | None = None, 
 
     With `partial`, a path parameter without a value stays `{name}`: such a Request is for showing.
 
-    ArgumentError when a value can never be sent (an empty path segment, a line break in a header), UsageError when there
-    is no server that it may be sent to.
+    ArgumentError when a value can never be sent (an empty path segment, a line break in a header), UsageError when
+    there is no server that it may be sent to.
     """
     given = [(parameter, values[parameter.where, parameter.name]) for parameter in _given(operation, values, partial)]
     url = server_url(operation, base_url) + _path(operation, given)
@@ -34,7 +34,9 @@ def build(operation: Operation, values: Values, *, base_url: str | None = None, 
         for parameter, value in given
         if parameter.where == "header"
     ]
-    if cookies := [pair for parameter, value in given if parameter.where == "cookie" for pair in _cookie(parameter, value)]:
+    if cookies := [
+        pair for parameter, value in given if parameter.where == "cookie" for pair in _cookie(parameter, value)
+    ]:
         headers.append(("Cookie", "; ".join(cookies)))
     if accept := _accept(operation):
         headers.append(("Accept", accept))

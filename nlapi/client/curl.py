@@ -125,8 +125,7 @@ def _additions(
     schemes = operation.spec.security_schemes
     chosen = alternative(operation, given)
     if chosen is None:
-        known = [wanted for wanted in operation.security if all(id in schemes for id in wanted)]
-        chosen = known[0] if known else {}
+        chosen = operation.security[0]
     for id in chosen:
         variable = _variable(schemes[id])
         try:

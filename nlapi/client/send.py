@@ -152,13 +152,13 @@ class _Sending:
 
     def _next(self, request: Request, location: str) -> Request:
         """The request that a redirect asks for. Another origin gets no header of ours but a few that say nothing."""
-        url = urljoin(request.url, location.strip().replace(" ", "%20")).partition("#")[0]
+        here = address.parse(request.url)
         try:
-            here, there = address.parse(request.url), address.parse(url)
-        except UsageError:
-            raise self._failed(
-                f"was redirected to {clean(location)[:200]!r}, which nlapi does not follow", request
-            ) from None
+            url = urljoin(request.url, location.strip().replace(" ", "%20")).partition("#")[0]
+            there = address.parse(url)
+        except (UsageError, ValueError):
+            reason = f"was redirected to {clean(location)[:200]!r}, which nlapi does not follow"
+            raise self._failed(reason, request) from None
         if there.origin == here.origin:
             return replace(request, url=url)
         if here.scheme == "https" and there.scheme == "http" and self.secrets:

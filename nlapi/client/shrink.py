@@ -25,7 +25,7 @@ _DIGITS = 100
 
 
 def shrink(result: Result, *, limit: int = 20_000, fields: Sequence[str] = ()) -> str:
-    """`{"status", "note", "data"}` as JSON text of about `limit` characters at most (never fewer than the 1,000 of its frame).
+    """`{"status", "note", "data"}` as JSON text of at most `limit` characters (or 1,000, its frame, if that is more).
 
     Arrays, objects, strings and depth are cut until it fits, each with a note that says so. `fields` keeps only these
     dotted paths of the data; arrays on the way are passed through. Text that is not JSON comes as
@@ -131,7 +131,8 @@ class _Cut:
         if not isinstance(value, dict | list) or not value:
             return value
         if depth >= self._depth:
-            return {NOTE: f"{len(value):,} {'keys' if isinstance(value, dict) else 'items'}, too deep to show"}
+            plural = "" if len(value) == 1 else "s"
+            return {NOTE: f"{len(value):,} {'key' if isinstance(value, dict) else 'item'}{plural}, too deep to show"}
         if isinstance(value, list):
             return self._list(value, depth)
         kept = {

@@ -19,11 +19,11 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpcore2
 
-from nlapi import __version__
 from nlapi.client.address import Address, is_public
 from nlapi.client.message import Request
 from nlapi.client.stream import Backend, Stream
 from nlapi.errors import SendError, UsageError
+from nlapi.version import __version__
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TRANSPORT = (
@@ -170,7 +170,7 @@ async def _public_address(address: Address, *, resolve: bool) -> str:
     if address.is_loopback or not (literal or all(is_public(ip) for ip in found)):
         raise SendError(
             f"redirected to {address.site}, an address in a private network; nlapi did not follow",
-            hint=f"name it yourself if you trust it: --base-url {address.site}",
+            hint="if you trust that place, send the request there yourself with --base-url",
         )
     return found[0]
 

@@ -48,7 +48,7 @@ class Candidate:
 
 def candidates(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> list[Candidate]:
     """The likeliest operations, the best first; none when no word of the sentence is known to the API."""
-    found = catalogue.index.search(sentence.unquoted, CONSIDERED)
+    found = catalogue.index.search(sentence.about(catalogue.index.names), CONSIDERED)
     if not found:
         found = catalogue.index.search(sentence.text, CONSIDERED)
     best = found[0][1] if found else 0.0
@@ -58,9 +58,10 @@ def candidates(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any
         if tool is None:
             continue
         slots = catalogue.slots(tool)
-        open_slots = (slot for slot in slots if argument_name(slot) not in known)
-        listers = {slot: listing for slot in open_slots if (listing := catalogue.lister(tool, slot)) is not None}
-        scene = Scene(sentence=sentence, operation=operation, slots=slots, listers=listers)
+        given = frozenset(slot for slot in slots if argument_name(slot) in known)
+        nameable = (slot for slot in slots if slot not in given)
+        listers = {slot: listing for slot in nameable if (listing := catalogue.lister(tool, slot)) is not None}
+        scene = Scene(sentence=sentence, operation=operation, slots=slots, listers=listers, given=given)
         filling = fill(scene)
         score = index_score + _arguments(filling, known, operation)
         ranked.append(Candidate(tool=tool, scene=scene, filling=filling, index_score=index_score, score=score))

@@ -118,7 +118,10 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
 
 def _own(scene: Scene, slot: Slot) -> bool:
     """Is it the last parameter of the path: the very thing that the operation is about?"""
-    return slot.where == "path" and scene.operation.path.rfind("{") == scene.operation.path.find(f"{{{slot.name}}}")
+    path = scene.operation.path.rstrip("/")
+    last = pieces(path.rpartition("/")[2])
+    many = not path.endswith("}") and bool(last) and singular(last[-1]) != last[-1]
+    return slot.where == "path" and not many and path.rfind("{") == path.find(f"{{{slot.name}}}")
 
 
 def _only(span: Span, scene: Scene, words: Sequence[str]) -> bool:

@@ -22,6 +22,8 @@ OPTIONAL_AT = 1.05
 
 BEAM = 24
 PER_SLOT = 6
+GIVEN_AT = 1.7
+"""What the user gave by name gives way to the sentence only when it is this clear."""
 
 _NOT = frozenset("not no without exclude excluding disable disabled don't doesn't never off skip avoid except non".split())
 _AUXILIARY = frozenset(map(stem, "is has have include includes included with enable enabled flag should can be are use allow allowed show only needs for".split()))
@@ -73,19 +75,22 @@ def nest(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
 def fill(scene: Scene) -> Filling:
     """The likeliest value of each slot, no word of the sentence used twice."""
     options = sorted(_options(scene), key=lambda option: -option.score)
-    taken = _assign(options)
+    taken = _assign([option for option in options if option.score >= _least(scene, option.slot)])
     filled = {option.slot for option in taken}
     missing = tuple(slot for slot in scene.slots if slot.required and slot not in filled)
     unused = tuple(span for span in scene.sentence.spans if _matters(span) and not any(_covers(one, span) for one in taken))
     return Filling(options=tuple(taken), missing=missing, unused=unused)
 
 
+def _least(scene: Scene, slot: Slot) -> float:
+    return GIVEN_AT if slot in scene.given else REQUIRED_AT if slot.required else OPTIONAL_AT
+
+
 def _assign(options: Sequence[Option]) -> list[Option]:
     """The options that are worth most together, one a slot and no word used twice; a beam over the slots."""
     by_slot: dict[Slot, list[Option]] = {}
     for option in options:
-        if option.score >= (REQUIRED_AT if option.slot.required else OPTIONAL_AT):
-            by_slot.setdefault(option.slot, []).append(option)
+        by_slot.setdefault(option.slot, []).append(option)
     beam: list[tuple[float, list[Option]]] = [(0.0, [])]
     for few in by_slot.values():
         grown = list(beam)

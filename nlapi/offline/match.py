@@ -116,6 +116,8 @@ class Scene:
     slots: tuple[Slot, ...]
     listers: Mapping[Slot, Operation] = field(default_factory=dict)
     """slots that take the id of a thing which an operation lists, so that its name will do"""
+    given: frozenset[Slot] = frozenset()
+    """slots whose value the user has given by name beforehand: the sentence has to be clear to say otherwise"""
 
     @cached_property
     def common(self) -> frozenset[str]:
@@ -270,6 +272,8 @@ def _left(sentence: Sentence, span: Span) -> list[tuple[str, float]]:
         if at in sentence.valued and span.kind is not Kind.PHRASE:
             found = found[: -1 if at + 1 < span.first and found and found[-1][0] == sentence.stems[at + 1] else None]
             step += 3
+        elif at in sentence.titled:
+            step += token.word
         elif token.word and token.lower not in _SKIPPED:
             found.append((token.stem, _LEFT[step]))
             step += 1

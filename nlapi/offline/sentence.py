@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -114,17 +114,28 @@ class Sentence:
         return frozenset(at for span in self.spans if span.kind in kinds for at in range(span.first, span.last))
 
     @cached_property
+    def titled(self) -> frozenset[int]:
+        """Positions of the tokens that are part of a name of several words: they say nothing about what is next to it."""
+        names = [span for span in self.spans if span.kind is Kind.NAME and span.last - span.first > 1 and not span.form]
+        plain = [span for span in names if not {"id", "number"} & set(self.stems[span.first : span.last])]
+        return frozenset(at for span in plain for at in range(span.first, span.last))
+
+    @cached_property
     def dated(self) -> frozenset[int]:
         """Positions of the tokens that are part of a date."""
         return frozenset(at for span in self.spans if span.kind is Kind.DATE for at in range(span.first, span.last))
 
-    @cached_property
-    def unquoted(self) -> str:
-        """The text without what is quoted or a literal: what is left says what is wanted."""
+    def about(self, names: Callable[[str], bool]) -> str:
+        """The text without what is quoted, a literal or a name of several words: what is left says what is wanted.
+
+        `names` says of a stem whether it names a thing of the API; such words stay.
+        """
         text = self.text
-        for span in self.spans:
-            if span.kind in (Kind.QUOTED, Kind.LITERAL, Kind.JSON):
-                text = text[: span.start] + " " * (span.end - span.start) + text[span.end :]
+        hidden = [(span.start, span.end) for span in self.spans if span.kind in (Kind.QUOTED, Kind.LITERAL, Kind.JSON)]
+        tokens = [self.tokens[at] for at in self.titled]
+        hidden += [(token.start, token.end) for token in tokens if not names(token.stem)]
+        for start, end in hidden:
+            text = text[:start] + " " * (end - start) + text[end:]
         return text
 
 

@@ -156,7 +156,7 @@ def _text(span: Span, slot: Slot) -> Any:
 
 def _figures(span: Span, slot: Slot) -> str | None:
     text = span.text if span.form != "spelt" else str(span.value)
-    if span.form == "percent" and slot.family is Family.ID:
+    if span.form in ("percent", "money") and slot.family is Family.ID:
         return None
     return text if _fits(text, slot) else None
 

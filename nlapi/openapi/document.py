@@ -37,7 +37,7 @@ class Document:
     @property
     def minor(self) -> int:
         """0 for OpenAPI 3.0, 1 for 3.1, 2 for 3.2."""
-        return int(self.version.split(".")[1])
+        return int(self.version[2])
 
     @cached_property
     def _resolver(self) -> Any:
@@ -110,7 +110,7 @@ def _parses_as_yaml(text: str) -> bool:
 
     try:
         load(text)
-    except (yaml.YAMLError, RecursionError, ValueError):
+    except yaml.YAMLError:
         return False
     return True
 
@@ -128,10 +128,10 @@ def _yaml(text: str, source: str) -> tuple[Any, list[Issue]]:
         raise DescriptionError(
             f"{source}{place}: {error.problem or error.context}", hint="is the file complete?"
         ) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except yaml.YAMLError as error:
         raise DescriptionError(f"{source} is neither JSON nor YAML: {str(error)[:200]}") from None
     _bound(tree, source)
-    return _string_keys(tree), [
+    return _string_keys(tree, {}), [
         Issue(level=Level.WARNING, where=f"line {line}", message=f"duplicate key {key!r}; the last one counts")
         for key, line in doubles
     ]
@@ -160,13 +160,17 @@ def _bound(tree: Any, source: str) -> None:
         raise DescriptionError(f"{source} grows to more than {MAX_NODES:,} nodes when its aliases are followed")
 
 
-def _string_keys(node: Any) -> Any:
-    """The tree with every key a string: YAML reads an unquoted `200:` as a number."""
-    if isinstance(node, dict):
-        return {key if isinstance(key, str) else _key(key): _string_keys(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_string_keys(item) for item in node]
-    return node
+def _string_keys(node: Any, made: dict[int, Any]) -> Any:
+    """The tree with every key a string: YAML reads an unquoted `200:` as a number. What is shared stays shared."""
+    if not isinstance(node, (dict, list)):
+        return node
+    if id(node) not in made:
+        made[id(node)] = (
+            {key if isinstance(key, str) else _key(key): _string_keys(value, made) for key, value in node.items()}
+            if isinstance(node, dict)
+            else [_string_keys(item, made) for item in node]
+        )
+    return made[id(node)]
 
 
 def _key(key: Any) -> str:

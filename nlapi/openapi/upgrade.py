@@ -7,7 +7,9 @@ comes out is always a valid schema.
 
 from __future__ import annotations
 
+import math
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,12 +28,23 @@ IN_PLACE = (
     "items", "additionalProperties", "not", "contains", "if", "then", "else", "propertyNames", "unevaluatedItems",
     "unevaluatedProperties", "contentSchema",
 )  # fmt: skip
-COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+COUNTS = (
+    "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains",
+)  # fmt: skip
 BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-DROPPED = frozenset(("nullable", "example", "discriminator", "xml", "externalDocs", "$schema", "$id", "id"))
+DROPPED = frozenset((
+    "nullable", "example", "discriminator", "xml", "externalDocs", "$schema", "$id", "id", "$ref", "$anchor",
+    "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary", "dependencies",
+))  # fmt: skip
 """Keywords with no meaning to a JSON Schema validator here; the first two are kept in another form."""
 
+BESIDE = frozenset((
+    "title", "description", "default", "deprecated", "readOnly", "writeOnly", "example", "examples", "x-nlapi",
+))  # fmt: skip
+"""Keywords that only annotate, and so keep their meaning beside a `$ref` in every version."""
+
 ECMA_ONLY = re.compile(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
+MAYBE_NESTED_SET = re.compile(r"\[\[|--|&&|~~|\|\|")
 
 
 def upgrade_schema(node: Any, minor: int) -> Any:
@@ -41,10 +54,10 @@ def upgrade_schema(node: Any, minor: int) -> Any:
     if not isinstance(node, Mapping):
         return {}
     if isinstance(node.get("$ref"), str):
-        return _reference(node)
+        return _reference(node, minor)
     schema: dict[str, Any] = {}
     for key, value in node.items():
-        if key in DROPPED or key.startswith("x-") and key != "x-nlapi":
+        if key in DROPPED or (key.startswith("x-") and key != "x-nlapi"):
             continue
         handler = HANDLERS.get(key)
         kept = handler(value, minor) if handler else value
@@ -56,10 +69,16 @@ def upgrade_schema(node: Any, minor: int) -> Any:
     return schema
 
 
-def _reference(node: Mapping[str, Any]) -> dict[str, Any]:
-    """A `$ref` and the siblings that only annotate; others have no meaning in 3.0 and are rare in 3.1."""
-    kept = ("$ref", "description", "default", "deprecated", "readOnly", "writeOnly", "x-nlapi")
-    return {key: node[key] for key in kept if key in node}
+def _reference(node: Mapping[str, Any], minor: int) -> dict[str, Any]:
+    """A `$ref` and what stands beside it; OpenAPI 3.0 ignores what constrains, but a `nullable` there is meant."""
+    reference = {"$ref": node["$ref"]}
+    others = {key: value for key, value in node.items() if key in BESIDE or (minor and key not in DROPPED)}
+    beside: dict[str, Any] = upgrade_schema(others, minor)
+    if set(beside) - BESIDE:
+        return {**beside, "allOf": [reference, *beside.get("allOf", ())]}
+    if node.get("nullable") is True:
+        return {"anyOf": [reference, {"type": "null"}], **beside}
+    return {**reference, **beside}
 
 
 def _map(value: Any, minor: int) -> Any:
@@ -68,9 +87,14 @@ def _map(value: Any, minor: int) -> Any:
     return {str(key): upgrade_schema(child, minor) for key, child in value.items() if isinstance(child, Mapping | bool)}
 
 
+def _patterns(value: Any, minor: int) -> Any:
+    schemas = _map(value, minor) or {}
+    return {key: schema for key, schema in schemas.items() if _pattern(key, minor) is not None} or None
+
+
 def _list(value: Any, minor: int) -> Any:
-    items = [upgrade_schema(child, minor) for child in value] if isinstance(value, list) else []
-    return items or None
+    schemas = [child for child in value if isinstance(child, Mapping | bool)] if isinstance(value, list) else []
+    return [upgrade_schema(child, minor) for child in schemas] or None
 
 
 def _place(value: Any, minor: int) -> Any:
@@ -82,6 +106,11 @@ def _place(value: Any, minor: int) -> Any:
 def _required(value: Any, minor: int) -> Any:
     names = [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
     return list(dict.fromkeys(names)) or None
+
+
+def _dependent(value: Any, minor: int) -> Any:
+    names = {key: _required(one, minor) for key, one in value.items()} if isinstance(value, Mapping) else {}
+    return {key: one for key, one in names.items() if one} or None
 
 
 def _enum(value: Any, minor: int) -> Any:
@@ -99,14 +128,13 @@ def _count(value: Any, minor: int) -> Any:
 
 
 def _number(value: Any) -> int | float | None:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, int | float):
-        return value if abs(value) != float("inf") and value == value else None
     try:
-        return float(value) if isinstance(value, str) else None
+        number = float(value) if isinstance(value, str) else value
     except ValueError:
         return None
+    return number if isinstance(number, int) or math.isfinite(number) else None
 
 
 def _bound(value: Any, minor: int) -> Any:
@@ -119,12 +147,17 @@ def _multiple(value: Any, minor: int) -> Any:
 
 
 def _pattern(value: Any, minor: int) -> Any:
-    """Patterns are ECMA-262; one that Python cannot read is left out, so that nothing is refused for it."""
+    """Patterns are ECMA-262; one that Python reads otherwise is left out, so that nothing is refused for it."""
     if not isinstance(value, str) or ECMA_ONLY.search(value):
         return None
     try:
-        re.compile(value)
-    except (re.error, OverflowError):
+        if MAYBE_NESTED_SET.search(value):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", FutureWarning)
+                re.compile(value)
+        else:
+            re.compile(value)
+    except (re.error, OverflowError, RecursionError, FutureWarning):
         return None
     return value
 
@@ -145,6 +178,8 @@ HANDLERS: dict[str, Callable[[Any, int], Any]] = {
     **dict.fromkeys(BOUNDS, _bound),
     **dict.fromkeys(("title", "description", "format", "$comment", "contentEncoding", "contentMediaType"), _text),
     **dict.fromkeys(("uniqueItems", "readOnly", "writeOnly", "deprecated"), _flag),
+    "patternProperties": _patterns,
+    "dependentRequired": _dependent,
     "required": _required,
     "enum": _enum,
     "pattern": _pattern,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -12,6 +13,11 @@ try:
 except ImportError:  # PyYAML was built without libyaml
     from yaml import SafeLoader as _Base  # type: ignore[assignment]
 
+MAX_SPREAD = 1_000_000
+"""Entries that merge keys (`<<`) may add to a document; chained, they grow with the square of its length."""
+
+_TAG = "tag:yaml.org,2002:"
+
 
 class _Loader(_Base):
     """YAML 1.2 core schema: `no` and `on` are strings, dates stay strings, 0o17 is octal (YAML 1.2.2 §10.3.2)."""
@@ -21,6 +27,27 @@ class _Loader(_Base):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.doubles: list[tuple[str, int]] = []
+        self.spread = 0
+
+    def flatten_mapping(self, node: Any) -> None:
+        """Spreads merge keys: the map's own keys win, then those of the map that is merged first."""
+        merged = [value for key, value in node.value if key.tag == f"{_TAG}merge"]
+        if not merged:
+            return
+        node.value = [pair for pair in node.value if pair[0].tag != f"{_TAG}merge"]
+        own = {str(key.value) for key, _ in node.value}
+        pairs: dict[str, Any] = {}
+        for value in merged:
+            for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                if not isinstance(source, yaml.MappingNode):
+                    raise yaml.constructor.ConstructorError(None, None, "only a map can be merged", source.start_mark)
+                self.flatten_mapping(source)
+                for pair in source.value:
+                    pairs.setdefault(str(pair[0].value), pair)
+        node.value += [pair for name, pair in pairs.items() if name not in own]
+        self.spread += len(pairs)
+        if self.spread > MAX_SPREAD:
+            raise yaml.constructor.ConstructorError(None, None, "its merge keys grow too large", node.start_mark)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         self.flatten_mapping(node)
@@ -35,23 +62,37 @@ class _Loader(_Base):
         return mapping
 
 
-for _tag, _pattern, _first in (
-    ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", ("~", "n", "N", "")),
-    ("tag:yaml.org,2002:int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+for _name, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", ("~", "n", "N", "")),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
     (
-        "tag:yaml.org,2002:float",
+        "float",
         r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
         "-+.0123456789",
     ),
-    ("tag:yaml.org,2002:merge", r"<<", "<"),
+    ("merge", r"<<", "<"),
 ):
-    _Loader.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), list(_first))
+    _Loader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(rf"^(?:{_pattern})$"), list(_first))
 
 
 def _integer(loader: Any, node: Any) -> int:
     text = loader.construct_scalar(node)
     return int(text, 0) if text.lstrip("+-")[:2] in ("0o", "0x") else int(text)
+
+
+def _float(loader: Any, node: Any) -> float | str:
+    """A number, or the text as it stands where JSON has no such number (.inf, .nan, 1e999)."""
+    number: float = loader.construct_yaml_float(node)
+    return number if math.isfinite(number) else str(node.value)
+
+
+def _text(loader: Any, node: Any) -> str:
+    return str(loader.construct_scalar(node))
+
+
+def _refused(loader: Any, node: Any) -> None:
+    loader.construct_undefined(node)
 
 
 def _mapping(loader: Any, node: Any) -> Any:
@@ -60,8 +101,13 @@ def _mapping(loader: Any, node: Any) -> Any:
     result.update(loader.construct_mapping(node))
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor(f"{_TAG}int", _integer)
+_Loader.add_constructor(f"{_TAG}float", _float)
+_Loader.add_constructor(f"{_TAG}map", _mapping)
+for _name in ("binary", "timestamp"):
+    _Loader.add_constructor(f"{_TAG}{_name}", _text)
+for _name in ("set", "omap", "pairs"):  # JSON has none of them
+    _Loader.add_constructor(f"{_TAG}{_name}", _refused)
 
 
 def load(text: str) -> tuple[Any, list[tuple[str, int]]]:
@@ -69,5 +115,7 @@ def load(text: str) -> tuple[Any, list[tuple[str, int]]]:
     loader = _Loader(text)
     try:
         return loader.get_single_data(), loader.doubles
+    except (KeyError, TypeError, ValueError, RecursionError) as error:  # a tag that its value does not fit, or too deep
+        raise yaml.YAMLError(f"{type(error).__name__}: {error}") from None
     finally:
         loader.dispose()

@@ -27,7 +27,7 @@ Refer = Callable[[str, int], Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class At:
     """Where a value is made. `thing` is what it belongs to, `index` the number of the item, `pick` which branch of a
-    union to try first, `sparse` leaves out what is optional."""
+    union to try first. `sparse` leaves out what is optional; so does a value that is known in part, unless `full`."""
 
     seed: int
     path: str
@@ -38,6 +38,7 @@ class At:
     refs: tuple[str, ...] = ()
     pick: int = 0
     sparse: bool = False
+    full: bool = False
     refer: Refer | None = None
 
     @property
@@ -52,12 +53,12 @@ class At:
     def under(self, name: str, ref: Any) -> At:
         refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
         thing = self.thing if self.depth == 0 else singular(words(self.name)[-1]) if words(self.name) else self.thing
-        return replace(self, path=f"{self.path}.{name}", name=name, thing=thing, depth=self.depth + 1, refs=refs)
+        return replace(self, path=f"{self.path}.{name}", name=name, thing=thing, depth=self.depth + 1, refs=refs, full=False)
 
     def item(self, position: int, ref: Any) -> At:
         refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
         index = self.index + position
-        return replace(self, path=f"{self.path}[{position}]", index=index, depth=self.depth + 1, refs=refs)
+        return replace(self, path=f"{self.path}[{position}]", index=index, depth=self.depth + 1, refs=refs, full=False)
 
 
 class Sampler:
@@ -145,9 +146,9 @@ class Sampler:
         return score
 
     def _object(self, flat: Schema, at: At, known: Any) -> dict[str, Any]:
-        given, made = self._given(flat, at, known)
+        given, made = self._given(flat, at, known), dict[str, Any]()
         required = frozenset(flat.get("required") or ())
-        sparse = at.sparse or known is not NOTHING
+        sparse = at.sparse or known is not NOTHING and not at.full
         described = flat.get("properties") or {}
         for name, schema in described.items():
             one = self.schemas.flat(schema)
@@ -165,12 +166,13 @@ class Sampler:
         self._fill_map(flat, made, required, at, sparse)
         return made
 
-    def _given(self, flat: Schema, at: At, known: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What is known beforehand of an object: what it was given, or an example that the schema has for this index."""
-        if isinstance(known, dict):
-            return known, {}
+    def _given(self, flat: Schema, at: At, known: Any) -> dict[str, Any]:
+        """What is known of an object, over the example that its schema has for this index."""
         examples = [one for one in flat.get("examples") or () if isinstance(one, dict)]
-        return (examples[at.index] if at.index < len(examples) else {}), {}
+        example = examples[at.index] if at.index < len(examples) else {}
+        if not isinstance(known, dict):
+            return example
+        return {**example, **known} if at.full else known
 
     def _wanted(self, flat: Schema, ref: str | None, at: At) -> bool:
         """Is an optional property worth making here: not its own ancestor, and not too deep for what it holds?"""

@@ -173,17 +173,12 @@ class Seeds:
             known[entity.id_name] = key
         examples = self._examples_of(entity)
         start = examples[index] if index < len(examples) else {}
-        at = At(seed=self.sampler_seed, path=entity.name, thing=entity.thing, index=index, refer=refer)
+        at = At(seed=self.keys.seed, path=entity.name, thing=entity.thing, index=index, full=True, refer=refer)
         data: dict[str, Any] = {**start, **known}
-        for schema in reversed(entity.schemas):
-            made = self.sampler.sample(schema, at)
-            fitted = self.sampler.sample(schema, at, {**made, **start, **known}) if isinstance(made, dict) else {}
-            data = {**data, **fitted} if isinstance(fitted, dict) else data
+        for schema in entity.schemas:
+            made = self.sampler.sample(schema, at, data)
+            data = {**made, **data} if isinstance(made, dict) else data
         return data
-
-    @property
-    def sampler_seed(self) -> int:
-        return self.keys.seed
 
     def _examples_of(self, entity: Entity) -> list[dict[str, Any]]:
         """The things that the description shows as examples of answers."""

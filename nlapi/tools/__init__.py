@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class _Callable(ModuleType):
-    """Importing a submodule puts this package where the public function `nlapi.tools` stands, so it is that function."""
+    """Importing a submodule puts this package where the function `nlapi.tools` stands, so it is that function."""
 
     def __call__(self, spec: Spec) -> tuple[Tool, ...]:
         from nlapi.tools.compile import tools

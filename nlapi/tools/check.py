@@ -89,7 +89,9 @@ def _told(error: Any) -> tuple[str, str]:
     hint = ""
     if error.validator == "enum" and isinstance(error.instance, str):
         choices = [str(choice) for choice in error.validator_value]
-        near = difflib.get_close_matches(error.instance.upper(), [choice.upper() for choice in choices], n=1, cutoff=0.5)
+        near = difflib.get_close_matches(
+            error.instance.upper(), [choice.upper() for choice in choices], n=1, cutoff=0.5
+        )
         hint = next((f"did you mean {c!r}?" for c in choices if near and c.upper() == near[0]), "")
         hint = hint or f"one of {', '.join(choices[:12])}"
         message = f"{error.instance!r} is not one of its choices"[:MAX_SHOWN]

@@ -13,20 +13,22 @@ from functools import lru_cache
 from nlapi.openapi.spec import Operation
 from nlapi.tools.words import METHODS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
 
-WEIGHTS = {"id": 3.0, "path": 2.0, "summary": 2.2, "tags": 1.0, "description": 0.8, "extra": 0.7}
+WEIGHTS = {"id": 3.0, "path": 2.0, "path parameters": 1.0, "summary": 2.2, "tags": 1.0, "description": 0.8, "extra": 0.7}
 """What a word is worth by where it stands; `extra` is whatever the caller adds, such as parameter names."""
 
 _K1 = 1.2
 _LONGEST = 400
 """Characters of a description that are read: what comes later is rarely about what the operation does."""
 _SYNONYMS = 0.35
-_METHOD = 1.2
+_METHOD = 1.4
 _VERB = 0.8
-_AGAINST = 1.2
-_STRANGE = 0.9
+_AGAINST = 1.4
+_STRANGE = 2.5
+_HEAD = 1.5
 _SHAPE = 0.6
 _COVERED = 2.2
 _MENTIONED = 1.8
+_QUALIFIED = re.compile(r"(?<=[a-z])(?:By|For)(?=[A-Z])|[-_/](?:by|for)[-_]")
 _BRACED = re.compile(r"\{[^}]*\}")
 _VERSION = re.compile(r"v\d+(\.\d+)*|api|rest")
 
@@ -39,12 +41,14 @@ class Shape:
     """stem of the last literal word of the path: campaign"""
     named: frozenset[str]
     """stems of the words of the id and the literal path, without verbs"""
-    entities: frozenset[str]
+    entities: tuple[str, ...]
     """stems of the words of the last literal segment of the path"""
     inner: frozenset[str]
     """stems of the literal words of the path before its last segment"""
     verbs: frozenset[str]
     """stems of the verbs of the id"""
+    nouns: frozenset[str]
+    """stems of the literal words of the path that look like verbs and are none there: ad sets, orders"""
     one: bool
     """the path ends in a parameter"""
     plural: bool
@@ -59,11 +63,13 @@ class Index:
     def __init__(self, operations: Iterable[Operation], extra: Callable[[Operation], str] | None = None) -> None:
         self.operations: tuple[Operation, ...] = tuple(operations)
         self._shapes = [_shape(operation) for operation in self.operations]
+        self._things = frozenset(word for shape in self._shapes for word in shape.entities)
+        self._nouns = frozenset(noun for shape in self._shapes for noun in shape.nouns)
         honest = any(operation.method in METHODS[Intent.READ] for operation in self.operations)
         self._intents = [_meant(*pair, honest) for pair in zip(self.operations, self._shapes, strict=True)]
         texts = [_fields(operation, extra) for operation in self.operations]
         self._postings = _weigh(texts)
-        self._inner = [tuple((word, self.weight(word)) for word in shape.inner) for shape in self._shapes]
+        self._inner = _rarity(self._shapes)
 
     def __len__(self) -> int:
         return len(self.operations)
@@ -86,21 +92,39 @@ class Index:
         scores = self._bm25(terms)
         if not scores:
             return []
-        asked = intents(map(stem, words[:40]))
+        stemmed = [stem(word) for word in words[:40]]
+        asked = intents(word for at, word in enumerate(stemmed) if at == 0 or word not in self._nouns)
         plain = {stem(word) for word in words}
         many = {stem(word) for word in words if singular(word) != word}
         few = heapq.nlargest(max(4 * k, 40), scores, key=scores.__getitem__)
-        ranked = [(scores[doc] + self._evidence(doc, asked, plain, many), doc) for doc in few]
+        ordered = [stem(word) for word in words]
+        heads = self._heads(few, ordered) if any(word in VERBS for word in ordered[:3]) else {}
+        ranked = [(scores[doc] + heads.get(doc, 0.0) + self._evidence(doc, asked, plain, many), doc) for doc in few]
         ranked.sort(key=lambda pair: (-pair[0], pair[1]))
         return [(self.operations[doc], score) for score, doc in ranked[:k]]
 
     def _bm25(self, terms: Sequence[str]) -> dict[int, float]:
         scores: dict[int, float] = defaultdict(float)
         for term, count in Counter(terms).items():
-            share = min(count, 2) ** 0.5 * (_SYNONYMS if term in VERBS else 1.0)
+            share = min(count, 2) ** 0.5 * (_SYNONYMS if term in VERBS and term not in self._nouns else 1.0)
             for doc, weight in self._postings.get(term, ()):
                 scores[doc] += share * weight
         return scores
+
+    def _heads(self, docs: Iterable[int], words: Sequence[str]) -> dict[int, float]:
+        """A bonus for the operations about the thing that the sentence names first: [ads] of the campaign."""
+        first: dict[int, tuple[int, int]] = {}
+        for doc in docs:
+            phrase = self._shapes[doc].entities
+            at = _position(phrase, words)
+            if at is not None:
+                first[doc] = (at, -len(phrase))
+        best = min(first.values(), default=None)
+        return {doc: _HEAD for doc, place in first.items() if place == best}
+
+    def names(self, word: str) -> bool:
+        """Is the stem `word` part of what some operation is about (the last literal segment of its path)?"""
+        return word in self._things
 
     def _evidence(self, doc: int, asked: dict[Intent, float], plain: set[str], many: set[str]) -> float:
         """What method and path add to the words."""
@@ -111,11 +135,11 @@ class Index:
             total += _METHOD * good - _AGAINST * (1.0 - good)
         if shape.verbs & plain:
             total += _VERB
-        total -= _STRANGE * min(1.5, sum(weight for word, weight in self._inner[doc] if word not in plain))
+        total -= _STRANGE * max((weight for word, weight in self._inner[doc] if word not in plain), default=0.0)
         if shape.named:
             total += _MENTIONED * len(shape.named & plain) / len(shape.named)
         if shape.entities:
-            covered = len(shape.entities & plain) / len(shape.entities)
+            covered = sum(word in plain for word in shape.entities) / len(shape.entities)
             total += _COVERED * covered
             if covered == 1.0 and operation.method == "GET":
                 total += _SHAPE if (shape.entity in many) is not shape.one else -_SHAPE
@@ -125,7 +149,8 @@ class Index:
 def _fields(operation: Operation, extra: Callable[[Operation], str] | None) -> list[tuple[float, list[str]]]:
     fields = [
         (WEIGHTS["id"], operation.id),
-        (WEIGHTS["path"], operation.path),
+        (WEIGHTS["path"], _BRACED.sub("", operation.path)),
+        (WEIGHTS["path parameters"], " ".join(_BRACED.findall(operation.path))),
         (WEIGHTS["summary"], operation.summary),
         (WEIGHTS["tags"], " ".join(operation.tags)),
         (WEIGHTS["description"], operation.description[:_LONGEST]),
@@ -165,6 +190,27 @@ def _weigh(documents: Sequence[list[tuple[float, list[str]]]]) -> dict[str, list
     return dict(postings)
 
 
+def _rarity(shapes: Sequence[Shape]) -> list[tuple[tuple[str, float], ...]]:
+    """For each operation the inner words of its path, and how much each sets it apart from the others (0 to 1)."""
+    have = Counter(word for shape in shapes for word in shape.inner)
+    apart = {word: (1.0 - count / len(shapes)) ** 2 for word, count in have.items()}
+    return [tuple((word, apart[word]) for word in shape.inner) for shape in shapes]
+
+
+def _position(phrase: Sequence[str], words: Sequence[str]) -> int | None:
+    """Where `phrase` begins in `words`, unless it only owns what comes next (the campaign's ads)."""
+    size = len(phrase)
+    for at in range(len(words) - size + 1 if size else 0):
+        if words[at] == phrase[0] and tuple(words[at : at + size]) == phrase and words[at + size : at + size + 1] != ["s"]:
+            return at
+    return None
+
+
+def _nouns(segment: str) -> list[str]:
+    words = pieces(segment)
+    return [stem(word) for at, word in enumerate(words) if stem(word) in VERBS and (at or singular(word) != word)]
+
+
 def _meant(operation: Operation, shape: Shape, honest: bool) -> frozenset[Intent]:
     """What an operation does: by its method (unless the API is `honest` about none) and by the verbs of its id."""
     found = {VERBS[verb] for verb in shape.verbs}
@@ -179,12 +225,14 @@ def _shape(operation: Operation) -> Shape:
     literal = [segment for segment in literal if segment and not _VERSION.fullmatch(segment)]
     words = pieces(literal[-1]) if literal else []
     entities = [word for at, word in enumerate(map(stem, words)) if word not in VERBS or at]
-    named = {stem(word) for word in pieces(operation.id) if word not in STOPWORDS} | set(entities)
+    said = _QUALIFIED.split(operation.id, maxsplit=1)[0] or operation.id
+    named = {stem(word) for word in pieces(said) if word not in STOPWORDS} | set(entities)
     verbs = {word for word in map(stem, pieces(operation.id)) if word in VERBS and word not in entities}
     return Shape(
         entity=entities[-1] if entities else "",
         named=frozenset(word for word in named if word not in verbs and word != "id"),
-        entities=frozenset(entities),
+        entities=tuple(entities),
+        nouns=frozenset(noun for segment in literal for noun in _nouns(segment)),
         inner=frozenset(stem(word) for segment in literal[:-1] for word in pieces(segment)) - set(entities),
         verbs=frozenset(verbs),
         one=bool(segments) and "{" in segments[-1],

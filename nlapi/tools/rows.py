@@ -9,8 +9,8 @@ from typing import Any
 def rows_of(data: Any) -> list[Any] | None:
     """The list in an answer: the answer itself, or the one list of its envelope; None when there is none.
 
-    An envelope is an object whose other values are about the list (paging, totals): of several lists the longest list of
-    objects counts, and an object with a name or an id of its own is a thing, not an envelope.
+    An envelope is an object whose other values are about the list (paging, totals): of several lists the longest list
+    of objects counts, and an object with a name or an id of its own is a thing, not an envelope.
     """
     if isinstance(data, list):
         return data

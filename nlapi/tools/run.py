@@ -47,7 +47,7 @@ def place(tool: Tool, arguments: Mapping[str, Any]) -> Values:
 def prepare(call: Call, target: Target) -> Prepared:
     """Check the arguments, put them in their places, build the request. Pure; nothing is sent.
 
-    ArgumentError when an argument breaks its schema or can never be sent, UsageError when there is no server to send to.
+    ArgumentError when an argument breaks its schema or can never be sent, UsageError when there is no server for it.
     """
     operation = call.tool.operation
     check(call.tool, call.arguments)
@@ -74,7 +74,7 @@ async def perform(prepared: Prepared, target: Target, *, limits: Limits | None =
 
 
 async def run(call: Call, target: Target, consent: Consent, *, limits: Limits | None = None) -> Result:
-    """The whole way for one call; `consent` is asked before anything but a READ is sent. ConsentError when it says no."""
+    """The whole way for one call; `consent` is asked before anything but a READ is sent: ConsentError when it says no."""
     prepared = prepare(call, target)
     if prepared.effect is not Effect.READ and not await consent(prepared):
         raise ConsentError(

@@ -100,8 +100,8 @@ def test_aliases_and_merge_keys_are_followed_and_no_duplicates() -> None:
 
 
 def test_of_several_merged_maps_the_first_one_wins() -> None:
-    lines = ("x-a: &a {k: 1, l: 1}", "x-b: &b {k: 2, m: 2}", "x-c: {<<: [*a, *b], l: 3}")
-    assert with_extra(*lines).tree["x-c"] == {"k": 1, "l": 3, "m": 2}
+    lines = ("x-a: &a {name: 1, kind: 1}", "x-b: &b {name: 2, more: 2}", "x-c: {<<: [*a, *b], kind: 3}")
+    assert with_extra(*lines).tree["x-c"] == {"name": 1, "kind": 3, "more": 2}
 
 
 def test_values_that_json_cannot_hold_become_text() -> None:
@@ -127,6 +127,11 @@ def test_a_bomb_of_merge_keys_stays_as_small_as_its_keys() -> None:
     assert len(with_extra(*merge_bomb()).tree["x-11"]) == 12
 
 
+def test_a_chain_of_merge_keys_that_grows_too_large_is_refused() -> None:
+    lines = ["x-0: &a0 {k: v}", *(f"x-{n}: &a{n} {{<<: *a{n - 1}, k{n}: v}}" for n in range(1, 2000))]
+    assert "merge keys" in refusal(YAML + "\n".join(lines))
+
+
 def test_a_map_that_holds_itself_is_refused() -> None:
     refusal(YAML + "x-self: &self\n  inner: *self\n")
     refusal(YAML + "x-self: &self [*self]\n")
@@ -145,7 +150,7 @@ def test_a_tag_that_would_build_something_is_refused_with_its_line(tagged: str) 
     [
         (YAML + "x-cut: {a: [1, 2", "line 1"),
         (YAML + 'x-cut: "no end', "line 1"),
-        (YAML + "  bad: indent\n", "line 10"),
+        (YAML + "   bad: indent\n", "line 10"),
         (YAML + "\tx-tab: 1\n", "line 10"),
         ('{\n"openapi": "3.1.0",\n"info": {"title', "line 3"),
         ('{\n"openapi": "3.1.0",\n"paths": {', "line 3"),

@@ -1,0 +1,81 @@
+"""What an action does to a thing's status: `publish` makes it PUBLISHED or ACTIVE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nlapi.sandbox.schemas import Schemas
+from nlapi.sandbox.words import plain, words
+
+OUTCOMES = {
+    "publish": ("published", "live", "active"),
+    "activate": ("active", "enabled"),
+    "enable": ("enabled", "active"),
+    "disable": ("disabled", "inactive"),
+    "deactivate": ("inactive", "disabled"),
+    "resume": ("active", "running", "enabled"),
+    "unpause": ("active", "running", "enabled"),
+    "start": ("started", "running", "active", "inprogress"),
+    "launch": ("running", "live", "active"),
+    "stop": ("stopped", "inactive", "paused"),
+    "finish": ("finished", "completed", "done"),
+    "restore": ("active", "restored"),
+    "unarchive": ("active",),
+    "reopen": ("open", "opened", "active"),
+    "submit": ("submitted", "pending", "inreview"),
+    "pay": ("paid",),
+    "send": ("sent",),
+    "ship": ("shipped",),
+    "refund": ("refunded",),
+    "delete": ("deleted",),
+}
+FRESH = ("draft", "pending", "created", "new", "queued", "open", "active", "enabled")
+"""What a thing's status is when it has just been made, the likeliest first."""
+
+LOOKING = frozenset("validate check preview verify test estimate simulate dry lint".split())
+"""Verbs of actions that look at a thing and leave it as it is."""
+
+
+def looks_only(verb: str) -> bool:
+    return bool(words(verb)) and words(verb)[0] in LOOKING
+
+
+def statuses(schema: Any, schemas: Schemas) -> Iterator[tuple[str, list[str]]]:
+    """The properties that say in which state a thing is, with their values."""
+    for name, one in schemas.properties(schema).items():
+        if set(words(name)) & {"status", "state"}:
+            flat = schemas.flat(one)
+            values = [value for value in flat.get("enum") or () if isinstance(value, str)]
+            if values:
+                yield name, values
+
+
+def after(verb: str, schema: Any, schemas: Schemas) -> dict[str, str]:
+    """The statuses of a thing after an action, where one of their values is obvious."""
+    stem = words(verb)[0] if words(verb) else ""
+    found = {}
+    for name, values in statuses(schema, schemas):
+        value = _outcome(stem, values)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _outcome(verb: str, values: list[str]) -> str | None:
+    if len(verb) < 3:
+        return None
+    stem = verb[:-1] if verb.endswith(("e", "y")) else verb
+    by_word = {plain(value): value for value in values}
+    same = [value for word, value in by_word.items() if word.startswith(stem) and len(word) <= len(verb) + 4]
+    named = [by_word[word] for word in OUTCOMES.get(verb, ()) if word in by_word]
+    return next(iter((*same, *named)), None)
+
+
+def fresh(name: str, schema: Mapping[str, Any]) -> Any:
+    """The status of a thing that has just been made: the default, the likeliest value, or the first."""
+    if "default" in schema:
+        return schema["default"]
+    values = [value for value in schema.get("enum") or () if isinstance(value, str)]
+    by_word = {plain(value): value for value in values}
+    return next((by_word[word] for word in FRESH if word in by_word), values[0] if values else None)

@@ -1,0 +1,209 @@
+"""Credentials: which alternative is used, what it adds, and where it may go."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nlapi
+from nlapi.client.auth import authorize, redact, same_api
+from nlapi.client.message import Request
+from nlapi.errors import CredentialError
+from nlapi.openapi.spec import Operation
+
+SCHEMES = {
+    "headerKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "queryKey": {"type": "apiKey", "in": "query", "name": "api key"},
+    "cookieKey": {"type": "apiKey", "in": "cookie", "name": "sid"},
+    "bearerAuth": {"type": "http", "scheme": "Bearer"},
+    "basicAuth": {"type": "http", "scheme": "basic"},
+    "hoba": {"type": "http", "scheme": "hoba"},
+    "oauth": {"type": "oauth2", "flows": {}},
+    "oidc": {"type": "openIdConnect", "openIdConnectUrl": "https://x.test/"},
+    "mtls": {"type": "mutualTLS"},
+}
+
+Make = Callable[..., Operation]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """An operation with this `security`, of an API at https://api.test."""
+
+    def make(*security: dict[str, list[str]], **operation: Any) -> Operation:
+        file = tmp_path / "api.json"
+        document = {
+            "openapi": "3.1.0",
+            "info": {"title": "T", "version": "1"},
+            "servers": [
+                {"url": "https://api.test/v1"},
+                {"url": "https://{region}.api.test", "variables": {"region": {"default": "eu"}}},
+            ],
+            "components": {"securitySchemes": SCHEMES},
+            "paths": {"/a": {"get": {"operationId": "getA", "security": list(security), **operation}}},
+        }
+        file.write_text(json.dumps(document))
+        return nlapi.load(file).operation("getA")
+
+    return make
+
+
+def request(url: str = "https://api.test/v1/a", *headers: tuple[str, str]) -> Request:
+    return Request(method="GET", url=url, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "credential", "header"),
+    [
+        ("headerKey", "k1", ("X-API-Key", "k1")),
+        ("cookieKey", "k1", ("Cookie", "sid=k1")),
+        ("bearerAuth", "tok", ("Authorization", "Bearer tok")),
+        ("bearerAuth", "Bearer tok", ("Authorization", "Bearer tok")),
+        ("bearerAuth", "bearer  tok ", ("Authorization", "Bearer tok")),
+        ("oauth", "tok", ("Authorization", "Bearer tok")),
+        ("oidc", "tok", ("Authorization", "Bearer tok")),
+        ("hoba", "tok", ("Authorization", "Hoba tok")),
+        ("basicAuth", "zoë:p:w", ("Authorization", "Basic " + b64encode("zoë:p:w".encode()).decode())),
+        ("basicAuth", "Basic dTpw", ("Authorization", "Basic dTpw")),
+        ("basicAuth", "key:", ("Authorization", "Basic a2V5Og==")),
+    ],
+)
+def test_each_kind_of_scheme_adds_its_header(make: Make, scheme: str, credential: str, header: tuple[str, str]) -> None:
+    authorized = authorize(request(), make({scheme: []}), {scheme: credential})
+    assert authorized.request.headers == (header,)
+    assert authorized.schemes == (scheme,)
+
+
+def test_a_key_in_the_query_is_encoded_and_takes_the_place_of_one_that_was_there(make: Make) -> None:
+    before = request("https://api.test/v1/a?x=a%2Cb&api+key=old&y=[1]")
+    authorized = authorize(before, make({"queryKey": []}), {"queryKey": "a&b=c/d é"})
+    assert authorized.request.url == "https://api.test/v1/a?x=a%2Cb&y=[1]&api%20key=a%26b%3Dc%2Fd%20%C3%A9"
+
+
+def test_a_key_in_a_cookie_joins_the_cookies_of_the_request(make: Make) -> None:
+    before = request("https://api.test/a", ("Cookie", "theme=dark; sid=old"), ("X", "1"))
+    authorized = authorize(before, make({"cookieKey": []}), {"cookieKey": "new"})
+    assert authorized.request.headers == (("X", "1"), ("Cookie", "theme=dark; sid=new"))
+
+
+def test_a_credential_replaces_a_header_of_the_same_name(make: Make) -> None:
+    before = request("https://api.test/a", ("authorization", "made up"))
+    assert authorize(before, make({"bearerAuth": []}), {"bearerAuth": "t"}).request.headers == (
+        ("Authorization", "Bearer t"),
+    )
+
+
+def test_the_first_alternative_with_every_credential_is_used(make: Make) -> None:
+    operation = make({"headerKey": [], "oauth": ["read"]}, {"queryKey": []}, {"bearerAuth": []})
+    credentials = {"bearerAuth": "b", "headerKey": "h"}
+    assert authorize(request(), operation, credentials).schemes == ("bearerAuth",)
+    both = authorize(request(), operation, {**credentials, "oauth": "o"})
+    assert both.schemes == ("headerKey", "oauth")
+    assert both.request.headers == (("X-API-Key", "h"), ("Authorization", "Bearer o"))
+
+
+def test_no_credential_is_fine_where_anonymous_is_allowed_but_one_that_is_there_is_used(make: Make) -> None:
+    operation = make({}, {"bearerAuth": []})
+    assert authorize(request(), operation, {}).request == request()
+    assert authorize(request(), operation, {"bearerAuth": "b"}).schemes == ("bearerAuth",)
+
+
+def test_an_operation_without_security_gets_nothing(make: Make) -> None:
+    authorized = authorize(request(), make(), {"bearerAuth": "b"})
+    assert (authorized.request, authorized.secrets) == (request(), ())
+
+
+def test_a_missing_credential_names_the_ways_in(make: Make) -> None:
+    with pytest.raises(CredentialError) as caught:
+        authorize(request(), make({"headerKey": [], "oauth": []}, {"bearerAuth": []}), {"headerKey": "h"})
+    assert caught.value.message == "getA needs a credential: headerKey and oauth or bearerAuth"
+    assert "--auth bearerAuth=env:NAME" in caught.value.hint
+
+
+def test_a_scheme_that_is_not_there_is_named_with_those_that_are(make: Make) -> None:
+    with pytest.raises(CredentialError, match="no security scheme 'bearer'") as caught:
+        authorize(request(), make(), {"bearer": "SECRET"})
+    assert "bearerAuth" in caught.value.hint
+    assert "SECRET" not in str(caught.value)
+
+
+def test_mutual_tls_is_not_supported_but_another_way_in_is_taken(make: Make) -> None:
+    with pytest.raises(CredentialError, match="mutual TLS"):
+        authorize(request(), make({"mtls": []}), {"mtls": "x"})
+    assert authorize(request(), make({"mtls": []}, {"oauth": []}), {"mtls": "x", "oauth": "t"}).schemes == ("oauth",)
+
+
+@pytest.mark.parametrize("bad", ["SECRET\r\nX-Evil: 1", "SECRET\n", "SEC\0RET", "SECRET\x1b[0m", "SECRET\ud800"])
+@pytest.mark.parametrize("scheme", ["headerKey", "queryKey", "cookieKey", "bearerAuth", "basicAuth"])
+def test_a_credential_with_a_line_break_is_refused_without_showing_it(make: Make, scheme: str, bad: str) -> None:
+    with pytest.raises(CredentialError, match="control character") as caught:
+        authorize(request(), make({scheme: []}), {scheme: bad})
+    assert "SEC" not in str(caught.value)
+
+
+def test_other_bad_credentials_are_refused(make: Make) -> None:
+    for scheme, bad in (("bearerAuth", "  "), ("basicAuth", "SECRET"), ("cookieKey", "SECRET; admin=1")):
+        with pytest.raises(CredentialError) as caught:
+            authorize(request(), make({scheme: []}), {scheme: bad})
+        assert "SECRET" not in str(caught.value)
+
+
+def test_two_credentials_for_one_header_are_refused(make: Make) -> None:
+    with pytest.raises(CredentialError, match="same place"):
+        authorize(request(), make({"bearerAuth": [], "basicAuth": []}), {"bearerAuth": "a", "basicAuth": "a:b"})
+
+
+def test_credentials_go_to_the_apis_own_origins_only(make: Make) -> None:
+    operation, credentials = make({"bearerAuth": []}), {"bearerAuth": "t"}
+    for url in ("https://api.test/x", "https://API.test:443/", "https://eu.api.test/a"):
+        assert authorize(request(url), operation, credentials).secrets
+    for url in ("https://evil.test/a", "http://api.test/a", "https://api.test:8443/", "https://us.api.test/"):
+        with pytest.raises(CredentialError, match="not one of the API's own servers") as caught:
+            authorize(request(url), operation, credentials)
+        assert "--base-url" in caught.value.hint
+
+
+def test_a_server_that_only_the_operation_names_gets_none_unless_the_user_names_it(make: Make) -> None:
+    operation = make({"bearerAuth": []}, servers=[{"url": "https://evil.test"}])
+    there = nlapi.build(operation.spec, "getA", {})
+    assert there.url == "https://evil.test/a"
+    with pytest.raises(CredentialError, match=r"evil\.test"):
+        authorize(there, operation, {"bearerAuth": "t"})
+    assert authorize(there, operation, {"bearerAuth": "t"}, base_url="https://evil.test").secrets
+
+
+def test_elsewhere_an_operation_that_may_be_anonymous_goes_without(make: Make) -> None:
+    away = request("https://evil.test/a")
+    assert authorize(away, make({"bearerAuth": []}, {}), {"bearerAuth": "t"}).request == away
+
+
+def test_same_api_is_false_for_what_is_no_url(make: Make) -> None:
+    assert not same_api(make(), "/relative", base_url="also relative")
+
+
+def test_nothing_prints_a_secret(make: Make) -> None:
+    authorized = authorize(request(), make({"basicAuth": []}), {"basicAuth": "user:hunter22"})
+    assert "hunter22" not in repr(authorized)
+    assert b64encode(b"user:hunter22").decode() not in repr(authorized)
+    assert {"user:hunter22", "hunter22"} <= set(authorized.secrets)
+
+
+@given(st.text(min_size=4, max_size=30), st.text(max_size=20), st.text(max_size=20))
+def test_redact_leaves_no_form_of_a_secret(secret: str, before: str, after: str) -> None:
+    from urllib.parse import quote
+
+    raw = secret.encode("utf-8", "replace")
+    for form in (secret, quote(raw, safe=""), b64encode(raw).decode(), json.dumps(secret)[1:-1]):
+        assert form not in redact(f"{before}{form}{after}", [secret, ""]).replace("***", "")[len(before) :]
+
+
+def test_redact_leaves_the_rest_alone() -> None:
+    assert redact("key=a%2Fb&page=1 a/b YS9i a\\/b", ["a/b"]) == "key=***&page=1 *** *** ***"
+    assert redact("text", []) == "text"
