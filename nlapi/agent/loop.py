@@ -14,7 +14,7 @@ from nlapi.client.limits import Limits
 from nlapi.errors import ArgumentError, ConsentError, OutcomeUnknownError, PlannerError, SendError, UsageError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step
-from nlapi.tools.run import Prepared, Target, perform, prepare
+from nlapi.tools.run import Prepared, Target, perform, permit, prepare
 from nlapi.tools.tool import Call
 
 Targets = Mapping[Spec, Target] | Callable[[Call], Target]
@@ -141,7 +141,10 @@ def _prepare(call: Call, done: list[Step], terms: _Terms) -> Prepared | Step:
     if any(_failed_change(step) for step in done):
         return Step(call=call, outcome=Outcome.FAILED, message="not run, as a change before it in the plan failed")
     try:
-        return prepare(call, terms.target(call))
+        prepared = prepare(call, terms.target(call))
+        if not terms.dry_run:
+            permit(prepared, terms.target(call))
+        return prepared
     except ArgumentError as error:
         return Step(call=call, outcome=Outcome.FAILED, message=str(error))
 

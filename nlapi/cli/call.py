@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from nlapi.tools.tool import Tool
 
 EPILOG = """nlapi call ads listCampaigns status=ACTIVE limit=5 ·
-nlapi call ads createCampaign --args @campaign.json --yes · name:=JSON gives JSON, name=@file a file where the operation takes one"""
+nlapi call ads createCampaign --args @campaign.json --yes ·
+name:=JSON gives JSON, name=@file a file where the operation takes one"""
 
 
 def register(app: typer.Typer) -> None:

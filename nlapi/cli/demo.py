@@ -45,7 +45,7 @@ def demo() -> None:
     with running(spec) as server:
         show.note(f"A sandbox of it runs on {server.url}, on this machine only.")
         code = asyncio.run(_ask_all(spec, Target(spec=spec, base_url=server.url, credentials={"bearer": "demo-token"})))
-    show.note("The sandbox is stopped. Next: nlapi ask \"...\" -a YOUR-OPENAPI-FILE --dry-run")
+    show.note('The sandbox is stopped. Next: nlapi ask "..." -a YOUR-OPENAPI-FILE --dry-run')
     if code:
         raise typer.Exit(code)
 

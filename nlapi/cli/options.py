@@ -25,8 +25,27 @@ class Listing(StrEnum):
     TABLE = "table"
 
 
+class Telling(StrEnum):
+    """How a conversation is told: for a person, or as one JSON object a line."""
+
+    TEXT = "text"
+    NDJSON = "ndjson"
+
+
+class PlannerName(StrEnum):
+    AUTO = "auto"
+    CLAUDE = "claude"
+    OFFLINE = "offline"
+
+
+FLAG = ""
+"""The metavar of an option without a value: `--yes` reads better than `--yes <bool>`."""
+
 Source = Annotated[
-    str, typer.Argument(help="A path, a URL, - for stdin, a registered API, or a bundled name such as ads.")
+    str,
+    typer.Argument(
+        metavar="SOURCE", help="A path, a URL, - for stdin, a registered API, or a bundled name such as ads."
+    ),
 ]
 BaseUrl = Annotated[
     str | None, typer.Option("--base-url", metavar="URL", help="Where the API runs, if not where its description says.")
@@ -35,11 +54,30 @@ Auth = Annotated[
     list[str] | None,
     typer.Option("--auth", metavar="SCHEME=VALUE", help="A credential; SCHEME=env:NAME reads it from the environment."),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Consent to changes in advance.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the request; send nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", metavar=FLAG, help="Consent to changes in advance.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", metavar=FLAG, help="Show the request; send nothing.")]
 Deadline = Annotated[
-    float | None, typer.Option("--timeout", metavar="SECONDS", help="The longest that one exchange may take.")
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", min=0.1, help="The longest that one exchange may take: 30 if not."),
 ]
+ListOutput = Annotated[Listing | None, typer.Option("-o", "--output", help="table on a terminal, else json.")]
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Option("-a", "--api", metavar="SOURCE", help="The API to ask; several are given with an -a each."),
+]
+Planner = Annotated[
+    PlannerName, typer.Option("--planner", help="auto is claude when ANTHROPIC_API_KEY is set, else offline.")
+]
+Model = Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="The Claude model to plan with.")]
+Known = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for the argument of that name.")
+]
+Across = Annotated[
+    bool, typer.Option("--across", metavar=FLAG, help="Consent also to passing data of one API to another.")
+]
+NoLog = Annotated[bool, typer.Option("--no-log", metavar=FLAG, help="Keep no transcript.")]
+Told = Annotated[Telling | None, typer.Option("-o", "--output", help="text on a terminal, else ndjson.")]
 
 
 def is_terminal() -> bool:

@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote_plus
 
-from nlapi.client.address import origin, parse
 from nlapi.client.message import Request
 from nlapi.client.redact import redact
 from nlapi.errors import CredentialError
+from nlapi.openapi.address import origin, parse
 from nlapi.openapi.spec import Operation, Requirement, SecurityScheme
 
 __all__ = ["Addition", "Authorized", "addition", "alternative", "authorize", "redact", "same_api"]

@@ -13,13 +13,13 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus, urljoin
 
-from nlapi.client import address
 from nlapi.client.clean import clean
 from nlapi.client.decode import BodyError, Decoder
 from nlapi.client.limits import Limits
 from nlapi.client.message import Request, Result
 from nlapi.client.redact import redact, redact_body
 from nlapi.errors import OutcomeUnknownError, SendError, UsageError
+from nlapi.openapi import address
 
 if TYPE_CHECKING:
     from nlapi.client.wire import Answer, BrokenError, Client, Progress
@@ -175,7 +175,7 @@ class _Sending:
         site = address.parse(request.url).site
         return SendError(
             redact(f"cannot connect to {site}: {error.reason}", self.secrets),
-            hint="is it running and reachable from here? --base-url URL sends to another place",
+            hint=error.hint or "is it running and reachable from here? --base-url URL sends to another place",
         )
 
     def _failed(self, reason: str, request: Request) -> SendError:

@@ -19,10 +19,10 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpcore2
 
-from nlapi.client.address import Address, is_public
 from nlapi.client.message import Request
 from nlapi.client.stream import Backend, Stream
 from nlapi.errors import SendError, UsageError
+from nlapi.openapi.address import Address, is_public
 from nlapi.version import __version__
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -36,12 +36,13 @@ _FRAMING = frozenset({"transfer-encoding", "connection", "keep-alive", "proxy-co
 
 
 class BrokenError(Exception):
-    """No complete answer came. `reason` is for a person; `again`: another try may go better."""
+    """No complete answer came. `reason` and `hint` are for a person; `again`: another try may go better."""
 
-    def __init__(self, reason: str, *, again: bool = True) -> None:
+    def __init__(self, reason: str, *, again: bool = True, hint: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.again = again
+        self.hint = hint
 
 
 @dataclass(slots=True)
@@ -233,7 +234,10 @@ def _explain(error: Exception) -> BrokenError:
         if isinstance(cause, socket.gaierror):
             return BrokenError("the host name is not known")
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return BrokenError(f"its TLS certificate is not trusted ({cause.verify_message})", again=False)
+            reason = f"its TLS certificate is not trusted: {cause.verify_message}"
+            return BrokenError(reason, again=False, hint="SSL_CERT_FILE names the certificates that are trusted")
+        if isinstance(cause, ssl.SSLError):
+            return BrokenError("it does not answer in TLS", hint="is it an http:// address?")
     if isinstance(error, httpcore2.LocalProtocolError):
         return BrokenError(f"HTTP does not allow this request: {error}", again=False)
     if isinstance(error, httpcore2.RemoteProtocolError):

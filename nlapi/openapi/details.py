@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from nlapi.openapi.document import Document
 from nlapi.openapi.issue import Issue, Level
+from nlapi.openapi.refs import lost
 from nlapi.openapi.spec import (
     Body,
     Details,
@@ -20,6 +22,7 @@ from nlapi.openapi.spec import (
     Response,
     Schema,
     Server,
+    Spec,
 )
 from nlapi.openapi.upgrade import upgrade_schema
 
@@ -52,25 +55,34 @@ class _Reader:
         where = f"{self.operation.where}.{where}" if where else self.operation.where
         self.issues.append(Issue(level=level, where=where, message=message, hint=hint))
 
-    def follow(self, node: Any, where: str) -> Mapping[str, Any] | None:
-        """The map that `node` is or leads to; None, with an ERROR, when there is none."""
+    def follow(self, node: Any, where: str, level: Level = Level.ERROR) -> Mapping[str, Any] | None:
+        """The map that `node` is or leads to; None, with an Issue, when there is none. A lost `$ref` is of `level`."""
         seen: set[str] = set()
         while isinstance(node, Mapping) and isinstance(node.get("$ref"), str):
             ref = node["$ref"]
             if ref in seen:
-                self.issue(Level.ERROR, where, f"$ref {ref!r} leads to itself")
+                self.issue(level, where, f"$ref {ref!r} leads to itself")
                 return None
             seen.add(ref)
             try:
                 node = self.document.lookup(ref)
             except LookupError as error:
-                self.issue(Level.ERROR, where, f"$ref cannot be resolved: {error.args[0]}")
+                self.issue(level, where, f"$ref {error.args[0]}")
                 return None
-        return node if isinstance(node, Mapping) else None
+        if not isinstance(node, Mapping):
+            self.issue(Level.WARNING, where, "not a map; left out")
+            return None
+        return node
 
     def schema(self, node: Any) -> Schema:
         upgraded = upgrade_schema(node, self.document.minor)
         return upgraded if isinstance(upgraded, Mapping) else {} if upgraded else {"not": {}}
+
+    def lost(self, schema: Schema, where: str, level: Level = Level.WARNING) -> None:
+        """Tells of the `$ref`s in a schema that lead nowhere; `level` is for one that is all there is of it."""
+        for ref, reason in lost(self.operation.spec, schema).items():
+            alone = ref == schema.get("$ref")
+            self.issue(level if alone else Level.WARNING, where, f"$ref {reason}", "any value is taken there")
 
 
 def load_details(
@@ -136,6 +148,7 @@ def _parameter(reader: _Reader, value: Any, where: str) -> Parameter | None:
         reader.issue(Level.WARNING, where, f"style {style!r} is not for {place}; {styles[0]} is used")
         style = styles[0]
     content_type, schema = _parameter_schema(reader, node)
+    reader.lost(schema, f"{where}.schema")
     explode = node.get("explode")
     return Parameter(
         name=name,
@@ -166,25 +179,23 @@ def _parameter_schema(reader: _Reader, node: Mapping[str, Any]) -> tuple[str | N
 
 
 def _body(reader: _Reader, value: Any) -> Body | None:
-    if value is None:
+    node = reader.follow(value, "requestBody") if value is not None else None
+    if node is None:
         return None
-    node = reader.follow(value, "requestBody")
-    media = tuple(_media(reader, (node or {}).get("content"), "requestBody.content"))
-    if node is None or not media:
+    media = tuple(_media(reader, node.get("content"), "requestBody.content", Level.ERROR))
+    if not media:
+        reader.issue(Level.WARNING, "requestBody", "a body without a media type cannot be sent; left out")
         return None
-    ranked = sorted(media, key=lambda one: _rank(one.content_type))
-    first = ranked[0]
-    top = Media(
-        content_type=first.content_type,
-        schema=_followed_schema(reader, first.schema, "requestBody"),
-        encoding=first.encoding,
-        examples=first.examples,
-    )
-    return Body(
-        required=node.get("required") is True,
-        media=(top, *ranked[1:]),
-        description=_text(node.get("description")),
-    )
+    first, *others = sorted(media, key=lambda one: _rank(one.content_type))
+    reader.lost(first.schema, f"requestBody.content.{first.content_type}.schema", Level.ERROR)
+    top = replace(first, schema=_top(reader.operation.spec, first.schema))
+    description = _text(node.get("description"))
+    return Body(required=node.get("required") is True, media=(top, *others), description=description)
+
+
+def _top(spec: Spec, schema: Schema) -> Schema:
+    followed = spec.follow(schema)
+    return followed if isinstance(followed, Mapping) else {}
 
 
 def _rank(content_type: str) -> int:
@@ -200,18 +211,9 @@ def _rank(content_type: str) -> int:
     return 6 if essence.endswith(("/xml", "+xml")) else 5 if essence == "application/octet-stream" else 4
 
 
-def _followed_schema(reader: _Reader, schema: Schema, where: str) -> Schema:
-    try:
-        followed = reader.operation.spec.follow(schema)
-    except LookupError as error:
-        reader.issue(Level.ERROR, where, f"$ref cannot be resolved: {error.args[0]}")
-        return {}
-    return followed if isinstance(followed, Mapping) else {}
-
-
-def _media(reader: _Reader, content: Any, where: str) -> Iterator[Media]:
+def _media(reader: _Reader, content: Any, where: str, level: Level) -> Iterator[Media]:
     for content_type, value in content.items() if isinstance(content, Mapping) else ():
-        node = reader.follow(value, f"{where}.{content_type}") or {}
+        node = reader.follow(value, f"{where}.{content_type}", level) or {}
         encoding = node.get("encoding")
         yield Media(
             content_type=content_type,
@@ -247,33 +249,23 @@ def _responses(reader: _Reader, value: Any) -> Iterator[Response]:
     for status, one in value.items() if isinstance(value, Mapping) else ():
         if status.startswith("x-"):
             continue
-        node = _soft(reader, one)
+        where = f"responses.{status}"
+        node = reader.follow(one, where, Level.WARNING) or {}
         yield Response(
             status=status,
             description=_text(node.get("description")),
-            media=tuple(_media(reader, node.get("content"), f"responses.{status}.content")),
-            links=tuple(_links(reader, node.get("links"))),
+            media=tuple(_media(reader, node.get("content"), f"{where}.content", Level.WARNING)),
+            links=tuple(_links(reader, node.get("links"), where)),
             headers=node["headers"] if isinstance(node.get("headers"), Mapping) else {},
         )
 
 
-def _soft(reader: _Reader, value: Any) -> Mapping[str, Any]:
-    """What a response or a link is or leads to; a fault in one does not make its operation unusable."""
-    before = len(reader.issues)
-    node = reader.follow(value, "responses")
-    if node is None:
-        message = reader.issues[before].message if len(reader.issues) > before else "a response is not a map"
-        del reader.issues[before:]
-        reader.issue(Level.WARNING, "responses", message)
-    return node or {}
-
-
-def _links(reader: _Reader, value: Any) -> Iterator[Link]:
+def _links(reader: _Reader, value: Any, where: str) -> Iterator[Link]:
     for name, one in value.items() if isinstance(value, Mapping) else ():
-        node = _soft(reader, one)
+        node = reader.follow(one, f"{where}.links.{name}", Level.WARNING) or {}
         target = node.get("operationId") or _target(reader.operation, node.get("operationRef"))
-        if not isinstance(target, str):
-            reader.issue(Level.WARNING, "responses", f"link {name!r} names no operation; left out")
+        if not isinstance(target, str) or not reader.operation.spec.has(target):
+            reader.issue(Level.WARNING, where, f"link {name!r} leads to no operation; left out")
             continue
         parameters = node.get("parameters")
         yield Link(
@@ -306,7 +298,7 @@ def _security(reader: _Reader, node: Mapping[str, Any]) -> tuple[Requirement, ..
         if unknown:
             reader.issue(Level.WARNING, "security", f"security scheme {unknown[0]!r} is not described; left out")
             continue
-        result.append({id: tuple(map(str, scopes or ())) for id, scopes in one.items()})
+        result.append({id: tuple(map(str, scopes)) if isinstance(scopes, list) else () for id, scopes in one.items()})
     return tuple(result) if any(result) else ()
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from nlapi import resources
-from nlapi.errors import FetchError
+from nlapi.errors import FetchError, UsageError
+from nlapi.openapi.address import Address, is_public, parse
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest description that is read; GitHub's is 13 MB."""
@@ -81,14 +81,13 @@ def _too_large(source: str) -> FetchError:
 def _download(url: str) -> Fetched:
     import httpx2
 
-    named_host = _host(url)
+    named = _address(url)
     deadline = time.monotonic() + DEADLINE
     headers = {"accept": "application/json, application/yaml;q=0.9, */*;q=0.5"}
-    local = _is_loopback(named_host)
-    with httpx2.Client(timeout=10.0, headers=headers, trust_env=not local) as client:
+    with httpx2.Client(timeout=10.0, headers=headers, trust_env=not named.is_loopback) as client:
         for _ in range(MAX_REDIRECTS + 1):
-            if _host(url) != named_host:
-                _refuse_private(url)
+            if (address := _address(url)).host != named.host:
+                _refuse_private(address)
             try:
                 with client.stream("GET", url) as response:
                     if response.is_redirect:
@@ -104,14 +103,11 @@ def _download(url: str) -> Fetched:
     raise FetchError(f"{url}: more than {MAX_REDIRECTS} redirects")
 
 
-def _host(url: str) -> str:
+def _address(url: str) -> Address:
     try:
-        host = urlsplit(url).hostname
-    except ValueError:
-        host = None
-    if not host:
-        raise FetchError(f"{url} is not a URL", hint="such as https://example.com/openapi.json")
-    return host
+        return parse(url)
+    except UsageError as error:
+        raise FetchError(error.message, hint="such as https://example.com/openapi.json") from None
 
 
 def _next(url: str, location: str) -> str:
@@ -134,21 +130,13 @@ def _stream(response: Any, url: str, deadline: float) -> bytes:
     return bytes(data)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def _refuse_private(url: str) -> None:
+def _refuse_private(address: Address) -> None:
     """A redirect may not lead from a host that the user named into a network that only this machine can see."""
-    host = _host(url)
     try:
-        addresses = {info[4][0] for info in socket.getaddrinfo(host, None)}
+        found = {str(info[4][0]) for info in socket.getaddrinfo(address.host, address.port)}
     except OSError:
-        raise FetchError(f"{url}: the host {host} is not known") from None
-    if any(not ipaddress.ip_address(str(address).partition("%")[0]).is_global for address in addresses):
+        raise FetchError(f"{address.site}: the host {address.host} is not known") from None
+    if not all(map(is_public, found)):
         raise FetchError(
-            f"redirected to {url}, an address in a private network", hint="name that URL yourself if you trust it"
+            f"redirected to {address.site}, an address in a private network", hint="name that URL if you trust it"
         )

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from nlapi.errors import DescriptionError
-from nlapi.openapi.details import load_details
+from nlapi.openapi.details import TOKEN, load_details
 from nlapi.openapi.document import Document
 from nlapi.openapi.issue import Issue, Level
 from nlapi.openapi.spec import Details, Effect, Operation, SecurityScheme, Server, ServerVariable, Spec
@@ -53,13 +53,13 @@ def servers(node: Any, source: str) -> tuple[Server, ...]:
     """The Servers of a `servers` list; relative URLs are resolved against where the description came from."""
     remote = source.startswith(("http://", "https://"))
     result = []
-    for item in node if isinstance(node, list) else ():
+    for item in _list(node):
         if isinstance(item, Mapping) and isinstance(item.get("url"), str):
             url = urljoin(source, item["url"]) if remote and not _absolute(item["url"]) else item["url"]
             variables = {
                 str(name): ServerVariable(
                     default=_scalar(value.get("default")),
-                    enum=tuple(map(_scalar, value.get("enum") or ())),
+                    enum=tuple(map(_scalar, _list(value.get("enum")))),
                     description=_text(value.get("description")),
                 )
                 for name, value in _map(item.get("variables")).items()
@@ -93,8 +93,11 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
     nodes = _map(_map(document.tree.get("components")).get("securitySchemes"))
     schemes = {}
     for id, value in nodes.items():
-        node = _followed(document, value)
-        if node is None or not isinstance(node.get("type"), str):
+        try:
+            node = _followed(document, value)
+        except LookupError:
+            node = {}
+        if not isinstance(node.get("type"), str):
             where = f"components.securitySchemes.{id}"
             found.append(Issue(level=Level.WARNING, where=where, message="not a security scheme; left out"))
             continue
@@ -117,19 +120,20 @@ def _operations(spec: Spec, document: Document, found: list[Issue]) -> Iterator[
         if path.startswith("x-"):
             continue
         where = f"paths.{path}"
-        item = _followed(document, value)
-        if item is None:
-            found.append(Issue(level=Level.ERROR, where=where, message="the path item cannot be read; left out"))
-            continue
-        if fault := _path_fault(path):
+        fault = _path_fault(path)
+        try:
+            item = _followed(document, value)
+        except LookupError as error:
+            fault = f"the path item cannot be read: {error.args[0]}"
+        if fault:
             found.append(Issue(level=Level.ERROR, where=where, message=fault, hint="its operations were left out"))
             continue
         for method, node in _methods(item):
-            if isinstance(node, Mapping):
+            if isinstance(node, Mapping) and TOKEN.fullmatch(method):
                 yield _operation(spec, document, item, path, method, node, ids, found)
             else:
-                message = "the operation is not a map; left out"
-                found.append(Issue(level=Level.ERROR, where=f"{where}.{method}", message=message))
+                message = "not an operation: a method and a map are wanted; left out"
+                found.append(Issue(level=Level.ERROR, where=f"{where}.{method}"[:200], message=message))
 
 
 def _path_fault(path: str) -> str:
@@ -140,6 +144,8 @@ def _path_fault(path: str) -> str:
         return "a path may not hold a query, a fragment, a backslash or white space"
     if any(segment in (".", "..") for segment in re.sub(r"%2e", ".", path, flags=re.I).split("/")):
         return "a path may not hold dot segments"
+    if re.search(r"[{}]", re.sub(r"\{[^{}]+\}", "", path)):
+        return "a path may hold braces only around the name of a parameter"
     return ""
 
 
@@ -178,7 +184,7 @@ def _operation(
         where=where,
         summary=_text(node.get("summary")) or _text(item.get("summary")),
         description=_text(node.get("description")) or _text(item.get("description")),
-        tags=tuple(tag for tag in node.get("tags") or () if isinstance(tag, str)),
+        tags=tuple(tag for tag in _list(node.get("tags")) if isinstance(tag, str)),
         deprecated=node.get("deprecated") is True,
         extensions=extensions,
         spec=spec,
@@ -217,26 +223,30 @@ def _effect(method: str, extensions: Mapping[str, Any], where: str, found: list[
     return Effect.DESTROY if method == "DELETE" else Effect.WRITE
 
 
-def _followed(document: Document, node: Any) -> Mapping[str, Any] | None:
-    """The map that `node` is or leads to, or None. Keys beside a `$ref` of a path item are kept (3.1.1 §4.8.9)."""
+def _followed(document: Document, node: Any) -> Mapping[str, Any]:
+    """The map that `node` is or leads to; LookupError says why there is none.
+
+    Keys beside a `$ref` of a path item are kept (OpenAPI 3.1.1 §4.8.9).
+    """
     seen: set[str] = set()
     beside: dict[str, Any] = {}
     while isinstance(node, Mapping) and isinstance(node.get("$ref"), str):
         if node["$ref"] in seen:
-            return None
+            raise LookupError(f"{node['$ref']!r} leads to itself")
         seen.add(node["$ref"])
         beside = {**{key: value for key, value in node.items() if key != "$ref"}, **beside}
-        try:
-            node = document.lookup(node["$ref"])
-        except LookupError:
-            return None
+        node = document.lookup(node["$ref"])
     if not isinstance(node, Mapping):
-        return None
+        raise LookupError("it is not a map")
     return {**node, **beside} if beside else node
 
 
 def _map(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:

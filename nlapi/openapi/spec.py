@@ -258,6 +258,10 @@ class Spec:
         every = (*self.found, *(issue for operation in self.operations for issue in operation.issues))
         return tuple(sorted(every, key=lambda issue: order.index(issue.level)))
 
+    def has(self, id: str) -> bool:
+        """Is there an operation called `id`?"""
+        return id in self._by_id
+
     def operation(self, id: str) -> Operation:
         """The operation called `id`, or a UsageError that names the nearest."""
         found = self._by_id.get(id)
@@ -274,7 +278,7 @@ class Spec:
         return self.resolve(ref)
 
     def follow(self, schema: Any) -> Any:
-        """The schema with `$ref`s at its very top followed (siblings of the `$ref` win, as in 2020-12)."""
+        """The schema with `$ref`s at its very top followed, whose siblings win; {} when they lead nowhere."""
         seen = set()
         while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
             ref = schema["$ref"]
@@ -282,6 +286,9 @@ class Spec:
                 return {}
             seen.add(ref)
             siblings = {key: value for key, value in schema.items() if key != "$ref"}
-            target = self.lookup(ref)
+            try:
+                target = self.lookup(ref)
+            except LookupError:
+                return siblings
             schema = {**target, **siblings} if siblings and isinstance(target, Mapping) else target
         return schema

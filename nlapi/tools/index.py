@@ -13,7 +13,15 @@ from functools import lru_cache
 from nlapi.openapi.spec import Operation
 from nlapi.tools.words import METHODS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
 
-WEIGHTS = {"id": 3.0, "path": 2.0, "path parameters": 1.0, "summary": 2.2, "tags": 1.0, "description": 0.8, "extra": 0.7}
+WEIGHTS = {
+    "id": 3.0,
+    "path": 2.0,
+    "path parameters": 1.0,
+    "summary": 2.2,
+    "tags": 1.0,
+    "description": 0.8,
+    "extra": 0.7,
+}
 """What a word is worth by where it stands; `extra` is whatever the caller adds, such as parameter names."""
 
 _K1 = 1.2
@@ -201,7 +209,11 @@ def _position(phrase: Sequence[str], words: Sequence[str]) -> int | None:
     """Where `phrase` begins in `words`, unless it only owns what comes next (the campaign's ads)."""
     size = len(phrase)
     for at in range(len(words) - size + 1 if size else 0):
-        if words[at] == phrase[0] and tuple(words[at : at + size]) == phrase and words[at + size : at + size + 1] != ["s"]:
+        if (
+            words[at] == phrase[0]
+            and tuple(words[at : at + size]) == phrase
+            and words[at + size : at + size + 1] != ["s"]
+        ):
             return at
     return None
 
@@ -213,7 +225,8 @@ def _nouns(segment: str) -> list[str]:
 
 def _meant(operation: Operation, shape: Shape, honest: bool) -> frozenset[Intent]:
     """What an operation does: by its method (unless the API is `honest` about none) and by the verbs of its id."""
-    found = {VERBS[verb] for verb in shape.verbs}
+    first = next((word for word in map(stem, pieces(operation.id)) if word in shape.verbs), None)
+    found = {VERBS[first]} if first is not None else set()
     if honest or not found:
         found |= {intent for intent, methods in METHODS.items() if operation.method in methods}
     return frozenset(found)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nlapi.client.auth import authorize
+from nlapi.client.auth import Authorized, authorize
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
 from nlapi.client.limits import Limits
@@ -64,18 +64,28 @@ def sketch(call: Call, target: Target) -> Request:
     return build(call.tool.operation, place(call.tool, call.arguments), base_url=target.base_url, partial=True)
 
 
+def permit(prepared: Prepared, target: Target) -> Authorized:
+    """The request with its credentials. CredentialError when one is missing, or would go where it does not belong."""
+    operation = prepared.call.tool.operation
+    return authorize(prepared.request, operation, target.credentials, base_url=target.base_url)
+
+
 async def perform(prepared: Prepared, target: Target, *, limits: Limits | None = None) -> Result:
-    """Authorise and send. CredentialError before anything is sent, SendError when no complete answer came."""
+    """Authorise and send. CredentialError before anything is sent, SendError when no complete answer came.
+
+    Only a READ is ever sent again.
+    """
     from nlapi.client.send import send
 
-    operation = prepared.call.tool.operation
-    authorized = authorize(prepared.request, operation, target.credentials, base_url=target.base_url)
-    return await send(authorized.request, limits=limits, secrets=authorized.secrets)
+    ready = permit(prepared, target)
+    repeat = prepared.effect is Effect.READ
+    return await send(ready.request, limits=limits, secrets=ready.secrets, repeat=repeat)
 
 
 async def run(call: Call, target: Target, consent: Consent, *, limits: Limits | None = None) -> Result:
-    """The whole way for one call; `consent` is asked before anything but a READ is sent: ConsentError when it says no."""
+    """The whole way for one call; `consent` is asked before anything but a READ: ConsentError when it says no."""
     prepared = prepare(call, target)
+    permit(prepared, target)
     if prepared.effect is not Effect.READ and not await consent(prepared):
         raise ConsentError(
             f"{call.operation_id} would {prepared.effect} something and needs your consent; nothing was sent",

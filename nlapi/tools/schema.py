@@ -36,7 +36,7 @@ class Pool:
     def portable(self, schema: Any) -> tuple[Any, frozenset[str]]:
         """The stand-alone form of `schema` and the names of the `$defs` it refers to directly.
 
-        LookupError when a `$ref` leads nowhere.
+        Where a `$ref` leads nowhere (an Issue of its operation) any value is taken.
         """
         refs: set[str] = set()
         return self._rewrite(schema, refs), frozenset(refs)
@@ -61,7 +61,7 @@ class Pool:
 
     def _definition(self, ref: str) -> tuple[Any, frozenset[str]]:
         if ref not in self._made:
-            self._made[ref] = self.portable(self.spec.lookup(ref))
+            self._made[ref] = self.portable(self._lookup(ref))
         return self._made[ref]
 
     def _rewrite(self, node: Any, refs: set[str]) -> Any:
@@ -89,17 +89,18 @@ class Pool:
         return result
 
     def _reference(self, node: Mapping[str, Any], refs: set[str]) -> Any:
-        target = self.spec.lookup(node["$ref"])
-        if not isinstance(target, Mapping):
-            return target
         siblings = {key: value for key, value in node.items() if key in ("description", "default", "deprecated")}
-        if len(target) <= MAX_INLINE and not any(
-            isinstance(value, Mapping | list) and key != "enum" for key, value in target.items()
-        ):
+        target = self._lookup(node["$ref"])
+        if _is_small(target):
             return {**self._rewrite(target, refs), **siblings}
         name = self._name(node["$ref"])
         refs.add(name)
         return {"$ref": f"#/$defs/{name}", **siblings}
+
+    def _lookup(self, ref: str) -> Schema:
+        """The schema at the end of a chain of `$ref`s."""
+        target = self.spec.follow({"$ref": ref})
+        return target if isinstance(target, Mapping) else {} if target else {"not": {}}
 
     def _name(self, ref: str) -> str:
         """The name under `$defs` for a `$ref`: its last segment, with a hash when another `$ref` has taken it."""
@@ -117,9 +118,8 @@ class Pool:
         if isinstance(ref, str):
             if ref in seen:
                 return None
-            target = self.spec.lookup(ref)
             siblings = {key: value for key, value in schema.items() if key != "$ref"}
-            return self._merge({**target, **siblings}, seen | {ref}) if isinstance(target, Mapping) else None
+            return self._merge({**self._lookup(ref), **siblings}, seen | {ref})
         merged = {key: value for key, value in schema.items() if key != "allOf"}
         for part in schema.get("allOf", ()):
             flat = self._merge(part, seen) if isinstance(part, Mapping) else None
@@ -128,6 +128,11 @@ class Pool:
                 return None
             merged = joined
         return merged
+
+
+def _is_small(schema: Schema) -> bool:
+    nested = any(isinstance(value, Mapping | list) and key != "enum" for key, value in schema.items())
+    return len(schema) <= MAX_INLINE and not nested
 
 
 def read_only(schema: Any) -> bool:

@@ -33,21 +33,28 @@ METHODS: dict[Intent, tuple[str, ...]] = {
 }
 
 _VERBS: dict[Intent, str] = {
-    Intent.READ: """show list get fetch retrieve view display see read find search look lookup what which who whose where when
-        how give tell check count browse describe return provide obtain know inspect query locate discover need want""",
+    Intent.READ: """
+        show list get fetch retrieve view display see read find search look lookup what which who whose where when how
+        give tell check count browse describe return provide obtain know inspect query locate discover need want
+    """,
     Intent.CREATE: """create add make new post register submit upload invite book order generate build launch insert
         send publish schedule draft open share subscribe reserve buy purchase start""",
-    Intent.UPDATE: """update change rename set edit modify pause resume unpause activate deactivate archive unarchive enable
-        disable adjust increase decrease raise lower replace mark switch turn stop restart patch reactivate move put close reopen merge""",
+    Intent.UPDATE: """
+        update change rename set edit modify pause resume unpause activate deactivate archive unarchive enable disable
+        adjust increase decrease raise lower replace mark switch turn stop restart patch reactivate move put
+        close reopen merge
+    """,
     Intent.DELETE: "delete remove cancel destroy drop erase revoke clear unsubscribe unshare discard purge",
 }
 
 STOPWORDS = frozenset(
-    """a an the of in on at to for from by with and or as is are was were be been being am do does did have has had can could
-    would will shall should may might must i me my mine we us our you your he she it its they them their this that these those
-    there here please also then than so if about into over under up down out off all any some just want need like would know
-    let s d ll m re ve t not no yes hey hi hello thanks thank kindly help give tell show what which who whose where when how
-    many much more most get got getting find using use via per each every both only very too now
+    """
+        a an the of in on at to for from by with and or as is are was were be been being am do does did have has had can
+        could would will shall should may might must i me my mine we us our you your he she it its they them
+        their this that these those there here please also then than so if about into over under up down out off
+        all any some just want need like would know let s d ll m re ve t not no yes hey hi hello thanks thank
+        kindly help give tell show what which who whose where when how many much more most get got getting find
+        using use via per each every both only very too now
     """.split()
 )
 """Words that say nothing of what a sentence is about."""
@@ -89,9 +96,9 @@ def singular(word: str) -> str:
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """What the forms of an English word have in common: creates, created, creating, creation -> creat.
-
-    Light on purpose: it drops plurals, -ing, -ed, -ion, -ly and what those leave behind, and never looks a word up.
+    """
+    What the forms of an English word have in common: creates, created, creating, creation -> creat. Light on
+    purpose: it drops plurals, -ing, -ed, -ion, -ly and what those leave behind, and never looks a word up.
     """
     word = singular(word)
     if len(word) <= 3 or not word.isascii() or not word.isalpha():

@@ -359,6 +359,12 @@ def test_a_refused_connection_names_the_place_and_what_to_do(method: str) -> Non
     assert "secret" not in str(caught.value)
 
 
+def test_a_server_that_does_not_speak_tls_is_named() -> None:
+    with Echo() as server, pytest.raises(SendError, match="does not answer in TLS") as caught:
+        go(server.url.replace("http:", "https:"), "POST")
+    assert caught.value.hint == "is it an http:// address?"
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_read_waits_as_long_as_retry_after_says(status: int) -> None:
     naps = Naps()

@@ -64,11 +64,8 @@ def test_a_nullable_ref_is_the_schema_or_null() -> None:
 
 
 def test_from_3_1_on_a_ref_keeps_the_constraints_beside_it() -> None:
-    node = {
-        "$ref": "#/components/schemas/A",
-        "properties": {"extra": {"type": "string"}},
-        "allOf": [{"type": "object"}],
-    }
+    extra = {"extra": {"type": "string"}}
+    node = {"$ref": "#/components/schemas/A", "properties": extra, "allOf": [{"type": "object"}]}
     assert upgraded(node, 1) == {
         "allOf": [{"$ref": "#/components/schemas/A"}, {"type": "object"}],
         "properties": extra,

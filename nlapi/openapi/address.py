@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -53,10 +54,23 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        address = _ip(self.host)
+        address = ip_address(self.host)
         if address is None:
             return self.host == "localhost" or self.host.endswith(".localhost")
         return address.is_loopback or address.is_unspecified
+
+    @property
+    def is_link_local(self) -> bool:
+        """Does it lead to an address that nothing is served on for others, such as a cloud's metadata?"""
+        address = ip_address(self.host)
+        return address is not None and (address.is_link_local or address.is_multicast or address.is_unspecified)
+
+    @property
+    def is_private(self) -> bool:
+        """Does it name this machine or a network that only it can see? A name that has to be looked up does not."""
+        if ip_address(self.host) is None:
+            return self.is_loopback or self.host.endswith((".local", ".internal"))
+        return not is_public(self.host)
 
 
 def parse(url: str) -> Address:
@@ -86,17 +100,20 @@ def origin(url: str) -> tuple[str, str, int] | None:
 
 def is_public(address: str) -> bool:
     """Is this IP address one of the public Internet?"""
-    ip = _ip(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        ip = ip.ipv4_mapped or ip.sixtofour or ip
+    ip = ip_address(address)
     return ip is not None and ip.is_global and not ip.is_multicast
 
 
-def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is written as, in any form resolvers take (2852039166, 0xA9FEA9FE); None for a name."""
     try:
-        return ipaddress.ip_address(host)
+        ip = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return None
+        try:
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return None
+    return (ip.ipv4_mapped or ip.sixtofour or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
 
 
 def _ascii(host: str) -> str:

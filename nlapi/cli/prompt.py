@@ -1,0 +1,49 @@
+"""Questions to the person at the terminal."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from nlapi.client.clean import clean
+from nlapi.openapi.spec import Effect
+
+
+def line(prompt: str) -> str | None:
+    """What is typed; None at the end of the input (Ctrl-D). Ctrl-C raises KeyboardInterrupt at once."""
+    prompt = clean(prompt)
+    with _interruptible():
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            with suppress(ImportError):
+                import readline  # noqa: F401  gives `input` its editing keys and its history
+            try:
+                return input(prompt)
+            except EOFError:
+                print(file=sys.stderr)
+                return None
+        print(prompt, end="", file=sys.stderr, flush=True)
+        typed = sys.stdin.readline()
+        return typed.rstrip("\n") if typed else None
+
+
+def consents(operation: str, effect: Effect) -> bool:
+    """Does the person agree to a call that has been shown? Anything but a yes is a no."""
+    does = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
+    answer = line(f"{operation} {does[effect]}. Send it? [y/N]: ")
+    return (answer or "").strip().lower() in ("y", "yes")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends the wait for an answer, also inside `asyncio.run`, which would only take note of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
