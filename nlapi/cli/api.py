@@ -7,17 +7,26 @@ from typing import Annotated
 
 import typer
 
-from nlapi.cli import profile, show
-from nlapi.cli.options import Auth, BaseUrl, Listing
-from nlapi.errors import UsageError
+from nlapi.cli import profile, show, table
+from nlapi.cli.options import Auth, BaseUrl, ListOutput
+from nlapi.errors import CredentialError, UsageError
 
-app = typer.Typer(help="Register APIs under short names, with their base URL, credentials and fixed values.")
+app = typer.Typer(
+    help="Register APIs under short names, with their base URL, credentials and fixed values.", no_args_is_help=True
+)
+
+ADD = """A credential is kept as the name of an environment variable, never as itself.
+
+nlapi api add shop https://shop.example/openapi.json --auth bearer=env:SHOP_TOKEN
+nlapi api add spotify openapi.yaml --set ad_account_id=abc"""
 
 
-@app.command(epilog="nlapi api add spotify openapi.yaml --auth bearerAuth=env:TOKEN --set ad_account_id=abc")
+@app.command(epilog=ADD)
 def add(
-    name: Annotated[str, typer.Argument(help="The name to use with -a.")],
-    source: Annotated[str, typer.Argument(help="A path or URL of its description, or a bundled name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name to use from now on, as in -a NAME.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A path or URL of its description, or a bundled name.")
+    ],
     base_url: BaseUrl = None,
     auth: Auth = None,
     known: Annotated[
@@ -25,35 +34,49 @@ def add(
     ] = None,
 ) -> None:
     """Register an API, or replace one."""
+    import nlapi
+    from nlapi.openapi.address import parse
+
     if not name.replace("-", "_").isidentifier():
         raise UsageError(f"{name!r} cannot be a name", hint="use letters, digits, - and _")
-    credentials = profile.pairs(auth, "--auth")
-    literal = [scheme for scheme, value in credentials.items() if not value.startswith("env:")]
-    if literal:
-        raise UsageError(
-            f"the credential for {literal[0]} would be stored in a file", hint=f"name a variable: {literal[0]}=env:NAME"
-        )
-    import nlapi
-
+    if source == "-":
+        raise UsageError("standard input cannot be registered", hint="give a path or a URL")
+    credentials = _references(auth)
+    if base_url is not None:
+        parse(base_url)
     source = str(Path(source).resolve()) if Path(source).is_file() else source
     spec = nlapi.load(source)
+    for scheme in credentials.keys() - spec.security_schemes.keys():
+        names = ", ".join(spec.security_schemes) or "none"
+        raise CredentialError(f"{spec.title} has no security scheme {scheme!r}", hint=f"it has {names}")
     entry = profile.Profile(source=source, base_url=base_url, auth=credentials, known=profile.pairs(known, "--set"))
     profile.write_all({**profile.read_all(), name: entry})
     show.note(f"{name}: {spec.title}, {len(spec.operations)} operations")
 
 
-@app.command("list")
-def list_(output: Annotated[Listing | None, typer.Option("-o", "--output")] = None) -> None:
+def _references(auth: list[str] | None) -> dict[str, str]:
+    """`--auth` as the names of variables; UsageError for a credential itself, which is not shown."""
+    references = profile.pairs(auth, "--auth")
+    for scheme, value in references.items():
+        if not value.startswith("env:"):
+            raise UsageError(
+                f"the credential for {scheme} would be stored in a file", hint=f"name a variable: {scheme}=env:NAME"
+            )
+    return references
+
+
+@app.command("list", epilog="nlapi api list -o json")
+def list_(output: ListOutput = None) -> None:
     """Show the registered APIs."""
     rows = [
         {"name": name, "source": one.source, "base_url": one.base_url, "auth": dict(one.auth), "set": dict(one.known)}
         for name, one in profile.read_all().items()
     ]
-    show.listing(rows, output, ("name", "source", "base_url", "auth", "set"), empty="no API is registered")
+    table.listing(rows, output, ("name", "source", "base_url", "auth", "set"), empty="no API is registered")
 
 
-@app.command()
-def remove(name: Annotated[str, typer.Argument(help="A registered name.")]) -> None:
+@app.command(epilog="nlapi api remove shop")
+def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
     """Forget a registered API."""
     profiles = profile.read_all()
     if name not in profiles:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nlapi.cli import show
-from nlapi.cli.options import Auth, BaseUrl, Deadline, DryRun, Output, Source, Yes, is_interactive, is_terminal
-from nlapi.errors import ArgumentError, UsageError
+from nlapi.cli.options import FLAG, Auth, BaseUrl, Deadline, DryRun, Output, Source, Yes, is_interactive, is_terminal
+from nlapi.errors import ConsentError, NlapiError, UsageError
 
 if TYPE_CHECKING:
     from nlapi.client.message import Result
-    from nlapi.tools.run import Prepared
-    from nlapi.tools.tool import Tool
+    from nlapi.tools.run import Consent, Prepared
 
-EPILOG = """nlapi call ads listCampaigns status=ACTIVE limit=5 ·
-nlapi call ads createCampaign --args @campaign.json --yes ·
-name:=JSON gives JSON, name=@file a file where the operation takes one"""
+Filter = Callable[[Any], list[Any]]
+
+EPILOG = """KEY=VALUE is read as the type that the operation wants; a list takes commas, or the key again.
+KEY:=JSON is taken as it is. KEY=@FILE sends a file, where the operation takes one.
+
+nlapi call ads listCampaigns status=ACTIVE limit=5
+nlapi call ads getCampaign campaign_id=cmp_1 --jq .name
+nlapi call ads createCampaign --args @campaign.json --yes
+nlapi call ads deleteCampaign campaign_id=cmp_1 --dry-run"""
 
 
 def register(app: typer.Typer) -> None:
@@ -30,19 +34,25 @@ def register(app: typer.Typer) -> None:
 
 def call(
     source: Source,
-    operation: Annotated[str, typer.Argument(help="An operationId; `nlapi find` finds one.")],
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Its arguments.")] = None,
+    operation: Annotated[
+        str, typer.Argument(metavar="OPERATION", help="Its operationId; `nlapi find` finds the one you mean.")
+    ],
+    pairs: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="The arguments of the operation.")
+    ] = None,
     args: Annotated[
         str | None, typer.Option("--args", metavar="JSON|@FILE|-", help="Arguments as one JSON object.")
     ] = None,
     base_url: BaseUrl = None,
     auth: Auth = None,
     dry_run: DryRun = False,
-    curl: Annotated[bool, typer.Option("--curl", help="Print the request as a curl line; send nothing.")] = False,
+    curl: Annotated[
+        bool, typer.Option("--curl", metavar=FLAG, help="Print the request as a curl line; send nothing.")
+    ] = False,
     yes: Yes = False,
     output: Annotated[Output | None, typer.Option("-o", "--output", help="table on a terminal, else json.")] = None,
     jq: Annotated[
-        str | None, typer.Option("--jq", metavar="EXPR", help="Print what a jq expression makes of it.")
+        str | None, typer.Option("--jq", metavar="EXPR", help="Print what a jq expression makes of the answer.")
     ] = None,
     timeout: Deadline = None,
 ) -> None:
@@ -50,142 +60,85 @@ def call(
 
     A change asks first. Exits with 3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
     """
-    from nlapi.cli.target import open_target
-    from nlapi.client.message import as_dict
+    from nlapi.cli.arguments import arguments
+    from nlapi.cli.target import limits, open_target
     from nlapi.tools.compile import compile_tool
     from nlapi.tools.run import prepare, run
     from nlapi.tools.tool import Call
 
+    if source == "-" and args == "-":
+        raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
+    chosen = _filter(jq) if jq is not None else None
     target, known = open_target(source, base_url, auth)
     tool = compile_tool(target.spec.operation(operation))
-    values = {**_known(tool, known), **_from_json(args), **_from_pairs(arguments or [], tool)}
-    wanted = Call(tool=tool, arguments=values)
+    wanted = Call(tool=tool, arguments=arguments(tool, known=known, given=args, pairs=pairs or ()))
     if dry_run or curl:
-        prepared = prepare(wanted, target)
-        if curl:
-            show.write(prepared.curl)
-        elif output is Output.TABLE or (output is None and is_terminal()):
-            show.request(prepared.request)
-            show.note(prepared.curl)
-        else:
-            show.write(show.json_text(as_dict(prepared.request)))
+        _show(prepare(wanted, target), output, as_curl=curl)
         return
     result = asyncio.run(run(wanted, target, _consent(yes), limits=limits(timeout)))
-    print_result(result, output, jq)
-    if result.status >= 300:
+    print_result(result, output, chosen)
+    if not result.ok:
         raise typer.Exit(min(result.status // 100, 5))
 
 
-def limits(timeout: float | None) -> Any:
-    """The Limits with the user's deadline in them, if one was given."""
-    from nlapi.client.limits import Limits
+def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
+    from nlapi.client.message import as_dict
 
-    return Limits() if timeout is None else Limits(deadline=timeout)
-
-
-def _known(tool: Tool, known: dict[str, str]) -> dict[str, Any]:
-    from nlapi.tools.coerce import coerce_arguments
-
-    return coerce_arguments({name: value for name, value in known.items() if name in tool.places}, tool)
-
-
-def _from_json(text: str | None) -> dict[str, Any]:
-    if text is None:
-        return {}
-    if text == "-":
-        text = sys.stdin.read()
-    elif text.startswith("@"):
-        text = _read(text[1:]).decode("utf-8", "replace")
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"--args is not JSON: {error}", hint='such as --args \'{"name": "value"}\'') from None
-    if not isinstance(value, dict):
-        raise UsageError("--args is not a JSON object", hint='such as --args \'{"name": "value"}\'')
-    return value
+    if as_curl:
+        show.write(prepared.curl)
+    elif output is Output.TABLE or (output is None and is_terminal()):
+        show.write(show.request(prepared.request))
+        show.note(prepared.curl)
+    else:
+        show.write(show.json_text(as_dict(prepared.request)))
 
 
-def _from_pairs(texts: list[str], tool: Tool) -> dict[str, Any]:
-    """`key=value` (typed by the schema), `key:=JSON` (as it is), `key=@path` (a file, where one is wanted)."""
-    from nlapi.tools.coerce import coerce_arguments
+def _consent(yes: bool) -> Consent:
+    from nlapi.cli import prompt
 
-    values: dict[str, Any] = {}
-    for text in texts:
-        name, mark, value = text.partition("=")
-        if not mark or not name:
-            raise UsageError(f"{text!r} is not KEY=VALUE", hint="such as limit=5")
-        if name.endswith(":"):
-            try:
-                values[name[:-1]] = json.loads(value)
-            except ValueError:
-                raise ArgumentError(f"{name[:-1]}: {value!r} is not JSON", hint="key=value needs no JSON") from None
-        elif value.startswith("@") and _takes_file(tool, name):
-            values[name] = _file(value[1:])
-        else:
-            values.update(coerce_arguments({name: value}, tool))
-    return values
-
-
-def _takes_file(tool: Tool, name: str) -> bool:
-    schema = tool.input_schema["properties"].get(name, {})
-    place = tool.places.get(name, ("body", name))
-    binary = schema.get("format") == "binary" or "contentMediaType" in schema
-    return place[0] == "body" and (binary or place[1] == "")
-
-
-def _file(path: str) -> Any:
-    import mimetypes
-
-    from nlapi.client.message import File
-
-    return File(Path(path).name, _read(path), mimetypes.guess_type(path)[0] or "")
-
-
-def _read(path: str) -> bytes:
-    try:
-        return Path(path).expanduser().read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _consent(yes: bool) -> Any:
     async def consent(prepared: Prepared) -> bool:
-        if yes:
-            return True
-        if not is_interactive():
-            return False
-        show.request(prepared.request, to_stderr=True)
-        return typer.confirm(f"This would {prepared.effect} something. Send it?", err=True)
+        if yes or not is_interactive():
+            return yes
+        show.note(show.request(prepared.request))
+        if not prompt.consents(prepared.call.operation_id, prepared.effect):
+            raise ConsentError(f"you did not agree to {prepared.call.operation_id}; nothing was sent")
+        return True
 
     return consent
 
 
-def print_result(result: Result, output: Output | None, jq: str | None = None) -> None:
-    """The answer on standard output, its status on standard error."""
+def print_result(result: Result, output: Output | None, chosen: Filter | None = None) -> None:
+    """The answer on standard output, its status on standard error. A filter is for answers that are no errors."""
+    from nlapi.cli import table
+
     show.note(f"{result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
     data = result.data
-    chosen = output or (Output.TABLE if is_terminal() else Output.JSON)
-    if jq is not None:
-        _print_jq(data, jq)
-    elif chosen is Output.RAW or (data is None and result.content):
-        _print_raw(result, chosen)
-    elif chosen is Output.TABLE and data is not None:
-        show.answer(data)
-    elif chosen is Output.NDJSON and data is not None:
+    output = output or (Output.TABLE if is_terminal() else Output.JSON)
+    if chosen is not None and result.ok:
+        _print_filtered(result, chosen)
+    elif output is Output.RAW or (data is None and result.content):
+        _print_raw(result)
+    elif not result.content:
+        return
+    elif output is Output.TABLE:
+        table.answer(data)
+    elif output is Output.NDJSON:
         _print_lines(data)
-    elif result.content:
+    else:
         show.write(show.json_text(data))
 
 
-def _print_raw(result: Result, chosen: Output) -> None:
-    from nlapi.client.clean import clean
-
-    if is_terminal():
-        is_text = result.content_type.startswith("text/") or chosen is not Output.RAW
-        show.write(clean(result.text) if is_text else f"{len(result.content)} bytes of {result.content_type}")
+def _print_raw(result: Result) -> None:
+    if not is_terminal():
+        show.write_bytes(result.content)
         return
-    sys.stdout.flush()
-    sys.stdout.buffer.write(result.content)
+    try:
+        result.content.decode()
+    except UnicodeDecodeError:
+        size = f"{len(result.content):,} bytes of {result.content_type or 'an unnamed type'}"
+        show.note(f"{size}, which a terminal cannot show; -o raw > FILE keeps them")
+    else:
+        show.write(result.text)
 
 
 def _print_lines(data: Any) -> None:
@@ -196,12 +149,28 @@ def _print_lines(data: Any) -> None:
         show.write(json.dumps(row, ensure_ascii=False))
 
 
-def _print_jq(data: Any, expression: str) -> None:
+def _filter(expression: str) -> Filter:
+    """What a jq expression does to an answer; one that is wrong is refused before anything is sent."""
     import jq
 
     try:
-        values = jq.compile(expression).input_value(data).all()
+        compiled = jq.compile(expression)
     except ValueError as error:
         raise UsageError(f"--jq {expression!r}: {str(error).splitlines()[0]}") from None
-    for value in values:
+
+    def apply(data: Any) -> list[Any]:
+        try:
+            return list(compiled.input_value(data).all())
+        except ValueError as error:
+            problem = f"--jq {expression!r} does not fit the answer: {str(error).splitlines()[0]}"
+            raise NlapiError(problem, hint=f"the answer begins {json.dumps(data)[:200]}") from None
+
+    return apply
+
+
+def _print_filtered(result: Result, chosen: Filter) -> None:
+    """Texts as they are, everything else as JSON, one a line."""
+    if result.data is None and result.content.strip() not in (b"", b"null"):
+        raise NlapiError("--jq needs a JSON answer, and this is none", hint=f"it begins {result.text[:200]!r}")
+    for value in chosen(result.data):
         show.write(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ async def _ask_all(spec: Spec, target: Target) -> int:
 def _heading(title: str, question: str) -> None:
     typer.echo(err=True)
     typer.secho(f"── {title} ", fg="cyan", bold=True, err=True)
-    typer.secho(f'$ nlapi ask "{question}" -a ads', bold=True, err=True)
+    typer.secho(f"$ nlapi ask {shlex.quote(question)} -a ads", bold=True, err=True)
 
 
 async def _consent(proposed: Proposed) -> bool:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-import typer
-
 from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Said, Stepped
 from nlapi.agent.log import encode
-from nlapi.cli import show
+from nlapi.cli import show, table
 from nlapi.client.clean import clean
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
@@ -37,7 +34,7 @@ def json_lines(targets: Targets) -> Renderer:
                 for call in event.plan.calls
             ]
         show.write(json.dumps(record, ensure_ascii=False, default=str))
-        sys.stdout.flush()
+        show.flush()
 
     return render
 
@@ -73,17 +70,17 @@ class Text:
 
     def _say(self, text: str) -> None:
         self.said = True
-        sys.stdout.write(clean(text))
-        sys.stdout.flush()
+        show.write(clean(text), end="")
+        show.flush()
 
     def _planned(self, event: Planned) -> None:
         self.planner = event.planner
         if self.said:
-            sys.stdout.write("\n")
+            show.write("")
             self.said = False
         if event.plan.understood and (event.plan.calls or event.plan.missing):
             sure = f" ({event.plan.confidence:.0%} sure)" if event.plan.confidence < 1 else ""
-            _dim(f"understood: {event.plan.understood}{sure}")
+            show.dim(f"understood: {event.plan.understood}{sure}")
 
     def _proposed(self, event: Proposed) -> None:
         mark = {Effect.READ: "", Effect.WRITE: "  ! changes something", Effect.DESTROY: "  ! takes something away"}
@@ -92,14 +89,14 @@ class Text:
             self.data(_indented(show.json_text(json.loads(event.request.content))))
         self.data(f"  {event.curl}")
         if event.reason:
-            _dim(f"  {event.reason}")
+            show.dim(f"  {event.reason}")
 
     def _stepped(self, step: Step) -> None:
         if step.result is not None:
             result = step.result
-            _dim(f"← {result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
+            show.dim(f"← {result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
         elif step.outcome is not Outcome.SHOWN:
-            _dim(f"× {step.call.operation_id}: {step.message}")
+            show.dim(f"× {step.call.operation_id}: {step.message}")
 
     def _needed(self, event: Needed) -> None:
         for call in event.plan.calls:
@@ -120,12 +117,8 @@ class Text:
         """The last answer as a table: the embedded planner's text only sums it up."""
         done = [step.result for step in event.conversation.current.steps if step.result is not None]
         if done and done[-1].ok and done[-1].data is not None:
-            show.answer(done[-1].data)
+            table.answer(done[-1].data)
 
 
 def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
-
-
-def _dim(text: str) -> None:
-    typer.secho(clean(text), dim=True, err=True)

@@ -6,23 +6,29 @@ from typing import Annotated
 
 import typer
 
-from nlapi.cli import show, target
-from nlapi.cli.options import Listing, Source
+from nlapi.cli import table, target
+from nlapi.cli.options import ListOutput, Source
+from nlapi.errors import UsageError
+
+EPILOG = """nlapi find ads "pause a campaign"
+nlapi find openapi.yaml invoices -n 3 -o json"""
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog='nlapi find ads "pause a campaign"')(find)
+    app.command(epilog=EPILOG)(find)
 
 
 def find(
     source: Source,
-    words: Annotated[list[str], typer.Argument(help="What you want to do, in your own words.")],
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many to show.")] = 10,
-    output: Annotated[Listing | None, typer.Option("-o", "--output")] = None,
+    words: Annotated[list[str], typer.Argument(metavar="WORDS", help="What you want to do, in your own words.")],
+    limit: Annotated[int, typer.Option("-n", "--limit", metavar="N", min=1, help="How many to show.")] = 10,
+    output: ListOutput = None,
 ) -> None:
-    """Find the operations that some words are about, the likeliest first."""
+    """Find the operations that some words are about, the likeliest first. Exits with 1 when there is none."""
     from nlapi.tools.index import Index
 
+    if not " ".join(words).strip():
+        raise UsageError("there are no words to look for", hint='such as nlapi find ads "pause a campaign"')
     spec = target.load(source)
     found = Index(spec.operations).search(" ".join(words), k=limit)
     rows = [
@@ -35,8 +41,7 @@ def find(
         }
         for operation, score in found
     ]
-    show.listing(
-        rows, output, ("operation", "method", "path", "summary"), empty=f"nothing in {spec.title} is about that"
-    )
+    empty = f"nothing in {spec.title} is about that"
+    table.listing(rows, output, ("operation", "method", "path", "summary"), empty=empty)
     if not rows:
         raise typer.Exit(1)

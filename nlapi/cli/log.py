@@ -4,94 +4,165 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli import show
-from nlapi.cli.ask import AskOutput, Chosen, Model, PlannerChoice, make_session
-from nlapi.cli.options import Auth, BaseUrl, Deadline, Listing, Yes
-from nlapi.client.clean import clean
+from nlapi.cli import show, table
+from nlapi.cli.options import (
+    Across,
+    Auth,
+    BaseUrl,
+    Deadline,
+    DryRun,
+    Known,
+    ListOutput,
+    Model,
+    Planner,
+    PlannerName,
+    Told,
+    Yes,
+    is_terminal,
+)
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nlapi.agent.log import Record
+    from nlapi.cli.session import Setup
+    from nlapi.openapi.spec import Spec
+    from nlapi.tools.tool import Tool
 
-app = typer.Typer(help="What was asked, planned, sent and answered.", no_args_is_help=True)
+app = typer.Typer(help="What was asked, planned, sent and answered; without a command, the list of it.")
 
-Id = Annotated[str, typer.Argument(help="The beginning of an id that `nlapi log list` shows, or `last`.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The beginning of an id that `nlapi log list` shows, or `last`.")]
+Limit = Annotated[int, typer.Option("-n", "--limit", metavar="N", min=1, help="How many to show.")]
 
 
-@app.command("list")
-def list_(
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many to show.")] = 20,
-    output: Annotated[Listing | None, typer.Option("-o", "--output")] = None,
-) -> None:
+class Form(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
+@app.callback(invoke_without_command=True)
+def log(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_()
+
+
+@app.command("list", epilog="nlapi log list -n 5")
+def list_(limit: Limit = 20, output: ListOutput = None) -> None:
     """Show the transcripts, the newest first."""
     from nlapi.agent.log import entries
     from nlapi.cli.session import log_folder
 
     rows = [
-        {"id": e.id, "started": e.started[:19], "question": e.question, "turns": e.turns, "changes": e.changes}
+        {"id": e.id, "started": e.started[:16], "question": e.question, "turns": e.turns, "changes": e.changes}
         for e in entries(log_folder())[:limit]
     ]
-    show.listing(rows, output, ("id", "started", "question", "turns", "changes"), empty="no transcript is kept yet")
+    table.listing(rows, output, ("id", "question", "turns", "changes"), empty="no transcript is kept yet")
 
 
-@app.command("show")
-def show_(id: Id, output: Annotated[Listing | None, typer.Option("-o", "--output")] = None) -> None:
+@app.command("show", epilog="nlapi log show last\nnlapi log show 20261125T0014 -o json")
+def show_(
+    id: Id,
+    output: Annotated[Form | None, typer.Option("-o", "--output", help="text on a terminal, else ndjson.")] = None,
+) -> None:
     """Show one transcript: every question, call, consent and answer."""
     from nlapi.agent.log import read
-    from nlapi.cli.options import is_terminal
 
     records = read(_find(id))
-    if output is Listing.JSON or (output is None and not is_terminal()):
-        for record in records:
-            show.write(json.dumps(record, ensure_ascii=False))
+    chosen = output or (Form.TEXT if is_terminal() else Form.NDJSON)
+    if chosen is Form.JSON:
+        show.write(show.json_text(records))
         return
     for record in records:
-        if line := _line(record):
-            show.write(clean(line))
+        if line := json.dumps(record, ensure_ascii=False) if chosen is Form.NDJSON else told(record):
+            show.write(line)
 
 
-@app.command()
+@app.command(epilog='nlapi log resume last "and the paused ones?"')
 def resume(
     id: Id,
-    question: Annotated[str, typer.Argument(help="What to ask next.")],
-    planner: Chosen = PlannerChoice.AUTO,
+    words: Annotated[list[str], typer.Argument(metavar="QUESTION", help="What to ask next.")],
+    planner: Planner = PlannerName.AUTO,
     model: Model = None,
+    dry_run: DryRun = False,
     yes: Yes = False,
+    across: Across = False,
+    known: Known = None,
     base_url: BaseUrl = None,
     auth: Auth = None,
     timeout: Deadline = None,
-    output: Annotated[AskOutput | None, typer.Option("-o", "--output")] = None,
+    output: Told = None,
 ) -> None:
-    """Go on with a conversation: ask something that builds on what was said before."""
+    """Go on with a conversation: ask something that builds on what was said before.
+
+    It goes to the same APIs at the same place. A credential that was not given as env:NAME has to be given again.
+    """
     from nlapi.agent.log import Log, read
     from nlapi.agent.resume import resume as rebuild
-    from nlapi.openapi.spec import Operation
-    from nlapi.tools.compile import compile_tool
-    from nlapi.tools.tool import Tool
+    from nlapi.cli import profile
+    from nlapi.cli.session import Setup, open_session
 
+    question = " ".join(words).strip().encode("utf-8", "replace").decode()
+    if not question:
+        raise UsageError("the question is empty", hint='such as nlapi log resume last "and the paused ones?"')
     path = _find(id)
     records = read(path)
-    sources = next((record["sources"] for record in records if record.get("event") == "asked"), None)
-    session, _ = make_session(sources, planner, model, False, yes, output, None, base_url, auth, timeout)
-
-    def tool(source: str, operation: str) -> Tool:
-        specs = [spec for spec in session.targets if spec.source == source]
-        if not specs:
-            raise UsageError(f"the transcript speaks of {source}, which could not be opened")
-        found: Operation = specs[0].operation(operation)
-        return compile_tool(found)
-
-    conversation = rebuild(records, tool).asked(question)
+    setup = Setup(
+        base_url=base_url,
+        auth=auth,
+        known=known,
+        planner=planner,
+        model=model,
+        yes=yes,
+        across=across,
+        dry_run=dry_run,
+        output=output,
+        timeout=timeout,
+    )
+    session = open_session(_as_before(setup, records))
+    earlier = rebuild(records, _tool_finder(records, tuple(session.targets)))
+    values = {**session.known, **earlier.known, **profile.pairs(known, "--set")}
     with Log.open(path, secrets=session.policy.secrets) as session.log:
-        _, code = asyncio.run(session.answer(conversation))
+        _, code = asyncio.run(session.answer(earlier.asked(question).with_known(values)))
     if code:
         raise typer.Exit(code)
+
+
+def _as_before(setup: Setup, records: Iterable[Record]) -> Setup:
+    """The setup with what the transcript says of its APIs, where the user says nothing else."""
+    from dataclasses import replace
+
+    asked = [record for record in records if record.get("event") == "asked"][-1]
+    return replace(
+        setup,
+        sources=asked.get("apis") or asked.get("sources"),
+        base_url=setup.base_url or asked.get("base_url"),
+        auth=[*asked.get("auth", ()), *(setup.auth or ())],
+    )
+
+
+def _tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable[[str, str], Tool]:
+    """Finds the tool for (source, operation) in a record. The source may be written in another way by now."""
+    from nlapi.tools.compile import compile_tool
+
+    known = {spec.source: spec for spec in specs}
+    for record in records:
+        if record.get("event") == "asked":
+            known = {**dict(zip(record.get("sources", ()), specs, strict=False)), **known}
+
+    def find(source: str, operation: str) -> Tool:
+        if source not in known:
+            raise UsageError(f"the transcript speaks of {source}, which could not be opened")
+        return compile_tool(known[source].operation(operation))
+
+    return find
 
 
 def _find(id: str) -> Path:
@@ -106,22 +177,30 @@ def _find(id: str) -> Path:
     return found[0].path
 
 
-def _line(record: Record) -> str:
+def told(record: Mapping[str, Any]) -> str:
+    """A record of a transcript as a line for a person; nothing for one that has nothing to tell."""
     at = str(record.get("at", ""))[11:19]
-    text: dict[str, Any] = {
-        "asked": lambda: f"? {record.get('question')}",
-        "planned": lambda: f"  {record.get('planner')}: {record.get('understood')}" if record.get("understood") else "",
-        "proposed": lambda: f"→ {record.get('method')} {record.get('url')} ({record.get('effect')})",
-        "stepped": lambda: f"← {_outcome(record)}",
-        "needed": lambda: f"  needs {', '.join(one.get('argument', '') for one in record.get('missing', ()))}",
-        "answered": lambda: f"= {record.get('text')}",
-    }
-    made = text.get(str(record.get("event")), lambda: "")()
-    return f"{at} {made}" if made else ""
+    match record.get("event"):
+        case "asked":
+            text = f"? {record.get('question')}"
+        case "planned" if record.get("understood"):
+            text = f"  {record.get('planner')}: {record['understood']}"
+        case "proposed":
+            asks = ", asks for consent" if record.get("asks") else ""
+            text = f"→ {record.get('method')} {record.get('url')} ({record.get('effect')}{asks})"
+        case "stepped":
+            text = f"← {_outcome(record)}"
+        case "needed":
+            text = f"  needs {', '.join(str(one.get('argument')) for one in record.get('missing', ()))}"
+        case "answered":
+            text = f"= {record.get('text')}"
+        case _:
+            return ""
+    return f"{at} {text}"
 
 
-def _outcome(record: Record) -> str:
+def _outcome(record: Mapping[str, Any]) -> str:
     result = record.get("result")
     if isinstance(result, dict):
-        return f"{result.get('status')} {show.reason(int(result.get('status', 0)))}"
+        return f"{result.get('status')} {show.reason(int(result.get('status', 0)))}".rstrip()
     return f"{record.get('outcome')}: {record.get('message')}"

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated, NoReturn
 
 import typer
 
-from nlapi.cli import api, ask, call, check, demo, find, log, sandbox, tools
+from nlapi.cli import api, ask, call, check, demo, find, log, sandbox, show, tools
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
+
+INTERRUPTED = 130
+"""What a shell expects of a program that Ctrl-C ended."""
+
+EXAMPLES = """nlapi demo
+nlapi ask "list the campaigns" -a ads --dry-run
+nlapi find ads "pause a campaign"
+nlapi call ads listCampaigns limit=5 --curl"""
 
 app = typer.Typer(
     name="nlapi",
     help="Talk to any HTTP API in plain English, from its OpenAPI description.",
-    epilog='Try: nlapi demo · nlapi ask "list the campaigns" -a ads --dry-run · nlapi tools ads',
+    epilog=EXAMPLES,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -32,7 +41,8 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Talk to any HTTP API in plain English, from its OpenAPI description."""
@@ -45,24 +55,50 @@ app.add_typer(log.app, name="log")
 
 
 def main() -> NoReturn:
-    """Run the command line. Every error nlapi raises on purpose ends in one line on stderr and its own exit code."""
+    """Run the command line. Whatever goes wrong ends in one line on stderr and its own exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        app(standalone_mode=True)
+        code = app(prog_name="nlapi", standalone_mode=False)
+        show.flush()
     except NlapiError as error:
-        report(error)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(130)
+        show.error(str(error))
+        code = error.exit_code
+    except typer.TyperException as error:
+        _misused(error)
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except show.HungUp:
+        code = 0
+    except Exception as error:
+        if os.environ.get("NLAPI_DEBUG"):
+            raise
+        show.error(f"{type(error).__name__}: {error} (this is a fault of nlapi; NLAPI_DEBUG=1 shows where)")
+        code = 1
+    if code == INTERRUPTED:
+        show.note("\ninterrupted")
+    _let_go()
+    return int(code or 0)
+
+
+def _misused(error: typer.TyperException) -> None:
+    """A command line that typer does not take. Without a message its help has been printed."""
+    message = error.format_message().replace("Value error, ", "").rstrip(".")
+    context = getattr(error, "ctx", None)
+    if message:
+        hint = f" ({context.command_path} -h shows how)" if context else ""
+        show.error(f"{message[0].lower()}{message[1:]}{hint}")
+
+
+def _let_go() -> None:
+    """Nothing is left for the interpreter to flush into a pipe that is closed."""
+    try:
+        sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    sys.exit(0)
-
-
-def report(error: NlapiError) -> None:
-    """One line: what went wrong, and what to do next."""
-    from nlapi.client.clean import clean
-
-    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
-    typer.echo(" ".join(clean(str(error)).split()), err=True)

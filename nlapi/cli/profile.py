@@ -37,13 +37,24 @@ def read_all() -> dict[str, Profile]:
     file = config_folder() / "apis.json"
     try:
         data: Any = json.loads(file.read_text(encoding="utf-8"))
-        return {name: Profile(**one) for name, one in data.items()}
+        return {name: _profile(one) for name, one in data.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise NlapiError(
-            f"{file} cannot be read: {error}", hint="mend it, or move it away and register again"
+            f"{file} cannot be read: {reason}", hint="mend it, or move it away and register again"
         ) from None
+
+
+def _profile(data: Mapping[str, Any]) -> Profile:
+    """One entry of the file. TypeError or AttributeError when it is not what `write_all` writes."""
+    profile = Profile(**data)
+    texts = (profile.source, profile.base_url or "", *profile.auth.items(), *profile.known.items())
+    for text in texts:
+        if not all(isinstance(part, str) for part in (text if isinstance(text, tuple) else (text,))):
+            raise TypeError(f"{text!r} should be a text")
+    return profile
 
 
 def write_all(profiles: Mapping[str, Profile]) -> None:

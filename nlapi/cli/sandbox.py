@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import shlex
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nlapi.cli import show, target
 from nlapi.cli.options import Source
+from nlapi.openapi.spec import Effect
+
+if TYPE_CHECKING:
+    from nlapi.openapi.spec import Spec
 
 
 def register(app: typer.Typer) -> None:
@@ -18,8 +25,44 @@ def sandbox(
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes a free one.")] = 8080,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     seed: Annotated[int, typer.Option("--seed", help="Which sample data to start with.")] = 0,
+    database: Annotated[
+        str, typer.Option("--database", metavar="FILE", help="Keep what is created in this file.")
+    ] = ":memory:",
 ) -> None:
     """Serve any description as a stateful API on this machine: a stage to rehearse on.
 
-    What is created is kept until it stops; what the description forbids is refused. Any credential is accepted.
+    It starts with sample data, remembers what you create and change until it stops, and refuses what the description
+    forbids, saying why. Where a credential is wanted, any will do.
     """
+    from nlapi.sandbox import serve
+
+    spec = target.load(source)
+
+    def on_ready(url: str) -> None:
+        show.write(url)
+        sys.stdout.flush()
+        show.note(f"{spec.title}, {len(spec.operations)} operations; Ctrl-C stops it. In another terminal:")
+        show.note(f"  nlapi ask {shlex.quote(_question(spec))} -a {source} --base-url {url}{_credentials(spec)}")
+
+    try:
+        serve(spec, host=host, port=port, seed=seed, database=database, on_ready=on_ready, on_request=_log)
+    except KeyboardInterrupt:
+        show.note("stopped")
+
+
+def _question(spec: Spec) -> str:
+    """Something that can be asked at once: a read that needs no argument, in the description's own words."""
+    for one in spec.operations:
+        if one.effect is Effect.READ and one.summary and not any(parameter.required for parameter in one.parameters):
+            return one.summary.rstrip(".").lower()
+    return "what can this do?"
+
+
+def _credentials(spec: Spec) -> str:
+    """The options that satisfy what most operations ask for."""
+    wanted = next((requirement for one in spec.operations for requirement in one.security[:1]), {})
+    return "".join(f" --auth {scheme}=any" for scheme in wanted)
+
+
+def _log(method: str, path: str, status: int, why: str) -> None:
+    show.note(f"{status} {method} {path}{f'  {why}' if why else ''}")

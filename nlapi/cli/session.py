@@ -1,45 +1,64 @@
-"""One conversation at the terminal: planner, APIs, consent, questions back, and how it ended."""
+"""One conversation at the command line: what it works with, what is said and kept of it, and how it ends."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from nlapi.agent.events import Answered, Event, Needed, Proposed
+from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Stepped
 from nlapi.agent.loop import Consent, converse
 from nlapi.agent.policy import Policy
-from nlapi.cli import profile, show
+from nlapi.cli import events, missing, profile, prompt, show
 from nlapi.cli.events import Renderer, Targets
-from nlapi.cli.options import is_interactive
-from nlapi.cli.target import open_target
+from nlapi.cli.options import PlannerName as PlannerName
+from nlapi.cli.options import Telling, is_interactive, is_terminal
+from nlapi.cli.target import limits, open_target
 from nlapi.client.limits import Limits
-from nlapi.errors import MissingError, UsageError
-from nlapi.openapi.spec import Effect
-from nlapi.tools.coerce import coerce
-from nlapi.tools.plan import Conversation, Outcome
-from nlapi.tools.tool import Missing
+from nlapi.errors import ConsentError, UsageError
+from nlapi.tools.plan import Conversation, Outcome, Round, Step
 
 if TYPE_CHECKING:
     from nlapi.agent.log import Log
     from nlapi.agent.planner import Planner
 
+UNSURE = 0.5
+"""The embedded planner's confidence under which an answer without a call means that it did not understand."""
 
-class PlannerName(StrEnum):
-    AUTO = "auto"
-    CLAUDE = "claude"
-    OFFLINE = "offline"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What the user chose for a conversation, as it was typed: the options of `ask`, `chat` and `log resume`."""
+
+    sources: list[str] | None = None
+    base_url: str | None = None
+    auth: list[str] | None = field(default=None, repr=False)
+    known: list[str] | None = None
+    planner: PlannerName = PlannerName.AUTO
+    model: str | None = None
+    yes: bool = False
+    across: bool = False
+    dry_run: bool = False
+    output: Telling | None = None
+    timeout: float | None = None
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What a transcript keeps of it, so that the conversation can be gone on with: no credential."""
+        references = [text for text in self.auth or () if text.partition("=")[2].startswith("env:")]
+        apis = [str(Path(name).resolve()) if Path(name).is_file() else name for name in self.sources or ()]
+        return {"apis": apis, "base_url": self.base_url, "auth": references}
 
 
 @dataclass(kw_only=True)
 class Session:
-    """What one run of `ask` or `chat` works with."""
+    """What one run of `ask`, `chat` or `log resume` works with.
+
+    `conversation` is as far as the last answer came, also when it ended in an error; `kept` goes into the transcript.
+    """
 
     planner: Planner
     targets: Targets
@@ -49,21 +68,24 @@ class Session:
     dry_run: bool = False
     limits: Limits = field(default_factory=Limits)
     log: Log | None = None
+    known: Mapping[str, Any] = field(default_factory=dict)
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    conversation: Conversation = field(default_factory=lambda: Conversation(turns=()))
 
     async def answer(self, conversation: Conversation) -> tuple[Conversation, int]:
         """Answer the conversation's last question; the conversation after it, and the exit code of how it ended."""
-        self._note_question(conversation)
+        self._keep_question(conversation)
         while True:
             last = await self._until_last(conversation)
             if isinstance(last, Answered):
                 return last.conversation, exit_code(last, self.planner.name)
-            values = ask_for(last.missing) if self.policy.interactive else {}
+            values = missing.ask_for(last.missing) if self.policy.interactive else {}
             if not values:
-                raise MissingError(told(last.missing), hint=_how(last.missing))
+                raise missing.needed(last.missing)
             conversation = last.conversation.with_known(values)
 
     async def _until_last(self, conversation: Conversation) -> Answered | Needed:
-        events = converse(
+        told = converse(
             self.planner,
             conversation,
             self.targets,
@@ -73,34 +95,72 @@ class Session:
             limits=self.limits,
         )
         last: Event | None = None
-        async for event in events:
-            if self.log is not None:
-                self.log.write(event)
-            self.render(event)
-            last = event
+        rounds: list[Round] = []
+        try:
+            async for event in told:
+                self._keep(event)
+                self.render(event)
+                last = event
+                if isinstance(event, Planned):
+                    rounds.append(Round(plan=event.plan))
+                elif isinstance(event, Stepped):
+                    rounds[-1] = replace(rounds[-1], steps=(*rounds[-1].steps, event.step))
+                elif isinstance(event, Needed):
+                    rounds.pop()
+        except (ConsentError, KeyboardInterrupt):
+            if isinstance(last, Proposed) and last.asks:
+                self._keep(Stepped(step=Step(call=last.call, outcome=Outcome.REFUSED, message="no consent was given")))
+            raise
+        finally:
+            for round in rounds:
+                conversation = conversation.with_round(round)
+            self.conversation = conversation
         assert isinstance(last, Answered | Needed)
         return last
 
-    def _note_question(self, conversation: Conversation) -> None:
+    def _keep_question(self, conversation: Conversation) -> None:
         if self.log is not None:
             sources = [target.spec.source for target in self.targets.values()]
-            self.log.asked(conversation.question, known=conversation.known, sources=sources, planner=self.planner.name)
+            about = {"sources": sources, "planner": self.planner.name, **self.kept}
+            self.log.asked(conversation.question, known=conversation.known, **about)
+
+    def _keep(self, event: Event) -> None:
+        if self.log is not None:
+            self.log.write(event)
 
 
-def open_targets(
-    sources: list[str] | None, base_url: str | None, auth: list[str] | None, known: Mapping[str, str]
-) -> tuple[Targets, dict[str, Any]]:
-    """The Targets of the APIs named with -a (or of the only registered one), and every value that is known."""
-    names = sources or _only_registered()
-    if len(names) > 1 and (base_url or auth):
+def open_session(setup: Setup) -> Session:
+    """Reads the descriptions and makes everything else that a conversation needs; nothing is asked or sent yet."""
+    setup = setup if setup.sources else replace(setup, sources=_only_registered())
+    with show.working("reading the description"):
+        targets, values = _open_targets(setup)
+        planner = make_planner(setup.planner, targets, setup.model)
+    as_text = setup.output is Telling.TEXT or (setup.output is None and is_terminal())
+    secrets = tuple(secret for target in targets.values() for secret in target.credentials.values())
+    return Session(
+        planner=planner,
+        targets=targets,
+        render=events.Text(targets, dry_run=setup.dry_run) if as_text else events.json_lines(targets),
+        policy=Policy(yes=setup.yes, across=setup.across, interactive=is_interactive(), secrets=secrets),
+        consent=consent,
+        dry_run=setup.dry_run,
+        limits=limits(setup.timeout),
+        known=values,
+        kept=setup.kept,
+    )
+
+
+def _open_targets(setup: Setup) -> tuple[Targets, dict[str, Any]]:
+    """The Targets of the APIs, and every value that is known: those of their profiles, the user's over them."""
+    names = list(dict.fromkeys(setup.sources or ()))
+    if len(names) > 1 and (setup.base_url or setup.auth):
         raise UsageError(
             "--base-url and --auth go with one API", hint="register each with `nlapi api add`, then name them with -a"
         )
-    opened = [open_target(name, base_url, auth) for name in names]
-    values: dict[str, Any] = {}
-    for _, own in opened:
-        values.update(own)
-    return {target.spec: target for target, _ in opened}, {**values, **known}
+    given = profile.pairs(setup.known, "--set")
+    opened = [open_target(name, setup.base_url, setup.auth) for name in names]
+    values = {name: value for _, own in opened for name, value in own.items()}
+    return {target.spec: target for target, _ in opened}, {**values, **given}
 
 
 def _only_registered() -> list[str]:
@@ -127,11 +187,6 @@ def make_planner(name: PlannerName, targets: Targets, model: str | None) -> Plan
     return ClaudePlanner(tuple(targets), api_key=key, base_url=base_url, model=model or DEFAULT)
 
 
-def make_policy(targets: Targets, *, yes: bool) -> Policy:
-    secrets = tuple(secret for target in targets.values() for secret in target.credentials.values())
-    return Policy(yes=yes, interactive=is_interactive(), secrets=secrets)
-
-
 def open_log(wanted: bool, policy: Policy) -> AbstractContextManager[Log | None]:
     """A new transcript, or nothing with --no-log."""
     if not wanted:
@@ -150,52 +205,23 @@ def log_folder() -> Path:
     return Path(platformdirs.user_state_dir("nlapi")) / "log"
 
 
-async def confirm(proposed: Proposed) -> bool:
+async def consent(proposed: Proposed) -> bool:
     """Ask the person at the terminal; what will be sent has been shown."""
-    does = "takes something away" if proposed.effect is Effect.DESTROY else "changes something"
-    if proposed.effect is Effect.READ:
-        does = "only reads"
-    return typer.confirm(f"{proposed.call.operation_id} {does}. Send it?", err=True)
-
-
-def ask_for(missing: tuple[Missing, ...]) -> dict[str, Any]:
-    """What the person at the terminal gives for each missing argument."""
-    values: dict[str, Any] = {}
-    for one in missing:
-        show.note(f"{one.argument}: {_meaning(one)}")
-        text = typer.prompt(one.argument, err=True)
-        definitions = one.tool.input_schema.get("$defs", {})
-        values[one.argument] = coerce(text, one.schema, definitions)
-    return values
-
-
-def told(missing: tuple[Missing, ...]) -> str:
-    return "; ".join(f"{one.tool.operation.id} needs {one.argument} ({_meaning(one)})" for one in missing)
-
-
-def _meaning(one: Missing) -> str:
-    choices = f"one of {', '.join(one.choices[:8])}" if one.choices else ""
-    return (
-        "; ".join(part for part in (" ".join(one.description.split())[:160].rstrip("."), choices) if part) or "required"
-    )
-
-
-def _how(missing: tuple[Missing, ...]) -> str:
-    return "say it in the question, or add " + " ".join(f"--set {one.argument}=..." for one in missing)
+    return prompt.consents(proposed.call.operation_id, proposed.effect)
 
 
 def exit_code(answered: Answered, planner: str) -> int:
     """0 done, 1 failed, 3-5 the API's last answer, 6 refused, 7 the embedded planner did not understand."""
+    rounds = answered.conversation.current.rounds
     steps = answered.conversation.current.steps
     if not steps:
-        last = answered.conversation.current.rounds[-1] if answered.conversation.current.rounds else None
-        unsure = planner == "offline" and last is not None and last.plan.confidence < 0.5
-        return 7 if unsure else 0
+        return 7 if planner == "offline" and rounds and rounds[-1].plan.confidence < UNSURE else 0
     step = steps[-1]
     if step.outcome is Outcome.REFUSED:
         return 6
     if step.outcome is Outcome.FAILED:
         return 1
-    if step.result is not None and step.result.status >= 300:
+    if step.result is not None and not step.result.ok:
         return min(step.result.status // 100, 5)
-    return 0
+    stopped = rounds[-1].plan.calls and step.outcome is not Outcome.SHOWN
+    return 1 if stopped else 0

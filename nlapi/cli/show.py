@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,13 +59,18 @@ def note(text: str) -> None:
 
 def dim(text: str) -> None:
     """What is good to know and easy to overlook, to standard error."""
-    typer.secho(clean(text), dim=True, err=True)
+    typer.secho(clean(text), dim=True, err=True, color=_colour())
 
 
 def error(text: str) -> None:
     """One line: what went wrong, and what to do next."""
-    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    typer.secho("error: ", fg="red", bold=True, err=True, nl=False, color=_colour())
     typer.echo(" ".join(clean(text).split()), err=True)
+
+
+def _colour() -> bool | None:
+    """False where NO_COLOR is set (no-color.org), else None: only for a terminal."""
+    return False if os.environ.get("NO_COLOR") else None
 
 
 def json_text(data: Any) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from nlapi.cli import profile
 from nlapi.errors import CredentialError
 
 if TYPE_CHECKING:
+    from nlapi.client.limits import Limits
     from nlapi.openapi.spec import Spec
     from nlapi.tools.run import Target
 
@@ -22,22 +22,16 @@ def load(source: str) -> Spec:
     return nlapi.load(registered.source if registered else source)
 
 
-def open_target(
-    source: str, base_url: str | None, auth: list[str] | None, known: Mapping[str, str] | None = None
-) -> tuple[Target, dict[str, str]]:
-    """The Target of `source` and the values that are known for it: those of its profile, the user's over them."""
+def open_target(source: str, base_url: str | None, auth: list[str] | None) -> tuple[Target, dict[str, str]]:
+    """The Target of `source` and the values that its profile has for it; what the user gave goes over the profile."""
     import nlapi
     from nlapi.tools.run import Target
 
     registered = profile.find(source) or profile.Profile(source=source)
-    spec = nlapi.load(registered.source)
     references = {**registered.auth, **profile.pairs(auth, "--auth")}
-    target = Target(
-        spec=spec,
-        base_url=base_url or registered.base_url,
-        credentials={scheme: credential(scheme, value) for scheme, value in references.items()},
-    )
-    return target, {**registered.known, **(known or {})}
+    credentials = {scheme: credential(scheme, value) for scheme, value in references.items()}
+    spec = nlapi.load(registered.source)
+    return Target(spec=spec, base_url=base_url or registered.base_url, credentials=credentials), dict(registered.known)
 
 
 def credential(scheme: str, reference: str) -> str:
@@ -49,3 +43,10 @@ def credential(scheme: str, reference: str) -> str:
     if not value:
         raise CredentialError(f"the environment has no {name}, which --auth {scheme} names", hint=f"export {name}=...")
     return value
+
+
+def limits(timeout: float | None) -> Limits:
+    """The Limits with the user's deadline in them, if one was given."""
+    from nlapi.client.limits import Limits
+
+    return Limits() if timeout is None else Limits(deadline=timeout)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlapi.cli import show, target
+from nlapi.cli import show, table, target
 from nlapi.cli.options import Source, is_terminal
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 CHARS_PER_TOKEN = 4
 """A rule of thumb for English and JSON."""
+
+EPILOG = """nlapi tools ads
+nlapi tools openapi.yaml --format openai > tools.json"""
 
 
 class Format(StrEnum):
@@ -26,7 +29,7 @@ class Format(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="nlapi tools ads --format openai > tools.json")(tools)
+    app.command(epilog=EPILOG)(tools)
 
 
 def tools(
@@ -46,9 +49,8 @@ def tools(
     if format is None and is_terminal():
         _table(made)
     else:
-        show.write(
-            json.dumps([tool.as_dict(format or Format.ANTHROPIC) for tool in made], indent=2, ensure_ascii=False)
-        )
+        manifest = [tool.as_dict(format or Format.ANTHROPIC) for tool in made]
+        show.write(show.json_text(manifest))
 
 
 def _table(made: tuple[Tool, ...]) -> None:
@@ -62,5 +64,5 @@ def _table(made: tuple[Tool, ...]) -> None:
         }
         for tool, size in zip(made, sizes, strict=True)
     ]
-    show.listing(rows, None, ("tool", "effect", "arguments", "tokens"))
+    table.table(rows, ("tool", "effect", "arguments", "tokens"))
     show.note(f"{len(made)} tools, about {sum(sizes):,} tokens; * is required")

@@ -61,7 +61,9 @@ def _fields(name: str, value: Any, encoding: Encoding) -> Iterator[tuple[str, st
         return
     explode = encoding.explode if encoding.explode is not None else encoding.style in (None, "form", "deepObject")
     styled = encoding.style is not None or encoding.explode is not None
-    if encoding.style == "deepObject":
+    if is_json(encoding.content_type or "") and not styled:
+        yield name, compact(value)
+    elif encoding.style == "deepObject":
         yield from deep(name, value)
     elif is_list(value):
         items = [scalar(item) for item in value if item is not None]

@@ -94,7 +94,8 @@ def _segment(parameter: Parameter, value: Any) -> str:
         reserved=parameter.allow_reserved,
     )
     assert isinstance(text, str)
-    if not text.replace("%20", "").replace("%09", "") or text in (".", ";", f";{parameter.name}="):
+    empty = value in ([], {}) or (value == "" and parameter.style != "matrix")
+    if empty or not text.replace("%20", "").replace("%09", ""):
         raise ArgumentError(f"{parameter.name}: a path parameter may not be empty")
     if text in (".", ".."):
         raise ArgumentError(f"{parameter.name}: a path parameter may not be a dot segment")

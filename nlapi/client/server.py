@@ -18,16 +18,21 @@ def server_url(operation: Operation, base_url: str | None = None) -> str:
     description has no business to lead (OpenAPI 3.1.1 §4.8.5). UsageError says why it was refused.
     """
     if base_url is not None:
-        _checked(base_url, f"base URL {base_url!r}", "such as http://127.0.0.1:8080")
+        _checked(base_url, f"base URL {_shown(base_url)}", "such as http://127.0.0.1:8080")
         return base_url.rstrip("/")
     server = operation.servers[0]
     url = _expanded(server)
     if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", url):
         raise UsageError(f"{operation.spec.source} names no server, only the relative URL {url!r}", hint=HINT)
-    label = f"server {url!r} of {operation.spec.source}"
+    label = f"server {_shown(url)} of {operation.spec.source}"
     if reason := _forbidden(_checked(url, label, HINT), operation.spec.source):
         raise UsageError(f"{label} is {reason}", hint=HINT)
     return url.rstrip("/")
+
+
+def _shown(url: str) -> str:
+    """A URL for a message, without the password in it."""
+    return repr(re.sub(r"//[^/?#]*@", "//***@", url))
 
 
 def _expanded(server: Server) -> str:

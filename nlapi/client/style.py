@@ -15,8 +15,14 @@ RESERVED = ":/?@!$'()*,;="
 """What `allowReserved` leaves alone in a query. `#`, `&`, `+`, `[` and `]` are encoded all the same: they would end the
 value, or mean something else, to the server (RFC 3986 §3.4)."""
 
+SEGMENT_RESERVED = ":@!$'()*,;="
+"""What `allowReserved` leaves alone in a path: a slash, a `?` or a `%2F` would end the segment (RFC 3986 §3.3)."""
+
 COOKIE_SAFE = "!#$&'()*+-./:<=>?@[]^_`{|}~"
 """cookie-octet of RFC 6265 §4.1.1 without `%`."""
+
+COOKIE_NAME_SAFE = "!#$&'*+-.^_`|~"
+"""token of RFC 9110 §5.6.2, without `%`."""
 
 SEPARATORS = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
 
@@ -38,17 +44,20 @@ def compact(value: Any) -> str:
         raise ArgumentError("the value cannot be written as JSON", hint="NaN, Infinity, or nested too deeply") from None
 
 
-def encode(text: str, *, reserved: bool = False) -> str:
-    """Percent-encoded: all but unreserved characters; with `reserved`, RESERVED and `%XX` are left as they are."""
+def encode(text: str, *, safe: str = "") -> str:
+    """Percent-encoded: all but unreserved characters and `safe` ones. ArgumentError for what is no text."""
     try:
-        if not reserved:
-            return quote(text, safe="")
-        return "".join(
-            piece if re.fullmatch(r"%[0-9A-Fa-f]{2}", piece) else quote(piece, safe=RESERVED)
-            for piece in re.split(r"(%[0-9A-Fa-f]{2})", text)
-        )
+        return quote(text, safe=safe)
     except UnicodeEncodeError:
         raise ArgumentError("the text holds half a character (a lone surrogate)") from None
+
+
+def _query_text(text: str, reserved: bool) -> str:
+    """Percent-encoded; with `reserved`, RESERVED and `%XX` are left as they are (RFC 6570 §3.2.3)."""
+    if not reserved:
+        return encode(text)
+    pieces = re.split(r"(%[0-9A-Fa-f]{2})", text)
+    return "".join(piece if index % 2 else encode(piece, safe=RESERVED) for index, piece in enumerate(pieces))
 
 
 def _items(value: Sequence[Any]) -> list[str]:
@@ -68,7 +77,7 @@ def path(name: str, value: Any, style: str, explode: bool, *, reserved: bool = F
     prefix, separator, named = {"label": (".", ".", False), "matrix": (";", ";", True)}.get(style, ("", ",", False))
 
     def text(item: str) -> str:
-        return encode(item, reserved=reserved)
+        return encode(item, safe=SEGMENT_RESERVED if reserved else "")
 
     joint = separator if explode else ","
     label = encode(name)
@@ -96,7 +105,7 @@ def query(name: str, value: Any, style: str, explode: bool, *, reserved: bool = 
     """
 
     def text(item: str) -> str:
-        return encode(item, reserved=reserved)
+        return _query_text(item, reserved)
 
     if style == "deepObject" and (isinstance(value, Mapping) or is_list(value)):
         for key, item in deep(name, value):
@@ -141,27 +150,27 @@ def header(value: Any, explode: bool) -> str:
         text = scalar(value)
     if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", text):
         raise ArgumentError("a header may not hold line breaks or control characters")
-    return text.strip()
+    return text.strip(" \t")
 
 
 def cookie(name: str, value: Any, explode: bool) -> Iterator[str]:
     """The `name=value` pairs of a cookie parameter; what a cookie may not hold is percent-encoded (RFC 6265 §4.1.1)."""
 
     def text(item: str) -> str:
-        try:
-            return quote(item, safe=COOKIE_SAFE)
-        except UnicodeEncodeError:
-            raise ArgumentError("the text holds half a character (a lone surrogate)") from None
+        return encode(item, safe=COOKIE_SAFE)
 
-    label = quote(name, safe="!#$&'*+-.^_`|~")
+    label = encode(name, safe=COOKIE_NAME_SAFE)
     if is_list(value):
         items = [text(item) for item in _items(value)]
-        yield from (f"{label}={item}" for item in items) if explode else iter((f"{label}={','.join(items)}",))
-    elif isinstance(value, Mapping):
-        pairs = [(text(key), text(item)) for key, item in _pairs(value)]
         if explode:
-            yield from (f"{key}={item}" for key, item in pairs)
-        else:
-            yield f"{label}={','.join(part for pair in pairs for part in pair)}"
+            yield from (f"{label}={item}" for item in items)
+        elif items:
+            yield f"{label}={','.join(items)}"
+    elif isinstance(value, Mapping):
+        pairs = _pairs(value)
+        if explode:
+            yield from (f"{encode(key, safe=COOKIE_NAME_SAFE)}={text(item)}" for key, item in pairs)
+        elif pairs:
+            yield f"{label}={','.join(text(part) for pair in pairs for part in pair)}"
     else:
         yield f"{label}={text(scalar(value))}"

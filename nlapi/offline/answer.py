@@ -20,10 +20,14 @@ _DETAIL = ("detail", "message", "error_description", "title", "error", "descript
 _MOST_NAMES = 6
 _MOST_FIELDS = 6
 _REASONS = {
-    400: "the request was not accepted", 401: "the credential is missing or was not accepted", 403: "this is not allowed",
-    404: "there is no such thing", 409: "it conflicts with what is there", 422: "the values were not accepted",
+    400: "the request was not accepted",
+    401: "the credential is missing or was not accepted",
+    403: "this is not allowed",
+    404: "there is no such thing",
+    409: "it conflicts with what is there",
+    422: "the values were not accepted",
     429: "too many requests; wait a little and try again",
-}  # fmt: skip
+}
 
 
 def answer(question: str, steps: Sequence[Step]) -> str:
@@ -41,7 +45,7 @@ def answer(question: str, steps: Sequence[Step]) -> str:
 
 
 def failure(result: Result) -> str:
-    """An answer that is an error: its status, and the title and detail of its problem (RFC 9457) or what stands for them."""
+    """An answer that is an error: its status, and the title and detail of its problem (RFC 9457) or their likes."""
     said: list[str] = []
     data = result.data
     if isinstance(data, Mapping):
@@ -101,7 +105,7 @@ def _sums(question: str, operation: Operation, things: Sequence[Item]) -> str:
         values = [thing.get(key) for thing in things]
         numeric = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
         if words & asked and len(numeric) == len(values):
-            return f"{key.replace('_', ' ')} {_shown(key, sum(numeric), _unit(operation, key))} in total"
+            return f"{_spaced(key)} {_shown(key, sum(numeric), _unit(operation, key))} in total"
     return ""
 
 
@@ -122,13 +126,24 @@ def _written(call: Call, result: Result) -> str:
     data = _inner(result.data) if isinstance(result.data, Mapping) else {}
     noun = _noun(operation)
     if operation.method == "DELETE":
-        target = next((str(value) for name, value in reversed(call.arguments.items()) if call.tool.places.get(name, ("",))[0] == "path"), "")
+        target = next(
+            (
+                str(value)
+                for name, value in reversed(list(call.arguments.items()))
+                if call.tool.places.get(name, ("",))[0] == "path"
+            ),
+            "",
+        )
         return f"Deleted the {noun}{f' {target}' if target else ''}."
     label = _label(operation, data)
     if operation.method in ("PATCH", "PUT"):
-        changed = [name for name in call.arguments if call.tool.places.get(name, ("",))[0] == "body" and _plain(data.get(name))]
+        changed = [
+            name for name in call.arguments if call.tool.places.get(name, ("",))[0] == "body" and _plain(data.get(name))
+        ]
         if changed:
-            said = " and ".join(f"{_spaced(name)} is now {_shown(name, data[name], _unit(operation, name))}" for name in changed)
+            said = " and ".join(
+                f"{_spaced(name)} is now {_shown(name, data[name], _unit(operation, name))}" for name in changed
+            )
             return f"{label}: {said}."
         return f"Updated {_lower(label)}."
     if operation.path.rstrip("/").endswith("}") or collection_of(operation) == _verb_words(operation):
@@ -203,7 +218,9 @@ def _unit(operation: Operation, key: str) -> str:
         inner = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
         if key in inner:
             return unit_of(operation.spec.follow(inner[key]))
-        listed = next((operation.spec.follow(one) for one in inner.values() if "items" in operation.spec.follow(one)), None)
+        listed = next(
+            (operation.spec.follow(one) for one in inner.values() if "items" in operation.spec.follow(one)), None
+        )
         schema = operation.spec.follow(listed["items"]) if isinstance(listed, Mapping) else {}
     return ""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from nlapi.offline.entities import lister
 from nlapi.offline.slots import Slot, slots_of
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SMALL = 150
-"""Up to this many operations the names of their parameters are indexed too; for more, parsing them all costs too much."""
+"""Up to this many operations the names of parameters are indexed too; for more, parsing them all costs too much."""
 
 
 class Catalogue:
@@ -69,5 +69,14 @@ class Catalogue:
 
 def _parameters(operation: Operation) -> str:
     body = operation.body
-    inner = body.schema.get("properties", ()) if body is not None and body.media else ()
+    inner = _properties(operation, body.schema) if body is not None and body.media else ()
     return " ".join((*(parameter.name for parameter in operation.parameters), *inner))
+
+
+def _properties(operation: Operation, schema: Any, depth: int = 3) -> Iterator[str]:
+    schema = operation.spec.follow(schema)
+    if isinstance(schema, dict):
+        yield from schema.get("properties", ())
+        if depth:
+            for part in schema.get("allOf", ()):
+                yield from _properties(operation, part, depth - 1)

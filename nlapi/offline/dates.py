@@ -29,13 +29,14 @@ Value = date | time | datetime | tuple[date, date]
 class Found:
     """A moment in a text: `value` is a date, a time, both, or the first and the last day of a stretch.
 
-    `whole` is False when the year was not said.
+    `whole` is False when the year was not said; `counted` is True when it was said as a number of days, weeks, ...
     """
 
     start: int
     end: int
     value: Value
     whole: bool = True
+    counted: bool = False
 
 
 def find_dates(text: str, today: date) -> list[Found]:
@@ -63,8 +64,9 @@ def _read(read: Reader, match: re.Match[str], today: date) -> Found | None:
         return None
     if got is None:
         return None
-    text = match.group()
-    return Found(start=match.start(), end=match.start() + len(text.rstrip()), value=got[0], whole=got[1])
+    end = match.start() + len(match.group().rstrip())
+    counted = bool(match.groupdict().get("count"))
+    return Found(start=match.start(), end=end, value=got[0], whole=got[1], counted=counted)
 
 
 def _calendar(match: re.Match[str], today: date) -> tuple[Value, bool]:

@@ -14,7 +14,7 @@ from nlapi.tools.tool import Tool
 from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 
 if TYPE_CHECKING:
-    from nlapi.offline.match import Scene
+    from nlapi.offline.scene import Scene
 
 _ID_WORDS = frozenset(map(stem, ("id", "ids", "uuid", "guid", "key", "uid")))
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
@@ -105,7 +105,7 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
         if near <= 2:
             loose = -0.1 if span.form == "joined" and near else 0.15 if span.form == "joined" else 0.0
             worth = 2.4 - 0.2 * near + loose
-        elif not places and _own(scene, slot):
+        elif not places and is_subject(scene.operation, slot):
             worth = 0.9
         else:
             continue
@@ -113,12 +113,17 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
     for at in places:
         first = _modifiers(scene, at)
         if first < at and slot.required:
-            yield Named(name=scene.sentence.text[tokens[first].start : tokens[at - 1].end], start=tokens[first].start, end=tokens[at - 1].end, score=1.5)
+            yield Named(
+                name=scene.sentence.text[tokens[first].start : tokens[at - 1].end],
+                start=tokens[first].start,
+                end=tokens[at - 1].end,
+                score=1.5,
+            )
 
 
-def _own(scene: Scene, slot: Slot) -> bool:
-    """Is it the last parameter of the path: the very thing that the operation is about?"""
-    path = scene.operation.path.rstrip("/")
+def is_subject(operation: Operation, slot: Slot) -> bool:
+    """Is `slot` the last parameter of the path: the id of the very thing that the operation is about?"""
+    path = operation.path.rstrip("/")
     last = pieces(path.rpartition("/")[2])
     many = not path.endswith("}") and bool(last) and singular(last[-1]) != last[-1]
     return slot.where == "path" and not many and path.rfind("{") == path.find(f"{{{slot.name}}}")
@@ -140,7 +145,12 @@ def _modifiers(scene: Scene, at: int) -> int:
     first = at
     while first > 0 and at - first < 4:
         token = scene.sentence.tokens[first - 1]
-        plain = token.word and token.lower not in STOPWORDS and token.lower not in _DETERMINERS and first - 1 not in scene.sentence.valued
+        plain = (
+            token.word
+            and token.lower not in STOPWORDS
+            and token.lower not in _DETERMINERS
+            and first - 1 not in scene.sentence.valued
+        )
         if not plain or (token.stem in VERBS and first - 1 == 0) or token.lower in ("draft", "new"):
             break
         first -= 1

@@ -9,8 +9,7 @@ from typing import Any
 from nlapi.offline.entities import Wanted
 from nlapi.offline.numbers import Sort, find_numbers
 from nlapi.offline.slots import Family, Slot, type_of
-from nlapi.tools.plan import Missing
-from nlapi.tools.tool import Tool
+from nlapi.tools.tool import Missing, Tool
 from nlapi.tools.units import to_wire
 
 Values = dict[tuple[str, ...], Any]

@@ -10,7 +10,19 @@ from nlapi.tools.words import STOPWORDS, pieces, stem
 
 Item = Mapping[str, Any]
 _LISTS = ("data", "items", "results", "records", "values", "content", "entries")
-_NAMES = ("name", "title", "label", "display_name", "displayName", "full_name", "fullName", "subject", "login", "username", "email")
+_NAMES = (
+    "name",
+    "title",
+    "label",
+    "display_name",
+    "displayName",
+    "full_name",
+    "fullName",
+    "subject",
+    "login",
+    "username",
+    "email",
+)
 _TOTALS = ("total", "total_count", "totalCount", "total_results", "count", "totalResults", "totalElements")
 _SURE = 0.6
 _APART = 0.12
@@ -19,7 +31,11 @@ _APART = 0.12
 def items_in(data: Any) -> list[Item] | None:
     """The things that an answer lists, at its top or in an envelope; None when it lists none."""
     if isinstance(data, list):
-        return [_bare(one) for one in data if isinstance(one, Mapping)] if all(isinstance(one, Mapping) for one in data) else None
+        return (
+            [_bare(one) for one in data if isinstance(one, Mapping)]
+            if all(isinstance(one, Mapping) for one in data)
+            else None
+        )
     if not isinstance(data, Mapping):
         return None
     lists = {key: value for key, value in data.items() if _list_of_things(value)}
@@ -64,7 +80,9 @@ def name_of(item: Item) -> str:
     for key in _NAMES:
         if isinstance(item.get(key), str) and item[key]:
             return str(item[key])
-    return next((value for key, value in item.items() if key.endswith(("_name", "Name")) and isinstance(value, str)), "")
+    return next(
+        (value for key, value in item.items() if key.endswith(("_name", "Name")) and isinstance(value, str)), ""
+    )
 
 
 def id_of(item: Item, argument: str = "", entity: Sequence[str] = ()) -> Any:
@@ -91,8 +109,10 @@ def alike(asked: str, name: str) -> float:
 
 
 def pick(name: str, items: Sequence[Item]) -> list[Item]:
-    """The items that `name` may mean: one when it is clear, several when they are as good, none when nothing is near."""
-    ranked = sorted(((alike(name, name_of(item)), at) for at, item in enumerate(items)), key=lambda pair: (-pair[0], pair[1]))
+    """The items that `name` may mean: one when it is clear, several when they are as good, none when none is near."""
+    ranked = sorted(
+        ((alike(name, name_of(item)), at) for at, item in enumerate(items)), key=lambda pair: (-pair[0], pair[1])
+    )
     best = ranked[0][0] if ranked else 0.0
     if best < _SURE:
         return []

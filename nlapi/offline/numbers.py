@@ -6,18 +6,29 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen \
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen \
 eighteen nineteen".split()
+)
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 WORDS = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 10 * n for n, word in enumerate(_TENS)}
 _TIMES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
 _SUFFIX = {"k": 1_000, "m": 1_000_000, "mn": 1_000_000, "bn": 1_000_000_000, "b": 1_000_000_000}
 
 CURRENCIES = {
-    "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "dollar": "USD", "buck": "USD", "usd": "USD", "euro": "EUR",
-    "eur": "EUR", "pound": "GBP", "gbp": "GBP", "yen": "JPY", "jpy": "JPY", "rupee": "INR", "inr": "INR", "yuan": "CNY",
-    "cny": "CNY", "franc": "CHF", "chf": "CHF", "cad": "CAD", "aud": "AUD", "peso": "MXN", "won": "KRW", "real": "BRL",
-}  # fmt: skip
+    word: code
+    for code, words in {
+        "USD": "$ dollar buck usd",
+        "EUR": "€ euro eur",
+        "GBP": "£ pound gbp",
+        "JPY": "¥ yen jpy",
+        "INR": "₹ rupee inr",
+        "CNY": "yuan cny",
+        "CHF": "franc chf",
+    }.items()
+    for word in words.split()
+}
+"""Sign or word of money -> ISO 4217 code."""
 
 _FIGURES = re.compile(
     r"(?P<sign>(?<![\w.])[-−+])?(?P<currency>[$€£¥₹]\s?)?(?<![\w.])(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
@@ -29,7 +40,9 @@ _SPELT = re.compile(
     + "|".join((*_ONES, *_TENS, *_TIMES)) + r")s?\b[\s-]*)*|\b(?:a|an)\s+(?:hundred|thousand|million|dozen)\b",
     re.IGNORECASE,
 )  # fmt: skip
-_CURRENCY_AFTER = re.compile(r"\s*(?:US\s+)?(dollars?|bucks?|euros?|pounds?|yen|rupees?|yuan|USD|EUR|GBP|JPY|INR|CNY|CHF)\b", re.I)
+_CURRENCY_AFTER = re.compile(
+    r"\s*(?:US\s+)?(dollars?|bucks?|euros?|pounds?|yen|rupees?|yuan|USD|EUR|GBP|JPY|INR|CNY|CHF)\b", re.I
+)
 
 
 class Sort(StrEnum):

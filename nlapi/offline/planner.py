@@ -13,7 +13,8 @@ from nlapi.offline.choose import Candidate, candidates
 from nlapi.offline.confidence import confidence, coverage, features
 from nlapi.offline.fill import Filling
 from nlapi.offline.given import complete, wanted_in
-from nlapi.offline.sentence import Sentence, read_sentence
+from nlapi.offline.read import read_sentence
+from nlapi.offline.sentence import Sentence
 from nlapi.offline.steps import Goal, can_do, go_on, plan_for
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Conversation, Plan
@@ -23,6 +24,8 @@ from nlapi.tools.words import VERBS, Intent, stem
 ALTERNATIVES = 3
 NOT_MEANT = 0.2
 """An operation that accounts for less than this part of a sentence is not what it asks for."""
+CLEAR = 6.0
+"""Index score from which a part of a sentence clearly names an operation by itself."""
 
 _PARTS = re.compile(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 
@@ -62,8 +65,8 @@ class OfflinePlanner:
         if not found or _beside_the_point(found[0], self.catalogue):
             return self._unmatched(found)
         if wants := self._several(sentence):
-            text = f"this needs Claude: the sentence asks for {len(wants)} things ({', '.join(wants)}); ask for one at a time"
-            return replace(self._unmatched(found), text=text)
+            text = f"this needs Claude: the sentence asks for {len(wants)} things ({', '.join(wants)})"
+            return replace(self._unmatched(found), text=f"{text}; ask for one at a time")
         best, others = found[0], found[1:]
         return self._planned(best, others, known, question)
 
@@ -94,10 +97,6 @@ class OfflinePlanner:
             wants.append((top[0][0].id, intent))
         ids = list(dict.fromkeys(id for id, _ in wants))
         return ids if len(ids) > 1 and len({intent for _, intent in wants}) > 1 else []
-
-
-CLEAR = 6.0
-"""Index score from which a part of a sentence clearly names an operation by itself."""
 
 
 def _beside_the_point(best: Candidate, catalogue: Catalogue) -> bool:

@@ -2,45 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
-
-from nlapi.offline.dates import find_dates
-from nlapi.offline.numbers import Sort, find_numbers
-from nlapi.tools.words import STOPWORDS, VERBS, Intent, stem
-
-LONGEST = 2000
-"""Characters of a question that are read; what comes later is left alone."""
-
-_TOKEN = re.compile(r"[^\W_]+(?:['’\-_][^\W_]+)*(?:['’]s\b)?|[^\w\s]|_")
-_QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|«([^»]+)»|「([^」]+)」|`([^`]+)`|(?<!\w)[\'‘]([^\'’]+(?:[\'’](?=\w)[^\'’]+)*)[\'’](?!\w)')
-_LITERAL = (
-    ("url", re.compile(r"\bhttps?://[^\s,\"'<>)]+[^\s,\"'<>).!?]")),
-    ("email", re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")),
-    ("uuid", re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")),
-    ("id", re.compile(r"(?<![\w/.])(?=[\w\-:.]*\d)(?=[\w\-:.]*[A-Za-z_])[A-Za-z0-9](?:[\w]|[-:.](?=\w))*\w(?![\w])")),
-    ("id", re.compile(r"(?<![\w/.])[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+(?!\w)|(?<![\w/.])\d+(?:\.\d+){2,}(?!\w)")),
-    ("path", re.compile(r"(?<![\w/])[\w.-]+/[\w.-]+(?:/[\w.-]+)*(?!\w)|(?<!\w)/[\w.-]+(?:/[\w.-]+)*")),
-    ("tag", re.compile(r"(?<!\w)[#@][\w-]+")),
-)
-_UNIT_LIKE = re.compile(r"\d+(?:\.\d+)?[A-Za-z]{1,4}|\d+(?:st|nd|rd|th)|\d+(?:-\d+)+|v\d+", re.IGNORECASE)
-_CAPITAL = re.compile(r"[A-ZÀ-ÞĀ-Ž]")
-_INSIDE_NAME = frozenset(("of", "the", "and", "de", "la", "del", "van", "von", "for", "in", "&", "-", "'", "to", "at"))
-_BRACKETS = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]|\{[^{}]*\}")
-_CALLED = re.compile(r"\b(?:called|named|titled|entitled|labelled|labeled)\s+", re.IGNORECASE)
-_AFTER_NAME = frozenset("with and for in on that which to from by at as under using of is has starting ending into".split())
-_BREAKS = frozenset(
-    """with for in on at to from by and or of that which is are was as using into via per between within around near since
-    until before after through without but called named titled whose during starting ending having""".split()
-)
-_JOINERS = frozenset(("and", "in", "at", "to", "for"))
-"""Little words that are in a name (Back to School) as often as between two (Rome and Paris): both are offered."""
 
 
 class Kind(StrEnum):
@@ -86,9 +53,6 @@ class Span:
     currency: str = ""
     whole: bool = True
 
-    def overlaps(self, other: Span) -> bool:
-        return self.start < other.end and other.start < self.end
-
 
 @dataclass(frozen=True, kw_only=True)
 class Sentence:
@@ -115,7 +79,7 @@ class Sentence:
 
     @cached_property
     def titled(self) -> frozenset[int]:
-        """Positions of the tokens that are part of a name of several words: they say nothing about what is next to it."""
+        """Positions of the tokens in names of several words: they say nothing about what is next to them."""
         names = [span for span in self.spans if span.kind is Kind.NAME and span.last - span.first > 1 and not span.form]
         plain = [span for span in names if not {"id", "number"} & set(self.stems[span.first : span.last])]
         return frozenset(at for span in plain for at in range(span.first, span.last))
@@ -131,217 +95,11 @@ class Sentence:
         `names` says of a stem whether it names a thing of the API; such words stay.
         """
         text = self.text
-        hidden = [(span.start, span.end) for span in self.spans if span.kind in (Kind.QUOTED, Kind.LITERAL, Kind.JSON)]
+        values = [span for span in self.spans if span.kind in (Kind.QUOTED, Kind.LITERAL, Kind.JSON)]
+        words = {span for span in values if span.form == "id" and not any(map(str.isdigit, span.text))}
+        hidden = [(span.start, span.end) for span in values if span not in words]
         tokens = [self.tokens[at] for at in self.titled]
         hidden += [(token.start, token.end) for token in tokens if not names(token.stem)]
         for start, end in hidden:
             text = text[:start] + " " * (end - start) + text[end:]
         return text
-
-
-def read_sentence(text: str, today: date) -> Sentence:
-    """`text` taken apart; pure."""
-    text = " ".join(text[:LONGEST].split())
-    tokens = tuple(_tokens(text))
-    finder = _Finder(text=text, tokens=tokens, today=today)
-    return Sentence(text=text, today=today, tokens=tokens, spans=tuple(finder.find()))
-
-
-def _tokens(text: str) -> Iterator[Token]:
-    for match in _TOKEN.finditer(text):
-        piece = match.group()
-        word = piece[0].isalnum()
-        lower = piece.lower()
-        base = lower[:-2] if lower.endswith(("'s", "’s")) else lower
-        yield Token(text=piece, start=match.start(), end=match.end(), lower=lower, stem=stem(base), word=word)
-
-
-class _Finder:
-    """Collects the spans of one sentence, the surest kinds first; a later one never cuts into a surer one."""
-
-    def __init__(self, *, text: str, tokens: tuple[Token, ...], today: date) -> None:
-        self.text, self.tokens, self.today = text, tokens, today
-        self.spans: list[Span] = []
-        self._taken = bytearray(len(text) + 1)
-
-    def find(self) -> list[Span]:
-        self._json()
-        self._quotes()
-        self._literals()
-        self._dates()
-        self._numbers()
-        self._names()
-        self._called()
-        self._phrases()
-        return sorted(self.spans, key=lambda span: (span.start, -span.end))
-
-    def _add(self, kind: Kind, start: int, end: int, *, take: bool = True, text: str | None = None, **more: Any) -> None:
-        if take and any(self._taken[start:end]):
-            return
-        first = next((n for n, token in enumerate(self.tokens) if token.end > start), len(self.tokens))
-        last = next((n for n in range(first, len(self.tokens)) if self.tokens[n].start >= end), len(self.tokens))
-        if take:
-            self._taken[start:end] = b"\1" * (end - start)
-        span = Span(kind=kind, start=start, end=end, first=first, last=last, text=text or self.text[start:end], **more)
-        self.spans.append(span)
-
-    def _json(self) -> None:
-        for match in _BRACKETS.finditer(self.text):
-            value = _literal(match.group())
-            if isinstance(value, (list, dict)) and value:
-                self._add(Kind.JSON, match.start(), match.end(), value=value)
-
-    def _quotes(self) -> None:
-        for match in _QUOTED.finditer(self.text):
-            inner = next(group for group in match.groups() if group is not None).strip()
-            if inner:
-                self._add(Kind.QUOTED, match.start(), match.end(), text=inner, value=inner)
-
-    def _literals(self) -> None:
-        for form, pattern in _LITERAL:
-            for match in pattern.finditer(self.text):
-                text = match.group()
-                if form == "id" and _UNIT_LIKE.fullmatch(text):
-                    continue
-                if form == "path" and text.replace("/", "").isdigit():
-                    continue
-                self._add(Kind.LITERAL, match.start(), match.end(), form=form, value=text)
-
-    def _dates(self) -> None:
-        for found in find_dates(self.text, self.today):
-            self._add(Kind.DATE, found.start, found.end, value=found.value, whole=found.whole)
-
-    def _numbers(self) -> None:
-        for number in find_numbers(self.text):
-            form = number.sort.value if number.sort is not Sort.PLAIN or not number.spelt else "spelt"
-            more = {"form": form, "currency": number.currency}
-            self._add(Kind.NUMBER, number.start, number.end, value=number.value, text=number.text.strip(), **more)
-
-    def _names(self) -> None:
-        """Runs of capitalised words: Back to School, Denver, Colorado."""
-        position, count = 0, len(self.tokens)
-        while position < count:
-            end = self._name_end(position)
-            if end == position:
-                position += 1
-                continue
-            start = position
-            if self._ordinary_opening(start):
-                start += 1
-            if start < end:
-                self._name(start, end)
-            position = max(end, position + 1)
-
-    def _ordinary_opening(self, at: int) -> bool:
-        """A capital that only says that a sentence begins."""
-        token = self.tokens[at]
-        opens = at == 0 or self.tokens[at - 1].text in ".?!:;"
-        return opens and (token.lower in STOPWORDS or token.stem in VERBS or at + 1 >= len(self.tokens) or not self._capital(at + 1))
-
-    def _capital(self, at: int) -> bool:
-        return at < len(self.tokens) and bool(_CAPITAL.match(self.tokens[at].text)) and self.tokens[at].text != "I"
-
-    def _says(self, at: int, *words: str) -> bool:
-        return at < len(self.tokens) and self.tokens[at].lower in words
-
-    def _free(self, at: int) -> bool:
-        token = self.tokens[at]
-        return not any(self._taken[token.start : token.end])
-
-    def _name_end(self, at: int) -> int:
-        end = at
-        while end < len(self.tokens) and self._free(end):
-            if self._capital(end):
-                end += 1
-            elif end > at and self.tokens[end].lower in _INSIDE_NAME and self._capital(end + 1) and self._free(end + 1):
-                if self.tokens[end].lower in _JOINERS:
-                    break
-                end += 2
-            else:
-                break
-        return end
-
-    def _name(self, first: int, end: int) -> None:
-        start, stop = self.tokens[first].start, self.tokens[end - 1].end
-        text = self.text[start:stop]
-        if text.endswith(("'s", "’s")):
-            stop, text = stop - 2, text[:-2]
-        follows = end + 1 < len(self.tokens) and self.tokens[end].text == "," and self._capital(end + 1)
-        if follows and self._free(end + 1):
-            tail = self._name_end(end + 1)
-            after = self.tokens[tail].text if tail < len(self.tokens) else ""
-            listed = after in ("and", "or") or (after == "," and (self._capital(tail + 1) or self._says(tail + 1, "and", "or")))
-            if tail - end <= 3 and not listed:
-                self._add(Kind.NAME, start, self.tokens[tail - 1].end, take=False, form="place")
-        self._joined(first, end)
-        self._add(Kind.NAME, start, stop, text=text)
-
-    def _joined(self, first: int, end: int) -> None:
-        before = self.tokens[first - 1].lower if first else ""
-        joiner = self.tokens[end].lower if end < len(self.tokens) else ""
-        changes = joiner == "to" and any(VERBS.get(token.stem) is Intent.UPDATE for token in self.tokens[:first])
-        if joiner in _JOINERS and before not in ("from", "between") and not changes:
-            after = end + 1
-            while after < len(self.tokens) and self.tokens[after].lower in ("the", "a", "an"):
-                after += 1
-            tail = self._name_end(after) if after < len(self.tokens) else after
-            if tail > after and self._capital(after):
-                self._add(Kind.NAME, self.tokens[first].start, self.tokens[tail - 1].end, take=False, form="joined")
-
-    def _called(self) -> None:
-        """What follows called, named, titled: up to the next little word or mark."""
-        for match in _CALLED.finditer(self.text):
-            first = next((n for n, token in enumerate(self.tokens) if token.start >= match.end()), None)
-            if first is None or any(span.start == match.end() and span.kind is Kind.QUOTED for span in self.spans):
-                continue
-            end = first
-            while end < len(self.tokens) and self.tokens[end].word and (end == first or self.tokens[end].lower not in _AFTER_NAME):
-                end += 1
-            named = next((span for span in self.spans if span.kind is Kind.NAME and span.first <= first < span.last), None)
-            if named is not None and named.last > end:
-                end = named.last
-            if end > first:
-                self._add(Kind.CALLED, self.tokens[first].start, self.tokens[end - 1].end, take=False)
-
-    def _phrases(self) -> None:
-        """Runs of plain words between little words and marks, and the parts of one."""
-        run: list[int] = []
-        for position in range(len(self.tokens) + 1):
-            if position < len(self.tokens) and self._phrase_word(position):
-                run.append(position)
-                continue
-            if run:
-                self._phrase(run)
-            run = []
-
-    def _phrase_word(self, at: int) -> bool:
-        token = self.tokens[at]
-        return token.word and token.lower not in STOPWORDS and token.lower not in _BREAKS and self._free(at)
-
-    def _phrase(self, run: list[int]) -> None:
-        for first in range(len(run)):
-            for last in range(first + 1, min(len(run), first + 5) + 1):
-                start, end = self.tokens[run[first]].start, self.tokens[run[last - 1]].end
-                form = "whole" if last - first == len(run) else ""
-                self._add(Kind.PHRASE, start, end, take=False, form=form, text=self.text[start:end].removesuffix("'s"))
-
-
-def _literal(text: str) -> Any:
-    """The value of a list or an object as people type it."""
-    for attempt in (text, text.replace("'", '"')):
-        try:
-            return json.loads(attempt)
-        except ValueError:
-            continue
-    if text.startswith("["):
-        return [_scalar(part) for part in text[1:-1].split(",") if part.strip()]
-    return None
-
-
-def _scalar(text: str) -> Any:
-    text = text.strip().strip("'\"")
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return int(number) if number.is_integer() and "." not in text else number

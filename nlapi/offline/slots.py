@@ -15,8 +15,15 @@ from nlapi.tools.words import STOPWORDS, pieces, stem
 
 _DEEPEST = 3
 _MOST = 80
-_EXAMPLES = re.compile(r"(?:such as|e\.?g\.?,?|for example,?|example:?|for instance,?|like|options (?:are|include)|either|values?:?|one of)\s*(.{3,160}?)(?:\)|\.\s|\.?$)", re.I)  # fmt: skip
-_MAPPED = re.compile(r"['\"]?(?<![\w.])(-?\d{1,6}|[A-Z0-9]{2,8})['\"]?\s*(?:for|=|:|means|is|represents|corresponds to|to|->|-)\s+(?:an? |the )?['\"]?([A-Za-z][\w ]{1,40}?)['\"]?(?=\s*(?:[,;.)\n]|and\b|or\b|$))")  # fmt: skip
+_EXAMPLES = re.compile(
+    r"(?:such as|e\.?g\.?,?|for example,?|example:?|for instance,?|like|options (?:are|include)|either"
+    r"|values?:?|one of)\s*(.{3,160}?)(?:\)|\.\s|\.?$)",
+    re.IGNORECASE,
+)
+_MAPPED = re.compile(
+    r"['\"]?(?<![\w.])(-?\d{1,6}|[A-Z0-9]{2,8})['\"]?\s*(?:for|=|:|means|is|represents|corresponds to|to|->|-)\s+"
+    r"(?:an? |the )?['\"]?([A-Za-z][\w ]{1,40}?)['\"]?(?=\s*(?:[,;.)\n]|and\b|or\b|$))"
+)
 _AND_FOR = re.compile(r"\band\s+(?=-?\d)")
 
 
@@ -158,7 +165,9 @@ def settle(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(ref, str):
             target: Any = root
             for step in ref.removeprefix("#/").split("/"):
-                target = target.get(step.replace("~1", "/").replace("~0", "~"), {}) if isinstance(target, Mapping) else {}
+                target = (
+                    target.get(step.replace("~1", "/").replace("~0", "~"), {}) if isinstance(target, Mapping) else {}
+                )
             schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
             continue
         union = schema.get("anyOf") or schema.get("oneOf")
@@ -184,7 +193,11 @@ def _merged(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, 
         properties |= known.get("properties") or {}
         required += known.get("required") or []
         whole |= known
-    return {**whole, **({"properties": properties} if properties else {}), **({"required": required} if required else {})}
+    return {
+        **whole,
+        **({"properties": properties} if properties else {}),
+        **({"required": required} if required else {}),
+    }
 
 
 def type_of(schema: Mapping[str, Any]) -> str:
@@ -192,7 +205,9 @@ def type_of(schema: Mapping[str, Any]) -> str:
     kind = schema.get("type")
     if isinstance(kind, list):
         kind = next((one for one in kind if one != "null"), "")
-    return kind if isinstance(kind, str) else "array" if "items" in schema else "object" if "properties" in schema else ""
+    return (
+        kind if isinstance(kind, str) else "array" if "items" in schema else "object" if "properties" in schema else ""
+    )
 
 
 def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -59,7 +59,14 @@ def _final(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
 
 
 def _look_up(
-    goal: Goal, slot: Slot, wanted: Wanted, tool: Tool, catalogue: Catalogue, known: Mapping[str, Any], *, filtered: bool
+    goal: Goal,
+    slot: Slot,
+    wanted: Wanted,
+    tool: Tool,
+    catalogue: Catalogue,
+    known: Mapping[str, Any],
+    *,
+    filtered: bool,
 ) -> Plan:
     """List the things of the kind that `slot` wants, so that the next round can pick the one called `wanted.name`."""
     slots = catalogue.slots(tool)
@@ -71,7 +78,11 @@ def _look_up(
     by_name = _name_filter(slots)
     if filtered and by_name is not None:
         start[by_name.path] = wanted.name
-    hints = {name: value for name, value in known.items() if any(one.required and argument_name(one) == name for one in slots)}
+    hints = {
+        name: value
+        for name, value in known.items()
+        if any(one.required and argument_name(one) == name for one in slots)
+    }
     values, missing = complete(start, slots, hints)
     call = Call(tool=tool, arguments=nest(values), id="lookup", reason=f"to find the id of {wanted.name!r}")
     needs = missing_of(tool, missing)
@@ -99,7 +110,11 @@ def _look_up(
 
 def _name_filter(slots: tuple[Slot, ...]) -> Slot | None:
     """The query parameter of a listing that keeps only what is called so."""
-    free = {slot.name.lower(): slot for slot in slots if slot.where == "query" and slot.family is Family.TEXT and not slot.many}
+    free = {
+        slot.name.lower(): slot
+        for slot in slots
+        if slot.where == "query" and slot.family is Family.TEXT and not slot.many
+    }
     return next((free[name] for name in _FILTERS if name in free), None)
 
 
@@ -161,7 +176,9 @@ def _ask_which(tool: Tool, slot: Slot, name: str, things: list[Item], *, found: 
     text = f"{start}{f': {shown}' if shown else ''}."
     if not choices:
         return Plan(text=text, confidence=0.3)
-    missing = Missing(tool=tool, argument=argument_name(slot), description=text, choices=tuple(choices), schema=slot.schema)
+    missing = Missing(
+        tool=tool, argument=argument_name(slot), description=text, choices=tuple(choices), schema=slot.schema
+    )
     return Plan(text=text, confidence=0.3, missing=(missing,), raw={"planner": "offline", "stage": "ask"})
 
 
@@ -182,7 +199,9 @@ def _said(value: Any) -> str:
 def _asking(missing: tuple[Missing, ...]) -> str:
     if not missing:
         return ""
-    names = ", ".join(f"{one.argument} ({one.description.rstrip('.')})" if one.description else one.argument for one in missing)
+    names = ", ".join(
+        f"{one.argument} ({one.description.rstrip('.')})" if one.description else one.argument for one in missing
+    )
     return f"Still needed: {names}."
 
 

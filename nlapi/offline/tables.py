@@ -4,34 +4,40 @@ from __future__ import annotations
 
 from nlapi.tools.words import stem
 
-_COUNTRIES = """AE=united arab emirates|uae AR=argentina AT=austria AU=australia BD=bangladesh BE=belgium BG=bulgaria BR=brazil
-CA=canada CH=switzerland CL=chile CN=china CO=colombia CZ=czech republic|czechia DE=germany DK=denmark EE=estonia EG=egypt
-ES=spain FI=finland FR=france GB=united kingdom|uk|great britain|britain|england GR=greece HK=hong kong HR=croatia HU=hungary
-ID=indonesia IE=ireland IL=israel IN=india IR=iran IS=iceland IT=italy JP=japan KE=kenya KR=south korea|korea LT=lithuania
-LU=luxembourg LV=latvia MA=morocco MX=mexico MY=malaysia NG=nigeria NL=netherlands|holland NO=norway NZ=new zealand PE=peru
-PH=philippines PK=pakistan PL=poland PT=portugal RO=romania RS=serbia RU=russia SA=saudi arabia SE=sweden SG=singapore
-SI=slovenia SK=slovakia TH=thailand TR=turkey TW=taiwan UA=ukraine US=united states|united states of america|usa|us|america
-VN=vietnam ZA=south africa"""
-_LANGUAGES = """ar=arabic bg=bulgarian cs=czech da=danish de=german el=greek en=english es=spanish et=estonian fi=finnish
-fr=french he=hebrew hi=hindi hr=croatian hu=hungarian id=indonesian it=italian ja=japanese ko=korean lt=lithuanian lv=latvian
-nl=dutch no=norwegian pl=polish pt=portuguese ro=romanian ru=russian sk=slovak sl=slovenian sr=serbian sv=swedish th=thai
-tr=turkish uk=ukrainian vi=vietnamese zh=chinese"""
-_CURRENCIES = """AUD=australian dollars|australian dollar BRL=brazilian real CAD=canadian dollars|canadian dollar
-CHF=swiss francs|swiss franc CNY=chinese yuan|yuan EUR=euros|euro GBP=british pounds|british pound|pounds sterling|pounds
-INR=indian rupees|rupees JPY=japanese yen|yen KRW=korean won MXN=mexican pesos SEK=swedish krona
-USD=us dollars|us dollar|american dollars|dollars|dollar"""
+_COUNTRIES = """
+AE=united arab emirates|uae AR=argentina AT=austria AU=australia BD=bangladesh BE=belgium BG=bulgaria BR=brazil
+CA=canada CH=switzerland CL=chile CN=china CO=colombia CZ=czech republic|czechia DE=germany DK=denmark
+EE=estonia EG=egypt ES=spain FI=finland FR=france GB=united kingdom|uk|great britain|britain|england GR=greece
+HK=hong kong HR=croatia HU=hungary ID=indonesia IE=ireland IL=israel IN=india IR=iran IS=iceland IT=italy
+JP=japan KE=kenya KR=south korea|korea LT=lithuania LU=luxembourg LV=latvia MA=morocco MX=mexico MY=malaysia
+NG=nigeria NL=netherlands|holland NO=norway NZ=new zealand PE=peru PH=philippines PK=pakistan PL=poland
+PT=portugal RO=romania RS=serbia RU=russia SA=saudi arabia SE=sweden SG=singapore SI=slovenia SK=slovakia
+TH=thailand TR=turkey TW=taiwan UA=ukraine US=united states|united states of america|usa|us|america VN=vietnam
+ZA=south africa
+"""
+_LANGUAGES = """
+ar=arabic bg=bulgarian cs=czech da=danish de=german el=greek en=english es=spanish et=estonian fi=finnish
+fr=french he=hebrew hi=hindi hr=croatian hu=hungarian id=indonesian it=italian ja=japanese ko=korean
+lt=lithuanian lv=latvian nl=dutch no=norwegian pl=polish pt=portuguese ro=romanian ru=russian sk=slovak
+sl=slovenian sr=serbian sv=swedish th=thai tr=turkish uk=ukrainian vi=vietnamese zh=chinese
+"""
+_CURRENCIES = """
+AUD=australian dollars|australian dollar BRL=brazilian real CAD=canadian dollars|canadian dollar CHF=swiss
+francs|swiss franc CNY=chinese yuan|yuan EUR=euros|euro GBP=british pounds|british pound|pounds sterling|pounds
+INR=indian rupees|rupees JPY=japanese yen|yen KRW=korean won MXN=mexican pesos SEK=swedish krona USD=us
+dollars|us dollar|american dollars|dollars|dollar
+"""
 
 
 def _table(text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    """`FR=france GB=uk|great britain` -> {"france": "FR", "uk": "GB", "great britain": "GB"}."""
+    names: dict[str, list[str]] = {}
     code = ""
-    for piece in text.replace("\n", " ").split(" "):
+    for piece in text.split():
         if "=" in piece:
             code, _, piece = piece.partition("=")
-            found[f"{code} "] = piece
-        else:
-            found[f"{code} "] += f" {piece}"
-    return {name: key.strip() for key, names in found.items() for name in names.split("|")}
+        names.setdefault(code, []).append(piece)
+    return {name: code for code, parts in names.items() for name in " ".join(parts).split("|")}
 
 
 COUNTRIES = _table(_COUNTRIES)
@@ -42,8 +48,8 @@ CURRENCY_NAMES = _table(_CURRENCIES)
 """Name in lower case -> ISO 4217."""
 
 _SAME = (
-    "active running live enabled on resume activate reactivate enable unpause start",
-    "paused inactive disabled stopped suspended off pause deactivate disable suspend stop",
+    "active running live enabled resume activate reactivate enable unpause start",
+    "paused inactive disabled stopped suspended pause deactivate disable suspend stop",
     "closed done completed resolved finished complete finish",
     "desc descending newest latest highest decreasing",
     "asc ascending oldest lowest earliest increasing",

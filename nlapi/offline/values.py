@@ -44,7 +44,11 @@ def value_for(span: Span, slot: Slot) -> Any:
 
 def _whole(span: Span, slot: Slot) -> Any:
     if isinstance(span.value, list) == slot.many:
-        if slot.many and slot.family is Family.NUMBER and not all(isinstance(one, (int, float, list)) for one in span.value):
+        if (
+            slot.many
+            and slot.family is Family.NUMBER
+            and not all(isinstance(one, (int, float, list)) for one in span.value)
+        ):
             return None
         if slot.many or type_of(slot.schema) == "object":
             return span.value
@@ -133,7 +137,7 @@ def render(value: Any, slot: Slot, *, end: bool = False) -> str | None:
             return moment.strftime(form)
     if isinstance(value, datetime) and "tim" in slot.words:
         return value.strftime("%Y-%m-%dT%H:%M:%S")
-    return value.strftime("%Y-%m-%d")
+    return str(value.strftime("%Y-%m-%d"))
 
 
 def _text(span: Span, slot: Slot) -> Any:
@@ -145,9 +149,10 @@ def _text(span: Span, slot: Slot) -> Any:
         return None
     text = span.text.strip(" .,")
     if slot.family is Family.EMAIL and span.form != "email":
-        return text if "@" in text else None
+        return text if "@" in text and _fits(text, slot) else None
     if slot.family is Family.URL and span.form != "url":
-        return text if "://" in text or text.startswith("www.") or span.kind is Kind.QUOTED else None
+        plausible = "://" in text or text.startswith("www.") or span.kind is Kind.QUOTED
+        return text if plausible and _fits(text, slot) else None
     code = _code(text, slot)
     if code is not None:
         return code
@@ -165,6 +170,8 @@ def _fits(text: str, slot: Slot) -> bool:
     schema = slot.schema if not slot.many else {}
     longest, pattern = schema.get("maxLength"), schema.get("pattern")
     if isinstance(longest, int) and len(text) > longest:
+        return False
+    if len(text) < schema.get("minLength", 0):
         return False
     if isinstance(pattern, str):
         try:

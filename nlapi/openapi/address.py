@@ -12,6 +12,7 @@ from nlapi.errors import UsageError
 
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<target>[^#]*)", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@\\<>]+)(?::(?P<port>\d{0,5}))?")
+_WITH_IPV4 = (ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96"))
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -56,7 +57,8 @@ class Address:
     def is_loopback(self) -> bool:
         address = ip_address(self.host)
         if address is None:
-            return self.host == "localhost" or self.host.endswith(".localhost")
+            name = self.host.rstrip(".")
+            return name == "localhost" or name.endswith(".localhost")
         return address.is_loopback or address.is_unspecified
 
     @property
@@ -69,7 +71,7 @@ class Address:
     def is_private(self) -> bool:
         """Does it name this machine or a network that only it can see? A name that has to be looked up does not."""
         if ip_address(self.host) is None:
-            return self.is_loopback or self.host.endswith((".local", ".internal"))
+            return self.is_loopback or self.host.rstrip(".").endswith((".local", ".internal"))
         return not is_public(self.host)
 
 
@@ -106,14 +108,22 @@ def is_public(address: str) -> bool:
 
 def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address that a host is written as, in any form resolvers take (2852039166, 0xA9FEA9FE); None for a name."""
+    host = host.partition("%")[0].rstrip(".")
     try:
-        ip = ipaddress.ip_address(host.partition("%")[0])
+        ip = ipaddress.ip_address(host)
     except ValueError:
         try:
             return ipaddress.IPv4Address(socket.inet_aton(host))
         except (OSError, ValueError):
             return None
-    return (ip.ipv4_mapped or ip.sixtofour or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
+    return _embedded(ip) if isinstance(ip, ipaddress.IPv6Address) else ip
+
+
+def _embedded(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The IPv4 address inside an IPv6 one (RFC 4291 §2.5.5, RFC 6052, RFC 3056), else the address itself."""
+    if any(ip in network for network in _WITH_IPV4) and int(ip) & 0xFF000000:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or ip
 
 
 def _ascii(host: str) -> str:

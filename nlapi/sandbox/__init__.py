@@ -1,0 +1,8 @@
+"""A stateful stand-in server for any Spec, that refuses what the Spec forbids."""
+
+from __future__ import annotations
+
+from nlapi.sandbox.app import Sandbox
+from nlapi.sandbox.server import Running, running, serve
+
+__all__ = ["Running", "Sandbox", "running", "serve"]

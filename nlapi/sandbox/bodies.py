@@ -92,7 +92,7 @@ def _form_property(name: str, schema: Any, encoding: Encoding | None, pairs: Pai
         if bracketed is not MISSING:
             listed = bracketed.get("") if set(bracketed) == {""} else bracketed
             return coerce_tree(listed, schema, schemas)
-        if kind == "object" or encoding is not None and is_json(encoding.content_type or ""):
+        if kind == "object" or (encoding is not None and is_json(encoding.content_type or "")):
             return _json_property(name, pairs)
     style = encoding.style if encoding and encoding.style else "form"
     explode = encoding.explode if encoding and encoding.explode is not None else style == "form"

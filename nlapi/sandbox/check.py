@@ -50,6 +50,7 @@ class Checked:
     path: Mapping[str, Any]
     query: Mapping[str, Any]
     headers: Mapping[str, Any]
+    cookies: Mapping[str, Any]
     body: Any = MISSING
 
 
@@ -72,12 +73,12 @@ def check(operation: Operation, raw: Mapping[str, str], incoming: Incoming, sche
     body = _body(operation, incoming, schemas, faults)
     if faults:
         raise unprocessable(faults)
-    return Checked(path=values["path"], query=values["query"], headers=values["header"], body=body)
+    return Checked(
+        path=values["path"], query=values["query"], headers=values["header"], cookies=values["cookie"], body=body
+    )
 
 
-def _read(
-    parameter: Parameter, raw: Mapping[str, str], pairs: Pairs, incoming: Incoming, schemas: Schemas
-) -> Any:
+def _read(parameter: Parameter, raw: Mapping[str, str], pairs: Pairs, incoming: Incoming, schemas: Schemas) -> Any:
     if parameter.content_type is not None:
         return _read_content(parameter, raw, pairs, incoming)
     if parameter.where == "query":
@@ -187,12 +188,14 @@ def _body(operation: Operation, incoming: Incoming, schemas: Schemas, faults: li
 
 
 def writable(value: Any, schema: Any, schemas: Schemas, depth: int = 6) -> Any:
-    """The value without readOnly properties: a server ignores them in a request (many clients send back what they got)."""
+    """The value without readOnly properties: they are ignored, for many clients send back what they got."""
     if isinstance(value, list) and depth:
         items = schemas.flat(schema).get("items", {})
         return [writable(one, items, schemas, depth - 1) for one in value]
     if not isinstance(value, dict) or not depth:
         return value
     described = schemas.properties(schema)
-    kept = {name: one for name, one in value.items() if schemas.flat(described.get(name, {})).get("readOnly") is not True}
+    kept = {
+        name: one for name, one in value.items() if schemas.flat(described.get(name, {})).get("readOnly") is not True
+    }
     return {name: writable(one, described.get(name, {}), schemas, depth - 1) for name, one in kept.items()}

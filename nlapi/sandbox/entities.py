@@ -107,7 +107,7 @@ class Entities:
     def _collect(self) -> Iterable[Collection]:
         found: dict[Shape, Collection] = {}
         for path, operations in self.operations.items():
-            if is_item(path):
+            if is_item(path) and self._names_one(path, operations):
                 one = found.setdefault(shape(path[:-1]), Collection(path=path[:-1]))
                 one.item.update(operations)
                 one.item_path = path
@@ -119,11 +119,21 @@ class Entities:
             if self._is_collection(one):
                 yield one
 
+    def _names_one(self, path: Path, operations: dict[str, Operation]) -> bool:
+        """Is the last placeholder an id: a text or a number, not a list of them?"""
+        parameters = (one for operation in operations.values() for one in operation.parameters)
+        named = next((one for one in parameters if one.where == "path" and one.name == path[-1].parameter), None)
+        return named is None or not {"array", "object", "boolean"} & set(self.schemas.types(named.schema))
+
     def _schemas_of(self, one: Collection) -> list[Any]:
         """The schemas of one thing: as read, as created, as listed."""
         names = (one.name,)
         found = []
-        for operation in (one.item.get("GET"), *(one.item.get(method) for method in ("PATCH", "PUT")), one.at.get("POST")):
+        for operation in (
+            one.item.get("GET"),
+            *(one.item.get(method) for method in ("PATCH", "PUT")),
+            one.at.get("POST"),
+        ):
             media = json_media(operation) if operation else None
             if media and "object" in self.schemas.types(media.schema):
                 found.append(find_item(media.schema, names, frozenset(), self.schemas).schema)
@@ -139,11 +149,13 @@ class Entities:
 
     def _is_collection(self, one: Collection) -> bool:
         listed = self._listed(one)
-        if "GET" in one.item or WRITES & one.item.keys() and (listed is not None or "POST" in one.at and one.schemas):
+        if "GET" in one.item or (
+            WRITES & one.item.keys() and (listed is not None or ("POST" in one.at and one.schemas))
+        ):
             return True
         if listed is None:
             return bool(one.schemas) and one.at.keys() == {"POST"} and self._has_things_below(one)
-        return "POST" in one.at and bool(one.at["POST"].body) or self._id_of(listed, one) is not None
+        return ("POST" in one.at and bool(one.at["POST"].body)) or self._id_of(listed, one) is not None
 
     def _has_things_below(self, one: Collection) -> bool:
         """Is there a path below one of its things, as `/tickets/{id}/qr` is for `/tickets`?"""
@@ -170,7 +182,7 @@ class Entities:
 
     def _belongs(self, one: Collection, group: list[Collection]) -> bool:
         kin = [other for other in group if one.refs & other.refs]
-        if any(one.name == other.name or other.item and not one.item for other in kin):
+        if any(one.name == other.name or (other.item and not one.item) for other in kin):
             return True
         if self._compound(one) != self._compound(group[0]):
             return False
@@ -191,7 +203,9 @@ class Entities:
 
     def _entity(self, group: list[Collection]) -> Entity:
         first = next((one for one in group if one.item), group[0])
-        properties = {name: one for each in group for s in each.schemas for name, one in self.schemas.properties(s).items()}
+        properties = {
+            name: one for each in group for s in each.schemas for name, one in self.schemas.properties(s).items()
+        }
         aliases = {"".join(singular_name(text)) for text in (first.name, self._compound(first)) if text}
         for one in group:
             words = singular_name(one.key or "")

@@ -15,8 +15,8 @@ LISTS = ("data", "items", "results", "entries", "values", "list", "records", "ro
 WRAPPERS = ("data", "result", "item", "resource", "attributes", "object", "response", "payload")
 
 PAGING = frozenset(
-    "page pages paging pagination total totals count limit offset next previous prev cursor token has more meta metadata "
-    "links self first last size results request info kind etag object warnings errors success status".split()
+    "page pages paging pagination total totals count limit offset next previous prev cursor token has more meta "
+    "metadata links self first last size results request info kind etag object warnings errors success status".split()
 )
 """Words of the properties that go with the array of a list."""
 

@@ -20,7 +20,7 @@ DATES = frozenset("date dates at time timestamp day created start".split())
 
 
 def select(rows: Iterable[Data], query: Mapping[str, Any], thing: str, id_name: str | None) -> list[Data]:
-    """The rows that every parameter of the query lets through. One that names no property of a thing filters nothing."""
+    """The rows that every parameter of the query lets through. One that names no property filters nothing."""
     found = list(rows)
     names = dict.fromkeys(name for row in found for name in row)
     for test in _tests(query, names, thing, id_name):
@@ -31,7 +31,8 @@ def select(rows: Iterable[Data], query: Mapping[str, Any], thing: str, id_name: 
 def _tests(query: Mapping[str, Any], names: Mapping[str, None], thing: str, id_name: str | None) -> Iterable[Test]:
     for name, value in query.items():
         if isinstance(value, Mapping):
-            yield from _tests(value, names, thing, id_name)
+            inner = value if plain(name) == "filter" else {f"{name}_{key}": one for key, one in value.items()}
+            yield from _tests(inner, names, thing, id_name)
         elif value is not None and value != []:
             test = _test(name, value, list(names), thing, id_name)
             if test is not None:
@@ -79,7 +80,9 @@ def _bound(name: str, value: Any, names: list[str]) -> Test | None:
     if not dated and (not isinstance(value, int | float) or not rest):
         return None
     exact = next((one for one in names if plain(one) == plain(name)), None)
-    property = exact or next((one for one in names if rest and set(rest) - DATES <= set(words(one)) and _goes(rest, one)), None)
+    property = exact or next(
+        (one for one in names if rest and set(rest) - DATES <= set(words(one)) and _goes(rest, one)), None
+    )
     if property is None and dated:
         property = next((one for one in names if set(words(one)) & DATES), None)
     if property is None:
@@ -133,7 +136,7 @@ def ordered(rows: list[Data], query: Mapping[str, Any]) -> list[Data]:
         name, reverse = _field(field.strip())
         property = next((one for row in rows for one in row if plain(one) == plain(name)), None)
         if property is not None:
-            rows = sorted(rows, key=lambda row: _rank(row.get(property)), reverse=reverse != down)  # noqa: B023
+            rows = sorted(rows, key=lambda row: _rank(row.get(property)), reverse=reverse != down)
     return rows
 
 

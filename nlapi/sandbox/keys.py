@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from nlapi.sandbox.entities import Entity
 from nlapi.sandbox.samples import NOTHING, At, Sampler
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.texts import like
+from nlapi.sandbox.words import words
 
 ATTEMPTS = 50
 
@@ -38,14 +40,15 @@ class Keys:
             if parameter.where == "path" and parameter.name == collection.key
         ]
 
-    def example(self, entity: Entity) -> Any:
-        """An id that the description gives as an example, or NOTHING: the first thing has it, so that the examples of
-        the description's own pages work."""
-        schema = self.schema(entity)
-        for one in (schema, *self._parameters(entity)):
-            for example in self.schemas.flat(one).get("examples") or ():
-                if isinstance(example, str | int) and self.fits(entity, example):
-                    return example
+    def example(self, entity: Entity, index: int = 0) -> Any:
+        """The example of an id that the description gives for the thing of that number, or NOTHING.
+
+        So the requests that the description's own pages show work here.
+        """
+        for one in (self.schema(entity), *self._parameters(entity)):
+            examples = [id for id in self.schemas.flat(one).get("examples") or () if self.fits(entity, id)]
+            if examples:
+                return examples[index] if index < len(examples) else NOTHING
         return NOTHING
 
     def fits(self, entity: Entity, key: Any) -> bool:
@@ -53,6 +56,15 @@ class Keys:
         readable = isinstance(key, str | int) and not isinstance(key, bool) and key != ""
         every = (self.schema(entity), *self._parameters(entity))
         return readable and all(self.schemas.valid(schema, key, "write") for schema in every)
+
+    def inner(self, entity: Entity, data: Mapping[str, Any], otherwise: Any) -> Any:
+        """The id of a thing that has none of its own: a membership at `/members/{user_id}` goes by its `user.id`."""
+        for collection in entity.collections if entity.id_name is None else ():
+            parts = words(collection.key or "")
+            whose = data.get("_".join(parts[:-1])) if parts[-1:] == ("id",) else None
+            if isinstance(whose, dict) and isinstance(whose.get("id"), str | int):
+                return whose["id"]
+        return otherwise
 
     def typed(self, entity: Entity, key: str) -> Any:
         """The id as its property's type has it: a number where it is a number."""
@@ -64,9 +76,9 @@ class Keys:
         schema = self.schema(entity)
         flat = self.schemas.flat(schema)
         if "integer" in self.schemas.types(schema):
-            found = int(flat.get("minimum", 0)) + 1 + index
-            if self.fits(entity, found):
-                return found
+            number = int(flat.get("minimum", 0)) + 1 + index
+            if self.fits(entity, number):
+                return number
         example = self.example(entity)
         name = entity.id_name or "id"
         for attempt in range(ATTEMPTS):

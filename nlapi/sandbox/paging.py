@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,20 +30,28 @@ LASTS = frozenset("totalpages pages pagecount lastpage numpages".split())
 MORES = frozenset("hasmore hasnext hasnextpage more istruncated truncated moreitems".split())
 NEXT_TOKENS = frozenset("nextcursor nextpagetoken nexttoken continuationtoken cursor endcursor nextpagecursor".split())
 NEXTS = frozenset("next nexturl nextpage nextlink nextpageurl nexthref".split())
-PREVIOUS = frozenset("previous prev previousurl prevurl previouspage prevpage previouslink previouscursor prevcursor".split())
+PREVIOUS = frozenset(
+    "previous prev previousurl prevurl previouspage prevpage previouslink previouscursor prevcursor".split()
+)
 USUAL = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """The part of a list from `offset`, of `limit` things; `one_based` tells how its pages are counted."""
+    """The part of a list from `offset`, of `limit` things.
+
+    `names` are the parameters of the query that say so, by their role; `after` is an id to go on after.
+    """
 
     offset: int = 0
     limit: int = USUAL
     first_page: int = 1
     used: frozenset[str] = frozenset()
-    names: Mapping[str, str] = None  # type: ignore[assignment]
+    names: Mapping[str, str] = field(default_factory=dict)
     after: str | None = None
+
+    def moved(self, offset: int) -> Window:
+        return replace(self, offset=offset, after=None)
 
 
 def window(operation: Operation, query: Mapping[str, Any], schemas: Schemas) -> Window:
@@ -93,7 +101,7 @@ def _first_page(operation: Operation, found: tuple[str, Any] | None, schemas: Sc
     for parameter in operation.parameters:
         if found and parameter.name == found[0]:
             flat = schemas.flat(parameter.schema)
-            return 0 if flat.get("default") == 0 or flat.get("minimum") == 0 and flat.get("default") != 1 else 1
+            return 0 if flat.get("default") == 0 or (flat.get("minimum") == 0 and flat.get("default") != 1) else 1
     return 1
 
 
@@ -160,7 +168,7 @@ class Envelope:
             if not self.rest:
                 return self._nothing(types)
             following = self.part.offset + self.shown
-            plain_token = word in NEXT_TOKENS or "cursor" in self.part.names and not self._is_url(schema)
+            plain_token = word in NEXT_TOKENS or ("cursor" in self.part.names and not self._is_url(schema))
             return token(following) if plain_token else self._link(following)
         if "string" in types and word in PREVIOUS:
             before = max(self.part.offset - self.part.limit, 0)

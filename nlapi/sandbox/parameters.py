@@ -168,7 +168,7 @@ def read_path(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
     if kind == "object" and explode:
         return _delimited(parameter, body, ";", schemas)
     marks = [part.partition("=") for part in body.split(";")]
-    if any(decoded(key, plus=False) != name for key, _, _ in marks) or len(marks) > 1 and not (kind == "array"):
+    if any(decoded(key, plus=False) != name for key, _, _ in marks) or (len(marks) > 1 and not (kind == "array")):
         raise Problem(404, f"path parameter {name} is written ;{name}=VALUE, not {raw!r}")
     if kind == "array" and explode:
         return coerce_array([decoded(value, plus=False) for _, _, value in marks], parameter.schema, schemas)

@@ -30,7 +30,9 @@ class References:
         if found is None:
             names = dict.fromkeys(name for one in entity.schemas for name in self.entities.schemas.properties(one))
             linked = self._linked().get(entity.name, {})
-            targets = [(name, linked.get(name) or self.entities.named(name)) for name in names if name != entity.id_name]
+            targets = [
+                (name, linked.get(name) or self.entities.named(name)) for name in names if name != entity.id_name
+            ]
             found = [(name, target) for name, target in targets if target is not None and target is not entity]
             self._found[entity.name] = found
         return found
@@ -43,9 +45,9 @@ class References:
                 key = keys.typed(target, scope[target.name])
                 known[name] = [key] if "array" in self._types(entity, name) else key
         for parent in (parent for one in entity.collections for parent in self.roles.parents(one.path)):
-            name = self._property(entity, parent.parameter)
-            if parent.name in scope and name and name != entity.id_name and name not in known:
-                known[name] = keys.typed(parent.entity, scope[parent.name]) if parent.entity else scope[parent.name]
+            own = self._property(entity, parent.parameter)
+            if parent.name in scope and own and own != entity.id_name and own not in known:
+                known[own] = keys.typed(parent.entity, scope[parent.name]) if parent.entity else scope[parent.name]
         return known
 
     def scope(self, entity: Entity, data: Mapping[str, Any]) -> dict[str, str]:
@@ -59,7 +61,9 @@ class References:
 
     def _types(self, entity: Entity, name: str) -> tuple[str, ...]:
         schemas = self.entities.schemas
-        return next((schemas.types(each[name]) for one in entity.schemas if name in (each := schemas.properties(one))), ())
+        return next(
+            (schemas.types(each[name]) for one in entity.schemas if name in (each := schemas.properties(one))), ()
+        )
 
     def _property(self, entity: Entity, parameter: str) -> str | None:
         wanted = plain(parameter)

@@ -1,4 +1,4 @@
-"""What each operation does to the things that an API keeps: list, create, read, change, delete, act, or only compute."""
+"""What each operation does to the things that an API keeps: list, create, read, change, delete, act or compute."""
 
 from __future__ import annotations
 
@@ -160,7 +160,9 @@ class Roles:
             makes=makes,
         )
 
-    def _brings_forth(self, operation: Operation, owner: Entity, whole: Found | None) -> tuple[Found | None, Entity | None]:
+    def _brings_forth(
+        self, operation: Operation, owner: Entity, whole: Found | None
+    ) -> tuple[Found | None, Entity | None]:
         """The kind of thing that an action's answer holds, when it is another than it acts on: a draft's campaign."""
         media = json_media(operation)
         if media is None or whole is None or ref_of(whole.schema) in owner.refs:

@@ -16,10 +16,14 @@ PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """An Operation and what stands at each `{name}` of its path, still percent-encoded."""
+    """An Operation and what stands at each `{name}` of its path, still percent-encoded.
+
+    `prefix` is the part of the path that belongs to the server: `/v1`, or "".
+    """
 
     operation: Operation
     raw: Mapping[str, str]
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,9 @@ class _Template:
     pattern: re.Pattern[str]
     names: tuple[str, ...]
     operations: Mapping[str, Operation]
+
+
+Candidate = tuple[str, _Template, Mapping[str, str]]
 
 
 class Routes:
@@ -47,12 +54,12 @@ class Routes:
     def match(self, method: str, path: str) -> Match:
         """The Match of a raw (percent-encoded) path; Problem 404 for an unknown path, 405 with Allow for a method."""
         allowed: dict[str, None] = {}
-        for template, raw in self._candidates(path):
+        for prefix, template, raw in self._candidates(path):
             operation = template.operations.get(method)
             if operation is None and method == "HEAD":
                 operation = template.operations.get("GET")
             if operation is not None:
-                return Match(operation=operation, raw=raw)
+                return Match(operation=operation, raw=raw, prefix=prefix)
             allowed |= dict.fromkeys(template.operations)
         if not allowed:
             raise Problem(404, f"{unquote(path)} is no path of this API")
@@ -60,7 +67,7 @@ class Routes:
         allow = ", ".join(dict.fromkeys(methods))
         raise Problem(405, f"{method} is not described for {unquote(path)}; it has {allow}", headers=[("Allow", allow)])
 
-    def _candidates(self, path: str) -> Iterator[tuple[_Template, Mapping[str, str]]]:
+    def _candidates(self, path: str) -> Iterator[Candidate]:
         found = False
         for prefix in ("", *self._prefixes):
             for candidate in self._under(prefix, path):
@@ -70,13 +77,13 @@ class Routes:
             for prefix in self._own_prefixes:
                 yield from self._under(prefix, path)
 
-    def _under(self, prefix: str, path: str) -> Iterator[tuple[_Template, Mapping[str, str]]]:
+    def _under(self, prefix: str, path: str) -> Iterator[Candidate]:
         if path != prefix and not path.startswith(prefix + "/"):
             return
         for template in self._templates:
             found = template.pattern.fullmatch(path[len(prefix) :] or "/")
             if found:
-                yield template, dict(zip(template.names, found.groups(), strict=True))
+                yield prefix, template, dict(zip(template.names, found.groups(), strict=True))
 
     @cached_property
     def _own_prefixes(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
@@ -53,7 +54,9 @@ class At:
     def under(self, name: str, ref: Any) -> At:
         refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
         thing = self.thing if self.depth == 0 else singular(words(self.name)[-1]) if words(self.name) else self.thing
-        return replace(self, path=f"{self.path}.{name}", name=name, thing=thing, depth=self.depth + 1, refs=refs, full=False)
+        return replace(
+            self, path=f"{self.path}.{name}", name=name, thing=thing, depth=self.depth + 1, refs=refs, full=False
+        )
 
     def item(self, position: int, ref: Any) -> At:
         refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
@@ -97,8 +100,10 @@ class Sampler:
             if not errors:
                 return value
             paths = {tuple(error.absolute_path) for error, _ in errors}
-            if () in paths or not all([_prune(value, path) for path in paths]):
+            if () in paths:
                 return NOTHING
+            for path in paths:
+                _prune(value, path)
         return NOTHING
 
     def make(self, schema: Any, at: At, known: Any = NOTHING) -> Any:
@@ -148,7 +153,7 @@ class Sampler:
     def _object(self, flat: Schema, at: At, known: Any) -> dict[str, Any]:
         given, made = self._given(flat, at, known), dict[str, Any]()
         required = frozenset(flat.get("required") or ())
-        sparse = at.sparse or known is not NOTHING and not at.full
+        sparse = at.sparse or (known is not NOTHING and not at.full)
         described = flat.get("properties") or {}
         for name, schema in described.items():
             one = self.schemas.flat(schema)
@@ -158,10 +163,10 @@ class Sampler:
             inner = at.under(name, ref)
             if name in given:
                 made[name] = self.make(schema, inner, given[name])
-            elif name in required or not sparse and self._wanted(one, ref, at):
+            elif name in required or (not sparse and self._wanted(one, ref, at)):
                 made[name] = self.make(schema, inner)
         more = flat.get("additionalProperties")
-        if given and (more not in (None, False) or not described and more is not False):
+        if given and (more not in (None, False) or (not described and more is not False)):
             made.update({name: value for name, value in given.items() if name not in described})
         self._fill_map(flat, made, required, at, sparse)
         return made
@@ -250,7 +255,7 @@ class Sampler:
         rng = at.rng
         if kind == "string":
             strings = [one for one in examples if isinstance(one, str)]
-            if at.index < len(strings) or len(strings) > 1 and not _telling(at.name):
+            if at.index < len(strings) or (len(strings) > 1 and not _telling(at.name)):
                 return strings[at.index % len(strings)]
             if strings:
                 return vary(strings[0], flat, at.name, at.thing, at.index, rng)
@@ -262,18 +267,12 @@ class Sampler:
         return number(flat, at.name, at.index, rng, whole=whole)
 
 
-def _prune(value: Any, path: tuple[Any, ...]) -> bool:
-    """Takes away what stands at the path; what is around it is judged again."""
-    for part in path[:-1]:
-        try:
+def _prune(value: Any, path: tuple[Any, ...]) -> None:
+    """Takes away what stands at the path, unless it is gone with what was around it; the rest is judged again."""
+    with suppress(LookupError, TypeError):
+        for part in path[:-1]:
             value = value[part]
-        except (LookupError, TypeError):
-            return True
-    try:
         del value[path[-1]]
-    except (LookupError, TypeError):
-        return isinstance(value, dict | list)
-    return True
 
 
 def _ref(schema: Any) -> str | None:
@@ -303,4 +302,3 @@ def _telling(name: str) -> bool:
     """Does a property of that name tell one thing from another, so that its values should not repeat?"""
     parts = words(name)
     return bool(parts) and parts[-1] in ("id", "name", "title", "key", "email")
-

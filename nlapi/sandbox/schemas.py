@@ -134,7 +134,8 @@ class Schemas:
                     if described.get(hidden) is not True:
                         yield ValidationError(f"{name!r} is required")
 
-        return extend(Draft202012Validator, {"$ref": ref, "required": required})
+        derive: Any = extend
+        return derive(Draft202012Validator, {"$ref": ref, "required": required})
 
 
 def types(schema: Schema) -> tuple[str, ...]:

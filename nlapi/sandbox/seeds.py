@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from nlapi.sandbox.entities import Collection, Entities, Entity
@@ -48,7 +48,9 @@ class Seeds:
         names = {parent.name for one in entity.collections for parent in self.roles.parents(one.path)}
         self.fill(entity, scope)
         row = self.store.find(entity.name, key)
-        return row is not None and all(row.scope.get(name, value) == value for name, value in scope.items() if name in names)
+        return row is not None and all(
+            row.scope.get(name, value) == value for name, value in scope.items() if name in names
+        )
 
     def fill(self, entity: Entity, scope: Scope | None = None) -> None:
         """Sees to it that the samples of a kind are there: below the parents given, or below all there are."""
@@ -56,7 +58,8 @@ class Seeds:
             return
         self._filling.append(entity)
         try:
-            for one in list(self._homes(entity, scope or {})):
+            # Where nothing above is known by id (its kind is open, or not kept), the samples go where one has looked.
+            for one in list(self._homes(entity, scope or {})) or [dict(scope or {})]:
                 self._fill_below(entity, one)
         finally:
             self._filling.remove(entity)
@@ -103,19 +106,20 @@ class Seeds:
         if first >= MOST:
             return
         for index in range(first, first + (MANY if first == 0 or not self._all_kept(entity) else FEW)):
-            example = self.keys.example(entity) if index == 0 else NOTHING
-            key = example if example is not NOTHING else self._unused(entity, index)
+            example = self.keys.example(entity, index)
+            taken = example is NOTHING or self.store.find(entity.name, str(example)) is not None
+            key = self._unused(entity, index) if taken else example
             self._add(entity, index, key, dict(scope))
 
     def _all_kept(self, entity: Entity) -> bool:
         return all(parent.entity for parent in self.roles.parents(self.home(entity).path))
 
     def _made_by_client(self, entity: Entity, scope: Scope) -> bool:
-        for parent in self.roles.parents(self.home(entity).path):
-            row = self.store.find(parent.entity.name, scope[parent.name]) if parent.entity else None
-            if row is not None and not row.sampled:
-                return True
-        return False
+        above = [
+            parent for one in entity.collections for parent in self.roles.parents(one.path) if parent.name in scope
+        ]
+        rows = [self.store.find(parent.entity.name, scope[parent.name]) for parent in above if parent.entity]
+        return any(row is not None and not row.sampled for row in rows)
 
     def _unused(self, entity: Entity, index: int) -> Any:
         for jump in range(1000):
@@ -129,44 +133,54 @@ class Seeds:
         return self._unused(entity, self.store.count(entity.name))
 
     def _add(self, entity: Entity, index: int, key: Any, scope: dict[str, str]) -> Row:
-        chosen = self._choose(entity, index, scope)
-        data = self._data(entity, index, key, scope, chosen)
+        self.relate(entity, index, scope)
+        for collection in entity.collections:
+            self._settle(collection, index, scope)
+        data = self._data(entity, index, key, scope)
+        key = self.keys.inner(entity, data, key)
         row = Row(entity=entity.name, key=str(key), place=index, scope=scope, data=data, sampled=True)
         return self.store.add(row)
 
-    def _choose(self, entity: Entity, index: int, scope: dict[str, str]) -> dict[str, Row]:
-        """A thing of each kind that this one refers to, all of one family: a campaign's ad set is in its account."""
-        chosen: dict[str, Row] = {}
-        above = [parent.entity for one in entity.collections for parent in self.roles.parents(one.path) if parent.entity]
-        named = [target for _, target in self.references.of(entity)]
-        for target in dict.fromkeys([*named, *above]):
-            if target is entity or target in self._filling or self._is_single(target):
-                continue
-            if target.name in scope:
-                row = self.store.find(target.name, scope[target.name])
-            else:
-                rows = [row for row in self.rows(target, self._within(target, scope)) if _kin(row.scope, scope)]
-                row = rows[index % len(rows)] if rows else None
+    def relate(self, entity: Entity, index: int, scope: dict[str, str], skip: Container[str] = ()) -> None:
+        """Adds to the scope a thing of each kind that this one refers to, all of one family.
+
+        The ad set of a campaign is in the campaign's account. Properties in `skip` choose nothing.
+        """
+        named = [(target, name not in skip) for name, target in self.references.of(entity)]
+        for target, free in sorted(named, key=lambda one: one[0].name not in scope):
+            row = self._relative(entity, target, index, scope, free)
             if row is not None:
-                chosen[target.name] = row
                 for name, value in {**row.scope, target.name: row.key}.items():
                     scope.setdefault(name, value)
-        return chosen
+
+    def _relative(self, entity: Entity, target: Entity, index: int, scope: Scope, free: bool) -> Row | None:
+        if target is entity or self._is_single(target):
+            return None
+        if target.name in scope:
+            return self.store.find(target.name, scope[target.name])
+        if not free or target in self._filling:
+            return None
+        rows = [row for row in self.rows(target, self._within(target, scope)) if _kin(row.scope, scope)]
+        return rows[index % len(rows)] if rows else None
+
+    def _settle(self, collection: Collection, index: int, scope: dict[str, str]) -> None:
+        """Adds the parents of another path at which things of this kind are listed."""
+        for parent in self.roles.parents(collection.path):
+            if parent.entity is not None and parent.entity is not collection.entity:
+                row = self._relative(collection.entity or parent.entity, parent.entity, index, scope, True)
+                if row is not None:
+                    scope.setdefault(parent.name, row.key)
 
     def _within(self, target: Entity, scope: Scope) -> Scope:
         names = {parent.name for parent in self.roles.parents(self.home(target).path)}
         return {name: value for name, value in scope.items() if name in names}
 
-    def _data(
-        self, entity: Entity, index: int, key: Any, scope: Scope, chosen: dict[str, Row]
-    ) -> dict[str, Any]:
+    def _data(self, entity: Entity, index: int, key: Any, scope: Scope) -> dict[str, Any]:
         def refer(name: str, place: int) -> Any:
             target = self.entities.named(name)
-            if target is None or target is entity:
+            if target is None or target is entity or target.name not in scope:
                 return NOTHING
-            if target.name in scope and name.rstrip("s").lower().endswith("id"):
-                return self.keys.typed(target, scope[target.name])
-            return NOTHING
+            return self.keys.typed(target, scope[target.name])
 
         known = self.references.values(entity, scope, self.keys)
         if entity.id_name and str(key) != SINGLE:
@@ -194,7 +208,9 @@ class Seeds:
             if media and found and ref_of(found.schema) in {"", *entity.refs}:
                 for example in media.examples:
                     listed = dig(example, found.keys) if found.keys else example
-                    yield from (one for one in listed or () if isinstance(one, dict)) if isinstance(listed, list) else ()
+                    yield from (
+                        (one for one in listed or () if isinstance(one, dict)) if isinstance(listed, list) else ()
+                    )
 
     def _read_examples(self, entity: Entity) -> Iterator[dict[str, Any]]:
         for collection in entity.collections:

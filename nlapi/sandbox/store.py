@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS thing (
 );
 CREATE INDEX IF NOT EXISTS thing_key ON thing (entity, key);
 CREATE TABLE IF NOT EXISTS gone (entity TEXT NOT NULL, key TEXT NOT NULL, scope TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS counter (entity TEXT PRIMARY KEY, next INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY);
 """
 
@@ -65,15 +66,17 @@ class Store:
         return next((row for row in map(_row, found) if _below(row, scope or {})), None)
 
     def count(self, entity: str) -> int:
-        """How many of a kind there have been; a number for the next."""
-        found = self._db.execute("SELECT COALESCE(MAX(place), -1) + 1 FROM thing WHERE entity = ?", (entity,))
-        return int(found.fetchone()[0])
+        """How many of a kind there have been, those that are gone too: the place of the next."""
+        found = self._db.execute("SELECT next FROM counter WHERE entity = ?", (entity,)).fetchone()
+        return int(found[0]) if found else 0
 
     def add(self, row: Row) -> Row:
         values = (row.entity, row.key, row.place, _text(row.scope), _text(row.data), row.sampled)
         cursor = self._db.execute(
             "INSERT INTO thing (entity, key, place, scope, data, sampled) VALUES (?, ?, ?, ?, ?, ?)", values
         )
+        counted = (row.entity, row.place + 1)
+        self._db.execute("INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next", counted)
         self._db.execute("DELETE FROM gone WHERE entity = ? AND key = ? AND scope = ?", (*values[:2], values[3]))
         return _row((cursor.lastrowid, *values))
 

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from nlapi.openapi.spec import Schema
-from nlapi.sandbox import vocabulary as vocabulary
+from nlapi.sandbox import vocabulary
 from nlapi.sandbox.patterns import match
 from nlapi.sandbox.words import singular, words
 
@@ -45,9 +45,7 @@ def _within(made: str, least: int, most: int | None, index: int) -> str:
     return made
 
 
-def _fitting(
-    schema: Schema, name: str, thing: str, index: int, rng: Random, least: int, most: int | None
-) -> str:
+def _fitting(schema: Schema, name: str, thing: str, index: int, rng: Random, least: int, most: int | None) -> str:
     """The natural text when the pattern takes it, else one made from the pattern."""
     pattern = str(schema["pattern"])
     natural = _within(_by_name(name, thing, index, rng), least, most, index)
@@ -65,7 +63,7 @@ def vary(example: str, schema: Schema, name: str, thing: str, index: int, rng: R
         return example
     format = schema.get("format")
     if format in ("date", "date-time"):
-        return _shifted(example, index) or example
+        return _shifted(example, index * _drift(name)) or example
     parts = words(name)
     last = parts[-1] if parts else ""
     if is_id_name(name) and not isinstance(format, str):
@@ -99,11 +97,16 @@ def is_id_name(name: str) -> bool:
     return bool(parts) and parts[-1] in ("id", "ids", "uuid", "guid", "key", "code", "token", "sku")
 
 
-def _shifted(example: str, index: int) -> str | None:
+def _drift(name: str) -> int:
+    """The days from one sample to the next: what is past lies further back, what is planned further on."""
+    return -7 if set(words(name)) & (vocabulary.MADE | vocabulary.UPDATED) else 7
+
+
+def _shifted(example: str, days: int) -> str | None:
     try:
         if len(example) == 10:
-            return (date.fromisoformat(example) + timedelta(days=7 * index)).isoformat()
-        moved = datetime.fromisoformat(example.upper()) + timedelta(days=7 * index)
+            return (date.fromisoformat(example) + timedelta(days=days)).isoformat()
+        moved = datetime.fromisoformat(example.upper()) + timedelta(days=days)
     except (ValueError, OverflowError):
         return None
     return moved.isoformat().replace("+00:00", "Z")
@@ -112,7 +115,7 @@ def _shifted(example: str, index: int) -> str | None:
 def moment(name: str, index: int) -> datetime:
     """A time for a property of that name: what starts comes before what ends, what was made before what was changed."""
     parts = set(words(name))
-    days = 7 * index
+    days = _drift(name) * index
     if parts & vocabulary.END and not parts & vocabulary.START:
         days += 30
     elif parts & vocabulary.UPDATED:
@@ -220,7 +223,7 @@ def number(schema: Schema, name: str, index: int, rng: Random, *, whole: bool) -
     value = math.floor(value / step + 1e-9) * step
     if low is not None and value < low:
         value = math.ceil(low / step) * step
-    if whole or isinstance(step, int) and isinstance(value, int):
+    if whole or (isinstance(step, int) and isinstance(value, int)):
         return int(value)
     return round(value, 6)
 

@@ -89,4 +89,5 @@ YES = frozenset("success ok valid enabled active visible available".split())
 
 START = frozenset("start starts begin begins from since open opens launch".split())
 END = frozenset("end ends until to expires expiry expiration due close closes deadline finish".split())
+MADE = frozenset("created added registered inserted joined".split())
 UPDATED = frozenset("updated modified changed".split())

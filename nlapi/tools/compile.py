@@ -8,13 +8,14 @@ from typing import Any
 
 from nlapi.openapi.spec import Body, Operation, Parameter, Spec
 from nlapi.tools.name import argument_name, tool_names
-from nlapi.tools.schema import OF_THE_WHOLE, Pool, read_only
+from nlapi.tools.schema import OF_THE_WHOLE, Pool
 from nlapi.tools.tool import Place, Tool
 
 MAX_DESCRIPTION = 4000
 """Characters of a tool's description; Claude Code cuts near 4,100."""
 
 PLACES = ("path", "query", "header", "cookie")
+SCALARS = ("string", "integer", "number", "boolean")
 
 
 def tools(spec: Spec, operations: Iterable[Operation] | None = None) -> tuple[Tool, ...]:
@@ -113,21 +114,26 @@ class _Arguments:
         """Its properties as arguments when they can stand alone, else one argument for the whole body."""
         flat = self.pool.object(body.schema) if _by_property(body.content_type) else None
         if flat is None:
-            description = body.description or _description(self.pool.spec, body.schema)
-            if not _by_property(body.content_type):
-                description = f"{description} (sent as {body.content_type})".strip()
-            self._add(("body", ""), body.schema, description, body.required)
+            self._add_whole_body(body)
             return
-        needed = flat.get("required", ())
-        for name, schema in flat["properties"].items():
-            if not read_only(schema):
-                description = _description(self.pool.spec, schema)
-                self._add(("body", name), schema, description, body.required and name in needed)
+        properties = {name: one for name, one in flat["properties"].items() if not self.pool.read_only(one)}
+        needed = [name for name in flat.get("required", ()) if name in properties]
+        for name, schema in properties.items():
+            description = _description(self.pool.spec, schema)
+            self._add(("body", name), schema, description, body.required and name in needed)
         self.body_rules = {key: flat[key] for key in OF_THE_WHOLE if key in flat}
         if needed and not body.required:
-            self.body_rules["required"] = [name for name in needed if not read_only(flat["properties"].get(name))]
+            self.body_rules["required"] = needed
         if "additionalProperties" in flat:
             self.additional = self._portable(flat["additionalProperties"])
+
+    def _add_whole_body(self, body: Body) -> None:
+        schema, description = body.schema, body.description or _description(self.pool.spec, body.schema)
+        if not _by_property(body.content_type):
+            description = f"{description} (sent as {body.content_type})".strip()
+            if schema.get("type") not in SCALARS:  # nlapi does not write XML, CSV and the like from data
+                schema = {"type": "string"}
+        self._add(("body", ""), schema, description, body.required)
 
 
 def _by_property(content_type: str) -> bool:

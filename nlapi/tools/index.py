@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from nlapi.openapi.spec import Operation
-from nlapi.tools.words import METHODS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
+from nlapi.tools.words import METHODS, PLAIN_VERBS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
 
 WEIGHTS = {
     "id": 3.0,
@@ -29,14 +29,16 @@ _LONGEST = 400
 """Characters of a description that are read: what comes later is rarely about what the operation does."""
 _SYNONYMS = 0.35
 _METHOD = 1.4
-_VERB = 0.8
+_VERB = 1.0
 _AGAINST = 1.4
 _STRANGE = 2.5
-_HEAD = 1.5
+_HEAD = 2.5
 _SHAPE = 0.6
 _COVERED = 2.2
 _MENTIONED = 1.8
 _QUALIFIED = re.compile(r"(?<=[a-z])(?:By|For)(?=[A-Z])|[-_/](?:by|for)[-_]")
+_SPACE = re.compile(r".*[/.:]")
+"""What stands before the name proper in ids such as `issues/create`."""
 _BRACED = re.compile(r"\{[^}]*\}")
 _VERSION = re.compile(r"v\d+(\.\d+)*|api|rest")
 
@@ -54,12 +56,11 @@ class Shape:
     inner: frozenset[str]
     """stems of the literal words of the path before its last segment"""
     verbs: frozenset[str]
-    """stems of the verbs of the id"""
+    """stems of the verbs of the id; its first word is taken for one, known or not"""
     nouns: frozenset[str]
     """stems of the literal words of the path that look like verbs and are none there: ad sets, orders"""
     one: bool
     """the path ends in a parameter"""
-    plural: bool
 
 
 class Index:
@@ -106,7 +107,7 @@ class Index:
         many = {stem(word) for word in words if singular(word) != word}
         few = heapq.nlargest(max(4 * k, 40), scores, key=scores.__getitem__)
         ordered = [stem(word) for word in words]
-        heads = self._heads(few, ordered) if any(word in VERBS for word in ordered[:3]) else {}
+        heads = self._heads(few, ordered)
         ranked = [(scores[doc] + heads.get(doc, 0.0) + self._evidence(doc, asked, plain, many), doc) for doc in few]
         ranked.sort(key=lambda pair: (-pair[0], pair[1]))
         return [(self.operations[doc], score) for score, doc in ranked[:k]]
@@ -120,7 +121,14 @@ class Index:
         return scores
 
     def _heads(self, docs: Iterable[int], words: Sequence[str]) -> dict[int, float]:
-        """A bonus for the operations about the thing that the sentence names first: [ads] of the campaign."""
+        """A bonus for the operations about the thing that a command names first: [ads] of the campaign.
+
+        A verb of its own kind ([lend] the book, [cancel] the run) says as much.
+        """
+        opening = {word for word in words[:3] if word in VERBS or word not in self._things} - self._nouns
+        rare = {doc for doc in docs if (self._shapes[doc].verbs & opening) - PLAIN_VERBS}
+        if rare or not opening & VERBS.keys():
+            return dict.fromkeys(rare, _HEAD)
         first: dict[int, tuple[int, int]] = {}
         for doc in docs:
             phrase = self._shapes[doc].entities
@@ -225,22 +233,34 @@ def _nouns(segment: str) -> list[str]:
 
 def _meant(operation: Operation, shape: Shape, honest: bool) -> frozenset[Intent]:
     """What an operation does: by its method (unless the API is `honest` about none) and by the verbs of its id."""
-    first = next((word for word in map(stem, pieces(operation.id)) if word in shape.verbs), None)
+    first = next((word for word in map(stem, pieces(operation.id)) if word in shape.verbs and word in VERBS), None)
     found = {VERBS[first]} if first is not None else set()
     if honest or not found:
         found |= {intent for intent, methods in METHODS.items() if operation.method in methods}
     return frozenset(found)
 
 
+def _entities(literal: Sequence[str], method: str) -> tuple[list[str], bool]:
+    """The stems of what a path is about, and whether its last segment says what is done to it (/runs/{id}/cancel)."""
+    words = pieces(literal[-1]) if literal else []
+    if not words or stem(words[0]) not in VERBS:
+        return list(map(stem, words)), False
+    if len(words) > 1:
+        return list(map(stem, words[1:])), False
+    if singular(words[0]) != words[0] or method != "POST":
+        return [stem(words[0])], False
+    return (list(map(stem, pieces(literal[-2]))), True) if len(literal) > 1 else ([], False)
+
+
 def _shape(operation: Operation) -> Shape:
     segments = [segment for segment in operation.path.split("/") if segment]
     literal = [_BRACED.sub("", segment) for segment in segments]
     literal = [segment for segment in literal if segment and not _VERSION.fullmatch(segment)]
-    words = pieces(literal[-1]) if literal else []
-    entities = [word for at, word in enumerate(map(stem, words)) if word not in VERBS or at]
+    entities, acts = _entities(literal, operation.method)
     said = _QUALIFIED.split(operation.id, maxsplit=1)[0] or operation.id
     named = {stem(word) for word in pieces(said) if word not in STOPWORDS} | set(entities)
-    verbs = {word for word in map(stem, pieces(operation.id)) if word in VERBS and word not in entities}
+    own = list(map(stem, pieces(_SPACE.sub("", operation.id))))
+    verbs = {word for at, word in enumerate(own) if (word in VERBS or at == 0) and word not in entities}
     return Shape(
         entity=entities[-1] if entities else "",
         named=frozenset(word for word in named if word not in verbs and word != "id"),
@@ -248,6 +268,5 @@ def _shape(operation: Operation) -> Shape:
         nouns=frozenset(noun for segment in literal for noun in _nouns(segment)),
         inner=frozenset(stem(word) for segment in literal[:-1] for word in pieces(segment)) - set(entities),
         verbs=frozenset(verbs),
-        one=bool(segments) and "{" in segments[-1],
-        plural=bool(words) and singular(words[-1]) != words[-1],
+        one=bool(segments) and (acts or "{" in segments[-1]),
     )

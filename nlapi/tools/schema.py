@@ -59,6 +59,11 @@ class Pool:
             return None
         return merged if merged.get("properties") else None
 
+    def read_only(self, schema: Any) -> bool:
+        """Is this property one that only answers hold?"""
+        followed = self.spec.follow(schema)
+        return isinstance(followed, Mapping) and followed.get("readOnly") is True
+
     def _definition(self, ref: str) -> tuple[Any, frozenset[str]]:
         if ref not in self._made:
             self._made[ref] = self.portable(self._lookup(ref))
@@ -72,13 +77,13 @@ class Pool:
         result: dict[str, Any] = {}
         for key, value in node.items():
             if key in IN_MAPS and isinstance(value, Mapping):
-                result[key] = {name: self._rewrite(one, refs) for name, one in value.items() if not read_only(one)}
+                result[key] = {name: self._rewrite(one, refs) for name, one in value.items() if not self.read_only(one)}
             elif key in IN_LISTS:
                 result[key] = [self._rewrite(one, refs) for one in value]
             elif key in IN_PLACE:
                 result[key] = self._rewrite(value, refs)
             elif key == "required":
-                hidden = {name for name, one in node.get("properties", {}).items() if read_only(one)}
+                hidden = {name for name, one in node.get("properties", {}).items() if self.read_only(one)}
                 if kept := [name for name in value if name not in hidden]:
                     result[key] = kept
             elif key == "examples":
@@ -133,10 +138,6 @@ class Pool:
 def _is_small(schema: Schema) -> bool:
     nested = any(isinstance(value, Mapping | list) and key != "enum" for key, value in schema.items())
     return len(schema) <= MAX_INLINE and not nested
-
-
-def read_only(schema: Any) -> bool:
-    return isinstance(schema, Mapping) and schema.get("readOnly") is True
 
 
 def _join(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any] | None:

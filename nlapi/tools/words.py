@@ -13,7 +13,15 @@ _VOWEL = re.compile(r"[aeiouy]")
 _DOUBLED = re.compile(r"([bdfgkmnprt])\1$")
 
 
-_IRREGULAR = {"children": "child", "people": "person", "men": "man", "women": "woman", "feet": "foot", "mice": "mouse"}
+_IRREGULAR = dict(
+    pair.split("=")
+    for pair in """
+    children=child people=person men=man women=woman feet=foot teeth=tooth mice=mouse geese=goose shelves=shelf
+    knives=knife lives=life wives=wife halves=half wolves=wolf loaves=loaf thieves=thief indices=index vertices=vertex
+    matrices=matrix analyses=analysis crises=crisis criteria=criterion phenomena=phenomenon aliases=alias caches=cache
+    movies=movie cookies=cookie series=series species=species
+    """.split()
+)
 
 
 class Intent(StrEnum):
@@ -71,16 +79,6 @@ def pieces(text: str) -> list[str]:
     return found
 
 
-def stems(text: str) -> list[str]:
-    """The stems of the words of an identifier or of prose."""
-    return [stem(word) for word in pieces(text)]
-
-
-def content(words: Iterable[str]) -> list[str]:
-    """Those of `words` (in lower case, not stemmed) that say what a sentence is about."""
-    return [word for word in words if word not in STOPWORDS]
-
-
 def singular(word: str) -> str:
     """`campaigns` -> campaign, `categories` -> category, `boxes` -> box; a singular word stays as it is."""
     if word in _IRREGULAR:
@@ -96,9 +94,9 @@ def singular(word: str) -> str:
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """
-    What the forms of an English word have in common: creates, created, creating, creation -> creat. Light on
-    purpose: it drops plurals, -ing, -ed, -ion, -ly and what those leave behind, and never looks a word up.
+    """What the forms of an English word have in common: creates, created, creating, creation -> creat.
+
+    Light on purpose: it drops plurals, -ing, -ed, -ion, -ly and what those leave behind, and never looks a word up.
     """
     word = singular(word)
     if len(word) <= 3 or not word.isascii() or not word.isalpha():
@@ -130,6 +128,16 @@ def _ending(word: str) -> str:
 
 VERBS: dict[str, Intent] = {stem(word): intent for intent, words in _VERBS.items() for word in words.split()}
 """Stem of a verb -> what it asks for."""
+
+
+PLAIN_VERBS = frozenset(
+    map(
+        stem,
+        """get list show find search lookup fetch retrieve view read see give tell check query create add make new insert
+        update change edit modify set put patch delete remove use need want provide return""".split(),
+    )
+)
+"""Stems of the verbs that any operation may have; the others say what an operation does all by themselves."""
 
 
 def intents(stemmed: Iterable[str]) -> dict[Intent, float]:

@@ -1,0 +1,118 @@
+"""What the user typed as arguments to the values that an operation takes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nlapi.errors import ArgumentError, UsageError
+from nlapi.tools.coerce import coerce_arguments
+from nlapi.tools.tool import Tool
+
+
+def arguments(tool: Tool, *, known: Mapping[str, str], given: str | None, pairs: Iterable[str]) -> dict[str, Any]:
+    """The arguments of one call: those of the profile that the tool takes, `--args` over them, the pairs over both."""
+    from_profile = {name: value for name, value in known.items() if name in tool.places}
+    return {**coerce_arguments(from_profile, tool), **_from_json(given, tool), **_from_pairs(pairs, tool)}
+
+
+def _from_json(text: str | None, tool: Tool) -> dict[str, Any]:
+    """`--args`: a JSON object, `@` and the name of a file with one, or `-` for standard input."""
+    if text is None:
+        return {}
+    if text == "-":
+        text = sys.stdin.read()
+    elif text.startswith("@"):
+        text = _read(text[1:]).decode("utf-8-sig", "replace")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"--args is not JSON: {error}", hint='such as --args \'{"name": "value"}\'') from None
+    if not isinstance(value, dict):
+        raise UsageError("--args is not a JSON object", hint='such as --args \'{"name": "value"}\'')
+    return {_name(name, tool): one for name, one in value.items()}
+
+
+def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[str, Any]:
+    """Every `KEY=VALUE`; lists that are given in several pieces are put together."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, value = _pair(text, tool)
+        before = values.get(name, [])
+        if isinstance(before, list) and isinstance(value, list):
+            value = [*before, *value]
+        elif name in values:
+            raise UsageError(f"{name} is given twice", hint="it takes one value")
+        values[name] = value
+    return values
+
+
+def _pair(text: str, tool: Tool) -> tuple[str, Any]:
+    """`key=value` (typed by the schema), `key:=JSON` (as it is), `key=@path` (a file, where one is wanted)."""
+    key, mark, value = text.partition("=")
+    if not mark or not key:
+        example = next(iter(tool.required or tool.input_schema["properties"]), "limit")
+        raise UsageError(f"{text!r} is not KEY=VALUE", hint=f"such as {example}=...")
+    if key.endswith(":"):
+        name = _name(key[:-1], tool)
+        try:
+            return name, json.loads(value)
+        except (ValueError, RecursionError):
+            raise ArgumentError(f"{name}: {value!r} is not JSON", hint=f"{name}=... takes it as text") from None
+    name = _name(key, tool)
+    wants = _wants_file(tool, name) if value.startswith("@") else ""
+    if wants:
+        file = _file(value[1:])
+        return name, [file] if wants == "files" else file
+    return name, coerce_arguments({name: value}, tool)[name]
+
+
+def _name(typed: str, tool: Tool) -> str:
+    """The argument that is meant: its own name, or the one that it has on the wire, such as `filter[name]`."""
+    if typed in tool.input_schema["properties"]:
+        return typed
+    meant = [name for name, (_, wire) in tool.places.items() if wire == typed]
+    return meant[0] if len(meant) == 1 else typed
+
+
+def _wants_file(tool: Tool, name: str) -> str:
+    """`file` or `files` when the argument is one or a list of them, else nothing."""
+    where, wire = tool.places.get(name, ("", ""))
+    body = tool.operation.body
+    if where != "body" or body is None:
+        return ""
+    if wire == "":
+        return "" if _is_structured(body.content_type) else "file"
+    schema = tool.input_schema["properties"][name]
+    if schema.get("type") == "array":
+        return "files" if _is_binary(schema.get("items", {})) else ""
+    return "file" if _is_binary(schema) else ""
+
+
+def _is_structured(content_type: str) -> bool:
+    from nlapi.client.message import is_json
+
+    essence = content_type.partition(";")[0].strip().lower()
+    return is_json(content_type) or essence in ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
+def _is_binary(schema: Mapping[str, Any]) -> bool:
+    return schema.get("format") == "binary" or "contentMediaType" in schema
+
+
+def _file(path: str) -> Any:
+    import mimetypes
+
+    from nlapi.client.message import File
+
+    return File(Path(path).name, _read(path), mimetypes.guess_type(path)[0] or "")
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).expanduser().read_bytes()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None

@@ -1,0 +1,38 @@
+"""What a planner needs from the person first: told, or asked for at the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nlapi.cli import prompt, show
+from nlapi.errors import MissingError
+from nlapi.tools.coerce import coerce
+from nlapi.tools.tool import Missing
+
+MAX_MEANING = 160
+MAX_CHOICES = 8
+
+
+def ask_for(missing: tuple[Missing, ...]) -> dict[str, Any]:
+    """What the person at the terminal gives for each missing argument; nothing when they would rather not."""
+    values: dict[str, Any] = {}
+    for one in missing:
+        show.note(f"{one.argument}: {_meaning(one)}")
+        text = prompt.line(f"{one.argument}: ")
+        if not text or not text.strip():
+            return {}
+        values[one.argument] = coerce(text.strip(), one.schema, one.tool.input_schema.get("$defs", {}))
+    return values
+
+
+def needed(missing: tuple[Missing, ...]) -> MissingError:
+    """Names what is missing, says what it means, and how to give it."""
+    told = "; ".join(f"{one.tool.operation.id} needs {one.argument} ({_meaning(one)})" for one in missing)
+    options = " ".join(f"--set {one.argument}=..." for one in missing)
+    return MissingError(told, hint=f"say it in the question, or add {options}")
+
+
+def _meaning(one: Missing) -> str:
+    about = " ".join(one.description.split())[:MAX_MEANING].rstrip(".")
+    choices = f"one of {', '.join(one.choices[:MAX_CHOICES])}" if one.choices else ""
+    return "; ".join(part for part in (about, choices) if part) or "required"

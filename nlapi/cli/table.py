@@ -1,0 +1,123 @@
+"""Tables, as wide as the terminal: of an API's answer, and of nlapi's own lists."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nlapi.cli import show
+from nlapi.cli.options import Listing, is_terminal
+from nlapi.client.clean import clean
+
+Row = Mapping[str, Any]
+
+MAX_COLUMNS = 8
+MAX_ROWS = 50
+MAX_CELL = 60
+NARROWEST = 12
+"""Characters that a column of an answer needs, if it has as many: below that a table is no longer read with ease."""
+
+GAP = 3
+"""Characters between two columns."""
+
+FIRST = ("id", "name", "title", "status", "state", "type")
+
+
+def listing(rows: Sequence[Row], output: Listing | None, columns: Sequence[str], empty: str = "") -> None:
+    """Rows of nlapi's own: a table on a terminal, else JSON. `empty` is said, on standard error, for none."""
+    chosen = output or (Listing.TABLE if is_terminal() else Listing.JSON)
+    if chosen is Listing.JSON:
+        show.write(show.json_text(list(rows)))
+    elif rows:
+        table(rows, columns)
+    elif empty:
+        show.note(empty)
+
+
+def answer(data: Any) -> None:
+    """An API's answer as a table: its list of things if it has one, else its fields."""
+    from nlapi.tools.rows import rows_of
+
+    rows = rows_of(data)
+    if rows is None:
+        fields = data if isinstance(data, Mapping) else {"value": data}
+        table([{"field": key, "value": value} for key, value in fields.items()], ("field", "value"))
+        return
+    if not rows:
+        show.note("nothing")
+        return
+    shown = [row if isinstance(row, Mapping) else {"value": row} for row in rows[:MAX_ROWS]]
+    names = _ranked(shown)
+    chosen = _fitting(shown, names[:MAX_COLUMNS])
+    table(shown, chosen)
+    left_out = names[len(chosen) :]
+    if left_out:
+        show.note(f"not shown: {', '.join(left_out)}; -o json shows them all")
+    if len(rows) > MAX_ROWS:
+        show.note(f"the first {MAX_ROWS} of {len(rows)}; -o json shows them all")
+
+
+def table(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """A table of rows, to standard output. The first column stays on one line, the others fold where they must."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, column in enumerate(columns):
+        justify = "right" if _numeric(rows, column) else "left"
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=number == 0)  # type: ignore[arg-type]
+    for row in rows:
+        made.add_row(*(_escaped(cell(row.get(column))) for column in columns))
+    console = Console(highlight=False, soft_wrap=False)
+    with console.capture() as captured:
+        console.print(made)
+    show.write("\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n"))
+
+
+def cell(value: Any) -> str:
+    """One value on one line."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = " ".join(clean(text).split())
+    return text if len(text) <= MAX_CELL else f"{text[: MAX_CELL - 1]}…"
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _numeric(rows: Sequence[Row], column: str) -> bool:
+    return all(isinstance(row.get(column), int | float) for row in rows if row.get(column) is not None)
+
+
+def _ranked(rows: Sequence[Row]) -> list[str]:
+    """The columns that hold anything, the ones worth most first: ids and names, plain values before nested ones."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    filled = [name for name in names if any(row.get(name) not in (None, "", [], {}) for row in rows)]
+
+    def rank(name: str) -> tuple[bool, int]:
+        nested = any(isinstance(row.get(name), Mapping | list) for row in rows)
+        return nested, FIRST.index(name) if name in FIRST else len(FIRST)
+
+    return sorted(filled, key=rank)
+
+
+def _fitting(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
+    """As many of the columns as can be read side by side; two at least."""
+    left = shutil.get_terminal_size().columns
+    chosen: list[str] = []
+    for column in columns:
+        longest = max(len(column), *(len(cell(row.get(column))) for row in rows))
+        left -= (longest if not chosen else min(longest, NARROWEST)) + GAP
+        if left < 0 and len(chosen) >= 2:
+            break
+        chosen.append(column)
+    return chosen

@@ -1,0 +1,103 @@
+"""Options for every slot of a tool: from single spans, from spans in a row, from names that can be looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from nlapi.offline.choices import choices, flag
+from nlapi.offline.entities import Wanted, id_like, names_for
+from nlapi.offline.match import score
+from nlapi.offline.option import Option
+from nlapi.offline.scene import Scene
+from nlapi.offline.sentence import Kind, Span
+from nlapi.offline.slots import Family, Slot
+from nlapi.offline.values import render, value_for
+from nlapi.openapi.spec import Operation
+
+_AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
+
+
+def options(scene: Scene) -> Iterator[Option]:
+    runs = tuple(_runs(scene))
+    for slot in scene.slots:
+        if slot.family is Family.CHOICE:
+            yield from choices(scene, slot, {str(value): value for value in slot.choices})
+        elif slot.family is Family.BOOLEAN:
+            yield from flag(scene, slot)
+        else:
+            if slot.glossary:
+                yield from choices(scene, slot, slot.glossary)
+            yield from _plain(scene, slot, runs)
+            if slot in scene.listers:
+                yield from _by_name(scene, slot, scene.listers[slot])
+
+
+def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
+    """Options where the sentence gives a name for a thing whose id is wanted."""
+    for named in names_for(scene, slot, listing):
+        wanted = Wanted(name=named.name, lister=listing.id)
+        yield Option(
+            slot=slot, value=[wanted] if slot.many else wanted, score=named.score, start=named.start, end=named.end
+        )
+
+
+def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterator[Option]:
+    """Options from single spans, and for an array from runs of them."""
+    for span in scene.sentence.spans:
+        value = value_for(span, slot)
+        if value is None or (slot in scene.listers and not id_like(span.text)):
+            continue
+        worth = score(scene, span, slot, value)
+        if span.kind is Kind.DATE and isinstance(span.value, tuple):
+            value, worth = _of_stretch(span, slot, value, worth)
+        if slot.many and not isinstance(value, list):
+            value, worth = [value], worth - 0.1
+        yield Option(
+            slot=slot,
+            value=value,
+            score=worth,
+            start=span.start,
+            end=span.end,
+            spans=(span,),
+            shared=span.kind is Kind.DATE and isinstance(span.value, tuple),
+        )
+    if not slot.many:
+        return
+    for run in runs:
+        values = [value_for(span, slot) for span in run]
+        if any(value is None or isinstance(value, list) for value in values):
+            continue
+        worth = score(scene, run[0], slot, values[0]) + 0.5
+        yield Option(slot=slot, value=values, score=worth, start=run[0].start, end=run[-1].end, spans=run)
+
+
+def _of_stretch(span: Span, slot: Slot, value: Any, worth: float) -> tuple[Any, float]:
+    """Of `last week` a start slot gets the first day, an end slot the last."""
+    if {"end", "to", "until", "befor", "max", "stop"} & set(slot.words):
+        return render(span.value, slot, end=True) or value, worth + 0.5
+    if {"start", "from", "sinc", "after", "begin", "min"} & set(slot.words):
+        return value, worth + 0.5
+    return value, worth - 0.2
+
+
+def _runs(scene: Scene) -> Iterator[tuple[Span, ...]]:
+    """Spans of one kind that stand in a row: a, b and c."""
+    tokens = scene.sentence.tokens
+    for kind in (Kind.QUOTED, Kind.NUMBER, Kind.LITERAL, Kind.NAME, Kind.DATE, Kind.PHRASE):
+        spans = [span for span in scene.sentence.spans if span.kind is kind and span.form not in ("place", "joined")]
+        if kind is Kind.PHRASE:
+            spans = [span for span in spans if span.form == "whole"]
+        run: list[Span] = []
+        for span in spans:
+            if run and not _joined([token.lower for token in tokens[run[-1].last : span.first]]):
+                if len(run) > 1:
+                    yield tuple(run)
+                run = []
+            run.append(span)
+        if len(run) > 1:
+            yield tuple(run)
+
+
+def _joined(between: Sequence[str]) -> bool:
+    return 0 < len(between) <= 3 and all(word in _AND or word in ("the", "a", "an") for word in between)

@@ -1,0 +1,271 @@
+"""What the sandbox does for each allowed request, and the value it answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.openapi.spec import Operation
+from nlapi.sandbox import writes
+from nlapi.sandbox.check import Checked
+from nlapi.sandbox.entities import Entity
+from nlapi.sandbox.envelopes import Found, json_media, ref_of, wrap
+from nlapi.sandbox.filters import ordered, select
+from nlapi.sandbox.paging import Envelope, Window, window
+from nlapi.sandbox.parameters import MISSING
+from nlapi.sandbox.problem import Problem
+from nlapi.sandbox.reports import compute
+from nlapi.sandbox.roles import SINGLE, Kind, Role
+from nlapi.sandbox.samples import NOTHING, At
+from nlapi.sandbox.stage import Stage
+from nlapi.sandbox.store import Row, Scope
+from nlapi.sandbox.verbs import after, looks_only
+from nlapi.sandbox.words import plain, words
+
+COMMANDS = frozenset("action operation command mode event transition".split())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The value of an answer (NOTHING for none), the thing that was made by it, and the size of a whole list."""
+
+    value: Any = NOTHING
+    made: Row | None = None
+    total: int | None = None
+
+
+def answer(stage: Stage, operation: Operation, checked: Checked, url: str) -> Outcome:
+    """Does what an operation is for. Problem 404 for a thing, or a parent of one, that is not there."""
+    role = stage.roles.of(operation)
+    scope = _scope(stage, role, checked)
+    if role.entity is None:
+        return Outcome(value=compute(stage, operation, checked, scope))
+    handlers: dict[Kind, Callable[[Stage, Role, Entity, Checked, Scope], Outcome]] = {
+        Kind.CREATE: _create,
+        Kind.READ: _read,
+        Kind.MERGE: _merge,
+        Kind.REPLACE: _replace,
+        Kind.DELETE: _delete,
+        Kind.CLEAR: _clear,
+        Kind.ACT: _act,
+    }
+    if role.kind is Kind.LIST:
+        return _list(stage, role, role.entity, checked, scope, url)
+    return handlers[role.kind](stage, role, role.entity, checked, scope)
+
+
+def _scope(stage: Stage, role: Role, checked: Checked) -> Scope:
+    """The parents that a path names; 404 for one that is not there."""
+    scope: dict[str, str] = {}
+    for parent in role.parents:
+        key = str(checked.path.get(parent.parameter, ""))
+        if parent.entity is not None and not stage.seeds.exists(parent.entity, key, scope):
+            raise _gone(parent.entity, key)
+        scope[parent.name] = key
+    return scope
+
+
+def _gone(entity: Entity, key: str) -> Problem:
+    thing = entity.thing if not entity.name.startswith("one:") else entity.name.rpartition("/")[2]
+    return Problem(404, f"there is no {thing} {key!r} here" if key != SINGLE else f"there is no {thing} here")
+
+
+def _row(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Scope) -> Row:
+    key = str(checked.path.get(role.key, "")) if role.key else SINGLE
+    row = stage.seeds.get(entity, key, scope)
+    if row is None:
+        raise _gone(entity, key)
+    return row
+
+
+def _show(stage: Stage, role: Role, row: Row, more: Mapping[str, Any] | None = None) -> Any:
+    """The answer about one thing: the thing in its wrapper, and whatever else the schema requires."""
+    media = json_media(role.operation)
+    if media is None:
+        return NOTHING
+    found = role.found or Found(keys=(), schema=media.schema)
+    if stage.schemas.types(found.schema) == ("array",):
+        return [stage.view(row, stage.schemas.flat(found.schema).get("items", {}))]
+    thing = stage.view(row, found.schema)
+    if not found.keys:
+        return thing if not more else stage.sampler.sample(media.schema, _at(stage, row), {**row.data, **more})
+    known = {**(more or {}), **wrap(thing, found.keys)}
+    return stage.sampler.sample(media.schema, _at(stage, row), known)
+
+
+def _at(stage: Stage, row: Row) -> At:
+    return At(seed=stage.seed, path=f"{row.entity}/{row.key}", index=row.place)
+
+
+def _create(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Scope) -> Outcome:
+    body = checked.body if checked.body is not MISSING else {}
+    bodies = body if isinstance(body, list) else [body]
+    rows = [
+        writes.create(stage, entity, role.operation, writes.fields(stage, entity, one), scope) for one in bodies or [{}]
+    ]
+    media = json_media(role.operation)
+    if media is not None and "array" in stage.schemas.types(media.schema):
+        items = stage.schemas.flat(media.schema).get("items", {})
+        return Outcome(value=[stage.view(row, items) for row in rows], made=rows[0])
+    return Outcome(value=_show(stage, role, rows[0]), made=rows[0])
+
+
+def _read(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Scope) -> Outcome:
+    return Outcome(value=_show(stage, role, _row(stage, role, entity, checked, scope)))
+
+
+def _merge(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Scope) -> Outcome:
+    row = _row(stage, role, entity, checked, scope)
+    body = writes.fields(stage, entity, checked.body)
+    return Outcome(value=_show(stage, role, writes.merge(stage, entity, role.operation, row, body)))
+
+
+def _replace(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Scope) -> Outcome:
+    """Replaces a thing; makes it when it is not there and its collection creates none by POST (RFC 9110 §9.3.4)."""
+    key = str(checked.path.get(role.key, "")) if role.key else SINGLE
+    row = stage.seeds.get(entity, key, scope)
+    body = writes.fields(stage, entity, checked.body)
+    if row is not None:
+        return Outcome(value=_show(stage, role, writes.replace(stage, entity, role.operation, row, body)))
+    if any("POST" in one.at for one in entity.collections):
+        raise _gone(entity, key)
+    made = _put(stage, role, entity, key, body, scope)
+    return Outcome(value=_show(stage, role, made), made=made)
+
+
+def _put(stage: Stage, role: Role, entity: Entity, key: str, body: Mapping[str, Any], scope: Scope) -> Row:
+    known = dict(body)
+    if entity.id_name and key != SINGLE:
+        known[entity.id_name] = stage.keys.typed(entity, key)
+    row = writes.create(stage, entity, role.operation, known, scope)
+    if row.key != key:
+        stage.store.remove(row)
+        data = {**row.data, **({entity.id_name: stage.keys.typed(entity, key)} if entity.id_name else {})}
+        row = stage.store.add(Row(entity=row.entity, key=key, place=row.place, scope=row.scope, data=data))
+    return row
+
+
+def _delete(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Scope) -> Outcome:
+    row = _row(stage, role, entity, checked, scope)
+    stage.store.remove(row)
+    media = json_media(role.operation)
+    described = stage.schemas.properties(media.schema) if media else {}
+    more: dict[str, Any] = {}
+    for name, schema in described.items():
+        types = stage.schemas.types(schema)
+        if "boolean" in types and plain(name) in ("deleted", "success", "ok"):
+            more[name] = True
+        elif "integer" in types and words(name)[-1:] == ("count",) and name not in row.data:
+            more[name] = 1
+    return Outcome(value=_show(stage, role, row, more))
+
+
+def _clear(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Scope) -> Outcome:
+    """Deletes every thing of a collection that the query lets through."""
+    rows = stage.seeds.rows(entity, scope)
+    chosen = select([row.data for row in rows], checked.query, entity.thing, entity.id_name)
+    for row in rows:
+        if any(row.data is one for one in chosen):
+            stage.store.remove(row)
+    return Outcome(value=compute(stage, role.operation, checked, scope))
+
+
+def _list(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Scope, url: str) -> Outcome:
+    media = json_media(role.operation)
+    if media is None or role.found is None:
+        return Outcome(value=compute(stage, role.operation, checked, scope))
+    part = window(role.operation, checked.query, stage.schemas)
+    wanted = {name: value for name, value in checked.query.items() if name not in part.used}
+    if isinstance(checked.body, dict):
+        wanted |= checked.body
+    rows = {id(row.data): row for row in stage.seeds.rows(entity, scope)}
+    chosen = select([row.data for row in rows.values()], wanted, entity.thing, entity.id_name)
+    chosen = ordered(chosen, {**_defaults(stage, role.operation), **wanted})
+    part = _resumed(part, [rows[id(data)] for data in chosen])
+    page = [rows[id(data)] for data in chosen[part.offset : part.offset + part.limit]]
+    shown = [stage.view(row, role.found.schema) for row in page]
+    if not role.found.keys:
+        return Outcome(value=shown, total=len(chosen))
+    around = Envelope(stage.schemas, part, total=len(chosen), shown=len(shown), url=url, query=checked.query)
+    known = writes.merged(around.fill(media.schema, skip=role.found.keys[0]), wrap(shown, role.found.keys))
+    if len(role.found.keys) > 1:
+        outer = around.fill(stage.schemas.properties(media.schema)[role.found.keys[0]], skip=role.found.keys[1])
+        known = writes.merged({role.found.keys[0]: outer}, known)
+    at = At(seed=stage.seed, path=role.operation.id)
+    return Outcome(value=_over(stage, media.schema, at, known), total=len(chosen))
+
+
+def _over(stage: Stage, schema: Any, at: At, known: Any) -> Any:
+    """The envelope around things that are known to be valid; mended only when it is not."""
+    value = stage.sampler.make(schema, at, known)
+    return value if stage.schemas.valid(schema, value) else stage.sampler.sample(schema, at, known)
+
+
+def _defaults(stage: Stage, operation: Operation) -> dict[str, Any]:
+    """The defaults of the query parameters, of which only those that sort have an effect."""
+    flat = {one.name: stage.schemas.flat(one.schema) for one in operation.parameters if one.where == "query"}
+    return {name: schema["default"] for name, schema in flat.items() if "default" in schema}
+
+
+def _resumed(part: Window, rows: list[Row]) -> Window:
+    """The window after the thing whose id was given as a cursor."""
+    if part.after is None:
+        return part
+    place = next((place for place, row in enumerate(rows) if row.key == part.after), None)
+    if place is None:
+        name = part.names.get("cursor", "cursor")
+        raise Problem(400, f"query.{name}: there is nothing {part.after!r} to go on after")
+    return part.moved(place + 1)
+
+
+def _act(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Scope) -> Outcome:
+    """Does something to a thing: its status follows the verb, its fields the body, and it may bring forth another."""
+    row = _row(stage, role, entity, checked, scope)
+    body = writes.fields(stage, entity, checked.body)
+    verb = next((str(value) for name, value in body.items() if plain(name) in COMMANDS and value), role.verb)
+    if looks_only(verb):
+        return Outcome(value=_result(stage, role, row, checked))
+    changes = {name: value for schema in entity.schemas for name, value in after(verb, schema, stage.schemas).items()}
+    if role.makes is not None:
+        return _bring_forth(stage, role, entity, role.makes, row, changes)
+    whole = role.found is None or ref_of(role.found.schema) in entity.refs
+    if whole:
+        described = writes.properties(stage, entity)
+        changes = {**{name: value for name, value in body.items() if name in described}, **changes}
+    if changes:
+        row = writes.merge(stage, entity, role.operation, row, changes)
+    return Outcome(value=_show(stage, role, row) if whole else _result(stage, role, row, checked))
+
+
+def _result(stage: Stage, role: Role, row: Row, checked: Checked) -> Any:
+    """An answer that is about a thing but is not the thing: what it has in common with it, the rest made up."""
+    media = json_media(role.operation)
+    if media is None:
+        return NOTHING
+    described = stage.schemas.properties(media.schema)
+    known = {name: value for name, value in {**checked.path, **row.data}.items() if name in described}
+    at = At(seed=stage.seed, path=f"{role.operation.id}/{row.key}", thing="result", index=row.place, full=True)
+    return stage.sampler.sample(media.schema, at, known)
+
+
+def _bring_forth(stage: Stage, role: Role, entity: Entity, makes: Entity, row: Row, changes: dict[str, Any]) -> Outcome:
+    """Makes a thing of another kind out of this one, as publishing a draft makes a campaign."""
+    described = writes.properties(stage, makes)
+    data = {
+        name: value for name, value in row.data.items() if name in described and _carries(stage, name, described[name])
+    }
+    data.pop(makes.id_name or "", None)
+    scope = {**row.scope, entity.name: row.key}
+    made = writes.create(stage, makes, role.operation, data, scope)
+    back = {
+        name: stage.keys.typed(makes, made.key) for name, target in stage.seeds.references.of(entity) if target is makes
+    }
+    if changes or back:
+        writes.merge(stage, entity, role.operation, row, {**changes, **back})
+    return Outcome(value=_show(stage, role, made), made=made)
+
+
+def _carries(stage: Stage, name: str, schema: Any) -> bool:
+    """Does a field go over from one thing to the thing made of it? Not its state, nor what a server sets."""
+    return stage.schemas.flat(schema).get("readOnly") is not True and not set(words(name)) & {"status", "state"}

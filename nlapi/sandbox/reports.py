@@ -1,0 +1,176 @@
+"""Answers that are about no kept thing: reports, estimates, availability. Made per request, always alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+from nlapi.openapi.spec import Operation
+from nlapi.sandbox.check import Checked
+from nlapi.sandbox.envelopes import Found, find_array, json_media, wrap
+from nlapi.sandbox.filters import LOWER
+from nlapi.sandbox.paging import Envelope, window
+from nlapi.sandbox.parameters import MISSING
+from nlapi.sandbox.samples import NOTHING, At
+from nlapi.sandbox.stage import Stage
+from nlapi.sandbox.store import Scope
+from nlapi.sandbox.words import plain, singular_name, words
+from nlapi.sandbox.writes import merged
+
+ROWS = 5
+SPLITS = frozenset("dimension dimensions group groupby breakdown breakdowns by split".split())
+
+
+def compute(stage: Stage, operation: Operation, checked: Checked, scope: Scope) -> Any:
+    """The JSON answer to a request, from its schema and what the request says; NOTHING when none is described."""
+    media = json_media(operation)
+    if media is None:
+        return NOTHING
+    asked = _asked(checked)
+    at = At(
+        seed=stage.seed,
+        path=f"{operation.id} {json.dumps(asked, sort_keys=True, default=str)}",
+        refer=_Referrer(stage, asked, scope).refer,
+        full=True,
+    )
+    known = _echo(stage, media.schema, asked)
+    name = words(operation.path)[-1] if words(operation.path) else ""
+    found = find_array(media.schema, name, stage.schemas)
+    if found is None or "object" not in stage.schemas.types(found.schema):
+        return stage.sampler.sample(media.schema, at, known) if known else stage.sampler.sample(media.schema, at)
+    rows = _rows(stage, operation, checked, found, asked, at)
+    if not found.keys:
+        return stage.sampler.sample(media.schema, at, rows)
+    part = replace(window(operation, checked.query, stage.schemas), offset=0)
+    around = Envelope(stage.schemas, part, total=len(rows), shown=len(rows), url="", query={})
+    known = merged(merged(known, around.fill(media.schema, skip=found.keys[0])), wrap(rows, found.keys))
+    known = merged(known, _sums(stage, media.schema, rows))
+    return stage.sampler.sample(media.schema, at, known)
+
+
+def _asked(checked: Checked) -> dict[str, Any]:
+    body = checked.body if checked.body is not MISSING and isinstance(checked.body, dict) else {}
+    return {**checked.headers, **checked.cookies, **checked.path, **checked.query, **body}
+
+
+def _echo(stage: Stage, schema: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What the answer repeats of the request: properties of the same name, where the value fits."""
+    by_plain = {plain(name): value for name, value in asked.items()}
+    return {
+        name: by_plain[plain(name)]
+        for name, one in stage.schemas.properties(schema).items()
+        if plain(name) in by_plain and stage.schemas.valid(one, by_plain[plain(name)])
+    }
+
+
+class _Referrer:
+    """Ids and names of things that exist, for the rows of a report."""
+
+    def __init__(self, stage: Stage, asked: Mapping[str, Any], scope: Scope) -> None:
+        self.stage = stage
+        self.asked = {singular_name(name): value for name, value in asked.items()}
+        self.scope = scope
+
+    def refer(self, name: str, index: int) -> Any:
+        parts = singular_name(name)
+        if len(parts) > 1 and parts[-1] in ("name", "title"):
+            id = self.refer("_".join((*parts[:-1], "id")), index)
+            entity = self.stage.entities.named("_".join((*parts[:-1], "id")))
+            row = (
+                self.stage.seeds.get(entity, str(id), {}) if entity and id is not NOTHING and not entity.open else None
+            )
+            return row.data.get(parts[-1], NOTHING) if row else NOTHING
+        given = self.asked.get(parts)
+        if given and isinstance(given, list):
+            return given[index % len(given)]
+        if given is not None and not isinstance(given, list | dict):
+            return given
+        entity = self.stage.entities.named(name)
+        if entity is None or entity.open:
+            return NOTHING
+        rows = self.stage.seeds.rows(entity, {})
+        rows = [row for row in rows if all(row.scope.get(one, value) == value for one, value in self.scope.items())]
+        return self.stage.keys.typed(entity, rows[index % len(rows)].key) if rows else NOTHING
+
+
+def _rows(
+    stage: Stage, operation: Operation, checked: Checked, found: Found, asked: Mapping[str, Any], at: At
+) -> list[Any]:
+    limit = window(operation, checked.query, stage.schemas).limit
+    known = _echo(stage, found.schema, {name: value for name, value in asked.items() if not isinstance(value, list)})
+    dropped, whole = _unselected(stage, operation, checked, found.schema)
+    ids = [value for name, value in asked.items() if isinstance(value, list) and singular_name(name)[-1:] == ("id",)]
+    count = 1 if whole else max(map(len, ids), default=ROWS)
+    rows = []
+    for index in range(min(count, limit)):
+        place = At(seed=at.seed, path=at.path, thing="row", index=index, depth=1, refer=at.refer, full=True)
+        row = stage.sampler.sample(found.schema, place, {**known, **_day(stage, operation, checked, found, index)})
+        required = stage.schemas.flat(found.schema).get("required") or ()
+        kept = {name: one for name, one in row.items() if name not in dropped or name in required}
+        rows.append(kept if stage.schemas.valid(found.schema, kept) else row)
+    return rows
+
+
+def _unselected(stage: Stage, operation: Operation, checked: Checked, schema: Any) -> tuple[set[str], bool]:
+    """The columns that a request leaves out by naming others (`metrics=clicks`), and if there is one row in all."""
+    dropped: set[str] = set()
+    whole = False
+    names = stage.schemas.properties(schema)
+    for parameter in operation.parameters:
+        flat = stage.schemas.flat(parameter.schema)
+        choices = stage.schemas.flat(flat.get("items", {})).get("enum") or ()
+        owned = {name: _owner(name, choices) for name in names}
+        owned = {name: owner for name, owner in owned.items() if owner is not None}
+        if parameter.where != "query" or not owned:
+            continue
+        splits = bool(set(words(parameter.name)) & SPLITS)
+        chosen = checked.query.get(parameter.name, flat.get("default", [] if splits else None))
+        if chosen is not None:
+            dropped |= {name for name, owner in owned.items() if owner not in chosen}
+            whole = whole or (splits and not chosen)
+    return dropped, whole
+
+
+def _owner(name: str, choices: Any) -> Any:
+    """The choice that a column is of: `campaign` for `campaign_id`, `ad_set` for `ad_set_id`, `clicks` for itself."""
+    parts = words(name)
+    fitting = [one for one in choices if isinstance(one, str) and words(one) and parts[: len(words(one))] == words(one)]
+    best = max(fitting, key=lambda one: len(words(one)), default=None)
+    exact = best is not None and (words(best) == parts or parts[len(words(best)) :] in (("id",), ("name",), ("title",)))
+    return best if exact else None
+
+
+def _day(stage: Stage, operation: Operation, checked: Checked, found: Found, index: int) -> dict[str, str]:
+    """The day of a row, counted from the first day that the request asks for."""
+    for parameter in operation.parameters:
+        value = checked.query.get(parameter.name)
+        if isinstance(value, str) and set(words(parameter.name)) & LOWER:
+            try:
+                day = date.fromisoformat(value[:10]) + timedelta(days=index)
+            except (ValueError, OverflowError):
+                continue
+            for name, schema in stage.schemas.properties(found.schema).items():
+                if plain(name) in ("date", "day") and stage.schemas.flat(schema).get("format") == "date":
+                    return {name: day.isoformat()}
+    return {}
+
+
+def _sums(stage: Stage, schema: Any, rows: list[Any]) -> dict[str, Any]:
+    """The totals object of a report: the sum of each column of numbers that its rows have."""
+    for name, one in stage.schemas.properties(schema).items():
+        if plain(name) in ("total", "totals", "summary", "sum") and "object" in stage.schemas.types(one):
+            columns = stage.schemas.properties(one)
+            sums = {
+                column: sum(row[column] for row in rows)
+                for column in columns
+                if rows and all(_number(row.get(column)) for row in rows)
+            }
+            return {name: sums} if sums else {}
+    return {}
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

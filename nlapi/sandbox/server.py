@@ -1,0 +1,111 @@
+"""Puts a web server in front of a Sandbox, on loopback unless told otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.errors import NlapiError, UsageError
+from nlapi.openapi.spec import Spec
+from nlapi.sandbox.app import OnRequest, Sandbox
+
+READY_WITHIN = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A sandbox that answers at `url`."""
+
+    url: str
+    sandbox: Sandbox
+
+
+@contextmanager
+def running(
+    spec: Spec,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    seed: int = 0,
+    database: str = ":memory:",
+    on_request: OnRequest | None = None,
+) -> Iterator[Running]:
+    """A sandbox in a thread for as long as the `with` block lasts; ready when the block is entered.
+
+    Port 0 takes a free one. UsageError when the address cannot be had.
+    """
+    with Sandbox(spec, seed=seed, database=database, on_request=on_request) as sandbox, _listen(host, port) as listener:
+        ready = threading.Event()
+        server = _server(sandbox, ready.set)
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), name="sandbox", daemon=True)
+        thread.start()
+        try:
+            if not ready.wait(READY_WITHIN):
+                raise NlapiError("the sandbox did not start", hint="try again, or another port")
+            yield Running(url=_url(host, listener), sandbox=sandbox)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def serve(
+    spec: Spec,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    seed: int = 0,
+    database: str = ":memory:",
+    on_ready: Callable[[str], None] | None = None,
+    on_request: OnRequest | None = None,
+) -> None:
+    """Serves until interrupted (KeyboardInterrupt goes through). `on_ready` is called with the URL once it answers."""
+    with Sandbox(spec, seed=seed, database=database, on_request=on_request) as sandbox, _listen(host, port) as listener:
+        url = _url(host, listener)
+        server = _server(sandbox, lambda: on_ready(url) if on_ready else None)
+        asyncio.run(server.serve([listener]))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise UsageError(f"cannot listen on {host}:{port}: {error}", hint="port 0 takes a free one") from None
+    return listener
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listener.getsockname()[1]}"
+
+
+def _server(sandbox: Sandbox, on_ready: Callable[[], Any]) -> Any:
+    """A quiet uvicorn server that says when it is ready."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            on_ready()
+
+    config = uvicorn.Config(
+        sandbox,
+        http="h11",
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    return Server(config)

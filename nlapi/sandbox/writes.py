@@ -1,0 +1,166 @@
+"""How a thing's data comes about when a client creates or changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from nlapi.openapi.spec import Operation
+from nlapi.sandbox.entities import Entity
+from nlapi.sandbox.envelopes import WRAPPERS
+from nlapi.sandbox.problem import Problem
+from nlapi.sandbox.samples import NOTHING, At
+from nlapi.sandbox.stage import Stage
+from nlapi.sandbox.store import Row, Scope
+from nlapi.sandbox.verbs import fresh
+from nlapi.sandbox.vocabulary import MADE, UPDATED
+from nlapi.sandbox.words import same, words
+
+
+def create(stage: Stage, entity: Entity, operation: Operation, body: Mapping[str, Any], scope: Scope) -> Row:
+    """A new thing from what a client sent: its fields, and those that a server sets. 409 when its id is taken."""
+    makers = [one.at["POST"] for one in entity.collections if "POST" in one.at]
+    open_fields = frozenset().union(*(requested(stage, one) for one in (operation, *makers)))
+    described = properties(stage, entity)
+    data = {name: value for name, value in body.items() if _readable(value) or name in described}
+    below = {**scope, **stage.seeds.references.scope(entity, data)}
+    required = {name for schema in entity.schemas for name in stage.schemas.flat(schema).get("required") or ()}
+    hidden = {
+        name
+        for name, one in described.items()
+        if (name in open_fields and name not in required) or _may_be_null(stage, one)
+    }
+    stage.seeds.relate(entity, 0, below, skip=hidden)
+    key = _key(stage, entity, data, open_fields)
+    known = {**stage.seeds.references.values(entity, below, stage.keys), **data}
+    if entity.id_name:
+        known[entity.id_name] = key
+    at = At(
+        seed=stage.seed, path=f"{entity.name}/made", thing=entity.thing, index=stage.store.count(entity.name), full=True
+    )
+    made = _made(stage, entity, at, known, open_fields)
+    row = Row(entity=entity.name, key=str(key), place=at.index, scope=below, data=made)
+    return stage.store.add(row)
+
+
+def _made(stage: Stage, entity: Entity, at: At, known: dict[str, Any], open_fields: frozenset[str]) -> dict[str, Any]:
+    """What was sent, and what the server adds: required fields, defaults, and fields that no client can send."""
+    data = dict(known)
+    for schema in entity.schemas:
+        flat = stage.schemas.flat(schema)
+        required = set(flat.get("required") or ())
+        full = stage.sampler.sample(schema, at, data)
+        for name, value in full.items() if isinstance(full, dict) else ():
+            one = stage.schemas.flat(stage.schemas.properties(schema).get(name, {}))
+            if name in data or (name in open_fields and name not in required and "default" not in one):
+                continue
+            data[name] = _first_value(stage, name, one, value)
+    return data
+
+
+def _first_value(stage: Stage, name: str, schema: Mapping[str, Any], sampled: Any) -> Any:
+    """What a server sets a field to in a new thing: now, the first status, the default, null where it may be null."""
+    parts = set(words(name))
+    if parts & (MADE | UPDATED) and schema.get("format") in ("date-time", "date"):
+        return now(schema["format"])
+    if parts & {"status", "state"}:
+        status = fresh(name, schema)
+        return sampled if status is None else status
+    if "default" in schema:
+        return schema["default"]
+    return None if _may_be_null(stage, schema) else sampled
+
+
+def _may_be_null(stage: Stage, schema: Any) -> bool:
+    return "null" in stage.schemas.types(schema)
+
+
+def _key(stage: Stage, entity: Entity, data: Mapping[str, Any], open_fields: frozenset[str]) -> Any:
+    given = data.get(entity.id_name) if entity.id_name in open_fields and entity.id_name else None
+    if given is None:
+        stage.seeds.fill(entity)
+        return stage.seeds.new_key(entity)
+    if stage.seeds.get(entity, str(given), {}) is not None and not entity.open:
+        raise Problem(409, f"there is already a {entity.thing} with {entity.id_name} {given}")
+    return given
+
+
+def merge(stage: Stage, entity: Entity, operation: Operation, row: Row, body: Mapping[str, Any]) -> Row:
+    """The thing with some fields changed, as RFC 7396 merges them; null takes away a field that may not be null."""
+    described = properties(stage, entity)
+    sent = {name: value for name, value in body.items() if name != entity.id_name}
+    data = merged(row.data, sent)
+    for name, value in sent.items():
+        if value is None and not _may_be_null(stage, described.get(name, {"type": "null"})):
+            del data[name]
+    return _changed(stage, entity, operation, row, data)
+
+
+def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(old)
+    for name, value in new.items():
+        before = result.get(name)
+        result[name] = merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return result
+
+
+def replace(stage: Stage, entity: Entity, operation: Operation, row: Row, body: Mapping[str, Any]) -> Row:
+    """The thing with every field that a client can send replaced; what only the server sets stays."""
+    open_fields = requested(stage, operation)
+    kept = {name: value for name, value in row.data.items() if name not in open_fields or name == entity.id_name}
+    return _changed(stage, entity, operation, row, {**kept, **{k: v for k, v in body.items() if k != entity.id_name}})
+
+
+def _changed(stage: Stage, entity: Entity, operation: Operation, row: Row, data: dict[str, Any]) -> Row:
+    open_fields = requested(stage, operation)
+    for name, schema in properties(stage, entity).items():
+        flat = stage.schemas.flat(schema)
+        if set(words(name)) & UPDATED and flat.get("format") == "date-time" and name not in open_fields:
+            data[name] = now("date-time")
+    scope = {**row.scope, **stage.seeds.references.scope(entity, data)}
+    return stage.store.change(row, data, scope)
+
+
+def properties(stage: Stage, entity: Entity) -> dict[str, Any]:
+    """Every property that a thing of this kind is described with."""
+    found: dict[str, Any] = {}
+    for schema in entity.schemas:
+        found = {**stage.schemas.properties(schema), **found}
+    return found
+
+
+def requested(stage: Stage, operation: Operation) -> frozenset[str]:
+    """The fields that a client can send with this operation."""
+    found: set[str] = set()
+    for media in operation.body.media if operation.body else ():
+        for name, schema in stage.schemas.properties(media.schema).items():
+            if stage.schemas.flat(schema).get("readOnly") is not True:
+                found.add(name)
+    return frozenset(found)
+
+
+def unwrapped(stage: Stage, entity: Entity, body: Any) -> Any:
+    """The thing inside a body such as `{"campaign": {...}}` or `{"data": {...}}`."""
+    if isinstance(body, dict) and len(body) == 1:
+        name, inner = next(iter(body.items()))
+        wraps = same(name, entity.thing) or name in WRAPPERS
+        if wraps and isinstance(inner, dict) and name not in properties(stage, entity):
+            return inner
+    return body
+
+
+def fields(stage: Stage, entity: Entity, body: Any) -> dict[str, Any]:
+    """The fields of a body that is a thing; {} for one that is not (a file, a list, none)."""
+    body = unwrapped(stage, entity, body) if body is not NOTHING else None
+    return body if isinstance(body, dict) else {}
+
+
+def _readable(value: Any) -> bool:
+    """Not the bytes of a file, which are not kept."""
+    return not isinstance(value, str) or len(value) < 10_000
+
+
+def now(format: str = "date-time") -> str:
+    moment = datetime.now(UTC)
+    return moment.date().isoformat() if format == "date" else moment.strftime("%Y-%m-%dT%H:%M:%SZ")

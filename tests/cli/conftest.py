@@ -1,0 +1,18 @@
+"""Every test of the command line has its own folders, no keys, no colours, and 80 columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "NLAPI_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NLAPI_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("NLAPI_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    return tmp_path

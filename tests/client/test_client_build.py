@@ -1,0 +1,478 @@
+"""Arguments to the exact request: every style, every body, and what may never be sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from nlapi.client.build import build
+from nlapi.client.message import File, Request
+from nlapi.errors import ArgumentError
+from nlapi.openapi.spec import Operation
+from tests import decoder
+from tests.describe import body, operation, parameter
+
+LIST, MAP = ["blue", "black", "brown"], {"R": 100, "G": 200, "B": 150}
+
+
+def url(parameters: list[dict[str, Any]], values: dict[str, Any], path: str = "/x") -> str:
+    """What is behind https://api.example; `values` go by name, which is the same in one place only."""
+    one = operation({"parameters": parameters}, path=path)
+    places = {(p.where, p.name): values[p.name] for p in one.parameters if p.name in values}
+    return build(one, places).url.removeprefix("https://api.example")
+
+
+def in_path(value: Any, style: str = "simple", explode: bool = False, **more: Any) -> str:
+    found = url([parameter("color", "path", style=style, explode=explode, **more)], {"color": value}, "/x/{color}")
+    return found.removeprefix("/x/")
+
+
+def in_query(value: Any, style: str = "form", explode: bool = True, **more: Any) -> str:
+    found = url([parameter("color", style=style, explode=explode, **more)], {"color": value})
+    return found.removeprefix("/x").removeprefix("?")
+
+
+def headers(where: str, value: Any, **more: Any) -> dict[str, str]:
+    one = operation({"parameters": [parameter("X-Color", where, **more)]})
+    return dict(build(one, {(where, "X-Color"): value}).headers)
+
+
+def sent(node: dict[str, Any], value: Any, **more: Any) -> Request:
+    """The request with `value` as its whole body."""
+    return build(operation(node, method="post", **more), {("body", ""): value})
+
+
+# OpenAPI 3.1.1 §4.8.12.3: the table of examples, whole
+
+
+@pytest.mark.parametrize(
+    ("style", "explode", "value", "wanted"),
+    [
+        ("matrix", False, "", ";color"),
+        ("matrix", False, "blue", ";color=blue"),
+        ("matrix", False, LIST, ";color=blue,black,brown"),
+        ("matrix", False, MAP, ";color=R,100,G,200,B,150"),
+        ("matrix", True, "", ";color"),
+        ("matrix", True, "blue", ";color=blue"),
+        ("matrix", True, LIST, ";color=blue;color=black;color=brown"),
+        ("matrix", True, MAP, ";R=100;G=200;B=150"),
+        ("label", False, "blue", ".blue"),
+        ("label", False, LIST, ".blue,black,brown"),
+        ("label", False, MAP, ".R,100,G,200,B,150"),
+        ("label", True, "blue", ".blue"),
+        ("label", True, LIST, ".blue.black.brown"),
+        ("label", True, MAP, ".R=100.G=200.B=150"),
+        ("simple", False, "blue", "blue"),
+        ("simple", False, LIST, "blue,black,brown"),
+        ("simple", False, MAP, "R,100,G,200,B,150"),
+        ("simple", True, "blue", "blue"),
+        ("simple", True, LIST, "blue,black,brown"),
+        ("simple", True, MAP, "R=100,G=200,B=150"),
+    ],
+)
+def test_the_table_of_styles_in_a_path(style: str, explode: bool, value: Any, wanted: str) -> None:
+    assert in_path(value, style, explode) == wanted
+
+
+@pytest.mark.parametrize(
+    ("style", "explode", "value", "wanted"),
+    [
+        ("form", False, "", "color="),
+        ("form", False, "blue", "color=blue"),
+        ("form", False, LIST, "color=blue,black,brown"),
+        ("form", False, MAP, "color=R,100,G,200,B,150"),
+        ("form", True, "", "color="),
+        ("form", True, "blue", "color=blue"),
+        ("form", True, LIST, "color=blue&color=black&color=brown"),
+        ("form", True, MAP, "R=100&G=200&B=150"),
+        ("spaceDelimited", False, LIST, "color=blue%20black%20brown"),
+        ("spaceDelimited", False, MAP, "color=R%20100%20G%20200%20B%20150"),
+        ("pipeDelimited", False, LIST, "color=blue%7Cblack%7Cbrown"),
+        ("pipeDelimited", False, MAP, "color=R%7C100%7CG%7C200%7CB%7C150"),
+        ("deepObject", True, MAP, "color%5BR%5D=100&color%5BG%5D=200&color%5BB%5D=150"),
+    ],
+)
+def test_the_table_of_styles_in_a_query(style: str, explode: bool, value: Any, wanted: str) -> None:
+    assert in_query(value, style, explode) == wanted
+
+
+@pytest.mark.parametrize("style", ["spaceDelimited", "pipeDelimited"])
+def test_a_delimited_list_that_is_exploded_is_a_form(style: str) -> None:
+    assert in_query(LIST, style, True) == "color=blue&color=black&color=brown"
+
+
+@pytest.mark.parametrize(
+    ("explode", "value", "wanted"),
+    [
+        (False, "blue", "blue"),
+        (False, LIST, "blue,black,brown"),
+        (False, MAP, "R,100,G,200,B,150"),
+        (True, LIST, "blue,black,brown"),
+        (True, MAP, "R=100,G=200,B=150"),
+    ],
+)
+def test_the_table_of_styles_in_a_header(explode: bool, value: Any, wanted: str) -> None:
+    assert headers("header", value, explode=explode)["X-Color"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("explode", "value", "wanted"),
+    [
+        (False, "blue", "X-Color=blue"),
+        (False, LIST, "X-Color=blue,black,brown"),
+        (False, MAP, "X-Color=R,100,G,200,B,150"),
+        (True, LIST, "X-Color=blue; X-Color=black; X-Color=brown"),
+        (True, MAP, "R=100; G=200; B=150"),
+    ],
+)
+def test_the_table_of_styles_in_a_cookie(explode: bool, value: Any, wanted: str) -> None:
+    assert headers("cookie", value, explode=explode)["Cookie"] == wanted
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (0, "color=0"),
+        (False, "color=false"),
+        (True, "color=true"),
+        ("", "color="),
+        (1.5, "color=1.5"),
+        (1e21, "color=1e%2B21"),
+        ("a b", "color=a%20b"),
+        ("a+b&c=d", "color=a%2Bb%26c%3Dd"),
+        ("100%", "color=100%25"),
+        ("%41", "color=%2541"),
+        ("größe 名", "color=gr%C3%B6%C3%9Fe%20%E5%90%8D"),
+        ("😀", "color=%F0%9F%98%80"),
+        (["a,b", "c"], "color=a%2Cb&color=c"),
+        ([0, False, ""], "color=0&color=false&color="),
+        ([None, "a"], "color=a"),
+        ({"a": None, "b": 1}, "b=1"),
+        ({"a": {"b": 1}}, "a=%7B%22b%22%3A1%7D"),
+        (None, ""),
+        ([], ""),
+        ({}, ""),
+    ],
+)
+def test_values_in_a_query(value: Any, wanted: str) -> None:
+    assert in_query(value) == wanted
+
+
+def test_a_comma_inside_an_item_is_not_the_comma_between_items() -> None:
+    assert in_query(["a,b", "c"], explode=False) == "color=a%2Cb,c"
+    assert in_path(["a,b", "c"]) == "a%2Cb,c"
+
+
+@pytest.mark.parametrize("value", [[], {}])
+@pytest.mark.parametrize("explode", [True, False])
+def test_an_empty_list_or_object_is_not_sent(value: Any, explode: bool) -> None:
+    assert in_query(value, explode=explode) == ""
+    assert "Cookie" not in headers("cookie", value, explode=explode)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        ("a/b:c?d@e!f$g'h(i)*j,k;l=m", "color=a/b:c?d@e!f$g'h(i)*j,k;l=m"),
+        ("a&b", "color=a%26b"),
+        ("a#b", "color=a%23b"),
+        ("a+b", "color=a%2Bb"),
+        ("a[b]", "color=a%5Bb%5D"),
+        ("a b%", "color=a%20b%25"),
+        ("%2F", "color=%2F"),
+        ("é", "color=%C3%A9"),
+    ],
+)
+def test_allow_reserved_leaves_what_a_query_may_hold(value: str, wanted: str) -> None:
+    assert in_query(value, allowReserved=True) == wanted
+
+
+@pytest.mark.parametrize("value", [{"a": [1, None]}, [], "x", 0])
+def test_a_parameter_with_content_is_sent_as_that_media_type(value: Any) -> None:
+    found = url([parameter("filter", content={"application/json": {"schema": {}}})], {"filter": value})
+    assert json.loads(decoder.query_value(found.partition("?")[2], "filter", "form", True, "primitive")) == value
+
+
+def test_a_content_parameter_works_in_every_place() -> None:
+    content = {"application/json": {"schema": {}}}
+    parameters = [parameter("p", "path", content=content), parameter("X-H", "header", content=content)]
+    one = operation({"parameters": [*parameters, parameter("c", "cookie", content=content)]}, path="/{p}")
+    request = build(one, {("path", "p"): {"a": 1}, ("header", "X-H"): {"a": 1}, ("cookie", "c"): {"a": 1}})
+    assert request.url.endswith("/%7B%22a%22%3A1%7D")
+    assert request.header("X-H") == '{"a":1}'
+    assert decoder.cookie_value(request.header("Cookie") or "", "c", True, "primitive") == '{"a":1}'
+
+
+def test_deep_objects_are_written_as_deep_as_they_are() -> None:
+    assert decoder.query_value(
+        in_query({"a": {"b": [1, 2]}, "c": ""}, "deepObject"), "color", "deepObject", True, "object"
+    ) == {"a": {"b": {"0": "1", "1": "2"}}, "c": ""}
+
+
+def test_names_are_encoded_too() -> None:
+    assert url([parameter("$top"), parameter("a b&c")], {"$top": 1, "a b&c": 2}) == "/x?%24top=1&a%20b%26c=2"
+
+
+def test_the_order_is_that_of_the_description() -> None:
+    assert url([parameter("b"), parameter("a")], {"a": 1, "b": 2}) == "/x?b=2&a=1"
+
+
+# Paths
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [(0, "0"), (False, "false"), ("a/b", "a%2Fb"), ("a?b#c", "a%3Fb%23c"), ("a%2Fb", "a%252Fb"), ("é", "%C3%A9"),
+     ("...", "..."), (".a", ".a"), ("a;b", "a%3Bb"), ("a:b@c", "a%3Ab%40c"), (" a ", "%20a%20")],
+)  # fmt: skip
+def test_values_in_a_path(value: Any, wanted: str) -> None:
+    assert in_path(value) == wanted
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", ".", "..", " ", "\t", "a\r\nb", "a\x00", "\x7f", None, [], {}, [""], "\ud800", ["a", "\n"], float("nan")],
+)
+def test_what_may_never_be_a_path_segment_is_refused_with_the_parameter(value: Any) -> None:
+    with pytest.raises(ArgumentError, match="color"):
+        in_path(value)
+
+
+@pytest.mark.parametrize(
+    ("style", "value"), [("label", ""), ("label", "."), ("label", []), ("label", [""]), ("matrix", []), ("matrix", {})]
+)
+@pytest.mark.parametrize("explode", [True, False])
+def test_an_expansion_that_comes_to_nothing_is_refused(style: str, value: Any, explode: bool) -> None:
+    with pytest.raises(ArgumentError):
+        in_path(value, style, explode)
+
+
+def test_dots_that_come_together_from_two_parameters_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="dot segment"):
+        url([parameter("a", "path"), parameter("b", "path")], {"a": ".", "b": "."}, "/x/{a}{b}/y")
+
+
+@pytest.mark.parametrize("value", ["a/b", "../b", "a?b", "a#b", "%2e%2e", "%2E", "..%2f", "..%5c"])
+def test_allow_reserved_never_lets_a_value_leave_its_segment(value: str) -> None:
+    try:
+        found = in_path(value, allowReserved=True)
+    except ArgumentError:
+        return
+    assert not set("/?#") & set(found)
+    assert decoder.plain(found).strip(".") != ""
+    assert "%2f" not in found.lower() or "%252f" in found.lower() or "/" in value
+
+
+def test_literal_characters_of_a_path_are_encoded_where_they_must() -> None:
+    assert url([parameter("id", "path")], {"id": 1}, "/größe/{id}:run/a%20b") == "/gr%C3%B6%C3%9Fe/1:run/a%20b"
+
+
+# Headers and cookies
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\x00", "a\x7f", ["a", "b\r\nc"], {"a\r\n": "b"}])
+def test_a_header_may_not_hold_a_line_break(value: Any) -> None:
+    with pytest.raises(ArgumentError, match="X-Color"):
+        headers("header", value)
+
+
+@pytest.mark.parametrize(("value", "wanted"), [(0, "0"), (False, "false"), ("", ""), ("a b", "a b"), (" a\t", "a")])
+def test_values_in_a_header(value: Any, wanted: str) -> None:
+    assert headers("header", value)["X-Color"] == wanted
+
+
+@pytest.mark.parametrize("value", ["a; admin=1", "a, b", 'a"b', "a\r\nb", "é", "a b", "100%", "%3B", "\\"])
+def test_what_a_cookie_may_not_hold_is_encoded(value: str) -> None:
+    header = headers("cookie", value)["Cookie"]
+    assert header.isascii()
+    assert not set(' ;,"\\\r\n') & set(header.partition("=")[2])
+    assert decoder.cookie_value(header, "X-Color", True, "primitive") == value
+
+
+def test_what_the_api_answers_with_is_asked_for_json_first() -> None:
+    content = {"text/csv": {}, "application/json": {}, "text/html": {}}
+    one = operation({"responses": {"200": {"description": "ok", "content": content}}})
+    assert build(one, {}).header("Accept") == "application/json, text/csv, text/html"
+    assert build(operation(), {}).header("Accept") is None
+
+
+# Bodies: JSON, text, bytes
+
+
+@pytest.mark.parametrize(
+    ("content_type", "wanted"),
+    [
+        ("application/json", "application/json"),
+        ("application/merge-patch+json", "application/merge-patch+json"),
+        ("application/vnd.api+json; version=2", "application/vnd.api+json; version=2"),
+        ("text/json", "text/json"),
+        ("*/*", "application/json"),
+        ("application/*", "application/json"),
+    ],
+)
+@pytest.mark.parametrize("value", [{"a": 1, "b": None, "c": []}, [1, [2]], "text", 0, False, None, "é\u2028"])
+def test_json_bodies_keep_every_value(content_type: str, wanted: str, value: Any) -> None:
+    request = sent(body({}, content_type), value)
+    assert request.content is not None
+    assert json.loads(request.content) == value
+    assert request.header("Content-Type") == wanted
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": float("nan")}, "\ud800", {"a": "\ud800"}])
+def test_what_json_cannot_hold_is_refused(value: Any) -> None:
+    with pytest.raises(ArgumentError):
+        sent(body({}), value)
+
+
+def test_a_body_is_put_together_from_its_properties() -> None:
+    shape = {"type": "object", "properties": {"id": {}, "n": {}}}
+    node = {"parameters": [parameter("id", "path")], **body(shape)}
+    one = operation(node, path="/{id}", method="put")
+    request = build(one, {("path", "id"): "P", ("body", "id"): "B", ("body", "n"): None})
+    assert request.url.endswith("/P")
+    assert json.loads(request.content or b"") == {"id": "B", "n": None}
+
+
+def test_a_body_that_is_not_given_is_not_sent() -> None:
+    optional = body({"type": "object", "properties": {"a": {}}}, required=False)
+    request = build(operation(optional, method="post"), {})
+    assert request.content is None
+    assert request.header("Content-Type") is None
+    required = body({"type": "object", "properties": {"a": {}}})
+    assert build(operation(required, method="post"), {}).content == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "value", "wanted"),
+    [
+        ("text/plain", "héllo\n", "héllo\n".encode()),
+        ("text/plain", 5, b"5"),
+        ("application/octet-stream", "bytes", b"bytes"),
+        ("application/octet-stream", File("a.bin", b"\x00\xff"), b"\x00\xff"),
+        ("image/png", File("a.png", b"\x89PNG"), b"\x89PNG"),
+        ("application/xml", "<a/>", b"<a/>"),
+    ],
+)
+def test_text_and_bytes_go_as_they_are(content_type: str, value: Any, wanted: bytes) -> None:
+    request = sent(body({"type": "string"}, content_type), value)
+    assert request.content == wanted
+    assert request.header("Content-Type") == content_type
+
+
+def test_an_object_for_a_media_type_that_nlapi_cannot_write_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="application/xml"):
+        sent(body({}, "application/xml"), {"a": 1})
+
+
+# Bodies: forms
+
+
+FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+
+
+def form(value: Any, **encoding: Any) -> list[tuple[str, str]]:
+    node = body({"type": "object"}, FORM, encoding=encoding)
+    request = sent(node, value)
+    assert request.header("Content-Type") == FORM
+    return decoder.form(request.content or b"")
+
+
+@pytest.mark.parametrize(
+    ("value", "encoding", "wanted"),
+    [
+        ({"a": 1, "b": False, "c": "", "d": None}, {}, [("a", "1"), ("b", "false"), ("c", "")]),
+        ({"a": "x&y=z %+é"}, {}, [("a", "x&y=z %+é")]),
+        ({"a[b]": "c"}, {}, [("a[b]", "c")]),
+        ({"a": [1, 2]}, {}, [("a", "1"), ("a", "2")]),
+        ({"a": [1, 2]}, {"a": {"explode": False}}, [("a", "1,2")]),
+        ({"a": [1, 2]}, {"a": {"style": "pipeDelimited"}}, [("a", "1|2")]),
+        ({"a": [1, 2]}, {"a": {"style": "spaceDelimited"}}, [("a", "1 2")]),
+        ({"a": {"b": 1}}, {}, [("a", '{"b":1}')]),
+        ({"a": {"b": 1}}, {"a": {"style": "form"}}, [("b", "1")]),
+        ({"a": {"b": 1}}, {"a": {"style": "form", "explode": False}}, [("a", "b,1")]),
+        ({"a": {"b": {"c": 1}}}, {"a": {"style": "deepObject", "explode": True}}, [("a[b][c]", "1")]),
+        ({"a": [{"b": 1}, {"b": 2}]}, {"a": {"style": "deepObject"}}, [("a[0][b]", "1"), ("a[1][b]", "2")]),
+        ({"a": ["x", "y"]}, {"a": {"contentType": "application/json"}}, [("a", '["x","y"]')]),
+        ({"a": "x"}, {"a": {"contentType": "application/json"}}, [("a", '"x"')]),
+    ],
+)
+def test_urlencoded_bodies(value: Any, encoding: dict[str, Any], wanted: list[tuple[str, str]]) -> None:
+    assert form(value, **encoding) == wanted
+
+
+def parts(value: Any, properties: dict[str, Any] | None = None, **encoding: Any) -> list[decoder.Part]:
+    node = body({"type": "object", "properties": properties or {}}, MULTIPART, encoding=encoding)
+    request = sent(node, value)
+    return decoder.multipart(request.header("Content-Type") or "", request.content or b"")
+
+
+def test_multipart_text_has_neither_filename_nor_type() -> None:
+    assert parts({"a": "é", "n": 0, "t": True, "gone": None, "empty": ""}) == [
+        decoder.Part("a", None, None, "é".encode()),
+        decoder.Part("n", None, None, b"0"),
+        decoder.Part("t", None, None, b"true"),
+        decoder.Part("empty", None, None, b""),
+    ]
+
+
+def test_a_file_has_its_name_its_type_and_its_bytes() -> None:
+    data = b"\r\n--boundary\x00\xff\r\n"
+    file = File('a "b"\r\n.png', data, "image/png")
+    assert parts({"file": file}) == [decoder.Part("file", 'a "b"\r\n.png', "image/png", data)]
+
+
+def test_text_for_a_binary_property_is_sent_as_a_file() -> None:
+    (part,) = parts({"file": "hello"}, {"file": {"type": "string", "format": "binary"}})
+    assert (part.filename, part.content_type, part.data) == ("file", "application/octet-stream", b"hello")
+
+
+def test_several_files_repeat_the_part() -> None:
+    files = [File("a.txt", b"a", "text/plain"), File("b.txt", b"b", "text/plain")]
+    array = {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}}
+    assert [(part.name, part.filename, part.data) for part in parts({"files": files}, array)] == [
+        ("files", "a.txt", b"a"), ("files", "b.txt", b"b"),
+    ]  # fmt: skip
+
+
+def test_an_object_is_a_json_part_and_encoding_may_say_otherwise() -> None:
+    assert parts({"meta": {"a": 1}}) == [decoder.Part("meta", None, "application/json", b'{"a":1}')]
+    (part,) = parts({"meta": {"a": 1}}, meta={"contentType": "application/vnd.x+json"})
+    assert part.content_type == "application/vnd.x+json"
+    (part,) = parts({"note": "x"}, note={"contentType": "application/json"})
+    assert (part.content_type, part.data) == ("application/json", b'"x"')
+    (part,) = parts({"pic": "x"}, pic={"contentType": "image/png, image/jpeg"})
+    assert (part.content_type, part.filename) == ("image/png", "pic")
+
+
+def test_a_name_cannot_end_its_header() -> None:
+    (part,) = parts({'a"; filename="evil\r\nX: 1': "x"})
+    assert part.name == 'a"; filename="evil\r\nX: 1'
+    assert part.filename is None
+
+
+def test_a_content_type_with_a_line_break_is_refused() -> None:
+    with pytest.raises(ArgumentError):
+        parts({"a": "x"}, a={"contentType": "text/plain\r\nX-Evil: 1"})
+
+
+def test_the_same_values_give_the_same_bytes() -> None:
+    node = body({"type": "object"}, MULTIPART)
+    assert sent(node, {"a": "b"}) == sent(node, {"a": "b"})
+
+
+@pytest.mark.parametrize("content_type", [FORM, MULTIPART])
+@pytest.mark.parametrize("value", ["text", [1], 5])
+def test_a_form_is_written_from_an_object(content_type: str, value: Any) -> None:
+    with pytest.raises(ArgumentError, match="object"):
+        sent(body({}, content_type), value)
+
+
+def test_a_request_is_without_credentials() -> None:
+    schemes = {"key": {"type": "apiKey", "in": "query", "name": "key"}}
+    one: Operation = operation(components={"securitySchemes": schemes}, security=[{"key": []}])
+    assert build(one, {}) == Request(method="GET", url="https://api.example/x")

@@ -1,0 +1,49 @@
+"""The sentence made from an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.offline.kit import reply, talk
+
+
+def told(question: str, data: Any, status: int = 200) -> str:
+    return talk(question, lambda _: reply(data, status))[-1].text
+
+
+def test_a_list_is_counted_by_status() -> None:
+    things = [{"id": n, "status": "ACTIVE" if n < 3 else "PAUSED"} for n in range(7)]
+    assert told("how many shelves are there?", {"data": things}) == "7 shelves: 4 paused, 3 active."
+
+
+def test_a_page_says_how_many_there_are_in_all() -> None:
+    assert told("list shelves", {"items": [{"id": 1}, {"id": 2}], "total": 120}) == "2 of 120 shelves."
+
+
+def test_an_empty_list() -> None:
+    assert told("list shelves", []) == "No shelves found."
+
+
+def test_a_field_that_is_asked_for_is_added_up() -> None:
+    books = [{"id": 1, "title": "A", "price_micros": 12_500_000}, {"id": 2, "title": "B", "price_micros": 2_500_000}]
+    assert told("what is the total price of all books?", books) == "2 books: price 15 in total; A, B."
+
+
+def test_one_thing_is_told_by_its_fields() -> None:
+    shelf = {"id": "sh_1", "name": "Poetry", "status": "PAUSED", "rows": 4, "inner": {"x": 1}}
+    assert told("get shelf sh_1", shelf) == "The shelf Poetry (sh_1): status PAUSED, rows 4."
+    assert told("what is the status of shelf sh_1", shelf) == "The shelf Poetry (sh_1): status PAUSED."
+
+
+def test_what_was_created_is_named() -> None:
+    made = {"id": "sh_3", "name": "Poetry"}
+    assert told("create a shelf called Poetry", made, 201) == "Created the shelf Poetry (sh_3)."
+
+
+def test_a_problem_is_told_by_its_title_and_detail() -> None:
+    problem = {"title": "Unprocessable", "detail": "name is taken."}
+    assert told("create a shelf called Poetry", problem, 422) == "The API answered 422: Unprocessable: name is taken."
+
+
+def test_an_error_without_a_body_is_told_by_its_status() -> None:
+    assert told("get shelf sh_1", None, 404) == "The API answered 404: there is no such thing."

@@ -1,0 +1,138 @@
+"""Request bodies are decoded by their media type and held against their schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.describe import body
+from tests.sandbox.served import answer, client, faults
+
+NOTE = {
+    "type": "object",
+    "required": ["id", "title"],
+    "properties": {
+        "id": {"type": "string", "readOnly": True},
+        "title": {"type": "string", "minLength": 1},
+        "stars": {"type": "integer", "maximum": 5},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "place": {"type": "object", "properties": {"lat": {"type": "number"}}, "additionalProperties": False},
+        "file": {"type": "string", "format": "binary"},
+        "secret": {"type": "string", "writeOnly": True},
+    },
+    "additionalProperties": False,
+}
+
+
+def paths(
+    content_type: str = "application/json", schema: Any = NOTE, *, required: bool = True, **media: Any
+) -> dict[str, Any]:
+    """An operation that takes a note and answers with what it read of it."""
+    shown = {**NOTE, "required": [], "additionalProperties": True}
+    node = {"operationId": "op", "responses": answer(shown), **body(schema, content_type, required=required, **media)}
+    return {"/notes": {"post": node}}
+
+
+def test_json_is_checked_and_each_fault_is_named() -> None:
+    with client(paths()) as http:
+        assert http.post("/notes", json={"title": "a", "stars": 5}).json()["stars"] == 5
+        response = http.post("/notes", json={"title": "", "stars": 6, "place": {"lon": 1}})
+    assert response.status_code == 422
+    assert sorted(faults(response)) == ["body.place", "body.stars", "body.title"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b'{"title": NaN}', b"{'title': 'a'}", b'{"title": "a",}', b"\xff", b"[" * 5000]
+)
+def test_what_is_not_json_is_a_bad_request(content: bytes) -> None:
+    with client(paths()) as http:
+        response = http.post("/notes", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
+    assert faults(response) == []
+
+
+def test_read_only_properties_are_ignored() -> None:
+    with client(paths()) as http:
+        response = http.post("/notes", json={"title": "a", "id": 17})
+    assert response.status_code == 200
+    assert response.json().get("id") != 17
+
+
+def test_write_only_properties_are_never_shown() -> None:
+    with client(paths()) as http:
+        assert "secret" not in http.post("/notes", json={"title": "a", "secret": "s"}).json()
+
+
+def test_the_content_type_must_be_described() -> None:
+    with client(paths()) as http:
+        assert http.post("/notes", content=b"<a/>", headers={"Content-Type": "application/xml"}).status_code == 415
+        assert http.post("/notes", content=b"{}").status_code == 415
+
+
+def test_a_range_of_content_types_takes_each_of_them() -> None:
+    with client(paths("image/*", {"type": "string", "format": "binary"})) as http:
+        assert http.post("/notes", content=b"\x89PNG", headers={"Content-Type": "image/png"}).status_code == 200
+        assert http.post("/notes", content=b"a", headers={"Content-Type": "text/plain"}).status_code == 415
+
+
+def test_a_body_is_there_when_it_is_required_and_only_when_it_is_described() -> None:
+    with client(paths()) as http:
+        assert http.post("/notes").status_code == 400
+    with client(paths(required=False)) as http:
+        assert http.post("/notes").status_code == 200
+    with client({"/notes": {"post": {"responses": answer({"type": "object"})}}}) as http:
+        assert http.post("/notes", json={}).status_code == 400
+        assert http.post("/notes").status_code == 200
+
+
+def test_a_urlencoded_form_is_read_to_the_types_of_its_schema() -> None:
+    with client(paths("application/x-www-form-urlencoded")) as http:
+        send = {"Content-Type": "application/x-www-form-urlencoded"}
+        for content in (
+            "title=a+b&stars=4&tags=x&tags=y&place[lat]=1.5",
+            'title=a+b&stars=4&tags=x&tags=y&place={"lat":1.5}',
+        ):
+            read = http.post("/notes", content=content, headers=send).json()
+            assert read["title"] == "a b" and read["stars"] == 4
+            assert read["tags"] == ["x", "y"] and read["place"] == {"lat": 1.5}
+        assert faults(http.post("/notes", content="title=a&stars=x", headers=send)) == ["body.stars"]
+        assert http.post("/notes", content="title=a&other=1", headers=send).status_code == 422
+
+
+def test_a_urlencoded_array_may_have_a_style_of_its_own() -> None:
+    media = {"encoding": {"tags": {"style": "pipeDelimited", "explode": False}}}
+    with client(paths("application/x-www-form-urlencoded", **media)) as http:
+        send = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert http.post("/notes", content="title=a&tags=x%7Cy", headers=send).json()["tags"] == ["x", "y"]
+
+
+def test_multipart_has_files_fields_and_json_parts() -> None:
+    with client(paths("multipart/form-data")) as http:
+        parts = [
+            ("file", ("a.bin", b"\x00\r\n\xff", "application/octet-stream")),
+            ("place", (None, b'{"lat": 1}', "application/json")),
+        ]
+        read = http.post("/notes", data={"title": "a", "stars": "3", "tags": ["x", "y"]}, files=parts)
+        assert read.status_code == 200, read.text
+        assert read.json()["stars"] == 3 and read.json()["place"] == {"lat": 1} and read.json()["tags"] == ["x", "y"]
+        assert faults(http.post("/notes", data={"stars": "3"}, files=parts)) == ["body"]
+        cut = b'--b\r\nContent-Disposition: form-data; name="title"\r\n\r\na'
+        assert (
+            http.post("/notes", content=cut, headers={"Content-Type": "multipart/form-data; boundary=b"}).status_code
+            == 400
+        )
+        assert http.post("/notes", content=cut, headers={"Content-Type": "multipart/form-data"}).status_code == 400
+
+
+def test_a_part_has_the_content_type_that_its_encoding_names() -> None:
+    media = {"encoding": {"file": {"contentType": "image/png, image/*"}}}
+    with client(paths("multipart/form-data", **media)) as http:
+        good, bad = (("a", b"x", kind) for kind in ("image/jpeg", "text/plain"))
+        assert http.post("/notes", data={"title": "a"}, files={"file": good}).status_code == 200
+        assert faults(http.post("/notes", data={"title": "a"}, files={"file": bad})) == ["body.file"]
+
+
+def test_a_body_of_more_than_ten_megabytes_is_refused() -> None:
+    with client(paths()) as http:
+        assert http.post("/notes", content=b" " * (10 * 2**20 + 1)).status_code == 413

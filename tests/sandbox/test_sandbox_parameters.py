@@ -1,0 +1,187 @@
+"""Parameters are read by their style, location and type; what the description does not allow is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nlapi.client.build import build
+from nlapi.errors import ArgumentError
+from nlapi.sandbox import Sandbox
+from nlapi.sandbox.check import Incoming
+from tests.describe import parameter, spec
+from tests.sandbox.served import client, echo, faults
+
+INTEGERS = {"type": "array", "items": {"type": "integer"}}
+TEXTS = {"type": "array", "items": {"type": "string"}}
+COLOUR = {"type": "object", "properties": {"R": {"type": "integer"}, "G": {"type": "integer"}}}
+
+READ: list[tuple[str, dict[str, Any], str, Any]] = [
+    ("form", parameter("p", schema=INTEGERS), "?p=1&p=2", [1, 2]),
+    ("form, one value", parameter("p", schema=INTEGERS), "?p=1", [1]),
+    ("form, not exploded", parameter("p", schema=INTEGERS, explode=False), "?p=1,2", [1, 2]),
+    ("an encoded comma is part of a value", parameter("p", schema=TEXTS, explode=False), "?p=a%2Cb,c", ["a,b", "c"]),
+    ("spaceDelimited", parameter("p", schema=TEXTS, style="spaceDelimited", explode=False), "?p=a%20b", ["a", "b"]),
+    ("pipeDelimited", parameter("p", schema=TEXTS, style="pipeDelimited", explode=False), "?p=a%7Cb", ["a", "b"]),
+    ("a plain pipe", parameter("p", schema=TEXTS, style="pipeDelimited", explode=False), "?p=a|b", ["a", "b"]),
+    ("form object, not exploded", parameter("p", schema=COLOUR, explode=False), "?p=R,100,G,200", {"R": 100, "G": 200}),
+    ("form object", parameter("p", schema=COLOUR), "?R=100&G=200", {"R": 100, "G": 200}),
+    ("deepObject", parameter("p", schema=COLOUR, style="deepObject"), "?p[R]=100&p%5BG%5D=200", {"R": 100, "G": 200}),
+    ("json content", parameter("p", content={"application/json": {"schema": COLOUR}}), '?p={"R":1}', {"R": 1}),
+    ("zero", parameter("p", schema={"type": "integer"}), "?p=0", 0),
+    ("false", parameter("p", schema={"type": "boolean"}), "?p=false", False),
+    ("a plus is a space", parameter("p"), "?p=a+b", "a b"),
+    ("the union's number", parameter("p", schema={"type": ["integer", "string"]}), "?p=7", 7),
+    ("the union's text", parameter("p", schema={"anyOf": [{"type": "integer"}, {"type": "string"}]}), "?p=x7", "x7"),
+    ("brackets in a name", parameter("filter[name]"), "?filter%5Bname%5D=x", "x"),
+]
+
+
+@pytest.mark.parametrize(("described", "query", "value"), [case[1:] for case in READ], ids=[case[0] for case in READ])
+def test_a_query_parameter_is_read_by_its_style(described: dict[str, Any], query: str, value: Any) -> None:
+    schema = described.get("schema") or described["content"]["application/json"]["schema"]
+    paths = echo(described)
+    shown = paths["/i"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    shown["properties"] = {described["name"]: schema}
+    with client(paths) as http:
+        response = http.get("/i" + query)
+    assert response.status_code == 200, response.text
+    assert response.json()[described["name"]] == value
+
+
+PATHS: list[tuple[str, dict[str, Any], str, Any]] = [
+    ("simple array", parameter("p", "path", INTEGERS), "/i/1,2", [1, 2]),
+    ("simple object", parameter("p", "path", COLOUR), "/i/R,100,G,200", {"R": 100, "G": 200}),
+    ("simple object, exploded", parameter("p", "path", COLOUR, explode=True), "/i/R=100,G=200", {"R": 100, "G": 200}),
+    ("label", parameter("p", "path", {"type": "string"}, style="label"), "/i/.a", "a"),
+    ("label array", parameter("p", "path", TEXTS, style="label"), "/i/.a,b", ["a", "b"]),
+    ("label array, exploded", parameter("p", "path", TEXTS, style="label", explode=True), "/i/.a.b", ["a", "b"]),
+    ("matrix", parameter("p", "path", {"type": "integer"}, style="matrix"), "/i/;p=5", 5),
+    ("matrix array", parameter("p", "path", TEXTS, style="matrix"), "/i/;p=a,b", ["a", "b"]),
+    ("matrix array, exploded", parameter("p", "path", TEXTS, style="matrix", explode=True), "/i/;p=a;p=b", ["a", "b"]),
+    ("matrix object", parameter("p", "path", COLOUR, style="matrix", explode=True), "/i/;R=1;G=2", {"R": 1, "G": 2}),
+    ("an encoded slash", parameter("p", "path"), "/i/a%2Fb", "a/b"),
+]
+
+
+@pytest.mark.parametrize(("described", "path", "value"), [case[1:] for case in PATHS], ids=[case[0] for case in PATHS])
+def test_a_path_parameter_is_read_by_its_style(described: dict[str, Any], path: str, value: Any) -> None:
+    with client(echo(described, path="/i/{p}")) as http:
+        response = http.get(path)
+    assert response.status_code == 200, response.text
+    assert response.json()["p"] == value
+
+
+def test_headers_and_cookies_are_read() -> None:
+    ids, flag = parameter("X-Ids", "header", INTEGERS), parameter("X-Flag", "header", {"type": "boolean"})
+    session = parameter("session", "cookie", {"type": "integer"})
+    with client(echo(ids, flag, session)) as http:
+        response = http.get("/i", headers={"X-Ids": "1,2", "x-flag": "true", "Cookie": "other=1; session=7"})
+    assert response.json() == {"X-Ids": [1, 2], "X-Flag": True, "session": 7}
+
+
+REFUSED: list[tuple[str, dict[str, Any], str, int, str]] = [
+    ("a wrong type", parameter("p", schema={"type": "integer"}), "?p=x", 422, "query.p"),
+    ("an item of a wrong type", parameter("p", schema=INTEGERS), "?p=1&p=x", 422, "query.p[1]"),
+    ("an encoded separator", parameter("p", schema=INTEGERS, explode=False), "?p=1%2C2", 422, "query.p[0]"),
+    ("no enum value", parameter("p", schema={"enum": ["A", "B"]}), "?p=a", 422, "query.p"),
+    ("no date", parameter("p", schema={"type": "string", "format": "date"}), "?p=2026-02-30", 422, "query.p"),
+    ("no time zone", parameter("p", schema={"type": "string", "format": "date-time"}), "?p=2026-02-03T10:00:00", 422, "query.p"),
+    ("no uuid", parameter("p", schema={"type": "string", "format": "uuid"}), "?p=12", 422, "query.p"),
+    ("no address", parameter("p", schema={"type": "string", "format": "email"}), "?p=x", 422, "query.p"),
+    ("no uri", parameter("p", schema={"type": "string", "format": "uri"}), "?p=x%20y", 422, "query.p"),
+    ("too large for int32", parameter("p", schema={"type": "integer", "format": "int32"}), "?p=2147483648", 422, "query.p"),
+    ("True for true", parameter("p", schema={"type": "boolean"}), "?p=True", 422, "query.p"),
+    ("not given", parameter("p", required=True), "", 422, "query.p"),
+    ("empty", parameter("p", schema={"type": "integer"}), "?p=", 422, "query.p"),
+    ("given twice", parameter("p"), "?p=1&p=2", 422, "query.p"),
+    ("an unknown name", parameter("limit"), "?limt=1", 400, "query.limt"),
+    ("an unknown property", parameter("p", schema={**COLOUR, "additionalProperties": False}, style="deepObject"), "?p[X]=1", 422, "query.p"),
+    ("half an object", parameter("p", schema=COLOUR, explode=False), "?p=R,1,G", 422, "query.p"),
+    ("no json", parameter("p", content={"application/json": {"schema": {}}}), "?p={a:1}", 422, "query.p"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("described", "query", "status", "where"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])  # fmt: skip
+def test_what_a_parameter_may_not_be_is_refused(described: dict[str, Any], query: str, status: int, where: str) -> None:
+    with client(echo(described)) as http:
+        response = http.get("/i" + query)
+    assert response.status_code == status, response.text
+    assert where in faults(response)
+
+
+def test_a_near_name_is_suggested() -> None:
+    with client(echo(parameter("campaign_ids"))) as http:
+        assert "did you mean campaign_ids?" in http.get("/i?campain_ids=1").json()["detail"]
+
+
+def test_a_free_form_object_owns_the_names_that_nobody_else_does() -> None:
+    free = parameter("extra", schema={"type": "object", "additionalProperties": {"type": "integer"}})
+    with client(echo(parameter("p"), free)) as http:
+        response = http.get("/i?p=a&x=1&y=2")
+        assert response.json() == {"p": "a", "extra": {"x": 1, "y": 2}}
+        assert faults(http.get("/i?p=a&x=z")) == ["query.extra.x"]
+
+
+def test_bad_percent_encoding_is_a_bad_request() -> None:
+    with client(echo(parameter("p"))) as http:
+        for query in (b"p=%zz", b"p=%ff"):
+            assert http.get(http.base_url.copy_with(path="/i", query=query)).status_code == 400
+
+
+_text = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=8)
+_values = {
+    "string": ({"type": "string"}, _text),
+    "integer": ({"type": "integer"}, st.integers(-(2**53), 2**53)),
+    "boolean": ({"type": "boolean"}, st.booleans()),
+    "strings": (TEXTS, st.lists(_text, min_size=1, max_size=3)),
+    "integers": (INTEGERS, st.lists(st.integers(-99, 99), min_size=1, max_size=3)),
+    "object": (
+        {"type": "object", "properties": {"R": {"type": "integer"}, "s": {"type": "string"}}},
+        st.fixed_dictionaries({"R": st.integers(0, 255), "s": _text}),
+    ),
+}
+_styles = {
+    "query": [
+        ("form", True),
+        ("form", False),
+        ("spaceDelimited", False),
+        ("pipeDelimited", False),
+        ("deepObject", True),
+    ],
+    "path": [(style, explode) for style in ("simple", "label", "matrix") for explode in (True, False)],
+}
+_shapes = {
+    "deepObject": ("object",),
+    "spaceDelimited": ("strings", "integers"),
+    "pipeDelimited": ("strings", "integers"),
+}
+
+
+@st.composite
+def _sent(draw: st.DrawFn) -> tuple[str, str, bool, str, Any]:
+    where = draw(st.sampled_from(sorted(_styles)))
+    style, explode = draw(st.sampled_from(_styles[where]))
+    kind = draw(st.sampled_from(_shapes.get(style, tuple(_values))))
+    return where, style, explode, kind, draw(_values[kind][1])
+
+
+@given(_sent())
+@settings(max_examples=120, deadline=None)
+def test_what_the_client_writes_is_what_the_sandbox_reads(sent: tuple[str, str, bool, str, Any]) -> None:
+    where, style, explode, kind, value = sent
+    described = parameter("p", where, _values[kind][0], style=style, explode=explode)
+    found = spec(echo(described, path="/i/{p}" if where == "path" else "/i"))
+    try:
+        request = build(found.operations[0], {(where, "p"): value})
+    except ArgumentError:
+        return  # what cannot be written (a separator inside a value) is the client's to refuse
+    path, _, query = request.url.removeprefix("https://api.example").partition("?")
+    with Sandbox(found) as sandbox:
+        reply = sandbox.respond(Incoming(method="GET", path=path, query=query, headers={}, content=b""))
+    import json
+
+    assert json.loads(reply.content) == {"p": value}
