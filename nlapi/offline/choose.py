@@ -99,7 +99,9 @@ def _arguments(filling: Filling, known: Mapping[str, Any], operation: Operation)
     ids = sum(slot.family is Family.ID for slot in missing)
     needed = [option for option in filling.options if option.slot.required]
     count = len(needed) + len(missing)
-    total: float = WEIGHTS["filled"] * sum(min(option.score, 2.5) for option in filling.options) ** 0.5
+    total: float = (
+        WEIGHTS["filled"] * sum(min(option.score, 2.5) for option in filling.options if option.score > 0.9) ** 0.5
+    )
     if count:
         total += (
             WEIGHTS["required"] * sum(map(_solid, needed)) / count

@@ -64,7 +64,7 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
         )
     if not slot.many:
         return
-    for run in runs:
+    for run in (_trimmed(scene, slot, run) for run in runs):
         values = [value_for(span, slot) for span in run]
         if any(value is None or isinstance(value, list) for value in values):
             continue
@@ -97,6 +97,15 @@ def _runs(scene: Scene) -> Iterator[tuple[Span, ...]]:
             run.append(span)
         if len(run) > 1:
             yield tuple(run)
+
+
+def _trimmed(scene: Scene, slot: Slot, run: tuple[Span, ...]) -> tuple[Span, ...]:
+    """The run without the slot's own name at its front: [tags red], green and blue."""
+    first = run[0]
+    stems = scene.sentence.stems
+    start = next((at for at in range(first.first, first.last) if stems[at] not in slot.words), first.first)
+    shorter = (span for span in scene.sentence.spans if span.kind is first.kind and span.last == first.last)
+    return (next((span for span in shorter if span.first == start), first), *run[1:])
 
 
 def _joined(between: Sequence[str]) -> bool:

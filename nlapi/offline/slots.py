@@ -57,6 +57,7 @@ class Slot:
     schema: Mapping[str, Any]
     description: str
     required: bool
+    item: Mapping[str, Any] = field(default_factory=dict)
     many: bool = False
     integer: bool = False
     choices: tuple[Any, ...] = ()
@@ -146,6 +147,7 @@ class _Walk:
             schema=schema,
             description=description,
             required=required,
+            item=item,
             many=many,
             integer=type_of(item) == "integer",
             choices=choices,

@@ -167,7 +167,7 @@ def _figures(span: Span, slot: Slot) -> str | None:
 
 
 def _fits(text: str, slot: Slot) -> bool:
-    schema = slot.schema if not slot.many else {}
+    schema = slot.item
     longest, pattern = schema.get("maxLength"), schema.get("pattern")
     if isinstance(longest, int) and len(text) > longest:
         return False

@@ -21,7 +21,7 @@ from nlapi.sandbox.words import same, words
 def create(stage: Stage, entity: Entity, operation: Operation, body: Mapping[str, Any], scope: Scope) -> Row:
     """A new thing from what a client sent: its fields, and those that a server sets. 409 when its id is taken."""
     makers = [one.at["POST"] for one in entity.collections if "POST" in one.at]
-    open_fields = frozenset().union(*(requested(stage, one) for one in (operation, *makers)))
+    open_fields = {name: one for maker in (*makers, operation) for name, one in requested(stage, maker).items()}
     described = properties(stage, entity)
     data = {name: value for name, value in body.items() if _readable(value) or name in described}
     below = {**scope, **stage.seeds.references.scope(entity, data)}
@@ -44,7 +44,9 @@ def create(stage: Stage, entity: Entity, operation: Operation, body: Mapping[str
     return stage.store.add(row)
 
 
-def _made(stage: Stage, entity: Entity, at: At, known: dict[str, Any], open_fields: frozenset[str]) -> dict[str, Any]:
+def _made(
+    stage: Stage, entity: Entity, at: At, known: dict[str, Any], open_fields: Mapping[str, Any]
+) -> dict[str, Any]:
     """What was sent, and what the server adds: required fields, defaults, and fields that no client can send."""
     data = dict(known)
     for schema in entity.schemas:
@@ -53,6 +55,8 @@ def _made(stage: Stage, entity: Entity, at: At, known: dict[str, Any], open_fiel
         full = stage.sampler.sample(schema, at, data)
         for name, value in full.items() if isinstance(full, dict) else ():
             one = stage.schemas.flat(stage.schemas.properties(schema).get(name, {}))
+            if "default" in open_fields.get(name, {}):
+                one = {**one, "default": open_fields[name]["default"]}
             if name in data or (name in open_fields and name not in required and "default" not in one):
                 continue
             data[name] = _first_value(stage, name, one, value)
@@ -76,7 +80,7 @@ def _may_be_null(stage: Stage, schema: Any) -> bool:
     return "null" in stage.schemas.types(schema)
 
 
-def _key(stage: Stage, entity: Entity, data: Mapping[str, Any], open_fields: frozenset[str]) -> Any:
+def _key(stage: Stage, entity: Entity, data: Mapping[str, Any], open_fields: Mapping[str, Any]) -> Any:
     given = data.get(entity.id_name) if entity.id_name in open_fields and entity.id_name else None
     if given is None:
         stage.seeds.fill(entity)
@@ -130,14 +134,15 @@ def properties(stage: Stage, entity: Entity) -> dict[str, Any]:
     return found
 
 
-def requested(stage: Stage, operation: Operation) -> frozenset[str]:
-    """The fields that a client can send with this operation."""
-    found: set[str] = set()
+def requested(stage: Stage, operation: Operation) -> dict[str, Any]:
+    """The fields that a client can send with this operation, each with its flat schema."""
+    found: dict[str, Any] = {}
     for media in operation.body.media if operation.body else ():
         for name, schema in stage.schemas.properties(media.schema).items():
-            if stage.schemas.flat(schema).get("readOnly") is not True:
-                found.add(name)
-    return frozenset(found)
+            flat = stage.schemas.flat(schema)
+            if flat.get("readOnly") is not True:
+                found[name] = flat
+    return found
 
 
 def unwrapped(stage: Stage, entity: Entity, body: Any) -> Any:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime
 import difflib
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from nlapi.errors import ArgumentError
@@ -18,11 +21,9 @@ MAX_FAULTS = 3
 
 def check(tool: Tool, arguments: Mapping[str, Any]) -> None:
     """ArgumentError, naming each argument that is wrong and what would be right, unless all of them fit."""
-    from jsonschema import Draft202012Validator
-
     faults = list(_unknown(tool, arguments)) + list(_absent(tool, arguments))
     if not faults:
-        validator = Draft202012Validator(tool.input_schema, format_checker=_formats())
+        validator = _validator()(tool.input_schema, format_checker=_formats())
         try:
             faults = [_told(error) for error in validator.iter_errors(dict(arguments))] + _of_the_body(tool, arguments)
         except RecursionError:
@@ -50,7 +51,7 @@ def _unknown(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _absent(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
     properties = tool.input_schema["properties"]
     return [
-        (f"argument {name!r} is missing", str(properties.get(name, {}).get("description", ""))[:MAX_SHOWN])
+        (f"argument {name!r} is missing", " ".join(properties[name].get("description", "").split())[:MAX_SHOWN])
         for name in tool.required
         if name not in arguments
     ]
@@ -58,15 +59,13 @@ def _absent(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _of_the_body(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is wrong with a body as a whole that is put together from arguments."""
-    from jsonschema import Draft202012Validator
-
     places = {name: tool.places.get(name, ("body", name)) for name in arguments}
     body = {place[1]: arguments[name] for name, place in places.items() if place[0] == "body"}
     needed = tool.operation.body is not None and tool.operation.body.required
     if not tool.body_rules or not (body or needed):
         return []
     faults = []
-    for error in Draft202012Validator(tool.body_rules).iter_errors(body):
+    for error in _validator()(tool.body_rules).iter_errors(body):
         if error.validator == "required":
             absent = [name for name in error.validator_value if name not in body]
             faults.append((f"the body also needs {', '.join(map(repr, absent))}", ""))
@@ -98,6 +97,21 @@ def _told(error: Any) -> tuple[str, str]:
     return f"{where or 'the arguments'}: {message}", hint
 
 
+@cache
+def _validator() -> Any:
+    """JSON Schema 2020-12, with `multipleOf` as people count: 19.99 is a multiple of 0.01."""
+    from jsonschema import Draft202012Validator, ValidationError
+    from jsonschema.validators import extend
+
+    def multiple_of(_: Any, step: float, value: Any, __: Any) -> Iterator[ValidationError]:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if is_number and Fraction(str(value)) % Fraction(str(step)):
+            yield ValidationError(f"{value!r} is not a multiple of {step}")
+
+    return extend(Draft202012Validator, {"multipleOf": multiple_of})  # type: ignore[no-untyped-call]
+
+
+@cache
 def _formats() -> Any:
     """The formats that are facts about the value rather than habits of an API."""
     from jsonschema import FormatChecker
@@ -106,7 +120,7 @@ def _formats() -> Any:
     rules: tuple[tuple[str, Callable[[Any], bool]], ...] = (
         ("int32", lambda value: not _is_integer(value) or -(2**31) <= value < 2**31),
         ("int64", lambda value: not _is_integer(value) or -(2**63) <= value < 2**63),
-        ("date", lambda value: not isinstance(value, str) or bool(datetime.date.fromisoformat(value))),
+        ("date", lambda value: not isinstance(value, str) or str(datetime.date.fromisoformat(value)) == value),
         ("date-time", lambda value: not isinstance(value, str) or bool(datetime.datetime.fromisoformat(value))),
     )
     for name, rule in rules:

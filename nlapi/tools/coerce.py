@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from nlapi.tools.tool import Tool
+
+ORDER = ("boolean", "integer", "number", "object", "array")
+"""The strictest reading of a text first."""
+
+MAX_DEPTH = 8
+"""Steps of `$ref`s, and of unions in unions, that are followed to find a type."""
 
 TRUE, FALSE = frozenset(("true", "yes", "on", "1")), frozenset(("false", "no", "off", "0"))
 
@@ -14,16 +21,22 @@ TRUE, FALSE = frozenset(("true", "yes", "on", "1")), frozenset(("false", "no", "
 def coerce(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any] | None = None) -> Any:
     """`text` as the type that `schema` asks for; as it is when it cannot be read so (checking is another's job).
 
-    Lists are JSON, or separated by commas; objects are JSON.
+    Lists are JSON, or separated by commas; objects are JSON. Where a text is allowed too, anything else is JSON.
     """
-    schema = _followed(schema, definitions or {})
-    for kind in _types(schema):
-        value = _as(text, kind, schema, definitions or {})
-        if value is not None:
-            return value
-    if schema.get("type") is None and not schema.get("enum"):
+    definitions = definitions or {}
+    schema = _followed(schema, definitions)
+    kinds = _types(schema, definitions)
+    if not kinds:
         return _json(text, text)
-    return None if text == "null" and "null" in _types(schema) else text
+    if text == "null" and "null" in kinds:
+        return None
+    if "string" in kinds:
+        value = _json(text, text)
+        kind = _kind(value)
+        fits = kind in kinds or (kind == "integer" and "number" in kinds)
+        return value if fits and kind != "string" else text
+    values = (_as(text, kind, schema, definitions) for kind in ORDER if kind in kinds)
+    return next((value for value in values if value is not None), text)
 
 
 def coerce_arguments(texts: Mapping[str, Any], tool: Tool) -> dict[str, Any]:
@@ -38,28 +51,33 @@ def coerce_arguments(texts: Mapping[str, Any], tool: Tool) -> dict[str, Any]:
 
 def _followed(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
     seen = 0
-    while isinstance(schema.get("$ref"), str) and seen < 10:
-        schema = definitions.get(schema["$ref"].rpartition("/")[2], {})
+    while isinstance(schema.get("$ref"), str) and seen < MAX_DEPTH:
+        found = definitions.get(schema["$ref"].rpartition("/")[2])
+        schema = found if isinstance(found, Mapping) else {}
         seen += 1
     return schema
 
 
-def _types(schema: Mapping[str, Any]) -> list[str]:
-    """The types that it allows, the strictest reading of a text first."""
-    given = schema.get("type")
-    types = given if isinstance(given, list) else [given] if given else []
-    for union in ("oneOf", "anyOf"):
-        types = [*types, *(kind for part in schema.get(union, ()) for kind in _types(part))]
-    if not types and schema.get("enum"):
-        names = {bool: "boolean", int: "integer", float: "number", str: "string"}
-        types = list(dict.fromkeys(names.get(type(value), "string") for value in schema["enum"]))
-    order = ("boolean", "integer", "number", "object", "array", "string", "null")
-    return sorted(set(types), key=order.index)
+def _types(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> frozenset[str]:
+    """The types that a schema allows; none when it says nothing of them."""
+    if depth > MAX_DEPTH or not isinstance(schema, Mapping):
+        return frozenset()
+    schema = _followed(schema, definitions)
+    given = schema.get("type") or ()
+    types = {given} if isinstance(given, str) else set(given)
+    for combiner in ("oneOf", "anyOf", "allOf"):
+        for part in schema.get(combiner, ()) if not given else ():
+            types |= _types(part, definitions, depth + 1)
+    return frozenset(types or {_kind(value) for value in schema.get("enum", ())})
+
+
+def _kind(value: Any) -> str:
+    """The JSON type of a value."""
+    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+    return names.get(type(value), "null")
 
 
 def _as(text: str, kind: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
-    if kind == "string":
-        return text
     if kind == "boolean":
         folded = text.strip().lower()
         return True if folded in TRUE else False if folded in FALSE else None
@@ -73,6 +91,8 @@ def _as(text: str, kind: str, schema: Mapping[str, Any], definitions: Mapping[st
         if isinstance(value, list):
             return value
         items = schema.get("items", {})
+        if "array" in _types(items, definitions):  # commas cannot say where an inner list ends
+            return None
         pieces = text.split(",") if text else []
         return [coerce(piece.strip(), items if isinstance(items, Mapping) else {}, definitions) for piece in pieces]
     return None
@@ -89,7 +109,7 @@ def _number(text: str, kind: str) -> int | float | None:
         return None
     if kind == "integer":
         return int(number) if number.is_integer() else None
-    return number
+    return number if math.isfinite(number) else None
 
 
 def _json(text: str, otherwise: Any) -> Any:

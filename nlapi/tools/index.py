@@ -37,6 +37,8 @@ _SHAPE = 0.6
 _COVERED = 2.2
 _MENTIONED = 1.8
 _QUALIFIED = re.compile(r"(?<=[a-z])(?:By|For)(?=[A-Z])|[-_/](?:by|for)[-_]")
+_WISHES = frozenset(("need", "want", "know", "look", "i"))
+"""Openings that say that something is wanted, not what."""
 _SPACE = re.compile(r".*[/.:]")
 """What stands before the name proper in ids such as `issues/create`."""
 _BRACED = re.compile(r"\{[^}]*\}")
@@ -125,7 +127,8 @@ class Index:
 
         A verb of its own kind ([lend] the book, [cancel] the run) says as much.
         """
-        opening = {word for word in words[:3] if word in VERBS or word not in self._things} - self._nouns
+        opening = {word for word in words[:3] if word in VERBS or word not in self._things}
+        opening -= self._nouns | _WISHES
         rare = {doc for doc in docs if (self._shapes[doc].verbs & opening) - PLAIN_VERBS}
         if rare or not opening & VERBS.keys():
             return dict.fromkeys(rare, _HEAD)

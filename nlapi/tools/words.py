@@ -130,13 +130,11 @@ VERBS: dict[str, Intent] = {stem(word): intent for intent, words in _VERBS.items
 """Stem of a verb -> what it asks for."""
 
 
-PLAIN_VERBS = frozenset(
-    map(
-        stem,
-        """get list show find search lookup fetch retrieve view read see give tell check query create add make new insert
-        update change edit modify set put patch delete remove use need want provide return""".split(),
-    )
-)
+_PLAIN = """
+    get list show find search lookup fetch retrieve view read see give tell check query create add make new insert
+    update change edit modify set put patch delete remove use need want provide return
+"""
+PLAIN_VERBS = frozenset(map(stem, _PLAIN.split()))
 """Stems of the verbs that any operation may have; the others say what an operation does all by themselves."""
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -111,6 +112,13 @@ class Dialogue:
 
     def type(self, text: str) -> None:
         os.write(self.terminal, text.encode())
+
+    def interrupt(self) -> None:
+        """Ctrl-C, again when nothing comes of it: one that falls between a prompt and its `select` is lost in C."""
+        while self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            if select.select([self.terminal], [], [], 1.0)[0]:
+                return
 
     def end(self) -> int:
         """The exit code, once the command is over."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.kit import BEARER, command, notes, run
+from tests.cli.kit import BEARER, NOTES, command, notes, run
 from tests.servers import Echo, Reply, closed_port
 
 FILES: dict[str, bytes] = {
@@ -137,7 +138,8 @@ def test_a_description_that_a_server_does_not_give(reply: Reply, said: str) -> N
 def test_a_description_on_standard_input() -> None:
     assert "standard input" in run("tools", "-", stdin="").complaint
     assert "standard input" in run("tools", "-", stdin=b"\xff\xfe\xfd").complaint
-    assert run("tools", "-", stdin='{"openapi": "3.1.0", "info": {}, "paths": {}}').json == []
+    assert "no operation" in run("tools", "-", stdin='{"openapi": "3.1.0", "info": {}, "paths": {}}').complaint
+    assert len(run("tools", "-", stdin=json.dumps(NOTES)).json) == 6
 
 
 def test_what_an_api_says_cannot_play_with_the_terminal(tmp_path: Path) -> None:

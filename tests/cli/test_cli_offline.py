@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,7 +115,7 @@ def test_ctrl_c_at_the_question_ends_it_at_once_and_the_transcript_says_that_not
 ) -> None:
     with dialogue("ask", "delete the note n1", "-a", notes(tmp_path, api.url), "--planner", "offline") as terminal:
         terminal.expect("[y/N]: ")
-        terminal.process.send_signal(signal.SIGINT)
+        terminal.interrupt()
         terminal.expect("interrupted")
         assert terminal.end() == 130
     assert api.received == []

@@ -1,4 +1,4 @@
-"""A small lending library as a description, and a conversation with scripted answers, for the embedded planner's tests."""
+"""A small lending library as a description, and conversations with scripted answers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def library() -> Spec:
                     "listShelves",
                     "List shelves",
                     parameter("shelf_statuses", schema=statuses, description="Only shelves with these statuses."),
-                    parameter("book_statuses", schema=statuses, description="Only shelves with books of these statuses."),
+                    parameter(
+                        "book_statuses", schema=statuses, description="Only shelves with books of these statuses."
+                    ),
                     parameter("name", description="Only shelves whose name contains this."),
                     _LIMIT,
                     tag="shelves",
@@ -93,7 +95,9 @@ def library() -> Spec:
                     "Lend a book to a reader",
                     _BOOK_ID,
                     tag="loans",
-                    **body({**_thing(reader_email={"type": "string", "format": "email"}), "required": ["reader_email"]}),
+                    **body(
+                        {**_thing(reader_email={"type": "string", "format": "email"}), "required": ["reader_email"]}
+                    ),
                 ),
             },
             "/reports/loans": {"get": _operation("getLoanReport", "Report on loans", *days, tag="reports")},
@@ -130,7 +134,9 @@ def talk(question: str, replies: Replies, known: Mapping[str, Any] | None = None
         plans.append(plan)
         if plan.missing or not plan.calls:
             return plans
-        conversation = conversation.with_round(Round(plan=plan, steps=tuple(_step(call, replies) for call in plan.calls)))
+        conversation = conversation.with_round(
+            Round(plan=plan, steps=tuple(_step(call, replies) for call in plan.calls))
+        )
     raise AssertionError("no end to it")
 
 

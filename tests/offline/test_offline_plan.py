@@ -94,7 +94,9 @@ def test_the_sentence_wins_over_a_known_value_when_it_is_plain() -> None:
     assert only(planned("get book bk_42", book_id="bk_7"))[1] == {"book_id": "bk_42"}
 
 
-@pytest.mark.parametrize("question", ["what is the weather in Paris?", "", "   ", "¿qué tiempo hace?", "?!", "the of and"])
+@pytest.mark.parametrize(
+    "question", ["what is the weather in Paris?", "", "   ", "¿qué tiempo hace?", "?!", "the of and"]
+)
 def test_what_the_api_knows_nothing_of_is_said_to_be_so(question: str) -> None:
     made = planned(question)
     assert made.calls == ()

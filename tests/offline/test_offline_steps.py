@@ -9,7 +9,12 @@ from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
 from tests.offline.kit import only, reply, talk
 
-SHELVES = {"data": [{"id": "sh_1", "name": "Summer Reading", "status": "ACTIVE"}, {"id": "sh_2", "name": "Poetry", "status": "PAUSED"}]}
+SHELVES = {
+    "data": [
+        {"id": "sh_1", "name": "Summer Reading", "status": "ACTIVE"},
+        {"id": "sh_2", "name": "Poetry", "status": "PAUSED"},
+    ]
+}
 
 
 def shelves(call: Call) -> Any:

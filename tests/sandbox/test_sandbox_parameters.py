@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nlapi.client.build import build
@@ -166,7 +168,10 @@ def _sent(draw: st.DrawFn) -> tuple[str, str, bool, str, Any]:
     where = draw(st.sampled_from(sorted(_styles)))
     style, explode = draw(st.sampled_from(_styles[where]))
     kind = draw(st.sampled_from(_shapes.get(style, tuple(_values))))
-    return where, style, explode, kind, draw(_values[kind][1])
+    value = draw(_values[kind][1])
+    # A space or a pipe inside a value cannot be told from one between values.
+    assume(style not in ("spaceDelimited", "pipeDelimited") or not re.search("[ |]", str(value).replace(", ", ",")))
+    return where, style, explode, kind, value
 
 
 @given(_sent())
@@ -182,6 +187,4 @@ def test_what_the_client_writes_is_what_the_sandbox_reads(sent: tuple[str, str, 
     path, _, query = request.url.removeprefix("https://api.example").partition("?")
     with Sandbox(found) as sandbox:
         reply = sandbox.respond(Incoming(method="GET", path=path, query=query, headers={}, content=b""))
-    import json
-
     assert json.loads(reply.content) == {"p": value}

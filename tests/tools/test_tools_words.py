@@ -54,7 +54,12 @@ def test_different_words_keep_different_stems() -> None:
 
 
 def test_singular_words_stay() -> None:
-    assert [singular(word) for word in ("status", "address", "analysis", "bus")] == ["status", "address", "analysis", "bus"]
+    assert [singular(word) for word in ("status", "address", "analysis", "bus")] == [
+        "status",
+        "address",
+        "analysis",
+        "bus",
+    ]
 
 
 def test_the_first_verb_says_most_of_what_is_wanted() -> None:

@@ -1,0 +1,131 @@
+"""`nlapi log`: the transcripts listed, shown, and gone on with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.kit import BEARER, notes, notes_api, run
+from tests.messages_server import MessagesServer, results, say, use
+from tests.servers import Echo
+
+
+@pytest.fixture
+def api() -> Iterator[Echo]:
+    with notes_api() as server:
+        yield server
+
+
+def ask(question: str, source: str, *options: str) -> int:
+    return run("ask", question, "-a", source, "--planner", "offline", *options).code
+
+
+def test_without_transcripts_there_is_nothing_to_show() -> None:
+    assert (run("log").json, run("log", "list").json) == ([], [])
+    assert run("log", "show", "last").code == 2
+
+
+def test_transcripts_are_listed_the_newest_first(api: Echo, tmp_path: Path) -> None:
+    source = notes(tmp_path, api.url)
+    assert ask("show the open notes", source) == 0
+    (older,) = tmp_path.glob("state/log/*.jsonl")
+    older.rename(older.with_name("20200101T000000Z-000000.jsonl"))
+    assert ask("delete the note n1", source, "--yes") == 0
+    assert ask("show the open notes", source, "--no-log") == 0
+    rows = run("log", "list").json
+    assert [(row["question"], row["turns"], row["changes"]) for row in rows] == [
+        ("delete the note n1", 1, 1),
+        ("show the open notes", 1, 0),
+    ]
+    assert run("log", "list", "-n", "1").json == rows[:1]
+    table = run("log", "list", "-o", "table").out
+    assert all(row["id"] in table for row in rows)
+    assert all(len(line) <= 80 for line in table.splitlines())
+
+
+def test_a_transcript_is_shown_as_text_or_as_its_records(api: Echo, tmp_path: Path) -> None:
+    ask("delete the note n1", notes(tmp_path, api.url), "--yes")
+    text = run("log", "show", "last", "-o", "text").out
+    for part in ("? delete the note n1", f"DELETE {api.url}/notes/n1 (destroy)", "← 204 No Content", "= Deleted"):
+        assert part in text
+    records = run("log", "show", "last").lines
+    assert [record["event"] for record in records] == ["asked", "planned", "proposed", "stepped", "planned", "answered"]
+    assert run("log", "show", "last", "-o", "json").json == records
+    (row,) = run("log", "list").json
+    assert run("log", "show", row["id"]).lines == records
+    assert run("log", "show", row["id"][:4]).lines == records
+
+
+def test_a_conversation_is_gone_on_with_at_the_same_place(
+    api: Echo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sandbox that was talked to is not forgotten for the server that the description names."""
+    monkeypatch.setenv("NOTES_TOKEN", "t0ken-of-the-notes")
+    notes(tmp_path, **BEARER)
+    monkeypatch.chdir(tmp_path)
+    auth = ("--auth", "token=env:NOTES_TOKEN")
+    assert ask("show the open notes", "notes.json", "--base-url", api.url, *auth) == 0
+    monkeypatch.chdir("/")
+    resumed = run("log", "resume", "last", "get", "the", "note", "n2", "--planner", "offline", "-o", "text")
+    assert resumed.code == 0
+    assert "Rent" in resumed.out
+    assert [request.target for request in api.received] == ["/notes?status=open", "/notes/n2"]
+    assert {request.header("authorization") for request in api.received} == {"Bearer t0ken-of-the-notes"}
+    (row,) = run("log", "list").json
+    assert (row["turns"], row["question"]) == (2, "show the open notes")
+
+
+def test_a_registered_api_is_gone_on_with_under_its_name(api: Echo, tmp_path: Path) -> None:
+    run("api", "add", "mine", notes(tmp_path), "--base-url", api.url, "--set", "note=n2")
+    assert ask("show the open notes", "mine") == 0
+    assert run("log", "resume", "last", "get a note", "--planner", "offline").code == 0
+    assert run("log", "resume", "last", "get a note", "--planner", "offline", "--set", "note=n1").code == 0
+    assert [request.path for request in api.received] == ["/notes", "/notes/n2", "/notes/n1"]
+
+
+def test_claude_is_told_what_happened_before(api: Echo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = [use("createNote", {"title": "Plumber"}), say("Noted.")]
+    then = [lambda request: say(f"It was {len(request['messages'])} messages ago: {'n3' in json.dumps(request)}")]
+    with MessagesServer([*first, *then]) as claude:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", claude.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
+        assert run("ask", "note the plumber", "-a", notes(tmp_path, api.url), "--yes").code == 0
+        resumed = run("log", "resume", "last", "when was that?", "-o", "text")
+    assert (resumed.code, resumed.out) == (0, "It was 5 messages ago: True\n")
+    assert claude.refused == []
+
+
+def test_a_change_that_was_refused_can_be_consented_to_later(
+    api: Echo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was never sent, and is not taken for one that may have been carried out."""
+    wanted = use("createNote", {"title": "Plumber"})
+    seen: list[str] = []
+
+    def end(request: dict[str, object]) -> dict[str, object]:
+        seen.extend(results(request))
+        return say("Done.")
+
+    with MessagesServer([wanted, wanted, end]) as claude:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", claude.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
+        assert run("ask", "note the plumber", "-a", notes(tmp_path, api.url)).code == 6
+        assert api.received == []
+        assert run("log", "resume", "last", "yes, do it", "--yes").code == 0
+    assert api.only.method == "POST"
+    assert "n3" in seen[0]
+    assert claude.refused == []
+
+
+def test_a_transcript_without_an_answer_is_shown_as_far_as_it_came(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "log"
+    folder.mkdir(parents=True)
+    asked = {"at": "2026-01-01T10:00:00.000+00:00", "event": "asked", "question": "so?", "sources": [], "known": {}}
+    (folder / "20260101T100000Z-abcdef.jsonl").write_text(json.dumps(asked) + '\n{"event": "plan')
+    assert run("log", "show", "last", "-o", "text").out == "10:00:00 ? so?\n"
+    ran = run("log", "resume", "2026", "go on", "--planner", "offline")
+    assert ran.code == 2
+    assert "-a" in ran.complaint

@@ -1,0 +1,147 @@
+"""What every command has in common: help, start-up, streams, tables, and how it is stopped."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.kit import NLAPI, command, dialogue, notes, run
+from tests.servers import Echo, Reply, Script
+
+COMMANDS = ["ask", "chat", "call", "tools", "find", "check", "api", "api add", "log", "log show", "log resume"]
+HEAVY = "httpx2 anthropic jsonschema yaml starlette uvicorn openapi_spec_validator jq rich.live rich.progress"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys\n"
+        "sys.argv = ['nlapi', '--help']\n"
+        "from nlapi.cli.main import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print(*sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "Talk to any HTTP API" in done.stdout
+    assert set(done.stderr.split()) & set(HEAVY.split()) == set()
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_help_has_an_example_and_fits_80_columns(words: str) -> None:
+    ran = run(*words.split(), "--help")
+    assert (ran.code, ran.err) == (0, "")
+    assert all(len(line) <= 80 for line in ran.out.splitlines())
+    if words not in ("api", "log"):
+        assert f" nlapi {words} " in ran.out.split("╰")[-1]
+
+
+def test_the_version_is_one_line() -> None:
+    ran = run("--version")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("nlapi ")
+
+
+# ---- lists and tables -------------------------------------------------------------------------------------------
+
+
+def test_tools_is_a_manifest_in_the_format_that_is_wanted(tmp_path: Path) -> None:
+    source = notes(tmp_path)
+    assert {tool["name"] for tool in run("tools", source).json} >= {"listNotes", "createNote"}
+    assert all("input_schema" in tool for tool in run("tools", source).json)
+    assert all(tool["type"] == "function" for tool in run("tools", source, "--format", "openai").json)
+    assert all("inputSchema" in tool for tool in run("tools", source, "--format", "mcp").json)
+    assert all("parameters" in tool or "name" in tool for tool in run("tools", source, "--format", "gemini").json)
+
+
+def test_find_gives_the_likeliest_operation_first(tmp_path: Path) -> None:
+    rows = run("find", notes(tmp_path), "delete", "a", "note").json
+    assert rows[0]["operation"] == "deleteNote"
+    nothing = run("find", notes(tmp_path), "xyzzy", "-o", "table")
+    assert (nothing.code, nothing.out, nothing.err) == (1, "", "nothing in Notes is about that\n")
+
+
+def test_check_says_what_is_wrong_a_line_each(tmp_path: Path) -> None:
+    source = notes(tmp_path, paths={"/a": {"get": {"responses": {"200": {"description": "ok"}}}}})
+    table = run("check", source, "-o", "table")
+    assert table.code == 0
+    assert all(line.startswith(("error: ", "warning: ", "info: ")) for line in table.out.splitlines())
+    assert "1 of 1 operations usable" in table.err
+    assert len(run("check", source).json) == len(table.out.splitlines())
+
+
+def test_a_table_shows_as_many_columns_as_can_be_read_and_names_the_rest(tmp_path: Path) -> None:
+    thing = {f"field_{number}": "some words that take their room" for number in range(12)}
+    rows = [{**thing, "id": f"0123456789abcdef-{number}", "name": "[bold]x[/bold]"} for number in range(60)]
+    with Echo(Reply(200, rows)) as api:
+        ran = run("call", notes(tmp_path, api.url), "listNotes", "-o", "table")
+    assert all(len(line) <= 80 for line in ran.out.splitlines())
+    assert "0123456789abcdef-49" in ran.out
+    assert "[bold]x[/bold]" in ran.out
+    assert "field_11" in ran.err
+    assert "the first 50 of 60" in ran.err
+
+
+# ---- a terminal, a pipe, a signal -------------------------------------------------------------------------------
+
+
+def test_on_a_terminal_an_answer_is_a_table_without_escapes_of_the_api(tmp_path: Path) -> None:
+    with Echo(Reply(200, [{"id": "n1", "title": "\x1b]0;owned\x07\x9b2Jgone"}])) as api:
+        with dialogue("call", notes(tmp_path, api.url), "listNotes") as terminal:
+            assert terminal.end() == 0
+        with dialogue("call", notes(tmp_path, api.url), "listNotes", "-o", "raw") as raw:
+            assert raw.end() == 0
+    assert "gone" in terminal.seen
+    assert "owned" not in terminal.seen
+    assert "\x9b" not in terminal.seen + raw.seen
+
+
+def test_no_color_is_honoured(tmp_path: Path) -> None:
+    with dialogue("call", str(tmp_path / "nowhere.yaml"), "x") as terminal:
+        assert terminal.end() == 1
+    assert terminal.seen.startswith("error: no such file")
+
+
+def test_bytes_stay_bytes_in_a_pipe_and_are_not_poured_on_a_terminal(tmp_path: Path) -> None:
+    picture = b"\x89PNG\r\n\x00\xff"
+    with Echo(Reply(200, picture, {"Content-Type": "image/png"})) as api:
+        words = ("call", notes(tmp_path, api.url), "listNotes")
+        piped = subprocess.run([NLAPI, *words], capture_output=True, check=True)
+        with dialogue(*words) as terminal:
+            assert terminal.end() == 0
+    assert piped.stdout == picture
+    assert "8 bytes of image/png" in terminal.seen
+
+
+@pytest.mark.parametrize("size", [1, 400_000])
+def test_a_reader_that_hangs_up_is_no_error(tmp_path: Path, size: int) -> None:
+    with Echo(Reply(200, [{"id": "x" * size}])) as api:
+        words = [NLAPI, "call", notes(tmp_path, api.url), "listNotes"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            process.stdout.close()
+            _, err = "", process.stderr.read() if process.stderr else ""
+    assert process.returncode == 0
+    assert err.startswith("200 OK")
+    assert err.count("\n") == 1
+
+
+def test_ctrl_c_while_an_answer_is_awaited_ends_with_130(tmp_path: Path) -> None:
+    with Script(Script.SILENCE) as api:
+        words = [NLAPI, "call", notes(tmp_path, api.url), "listNotes"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            while not api.received:
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err.strip()) == (130, "", "interrupted")
+
+
+def test_data_is_on_standard_output_and_nothing_else(tmp_path: Path) -> None:
+    with Echo(Reply(200, {"id": "n1"})) as api:
+        ran = command("call", notes(tmp_path, api.url), "getNote", "note=n1")
+    assert json.loads(ran.out) == {"id": "n1"}
+    assert ran.err.startswith("200 OK · ")
