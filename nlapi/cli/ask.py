@@ -55,8 +55,7 @@ def ask(
 ) -> None:
     """Ask an API in plain English: calls are planned, shown, and sent; a change asks you first.
 
-    Exits with 3, 4 or 5 when the API's last answer was 3xx, 4xx or 5xx, 6 without your consent, 7 when more has to be
-    said.
+    Exits with 3, 4 or 5 when the API's last answer was 3xx, 4xx or 5xx, 6 without your consent, 7 when it needs more.
     """
     from nlapi.cli.session import Setup, open_log, open_session
     from nlapi.tools.plan import ask as begin

@@ -15,7 +15,7 @@ from nlapi.errors import ConsentError, NlapiError, UsageError
 
 if TYPE_CHECKING:
     from nlapi.client.message import Result
-    from nlapi.tools.run import Consent, Prepared
+    from nlapi.tools.run import Prepared
 
 Filter = Callable[[Any], list[Any]]
 
@@ -75,7 +75,13 @@ def call(
     if dry_run or curl:
         _show(prepare(wanted, target), output, as_curl=curl)
         return
-    result = asyncio.run(run(wanted, target, _consent(yes), limits=limits(timeout)))
+    consent = _Consent(yes)
+    try:
+        result = asyncio.run(run(wanted, target, consent, limits=limits(timeout)))
+    except KeyboardInterrupt:
+        if consent.given:
+            show.note(f"\n{operation} may have been carried out: no answer had come yet")
+        raise
     print_result(result, output, chosen)
     if not result.ok:
         raise typer.Exit(min(result.status // 100, 5))
@@ -93,18 +99,24 @@ def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
         show.write(show.json_text(as_dict(prepared.request)))
 
 
-def _consent(yes: bool) -> Consent:
-    from nlapi.cli import prompt
+class _Consent:
+    """Asks the person at the terminal, unless --yes has said it. `given` once a change may be on its way."""
 
-    async def consent(prepared: Prepared) -> bool:
-        if yes or not is_interactive():
-            return yes
-        show.note(show.request(prepared.request))
-        if not prompt.consents(prepared.call.operation_id, prepared.effect):
-            raise ConsentError(f"you did not agree to {prepared.call.operation_id}; nothing was sent")
+    def __init__(self, yes: bool) -> None:
+        self.yes = yes
+        self.given = False
+
+    async def __call__(self, prepared: Prepared) -> bool:
+        from nlapi.cli import prompt
+
+        if not self.yes:
+            if not is_interactive():
+                return False
+            show.note(show.request(prepared.request))
+            if not prompt.consents(prepared.call.operation_id, prepared.effect):
+                raise ConsentError(f"you did not agree to {prepared.call.operation_id}; nothing was sent")
+        self.given = True
         return True
-
-    return consent
 
 
 def print_result(result: Result, output: Output | None, chosen: Filter | None = None) -> None:

@@ -54,9 +54,9 @@ def answer(data: Any) -> None:
     table(shown, chosen)
     left_out = names[len(chosen) :]
     if left_out:
-        show.note(f"not shown: {', '.join(left_out)}; -o json shows them all")
+        show.dim(f"not shown: {', '.join(left_out)}")
     if len(rows) > MAX_ROWS:
-        show.note(f"the first {MAX_ROWS} of {len(rows)}; -o json shows them all")
+        show.dim(f"the first {MAX_ROWS} of {len(rows)} are shown")
 
 
 def table(rows: Sequence[Row], columns: Sequence[str]) -> None:

@@ -31,60 +31,56 @@ class Fetched:
     source: str
 
 
-def fetch(source: str) -> Fetched:
+def fetch(source: str, *, max_bytes: int = MAX_BYTES, deadline: float = DEADLINE) -> Fetched:
     """The bytes of a description. FetchError says why they cannot be had.
 
     `source` is "-" (standard input), an http(s) URL, a path, or the name of a description that nlapi ships.
+    `deadline` is in seconds.
     """
     if source == "-":
-        return Fetched(data=_capped(sys.stdin.buffer, "standard input"), source="standard input")
+        return Fetched(data=_capped(sys.stdin.buffer, "standard input", max_bytes), source="standard input")
     scheme = source.partition("://")[0].lower() if "://" in source else ""
     if scheme in ("http", "https"):
-        return _download(source)
+        return _download(source, max_bytes, deadline)
     if scheme:
         raise FetchError(f"{source}: nlapi reads http and https URLs and files", hint="give a path or an http(s) URL")
-    path = Path(source).expanduser()
-    if path.is_file():
-        return _read_file(path, source)
-    bundled = resources.spec(source)
-    if bundled:
-        return Fetched(data=bundled[1], source=source)
-    raise _missing(path, source)
+    return _read_file(source, max_bytes)
 
 
-def _missing(path: Path, source: str) -> FetchError:
-    names = ", ".join(resources.spec_names())
-    if path.is_dir():
-        return FetchError(f"{source} is a folder", hint="name the file in it that begins with `openapi:`")
-    return FetchError(f"no such file: {source}", hint=f"give a path, a URL, or a bundled name ({names})")
-
-
-def _read_file(path: Path, source: str) -> Fetched:
+def _read_file(source: str, max_bytes: int) -> Fetched:
     try:
-        with path.open("rb") as file:
-            return Fetched(data=_capped(file, source), source=source)
+        with Path(source).expanduser().open("rb") as file:
+            return Fetched(data=_capped(file, source, max_bytes), source=source)
+    except IsADirectoryError:
+        hint = "name the file in it that begins with `openapi:`"
+        raise FetchError(f"{source or '.'} is a folder", hint=hint) from None
+    except (FileNotFoundError, NotADirectoryError, RuntimeError, ValueError):  # no such home, a NUL in the name
+        if bundled := resources.spec(source):
+            return Fetched(data=bundled[1], source=source)
+        hint = f"give a path, a URL, or a bundled name ({', '.join(resources.spec_names())})"
+        raise FetchError(f"no such file: {source[:200]}", hint=hint) from None
     except OSError as error:
-        raise FetchError(f"{source} cannot be read: {error.strerror}") from None
+        raise FetchError(f"{source[:200]} cannot be read: {error.strerror}") from None
 
 
-def _capped(stream: Any, source: str) -> bytes:
-    data: bytes = stream.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise _too_large(source)
+def _capped(stream: Any, source: str, max_bytes: int) -> bytes:
+    data: bytes = stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise _too_large(source, max_bytes)
     return data
 
 
-def _too_large(source: str) -> FetchError:
-    return FetchError(f"{source} is larger than {MAX_BYTES // 2**20} MB")
+def _too_large(source: str, max_bytes: int) -> FetchError:
+    return FetchError(f"{source} is larger than {max_bytes / 2**20:.3g} MB")
 
 
-def _download(url: str) -> Fetched:
+def _download(url: str, max_bytes: int, seconds: float) -> Fetched:
     import httpx2
 
     named = _address(url)
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + seconds
     headers = {"accept": "application/json, application/yaml;q=0.9, */*;q=0.5"}
-    with httpx2.Client(timeout=10.0, headers=headers, trust_env=not named.is_loopback) as client:
+    with httpx2.Client(timeout=min(10.0, seconds), headers=headers, trust_env=not named.is_loopback) as client:
         for _ in range(MAX_REDIRECTS + 1):
             if (address := _address(url)).host != named.host:
                 _refuse_private(address)
@@ -95,7 +91,7 @@ def _download(url: str) -> Fetched:
                         continue
                     if not response.is_success:
                         raise FetchError(f"{url} answered {response.status_code}", hint="is this the right address?")
-                    return Fetched(data=_stream(response, url, deadline), source=url)
+                    return Fetched(data=_stream(response, url, max_bytes, deadline), source=url)
             except httpx2.TimeoutException:
                 raise FetchError(f"{url} did not answer in time", hint="is it reachable from here?") from None
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -111,7 +107,10 @@ def _address(url: str) -> Address:
 
 
 def _next(url: str, location: str) -> str:
-    target = urljoin(url, location)
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        raise FetchError(f"{url} redirects to {location!r}, which is no URL") from None
     if not target.startswith(("http://", "https://")):
         raise FetchError(f"{url} redirects to {target}, which is not http(s)")
     if url.startswith("https://") and target.startswith("http://"):
@@ -119,14 +118,14 @@ def _next(url: str, location: str) -> str:
     return target
 
 
-def _stream(response: Any, url: str, deadline: float) -> bytes:
+def _stream(response: Any, url: str, max_bytes: int, deadline: float) -> bytes:
     data = bytearray()
     for chunk in response.iter_bytes():
         data += chunk
-        if len(data) > MAX_BYTES:
-            raise _too_large(url)
+        if len(data) > max_bytes:
+            raise _too_large(url, max_bytes)
         if time.monotonic() > deadline:
-            raise FetchError(f"{url} took longer than {DEADLINE:.0f} s")
+            raise FetchError(f"{url} did not arrive in time", hint="is it the right address?")
     return bytes(data)
 
 

@@ -115,7 +115,12 @@ def load(text: str) -> tuple[Any, list[tuple[str, int]]]:
     loader = _Loader(text)
     try:
         return loader.get_single_data(), loader.doubles
-    except (KeyError, TypeError, ValueError, RecursionError) as error:  # a tag that its value does not fit, or too deep
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:  # a tag that its value does not fit, or too deep
         raise yaml.YAMLError(f"{type(error).__name__}: {error}") from None
     finally:
         loader.dispose()

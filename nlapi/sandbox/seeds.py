@@ -190,6 +190,8 @@ class Seeds:
         at = At(seed=self.keys.seed, path=entity.name, thing=entity.thing, index=index, full=True, refer=refer)
         data: dict[str, Any] = {**start, **known}
         for schema in entity.schemas:
+            if data and self.sampler.schemas.properties(schema).keys() <= data.keys():
+                continue
             made = self.sampler.sample(schema, at, data)
             data = {**made, **data} if isinstance(made, dict) else data
         return data

@@ -123,21 +123,39 @@ def test_a_reader_that_hangs_up_is_no_error(tmp_path: Path, size: int) -> None:
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             process.stdout.close()
-            _, err = "", process.stderr.read() if process.stderr else ""
+            err = process.stderr.read() if process.stderr else ""
     assert process.returncode == 0
     assert err.startswith("200 OK")
     assert err.count("\n") == 1
+
+
+def _await(api: Script, process: subprocess.Popen[str]) -> None:
+    """Until the request has come, or the command is over."""
+    while not api.received:
+        assert process.poll() is None
+        api.stopping.wait(0.01)
 
 
 def test_ctrl_c_while_an_answer_is_awaited_ends_with_130(tmp_path: Path) -> None:
     with Script(Script.SILENCE) as api:
         words = [NLAPI, "call", notes(tmp_path, api.url), "listNotes"]
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            while not api.received:
-                assert process.poll() is None
+            _await(api, process)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err.strip()) == (130, "", "interrupted")
+
+
+def test_ctrl_c_while_a_change_is_on_its_way_says_that_it_may_have_been_made(tmp_path: Path) -> None:
+    with Script(Script.SILENCE) as api:
+        words = [NLAPI, "call", notes(tmp_path, api.url), "deleteNote", "note=n1", "--yes"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            _await(api, process)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "deleteNote may have been carried out" in err
+    assert len(api.received) == 1
 
 
 def test_data_is_on_standard_output_and_nothing_else(tmp_path: Path) -> None:

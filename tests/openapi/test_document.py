@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nlapi.errors import DescriptionError
 from nlapi.openapi.document import Document, read
@@ -205,6 +209,37 @@ def test_json_with_a_trailing_comma_is_the_yaml_that_it_also_is() -> None:
 
 def test_json_with_comments_is_refused_with_a_line() -> None:
     assert "line 2" in refusal('{"openapi": "3.1.0",\n// a comment\n"paths": {}}')
+
+
+TAGS = [f"!!{tag} " for tag in "set map seq int bool float null binary timestamp merge str omap".split()]
+MARKS = [
+    "openapi: 3.1.0",
+    *"{}[],#>'\"\t\0",
+    ": ",
+    "\n",
+    "  ",
+    "- ",
+    "? ",
+    "&a ",
+    "*a",
+    "<<: ",
+    "|\n",
+    "---\n",
+    "...\n",
+]
+WORDS = ["!x ", "%YAML 1.1\n", "a", "1", "0x", "1e999", ".inf", "2024-01-01", "\\u", "é"]
+TOKENS = st.sampled_from([*TAGS, *MARKS, *WORDS])
+
+
+@given(data=st.binary(max_size=50) | st.lists(TOKENS, max_size=25).map("".join).map(str.encode))
+def test_any_bytes_are_a_document_or_one_clear_error(data: bytes) -> None:
+    for prefix in (b"", b"openapi: 3.1.0\n", b'{"openapi": "3.1.0", "x": '):
+        try:
+            found = document(prefix + data)
+        except DescriptionError as error:
+            assert "api.yaml" in str(error)
+        else:
+            assert json.loads(json.dumps(found.tree, allow_nan=False)) == found.tree
 
 
 @pytest.mark.parametrize("version", ["3.0", "3.0.4", "3.1", "3.1.1", "3.2.0", "3.1.0-rc1"])

@@ -20,6 +20,7 @@ from tests.sandbox.served import client, echo, faults
 INTEGERS = {"type": "array", "items": {"type": "integer"}}
 TEXTS = {"type": "array", "items": {"type": "string"}}
 COLOUR = {"type": "object", "properties": {"R": {"type": "integer"}, "G": {"type": "integer"}}}
+CLOSED = {**COLOUR, "additionalProperties": False}
 
 READ: list[tuple[str, dict[str, Any], str, Any]] = [
     ("form", parameter("p", schema=INTEGERS), "?p=1&p=2", [1, 2]),
@@ -85,34 +86,57 @@ def test_headers_and_cookies_are_read() -> None:
     assert response.json() == {"X-Ids": [1, 2], "X-Flag": True, "session": 7}
 
 
-REFUSED: list[tuple[str, dict[str, Any], str, int, str]] = [
-    ("a wrong type", parameter("p", schema={"type": "integer"}), "?p=x", 422, "query.p"),
-    ("an item of a wrong type", parameter("p", schema=INTEGERS), "?p=1&p=x", 422, "query.p[1]"),
-    ("an encoded separator", parameter("p", schema=INTEGERS, explode=False), "?p=1%2C2", 422, "query.p[0]"),
-    ("no enum value", parameter("p", schema={"enum": ["A", "B"]}), "?p=a", 422, "query.p"),
-    ("no date", parameter("p", schema={"type": "string", "format": "date"}), "?p=2026-02-30", 422, "query.p"),
-    ("no time zone", parameter("p", schema={"type": "string", "format": "date-time"}), "?p=2026-02-03T10:00:00", 422, "query.p"),
-    ("no uuid", parameter("p", schema={"type": "string", "format": "uuid"}), "?p=12", 422, "query.p"),
-    ("no address", parameter("p", schema={"type": "string", "format": "email"}), "?p=x", 422, "query.p"),
-    ("no uri", parameter("p", schema={"type": "string", "format": "uri"}), "?p=x%20y", 422, "query.p"),
-    ("too large for int32", parameter("p", schema={"type": "integer", "format": "int32"}), "?p=2147483648", 422, "query.p"),
-    ("True for true", parameter("p", schema={"type": "boolean"}), "?p=True", 422, "query.p"),
-    ("not given", parameter("p", required=True), "", 422, "query.p"),
-    ("empty", parameter("p", schema={"type": "integer"}), "?p=", 422, "query.p"),
-    ("given twice", parameter("p"), "?p=1&p=2", 422, "query.p"),
-    ("an unknown name", parameter("limit"), "?limt=1", 400, "query.limt"),
-    ("an unknown property", parameter("p", schema={**COLOUR, "additionalProperties": False}, style="deepObject"), "?p[X]=1", 422, "query.p"),
-    ("half an object", parameter("p", schema=COLOUR, explode=False), "?p=R,1,G", 422, "query.p"),
-    ("no json", parameter("p", content={"application/json": {"schema": {}}}), "?p={a:1}", 422, "query.p"),
-]  # fmt: skip
+REFUSED: list[tuple[str, Any, str, str]] = [
+    ("a wrong type", {"type": "integer"}, "?p=x", "query.p"),
+    ("an item of a wrong type", INTEGERS, "?p=1&p=x", "query.p[1]"),
+    ("no enum value", {"enum": ["A", "B"]}, "?p=a", "query.p"),
+    ("no date", {"type": "string", "format": "date"}, "?p=2026-02-30", "query.p"),
+    ("no time zone", {"type": "string", "format": "date-time"}, "?p=2026-02-03T10:00:00", "query.p"),
+    ("no uuid", {"type": "string", "format": "uuid"}, "?p=12", "query.p"),
+    ("no address", {"type": "string", "format": "email"}, "?p=x", "query.p"),
+    ("no uri", {"type": "string", "format": "uri"}, "?p=x%20y", "query.p"),
+    ("too large for int32", {"type": "integer", "format": "int32"}, "?p=2147483648", "query.p"),
+    ("True for true", {"type": "boolean"}, "?p=True", "query.p"),
+    ("empty", {"type": "integer"}, "?p=", "query.p"),
+    ("given twice", {"type": "string"}, "?p=1&p=2", "query.p"),
+]
 
 
-@pytest.mark.parametrize(("described", "query", "status", "where"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])  # fmt: skip
-def test_what_a_parameter_may_not_be_is_refused(described: dict[str, Any], query: str, status: int, where: str) -> None:
+@pytest.mark.parametrize(
+    ("schema", "query", "where"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
+def test_a_value_that_breaks_its_schema_is_refused(schema: Any, query: str, where: str) -> None:
+    with client(echo(parameter("p", schema=schema))) as http:
+        response = http.get("/i" + query)
+    assert response.status_code == 422, response.text
+    assert where in faults(response)
+
+
+MISWRITTEN: list[tuple[str, dict[str, Any], str, str]] = [
+    ("not given", parameter("p", required=True), "", "query.p"),
+    ("an encoded separator", parameter("p", schema=INTEGERS, explode=False), "?p=1%2C2", "query.p[0]"),
+    ("exploded, though it is not", parameter("p", schema=INTEGERS, explode=False), "?p=1&p=2", "query.p"),
+    ("not exploded, though it is", parameter("p", schema=INTEGERS), "?p=1,2", "query.p[0]"),
+    ("an unknown property", parameter("p", schema=CLOSED, style="deepObject"), "?p[X]=1", "query.p"),
+    ("half an object", parameter("p", schema=COLOUR, explode=False), "?p=R,1,G", "query.p"),
+    ("no json", parameter("p", content={"application/json": {"schema": {}}}), "?p={a:1}", "query.p"),
+]
+
+
+@pytest.mark.parametrize(
+    ("described", "query", "where"), [one[1:] for one in MISWRITTEN], ids=[one[0] for one in MISWRITTEN]
+)
+def test_a_value_in_another_style_is_refused(described: dict[str, Any], query: str, where: str) -> None:
     with client(echo(described)) as http:
         response = http.get("/i" + query)
-    assert response.status_code == status, response.text
+    assert response.status_code == 422, response.text
     assert where in faults(response)
+
+
+def test_a_name_that_is_not_described_is_refused() -> None:
+    with client(echo(parameter("limit"))) as http:
+        response = http.get("/i?limt=1")
+    assert response.status_code == 400 and faults(response) == ["query.limt"]
 
 
 def test_a_near_name_is_suggested() -> None:

@@ -76,8 +76,7 @@ def test_every_argument_has_a_place_and_every_parameter_an_argument(tree: Any) -
 def test_a_name_does_not_change_when_the_description_grows(tree: Any, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(sorted(tree["paths"])))
     method = data.draw(st.sampled_from(sorted(tree["paths"][path])))
-    kept = {"operationId": "kept-as_it_is"}
-    tree["paths"][path][method] = {**tree["paths"][path][method], **kept}
+    tree["paths"][path][method] = {"operationId": "kept-as_it_is", "responses": {}}
     alone = {**tree, "paths": {path: {method: tree["paths"][path][method]}}}
     assert nlapi.tools(spec_of(alone))[0].name == "kept-as_it_is"
     assert "kept-as_it_is" in [tool.name for tool in nlapi.tools(spec_of(tree))]
