@@ -78,7 +78,9 @@ BODIES = st.builds(
     ),
     st.booleans(),
 )
-IDS = st.sampled_from(["list", "get", "list pets", "größe", "x" * 80, "a.b", "名"]) | st.text(max_size=70).filter(str.isprintable)
+IDS = st.sampled_from(["list", "get", "list pets", "größe", "x" * 80, "a.b", "名"]) | st.text(max_size=70).filter(
+    str.isprintable
+)
 
 
 @st.composite

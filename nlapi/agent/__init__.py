@@ -1,0 +1,1 @@
+"""A question in, a stream of events out."""

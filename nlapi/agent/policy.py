@@ -41,8 +41,8 @@ class Policy:
     """What may be done without asking.
 
     A READ runs; a WRITE or DESTROY asks, and runs unasked when `yes` gives consent in advance. `never` are globs of
-    operation ids. When someone is there (`interactive`), a plan whose confidence is under `ask_below` asks for READs
-    too.
+    operation ids. A plan whose confidence is under `ask_below` asks for a change even under `yes`: consent in advance is
+    to what was asked for, not to a guess at it. When someone is there (`interactive`), it asks for READs too.
 
     What an API answers is untrusted, and a read is a channel as well as a write. So once one API has answered, a change
     to another API asks even under `yes`, and so does a READ there whose arguments the user did not give; `across`
@@ -66,11 +66,11 @@ class Policy:
             return Judgement(verdict=Verdict.NEVER, reason=refusal)
         earlier = (*(step for turn in conversation.turns for step in turn.steps), *during)
         crossing = "" if self.across else _crossing(call, conversation, earlier)
+        unsure = f"the planner is only {confidence:.0%} sure of it" if confidence < self.ask_below else ""
         if call.tool.effect is Effect.READ:
-            if self.interactive and confidence < self.ask_below:
-                return Judgement(verdict=Verdict.ASK, reason=f"the planner is not sure (confidence {confidence:.2f})")
-            return Judgement(verdict=Verdict.ASK, reason=crossing) if crossing else Judgement(verdict=Verdict.RUN)
-        reason = _repeated(call, earlier) or crossing
+            reason = (unsure if self.interactive else "") or crossing
+            return Judgement(verdict=Verdict.ASK, reason=reason) if reason else Judgement(verdict=Verdict.RUN)
+        reason = _repeated(call, earlier) or crossing or unsure
         if self.yes and not reason:
             return Judgement(verdict=Verdict.RUN, reason="consent was given in advance")
         return Judgement(verdict=Verdict.ASK, reason=reason)

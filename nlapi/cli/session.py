@@ -24,9 +24,10 @@ from nlapi.tools.plan import Conversation, Outcome, Round, Step
 if TYPE_CHECKING:
     from nlapi.agent.log import Log
     from nlapi.agent.planner import Planner
+    from nlapi.openapi.spec import Spec
 
-UNSURE = 0.5
-"""The embedded planner's confidence under which an answer without a call means that it did not understand."""
+UNSURE = 0.4
+"""The embedded planner's confidence under which it guesses: a call asks first, no call means it did not understand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,9 @@ def open_session(setup: Setup) -> Session:
         planner=planner,
         targets=targets,
         render=events.Text(targets, dry_run=setup.dry_run) if as_text else events.json_lines(targets),
-        policy=Policy(yes=setup.yes, across=setup.across, interactive=is_interactive(), secrets=secrets),
+        policy=Policy(
+            yes=setup.yes, across=setup.across, interactive=is_interactive(), ask_below=UNSURE, secrets=secrets
+        ),
         consent=consent,
         dry_run=setup.dry_run,
         limits=limits(setup.timeout),
@@ -159,8 +162,20 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, Any]]:
         )
     given = profile.pairs(setup.known, "--set")
     opened = [open_target(name, setup.base_url, setup.auth) for name in names]
-    values = {name: value for _, own in opened for name, value in own.items()}
+    values = {
+        name: value
+        for target, own in opened
+        for name, value in own.items()
+        if not any(_takes(other.spec, name) for other, _ in opened if other is not target)
+    }
     return {target.spec: target for target, _ in opened}, {**values, **given}
+
+
+def _takes(spec: Spec, name: str) -> bool:
+    """Does some operation take an argument of that name? What a profile holds for one API is not for another."""
+    import nlapi
+
+    return any(name in tool.places for tool in nlapi.tools(spec))
 
 
 def _only_registered() -> list[str]:

@@ -1,0 +1,1 @@
+"""An operation and its values in, a Result out."""

@@ -1,0 +1,1 @@
+"""A document in, a Spec out."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,6 +20,8 @@ MAX_NODES = 5_000_000
 
 MAX_DEPTH = 200
 """Levels of nesting; real descriptions stay under 40."""
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 
 MAX_FLOW_YAML = 1_000_000
 """Characters up to which broken JSON is tried as YAML: libyaml takes 70 times as long as a JSON parser."""
@@ -59,13 +63,12 @@ class Document:
 def read(data: bytes, source: str) -> Document:
     """The Document in `data`. DescriptionError, with the line where there is one, when it holds no description."""
     text = _decode(data, source)
-    issues: list[Issue] = []
-    tree = _json(text, source)
+    tree, doubles = _json(text, source), _json_doubles(text)
     if tree is None:
-        tree, issues = _yaml(text, source)
+        tree, doubles = _yaml(text, source)
     if not isinstance(tree, dict):
         raise DescriptionError(f"{source} holds {_kind(tree)}, not an API description", hint=_hint(text))
-    return Document(tree=tree, source=source, version=_version(tree, source), issues=tuple(issues))
+    return Document(tree=tree, source=source, version=_version(tree, source), issues=tuple(map(_double, doubles)))
 
 
 def _decode(data: bytes, source: str) -> str:
@@ -103,6 +106,34 @@ def _json(text: str, source: str) -> Any:
     return tree
 
 
+def _json_doubles(text: str) -> list[tuple[str, int]]:
+    """The keys that stand twice in one object of a JSON text, line unknown; large texts are made by programs."""
+    found: list[tuple[str, int]] = []
+    if len(text) > MAX_FLOW_YAML or text.lstrip()[:1] != "{":
+        return found
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        if len({key for key, _ in pairs}) < len(pairs):
+            keys = [key for key, _ in pairs]
+            found.extend((key, 0) for key in dict.fromkeys(keys) if keys.count(key) > 1)
+
+    with suppress(ValueError, RecursionError):
+        json.loads(text, object_pairs_hook=note)
+    return found
+
+
+def _double(double: tuple[str, int]) -> Issue:
+    """A duplicate key as an Issue: an ERROR when it is a path or a method, as an operation is lost then."""
+    key, line = double
+    lost = key.startswith("/") or key in METHODS
+    return Issue(
+        level=Level.ERROR if lost else Level.WARNING,
+        where=f"line {line}" if line else "",
+        message=f"duplicate key {key!r}; the last one counts",
+        hint="what stood under the first is lost" if lost else "",
+    )
+
+
 def _parses_as_yaml(text: str) -> bool:
     import yaml
 
@@ -115,7 +146,7 @@ def _parses_as_yaml(text: str) -> bool:
     return True
 
 
-def _yaml(text: str, source: str) -> tuple[Any, list[Issue]]:
+def _yaml(text: str, source: str) -> tuple[Any, list[tuple[str, int]]]:
     import yaml
 
     from nlapi.openapi.yaml import load
@@ -131,10 +162,7 @@ def _yaml(text: str, source: str) -> tuple[Any, list[Issue]]:
     except yaml.YAMLError as error:
         raise DescriptionError(f"{source} is neither JSON nor YAML: {str(error)[:200]}") from None
     _bound(tree, source)
-    return _string_keys(tree, {}), [
-        Issue(level=Level.WARNING, where=f"line {line}", message=f"duplicate key {key!r}; the last one counts")
-        for key, line in doubles
-    ]
+    return _string_keys(tree, {}), doubles
 
 
 def _bound(tree: Any, source: str) -> None:

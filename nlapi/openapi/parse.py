@@ -10,12 +10,11 @@ from urllib.parse import urljoin
 
 from nlapi.errors import DescriptionError
 from nlapi.openapi.details import TOKEN, load_details
-from nlapi.openapi.document import Document
+from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.issue import Issue, Level
 from nlapi.openapi.spec import Details, Effect, Operation, SecurityScheme, Server, ServerVariable, Spec
 from nlapi.openapi.upgrade import upgrade_schema
 
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 READS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
 
 

@@ -118,8 +118,10 @@ def _enum(value: Any, minor: int) -> Any:
 
 
 def _distinct(values: list[Any]) -> list[Any]:
-    seen: list[tuple[type, Any]] = []
-    return [v for v in values if not ((type(v), v) in seen or seen.append((type(v), v)))]  # type: ignore[func-returns-value]
+    seen: dict[tuple[type, str], Any] = {}
+    for value in values:
+        seen.setdefault((type(value), repr(value)), value)
+    return list(seen.values())
 
 
 def _count(value: Any, minor: int) -> Any:

@@ -85,8 +85,11 @@ def _show(stage: Stage, role: Role, row: Row, more: Mapping[str, Any] | None = N
     if media is None:
         return NOTHING
     found = role.found or Found(keys=(), schema=media.schema)
-    if stage.schemas.types(found.schema) == ("array",):
+    types = stage.schemas.types(found.schema)
+    if types == ("array",):
         return [stage.view(row, stage.schemas.flat(found.schema).get("items", {}))]
+    if types and "object" not in types:
+        return stage.sampler.sample(media.schema, _at(stage, row))
     thing = stage.view(row, found.schema)
     if not found.keys:
         return thing if not more else stage.sampler.sample(media.schema, _at(stage, row), {**row.data, **more})
@@ -130,20 +133,9 @@ def _replace(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: 
         return Outcome(value=_show(stage, role, writes.replace(stage, entity, role.operation, row, body)))
     if any("POST" in one.at for one in entity.collections):
         raise _gone(entity, key)
-    made = _put(stage, role, entity, key, body, scope)
+    key_value = stage.keys.typed(entity, key) if role.key else key
+    made = writes.create(stage, entity, role.operation, body, scope, key=key_value)
     return Outcome(value=_show(stage, role, made), made=made)
-
-
-def _put(stage: Stage, role: Role, entity: Entity, key: str, body: Mapping[str, Any], scope: Scope) -> Row:
-    known = dict(body)
-    if entity.id_name and key != SINGLE:
-        known[entity.id_name] = stage.keys.typed(entity, key)
-    row = writes.create(stage, entity, role.operation, known, scope)
-    if row.key != key:
-        stage.store.remove(row)
-        data = {**row.data, **({entity.id_name: stage.keys.typed(entity, key)} if entity.id_name else {})}
-        row = stage.store.add(Row(entity=row.entity, key=key, place=row.place, scope=row.scope, data=data))
-    return row
 
 
 def _delete(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Scope) -> Outcome:
@@ -184,7 +176,7 @@ def _list(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Sco
     chosen = ordered(chosen, {**_defaults(stage, role.operation), **wanted})
     part = _resumed(part, [rows[id(data)] for data in chosen])
     page = [rows[id(data)] for data in chosen[part.offset : part.offset + part.limit]]
-    shown = [stage.view(row, role.found.schema) for row in page]
+    shown = [_listed(stage, entity, row, role.found.schema) for row in page]
     if not role.found.keys:
         return Outcome(value=shown, total=len(chosen))
     around = Envelope(stage.schemas, part, total=len(chosen), shown=len(shown), url=url, query=checked.query)
@@ -194,6 +186,13 @@ def _list(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Sco
         known = writes.merged({role.found.keys[0]: outer}, known)
     at = At(seed=stage.seed, path=role.operation.id)
     return Outcome(value=_over(stage, media.schema, at, known), total=len(chosen))
+
+
+def _listed(stage: Stage, entity: Entity, row: Row, schema: Any) -> Any:
+    """A thing in a list: as the schema shows it, or its id alone in a list of ids."""
+    key = stage.keys.typed(entity, row.key)
+    plain_ids = "object" not in stage.schemas.types(schema) and stage.schemas.valid(schema, key)
+    return key if plain_ids and stage.schemas.types(schema) else stage.view(row, schema)
 
 
 def _over(stage: Stage, schema: Any, at: At, known: Any) -> Any:

@@ -63,6 +63,8 @@ def check(operation: Operation, raw: Mapping[str, str], incoming: Incoming, sche
         if parameter.where == "header" and parameter.name.lower() in IGNORED_HEADERS:
             continue
         value = _read(parameter, raw, pairs, incoming, schemas)
+        if value is MISSING and parameter.required and wire.spreads(parameter, schemas):
+            value = {}
         if value is MISSING:
             if parameter.required:
                 faults.append(Fault(where=f"{parameter.where}.{parameter.name}", message="is required"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from nlapi.sandbox.schemas import Schemas
@@ -30,6 +32,10 @@ def _readings(text: str, types: tuple[str, ...]) -> Iterator[Any]:
         yield BOOLEANS[text]
     if "null" in types and text == "null":
         yield None
+    if {"object", "array"} & set(types) and text[:1] in ("{", "["):
+        # How an object inside an array is written in a URL is not defined; JSON is what clients write.
+        with suppress(ValueError):
+            yield json.loads(text)
     yield text
 
 

@@ -229,10 +229,10 @@ def id_property(properties: Iterable[str], collection: str, key: str | None) -> 
     """The property that holds a thing's id: the one its path parameter is called after, `id`, `campaign_id`, `code`."""
     by_plain = {plain(name): name for name in properties}
     thing = "".join(singular_name(collection))
-    wanted = [plain(key)] if key else []
-    wanted += ["id", f"{thing}id", f"{thing}uuid"]
-    if key:
-        parts = singular_name(key)
-        wanted += ["".join(parts[start:]) for start in range(1, len(parts))]
+    parts = singular_name(key or "")
+    endings = ["".join(parts[start:]) for start in range(len(parts))]
+    ids = ["id", f"{thing}id", f"{thing}uuid"]
+    # `{orderId}` may be called `id` in the thing itself; `{serverName}` is its name, whatever its `id` is.
+    wanted = [plain(key or ""), *ids, *endings] if parts[-1:] in ((), ("id",), ("uuid",)) else [*endings, *ids]
     wanted += [one for one in IDS if one not in wanted]
     return next((by_plain[one] for one in wanted if one in by_plain), None)

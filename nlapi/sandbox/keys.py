@@ -11,7 +11,7 @@ from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.texts import like
 from nlapi.sandbox.words import words
 
-ATTEMPTS = 50
+ATTEMPTS = 8
 
 
 class Keys:

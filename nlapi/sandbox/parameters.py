@@ -147,6 +147,13 @@ def take_free(parameter: Parameter, pairs: Pairs, schemas: Schemas) -> dict[str,
     return coerce_object({name: decoded(pairs.take(name)[-1]) for name in names}, parameter.schema, schemas)
 
 
+def spreads(parameter: Parameter, schemas: Schemas) -> bool:
+    """Is each property of this parameter a pair of its own? Then an empty object leaves no trace."""
+    if parameter.where != "query" or parameter.content_type or shape(parameter.schema, schemas) != "object":
+        return False
+    return parameter.style == "deepObject" or (parameter.style == "form" and parameter.explode)
+
+
 def owns_any(parameter: Parameter, schemas: Schemas) -> bool:
     """May this parameter own a query name that is not described: an exploded form object with free properties?"""
     if parameter.style != "form" or not parameter.explode or shape(parameter.schema, schemas) != "object":

@@ -86,7 +86,7 @@ class Roles:
 
     def _on_collection(self, operation: Operation, method: str, path: Path, entity: Entity) -> Role | None:
         media = json_media(operation)
-        found = find_array(media.schema, path[-1].text, self.schemas) if media else None
+        found = find_array(media.schema, path[-1].text if path else "", self.schemas) if media else None
         if method in ("GET", "HEAD", "QUERY") and found:
             return self._role(Kind.LIST, operation, path, entity, found=found)
         if method == "POST" and found and media and ref_of(found.schema) in entity.refs:

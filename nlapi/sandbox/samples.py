@@ -73,9 +73,9 @@ class Sampler:
     def sample(self, schema: Any, at: At, known: Any = NOTHING) -> Any:
         """A value for the schema, over what is known of it, that validates; the nearest when none is found."""
         first = NOTHING
-        for sparse in (at.sparse, True):
+        for sparse, given in ((at.sparse, known), (True, known), (True, NOTHING)):
             for pick in range(4):
-                value = self.make(schema, replace(at, pick=pick, sparse=sparse), known)
+                value = self.make(schema, replace(at, pick=pick, sparse=sparse), given)
                 first = value if first is NOTHING else first
                 value = self.mended(schema, value)
                 if value is not NOTHING:

@@ -109,6 +109,8 @@ class Seeds:
             example = self.keys.example(entity, index)
             taken = example is NOTHING or self.store.find(entity.name, str(example)) is not None
             key = self._unused(entity, index) if taken else example
+            if key is NOTHING:
+                return
             self._add(entity, index, key, dict(scope))
 
     def _all_kept(self, entity: Entity) -> bool:
@@ -122,14 +124,15 @@ class Seeds:
         return any(row is not None and not row.sampled for row in rows)
 
     def _unused(self, entity: Entity, index: int) -> Any:
-        for jump in range(1000):
+        """An id that no thing of this kind has; NOTHING when its schema leaves none (an enum)."""
+        for jump in range(20):
             key = self.keys.new(entity, index + jump * 1000)
             if self.store.find(entity.name, str(key)) is None:
                 return key
-        raise RuntimeError(f"{entity.name}: no id is left that its schema allows")
+        return NOTHING
 
     def new_key(self, entity: Entity) -> Any:
-        """An id for the next thing of a kind."""
+        """An id for the next thing of a kind, or NOTHING."""
         return self._unused(entity, self.store.count(entity.name))
 
     def _add(self, entity: Entity, index: int, key: Any, scope: dict[str, str]) -> Row:

@@ -80,7 +80,8 @@ def like(example: str, rng: Random) -> str:
     except ValueError:
         pass
     cut = max(example.rfind(mark) for mark in "_-:/.") + 1
-    return example[:cut] + "".join(_same_kind(char, rng) for char in example[cut:])
+    varied = "".join(_same_kind(char, rng) for char in example[cut:])
+    return example[:cut] + (varied if varied != example[cut:] else example[cut:] + rng.choice(ALPHANUMERIC))
 
 
 def _same_kind(char: str, rng: Random) -> str:

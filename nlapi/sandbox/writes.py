@@ -10,6 +10,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.sandbox.entities import Entity
 from nlapi.sandbox.envelopes import WRAPPERS
 from nlapi.sandbox.problem import Problem
+from nlapi.sandbox.roles import SINGLE
 from nlapi.sandbox.samples import NOTHING, At
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Row, Scope
@@ -18,8 +19,13 @@ from nlapi.sandbox.vocabulary import MADE, UPDATED
 from nlapi.sandbox.words import same, words
 
 
-def create(stage: Stage, entity: Entity, operation: Operation, body: Mapping[str, Any], scope: Scope) -> Row:
-    """A new thing from what a client sent: its fields, and those that a server sets. 409 when its id is taken."""
+def create(
+    stage: Stage, entity: Entity, operation: Operation, body: Mapping[str, Any], scope: Scope, *, key: Any = None
+) -> Row:
+    """A new thing from what a client sent: its fields, and those that a server sets. 409 when its id is taken.
+
+    Without a `key` its id is the one in the body, where a client may choose it, or a new one.
+    """
     makers = [one.at["POST"] for one in entity.collections if "POST" in one.at]
     open_fields = {name: one for maker in (*makers, operation) for name, one in requested(stage, maker).items()}
     described = properties(stage, entity)
@@ -32,9 +38,9 @@ def create(stage: Stage, entity: Entity, operation: Operation, body: Mapping[str
         if (name in open_fields and name not in required) or _may_be_null(stage, one)
     }
     stage.seeds.relate(entity, 0, below, skip=hidden)
-    key = _key(stage, entity, data, open_fields)
+    key = _key(stage, entity, data, open_fields) if key is None else key
     known = {**stage.seeds.references.values(entity, below, stage.keys), **data}
-    if entity.id_name:
+    if entity.id_name and key != SINGLE:
         known[entity.id_name] = key
     at = At(
         seed=stage.seed, path=f"{entity.name}/made", thing=entity.thing, index=stage.store.count(entity.name), full=True
@@ -84,9 +90,16 @@ def _key(stage: Stage, entity: Entity, data: Mapping[str, Any], open_fields: Map
     given = data.get(entity.id_name) if entity.id_name in open_fields and entity.id_name else None
     if given is None:
         stage.seeds.fill(entity)
-        return stage.seeds.new_key(entity)
-    if stage.seeds.get(entity, str(given), {}) is not None and not entity.open:
+        key = stage.seeds.new_key(entity)
+        if key is NOTHING:
+            raise Problem(409, f"there is no id left for another {entity.thing}")
+        return key
+    row = stage.store.find(entity.name, str(given))
+    if row is not None and not row.sampled:
         raise Problem(409, f"there is already a {entity.thing} with {entity.id_name} {given}")
+    if row is not None:
+        # A sample gives way, so that the example of a description can be tried as it stands.
+        stage.store.remove(row)
     return given
 
 

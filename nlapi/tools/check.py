@@ -18,6 +18,9 @@ MAX_SHOWN = 160
 
 MAX_FAULTS = 3
 
+PATTERN_SECONDS = 0.5
+"""How long one value may take to be matched against a pattern; `^(a+)+$` would take for ever."""
+
 
 def check(tool: Tool, arguments: Mapping[str, Any]) -> None:
     """ArgumentError, naming each argument that is wrong and what would be right, unless all of them fit."""
@@ -99,7 +102,7 @@ def _told(error: Any) -> tuple[str, str]:
 
 @cache
 def _validator() -> Any:
-    """JSON Schema 2020-12, with `multipleOf` as people count: 19.99 is a multiple of 0.01."""
+    """JSON Schema 2020-12, with `multipleOf` as people count (19.99 is a multiple of 0.01) and patterns bounded in time."""
     from jsonschema import Draft202012Validator, ValidationError
     from jsonschema.validators import extend
 
@@ -108,7 +111,25 @@ def _validator() -> Any:
         if is_number and Fraction(str(value)) % Fraction(str(step)):
             yield ValidationError(f"{value!r} is not a multiple of {step}")
 
-    return extend(Draft202012Validator, {"multipleOf": multiple_of})  # type: ignore[no-untyped-call]
+    def pattern(_: Any, expression: str, value: Any, __: Any) -> Iterator[ValidationError]:
+        if isinstance(value, str) and (fault := _mismatch(expression, value)):
+            yield ValidationError(fault)
+
+    rules = {"multipleOf": multiple_of, "pattern": pattern}
+    return extend(Draft202012Validator, rules)  # type: ignore[no-untyped-call]
+
+
+def _mismatch(expression: str, value: str) -> str:
+    """Why `value` does not match, or "". A pattern that takes too long is a fault: descriptions come from elsewhere."""
+    import regex
+
+    try:
+        found = regex.search(expression, value, timeout=PATTERN_SECONDS)
+    except TimeoutError:
+        return f"{value!r} takes too long to check against {expression!r}"
+    except regex.error:
+        return ""
+    return "" if found else f"{value!r} does not match {expression!r}"
 
 
 @cache

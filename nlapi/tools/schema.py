@@ -13,6 +13,9 @@ from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
 MAX_EXAMPLE = 100
 """Characters up to which an example is worth showing to a model."""
 
+MAX_ENUM = 2_000
+"""Choices that a model is shown; of more it is told how many there are, and the API checks the value."""
+
 MAX_INLINE = 4
 """A referred schema with at most this many keywords and none below it is put where it is used."""
 
@@ -91,6 +94,10 @@ class Pool:
                     result[key] = shown
             elif key not in ("title", "x-nlapi", "$comment", "readOnly", "writeOnly"):
                 result[key] = value
+        if len(choices := result.get("enum", ())) > MAX_ENUM:
+            del result["enum"]
+            some = ", ".join(map(str, choices[:5]))
+            result["description"] = f"{result.get('description', '')} One of {len(choices):,}: {some}, ...".strip()
         return result
 
     def _reference(self, node: Mapping[str, Any], refs: set[str]) -> Any:

@@ -59,6 +59,12 @@ def test_an_unsure_plan_asks_for_reads_when_someone_is_there(
     assert policy.judge(call(two[0], "listBoards"), ask("?"), confidence=confidence).verdict == verdict
 
 
+@pytest.mark.parametrize(("confidence", "verdict"), [(0.14, "ask"), (0.6, "run")])
+def test_yes_is_no_consent_to_a_change_that_was_guessed(two: Two, confidence: float, verdict: str) -> None:
+    policy = Policy(yes=True, ask_below=0.5, interactive=False)
+    assert policy.judge(call(two[0], "createCard"), ask("?"), confidence=confidence).verdict == verdict
+
+
 @pytest.mark.parametrize("operation", ["createCard", "deleteCard"])
 def test_after_one_api_answered_a_change_to_another_asks_even_under_yes(two: Two, operation: str) -> None:
     alpha, beta = two

@@ -226,7 +226,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tree=descriptions(), data=st.data())
 def test_any_arguments_for_any_operation_give_a_request_or_a_reason(tree: Any, data: st.DataObject) -> None:
     spec = spec_of(tree)

@@ -20,7 +20,7 @@ from nlapi.tools.manifest import FORMATS
 from tests.strategies import descriptions
 
 NAME, ARGUMENT = re.compile(r"[a-zA-Z0-9_-]{1,64}"), re.compile(r"[a-zA-Z0-9_.-]{1,64}")
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def spec_of(tree: Any) -> Spec:
@@ -125,7 +125,7 @@ def replaced(node: Any, path: tuple[Any, ...], value: Any) -> Any:
     return copy
 
 
-@settings(relaxed, max_examples=150)
+@settings(relaxed, max_examples=60)
 @given(tree=descriptions(), data=st.data())
 def test_junk_anywhere_in_a_description_is_an_issue_or_one_clear_error(tree: Any, data: st.DataObject) -> None:
     where = data.draw(st.sampled_from(list(places(tree))))

@@ -1,0 +1,80 @@
+"""The rules of the house: what is in the wheel, and how every module begins."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted((ROOT / "nlapi").rglob("*.py"))
+SHIPPED = ("prompts", "specs", "plugins")
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout, built without a network."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_what_nlapi_ships_and_nothing_else(wheel: Path) -> None:
+    packed = {one.removeprefix("nlapi/_data/") for one in zipfile.ZipFile(wheel).namelist()}
+    files = [file for folder in SHIPPED for file in (ROOT / folder).rglob("*") if file.is_file()]
+    assert {name(file) for file in files if "__pycache__" not in file.parts} <= packed
+    assert {name(module) for module in MODULES} <= packed
+    assert "nlapi/py.typed" in packed
+    tops = {one.partition("/")[0] for one in packed}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"nlapi", *SHIPPED}
+
+
+def test_what_is_shipped_is_found_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    code = (
+        "import nlapi, nlapi.resources as r; print(nlapi.__file__); print(*r.spec_names());"
+        "print(len(nlapi.load('ads').operations), len(r.text('prompts/agent.md')))"
+    )
+    options = {"cwd": tmp_path, "env": {"PYTHONPATH": str(tmp_path)}, "capture_output": True, "text": True}
+    where, names, counts = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        **options,  # type: ignore[call-overload]
+    ).stdout.splitlines()
+    assert Path(where).is_relative_to(tmp_path)
+    assert "ads" in names.split()
+    assert all(int(count) > 0 for count in counts.split())
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name)
+def test_a_module_says_in_one_line_what_it_is_responsible_for(module: Path) -> None:
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    docstring = ast.get_docstring(tree)
+    assert docstring, "a module begins with one sentence that says what it is responsible for"
+    first = docstring.splitlines()[0]
+    assert first.endswith((".", ":", "?")), first
+    imports = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert imports[:1] in ([], ["from __future__ import annotations"])
+
+
+@pytest.mark.parametrize("module", [one for one in MODULES if one.parent.name != "cli"], ids=name)
+def test_only_the_command_line_prints_and_reads_the_environment(module: Path) -> None:
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert not calls & {"print", "input", "exit", "sys.exit", "os.getenv", "os.environ.get"}
+    assert "os.environ" not in {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name)
+def test_a_module_stays_small(module: Path) -> None:
+    assert len(module.read_text(encoding="utf-8").splitlines()) <= 360
