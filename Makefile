@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint types contracts unit bench clean
+.PHONY: setup demo test lint types contracts unit bench reference clean
 
 setup: $(VENV)/.done
 
@@ -33,6 +33,9 @@ unit: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+reference: setup
+	COLUMNS=100 NO_COLOR=1 $(BIN)/typer nlapi.cli.main utils docs --name nlapi > docs/reference.md
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,6 @@
 """What a sentence means, by the embedded planner: no key, no network.
 
-    python examples/plan.py "show the active campaigns" [SOURCE]
+python examples/plan.py "show the active campaigns" [SOURCE]
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Tools for a language model from a description: nothing is sent.
 
-    python examples/tools.py [SOURCE]
+python examples/tools.py [SOURCE]
 """
 
 import json

@@ -140,21 +140,24 @@ class Script(_Loopback):
 
     Each item of the script is bytes to send, `Script.SILENCE` (say nothing more, but stay connected until the end of
     the test), `Script.RESET` (drop the connection hard), or an iterable of bytes, sent piece by piece.
+    With `reads=False` it speaks first.
     """
 
     SILENCE = object()
     RESET = object()
 
-    def __init__(self, *script: Any) -> None:
+    def __init__(self, *script: Any, reads: bool = True) -> None:
         super().__init__()
         self.received: list[Received] = []
         self._script = script
+        self._reads = reads
 
     def talk(self, connection: socketserver.StreamRequestHandler) -> None:
-        request = read_request(connection.rfile)
-        if request is None:
-            return
-        self.received.append(request)
+        if self._reads:
+            request = read_request(connection.rfile)
+            if request is None:
+                return
+            self.received.append(request)
         for item in self._script:
             if item is self.SILENCE:
                 self.stopping.wait(30)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -109,7 +110,7 @@ def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec
     filename = ""
     if isinstance(value, File):
         data, filename = value.data, value.filename
-        content_type = content_type or value.content_type
+        content_type = _file_type(encoding.content_type or "", value.content_type)
     elif isinstance(value, Mapping):
         data, content_type = _utf8(compact(value)), content_type or "application/json"
     else:
@@ -117,6 +118,14 @@ def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec
         if _is_binary(schema, content_type):
             filename, content_type = name, content_type or "application/octet-stream"
     yield _part(name, data, filename, content_type)
+
+
+def _file_type(allowed: str, own: str) -> str:
+    """The file's own type where it is among the `contentType`s of its encoding (`image/png, image/*`), else the first."""
+    types = [one.strip() for one in allowed.split(",") if one.strip()]
+    if not types or any(fnmatch(own, one) for one in types):
+        return own
+    return own if "*" in types[0] else types[0]
 
 
 def _is_binary(schema: Schema, content_type: str) -> bool:

@@ -78,11 +78,13 @@ class _Reader:
         upgraded = upgrade_schema(node, self.document.minor)
         return upgraded if isinstance(upgraded, Mapping) else {} if upgraded else {"not": {}}
 
-    def lost(self, schema: Schema, where: str, level: Level = Level.WARNING) -> None:
-        """Tells of the `$ref`s in a schema that lead nowhere; `level` is for one that is all there is of it."""
+    def lost(self, schema: Schema, where: str) -> None:
+        """Tells of the `$ref`s in a schema that lead nowhere: an ERROR when that is all there is of it."""
         for ref, reason in lost(self.operation.spec, schema).items():
-            alone = ref == schema.get("$ref")
-            self.issue(level if alone else Level.WARNING, where, f"$ref {reason}", "any value is taken there")
+            if ref == schema.get("$ref"):
+                self.issue(Level.ERROR, where, f"$ref {reason}")
+            else:
+                self.issue(Level.WARNING, where, f"$ref {reason}", "any value is taken there")
 
 
 def load_details(
@@ -187,7 +189,7 @@ def _body(reader: _Reader, value: Any) -> Body | None:
         reader.issue(Level.WARNING, "requestBody", "a body without a media type cannot be sent; left out")
         return None
     first, *others = sorted(media, key=lambda one: _rank(one.content_type))
-    reader.lost(first.schema, f"requestBody.content.{first.content_type}.schema", Level.ERROR)
+    reader.lost(first.schema, f"requestBody.content.{first.content_type}.schema")
     top = replace(first, schema=_top(reader.operation.spec, first.schema))
     description = _text(node.get("description"))
     return Body(required=node.get("required") is True, media=(top, *others), description=description)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -114,8 +115,7 @@ def _json_doubles(text: str) -> list[tuple[str, int]]:
 
     def note(pairs: list[tuple[str, Any]]) -> None:
         if len({key for key, _ in pairs}) < len(pairs):
-            keys = [key for key, _ in pairs]
-            found.extend((key, 0) for key in dict.fromkeys(keys) if keys.count(key) > 1)
+            found.extend((key, 0) for key, times in Counter(key for key, _ in pairs).items() if times > 1)
 
     with suppress(ValueError, RecursionError):
         json.loads(text, object_pairs_hook=note)

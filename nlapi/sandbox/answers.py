@@ -8,6 +8,7 @@ from typing import Any
 
 from nlapi.openapi.spec import Operation
 from nlapi.sandbox import writes
+from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.check import Checked
 from nlapi.sandbox.entities import Entity
 from nlapi.sandbox.envelopes import Found, json_media, ref_of, wrap
@@ -17,7 +18,6 @@ from nlapi.sandbox.parameters import MISSING
 from nlapi.sandbox.problem import Problem
 from nlapi.sandbox.reports import compute
 from nlapi.sandbox.roles import SINGLE, Kind, Role
-from nlapi.sandbox.samples import NOTHING, At
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Row, Scope
 from nlapi.sandbox.verbs import after, looks_only

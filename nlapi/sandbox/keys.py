@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.entities import Entity
-from nlapi.sandbox.samples import NOTHING, At, Sampler
+from nlapi.sandbox.samples import Sampler
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.texts import like
 from nlapi.sandbox.words import words

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from nlapi.openapi.spec import Operation
+from nlapi.sandbox.at import NOTHING
 from nlapi.sandbox.problem import Fault, unprocessable
-from nlapi.sandbox.samples import NOTHING
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.words import plain
 

@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 from nlapi.openapi.spec import Media, Operation, Response
 from nlapi.sandbox.answers import Outcome
+from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.bodies import essence, is_json
 from nlapi.sandbox.paging import TOTALS
 from nlapi.sandbox.paths import segments
 from nlapi.sandbox.problem import Problem
-from nlapi.sandbox.samples import NOTHING, At
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Row
 from nlapi.sandbox.words import plain

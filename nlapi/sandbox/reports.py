@@ -9,12 +9,12 @@ from datetime import date, timedelta
 from typing import Any
 
 from nlapi.openapi.spec import Operation
+from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.check import Checked
 from nlapi.sandbox.envelopes import Found, find_array, json_media, wrap
 from nlapi.sandbox.filters import LOWER
 from nlapi.sandbox.paging import Envelope, window
 from nlapi.sandbox.parameters import MISSING
-from nlapi.sandbox.samples import NOTHING, At
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Scope
 from nlapi.sandbox.words import plain, singular_name, words

@@ -13,7 +13,6 @@ from nlapi.sandbox.problem import Fault
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
 UNIONS = ("oneOf", "anyOf")
 MOST_FAULTS = 20
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
+from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.entities import Collection, Entities, Entity
-from nlapi.sandbox.envelopes import dig, find_array, find_item, json_media, ref_of
+from nlapi.sandbox.examples import Examples
 from nlapi.sandbox.keys import Keys
 from nlapi.sandbox.references import References
 from nlapi.sandbox.roles import SINGLE, Parent, Roles
-from nlapi.sandbox.samples import NOTHING, At, Sampler
+from nlapi.sandbox.samples import Sampler
 from nlapi.sandbox.store import Row, Scope, Store
 
 MANY, FEW = 6, 2
@@ -29,8 +31,8 @@ class Seeds:
         self.sampler = sampler
         self.keys = keys
         self.references = References(entities, roles)
+        self.examples = Examples(sampler.schemas)
         self._filling: list[Entity] = []
-        self._examples: dict[str, list[dict[str, Any]]] = {}
 
     def get(self, entity: Entity, key: str, scope: Scope) -> Row | None:
         """The thing of that id below those parents; one of an open kind is made on the spot."""
@@ -106,12 +108,19 @@ class Seeds:
         if first >= MOST:
             return
         for index in range(first, first + (MANY if first == 0 or not self._all_kept(entity) else FEW)):
-            example = self.keys.example(entity, index)
-            taken = example is NOTHING or self.store.find(entity.name, str(example)) is not None
-            key = self._unused(entity, index) if taken else example
+            key = self._example_key(entity, index)
+            key = self._unused(entity, index) if key is NOTHING else key
             if key is NOTHING:
                 return
             self._add(entity, index, key, dict(scope))
+
+    def _example_key(self, entity: Entity, index: int) -> Any:
+        """The id that the description gives the thing of that number, unless another has it; or NOTHING."""
+        shown = self.examples.of(entity, index).get(entity.id_name or "", NOTHING)
+        for key in (shown, self.keys.example(entity, index)):
+            if key is not NOTHING and self.keys.fits(entity, key) and not self.store.find(entity.name, str(key)):
+                return key
+        return NOTHING
 
     def _all_kept(self, entity: Entity) -> bool:
         return all(parent.entity for parent in self.roles.parents(self.home(entity).path))
@@ -136,7 +145,7 @@ class Seeds:
         return self._unused(entity, self.store.count(entity.name))
 
     def _add(self, entity: Entity, index: int, key: Any, scope: dict[str, str]) -> Row:
-        self.relate(entity, index, scope)
+        self.relate(entity, index, scope, like=self.examples.of(entity, index))
         for collection in entity.collections:
             self._settle(collection, index, scope)
         data = self._data(entity, index, key, scope)
@@ -144,19 +153,35 @@ class Seeds:
         row = Row(entity=entity.name, key=str(key), place=index, scope=scope, data=data, sampled=True)
         return self.store.add(row)
 
-    def relate(self, entity: Entity, index: int, scope: dict[str, str], skip: Container[str] = ()) -> None:
+    def relate(
+        self,
+        entity: Entity,
+        index: int,
+        scope: dict[str, str],
+        *,
+        skip: Container[str] = (),
+        like: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """Adds to the scope a thing of each kind that this one refers to, all of one family.
 
-        The ad set of a campaign is in the campaign's account. Properties in `skip` choose nothing.
+        The ad set of a campaign is in the campaign's account. Properties in `skip` choose nothing; the ids in `like`
+        are preferred.
         """
-        named = [(target, name not in skip) for name, target in self.references.of(entity)]
-        for target, free in sorted(named, key=lambda one: one[0].name not in scope):
-            row = self._relative(entity, target, index, scope, free)
+        for name, target in sorted(self.references.of(entity), key=lambda one: self._standing(one[1], scope)):
+            row = self._relative(entity, target, index, scope, free=name not in skip, wanted=like.get(name))
             if row is not None:
                 for name, value in {**row.scope, target.name: row.key}.items():
                     scope.setdefault(name, value)
 
-    def _relative(self, entity: Entity, target: Entity, index: int, scope: Scope, free: bool) -> Row | None:
+    def _standing(self, target: Entity, scope: Scope) -> tuple[bool, int]:
+        """What is decided comes first, then what decides most: a campaign settles the account, not the other way."""
+        above = {parent.name for one in target.collections for parent in self.roles.parents(one.path)}
+        above |= {other.name for _, other in self.references.of(target)}
+        return target.name not in scope, -len(above)
+
+    def _relative(
+        self, entity: Entity, target: Entity, index: int, scope: Scope, *, free: bool = True, wanted: Any = None
+    ) -> Row | None:
         if target is entity or self._is_single(target):
             return None
         if target.name in scope:
@@ -164,13 +189,14 @@ class Seeds:
         if not free or target in self._filling:
             return None
         rows = [row for row in self.rows(target, self._within(target, scope)) if _kin(row.scope, scope)]
-        return rows[index % len(rows)] if rows else None
+        shown = next((row for row in rows if row.key == str(wanted)), None)
+        return shown or (rows[index % len(rows)] if rows else None)
 
     def _settle(self, collection: Collection, index: int, scope: dict[str, str]) -> None:
         """Adds the parents of another path at which things of this kind are listed."""
         for parent in self.roles.parents(collection.path):
             if parent.entity is not None and parent.entity is not collection.entity:
-                row = self._relative(collection.entity or parent.entity, parent.entity, index, scope, True)
+                row = self._relative(collection.entity or parent.entity, parent.entity, index, scope)
                 if row is not None:
                     scope.setdefault(parent.name, row.key)
 
@@ -188,45 +214,18 @@ class Seeds:
         known = self.references.values(entity, scope, self.keys)
         if entity.id_name and str(key) != SINGLE:
             known[entity.id_name] = key
-        examples = self._examples_of(entity)
-        start = examples[index] if index < len(examples) else {}
         at = At(seed=self.keys.seed, path=entity.name, thing=entity.thing, index=index, full=True, refer=refer)
-        data: dict[str, Any] = {**start, **known}
-        for schema in entity.schemas:
-            if data and self.sampler.schemas.properties(schema).keys() <= data.keys():
+        example = self.examples.of(entity, index)
+        data: dict[str, Any] = {**example, **known}
+        for place, schema in enumerate(entity.schemas):
+            described = self.sampler.schemas.properties(schema).keys()
+            if place and described <= data.keys():
                 continue
             made = self.sampler.sample(schema, at, data)
-            data = {**made, **data} if isinstance(made, dict) else data
+            if isinstance(made, dict):
+                # What the schema describes is as it was made: an example may break its own schema.
+                data = {**{name: value for name, value in data.items() if name not in described}, **made}
         return data
-
-    def _examples_of(self, entity: Entity) -> list[dict[str, Any]]:
-        """The things that the description shows as examples of answers."""
-        found = self._examples.get(entity.name)
-        if found is None:
-            found = self._examples[entity.name] = [*self._listed_examples(entity), *self._read_examples(entity)]
-        return found
-
-    def _listed_examples(self, entity: Entity) -> Iterator[dict[str, Any]]:
-        for collection in entity.collections:
-            media = json_media(collection.at["GET"]) if "GET" in collection.at else None
-            found = find_array(media.schema, collection.name, self.sampler.schemas) if media else None
-            if media and found and ref_of(found.schema) in {"", *entity.refs}:
-                for example in media.examples:
-                    listed = dig(example, found.keys) if found.keys else example
-                    yield from (
-                        (one for one in listed or () if isinstance(one, dict)) if isinstance(listed, list) else ()
-                    )
-
-    def _read_examples(self, entity: Entity) -> Iterator[dict[str, Any]]:
-        for collection in entity.collections:
-            media = json_media(collection.item["GET"]) if "GET" in collection.item else None
-            if media and not self._has_list(collection):
-                keys = find_item(media.schema, (entity.thing,), entity.refs, self.sampler.schemas).keys
-                yield from (one for one in (dig(example, keys) for example in media.examples) if isinstance(one, dict))
-
-    def _has_list(self, collection: Collection) -> bool:
-        media = json_media(collection.at["GET"]) if "GET" in collection.at else None
-        return bool(media and media.examples)
 
 
 def _kin(left: Scope, right: Scope) -> bool:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.openapi.spec import Spec
+from nlapi.sandbox.at import At
 from nlapi.sandbox.entities import Entities
 from nlapi.sandbox.keys import Keys
 from nlapi.sandbox.roles import Roles
-from nlapi.sandbox.samples import At, Sampler
+from nlapi.sandbox.samples import Sampler
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.seeds import Seeds
 from nlapi.sandbox.store import Row, Store

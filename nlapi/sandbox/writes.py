@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nlapi.openapi.spec import Operation
+from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.entities import Entity
 from nlapi.sandbox.envelopes import WRAPPERS
 from nlapi.sandbox.problem import Problem
 from nlapi.sandbox.roles import SINGLE
-from nlapi.sandbox.samples import NOTHING, At
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Row, Scope
 from nlapi.sandbox.verbs import fresh

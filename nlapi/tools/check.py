@@ -102,7 +102,7 @@ def _told(error: Any) -> tuple[str, str]:
 
 @cache
 def _validator() -> Any:
-    """JSON Schema 2020-12, with `multipleOf` as people count (19.99 is a multiple of 0.01) and patterns bounded in time."""
+    """JSON Schema 2020-12, `multipleOf` as people count (19.99 is a multiple of 0.01), patterns bounded in time."""
     from jsonschema import Draft202012Validator, ValidationError
     from jsonschema.validators import extend
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nlapi.openapi.spec import Body, Operation, Parameter, Spec
 from nlapi.tools.name import argument_name, tool_names
-from nlapi.tools.schema import OF_THE_WHOLE, Pool
+from nlapi.tools.schema import OF_THE_WHOLE, Pool, clean
 from nlapi.tools.tool import Place, Tool
-
-MAX_DESCRIPTION = 4000
-"""Characters of a tool's description; Claude Code cuts near 4,100."""
 
 PLACES = ("path", "query", "header", "cookie")
 SCALARS = ("string", "integer", "number", "boolean")
@@ -94,12 +90,10 @@ class _Arguments:
     def _add(self, place: Place, schema: Any, description: str, required: bool) -> None:
         wire = place[1] or "body"
         name = argument_name(wire, place[0], self.places)
-        schema = dict(self._portable(schema)) if isinstance(schema, Mapping) else {}
         if name != wire:
             description = f"{description} (sent as {wire} in the {place[0]})".strip()
-        if description:
-            schema["description"] = clean(description)
-        self.properties[name] = schema
+        told = {"description": description} if description else {}
+        self.properties[name] = self._portable({**schema, **told} if isinstance(schema, Mapping) else told)
         self.places[name] = place
         if required:
             self.required.append(name)
@@ -162,13 +156,6 @@ def describe(operation: Operation) -> str:
     if operation.deprecated:
         text = f"Deprecated. {text}"
     return clean(text)
-
-
-def clean(text: str) -> str:
-    """Text for a model: no invisible characters, at most MAX_DESCRIPTION of them."""
-    if not text.isascii():
-        text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Co", "Cs"))
-    return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1]}…"
 
 
 def by_operation(spec: Spec, ids: Sequence[str]) -> tuple[Tool, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ MAX_EXAMPLE = 100
 
 MAX_ENUM = 2_000
 """Choices that a model is shown; of more it is told how many there are, and the API checks the value."""
+
+MAX_DESCRIPTION = 4000
+"""Characters of a description; Claude Code cuts near 4,100."""
 
 MAX_INLINE = 4
 """A referred schema with at most this many keywords and none below it is put where it is used."""
@@ -94,11 +98,7 @@ class Pool:
                     result[key] = shown
             elif key not in ("title", "x-nlapi", "$comment", "readOnly", "writeOnly"):
                 result[key] = value
-        if len(choices := result.get("enum", ())) > MAX_ENUM:
-            del result["enum"]
-            some = ", ".join(map(str, choices[:5]))
-            result["description"] = f"{result.get('description', '')} One of {len(choices):,}: {some}, ...".strip()
-        return result
+        return _bounded(result)
 
     def _reference(self, node: Mapping[str, Any], refs: set[str]) -> Any:
         siblings = {key: value for key, value in node.items() if key in ("description", "default", "deprecated")}
@@ -140,6 +140,24 @@ class Pool:
                 return None
             merged = joined
         return merged
+
+
+def _bounded(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with as many choices, and as much text, as a model should be shown."""
+    if len(choices := schema.get("enum", ())) > MAX_ENUM:
+        del schema["enum"]
+        some = ", ".join(map(str, choices[:5]))
+        schema["description"] = f"{schema.get('description', '')} One of {len(choices):,}: {some}, ...".strip()
+    if "description" in schema:
+        schema["description"] = clean(schema["description"])
+    return schema
+
+
+def clean(text: str) -> str:
+    """Text for a model: no invisible characters, at most MAX_DESCRIPTION of them."""
+    if not text.isascii():
+        text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Co", "Cs"))
+    return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1]}…"
 
 
 def _is_small(schema: Schema) -> bool:

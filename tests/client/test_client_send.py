@@ -26,7 +26,7 @@ LOCAL = Limits(private_redirects=True)
 
 
 def squeezed(data: bytes) -> bytes:
-    """gzip without the time in it: the test's name is made of these bytes, and every worker has to find the same one."""
+    """gzip without the time in it: tests are named by these bytes, and every worker has to find the same names."""
     return gzip.compress(data, mtime=0)
 
 
@@ -365,7 +365,8 @@ def test_a_refused_connection_names_the_place_and_what_to_do(method: str) -> Non
 
 
 def test_a_server_that_does_not_speak_tls_is_named() -> None:
-    with Echo() as server, pytest.raises(SendError, match="does not answer in TLS") as caught:
+    plain = Script(b"HTTP/1.1 400 Bad Request\r\n\r\n", reads=False)
+    with plain as server, pytest.raises(SendError, match="does not answer in TLS") as caught:
         go(server.url.replace("http:", "https:"), "POST")
     assert caught.value.hint == "is it an http:// address?"
 

@@ -1,4 +1,4 @@
-"""Runs one hostile case through nlapi's public faces and reports what was seen: a job on stdin, an observation on stdout.
+"""Runs one hostile case through nlapi's public faces: a job on stdin, an observation on stdout.
 
 An audit hook records what is connected to, looked up, opened and started, and refuses everything but loopback.
 """

@@ -96,6 +96,18 @@ def test_a_duplicate_key_is_an_issue_and_the_last_one_counts() -> None:
     assert issue.where == "line 10"
 
 
+def test_a_duplicate_path_or_method_is_an_error_as_an_operation_is_lost() -> None:
+    yaml = "openapi: 3.1.0\npaths:\n  /a: {get: {}, get: {}}\n  /a: {}\n"
+    text = '{"openapi": "3.1.0", "info": {"a": 1, "a": 2}, "paths": {"/a": {}, "/a": {}}}'
+    assert [issue.level for issue in document(yaml).issues] == [Level.ERROR, Level.ERROR]
+    assert sorted(issue.level for issue in document(text).issues) == [Level.ERROR, Level.WARNING]
+
+
+def test_many_keys_with_one_double_are_read_quickly() -> None:
+    keys = ", ".join(f'"k{n % 60_000}": 1' for n in range(60_001))
+    assert len(document('{"openapi": "3.1.0", "x": {' + keys + "}}").issues) == 1
+
+
 def test_aliases_and_merge_keys_are_followed_and_no_duplicates() -> None:
     found = with_extra("x-base: &base {a: 1, b: 2}", "x-more: {b: 3, <<: *base}", "x-same: *base")
     assert found.tree["x-more"] == {"a": 1, "b": 3}

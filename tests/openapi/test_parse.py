@@ -134,6 +134,7 @@ def test_path_items_that_lead_to_each_other_are_an_issue_and_the_others_work() -
         {"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Gone"}}}}},
         {"parameters": [{"$ref": "other.yaml#/Gone"}]},
         {"parameters": [{"$ref": "#/components/parameters/Loop"}]},
+        {"parameters": [parameter(schema={"$ref": "#/components/schemas/Gone"})]},
     ],
 )
 def test_a_ref_that_leads_nowhere_costs_its_operation_and_no_other(node) -> None:  # type: ignore[no-untyped-def]
@@ -149,7 +150,7 @@ def test_a_ref_that_leads_nowhere_costs_its_operation_and_no_other(node) -> None
 @pytest.mark.parametrize(
     "node",
     [
-        {"parameters": [parameter(schema={"$ref": "#/components/schemas/Gone"})]},
+        {"parameters": [parameter(schema={"allOf": [{"$ref": "#/components/schemas/Gone"}]})]},
         {"parameters": [parameter(schema={"type": "array", "items": {"$ref": "#/components/schemas/Deep"}})]},
         body({"type": "object", "properties": {"p": {"$ref": "#/components/schemas/Gone"}}}),
         body({"$ref": "#/components/schemas/Deep"}),

@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from nlapi.openapi.spec import Link, Operation, Spec
-from nlapi.sandbox.samples import At, Sampler
+from nlapi.sandbox.at import At
+from nlapi.sandbox.samples import Sampler
 from nlapi.sandbox.schemas import Schemas
 from tests.sandbox.served import ads, client, shared
 
@@ -159,6 +160,10 @@ def test_the_ads_of_one_account_are_one_family() -> None:
         for one in http.get("/ads?limit=100").json()["data"]:
             assert sets[one["ad_set_id"]]["campaign_id"] == one["campaign_id"]
             assert one["campaign_id"] in campaigns
+        accounts = {one["id"] for one in http.get("/accounts?limit=100").json()["data"]}
+        assert {one["account_id"] for one in campaigns.values()} <= accounts
+        for one in http.get("/drafts?limit=100").json()["data"]:
+            assert one["campaign_id"] is None or campaigns[one["campaign_id"]]["account_id"] == one["account_id"]
 
 
 def test_a_draft_becomes_a_campaign() -> None:

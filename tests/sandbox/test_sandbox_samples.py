@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlapi.sandbox.samples import At, Sampler
+from nlapi.sandbox.at import At
+from nlapi.sandbox.samples import Sampler
 from nlapi.sandbox.schemas import Schemas
 from tests.sandbox.served import answer, client, spec
 

@@ -127,6 +127,11 @@ def test_a_number_between_the_steps_is_refused(step: float, value: float) -> Non
         assert "is not a multiple of" in refusal(spec, p=value)
 
 
+def test_a_pattern_that_would_take_for_ever_is_given_up() -> None:
+    said = refusal(of_schema({"type": "string", "pattern": "^(a+)+$"}), p="a" * 40 + "!")
+    assert "takes too long" in said or "does not match" in said
+
+
 def test_several_faults_are_told_at_once_but_not_all_of_many() -> None:
     spec = with_parameters(*(parameter(name, schema={"type": "integer"}) for name in "abcdefg"))
     said = refusal(spec, **dict.fromkeys("abcdefg", "x"))

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 import nlapi
 from nlapi.errors import UsageError
-from nlapi.tools.compile import MAX_DESCRIPTION
+from nlapi.tools.schema import MAX_DESCRIPTION
 from nlapi.tools.tool import Tool
 from tests.describe import body, operation, parameter
 
@@ -234,6 +234,13 @@ def test_a_description_has_no_hidden_characters_and_an_end() -> None:
     assert len(made.description) == MAX_DESCRIPTION
 
 
+def test_descriptions_inside_a_schema_have_no_hidden_characters_either() -> None:
+    inner = {"type": "object", "properties": {"a": {"description": "Which\u200b one"}}}
+    made = tool({"parameters": [parameter(schema=inner, description="All\u202e of it")]})
+    assert properties(made)["p"]["description"] == "All of it"
+    assert properties(made)["p"]["properties"]["a"]["description"] == "Which one"
+
+
 def test_the_description_of_a_parameter_comes_from_its_schema_when_it_has_none() -> None:
     node = {"parameters": [parameter(schema={"$ref": "#/components/schemas/Size"}, deprecated=True)]}
     made = tool(node, schemas={"Size": {"type": "integer", "description": "How many."}})
@@ -258,3 +265,13 @@ def test_the_manifest_forms() -> None:
 def test_an_unknown_manifest_form_names_those_that_there_are() -> None:
     with pytest.raises(UsageError, match="anthropic, openai, mcp, gemini"):
         tool().as_dict("soap")
+
+
+def test_a_thousand_choices_are_shown_and_a_hundred_thousand_told_of() -> None:
+    few, many = (
+        properties(tool({"parameters": [parameter(schema={"enum": list(range(size)), "description": "Which."})]}))["p"]
+        for size in (1000, 100_000)
+    )
+    assert len(few["enum"]) == 1000
+    assert "enum" not in many
+    assert many["description"].startswith("Which. One of 100,000: 0, 1, ")
