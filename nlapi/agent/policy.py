@@ -41,8 +41,8 @@ class Policy:
     """What may be done without asking.
 
     A READ runs; a WRITE or DESTROY asks, and runs unasked when `yes` gives consent in advance. `never` are globs of
-    operation ids. A plan whose confidence is under `ask_below` asks for a change even under `yes`: consent in advance is
-    to what was asked for, not to a guess at it. When someone is there (`interactive`), it asks for READs too.
+    operation ids. A plan whose confidence is under `ask_below` asks for a change even under `yes`: consent in advance
+    is to what was asked for, not to a guess at it. When someone is there (`interactive`), it asks for READs too.
 
     What an API answers is untrusted, and a read is a channel as well as a write. So once one API has answered, a change
     to another API asks even under `yes`, and so does a READ there whose arguments the user did not give; `across`

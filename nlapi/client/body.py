@@ -121,7 +121,7 @@ def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec
 
 
 def _file_type(allowed: str, own: str) -> str:
-    """The file's own type where it is among the `contentType`s of its encoding (`image/png, image/*`), else the first."""
+    """The file's own type where it is among the `contentType`s of its encoding (`image/png, image/*`), or the first."""
     types = [one.strip() for one in allowed.split(",") if one.strip()]
     if not types or any(fnmatch(own, one) for one in types):
         return own

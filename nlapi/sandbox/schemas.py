@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlapi.openapi.spec import Schema, Spec
 from nlapi.sandbox.formats import checker
 from nlapi.sandbox.problem import Fault
+from nlapi.tools.validator import validator
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -118,8 +119,7 @@ class Schemas:
         return {mode: self._validator_class(hidden) for mode, hidden in (("write", "readOnly"), ("read", "writeOnly"))}
 
     def _validator_class(self, hidden: str) -> Any:
-        """Draft 2020-12 with `$ref` through Spec.lookup, and properties marked `hidden` never required."""
-        from jsonschema import Draft202012Validator
+        """nlapi's own validator with `$ref` through Spec.lookup, and properties marked `hidden` never required."""
         from jsonschema.exceptions import ValidationError
         from jsonschema.validators import extend
 
@@ -134,7 +134,7 @@ class Schemas:
                         yield ValidationError(f"{name!r} is required")
 
         derive: Any = extend
-        return derive(Draft202012Validator, {"$ref": ref, "required": required})
+        return derive(validator(), {"$ref": ref, "required": required})
 
 
 def types(schema: Schema) -> tuple[str, ...]:

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import datetime
 import difflib
-import math
-from collections.abc import Callable, Iterator, Mapping
-from fractions import Fraction
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 from nlapi.errors import ArgumentError
 from nlapi.tools.tool import Tool
+from nlapi.tools.validator import validator
 
 MAX_SHOWN = 160
 """Characters of a fault that are shown."""
 
 MAX_FAULTS = 3
 
-PATTERN_SECONDS = 0.5
-"""How long one value may take to be matched against a pattern; `^(a+)+$` would take for ever."""
-
 
 def check(tool: Tool, arguments: Mapping[str, Any]) -> None:
     """ArgumentError, naming each argument that is wrong and what would be right, unless all of them fit."""
     faults = list(_unknown(tool, arguments)) + list(_absent(tool, arguments))
     if not faults:
-        validator = _validator()(tool.input_schema, format_checker=_formats())
+        schema = validator()(tool.input_schema, format_checker=_formats())
         try:
-            faults = [_told(error) for error in validator.iter_errors(dict(arguments))] + _of_the_body(tool, arguments)
+            faults = [_told(error) for error in schema.iter_errors(dict(arguments))] + _of_the_body(tool, arguments)
         except RecursionError:
             faults = [("the arguments are nested too deeply", "")]
     if faults:
@@ -68,7 +64,7 @@ def _of_the_body(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, st
     if not tool.body_rules or not (body or needed):
         return []
     faults = []
-    for error in _validator()(tool.body_rules).iter_errors(body):
+    for error in validator()(tool.body_rules).iter_errors(body):
         if error.validator == "required":
             absent = [name for name in error.validator_value if name not in body]
             faults.append((f"the body also needs {', '.join(map(repr, absent))}", ""))
@@ -98,38 +94,6 @@ def _told(error: Any) -> tuple[str, str]:
         hint = hint or f"one of {', '.join(choices[:12])}"
         message = f"{error.instance!r} is not one of its choices"[:MAX_SHOWN]
     return f"{where or 'the arguments'}: {message}", hint
-
-
-@cache
-def _validator() -> Any:
-    """JSON Schema 2020-12, `multipleOf` as people count (19.99 is a multiple of 0.01), patterns bounded in time."""
-    from jsonschema import Draft202012Validator, ValidationError
-    from jsonschema.validators import extend
-
-    def multiple_of(_: Any, step: float, value: Any, __: Any) -> Iterator[ValidationError]:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if is_number and Fraction(str(value)) % Fraction(str(step)):
-            yield ValidationError(f"{value!r} is not a multiple of {step}")
-
-    def pattern(_: Any, expression: str, value: Any, __: Any) -> Iterator[ValidationError]:
-        if isinstance(value, str) and (fault := _mismatch(expression, value)):
-            yield ValidationError(fault)
-
-    rules = {"multipleOf": multiple_of, "pattern": pattern}
-    return extend(Draft202012Validator, rules)  # type: ignore[no-untyped-call]
-
-
-def _mismatch(expression: str, value: str) -> str:
-    """Why `value` does not match, or "". A pattern that takes too long is a fault: descriptions come from elsewhere."""
-    import regex
-
-    try:
-        found = regex.search(expression, value, timeout=PATTERN_SECONDS)
-    except TimeoutError:
-        return f"{value!r} takes too long to check against {expression!r}"
-    except regex.error:
-        return ""
-    return "" if found else f"{value!r} does not match {expression!r}"
 
 
 @cache
