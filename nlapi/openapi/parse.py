@@ -210,16 +210,25 @@ def _unique(id: str, ids: set[str]) -> str:
 
 
 def _effect(method: str, extensions: Mapping[str, Any], where: str, found: list[Issue]) -> Effect:
+    """What the operation does to the world: by its method, or as `x-nlapi-effect` says.
+
+    A POST may be called a read, as many searches are one. PUT, PATCH and DELETE mean a change (RFC 9110 §9.3), and no
+    description can spare the user the question.
+    """
+    by_method = Effect.READ if method in READS else Effect.DESTROY if method == "DELETE" else Effect.WRITE
     given = extensions.get("x-nlapi-effect") or _map(extensions.get("x-nlapi")).get("effect")
-    if given is not None:
-        try:
-            return Effect(str(given).lower())
-        except ValueError:
-            message = f"effect {given!r} is none of read, write, destroy"
-            found.append(Issue(level=Level.WARNING, where=where, message=message))
-    if method in READS:
-        return Effect.READ
-    return Effect.DESTROY if method == "DELETE" else Effect.WRITE
+    if given is None:
+        return by_method
+    try:
+        effect = Effect(str(given).lower())
+    except ValueError:
+        message = f"effect {given!r} is none of read, write, destroy"
+        found.append(Issue(level=Level.WARNING, where=where, message=message))
+        return by_method
+    if effect is Effect.READ and method not in (*READS, "POST"):
+        found.append(Issue(level=Level.WARNING, where=where, message=f"{method} cannot be called a read"))
+        return by_method
+    return effect
 
 
 def _followed(document: Document, node: Any) -> Mapping[str, Any]:

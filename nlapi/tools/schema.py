@@ -64,7 +64,8 @@ class Pool:
         merged = self._merge(schema, frozenset())
         if merged is None or set(merged) - FLAT or merged.get("type", "object") != "object":
             return None
-        return merged if merged.get("properties") else None
+        settable = any(not self.read_only(one) for one in merged.get("properties", {}).values())
+        return merged if settable else None
 
     def read_only(self, schema: Any) -> bool:
         """Is this property one that only answers hold?"""

@@ -68,6 +68,9 @@ def test_webhooks_and_callbacks_are_no_operations() -> None:
         ("post", {"x-nlapi-effect": "read"}, Effect.READ),
         ("post", {"x-nlapi": {"effect": "destroy"}}, Effect.DESTROY),
         ("post", {"x-nlapi-effect": "nonsense"}, Effect.WRITE),
+        ("delete", {"x-nlapi-effect": "read"}, Effect.DESTROY),
+        ("patch", {"x-nlapi-effect": "read"}, Effect.WRITE),
+        ("patch", {"x-nlapi-effect": "destroy"}, Effect.DESTROY),
     ],
 )
 def test_the_effect_comes_from_the_method_unless_the_description_says_otherwise(method, more, effect) -> None:  # type: ignore[no-untyped-def]
