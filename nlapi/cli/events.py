@@ -85,8 +85,8 @@ class Text:
     def _proposed(self, event: Proposed) -> None:
         mark = {Effect.READ: "", Effect.WRITE: "  ! changes something", Effect.DESTROY: "  ! takes something away"}
         self.data(f"→ {event.call.operation_id}: {event.request.method} {event.request.url}{mark[event.effect]}")
-        if event.request.content is not None and event.request.json_like:
-            self.data(_indented(show.json_text(json.loads(event.request.content))))
+        if event.request.content:
+            self.data(_indented(show.body(event.request)))
         self.data(f"  {event.curl}")
         if event.reason:
             show.dim(f"  {event.reason}")
@@ -102,8 +102,8 @@ class Text:
         for call in event.plan.calls:
             request = sketch(call, self.targets[call.tool.operation.spec])
             self.data(f"→ {call.operation_id}: {request.method} {request.url}")
-            if request.content and request.json_like and request.content != b"{}":
-                self.data(_indented(show.json_text(json.loads(request.content))))
+            if request.content and request.content != b"{}":
+                self.data(_indented(show.body(request)))
         if event.plan.text:
             show.note(event.plan.text)
 

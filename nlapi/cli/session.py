@@ -19,6 +19,7 @@ from nlapi.cli.options import Telling, is_interactive, is_terminal
 from nlapi.cli.target import limits, open_target
 from nlapi.client.limits import Limits
 from nlapi.errors import ConsentError, UsageError
+from nlapi.openapi.address import shown
 from nlapi.tools.plan import Conversation, Outcome, Round, Step
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class Setup:
     def kept(self) -> dict[str, Any]:
         """What a transcript keeps of it, so that the conversation can be gone on with: no credential."""
         references = [text for text in self.auth or () if text.partition("=")[2].startswith("env:")]
-        apis = [str(Path(name).resolve()) if Path(name).is_file() else name for name in self.sources or ()]
-        return {"apis": apis, "base_url": self.base_url, "auth": references}
+        apis = [str(Path(name).resolve()) if Path(name).is_file() else shown(name) for name in self.sources or ()]
+        return {"apis": apis, "base_url": self.base_url and shown(self.base_url), "auth": references}
 
 
 @dataclass(kw_only=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote_plus
 
 from nlapi.client.message import Request
 from nlapi.client.redact import redact
-from nlapi.errors import CredentialError
+from nlapi.client.server import expanded
+from nlapi.errors import CredentialError, UsageError
 from nlapi.openapi.address import origin, parse
 from nlapi.openapi.spec import Operation, Requirement, SecurityScheme
 
@@ -89,8 +91,10 @@ def same_api(operation: Operation, url: str, base_url: str | None = None) -> boo
     place would carry the user's credential away.
     """
     servers = operation.spec.servers
-    own = {origin(_expanded(server.url, {k: v.default for k, v in server.variables.items()})) for server in servers}
-    own.add(origin(base_url) if base_url else None)
+    own = {origin(base_url)} if base_url else set()
+    for server in servers:
+        with suppress(UsageError):
+            own.add(origin(expanded(server)))
     there = origin(url)
     return there is not None and there in own
 
@@ -195,7 +199,3 @@ def _elsewhere(operation: Operation, url: str) -> CredentialError:
 
 def _how(id: str) -> str:
     return f"--auth {id}=env:NAME"
-
-
-def _expanded(template: str, defaults: Mapping[str, str]) -> str:
-    return re.sub(r"\{([^{}]+)\}", lambda match: defaults.get(match[1], match[0]), template)

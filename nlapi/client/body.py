@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from nlapi.client.message import File, is_json
-from nlapi.client.style import compact, deep, is_list, scalar
+from nlapi.client.style import compact, fields, is_list, query, scalar
 from nlapi.errors import ArgumentError
 from nlapi.openapi.spec import Encoding, Media, Schema, Spec
 
@@ -21,15 +21,18 @@ DEFAULT = Encoding()
 def write(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
     """The content type and the bytes of a body. ArgumentError when the media type cannot hold the value."""
     essence = media.content_type.partition(";")[0].strip().lower()
+    if essence == MULTIPART:
+        return _multipart(media, _object(value, essence), spec)
+    if isinstance(value, File):
+        return value.content_type if "*" in essence else media.content_type, value.data
+    for name, item in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(item, File) or (is_list(item) and any(isinstance(one, File) for one in item)):
+            raise ArgumentError(f"{name}: a file cannot be part of a body of type {essence}", hint="give its text")
     if is_json(media.content_type) or essence in ("*/*", "application/*"):
         content_type = media.content_type if is_json(media.content_type) else "application/json"
         return content_type, _utf8(compact(value))
     if essence == FORM:
         return media.content_type, _form(media, _object(value, essence))
-    if essence == MULTIPART:
-        return _multipart(media, _object(value, essence), spec)
-    if isinstance(value, File):
-        return media.content_type, value.data
     if isinstance(value, Mapping) or is_list(value):
         raise ArgumentError(f"nlapi cannot write {essence} from an object", hint="give the body as text")
     return media.content_type if "*" not in essence else "application/octet-stream", _utf8(scalar(value))
@@ -49,32 +52,25 @@ def _utf8(text: str) -> bytes:
 
 
 def _form(media: Media, value: Mapping[str, Any]) -> bytes:
-    pairs = [pair for name, item in value.items() for pair in _fields(name, item, media.encoding.get(name, DEFAULT))]
-    try:
-        return urlencode(pairs).encode()
-    except UnicodeEncodeError:
-        raise ArgumentError("the body holds half a character (a lone surrogate)") from None
+    """application/x-www-form-urlencoded, each property written like a query parameter (OpenAPI 3.1.1 §4.8.15)."""
+    pairs: list[str] = []
+    for name, item in value.items():
+        encoding = media.encoding.get(name, DEFAULT)
+        text, style, explode = _styled(item, encoding)
+        pairs += [] if item is None else query(name, text, style, explode, reserved=encoding.allow_reserved)
+    return "&".join(pairs).encode()
 
 
-def _fields(name: str, value: Any, encoding: Encoding) -> Iterator[tuple[str, str]]:
-    """The fields of one property of a form (OpenAPI 3.1.1 §4.8.15): lists repeat, objects are JSON unless styled."""
-    if value is None:
-        return
-    explode = encoding.explode if encoding.explode is not None else encoding.style in (None, "form", "deepObject")
-    styled = encoding.style is not None or encoding.explode is not None
-    if is_json(encoding.content_type or "") and not styled:
-        yield name, compact(value)
-    elif encoding.style == "deepObject":
-        yield from deep(name, value)
-    elif is_list(value):
-        items = [scalar(item) for item in value if item is not None]
-        separator = {"spaceDelimited": " ", "pipeDelimited": "|"}.get(encoding.style or "", ",")
-        yield from ((name, item) for item in items) if explode else iter(((name, separator.join(items)),))
-    elif isinstance(value, Mapping) and styled:
-        pairs = [(key, scalar(item)) for key, item in value.items() if item is not None]
-        yield from pairs if explode else ((name, ",".join(part for pair in pairs for part in pair)),)
-    else:
-        yield name, scalar(value)
+def _styled(value: Any, encoding: Encoding) -> tuple[Any, str, bool]:
+    """(value, style, explode) of a property of a form: lists repeat, objects are JSON unless they have a style."""
+    style = encoding.style or "form"
+    explode = encoding.explode if encoding.explode is not None else style in ("form", "deepObject")
+    as_json = isinstance(value, Mapping) or is_json(encoding.content_type or "")
+    return (compact(value) if as_json and not _has_style(encoding) else value), style, explode
+
+
+def _has_style(encoding: Encoding) -> bool:
+    return encoding.style is not None or encoding.explode is not None
 
 
 def _multipart(media: Media, value: Mapping[str, Any], spec: Spec) -> tuple[str, bytes]:
@@ -100,6 +96,10 @@ def _properties(schema: Any, spec: Spec) -> Mapping[str, Any]:
 
 def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec) -> Iterator[bytes]:
     if value is None:
+        return
+    if _has_style(encoding):
+        for key, texts, separator in fields(name, *_styled(value, encoding)):
+            yield _part(key, _utf8(separator.join(texts)), "", "")
         return
     if is_list(value):
         items = spec.follow(schema.get("items", {}))

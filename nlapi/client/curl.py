@@ -10,12 +10,11 @@ from urllib.parse import quote as percent
 from nlapi.client.auth import Addition, addition, alternative, same_api
 from nlapi.client.message import Request
 from nlapi.errors import CredentialError, UsageError
+from nlapi.openapi.details import TOKEN
 from nlapi.openapi.spec import Operation, SecurityScheme
 
 MAX_BODY = 100_000
 """Bytes of a body that are written into the line; Linux takes 128 KB in one argument."""
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def to_curl(
@@ -79,7 +78,7 @@ def _word(*pieces: tuple[str, str]) -> str:
 
 def _line(name: str, value: str) -> str:
     """A header as curl wants it: `Name;` is how it is told to send an empty one."""
-    if not _TOKEN.fullmatch(name) or re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
+    if not TOKEN.fullmatch(name) or re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
         raise UsageError(f"the header {name[:100]!r} cannot be sent")
     return f"{name}: {value}" if value.strip() else f"{name};"
 

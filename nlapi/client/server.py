@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from nlapi.errors import UsageError
-from nlapi.openapi.address import Address, parse
+from nlapi.openapi.address import Address, parse, shown
 from nlapi.openapi.spec import Operation, Server
 
 HINT = "name the server yourself with --base-url"
@@ -18,24 +18,19 @@ def server_url(operation: Operation, base_url: str | None = None) -> str:
     description has no business to lead (OpenAPI 3.1.1 §4.8.5). UsageError says why it was refused.
     """
     if base_url is not None:
-        _checked(base_url, f"base URL {_shown(base_url)}", "such as http://127.0.0.1:8080")
+        _checked(base_url, f"base URL {shown(base_url)!r}", "such as http://127.0.0.1:8080")
         return base_url.rstrip("/")
     server = operation.servers[0]
-    url = _expanded(server)
+    url = expanded(server)
     if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", url):
         raise UsageError(f"{operation.spec.source} names no server, only the relative URL {url!r}", hint=HINT)
-    label = f"server {_shown(url)} of {operation.spec.source}"
+    label = f"server {shown(url)!r} of {operation.spec.source}"
     if reason := _forbidden(_checked(url, label, HINT), operation.spec.source):
         raise UsageError(f"{label} is {reason}", hint=HINT)
     return url.rstrip("/")
 
 
-def _shown(url: str) -> str:
-    """A URL for a message, without the password in it."""
-    return repr(re.sub(r"//[^/?#]*@", "//***@", url))
-
-
-def _expanded(server: Server) -> str:
+def expanded(server: Server) -> str:
     """The server's URL with its variables at their defaults (OpenAPI 3.1.1 §4.8.6)."""
 
     def value(match: re.Match[str]) -> str:

@@ -84,13 +84,13 @@ def path(name: str, value: Any, style: str, explode: bool, *, reserved: bool = F
     if is_list(value):
         items = [text(item) for item in _items(value)]
         if named and explode:
-            return "".join(f";{label}={item}" for item in items)
+            return "".join(f";{label}={item}" if item else f";{label}" for item in items)
         body = joint.join(items)
     elif isinstance(value, Mapping):
-        mark = "=" if explode else ","
-        body = joint.join(f"{encode(key)}{mark}{text(item)}" for key, item in _pairs(value))
+        pairs = [(encode(key), text(item)) for key, item in _pairs(value)]
         if named and explode:
-            return f";{body}"
+            return "".join(f";{key}={item}" if item else f";{key}" for key, item in pairs)
+        body = joint.join(f"{key}{'=' if explode else ','}{item}" for key, item in pairs)
     else:
         body = text(scalar(value))
     if named:
@@ -98,34 +98,36 @@ def path(name: str, value: Any, style: str, explode: bool, *, reserved: bool = F
     return f"{prefix}{body}"
 
 
-def query(name: str, value: Any, style: str, explode: bool, *, reserved: bool = False) -> Iterator[str]:
-    """The `key=value` pairs of a query parameter: form, spaceDelimited, pipeDelimited or deepObject.
+def fields(name: str, value: Any, style: str, explode: bool) -> Iterator[tuple[str, list[str], str]]:
+    """(key, items, separator) of each pair that a value is written as, nothing encoded yet.
 
-    An empty list or object gives none (RFC 6570 §2.3: undefined).
+    Styles form, spaceDelimited, pipeDelimited and deepObject. An empty list or object gives none (RFC 6570 §2.3:
+    undefined).
     """
-
-    def text(item: str) -> str:
-        return _query_text(item, reserved)
-
+    separator = {"spaceDelimited": " ", "pipeDelimited": "|"}.get(style, ",")
     if style == "deepObject" and (isinstance(value, Mapping) or is_list(value)):
-        for key, item in deep(name, value):
-            yield f"{encode(key)}={text(item)}"
-        return
-    separator = SEPARATORS.get(style, ",")
-    if is_list(value):
-        items = [text(item) for item in _items(value)]
+        yield from ((key, [item], separator) for key, item in deep(name, value))
+    elif is_list(value):
+        items = _items(value)
         if explode:
-            yield from (f"{encode(name)}={item}" for item in items)
+            yield from ((name, [item], separator) for item in items)
         elif items:
-            yield f"{encode(name)}={separator.join(items)}"
+            yield name, items, separator
     elif isinstance(value, Mapping):
         pairs = _pairs(value)
         if explode:
-            yield from (f"{encode(key)}={text(item)}" for key, item in pairs)
+            yield from ((key, [item], separator) for key, item in pairs)
         elif pairs:
-            yield f"{encode(name)}={separator.join(f'{encode(key)}{separator}{text(item)}' for key, item in pairs)}"
+            yield name, [part for pair in pairs for part in pair], separator
     else:
-        yield f"{encode(name)}={text(scalar(value))}"
+        yield name, [scalar(value)], separator
+
+
+def query(name: str, value: Any, style: str, explode: bool, *, reserved: bool = False) -> Iterator[str]:
+    """The `key=value` pairs of a query parameter or of a property of an urlencoded form; see `fields`."""
+    for key, items, separator in fields(name, value, style, explode):
+        joint = "," if separator == "," else encode(separator)
+        yield f"{encode(key)}={joint.join(_query_text(item, reserved) for item in items)}"
 
 
 def deep(name: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -156,21 +158,5 @@ def header(value: Any, explode: bool) -> str:
 def cookie(name: str, value: Any, explode: bool) -> Iterator[str]:
     """The `name=value` pairs of a cookie parameter; what a cookie may not hold is percent-encoded (RFC 6265 §4.1.1)."""
 
-    def text(item: str) -> str:
-        return encode(item, safe=COOKIE_SAFE)
-
-    label = encode(name, safe=COOKIE_NAME_SAFE)
-    if is_list(value):
-        items = [text(item) for item in _items(value)]
-        if explode:
-            yield from (f"{label}={item}" for item in items)
-        elif items:
-            yield f"{label}={','.join(items)}"
-    elif isinstance(value, Mapping):
-        pairs = _pairs(value)
-        if explode:
-            yield from (f"{encode(key, safe=COOKIE_NAME_SAFE)}={text(item)}" for key, item in pairs)
-        elif pairs:
-            yield f"{label}={','.join(text(part) for pair in pairs for part in pair)}"
-    else:
-        yield f"{label}={text(scalar(value))}"
+    for key, items, _ in fields(name, value, "form", explode):
+        yield f"{encode(key, safe=COOKIE_NAME_SAFE)}={','.join(encode(item, safe=COOKIE_SAFE) for item in items)}"

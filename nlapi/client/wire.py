@@ -23,16 +23,15 @@ from nlapi.client.message import Request
 from nlapi.client.stream import Backend, Stream
 from nlapi.errors import SendError, UsageError
 from nlapi.openapi.address import Address, is_public
+from nlapi.openapi.details import CONNECTION, TOKEN
 from nlapi.version import __version__
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TRANSPORT = (
     httpcore2.NetworkError,
     httpcore2.ProtocolError,
     httpcore2.TimeoutException,
     httpcore2.ProxyError,
 )
-_FRAMING = frozenset({"transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"})
 
 
 class BrokenError(Exception):
@@ -183,7 +182,7 @@ def _headers(request: Request, address: Address) -> list[tuple[bytes, bytes]]:
         own["content-length"] = str(len(request.content or b""))
     lines = [(name, value) for name, value in request.headers if own.get(name.lower()) != value.strip(" \t")]
     for name, _ in lines:
-        if name.lower() in own or name.lower() in _FRAMING:
+        if name.lower() in own or name.lower() in CONNECTION:
             raise UsageError(f"the header {name} cannot be set: it belongs to the connection")
     defaults = {
         "User-Agent": f"nlapi/{__version__}",
@@ -199,7 +198,7 @@ def _headers(request: Request, address: Address) -> list[tuple[bytes, bytes]]:
 
 def _line(name: str, value: str) -> tuple[bytes, bytes]:
     """A header line in bytes; text outside ASCII goes as UTF-8, as curl in a UTF-8 terminal sends it."""
-    if not _TOKEN.fullmatch(name):
+    if not TOKEN.fullmatch(name):
         raise UsageError(f"{name[:100]!r} is not the name of a header")
     try:
         line = value.strip(" \t").encode()

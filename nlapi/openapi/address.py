@@ -82,7 +82,7 @@ def parse(url: str) -> Address:
         raise UsageError(f"not an http(s) URL: {url[:200]!r}", hint="give a base URL such as https://api.example.com")
     scheme, authority, target = found["scheme"].lower(), found["authority"], found["target"]
     if "@" in authority:
-        raise UsageError("a URL with a user name or password in it is not sent", hint="use --auth SCHEME=VALUE")
+        raise UsageError("a URL with a user name or password before its host is not used", hint="use --auth SCHEME=VALUE")
     parts = _AUTHORITY.fullmatch(authority)
     if not parts or int(parts["port"] or 0) > 65535:
         raise UsageError(f"{authority[:200]!r} is not a host and port")
@@ -90,6 +90,11 @@ def parse(url: str) -> Address:
     port = int(parts["port"] or 0) or _PORTS[scheme]
     target = target if target.startswith("/") else f"/{target}"
     return Address(scheme=scheme, host=host, port=port, target=_percent(target))
+
+
+def shown(url: str) -> str:
+    """A URL for messages and transcripts: no user name or password, no query, which may hold a key."""
+    return re.sub(r"//[^/?#]*@", "//", url).partition("?")[0].partition("#")[0][:200]
 
 
 def origin(url: str) -> tuple[str, str, int] | None:

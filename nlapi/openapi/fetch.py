@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
-import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from urllib.parse import urljoin
 
 from nlapi import resources
 from nlapi.errors import FetchError, UsageError
-from nlapi.openapi.address import Address, is_public, parse
+from nlapi.openapi.address import Address, is_public, parse, shown
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest description that is read; GitHub's is 13 MB."""
@@ -43,7 +44,9 @@ def fetch(source: str, *, max_bytes: int = MAX_BYTES, deadline: float = DEADLINE
     if scheme in ("http", "https"):
         return _download(source, max_bytes, deadline)
     if scheme:
-        raise FetchError(f"{source}: nlapi reads http and https URLs and files", hint="give a path or an http(s) URL")
+        raise FetchError(
+            f"{shown(source)}: nlapi reads http and https URLs and files", hint="give a path or an http(s) URL"
+        )
     return _read_file(source, max_bytes)
 
 
@@ -75,28 +78,42 @@ def _too_large(source: str, max_bytes: int) -> FetchError:
 
 
 def _download(url: str, max_bytes: int, seconds: float) -> Fetched:
+    """One deadline for all of it, also for headers that come a byte at a time."""
+    download = _followed(url, max_bytes, seconds)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(download)
+    with ThreadPoolExecutor(max_workers=1) as pool:  # called from inside somebody's event loop
+        return pool.submit(asyncio.run, download).result()
+
+
+async def _followed(url: str, max_bytes: int, seconds: float) -> Fetched:
     import httpx2
 
     named = _address(url)
-    deadline = time.monotonic() + seconds
     headers = {"accept": "application/json, application/yaml;q=0.9, */*;q=0.5"}
-    with httpx2.Client(timeout=min(10.0, seconds), headers=headers, trust_env=not named.is_loopback) as client:
-        for _ in range(MAX_REDIRECTS + 1):
-            if (address := _address(url)).host != named.host:
-                _refuse_private(address)
-            try:
-                with client.stream("GET", url) as response:
+    try:
+        async with (
+            asyncio.timeout(seconds),
+            httpx2.AsyncClient(timeout=seconds, headers=headers, trust_env=not named.is_loopback) as client,
+        ):
+            for _ in range(MAX_REDIRECTS + 1):
+                if (address := _address(url)).host != named.host:
+                    _refuse_private(address)
+                async with client.stream("GET", url) as response:
                     if response.is_redirect:
                         url = _next(url, response.headers.get("location", ""))
                         continue
                     if not response.is_success:
-                        raise FetchError(f"{url} answered {response.status_code}", hint="is this the right address?")
-                    return Fetched(data=_stream(response, url, max_bytes, deadline), source=url)
-            except httpx2.TimeoutException:
-                raise FetchError(f"{url} did not answer in time", hint="is it reachable from here?") from None
-            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-                raise FetchError(f"{url} cannot be fetched: {error}", hint="is it reachable from here?") from None
-    raise FetchError(f"{url}: more than {MAX_REDIRECTS} redirects")
+                        hint = "is this the right address?"
+                        raise FetchError(f"{shown(url)} answered {response.status_code}", hint=hint)
+                    return Fetched(data=await _whole(response, url, max_bytes), source=shown(url))
+    except (TimeoutError, httpx2.TimeoutException):
+        raise FetchError(f"{shown(url)} did not answer in time", hint="is it reachable from here?") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise FetchError(f"{shown(url)} cannot be fetched: {error}", hint="is it reachable from here?") from None
+    raise FetchError(f"{shown(url)}: more than {MAX_REDIRECTS} redirects")
 
 
 def _address(url: str) -> Address:
@@ -110,22 +127,22 @@ def _next(url: str, location: str) -> str:
     try:
         target = urljoin(url, location)
     except ValueError:
-        raise FetchError(f"{url} redirects to {location!r}, which is no URL") from None
+        raise FetchError(f"{shown(url)} redirects to what is no URL") from None
     if not target.startswith(("http://", "https://")):
-        raise FetchError(f"{url} redirects to {target}, which is not http(s)")
+        raise FetchError(f"{shown(url)} redirects to {shown(target)}, which is not http(s)")
     if url.startswith("https://") and target.startswith("http://"):
-        raise FetchError(f"{url} redirects from https to http", hint="name the http address yourself if you trust it")
+        raise FetchError(
+            f"{shown(url)} redirects from https to http", hint="name the http address yourself if you trust it"
+        )
     return target
 
 
-def _stream(response: Any, url: str, max_bytes: int, deadline: float) -> bytes:
+async def _whole(response: Any, url: str, max_bytes: int) -> bytes:
     data = bytearray()
-    for chunk in response.iter_bytes():
+    async for chunk in response.aiter_bytes():
         data += chunk
         if len(data) > max_bytes:
-            raise _too_large(url, max_bytes)
-        if time.monotonic() > deadline:
-            raise FetchError(f"{url} did not arrive in time", hint="is it the right address?")
+            raise _too_large(shown(url), max_bytes)
     return bytes(data)
 
 

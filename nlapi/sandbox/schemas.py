@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlapi.openapi.spec import Schema, Spec
 from nlapi.sandbox.formats import checker
 from nlapi.sandbox.problem import Fault
-from nlapi.tools.validator import validator
+from nlapi.tools.validator import VALIDATOR
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -134,7 +134,7 @@ class Schemas:
                         yield ValidationError(f"{name!r} is required")
 
         derive: Any = extend
-        return derive(validator(), {"$ref": ref, "required": required})
+        return derive(VALIDATOR, {"$ref": ref, "required": required})
 
 
 def types(schema: Schema) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from nlapi.errors import ArgumentError
 from nlapi.tools.tool import Tool
-from nlapi.tools.validator import validator
 
 MAX_SHOWN = 160
 """Characters of a fault that are shown."""
@@ -20,9 +19,11 @@ MAX_FAULTS = 3
 
 def check(tool: Tool, arguments: Mapping[str, Any]) -> None:
     """ArgumentError, naming each argument that is wrong and what would be right, unless all of them fit."""
+    from nlapi.tools.validator import VALIDATOR
+
     faults = list(_unknown(tool, arguments)) + list(_absent(tool, arguments))
     if not faults:
-        schema = validator()(tool.input_schema, format_checker=_formats())
+        schema = VALIDATOR(tool.input_schema, format_checker=_formats())
         try:
             faults = [_told(error) for error in schema.iter_errors(dict(arguments))] + _of_the_body(tool, arguments)
         except RecursionError:
@@ -58,13 +59,15 @@ def _absent(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _of_the_body(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is wrong with a body as a whole that is put together from arguments."""
+    from nlapi.tools.validator import VALIDATOR
+
     places = {name: tool.places.get(name, ("body", name)) for name in arguments}
     body = {place[1]: arguments[name] for name, place in places.items() if place[0] == "body"}
     needed = tool.operation.body is not None and tool.operation.body.required
     if not tool.body_rules or not (body or needed):
         return []
     faults = []
-    for error in validator()(tool.body_rules).iter_errors(body):
+    for error in VALIDATOR(tool.body_rules).iter_errors(body):
         if error.validator == "required":
             absent = [name for name in error.validator_value if name not in body]
             faults.append((f"the body also needs {', '.join(map(repr, absent))}", ""))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nlapi.openapi.spec import Body, Operation, Parameter, Spec
 from nlapi.tools.name import argument_name, tool_names
-from nlapi.tools.schema import OF_THE_WHOLE, Pool, clean
+from nlapi.tools.schema import OF_THE_WHOLE, Pool, shorten
 from nlapi.tools.tool import Place, Tool
 
 PLACES = ("path", "query", "header", "cookie")
@@ -155,9 +155,4 @@ def describe(operation: Operation) -> str:
     text = f"{text}. ({line})" if text else line
     if operation.deprecated:
         text = f"Deprecated. {text}"
-    return clean(text)
-
-
-def by_operation(spec: Spec, ids: Sequence[str]) -> tuple[Tool, ...]:
-    """The Tools of the operations called `ids`, in that order. UsageError for one that does not exist."""
-    return tuple(compile_tool(spec.operation(id)) for id in ids)
+    return shorten(text)

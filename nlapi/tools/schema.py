@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from nlapi.client.clean import clean
 from nlapi.openapi.spec import Schema, Spec
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
 
@@ -150,14 +150,13 @@ def _bounded(schema: dict[str, Any]) -> dict[str, Any]:
         some = ", ".join(map(str, choices[:5]))
         schema["description"] = f"{schema.get('description', '')} One of {len(choices):,}: {some}, ...".strip()
     if "description" in schema:
-        schema["description"] = clean(schema["description"])
+        schema["description"] = shorten(schema["description"])
     return schema
 
 
-def clean(text: str) -> str:
-    """Text for a model: no invisible characters, at most MAX_DESCRIPTION of them."""
-    if not text.isascii():
-        text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Co", "Cs"))
+def shorten(text: str) -> str:
+    """Text of a description for a model: nothing invisible, at most MAX_DESCRIPTION characters."""
+    text = clean(text)
     return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1]}…"
 
 

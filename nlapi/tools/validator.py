@@ -5,36 +5,50 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
+import regex
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.validators import extend
+
 PATTERN_SECONDS = 0.5
-"""How long one value may take to be matched against a pattern; some would take for ever."""
+"""How long one text may take to be matched against a pattern; some would take for ever."""
+
+Faults = Iterator[ValidationError]
 
 
-@cache
-def validator() -> Any:
-    """jsonschema's class, but with `multipleOf` as people count (19.99 is a multiple of 0.01) and patterns in time."""
-    from jsonschema import Draft202012Validator, ValidationError
-    from jsonschema.validators import extend
+def _multiple_of(_: Any, step: float, value: Any, __: Any) -> Faults:
+    """As people count: 19.99 is a multiple of 0.01."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if is_number and Fraction(str(value)) % Fraction(str(step)):
+        yield ValidationError(f"{value!r} is not a multiple of {step}")
 
-    def multiple_of(_: Any, step: float, value: Any, __: Any) -> Iterator[ValidationError]:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if is_number and Fraction(str(value)) % Fraction(str(step)):
-            yield ValidationError(f"{value!r} is not a multiple of {step}")
 
-    def pattern(_: Any, expression: str, value: Any, __: Any) -> Iterator[ValidationError]:
-        if isinstance(value, str) and (fault := _mismatch(expression, value)):
-            yield ValidationError(fault)
+def _pattern(_: Any, expression: str, value: Any, __: Any) -> Faults:
+    if isinstance(value, str) and (fault := _mismatch(expression, value)):
+        yield ValidationError(fault)
 
-    rules = {"multipleOf": multiple_of, "pattern": pattern}
-    return extend(Draft202012Validator, rules)  # type: ignore[no-untyped-call]
+
+def _pattern_properties(validator: Any, patterns: Any, value: Any, _: Any) -> Faults:
+    for name, item in value.items() if isinstance(value, dict) else ():
+        for expression, schema in patterns.items():
+            if not _mismatch(expression, name):
+                yield from validator.descend(item, schema, path=name, schema_path=expression)
+
+
+def _additional_properties(validator: Any, rest: Any, value: Any, schema: Any) -> Faults:
+    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    for name, item in value.items() if isinstance(value, dict) else ():
+        if name in known or not all(_mismatch(expression, name) for expression in patterns):
+            continue
+        if rest is False:
+            yield ValidationError(f"{name!r} is not one of its properties")
+        else:
+            yield from validator.descend(item, rest, path=name)
 
 
 def _mismatch(expression: str, value: str) -> str:
     """Why `value` does not match, or "". A pattern that takes too long is a fault: descriptions come from elsewhere."""
-    import regex
-
     try:
         found = regex.search(expression, value, timeout=PATTERN_SECONDS)
     except TimeoutError:
@@ -42,3 +56,15 @@ def _mismatch(expression: str, value: str) -> str:
     except regex.error:
         return ""
     return "" if found else f"{value!r} does not match {expression!r}"
+
+
+VALIDATOR: Any = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    {
+        "multipleOf": _multiple_of,
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+    },
+)
+"""jsonschema's class for Draft 2020-12, with patterns that are bounded in time."""

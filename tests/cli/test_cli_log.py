@@ -129,3 +129,10 @@ def test_a_transcript_without_an_answer_is_shown_as_far_as_it_came(tmp_path: Pat
     ran = run("log", "resume", "2026", "go on", "--planner", "offline")
     assert ran.code == 2
     assert "-a" in ran.complaint
+
+
+def test_a_password_in_a_base_url_is_in_no_message_and_no_transcript(home: Path) -> None:
+    ran = run("ask", "list the campaigns", "-a", "ads", "--base-url", "http://bob:s3cretpassw@127.0.0.1:9")
+    assert ran.code == 2
+    assert "s3cretpassw" not in ran.err + ran.out
+    assert "s3cretpassw" not in "".join(path.read_text() for path in home.rglob("*.jsonl"))

@@ -476,3 +476,45 @@ def test_a_request_is_without_credentials() -> None:
     schemes = {"key": {"type": "apiKey", "in": "query", "name": "key"}}
     one: Operation = operation(components={"securitySchemes": schemes}, security=[{"key": []}])
     assert build(one, {}) == Request(method="GET", url="https://api.example/x")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("several", [False, True])
+def test_a_file_is_never_sent_as_its_name(content_type: str, several: bool) -> None:
+    picture = File("a.png", b"png")
+    schema = {"type": "object", "properties": {"pic": {}}}
+    with pytest.raises(ArgumentError, match="pic: a file cannot be part of"):
+        sent(body(schema, content_type), {"pic": [picture] if several else picture})
+
+
+@pytest.mark.parametrize("content_type", ["*/*", "image/*"])
+def test_a_file_for_a_range_of_types_goes_out_as_its_own(content_type: str) -> None:
+    request = sent(body({}, content_type), File("a.png", b"png", "image/png"))
+    assert (request.header("content-type"), request.content) == ("image/png", b"png")
+
+
+@pytest.mark.parametrize(("value", "wanted"), [(["", "b"], ";color;color=b"), ({"x": "", "y": "1"}, ";x;y=1")])
+def test_an_empty_text_of_an_exploded_matrix_has_no_equals_sign(value: Any, wanted: str) -> None:
+    assert in_path(value, "matrix", True) == wanted
+
+
+@pytest.mark.parametrize(
+    ("style", "value", "wanted"),
+    [
+        ("pipeDelimited", {"a": 1, "b": 2}, b"p=a%7C1%7Cb%7C2"),
+        ("spaceDelimited", ["x", "y"], b"p=x%20y"),
+        ("form", ["x,y", "z"], b"p=x%2Cy,z"),
+    ],
+)
+def test_a_form_is_written_in_the_styles_of_a_query(style: str, value: Any, wanted: bytes) -> None:
+    encoding = {"p": {"style": style, "explode": False}}
+    schema = {"type": "object", "properties": {"p": {}}}
+    assert sent(body(schema, "application/x-www-form-urlencoded", encoding=encoding), {"p": value}).content == wanted
+
+
+def test_a_style_counts_in_multipart_too() -> None:
+    encoding = {"p": {"style": "deepObject"}}
+    schema = {"type": "object", "properties": {"p": {}}}
+    content = sent(body(schema, "multipart/form-data", encoding=encoding), {"p": {"a": 1, "b": [2]}}).content or b""
+    assert b'name="p[a]"\r\n\r\n1\r\n' in content
+    assert b'name="p[b][0]"\r\n\r\n2\r\n' in content

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,22 @@ def test_a_server_that_stops_in_the_middle() -> None:
         assert "in time" in refusal(server.url, deadline=0.2)
     with Script(head) as server:
         assert "cannot be fetched" in refusal(server.url)
+
+
+def test_headers_that_come_without_end() -> None:
+    def headers() -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\n"
+        while True:
+            yield b"X-More: and more\r\n"
+
+    with Script(headers()) as server:
+        assert "fetched" in refusal(server.url, deadline=0.5) or "in time" in refusal(server.url, deadline=0.5)
+
+
+def test_a_key_in_the_address_is_in_no_message() -> None:
+    with closed_port() as url:
+        assert "SECRET" not in refusal(f"{url}/api.json?api_key=SECRET")
+    assert "SECRET" not in refusal("ftp://user:SECRET@example.com/api.json")
 
 
 def test_an_answer_that_is_no_http() -> None:

@@ -212,7 +212,20 @@ def test_a_path_parameter_that_is_not_in_the_path_is_left_out_and_told() -> None
     assert "'ghost'" in messages(found)
 
 
-@pytest.mark.parametrize("name", ["Authorization", "accept", "Content-Type", "Host", "Cookie", "bad name", "x\r\ny"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization",
+        "accept",
+        "Content-Type",
+        "Host",
+        "Cookie",
+        "Upgrade",
+        "X-HTTP-Method-Override",
+        "bad name",
+        "x\r\ny",
+    ],
+)
 def test_headers_that_are_not_the_callers_business_are_left_out_and_told(name: str) -> None:
     found = operation({"parameters": [parameter(name, "header")]})
     assert found.parameters == ()

@@ -247,3 +247,10 @@ def test_any_arguments_for_any_operation_give_a_request_or_a_reason(tree: Any, d
             continue
         assert request.url.startswith("https://api.example/")
         assert request.url.isascii()
+
+
+def test_patterns_of_property_names_are_bounded_in_time_too() -> None:
+    schema = {"type": "object", "patternProperties": {"^(a+)+$": {"type": "integer"}}, "additionalProperties": False}
+    assert build(of_schema(schema), p={"aaa": 1})
+    assert "p.aaa: 'x' is not of type 'integer'" in refusal(of_schema(schema), p={"aaa": "x"})
+    assert "is not one of its properties" in refusal(of_schema(schema), p={"a" * 60 + "!": 1})
