@@ -104,8 +104,6 @@ class Text:
             self.data(f"→ {call.operation_id}: {request.method} {request.url}")
             if request.content and request.content != b"{}":
                 self.data(_indented(show.body(request)))
-        if event.plan.text:
-            show.note(event.plan.text)
 
     def _answered(self, event: Answered) -> None:
         if self.planner != "claude":

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nlapi.agent.log import Log
     from nlapi.agent.planner import Planner
     from nlapi.openapi.spec import Spec
+    from nlapi.tools.run import Target
 
 UNSURE = 0.4
 """The embedded planner's confidence under which it guesses: a call asks first, no call means it did not understand."""
@@ -163,6 +164,9 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, Any]]:
         )
     given = profile.pairs(setup.known, "--set")
     opened = [open_target(name, setup.base_url, setup.auth) for name in names]
+    unused = [name for name in given if not any(_takes(target.spec, name) for target, _ in opened)]
+    if unused:
+        raise UsageError(f"no operation takes an argument {unused[0]!r}", hint=_nearest(unused[0], opened))
     values = {
         name: value
         for target, own in opened
@@ -170,6 +174,16 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, Any]]:
         if not any(_takes(other.spec, name) for other, _ in opened if other is not target)
     }
     return {target.spec: target for target, _ in opened}, {**values, **given}
+
+
+def _nearest(name: str, opened: list[tuple[Target, dict[str, str]]]) -> str:
+    import difflib
+
+    import nlapi
+
+    known = {argument for target, _ in opened for tool in nlapi.tools(target.spec) for argument in tool.places}
+    near = difflib.get_close_matches(name, known, n=3)
+    return f"did you mean {', '.join(near)}?" if near else "`nlapi tools SOURCE` shows the arguments of each"
 
 
 def _takes(spec: Spec, name: str) -> bool:

@@ -31,7 +31,13 @@ def open_target(source: str, base_url: str | None, auth: list[str] | None) -> tu
     references = {**registered.auth, **profile.pairs(auth, "--auth")}
     credentials = {scheme: credential(scheme, value) for scheme, value in references.items()}
     spec = nlapi.load(registered.source)
-    return Target(spec=spec, base_url=base_url or registered.base_url, credentials=credentials), dict(registered.known)
+    target = Target(
+        spec=spec,
+        base_url=base_url or registered.base_url,
+        credentials=credentials,
+        variables={scheme: text.removeprefix("env:") for scheme, text in references.items() if text.startswith("env:")},
+    )
+    return target, dict(registered.known)
 
 
 def credential(scheme: str, reference: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from shlex import quote
 from urllib.parse import quote as percent
 
@@ -18,16 +18,22 @@ MAX_BODY = 100_000
 
 
 def to_curl(
-    request: Request, operation: Operation | None = None, given: Collection[str] = (), *, base_url: str | None = None
+    request: Request,
+    operation: Operation | None = None,
+    given: Collection[str] = (),
+    *,
+    base_url: str | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> str:
     """The curl line that sends what `send` would send. It never holds a credential.
 
     For the alternative of the operation's security that the schemes in `given` satisfy (the first one, if none is) a
-    variable such as `$BEARERAUTH_TOKEN` stands where the credential goes. A binary, multipart or very large body is
+    variable stands where the credential goes: the one that `variables` has for the scheme, else one such as
+    `$BEARERAUTH_TOKEN`. A binary, multipart or very large body is
     read from `body.bin`, and a comment at the end of the line says what has to be in it. UsageError when a header
     cannot be written.
     """
-    additions = list(_additions(request, operation, given, base_url))
+    additions = list(_additions(request, operation, given, base_url, variables or {}))
     words = ["curl", *_method(request)]
     if re.search(r"[\[\]{}]", request.url):
         words.append("--globoff")
@@ -116,7 +122,11 @@ def _url(url: str, additions: list[tuple[Addition, str]]) -> str:
 
 
 def _additions(
-    request: Request, operation: Operation | None, given: Collection[str], base_url: str | None
+    request: Request,
+    operation: Operation | None,
+    given: Collection[str],
+    base_url: str | None,
+    variables: Mapping[str, str],
 ) -> Iterator[tuple[Addition, str]]:
     """What the security adds, with the name of a variable for each value."""
     if operation is None or not same_api(operation, request.url, base_url):
@@ -126,7 +136,7 @@ def _additions(
     if chosen is None:
         chosen = operation.security[0]
     for id in chosen:
-        variable = _variable(schemes[id])
+        variable = variables.get(id) or _variable(schemes[id])
         try:
             yield addition(schemes[id], f"{variable}:"), variable
         except CredentialError:

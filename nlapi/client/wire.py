@@ -77,7 +77,7 @@ class Answer:
         stream = self.response.extensions.get("network_stream")
         counted = self.header("content-length") and not self.header("transfer-encoding")
         if counted and isinstance(stream, Stream) and not stream.ended_with(tail):
-            raise BrokenError("the answer is longer than its Content-Length says")
+            raise BrokenError("the answer is longer than its Content-Length says", again=False)
 
 
 class Client:

@@ -19,11 +19,15 @@ from nlapi.tools.tool import Call, Tool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The API that is talked to: its Spec, where it runs if not where the Spec says, and credentials by scheme id."""
+    """The API that is talked to: its Spec, where it runs if not where the Spec says, and credentials by scheme id.
+
+    `variables` are the names of the environment variables that hold the credentials, for curl lines.
+    """
 
     spec: Spec
     base_url: str | None = None
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,7 @@ def prepare(call: Call, target: Target) -> Prepared:
         request = build(operation, place(call.tool, call.arguments), base_url=target.base_url)
     except ArgumentError as error:
         raise ArgumentError(f"{operation.id}: {error.message}", hint=error.hint) from None
-    curl = to_curl(request, operation, target.credentials, base_url=target.base_url)
+    curl = to_curl(request, operation, target.credentials, base_url=target.base_url, variables=target.variables)
     return Prepared(call=call, request=request, effect=call.tool.effect, curl=curl)
 
 
