@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from nlapi import resources
 from nlapi.agent.explain import KEY_HINT, explain
 from nlapi.agent.messages import PLANNER, Answer, Block, Message, append, history, own, tool_result
-from nlapi.agent.models import DEFAULT, cost
+from nlapi.agent.models import AS_OF, DEFAULT, cost
 from nlapi.agent.toolbox import FIND, FOUND, LIKELIEST, Query, Toolbox
+from nlapi.client.clean import one_line
 from nlapi.errors import PlannerError
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.plan import Conversation, Plan
+from nlapi.tools.plan import Conversation, Plan, Turn
 from nlapi.tools.tool import Call, Tool
 
 if TYPE_CHECKING:
@@ -229,9 +230,9 @@ def _note(answer: Answer) -> str:
 
 
 def _introduced(spec: Spec) -> str:
-    about = " ".join(spec.description.split())
+    title, version, about = one_line(spec.title), one_line(spec.version), one_line(spec.description)
     short = about if len(about) <= 300 else f"{about[:299]}…"
-    return f"- {spec.title} {spec.version}, {len(spec.operations)} operations. {short}".rstrip()
+    return f"- {title[:100]} {version[:30]}, {len(spec.operations)} operations. {short}".rstrip()
 
 
 def _queries(conversation: Conversation) -> list[Query]:
@@ -251,11 +252,14 @@ def _used(conversation: Conversation) -> list[Operation]:
     return [step.call.tool.operation for turn in conversation.turns for step in turn.steps]
 
 
-def spent(conversation: Conversation) -> tuple[int, int, float | None]:
-    """Tokens in, tokens out and dollars of all of Claude's plans in a conversation; None when a price is unknown."""
-    plans = [said for turn in conversation.turns for round in turn.rounds if (said := own(round.plan))]
+def spent(turn: Turn) -> str:
+    """What Claude's plans of a turn took, for a person: tokens, and dollars if the prices are known; "" without any."""
+    plans = [said for round in turn.rounds if (said := own(round.plan))]
+    if not plans:
+        return ""
     inward = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
     tokens = sum(plan["usage"].get(key, 0) for plan in plans for key in inward)
+    written = sum(plan["usage"].get("output_tokens", 0) for plan in plans)
     costs = [plan["cost"] for plan in plans]
-    total = None if None in costs else sum(costs)
-    return tokens, sum(plan["usage"].get("output_tokens", 0) for plan in plans), total
+    dollars = "" if None in costs else f", about ${sum(costs):.4f} (prices of {AS_OF})"
+    return f"{tokens:,} tokens in, {written:,} out{dollars}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Said, Stepped
+from nlapi.client.auth import secret_parts
 from nlapi.client.message import Request, Result
 from nlapi.client.redact import redact
 from nlapi.errors import UsageError
@@ -23,8 +24,6 @@ from nlapi.tools.tool import Call, Missing
 
 MAX_BODY = 200_000
 """Bytes of a body that are kept; `cut` says when there were more."""
-SHORTEST_SECRET = 4
-"""A shorter credential is a stand-in such as "1", and would be found everywhere."""
 _HEADERS = ("content-type", "link", "location", "retry-after")
 """The response headers that are kept: none that can carry a session."""
 
@@ -37,7 +36,7 @@ class Log:
 
     A line about a change is on disk before `write` returns. `Proposed` comes out of the loop before its call is sent,
     so the intention is on disk before the change can happen: a proposed change without its step may have been carried
-    out. The `secrets` are masked in everything that is written.
+    out. The `secrets`, and what of them is secret on its own, are masked in everything that is written.
     """
 
     path: Path
@@ -61,7 +60,9 @@ class Log:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             os.write(descriptor, b"\n")  # what a kill cut off must not swallow the next line
-        return cls(path=path, descriptor=descriptor, secrets=tuple(s for s in secrets if len(s) >= SHORTEST_SECRET))
+        return cls(
+            path=path, descriptor=descriptor, secrets=tuple(part for secret in secrets for part in secret_parts(secret))
+        )
 
     def __enter__(self) -> Log:
         return self
@@ -204,7 +205,7 @@ def read(path: Path) -> list[Record]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One transcript of a folder. `changes` counts the changes that were proposed."""
+    """One transcript of a folder. `changes` counts the changes that were, or may have been, sent."""
 
     path: Path
     started: str
@@ -223,7 +224,9 @@ def entries(folder: Path) -> tuple[Entry, ...]:
     for path in sorted(folder.glob("*.jsonl"), reverse=True):
         records = read(path)
         asked = [record for record in records if record.get("event") == "asked"]
-        changes = [r for r in records if r.get("event") == "proposed" and r.get("effect") != Effect.READ]
+        held = [r["call"] for r in records if r.get("event") == "stepped" and r["outcome"] in ("refused", "shown")]
+        proposed = [r["call"] for r in records if r.get("event") == "proposed" and r.get("effect") != Effect.READ]
+        changes = [call for call in proposed if call not in held]
         if asked:
             started, question = str(asked[0].get("at", "")), str(asked[0].get("question", ""))
             entry = Entry(path=path, started=started, question=question, turns=len(asked), changes=len(changes))

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from dataclasses import dataclass, field
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Said, Stepped
 from nlapi.agent.planner import Planner
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Judgement, Policy, Verdict
+from nlapi.client.clean import one_line
 from nlapi.client.limits import Limits
-from nlapi.errors import ArgumentError, ConsentError, OutcomeUnknownError, PlannerError, SendError, UsageError
+from nlapi.client.send import open_client
+from nlapi.errors import (
+    ArgumentError,
+    ConsentError,
+    CredentialError,
+    NlapiError,
+    OutcomeUnknownError,
+    PlannerError,
+    SendError,
+    UsageError,
+)
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step
 from nlapi.tools.run import Prepared, Target, perform, permit, prepare
 from nlapi.tools.tool import Call
+
+if TYPE_CHECKING:
+    from nlapi.client.wire import Client
+
+AT_ONCE = 8
+"""How many READs of a plan run side by side."""
 
 Targets = Mapping[Spec, Target] | Callable[[Call], Target]
 Consent = Callable[[Proposed], Awaitable[bool]]
@@ -30,6 +49,8 @@ class _Terms:
     consent: Consent
     dry_run: bool
     limits: Limits | None
+    client: Client | None
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     def target(self, call: Call) -> Target:
         if callable(self.targets):
@@ -55,13 +76,24 @@ async def converse(
 
     Each round: Said*, Planned, then for every call Proposed and Stepped; Answered or Needed ends it. READs that stand
     next to each other in a plan are proposed together and run side by side; a change runs alone, in its order, and
-    what came after a change that failed is not run. A call whose arguments do not fit is a FAILED step without a
-    Proposed; it goes back to the planner, as a refused one does. In a dry run nothing is sent.
+    what came after a change that failed is not run. A call that cannot be built or sent is a FAILED step, the first
+    without a Proposed; it goes back to the planner, as a refused one does. In a dry run nothing is sent.
 
-    Raises ConsentError when consent is needed and nobody is there to give it, PlannerError, and the UsageErrors (a
-    credential or base URL that was not given). Cancelled while a call is under way, it yields that call's step first.
+    Raises PlannerError; ConsentError when consent is needed and nobody is there to give it; CredentialError and
+    UsageError for what only the user can mend, a credential or a base URL. Before it ends in an error, or is cancelled,
+    it yields the step of every call that was proposed.
     """
-    terms = _Terms(targets=targets, policy=policy, consent=consent, dry_run=dry_run, limits=limits)
+    opened: AbstractAsyncContextManager[Client | None] = nullcontext() if dry_run else open_client()
+    async with opened as client:
+        terms = _Terms(targets=targets, policy=policy, consent=consent, dry_run=dry_run, limits=limits, client=client)
+        async with aclosing(_rounds(planner, conversation, terms, max_rounds)) as events:
+            async for event in events:
+                yield event
+
+
+async def _rounds(
+    planner: Planner, conversation: Conversation, terms: _Terms, max_rounds: int
+) -> AsyncGenerator[Event, None]:
     for _ in range(max_rounds):
         plan = None
         async for piece in planner.next(conversation):
@@ -76,9 +108,7 @@ async def converse(
             yield Needed(missing=plan.missing, plan=plan, conversation=conversation)
             return
         steps: list[Step] = []
-        async for event in _carry_out(plan, conversation, terms):
-            if isinstance(event, Stepped):
-                steps.append(event.step)
+        async for event in _carry_out(plan, conversation, steps, terms):
             yield event
         conversation = conversation.with_round(Round(plan=plan, steps=tuple(steps)))
         if not plan.calls:
@@ -92,40 +122,52 @@ async def converse(
     yield Answered(text=f"Stopped after {max_rounds} rounds of calls without an answer.", conversation=conversation)
 
 
-async def _carry_out(plan: Plan, conversation: Conversation, terms: _Terms) -> AsyncIterator[Event]:
-    """The events of one plan's calls."""
-    done: list[Step] = []
+async def _carry_out(plan: Plan, conversation: Conversation, done: list[Step], terms: _Terms) -> AsyncIterator[Event]:
+    """The events of one plan's calls; their steps are added to `done`."""
     for group in _groups(plan.calls):
         ready: list[Prepared | Step] = []
-        for call in group:
-            prepared = _prepare(call, done, terms)
-            if isinstance(prepared, Step):
-                ready.append(prepared)
-                continue
-            judgement = terms.policy.judge(call, conversation, confidence=plan.confidence, during=tuple(done))
-            proposed = Proposed(
-                call=call,
-                request=prepared.request,
-                effect=prepared.effect,
-                curl=prepared.curl,
-                asks=judgement.verdict is Verdict.ASK and not terms.dry_run,
-                reason=judgement.reason,
-            )
-            yield proposed
-            step = await _held_back(proposed, judgement, terms)
-            ready.append(step or prepared)
         try:
-            ended = await asyncio.gather(*(_finish(item, terms) for item in ready), return_exceptions=True)
-        except asyncio.CancelledError:
-            for item in ready:
+            for call in group:
+                item = _prepare(call, done, terms)
                 if isinstance(item, Prepared):
-                    yield Stepped(step=_interrupted(item))
+                    judgement = terms.policy.judge(call, conversation, confidence=plan.confidence, during=tuple(done))
+                    proposed = _proposed(item, judgement, terms)
+                    yield proposed
+                    item = await _held_back(proposed, judgement, terms) or item
+                ready.append(item)
+        except (Exception, asyncio.CancelledError, KeyboardInterrupt) as error:
+            for step in _given_up(group, ready, error):
+                yield Stepped(step=step)
             raise
-        for outcome in ended:
-            if isinstance(outcome, BaseException):
-                raise outcome
-            done.append(outcome)
-            yield Stepped(step=outcome)
+        sent = [asyncio.create_task(_finish(item, terms)) for item in ready]
+        failure = await _over(sent)
+        for item, task in zip(ready, sent, strict=True):
+            done.append(_step(item, task))
+            yield Stepped(step=done[-1])
+        if failure is not None:
+            raise failure
+
+
+def _proposed(prepared: Prepared, judgement: Judgement, terms: _Terms) -> Proposed:
+    return Proposed(
+        call=prepared.call,
+        request=prepared.request,
+        effect=prepared.effect,
+        curl=prepared.curl,
+        asks=judgement.verdict is Verdict.ASK and not terms.dry_run,
+        reason=judgement.reason,
+    )
+
+
+def _given_up(group: tuple[Call, ...], ready: list[Prepared | Step], error: BaseException) -> Iterator[Step]:
+    """The steps of a group that `error` ended before anything of it was sent: at the latest while it was asked for."""
+    for item in ready:
+        yield item if isinstance(item, Step) else _failed(item.call, "not run: the turn ended before")
+    call = group[len(ready)]
+    if isinstance(error, NlapiError) and not isinstance(error, ConsentError):
+        yield _failed(call, f"not sent: {error}")
+    else:
+        yield Step(call=call, outcome=Outcome.REFUSED, message="no consent was given; nothing was sent")
 
 
 def _groups(calls: tuple[Call, ...]) -> Iterator[tuple[Call, ...]]:
@@ -139,14 +181,15 @@ def _groups(calls: tuple[Call, ...]) -> Iterator[tuple[Call, ...]]:
 
 def _prepare(call: Call, done: list[Step], terms: _Terms) -> Prepared | Step:
     if any(_failed_change(step) for step in done):
-        return Step(call=call, outcome=Outcome.FAILED, message="not run, as a change before it in the plan failed")
+        return _failed(call, "not run, as a change before it in the plan failed")
+    target = terms.target(call)
     try:
-        prepared = prepare(call, terms.target(call))
+        prepared = prepare(call, target)
         if not terms.dry_run:
-            permit(prepared, terms.target(call))
+            permit(prepared, target)
         return prepared
     except ArgumentError as error:
-        return Step(call=call, outcome=Outcome.FAILED, message=str(error))
+        return _failed(call, f"not sent: {error}")
 
 
 async def _held_back(proposed: Proposed, judgement: Judgement, terms: _Terms) -> Step | None:
@@ -158,7 +201,7 @@ async def _held_back(proposed: Proposed, judgement: Judgement, terms: _Terms) ->
     if not proposed.asks:
         return None
     if not terms.policy.interactive:
-        what = f"{proposed.call.operation_id} ({proposed.request.method} {proposed.request.url})"
+        what = f"{one_line(proposed.call.operation_id)} ({proposed.request.method} {proposed.request.url})"
         why = f": {proposed.reason}" if proposed.reason else ""
         hint = "run it in a terminal, where you are asked" if terms.policy.yes else "--yes consents in advance"
         raise ConsentError(f"{what} needs your consent{why}; it was not sent", hint=hint)
@@ -172,19 +215,45 @@ async def _finish(item: Prepared | Step, terms: _Terms) -> Step:
     if isinstance(item, Step):
         return item
     try:
-        result = await perform(item, terms.target(item.call), limits=terms.limits)
+        async with terms.turns:
+            result = await perform(item, terms.target(item.call), limits=terms.limits, client=terms.client)
     except OutcomeUnknownError as error:
-        return Step(call=item.call, outcome=Outcome.FAILED, message=f"{OUTCOME_UNKNOWN}: {error}")
-    except (SendError, ArgumentError) as error:
-        return Step(call=item.call, outcome=Outcome.FAILED, message=str(error))
+        return _failed(item.call, f"{OUTCOME_UNKNOWN}: {error}")
+    except SendError as error:
+        return _failed(item.call, str(error))
+    except (CredentialError, ConsentError):
+        raise
+    except NlapiError as error:
+        return _failed(item.call, f"not sent: {error}")
     return Step(call=item.call, outcome=Outcome.DONE, result=result)
 
 
-def _interrupted(item: Prepared) -> Step:
+async def _over(sent: Iterable[asyncio.Task[Step]]) -> BaseException | None:
+    """Waits until every call is over; what went wrong, if it is more than the failure of a call."""
+    try:
+        ended = await asyncio.gather(*sent, return_exceptions=True)
+    except asyncio.CancelledError as error:
+        return error
+    return next((outcome for outcome in ended if isinstance(outcome, BaseException)), None)
+
+
+def _step(item: Prepared | Step, task: asyncio.Task[Step]) -> Step:
+    """What became of a call that is over."""
+    if isinstance(item, Step):
+        return item
+    error = None if task.cancelled() else task.exception()
+    if isinstance(error, NlapiError):
+        return _failed(item.call, f"not sent: {error}")
+    if error is None and not task.cancelled():
+        return task.result()
     message = "interrupted before an answer came"
     if item.effect is not Effect.READ:
         message = f"{OUTCOME_UNKNOWN}: {message}; it may have been carried out"
-    return Step(call=item.call, outcome=Outcome.FAILED, message=message)
+    return _failed(item.call, message)
+
+
+def _failed(call: Call, message: str) -> Step:
+    return Step(call=call, outcome=Outcome.FAILED, message=message)
 
 
 def _failed_change(step: Step) -> bool:

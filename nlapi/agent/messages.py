@@ -64,8 +64,10 @@ def _retold(plan: Plan, name: str) -> Mapping[str, Any]:
 
 
 def _uses(said: Mapping[str, Any]) -> list[str]:
-    """The ids of the tool_uses that are still to be answered: those of the last message."""
-    return [block["id"] for block in said["messages"][-1]["content"] if block["type"] == "tool_use"]
+    """The ids of the tool_uses that are still to be answered: those of the last message, if anything was said."""
+    return [
+        block["id"] for message in said["messages"][-1:] for block in message["content"] if block["type"] == "tool_use"
+    ]
 
 
 def _told(id: str, step: Step | None) -> Block:

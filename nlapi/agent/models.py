@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 AS_OF = "2026-11"
+"""The month of the prices."""
 DEFAULT = "claude-sonnet-5-5"
 
 CACHE_WRITE = 1.25

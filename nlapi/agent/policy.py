@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import unquote_plus
 
+from nlapi.client.auth import secret_parts
+from nlapi.client.clean import one_line
+from nlapi.client.redact import forms
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.tool import Call
@@ -16,8 +19,8 @@ from nlapi.tools.tool import Call
 OUTCOME_UNKNOWN = "outcome unknown"
 """How the message of a Step begins when its call may have been carried out and no complete answer came."""
 
-_SHORTEST_SECRET = 8
-"""A shorter credential is a stand-in such as "demo", and would be found inside ordinary words."""
+_REFUSED = frozenset({400, 401, 403, 404, 409, 422, 429})
+"""The statuses by which an API says that it did not carry a change out, so that it may be tried again."""
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
@@ -40,20 +43,20 @@ class Judgement:
 class Policy:
     """What may be done without asking.
 
-    A READ runs; a WRITE or DESTROY asks, and runs unasked when `yes` gives consent in advance. `never` are globs of
-    operation ids. A plan whose confidence is under `ask_below` asks for a change even under `yes`: consent in advance
-    is to what was asked for, not to a guess at it. When someone is there (`interactive`), it asks for READs too.
+    A READ runs; a WRITE or DESTROY asks, and runs unasked when `yes` gives consent in advance. A plan whose confidence
+    is under `ask_below` asks for a change even under `yes`: consent in advance is to what was asked for, not to a guess
+    at it. When someone is there (`interactive`), it asks for READs too.
 
     What an API answers is untrusted, and a read is a channel as well as a write. So once one API has answered, a change
     to another API asks even under `yes`, and so does a READ there whose arguments the user did not give; `across`
-    gives consent to both in advance. A change without a known outcome is never repeated unasked. A call that carries
-    one of `secrets`, or a `${VARIABLE}` in the hope that something expands it, is never sent.
+    gives consent to both in advance. A change that was sent before, and not plainly refused, is never repeated unasked.
+    A call that carries one of `secrets` (credentials, also in part or encoded), or a `${VARIABLE}` in the hope that
+    something expands it, is never sent.
     """
 
     yes: bool = False
     across: bool = False
     interactive: bool = True
-    never: tuple[str, ...] = ()
     ask_below: float = 0.0
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
@@ -77,10 +80,10 @@ class Policy:
 
     def _refusal(self, call: Call) -> str:
         """Why the call must not be sent at all; "" when it may."""
-        if any(fnmatchcase(call.operation_id, pattern) for pattern in self.never):
-            return f"{call.operation_id} is on the list of operations that never run"
+        secrets = forms(part for secret in self.secrets for part in secret_parts(secret))
         for text in _strings(call.arguments):
-            if any(secret in text for secret in self.secrets if len(secret) >= _SHORTEST_SECRET):
+            plain = unquote_plus(text)
+            if any(secret in text or secret in plain for secret in secrets):
                 return "its arguments carry a credential, and credentials never travel in arguments"
             if _VARIABLE.fullmatch(text.strip()):
                 return f"the argument {text.strip()} names a variable, and variables are not expanded in arguments"
@@ -100,7 +103,7 @@ def _crossing(call: Call, conversation: Conversation, earlier: tuple[Step, ...])
         return ""
     if call.tool.effect is Effect.READ and not _unknown_texts(call, conversation):
         return ""
-    return f"it may carry what {read.call.tool.operation.spec.title} answered to {spec.title}"
+    return f"it may carry what {one_line(read.call.tool.operation.spec.title)} answered to {one_line(spec.title)}"
 
 
 def _unknown_texts(call: Call, conversation: Conversation) -> list[str]:
@@ -111,20 +114,31 @@ def _unknown_texts(call: Call, conversation: Conversation) -> list[str]:
 
 
 def _repeated(call: Call, earlier: tuple[Step, ...]) -> str:
-    """Says that the same change has been tried and may have been carried out; "" when it has not."""
+    """Says that the same change has been sent and was, or may have been, carried out; "" when it has not."""
     for step in earlier:
-        unknown = step.outcome is Outcome.FAILED and step.message.startswith(OUTCOME_UNKNOWN)
-        if unknown and step.call.operation_id == call.operation_id and step.call.arguments == call.arguments:
+        if not _same(step.call, call):
+            continue
+        if step.outcome is Outcome.FAILED and step.message.startswith(OUTCOME_UNKNOWN):
             return "the same change got no complete answer before and may have been carried out"
+        if step.result is None or step.result.status in _REFUSED:
+            continue
+        became = "was carried out" if step.result.ok else "may have been carried out"
+        return f"the same change was sent before, was answered {step.result.status} and {became}"
     return ""
 
 
+def _same(one: Call, other: Call) -> bool:
+    operations = ((call.tool.operation.spec.source, call.operation_id) for call in (one, other))
+    return len(set(operations)) == 1 and one.arguments == other.arguments
+
+
 def _strings(value: Any) -> Iterator[str]:
-    """Every text in a JSON value. Keys are left out; so are small numbers, as a page size is nobody's data."""
+    """Every text in a JSON value, keys too. Small numbers are left out, as a page size is nobody's data."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for item in value.values():
+        for key, item in value.items():
+            yield from _strings(key)
             yield from _strings(item)
     elif isinstance(value, (list, tuple)):
         for item in value:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from nlapi.client.clean import clean
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.index import Index
@@ -87,8 +88,8 @@ class Toolbox:
         found = [
             {
                 "tool": tool.name,
-                "does": tool.operation.summary or tool.description[:200],
-                "request": f"{tool.operation.method} {tool.operation.path}",
+                "does": clean(tool.operation.summary) or tool.description[:200],
+                "request": clean(f"{tool.operation.method} {tool.operation.path}"),
             }
             for tool in self.find(query)
         ]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Said, Stepped
 from nlapi.agent.log import encode
 from nlapi.cli import show, table
-from nlapi.client.clean import clean
+from nlapi.client.clean import clean, one_line
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.run import Target, sketch
@@ -84,7 +84,8 @@ class Text:
 
     def _proposed(self, event: Proposed) -> None:
         mark = {Effect.READ: "", Effect.WRITE: "  ! changes something", Effect.DESTROY: "  ! takes something away"}
-        self.data(f"→ {event.call.operation_id}: {event.request.method} {event.request.url}{mark[event.effect]}")
+        name = one_line(event.call.operation_id)
+        self.data(f"→ {name}: {event.request.method} {event.request.url}{mark[event.effect]}")
         if event.request.content:
             self.data(_indented(show.body(event.request)))
         self.data(f"  {event.curl}")
@@ -106,10 +107,15 @@ class Text:
                 self.data(_indented(show.body(request)))
 
     def _answered(self, event: Answered) -> None:
-        if self.planner != "claude":
-            self._show_data(event)
-            if event.text:
-                show.write(clean(event.text))
+        if self.planner == "claude":
+            from nlapi.agent.claude import spent
+
+            if cost := spent(event.conversation.current):
+                show.dim(cost)
+            return
+        self._show_data(event)
+        if event.text:
+            show.write(clean(event.text))
 
     def _show_data(self, event: Answered) -> None:
         """The last answer as a table: the embedded planner's text only sums it up."""

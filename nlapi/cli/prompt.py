@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from nlapi.client.clean import clean
+from nlapi.client.clean import clean, one_line
 from nlapi.openapi.spec import Effect
 
 
@@ -32,7 +32,7 @@ def line(prompt: str) -> str | None:
 def consents(operation: str, effect: Effect) -> bool:
     """Does the person agree to a call that has been shown? Anything but a yes is a no."""
     does = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
-    answer = line(f"{operation} {does[effect]}. Send it? [y/N]: ")
+    answer = line(f"{one_line(operation)} {does[effect]}. Send it? [y/N]: ")
     return (answer or "").strip().lower() in ("y", "yes")
 
 

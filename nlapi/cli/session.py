@@ -18,9 +18,9 @@ from nlapi.cli.options import PlannerName as PlannerName
 from nlapi.cli.options import Telling, is_interactive, is_terminal
 from nlapi.cli.target import limits, open_target
 from nlapi.client.limits import Limits
-from nlapi.errors import ConsentError, UsageError
+from nlapi.errors import UsageError
 from nlapi.openapi.address import shown
-from nlapi.tools.plan import Conversation, Outcome, Round, Step
+from nlapi.tools.plan import Conversation, Outcome, Round
 
 if TYPE_CHECKING:
     from nlapi.agent.log import Log
@@ -110,10 +110,6 @@ class Session:
                     rounds[-1] = replace(rounds[-1], steps=(*rounds[-1].steps, event.step))
                 elif isinstance(event, Needed):
                     rounds.pop()
-        except (ConsentError, KeyboardInterrupt):
-            if isinstance(last, Proposed) and last.asks:
-                self._keep(Stepped(step=Step(call=last.call, outcome=Outcome.REFUSED, message="no consent was given")))
-            raise
         finally:
             for round in rounds:
                 conversation = conversation.with_round(round)

@@ -16,7 +16,7 @@ from nlapi.errors import CredentialError, UsageError
 from nlapi.openapi.address import origin, parse
 from nlapi.openapi.spec import Operation, Requirement, SecurityScheme
 
-__all__ = ["Addition", "Authorized", "addition", "alternative", "authorize", "redact", "same_api"]
+__all__ = ["Addition", "Authorized", "addition", "alternative", "authorize", "redact", "same_api", "secret_parts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ def authorize(
             raise CredentialError(f"{operation.id} wants two credentials in the same place, {added.where} {added.name}")
         taken.add((added.where, added.name.lower()))
         request = _add(request, added)
-        secrets += _secrets(operation.spec.security_schemes[id], credentials[id].strip(), added)
+        secrets += (added.value, *secret_parts(credentials[id]))
     return Authorized(request=request, secrets=tuple(dict.fromkeys(secrets)), schemes=tuple(chosen))
 
 
@@ -131,9 +131,11 @@ def _basic(scheme: SecurityScheme, credential: str) -> Addition:
     return Addition(where="header", name="Authorization", value=value, prefix="Basic ")
 
 
-def _secrets(scheme: SecurityScheme, credential: str, added: Addition) -> list[str]:
-    password = credential.partition(":")[2] if scheme.scheme == "basic" else ""
-    return [secret for secret in (added.value, credential, password) if secret]
+def secret_parts(credential: str) -> tuple[str, ...]:
+    """A credential and what of it is secret on its own: all behind `Bearer` or the like, and the password of a user."""
+    whole = credential.strip()
+    parts = (whole, whole.partition(" ")[2].strip(), whole.partition(":")[2])
+    return tuple(dict.fromkeys(part for part in parts if part))
 
 
 def _add(request: Request, added: Addition) -> Request:

@@ -29,3 +29,8 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _REMOVED.sub("", _NEWLINES.sub("\n", text))
+
+
+def one_line(text: str) -> str:
+    """`text` cleaned, and every run of spaces and line breaks in it one space: it cannot pose as a line of its own."""
+    return " ".join(clean(text).split())

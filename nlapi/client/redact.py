@@ -15,28 +15,29 @@ SHORTEST = 6
 
 def redact(text: str, secrets: Iterable[str]) -> str:
     """`text` with each secret replaced by `***`: as it is, percent-encoded, in base64, or escaped as in JSON."""
-    for form in _forms(secrets):
+    for form in forms(secrets):
         text = text.replace(form, MASK)
     return text
 
 
 def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
     """The same for the body of an answer."""
-    for form in _forms(secrets):
+    for form in forms(secrets):
         content = content.replace(form.encode("utf-8", "replace"), MASK.encode())
     return content
 
 
-def _forms(secrets: Iterable[str]) -> list[str]:
-    """Every form of every secret, the longest first so that none is cut in two."""
-    forms: set[str] = set()
+def forms(secrets: Iterable[str]) -> list[str]:
+    """Every form of every secret, the longest first so that none is cut in two. Those under SHORTEST have none."""
+    found: set[str] = set()
     for secret in secrets:
         if len(secret) < SHORTEST:
             continue
         raw = secret.encode("utf-8", "replace")
         escaped = json.dumps(secret)[1:-1]
         unescaped = json.dumps(secret, ensure_ascii=False)[1:-1]
-        forms |= {secret, quote(raw, safe=""), quote(raw), quote_plus(raw)}
-        forms |= {b64encode(raw).decode(), urlsafe_b64encode(raw).decode(), b64encode(raw).decode().rstrip("=")}
-        forms |= {escaped, unescaped, escaped.replace("/", "\\/"), unescaped.replace("/", "\\/")}
-    return sorted(forms - {""}, key=len, reverse=True)
+        found |= {secret, quote(raw, safe=""), quote(raw), quote_plus(raw)}
+        coded = {b64encode(raw).decode(), urlsafe_b64encode(raw).decode()}
+        found |= coded | {text.rstrip("=") for text in coded}
+        found |= {escaped, unescaped, escaped.replace("/", "\\/"), unescaped.replace("/", "\\/")}
+    return sorted(found - {""}, key=len, reverse=True)

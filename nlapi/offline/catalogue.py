@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from nlapi.offline.entities import lister
+from nlapi.offline.entities import listers
 from nlapi.offline.slots import Slot, slots_of
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.index import Index
@@ -60,8 +60,13 @@ class Catalogue:
         """The operation that lists the things whose id `slot` takes: where a name can be turned into that id."""
         key = (tool, slot.path)
         if key not in self._listers:
-            self._listers[key] = lister(self.operations, tool, slot)
+            self._listers[key] = next(listers(self.operations, tool, slot), None)
         return self._listers[key]
+
+    def other_listers(self, tool: Tool, slot: Slot, listing: Tool) -> tuple[Tool, ...]:
+        """The tools besides `listing` that list the same kind of thing, for when it cannot be called."""
+        found = (self.tool(operation) for operation in listers(self.operations, tool, slot))
+        return tuple(one for one in found if one is not None and one is not listing)
 
     def find(self, id: str) -> Operation | None:
         return self._by_id.get(id)

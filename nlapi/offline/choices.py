@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nlapi.offline.entities import collection_of
 from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
+from nlapi.offline.sentence import Sentence
 from nlapi.offline.slots import Slot, type_of
 from nlapi.offline.tables import SYNONYMS
 from nlapi.tools.words import METHODS, STOPWORDS, VERBS, Intent, pieces, stem
@@ -15,6 +17,10 @@ from nlapi.tools.words import METHODS, STOPWORDS, VERBS, Intent, pieces, stem
 _NOT = frozenset(
     "not no without exclude excluding disable disabled don't doesn't never off skip avoid except non".split()
 )
+_EXCLUDES = frozenset("not except excluding without never".split())
+_FALLING = re.compile(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)
+_RISING = re.compile(r"[\s_:.-]?asc(?:ending)?$|(?<=[a-z])Asc$", re.IGNORECASE)
+_DESCENDING = SYNONYMS["desc"] | frozenset(map(stem, "largest biggest greatest recent reverse".split()))
 _AUXILIARY = frozenset(
     map(stem, "is has have include with enable flag should can be are use allow show only needs for".split())
 )
@@ -25,7 +31,7 @@ def choices(scene: Scene, slot: Slot, named: Mapping[str, Any]) -> Iterator[Opti
     found: list[tuple[float, int, int, Any]] = []
     for name, value in named.items():
         hit = _find(scene, [stem(word) for word in pieces(name)], name)
-        if hit is not None:
+        if hit is not None and not _ruled_out(scene, hit[0]):
             first, last, worth = hit
             found.append((worth + _about(scene, slot, first, last), first, last, value))
     if not found:
@@ -41,6 +47,30 @@ def choices(scene: Scene, slot: Slot, named: Mapping[str, Any]) -> Iterator[Opti
         yield Option(
             slot=slot, value=value, score=worth, start=tokens[first].start, end=tokens[last - 1].end, shared=True
         )
+
+
+def directed(sentence: Sentence, slot: Slot) -> Mapping[str, Any]:
+    """The values of an enum by their words. Of two that sort by the same field (year, -year) the one in the direction
+    that the sentence asks for, else the plain one.
+    """
+    plain = {str(value): value for value in slot.choices}
+    pairs: dict[str, dict[str, Any]] = {}
+    for text, value in plain.items():
+        falls = text.startswith("-") or bool(_FALLING.search(text))
+        base = _RISING.sub("", _FALLING.sub("", text)).lstrip("+-")
+        pairs.setdefault(base, {})["falling" if falls else "rising"] = value
+    if not any(len(pair) == 2 for pair in pairs.values()) or "" in pairs:
+        return plain
+    way = "falling" if _DESCENDING & sentence.stem_set else "rising"
+    return {base: pair.get(way, next(iter(pair.values()))) for base, pair in pairs.items()}
+
+
+def _ruled_out(scene: Scene, at: int) -> bool:
+    """Does the sentence say that the word at `at` is not meant: not history, except the novels?"""
+    before = [token.lower for token in scene.sentence.tokens[max(0, at - 2) : at]]
+    if before and before[-1] not in ("the", "in", "a", "an", "any"):
+        before = before[-1:]
+    return any(word in _EXCLUDES or word.endswith(("n't", "n’t")) for word in before)
 
 
 def _find(scene: Scene, words: Sequence[str], name: str) -> tuple[int, int, float] | None:

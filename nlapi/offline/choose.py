@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.commands import only_reads
 from nlapi.offline.entities import is_subject
 from nlapi.offline.fill import Filling, fill
 from nlapi.offline.given import argument_name
@@ -34,6 +35,7 @@ WEIGHTS = {
     "extra": 0.45,
     "subject": -1.2,
     "deprecated": -1.0,
+    "change": -3.0,
 }
 """What the arguments add to an operation's index score."""
 
@@ -47,6 +49,8 @@ class Candidate:
     filling: Filling
     index_score: float
     score: float
+    unasked: bool = False
+    """it changes something and the sentence does not command it"""
 
     @property
     def operation(self) -> Operation:
@@ -79,8 +83,9 @@ def _candidate(
     listers = {slot: listing for slot in nameable if (listing := catalogue.lister(tool, slot)) is not None}
     scene = Scene(sentence=sentence, operation=operation, slots=slots, listers=listers, given=given)
     filling = fill(scene)
-    score = index_score + _arguments(filling, known, operation)
-    return Candidate(tool=tool, scene=scene, filling=filling, index_score=index_score, score=score)
+    unasked = catalogue.index.changes(operation) and only_reads(sentence, operation)
+    score = index_score + _arguments(filling, known, operation) + WEIGHTS["change"] * unasked
+    return Candidate(tool=tool, scene=scene, filling=filling, index_score=index_score, score=score, unasked=unasked)
 
 
 def _fits(filling: Filling) -> bool:

@@ -94,18 +94,22 @@ def _month_only(match: re.Match[str], today: date) -> tuple[Value, bool] | None:
 
 
 def _named_day(match: re.Match[str], today: date) -> tuple[Value, bool]:
-    word = match.group().lower()
-    if "after" in word:
-        return today + timedelta(days=2), True
-    return today + timedelta(days={"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1}[word]), True
+    days = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1}.get(match["name"].lower(), 2)
+    return _at(match, today + timedelta(days=days)), True
+
+
+def _at(match: re.Match[str], day: date) -> date:
+    """The day, or the moment when an hour was said with it."""
+    clock = _time_of(match) if match["hour"] else None
+    return datetime.combine(day, clock) if clock is not None else day
 
 
 def _weekday(match: re.Match[str], today: date) -> tuple[Value, bool]:
     ahead = (WEEKDAYS[match["weekday"].lower()] - today.weekday()) % 7
     which = (match["which"] or "").lower()
     if which in ("last", "past", "previous"):
-        return today - timedelta(days=7 - ahead), True
-    return today + timedelta(days=ahead or 7 if which == "next" else ahead), True
+        return _at(match, today - timedelta(days=7 - ahead)), True
+    return _at(match, today + timedelta(days=ahead or 7 if which == "next" else ahead)), True
 
 
 def _stretch(match: re.Match[str], today: date) -> tuple[Value, bool]:
@@ -163,6 +167,7 @@ def _noon(match: re.Match[str], today: date) -> tuple[Value, bool]:
 
 def _rules() -> Iterator[tuple[re.Pattern[str], Reader]]:
     after = rf"(?:(?:\s*T|\s+at\s+|\s+|,\s+){_CLOCK}(?:Z|[+-]\d\d:?\d\d)?)?"
+    at = rf"(?:\s+at\s+{_CLOCK}(?![\d%]))?"
     which = r"(?P<which>last|past|previous|this|current|next|coming|upcoming)"
     for pattern, read in (
         (rf"\b{_YEAR}[-/](?P<month>\d\d?)[-/](?P<day>\d\d?)\b{after}", _calendar),
@@ -170,12 +175,12 @@ def _rules() -> Iterator[tuple[re.Pattern[str], Reader]]:
         (rf"\b{_MONTH}\s*{_DAY}(?!:)(?:,?\s*{_YEAR})?", _calendar),
         (rf"\b{_DAY}(?:\s+of)?\s+{_MONTH}(?:,?\s*{_YEAR})?", _calendar),
         (rf"\b{_MONTH},?\s+(?:of\s+)?{_YEAR}", _month_only),
-        (r"\b(?:the\s+)?day after tomorrow\b|\b(?:today|tonight|tomorrow|yesterday)\b", _named_day),
+        (rf"\b(?P<name>(?:the\s+)?day after tomorrow|today|tonight|tomorrow|yesterday)\b{at}", _named_day),
         (rf"\b{which}\s+{_COUNT}\s+(?P<unit>day|week|month|year)s?\b", _stretch),
         (rf"\b{which}\s+(?P<unit>weekend|week|month|year)\b", _stretch),
         (rf"\b{_COUNT}\s+(?P<unit>day|week|month|year)s?\s+ago\b", _distance),
         (rf"\bin\s+{_COUNT}\s+(?P<unit>day|week|month|year)s?\b(?=\s*[.?!,]|\s*$)", _distance),
-        (rf"\b(?:{which}\s+)?(?P<weekday>{'|'.join(WEEKDAYS)})\b", _weekday),
+        (rf"\b(?:{which}\s+)?(?P<weekday>{'|'.join(WEEKDAYS)})\b{at}", _weekday),
         (rf"(?<![\d.:$]){_CLOCK}(?![\d%])", _clock),
         (r"\b(?:noon|midnight)\b", _noon),
     ):

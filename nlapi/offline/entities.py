@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nlapi.offline.sentence import Kind, Span
+from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.openapi.spec import Operation
 from nlapi.tools.tool import Tool
@@ -16,8 +16,11 @@ from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 if TYPE_CHECKING:
     from nlapi.offline.scene import Scene
 
-_ID_WORDS = frozenset(map(stem, ("id", "ids", "uuid", "guid", "key", "uid")))
+ID_WORDS = frozenset(map(stem, ("id", "uuid", "guid", "key", "uid")))
+"""Last words of the names of what takes an id."""
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
+PLACED = frozenset("first last latest newest oldest next previous other others same rest".split())
+"""Words that pick a thing by its place among others, not by its name."""
 _ID_LIKE = re.compile(r"(?=.*[\d_])[\w.:\-]+|#?\d+")
 
 
@@ -47,24 +50,24 @@ def id_like(text: str) -> bool:
 
 def entity_of(slot: Slot) -> tuple[str, ...]:
     """The stems of what `slot` takes the id of: campaign_ids -> (campaign,); () when its name does not say."""
-    return tuple(word for word in slot.words if word not in _ID_WORDS)
+    return tuple(word for word in slot.words if word not in ID_WORDS)
 
 
 def thing_of(slot: Slot) -> str:
     """The words for it: ad_set_ids -> ad set."""
-    words = [word for word in map(singular, pieces(slot.name)) if stem(word) not in _ID_WORDS]
+    words = [word for word in map(singular, pieces(slot.name)) if stem(word) not in ID_WORDS]
     return " ".join(words) or slot.name
 
 
 def takes_id(slot: Slot) -> bool:
     """Does `slot` take the id of something?"""
-    return slot.family is Family.ID or bool(slot.words and slot.words[-1] in _ID_WORDS) or slot.where == "path"
+    return slot.family is Family.ID or bool(slot.words and slot.words[-1] in ID_WORDS) or slot.where == "path"
 
 
-def lister(operations: Iterable[Operation], tool: Tool, slot: Slot) -> Operation | None:
-    """The GET that lists the things whose id `slot` takes, by the path in front of it or by its name."""
+def listers(operations: Iterable[Operation], tool: Tool, slot: Slot) -> Iterator[Operation]:
+    """The GETs that list the things whose id `slot` takes, by the path before it or by its name, the best first."""
     if not takes_id(slot):
-        return None
+        return
     reads = [operation for operation in operations if operation.method == "GET"]
     if slot.where == "path":
         wire = tool.places[slot.path[0]][1]
@@ -72,13 +75,13 @@ def lister(operations: Iterable[Operation], tool: Tool, slot: Slot) -> Operation
         if found:
             same = next((operation for operation in reads if operation.path.rstrip("/") == before), None)
             if same is not None:
-                return same
+                yield same
     entity = entity_of(slot)
     if not entity:
-        return None
+        return
     fits = [operation for operation in reads if _collection(operation) == entity]
-    best = min(fits, key=lambda operation: (operation.path.count("{"), len(operation.path)), default=None)
-    return None if best is tool.operation else best
+    fits.sort(key=lambda operation: (operation.path.count("{"), len(operation.path)))
+    yield from (operation for operation in fits if operation is not tool.operation)
 
 
 def collection_of(operation: Operation) -> tuple[str, ...]:
@@ -97,13 +100,14 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
     tokens, stems = scene.sentence.tokens, scene.sentence.stems
     places = [at for at in range(len(stems) - len(words) + 1) if words and stems[at : at + len(words)] == words]
     for span in scene.sentence.spans:
-        if span.kind not in (Kind.QUOTED, Kind.CALLED, Kind.NAME) or (span.kind is Kind.QUOTED and id_like(span.text)):
+        if not _may_name(span, slot):
             continue
         if span.form == "place" or _only(span, scene, words):
             continue
         near = min((_distance(span, at, at + len(words)) for at in places), default=9)
         if near <= 2:
-            loose = -0.1 if span.form == "joined" and near else 0.15 if span.form == "joined" else 0.0
+            whole = span.form in LOOSE
+            loose = -0.1 if span.form == "joined" and near else 0.15 if whole else 0.0
             worth = 2.4 - 0.2 * near + loose
         elif not places and is_subject(scene.operation, slot):
             worth = 0.9
@@ -121,6 +125,13 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
             )
 
 
+def _may_name(span: Span, slot: Slot) -> bool:
+    """A code (WEB-2) names a thing whose id is a number."""
+    if span.kind is Kind.LITERAL:
+        return span.form == "id" and slot.integer
+    return span.kind in (Kind.CALLED, Kind.NAME) or (span.kind is Kind.QUOTED and not id_like(span.text))
+
+
 def is_subject(operation: Operation, slot: Slot) -> bool:
     """Is `slot` the last parameter of the path: the id of the very thing that the operation is about?"""
     path = operation.path.rstrip("/")
@@ -131,7 +142,8 @@ def is_subject(operation: Operation, slot: Slot) -> bool:
 
 def _only(span: Span, scene: Scene, words: Sequence[str]) -> bool:
     """Is the span nothing but the noun itself (or the operation's own words)?"""
-    inner = [token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word]
+    words = (*words, *ID_WORDS, "number")
+    inner = [token.stem for token in scene.sentence.tokens[span.first : span.last] if token.text.isalpha()]
     return span.kind is Kind.NAME and all(word in words or word in VERBS for word in inner)
 
 
@@ -151,7 +163,7 @@ def _modifiers(scene: Scene, at: int) -> int:
             and token.lower not in _DETERMINERS
             and first - 1 not in scene.sentence.valued
         )
-        if not plain or (token.stem in VERBS and first - 1 == 0) or token.lower in ("draft", "new"):
+        if not plain or (token.stem in VERBS and first - 1 == 0) or token.lower in ("draft", "new", *PLACED):
             break
         first -= 1
     return first

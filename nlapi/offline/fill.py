@@ -9,7 +9,7 @@ from typing import Any
 from nlapi.offline.option import Option
 from nlapi.offline.options import options
 from nlapi.offline.scene import Scene
-from nlapi.offline.sentence import Kind, Span
+from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Slot
 
 REQUIRED_AT = 0.35
@@ -86,7 +86,7 @@ def _gain(option: Option) -> float:
 
 
 def _matters(span: Span) -> bool:
-    return span.kind not in (Kind.CALLED, Kind.PHRASE) and span.form not in ("place", "joined")
+    return span.kind not in (Kind.CALLED, Kind.PHRASE) and span.form not in LOOSE
 
 
 def _covers(option: Option, span: Span) -> bool:

@@ -23,6 +23,7 @@ _NAMES = (
     "username",
     "email",
 )
+_CODES = (*_NAMES, "key", "code", "slug", "handle", "symbol", "abbreviation", "short_name", "identifier", "sku")
 _TOTALS = ("total", "total_count", "totalCount", "total_results", "count", "totalResults", "totalElements")
 _SURE = 0.6
 _APART = 0.12
@@ -108,12 +109,22 @@ def alike(asked: str, name: str) -> float:
     return max(0.6 * shared, 0.9 * SequenceMatcher(None, asked.lower(), name.lower()).ratio() - 0.1)
 
 
-def pick(name: str, items: Sequence[Item]) -> list[Item]:
-    """The items that `name` may mean: one when it is clear, several when they are as good, none when none is near."""
-    ranked = sorted(
-        ((alike(name, name_of(item)), at) for at, item in enumerate(items)), key=lambda pair: (-pair[0], pair[1])
-    )
+def answers_to(asked: str, item: Item) -> float:
+    """How well a thing answers to what was asked for, by its name, or by a code of its own (WEB) in full."""
+    wanted = asked.lower().strip()
+    if any(isinstance(item.get(key), str) and item[key].lower() == wanted for key in _CODES):
+        return 1.0
+    return alike(asked, name_of(item))
+
+
+Rated = tuple[float, Any, str]
+"""How well a thing answers to what was asked for, its id and its name."""
+
+
+def pick(rated: Sequence[Rated]) -> list[Rated]:
+    """What may be meant: one when it is clear, several when they are as good, none when none is near."""
+    ranked = sorted(rated, key=lambda one: -one[0])
     best = ranked[0][0] if ranked else 0.0
     if best < _SURE:
         return []
-    return [items[at] for worth, at in ranked if worth >= best - _APART and (best < 1.0 or worth == 1.0)]
+    return [one for one in ranked if one[0] >= best - _APART and (best < 1.0 or one[0] == 1.0)]

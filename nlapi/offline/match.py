@@ -9,7 +9,7 @@ from typing import Any
 from nlapi.offline.scene import LEADING, ROLES, Scene
 from nlapi.offline.sentence import Kind, Span
 from nlapi.offline.slots import Family, Slot
-from nlapi.tools.words import STOPWORDS, VERBS, stem
+from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 
 WEIGHTS: dict[str, float] = {
     "named": 1.6,
@@ -32,6 +32,7 @@ WEIGHTS: dict[str, float] = {
     "counts": -0.7,
     "renamed": 1.4,
     "sought": 0.4,
+    "paged": 1.4,
 }
 """Feature -> what it is worth. A learned scorer takes the place of this table and of BASE; the features stay."""
 BASE: dict[tuple[Kind, Family], float] = {
@@ -61,6 +62,7 @@ BASE: dict[tuple[Kind, Family], float] = {
     (Kind.JSON, Family.OPEN): 1.4,
 }
 """How readily a kind of span is a kind of value; what is not here is worth 0."""
+_SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
 _PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "under")))
 _RENAMES = frozenset(map(stem, ("rename", "renamed")))
 _NAMELIKE = frozenset(map(stem, "name title label subject headline username".split()))
@@ -100,6 +102,7 @@ def features(scene: Scene, span: Span, slot: Slot, value: Any) -> dict[str, floa
     if span.kind in (Kind.QUOTED, Kind.NAME) and _QUERYLIKE & set(slot.words) and scene.operation.method == "GET":
         row["sought"] = 1.0
     if span.kind is Kind.NUMBER:
+        row["paged"] = _paged(scene, span, slot)
         row["spelt"] = float(span.form == "spelt")
         row["order"] = scene.order(span, slot)
         row["counts"] = float(slot.family is Family.ID and bool(right) and right[0][0] not in slot.words)
@@ -117,6 +120,41 @@ def score(scene: Scene, span: Span, slot: Slot, value: Any) -> float:
         base -= 0.9
     row = features(scene, span, slot, value)
     return base + sum(WEIGHTS[name] * amount for name, amount in row.items())
+
+
+def page_number(slot: Slot) -> bool:
+    """Is `slot` which page is wanted, rather than how long a page is?"""
+    return slot.family is Family.NUMBER and stem("page") in slot.words and not page_size(slot)
+
+
+def page_size(slot: Slot) -> bool:
+    """Is `slot` how many things are wanted at most?"""
+    words = set(slot.words)
+    return slot.family is Family.NUMBER and bool(words & _SIZES or slot.words == ("first",) or slot.words == ("top",))
+
+
+def _paged(scene: Scene, span: Span, slot: Slot) -> float:
+    """1 for a page that is numbered (page 2) or counted (2 per page, list 2 books), -1 for the other of the two."""
+    number, size = page_number(slot), scene.operation.method == "GET" and page_size(slot)
+    if not number and not size:
+        return 0.0
+    tokens = scene.sentence.tokens
+    before = [token.lower for token in tokens[max(0, span.first - 2) : span.first]]
+    after = tokens[span.last : span.last + 2]
+    words = [token.lower for token in after]
+    counted = words[:1] == ["per"] or words in (["a", "page"], ["each", "page"]) or _counts(scene, span)
+    numbered = not counted and ("page" in before or words[:1] == ["page"])
+    if not counted and not numbered:
+        return -1.0 if number else 0.0
+    return 1.0 if counted is bool(size) and numbered is number else -1.0
+
+
+def _counts(scene: Scene, span: Span) -> bool:
+    """Does a number stand in front of what is listed: 3 books?"""
+    literal = [segment for segment in scene.operation.path.split("/") if segment and "{" not in segment]
+    thing = singular((pieces(literal[-1]) or [""])[-1]) if literal else ""
+    after = (token.lower for token in scene.sentence.tokens[span.last : span.last + 2])
+    return any(singular(word) == thing != word for word in after)
 
 
 def _named(scene: Scene, slot: Slot, left: Sequence[tuple[str, float]], right: Sequence[tuple[str, float]]) -> float:

@@ -36,10 +36,12 @@ _FIGURES = re.compile(
     r"(?P<ordinal>st|nd|rd|th)?(?P<percent>\s?%|\s+per\s?cent\b)?"
 )
 _SPELT = re.compile(
-    r"\b(?:(?:" + "|".join((*_ONES, *_TENS)) + r")(?:[\s-]+(?=\w))?)(?:(?:and[\s-]+)?(?:"
+    r"\b(?:(?:" + "|".join((*_ONES, *_TENS)) + r")\b(?:[\s-]+(?=\w))?)(?:(?:and[\s-]+)?(?:"
     + "|".join((*_ONES, *_TENS, *_TIMES)) + r")s?\b[\s-]*)*|\b(?:a|an)\s+(?:hundred|thousand|million|dozen)\b",
     re.IGNORECASE,
 )  # fmt: skip
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+_ORDINAL_PAGE = re.compile(r"\b(?:" + "|".join(_ORDINALS) + r")(?=\s+page\b)", re.IGNORECASE)
 _CURRENCY_AFTER = re.compile(
     r"\s*(?:US\s+)?(dollars?|bucks?|euros?|pounds?|yen|rupees?|yuan|USD|EUR|GBP|JPY|INR|CNY|CHF)\b", re.I
 )
@@ -69,6 +71,9 @@ class Number:
 def find_numbers(text: str) -> list[Number]:
     """Every number in `text`, in order, none overlapping another."""
     found = [number for match in _FIGURES.finditer(text) if (number := _figures(match, text)) is not None]
+    for match in _ORDINAL_PAGE.finditer(text):
+        place = _ORDINALS.index(match.group().lower()) + 1
+        found.append(Number(start=match.start(), end=match.end(), value=place, text=match.group()))
     for match in _SPELT.finditer(text):
         if any(match.start() < number.end and number.start < match.end() for number in found):
             continue

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from nlapi.offline.choices import choices, flag
-from nlapi.offline.entities import Wanted, id_like, names_for
+from nlapi.offline.choices import choices, directed, flag
+from nlapi.offline.entities import ID_WORDS, Wanted, collection_of, id_like, names_for
 from nlapi.offline.match import score
 from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
-from nlapi.offline.sentence import Kind, Span
+from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import render, value_for
 from nlapi.openapi.spec import Operation
 
+_BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 
 
@@ -22,7 +23,7 @@ def options(scene: Scene) -> Iterator[Option]:
     runs = tuple(_runs(scene))
     for slot in scene.slots:
         if slot.family is Family.CHOICE:
-            yield from choices(scene, slot, {str(value): value for value in slot.choices})
+            yield from choices(scene, slot, directed(scene.sentence, slot))
         elif slot.family is Family.BOOLEAN:
             yield from flag(scene, slot)
         else:
@@ -46,7 +47,7 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
     """Options from single spans, and for an array from runs of them."""
     for span in scene.sentence.spans:
         value = value_for(span, slot)
-        if value is None or (slot in scene.listers and not id_like(span.text)):
+        if value is None or (slot in scene.listers and not id_like(span.text)) or not _may_be_id(scene, slot, span):
             continue
         worth = score(scene, span, slot, value)
         if span.kind is Kind.DATE and isinstance(span.value, tuple):
@@ -64,12 +65,27 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
         )
     if not slot.many:
         return
-    for run in (_trimmed(scene, slot, run) for run in runs):
+    for run in (_trimmed(scene, slot, run) for run in runs if _may_be_id(scene, slot, run[0])):
         values = [value_for(span, slot) for span in run]
         if any(value is None or isinstance(value, list) for value in values):
             continue
         worth = score(scene, run[0], slot, values[0]) + 0.5
         yield Option(slot=slot, value=values, score=worth, start=run[0].start, end=run[-1].end, spans=run)
+
+
+def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
+    """A bare number is an id right after the noun (book 4), `id`, `number` or a #; elsewhere it is part of a name."""
+    if span.kind is not Kind.NUMBER or not (slot in scene.listers or (slot.words and slot.words[-1] in ID_WORDS)):
+        return True
+    tokens, at = scene.sentence.tokens, span.first - 1
+    while at >= 0 and tokens[at].lower in _BEFORE_ID:
+        at -= 1
+    if at + 1 < span.first and tokens[at + 1].text == "#":
+        return True
+    nouns = {*slot.words, *ID_WORDS, "number", "no", "nr", "code", *collection_of(scene.operation)}
+    if slot in scene.listers:
+        nouns |= set(collection_of(scene.listers[slot]))
+    return at >= 0 and tokens[at].stem in nouns
 
 
 def _of_stretch(span: Span, slot: Slot, value: Any, worth: float) -> tuple[Any, float]:
@@ -85,7 +101,7 @@ def _runs(scene: Scene) -> Iterator[tuple[Span, ...]]:
     """Spans of one kind that stand in a row: a, b and c."""
     tokens = scene.sentence.tokens
     for kind in (Kind.QUOTED, Kind.NUMBER, Kind.LITERAL, Kind.NAME, Kind.DATE, Kind.PHRASE):
-        spans = [span for span in scene.sentence.spans if span.kind is kind and span.form not in ("place", "joined")]
+        spans = [span for span in scene.sentence.spans if span.kind is kind and span.form not in LOOSE]
         if kind is Kind.PHRASE:
             spans = [span for span in spans if span.form == "whole"]
         run: list[Span] = []

@@ -13,10 +13,11 @@ from nlapi.offline.choose import Candidate, candidates
 from nlapi.offline.confidence import confidence, coverage, features
 from nlapi.offline.fill import Filling
 from nlapi.offline.given import complete, wanted_in
+from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unexpressed, unused, unused_value
 from nlapi.offline.read import read_sentence
 from nlapi.offline.sentence import Sentence
 from nlapi.offline.steps import Goal, can_do, go_on, plan_for
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.tool import Call, Tool
 from nlapi.tools.words import VERBS, Intent, stem
@@ -24,6 +25,8 @@ from nlapi.tools.words import VERBS, Intent, stem
 ALTERNATIVES = 3
 NOT_MEANT = 0.2
 """An operation that accounts for less than this part of a sentence is not what it asks for."""
+UNSURE = 0.35
+"""The most that a plan is sure of which leaves out a condition, or changes something that nobody commanded."""
 CLEAR = 6.0
 """Index score from which a part of a sentence clearly names an operation by itself."""
 
@@ -68,13 +71,23 @@ class OfflinePlanner:
             text = f"this needs Claude: the sentence asks for {len(wants)} things ({', '.join(wants)})"
             return replace(self._unmatched(found), text=f"{text}; ask for one at a time")
         best, others = found[0], found[1:]
-        return self._planned(best, others, known, question)
+        changes = self.catalogue.index.changes(best.operation)
+        if (changes and (why := refusal(best))) or (why := _forbidden(best)):
+            return replace(self._unmatched(found), text=f"this needs Claude: {why}", confidence=0.1)
+        return self._planned(best, others, known, question, changes=changes)
 
-    def _planned(self, best: Candidate, others: Sequence[Candidate], known: Mapping[str, Any], question: str) -> Plan:
+    def _planned(
+        self, best: Candidate, others: Sequence[Candidate], known: Mapping[str, Any], question: str, *, changes: bool
+    ) -> Plan:
         values = {option.slot.path: option.value for option in best.filling.options}
         _, missing = complete(values, best.scene.slots, known)
         sure = confidence(features(best, others, len(missing)))
-        goal = Goal(tool=best.tool, values=values, confidence=round(sure, 3), question=question)
+        unsaid = () if changes else tuple(unexpressed(best))
+        if best.unasked or unsaid or (changes and any(map(unused_value, best.filling.unused))):
+            sure = min(sure, UNSURE)
+        left = ", ".join((*unsaid, *(one for one in unused(best) if not any(one in said for said in unsaid))))
+        note = f"not used: {left}" if left else ""
+        goal = Goal(tool=best.tool, values=values, confidence=round(sure, 3), question=question, note=note)
         made = plan_for(goal, self.catalogue, known)
         return replace(made, alternatives=tuple(map(_call, others[:ALTERNATIVES])))
 
@@ -104,6 +117,14 @@ def _beside_the_point(best: Candidate, catalogue: Catalogue) -> bool:
     if best.filling.options and all(option.score > 1.0 for option in best.filling.options):
         return False
     return coverage(best) < NOT_MEANT
+
+
+def _forbidden(best: Candidate) -> str:
+    """A prohibition calls for nothing that may change something, and a question about a change for nothing at all."""
+    sentence = best.scene.sentence
+    if forbids(sentence) and (best.tool.effect is not Effect.READ or commands_change(sentence)):
+        return "the sentence forbids what it names"
+    return "the sentence asks about a change rather than for it" if supposes(sentence) else ""
 
 
 def _call(candidate: Candidate) -> Call:

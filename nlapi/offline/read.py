@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from nlapi.offline.dates import find_dates
+from nlapi.offline.dates import MONTHS, WEEKDAYS, find_dates
 from nlapi.offline.numbers import Sort, find_numbers
 from nlapi.offline.sentence import Kind, Sentence, Span, Token
 from nlapi.tools.words import STOPWORDS, VERBS, Intent, stem
@@ -26,7 +26,7 @@ _LITERAL = (
     ("id", re.compile(r"(?<![\w/.])(?=[\w\-:.]*\d)(?=[\w\-:.]*[A-Za-z_])[A-Za-z0-9](?:[\w]|[-:.](?=\w))*\w(?![\w])")),
     ("id", re.compile(r"(?<![\w/.])[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+(?!\w)|(?<![\w/.])\d+(?:\.\d+){2,}(?!\w)")),
     ("path", re.compile(r"(?<![\w/])[\w.-]+/[\w.-]+(?:/[\w.-]+)*(?!\w)|(?<!\w)/[\w.-]+(?:/[\w.-]+)*")),
-    ("tag", re.compile(r"(?<!\w)[#@][\w-]+")),
+    ("tag", re.compile(r"(?<!\w)[#@](?!\d+\b)[\w-]+")),
 )
 _UNIT_LIKE = re.compile(r"\d+(?:\.\d+)?[A-Za-z]{1,4}|\d+(?:st|nd|rd|th)|\d+(?:-\d+)+|v\d+", re.IGNORECASE)
 _CAPITAL = re.compile(r"[A-ZÀ-ÞĀ-Ž]")
@@ -35,7 +35,7 @@ _LABELS = frozenset(("id", "uuid", "guid", "ip", "url", "uri", "api", "code"))
 _BRACKETS = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]|\{[^{}]*\}")
 _CALLED = re.compile(r"\b(?:called|named|titled|entitled|labelled|labeled)\s+", re.IGNORECASE)
 _AFTER_NAME = frozenset(
-    "with and for in on that which to from by at as under using of is has starting ending into".split()
+    "with and for in on that which to from by at as under using of is has starting ending into except but".split()
 )
 _BREAKS = frozenset(
     """
@@ -43,6 +43,8 @@ _BREAKS = frozenset(
         since until before after through without but called named titled whose during starting ending having
     """.split()
 )
+_PLACES = frozenset(("in", "from", "to", "near"))
+"""What leads to a place: the day in `from Paris Friday` is a day."""
 _JOINERS = frozenset(("and", "in", "at", "to", "for"))
 """Little words that are in a name (Back to School) as often as between two (Rome and Paris): both are offered."""
 
@@ -121,11 +123,32 @@ class _Finder:
 
     def _dates(self) -> None:
         for found in find_dates(self.text, self.today):
+            if self._in_name(found.start, found.end):
+                continue
             self._add(Kind.DATE, found.start, found.end, value=found.value, whole=found.whole)
             if found.counted:
                 for number in find_numbers(self.text[found.start : found.end]):
                     start, end = found.start + number.start, found.start + number.end
                     self._add(Kind.NUMBER, start, end, take=False, value=number.value, form="counted", text=number.text)
+
+    def _in_name(self, start: int, end: int) -> bool:
+        """Is a weekday or a month without figures one of the words of a name: Black Friday Preview?"""
+        inside = [at for at, token in enumerate(self.tokens) if token.start < end and token.end > start]
+        if not inside or not all(self._capital(at) for at in inside):
+            return False
+        first, last = inside[0], inside[-1] + 1
+        while first > 0 and self._title_word(first - 1):
+            first -= 1
+        while self._title_word(last):
+            last += 1
+        before = self.tokens[first - 1].lower if first else ""
+        return last - first > len(inside) and before not in _PLACES
+
+    def _title_word(self, at: int) -> bool:
+        """A capitalised word that is no day itself and does not open the sentence."""
+        if not self._capital(at) or at == 0 or self.tokens[at - 1].text in ".?!:;":
+            return False
+        return self.tokens[at].lower not in WEEKDAYS and self.tokens[at].lower not in MONTHS
 
     def _numbers(self) -> None:
         for number in find_numbers(self.text):
@@ -196,7 +219,15 @@ class _Finder:
             if tail - end <= 3 and not listed:
                 self._add(Kind.NAME, start, self.tokens[tail - 1].end, take=False, form="place")
         self._joined(first, end)
+        number = self._number_at(end)
+        if number is not None:
+            self._add(Kind.NAME, start, number.end, take=False, form="numbered")
         self._add(Kind.NAME, start, stop, text=text)
+
+    def _number_at(self, at: int) -> Span | None:
+        """A plain number in figures that begins with token `at`."""
+        plain = (span for span in self.spans if span.kind is Kind.NUMBER and span.form == "plain")
+        return next((span for span in plain if span.first == at), None)
 
     def _joined(self, first: int, end: int) -> None:
         before = self.tokens[first - 1].lower if first else ""

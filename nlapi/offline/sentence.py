@@ -23,6 +23,10 @@ class Kind(StrEnum):
     JSON = "json"
 
 
+LOOSE = frozenset(("place", "joined", "numbered"))
+"""Forms of a NAME that is offered beside a shorter one: Denver, Colorado; Back to School; Vol 2."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """A word or a mark; `start` and `end` are character positions."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,8 @@ from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.entities import Wanted, entity_of, thing_of
 from nlapi.offline.fill import nest
 from nlapi.offline.given import Values, argument_name, complete, missing_of, wanted_in
-from nlapi.offline.items import Item, id_of, items_in, name_of, pick
+from nlapi.offline.items import Item, Rated, alike, answers_to, id_of, items_in, name_of, pick
+from nlapi.offline.pages import MOST, next_page
 from nlapi.offline.slots import Family, Slot
 from nlapi.openapi.spec import Operation
 from nlapi.tools.plan import Outcome, Plan, Step, Turn
@@ -29,6 +30,8 @@ class Goal:
     values: Values
     confidence: float
     question: str
+    note: str = ""
+    """what of the sentence is in none of the values"""
 
 
 def plan_for(goal: Goal, catalogue: Catalogue, known: Mapping[str, Any], *, filtered: bool = True) -> Plan:
@@ -52,7 +55,7 @@ def _final(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
         calls=(call,),
         confidence=goal.confidence,
         missing=needs,
-        understood=understood(call),
+        understood=_noted(understood(call), goal),
         text=_asking(needs),
         raw={"planner": "offline", "stage": "call"},
     )
@@ -69,21 +72,12 @@ def _look_up(
     filtered: bool,
 ) -> Plan:
     """List the things of the kind that `slot` wants, so that the next round can pick the one called `wanted.name`."""
-    slots = catalogue.slots(tool)
-    start: Values = {}
-    for one in slots:
-        shared = goal.values.get(one.path)
-        if shared is not None and one.required and wanted_in(shared) is None:
-            start[one.path] = shared
-    by_name = _name_filter(slots)
+    listings = (tool, *catalogue.other_listers(goal.tool, slot, tool))
+    tries = [(one, *_listing(goal, catalogue.slots(one), known)) for one in listings]
+    tool, values, missing = next((one for one in tries if not one[2]), tries[0])
+    by_name = _name_filter(catalogue.slots(tool))
     if filtered and by_name is not None:
-        start[by_name.path] = wanted.name
-    hints = {
-        name: value
-        for name, value in known.items()
-        if any(one.required and argument_name(one) == name for one in slots)
-    }
-    values, missing = complete(start, slots, hints)
+        values[by_name.path] = wanted.name
     call = Call(tool=tool, arguments=nest(values), id="lookup", reason=f"to find the id of {wanted.name!r}")
     needs = missing_of(tool, missing)
     what = thing_of(slot)
@@ -97,15 +91,27 @@ def _look_up(
         "name": wanted.name,
         "filtered": filtered and by_name is not None,
         "confidence": goal.confidence,
+        "note": goal.note,
+        "pages": 1,
+        "rated": [],
     }
     return Plan(
         calls=(call,),
         confidence=goal.confidence,
         missing=needs,
-        understood=f"find the {what} called {wanted.name!r}, then {understood(final)}",
+        understood=_noted(f"find the {what} called {wanted.name!r}, then {understood(final)}", goal),
         text=_asking(needs),
         raw=raw,
     )
+
+
+def _listing(goal: Goal, slots: Sequence[Slot], known: Mapping[str, Any]) -> tuple[Values, tuple[Slot, ...]]:
+    """What a listing must be told, from the goal and what is known, and what of it neither says."""
+    must = [one for one in slots if one.required]
+    shared = {one.path: goal.values[one.path] for one in must if one.path in goal.values}
+    names = set(map(argument_name, must))
+    hints = {name: value for name, value in known.items() if name in names}
+    return complete({path: value for path, value in shared.items() if wanted_in(value) is None}, slots, hints)
 
 
 def _name_filter(slots: tuple[Slot, ...]) -> Slot | None:
@@ -136,21 +142,65 @@ def _picked(turn: Turn, step: Step, raw: Mapping[str, Any], catalogue: Catalogue
     tool = catalogue.tool(operation) if operation is not None else None
     if tool is None or step.result is None:
         return Plan(text=f"{raw['operation']} is not among the operations any more.", confidence=0.0)
-    goal = Goal(tool=tool, values=_values(raw["values"]), confidence=raw["confidence"], question=turn.question)
+    goal = Goal(
+        tool=tool,
+        values=_values(raw["values"]),
+        confidence=raw["confidence"],
+        question=turn.question,
+        note=raw["note"],
+    )
     slot = next(one for one in catalogue.slots(tool) if list(one.path) == raw["slot"])
-    given = known.get(argument_name(slot))
     things = items_in(step.result.data) or []
-    found = pick(str(given or raw["name"]), things)
-    if given is not None and not found:
-        return plan_for(_with(goal, slot, given), catalogue, known)
-    if len(found) == 1:
-        id = id_of(found[0], slot.name, entity_of(slot))
-        if id is not None:
-            return plan_for(_with(goal, slot, id), catalogue, known)
-        return Plan(text=f"{name_of(found[0])} was found, but the answer gives no id for it.", confidence=0.2)
+    rated = [*map(_rated, raw["rated"]), *_rate(raw["name"], slot, things)]
+    given = known.get(argument_name(slot))
+    if given is not None:
+        return plan_for(_with(goal, slot, _chosen(given, rated)), catalogue, known)
+    found, pages = pick(rated), raw["pages"]
+    exact = bool(found) and found[0][0] == 1.0
+    arguments = next_page(catalogue.slots(step.call.tool), step.call.arguments, step.result, things)
+    unread = arguments is not None and not (pages > 1 and _repeats(turn, things))
+    if not exact and unread and arguments and pages < MOST:
+        kept = [one for one in rated if one in found][:_MOST_CHOICES] + rated[:_MOST_CHOICES]
+        return _page_on(
+            step.call, arguments, {**raw, "pages": pages + 1, "rated": list(map(list, dict.fromkeys(kept)))}
+        )
+    if len(found) == 1 and (exact or not unread):
+        if found[0][1] is not None:
+            return plan_for(_with(goal, slot, found[0][1]), catalogue, known)
+        return Plan(text=f"{found[0][2]} was found, but the answer gives no id for it.", confidence=0.2)
     if not found and raw["filtered"]:
         return plan_for(goal, catalogue, known, filtered=False)
-    return _ask_which(tool, slot, raw["name"], found or things, found=bool(found))
+    return _ask_which(tool, slot, raw["name"], found or rated, found=bool(found), unread=pages if unread else 0)
+
+
+def _chosen(given: Any, rated: Sequence[Rated]) -> Any:
+    """The id that a user's choice is, or the id of what he called by its name."""
+    same = [id for _, id, title in rated if id is not None and given in (id, str(id), title)]
+    near = pick([(alike(str(given), title), id, title) for _, id, title in rated if id is not None])
+    return same[0] if same else near[0][1] if len(near) == 1 else given
+
+
+def _rate(name: str, slot: Slot, things: Sequence[Item]) -> list[Rated]:
+    entity = entity_of(slot)
+    return [(answers_to(name, thing), id_of(thing, slot.name, entity), name_of(thing)) for thing in things]
+
+
+def _rated(row: Sequence[Any]) -> Rated:
+    worth, id, name = row
+    return worth, id, name
+
+
+def _repeats(turn: Turn, things: Sequence[Item]) -> bool:
+    """Did the last two answers list the same? Then the API pays no heed to the page that is asked for."""
+    answers = [step.result.data for step in turn.steps if step.result is not None][-2:]
+    return len(answers) == 2 and bool(things) and items_in(answers[0]) == things
+
+
+def _page_on(call: Call, arguments: Mapping[str, Any], raw: Mapping[str, Any]) -> Plan:
+    """Read the next page of the same look-up."""
+    call = replace(call, arguments=dict(arguments), reason=f"to look for {raw['name']!r} on the next page")
+    text = f"look for {raw['name']!r} on page {raw['pages']}"
+    return Plan(calls=(call,), confidence=raw["confidence"], understood=text, raw=dict(raw))
 
 
 def _with(goal: Goal, slot: Slot, id: Any) -> Goal:
@@ -163,16 +213,17 @@ def _with(goal: Goal, slot: Slot, id: Any) -> Goal:
     return replace(goal, values={**goal.values, slot.path: filled})
 
 
-def _ask_which(tool: Tool, slot: Slot, name: str, things: list[Item], *, found: bool) -> Plan:
-    """One question: which of these is meant?"""
-    choices: dict[str, str] = {}
-    for thing in things[:_MOST_CHOICES]:
-        id = id_of(thing, slot.name, entity_of(slot))
-        if id is not None:
-            choices[str(id)] = name_of(thing)
+def _ask_which(tool: Tool, slot: Slot, name: str, rated: Sequence[Rated], *, found: bool, unread: int) -> Plan:
+    """One question: which of these is meant? `unread` is the number of pages read when there are more of them."""
+    choices = {str(id): title for _, id, title in rated[:_MOST_CHOICES] if id is not None}
     what = thing_of(slot)
     shown = ", ".join(f"{title} ({id})" if title else id for id, title in choices.items())
-    start = f"Several answer to {name!r}" if found else f"There is no {what} called {name!r}"
+    start = f"There is no {what} called {name!r}"
+    if unread:
+        read = "the first page" if unread == 1 else f"the first {unread} pages"
+        start = f"No {what} called {name!r} is on {read}, and there are more that were not read"
+    if found:
+        start = f"Several answer to {name!r}" if len(choices) > 1 else f"{start}; near to it"
     text = f"{start}{f': {shown}' if shown else ''}."
     if not choices:
         return Plan(text=text, confidence=0.3)
@@ -188,6 +239,10 @@ def understood(call: Call) -> str:
     head = operation.summary.strip().rstrip(".") or operation.id
     said = ", ".join(f"{name}={_said(value)}" for name, value in call.arguments.items())
     return f"{head} ({said})" if said else head
+
+
+def _noted(text: str, goal: Goal) -> str:
+    return f"{text}; {goal.note}" if goal.note else text
 
 
 def _said(value: Any) -> str:

@@ -82,7 +82,8 @@ def parse(url: str) -> Address:
         raise UsageError(f"not an http(s) URL: {url[:200]!r}", hint="give a base URL such as https://api.example.com")
     scheme, authority, target = found["scheme"].lower(), found["authority"], found["target"]
     if "@" in authority:
-        raise UsageError("a URL with a user name or password before its host is not used", hint="use --auth SCHEME=VALUE")
+        message = "a URL with a user name or password before its host is not used"
+        raise UsageError(message, hint="use --auth SCHEME=VALUE")
     parts = _AUTHORITY.fullmatch(authority)
     if not parts or int(parts["port"] or 0) > 65535:
         raise UsageError(f"{authority[:200]!r} is not a host and port")

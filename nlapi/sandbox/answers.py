@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nlapi.openapi.spec import Operation
@@ -140,7 +140,7 @@ def _replace(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: 
 
 def _delete(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Scope) -> Outcome:
     row = _row(stage, role, entity, checked, scope)
-    stage.store.remove(row)
+    writes.remove(stage, entity, row)
     media = json_media(role.operation)
     described = stage.schemas.properties(media.schema) if media else {}
     more: dict[str, Any] = {}
@@ -159,7 +159,7 @@ def _clear(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Sc
     chosen = select([row.data for row in rows], checked.query, entity.thing, entity.id_name)
     for row in rows:
         if any(row.data is one for one in chosen):
-            stage.store.remove(row)
+            writes.remove(stage, entity, row)
     return Outcome(value=compute(stage, role.operation, checked, scope))
 
 
@@ -228,24 +228,42 @@ def _act(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Scop
     changes = {name: value for schema in entity.schemas for name, value in after(verb, schema, stage.schemas).items()}
     if role.makes is not None:
         return _bring_forth(stage, role, entity, role.makes, row, changes)
-    whole = role.found is None or ref_of(role.found.schema) in entity.refs
-    if whole:
+    if _is_whole(stage, role, entity):
         described = writes.properties(stage, entity)
         changes = {**{name: value for name, value in body.items() if name in described}, **changes}
     if changes:
         row = writes.merge(stage, entity, role.operation, row, changes)
-    return Outcome(value=_show(stage, role, row) if whole else _result(stage, role, row, checked))
+    return Outcome(value=_result(stage, role, row, checked))
+
+
+def _is_whole(stage: Stage, role: Role, entity: Entity) -> bool:
+    """Is the answer of an action the thing itself: by its schema, by most of its properties, or for want of any?"""
+    if role.found is None or ref_of(role.found.schema) in entity.refs:
+        return True
+    described = stage.schemas.properties(role.found.schema).keys()
+    own = described & writes.properties(stage, entity).keys()
+    return not ref_of(role.found.schema) and len(own) * 2 >= len(described)
 
 
 def _result(stage: Stage, role: Role, row: Row, checked: Checked) -> Any:
-    """An answer that is about a thing but is not the thing: what it has in common with it, the rest made up."""
+    """The answer of an action: the thing, or what the answer has in common with it and the rest made up.
+
+    An id in it is the thing's own.
+    """
     media = json_media(role.operation)
-    if media is None:
+    if media is None or role.entity is None or role.found is None:
         return NOTHING
-    described = stage.schemas.properties(media.schema)
-    known = {name: value for name, value in {**checked.path, **row.data}.items() if name in described}
+    described = stage.schemas.properties(role.found.schema)
+    ids = {"id", plain(role.key or ""), plain(f"{role.entity.thing} id")} if row.key != SINGLE else set()
+    key = stage.keys.typed(role.entity, row.key)
+    known = {**{name: key for name in described if plain(name) in ids}, **checked.path, **row.data}
+    if _is_whole(stage, role, role.entity):
+        types = stage.schemas.types(role.found.schema)
+        bare = not types or (types == ("object",) and not described)
+        return wrap(row.data, role.found.keys) if bare else _show(stage, role, replace(row, data=known))
+    known = {name: value for name, value in known.items() if name in described}
     at = At(seed=stage.seed, path=f"{role.operation.id}/{row.key}", thing="result", index=row.place, full=True)
-    return stage.sampler.sample(media.schema, at, known)
+    return stage.sampler.sample(media.schema, at, wrap(known, role.found.keys))
 
 
 def _bring_forth(stage: Stage, role: Role, entity: Entity, makes: Entity, row: Row, changes: dict[str, Any]) -> Outcome:

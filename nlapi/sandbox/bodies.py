@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from nlapi.openapi.spec import Body, Encoding, Media, Parameter
 from nlapi.sandbox.coerce import coerce, coerce_tree
 from nlapi.sandbox.multipart import Part, split_multipart
-from nlapi.sandbox.parameters import MISSING, Pairs, decoded, read_query, shape, split_pairs, take_brackets
+from nlapi.sandbox.parameters import MISSING, Pairs, decoded, nests, read_query, shape, split_pairs, take_brackets
 from nlapi.sandbox.problem import Fault, Problem, unprocessable
 from nlapi.sandbox.schemas import Schemas
 
@@ -83,18 +84,20 @@ def _plain(raw: list[str]) -> Any:
     return texts[0] if len(texts) == 1 else texts
 
 
+def _has_style(encoding: Encoding | None) -> bool:
+    """Is a property written like a query parameter? Then its contentType is ignored (OpenAPI 3.1.1 §4.8.15.1.2)."""
+    return encoding is not None and (encoding.style is not None or encoding.explode is not None)
+
+
 def _form_property(name: str, schema: Any, encoding: Encoding | None, pairs: Pairs, schemas: Schemas) -> Any:
-    """One property of a urlencoded body: by its style if it has one, else JSON, brackets or repeated names."""
-    styled = encoding is not None and encoding.style is not None
-    kind = shape(schema, schemas)
-    if not styled and kind != "primitive":
-        bracketed = take_brackets(name, pairs)
+    """One property of a form: by its style if it has one, else JSON, brackets or repeated names."""
+    if not _has_style(encoding):
+        bracketed = take_brackets(name, pairs) if nests(schema, schemas) else MISSING
         if bracketed is not MISSING:
-            listed = bracketed.get("") if set(bracketed) == {""} else bracketed
-            return coerce_tree(listed, schema, schemas)
-        if kind == "object" or (encoding is not None and is_json(encoding.content_type or "")):
+            return coerce_tree(bracketed, schema, schemas)
+        if shape(schema, schemas) == "object" or is_json(encoding.content_type or "" if encoding else ""):
             return _json_property(name, pairs)
-    style = encoding.style if encoding and encoding.style else "form"
+    style = (encoding.style if encoding else None) or "form"
     explode = encoding.explode if encoding and encoding.explode is not None else style == "form"
     parameter = Parameter(name=name, where="body", required=False, schema=schema, style=style, explode=explode)
     return read_query(parameter, pairs, schemas)
@@ -113,18 +116,38 @@ def _json_property(name: str, pairs: Pairs) -> Any:
 def _multipart(media: Media, parts: list[Part], schemas: Schemas) -> dict[str, Any]:
     described = schemas.properties(media.schema)
     value: dict[str, Any] = {}
+    styled = [name for name in described if _has_style(media.encoding.get(name))]
+    parts = _take_styled(media, styled, parts, value, schemas) if styled else parts
     for part in parts:
         schema = described.get(part.name, {})
-        many = shape(schema, schemas) == "array" and not is_json(part.content_type)
+        many = shape(schema, schemas) == "array"
         item = schemas.flat(schema).get("items", {}) if many else schema
         found = _part_value(part, item, media.encoding.get(part.name), schemas)
         if many:
-            value.setdefault(part.name, []).append(found)
+            # Each item is a part of its own; that the whole list is one part of JSON is common as well.
+            whole = isinstance(found, list) and shape(item, schemas) != "array"
+            value.setdefault(part.name, []).extend(found if whole else [found])
         elif part.name in value:
             raise unprocessable([Fault(where=f"body.{part.name}", message="given twice; it is one value")])
         else:
             value[part.name] = found
     return value
+
+
+def _take_styled(
+    media: Media, names: list[str], parts: list[Part], value: dict[str, Any], schemas: Schemas
+) -> list[Part]:
+    """Puts the properties that have a style into `value`; the parts that are left."""
+    described = schemas.properties(media.schema)
+    fields = [part for part in parts if part.filename is None]
+    # Nothing is percent-encoded in a part, and everything is in a query; a comma is what separates values.
+    pairs = Pairs(pairs=[(part.name, quote(part.content, safe=",")) for part in fields])
+    for name in names:
+        found = _form_property(name, described[name], media.encoding.get(name), pairs, schemas)
+        if found is not MISSING:
+            value[name] = found
+    used = {id(fields[place]) for place in pairs.used}
+    return [part for part in parts if id(part) not in used]
 
 
 def _part_value(part: Part, schema: Any, encoding: Encoding | None, schemas: Schemas) -> Any:

@@ -51,10 +51,15 @@ def coerce_object(pairs: Mapping[str, Any], schema: Any, schemas: Schemas) -> di
 
 
 def coerce_tree(value: Any, schema: Any, schemas: Schemas) -> Any:
-    """Texts in maps and lists, as bracketed names give them, to values. A lone text where a list is wanted is one."""
+    """Texts in maps and lists, as bracketed names give them, to values. A lone text where a list is wanted is one.
+
+    The names in brackets that lead to the items of a list are its indexes, or empty.
+    """
     if isinstance(value, Mapping):
         if "array" in schemas.types(schema) and value and all(key.isdecimal() for key in value):
             value = [value[key] for key in sorted(value, key=int)]
+        elif "array" in schemas.types(schema) and set(value) == {""}:
+            value = value[""] if isinstance(value[""], list) else [value[""]]
         else:
             return coerce_object(value, schema, schemas)
     wants = schemas.types(schema)

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from nlapi.openapi.spec import Parameter
-from nlapi.sandbox.coerce import coerce, coerce_array, coerce_object
+from nlapi.sandbox.coerce import coerce, coerce_array, coerce_object, coerce_tree
 from nlapi.sandbox.problem import Fault, Problem
 from nlapi.sandbox.schemas import Schemas
 
@@ -70,12 +70,18 @@ def shape(schema: Any, schemas: Schemas) -> str:
     return "object" if "object" in types and "string" not in types else "primitive"
 
 
+def nests(schema: Any, schemas: Schemas) -> bool:
+    """May a value of this schema be an object or an array, whatever else it may be?"""
+    return bool({"object", "array"} & set(schemas.types(schema)))
+
+
 def read_query(parameter: Parameter, pairs: Pairs, schemas: Schemas) -> Any:
     """The value of a query or form parameter, or MISSING. A Problem when one that is single is given twice."""
     schema, kind = parameter.schema, shape(parameter.schema, schemas)
-    if parameter.style == "deepObject" and kind != "primitive":
+    if parameter.style == "deepObject" and nests(schema, schemas):
         tree = take_brackets(parameter.name, pairs)
-        return MISSING if tree is MISSING else coerce_object(tree, schema, schemas)
+        if tree is not MISSING or kind != "primitive":
+            return MISSING if tree is MISSING else coerce_tree(tree, schema, schemas)
     if kind == "object" and parameter.style == "form" and parameter.explode:
         return _exploded_object(parameter, pairs, schemas)
     raw = pairs.take(parameter.name)

@@ -15,9 +15,10 @@ from nlapi.sandbox.envelopes import Found, find_array, json_media, wrap
 from nlapi.sandbox.filters import LOWER
 from nlapi.sandbox.paging import Envelope, window
 from nlapi.sandbox.parameters import MISSING
+from nlapi.sandbox.paths import segments
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Scope
-from nlapi.sandbox.words import plain, singular_name, words
+from nlapi.sandbox.words import plain, singular, singular_name, words
 from nlapi.sandbox.writes import merged
 
 ROWS = 5
@@ -29,7 +30,7 @@ def compute(stage: Stage, operation: Operation, checked: Checked, scope: Scope) 
     media = json_media(operation)
     if media is None:
         return NOTHING
-    asked = _asked(checked)
+    asked = {**_acted_on(operation, checked), **_asked(checked)}
     at = At(
         seed=stage.seed,
         path=f"{operation.id} {json.dumps(asked, sort_keys=True, default=str)}",
@@ -49,6 +50,17 @@ def compute(stage: Stage, operation: Operation, checked: Checked, scope: Scope) 
     known = merged(merged(known, around.fill(media.schema, skip=found.keys[0])), wrap(rows, found.keys))
     known = merged(known, _sums(stage, media.schema, rows))
     return stage.sampler.sample(media.schema, at, known)
+
+
+def _acted_on(operation: Operation, checked: Checked) -> dict[str, Any]:
+    """The id of the thing that an action is done to, when its kind is not kept: 5 for `POST /loans/5/return`."""
+    path = segments(operation.path)
+    last = words(path[-1].text) if path else ()
+    if operation.method in ("GET", "HEAD") or len(path) < 2 or path[-1].parameter or not path[-2].parameter:
+        return {}
+    # `POST /users/5/tokens` makes something new.
+    plural = bool(last) and singular(last[-1]) != last[-1]
+    return {} if plural else {"id": checked.path.get(path[-2].parameter)}
 
 
 def _asked(checked: Checked) -> dict[str, Any]:

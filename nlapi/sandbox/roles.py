@@ -143,7 +143,7 @@ class Roles:
     def _otherwise(self, operation: Operation, path: Path) -> Role:
         """An action on the nearest thing above, or something that is only computed."""
         places = [place for place, segment in enumerate(path) if segment.parameter]
-        owner = self.entities.at(path[: places[-1]]) if places else None
+        owner = self._owner(path, places[-1]) if places else None
         if owner is None or operation.method in ("GET", "HEAD"):
             return self._role(Kind.COMPUTE, operation, path, None)
         whole = self._item(operation, owner)
@@ -159,6 +159,10 @@ class Roles:
             verb=path[-1].text,
             makes=makes,
         )
+
+    def _owner(self, path: Path, place: int) -> Entity | None:
+        """The kind that a placeholder names one of: that of the path before it, else that of its name."""
+        return self.entities.at(path[:place]) or self.entities.named(path[place].parameter or "")
 
     def _brings_forth(
         self, operation: Operation, owner: Entity, whole: Found | None
@@ -185,6 +189,6 @@ class Roles:
         """What the placeholders of a path name."""
         for place, segment in enumerate(path):
             if segment.parameter:
-                entity = self.entities.at(path[:place]) or self.entities.named(segment.parameter)
+                entity = self._owner(path, place)
                 name = entity.name if entity else f"parameter:{plain(segment.parameter)}"
                 yield Parent(name=name, parameter=segment.parameter, entity=entity)

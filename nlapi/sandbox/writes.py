@@ -139,6 +139,23 @@ def _changed(stage: Stage, entity: Entity, operation: Operation, row: Row, data:
     return stage.store.change(row, data, scope)
 
 
+def remove(stage: Stage, entity: Entity, row: Row) -> None:
+    """Takes a thing away, and with it whatever can only be created below it."""
+    stage.store.remove(row)
+    for other in stage.entities.all:
+        if other is not entity and _only_below(stage, other, entity):
+            for one in stage.store.rows(other.name, {entity.name: row.key}):
+                if all(one.scope.get(name, value) == value for name, value in row.scope.items()):
+                    remove(stage, other, one)
+
+
+def _only_below(stage: Stage, entity: Entity, parent: Entity) -> bool:
+    makers = [one for one in entity.collections if "POST" in one.at]
+    return bool(makers) and all(
+        any(above.name == parent.name for above in stage.roles.parents(one.path)) for one in makers
+    )
+
+
 def properties(stage: Stage, entity: Entity) -> dict[str, Any]:
     """Every property that a thing of this kind is described with."""
     found: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.words import METHODS, PLAIN_VERBS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
 
 WEIGHTS = {
@@ -77,6 +77,8 @@ class Index:
         self._things = frozenset(word for shape in self._shapes for word in shape.entities)
         self._nouns = frozenset(noun for shape in self._shapes for noun in shape.nouns)
         honest = any(operation.method in METHODS[Intent.READ] for operation in self.operations)
+        pairs = zip(self.operations, self._shapes, strict=True)
+        self._changing = frozenset(operation for operation, shape in pairs if _changes(operation, shape, honest))
         self._intents = [_meant(*pair, honest) for pair in zip(self.operations, self._shapes, strict=True)]
         texts = [_fields(operation, extra) for operation in self.operations]
         self._postings = _weigh(texts)
@@ -88,6 +90,10 @@ class Index:
     def knows(self, word: str) -> bool:
         """Is the stem `word` anywhere in what the operations say of themselves?"""
         return word in self._postings
+
+    def changes(self, operation: Operation) -> bool:
+        """Does an operation change something? Where all is done by POST its verb has to say so."""
+        return operation in self._changing
 
     def weight(self, word: str) -> float:
         """How telling the stem `word` is: 0 when it is unknown, near 1 when few operations have it."""
@@ -241,6 +247,12 @@ def _meant(operation: Operation, shape: Shape, honest: bool) -> frozenset[Intent
     if honest or not found:
         found |= {intent for intent, methods in METHODS.items() if operation.method in methods}
     return frozenset(found)
+
+
+def _changes(operation: Operation, shape: Shape, honest: bool) -> bool:
+    if operation.effect is not Effect.WRITE or honest:
+        return operation.effect is not Effect.READ
+    return any(VERBS.get(verb, Intent.READ) is not Intent.READ for verb in shape.verbs)
 
 
 def _entities(literal: Sequence[str], method: str) -> tuple[list[str], bool]:

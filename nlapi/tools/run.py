@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlapi.client.auth import Authorized, authorize
 from nlapi.client.build import Values, build
@@ -15,6 +15,9 @@ from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.check import check
 from nlapi.tools.tool import Call, Tool
+
+if TYPE_CHECKING:
+    from nlapi.client.wire import Client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +77,21 @@ def permit(prepared: Prepared, target: Target) -> Authorized:
     return authorize(prepared.request, operation, target.credentials, base_url=target.base_url)
 
 
-async def perform(prepared: Prepared, target: Target, *, limits: Limits | None = None) -> Result:
+async def perform(
+    prepared: Prepared, target: Target, *, limits: Limits | None = None, client: Client | None = None
+) -> Result:
     """Authorise and send. CredentialError before anything is sent, SendError when no complete answer came.
 
-    Only a READ is ever sent again.
+    Only a READ is ever sent again, and only a READ shares the connections of `client`: one that the API is closing at
+    this moment would leave open whether a change was carried out.
     """
     from nlapi.client.send import send
 
     ready = permit(prepared, target)
-    repeat = prepared.effect is Effect.READ
-    return await send(ready.request, limits=limits, secrets=ready.secrets, repeat=repeat)
+    reads = prepared.effect is Effect.READ
+    return await send(
+        ready.request, limits=limits, secrets=ready.secrets, repeat=reads, client=client if reads else None
+    )
 
 
 async def run(call: Call, target: Target, consent: Consent, *, limits: Limits | None = None) -> Result:

@@ -121,6 +121,12 @@ def test_secrets_are_masked_wherever_they_turn_up(spec: Spec, path: Path) -> Non
     assert SECRET not in repr(log)
 
 
+def test_a_password_is_masked_without_its_user_name_and_a_token_without_its_bearer(path: Path) -> None:
+    with Log.open(path, secrets=["ada:correct horse", "Bearer sk-test-12345678"]) as log:
+        log.asked("I am ada, correct horse, sk-test-12345678")
+    assert "I am ada, ***, ***" in path.read_text()
+
+
 def test_it_is_for_its_owners_eyes_only(path: Path) -> None:
     Log.open(path).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import socketserver
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Said, Stepped
-from nlapi.agent.loop import converse
+from nlapi.agent.loop import AT_ONCE, converse
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy
-from nlapi.errors import ConsentError, PlannerError, UsageError
-from nlapi.openapi.spec import Effect, Spec
+from nlapi.errors import ConsentError, CredentialError, PlannerError, UsageError
+from nlapi.openapi.spec import Details, Effect, Operation, Parameter, Spec
+from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, ask
 from nlapi.tools.run import Target
-from nlapi.tools.tool import Missing
+from nlapi.tools.tool import Call, Missing
 from tests.agent.kit import Scripted, boards, boards_api, call, events, no, of, yes
-from tests.servers import Echo, Reply, Script, closed_port
+from tests.servers import Echo, Reply, Script, closed_port, read_request
 
 
 @pytest.fixture
@@ -91,10 +94,10 @@ def test_with_nobody_to_ask_a_write_is_shown_and_raises(spec: Spec) -> None:
     assert len(of(Proposed, shown)) == 1
 
 
-def test_an_operation_on_the_list_of_the_forbidden_never_runs(spec: Spec) -> None:
-    planner = Scripted(Plan(calls=(call(spec, "deleteCard", card="c1"),)), "I may not.")
+def test_a_call_with_a_credential_in_it_never_runs(spec: Spec) -> None:
+    planner = Scripted(Plan(calls=(call(spec, "deleteCard", card="sk-test-12345678"),)), "I may not.")
     with boards_api() as api:
-        events(planner, [spec], api.url, policy=Policy(yes=True, never=("delete*",)))
+        events(planner, [spec], api.url, policy=Policy(yes=True, secrets=("sk-test-12345678",)))
     assert api.received == []
     (step,) = planner.seen[1].current.steps
     assert step.outcome is Outcome.REFUSED and "never" in step.message
@@ -199,6 +202,29 @@ def test_a_write_without_an_answer_has_an_unknown_outcome_and_is_not_repeated_un
     assert "may have been carried out" in str(refused.value)
 
 
+@pytest.mark.parametrize("status", [201, 502, 504])
+def test_a_write_that_was_answered_is_not_sent_twice_unasked(spec: Spec, status: int) -> None:
+    same = Plan(calls=(call(spec, "createCard", board="b7", title="A"),))
+    with Echo(Reply(status)) as api, pytest.raises(ConsentError) as refused:
+        events(Scripted(same, same, same), [spec], api.url, policy=Policy(yes=True, interactive=False))
+    assert api.only.method == "POST"
+    assert str(status) in str(refused.value)
+
+
+def test_nor_is_it_within_one_plan(spec: Spec) -> None:
+    same = call(spec, "createCard", board="b7", title="A")
+    with boards_api() as api, pytest.raises(ConsentError):
+        events(Scripted(Plan(calls=(same, same))), [spec], api.url, policy=Policy(yes=True, interactive=False))
+    assert api.only.method == "POST"
+
+
+def test_a_write_that_was_refused_may_be_sent_again(spec: Spec) -> None:
+    same = Plan(calls=(call(spec, "createCard", board="b7", title="A"),))
+    with Echo([Reply(429), Reply(201)]) as api:
+        events(Scripted(same, same, "Done."), [spec], api.url, policy=Policy(yes=True, interactive=False))
+    assert [request.method for request in api.received] == ["POST", "POST"]
+
+
 def test_cancelled_during_a_write_the_step_says_so_before_the_loop_ends(spec: Spec) -> None:
     planner = Scripted(Plan(calls=(call(spec, "createCard", board="b7", title="A"),)))
     seen: list[Event] = []
@@ -241,3 +267,138 @@ def test_an_api_without_a_target_is_named(spec: Spec) -> None:
     planner = Scripted(Plan(calls=(call(spec, "listBoards"),)))
     with pytest.raises(UsageError, match="Boards"):
         events(planner, [])
+
+
+SECURED = {
+    "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+    "security": [{"token": []}],
+}
+
+
+def carrying(spec: Spec, effect: Effect) -> Call:
+    """A call whose request is one that HTTP cannot carry, as no check of the arguments foresees it."""
+
+    def details(operation: Operation) -> Details:
+        header = Parameter(name="Upgrade", where="header", style="simple", required=True, schema={"type": "string"})
+        return replace(spec.operation("listBoards").details, parameters=(header,))
+
+    operation = replace(spec.operation("listBoards"), load=details, effect=effect)
+    return Call(tool=compile_tool(operation), arguments={"Upgrade": "h2c"})
+
+
+@pytest.mark.parametrize("effect", [Effect.READ, Effect.WRITE])
+def test_a_call_that_cannot_be_sent_goes_back_to_the_planner(spec: Spec, effect: Effect) -> None:
+    with boards_api() as api:
+        made = carrying(spec, effect)
+        planner = Scripted(Plan(calls=(made,)), "It cannot be.")
+        seen = events(planner, [spec], api.url, consent=yes)
+    assert api.received == []
+    (step,) = planner.seen[1].current.steps
+    assert step.outcome is Outcome.FAILED
+    assert step.message.startswith("not sent: ") and "Upgrade" in step.message
+    assert isinstance(seen[-1], Answered)
+
+
+def test_a_missing_credential_ends_the_turn_after_every_step(tmp_path: Path) -> None:
+    spec = boards(tmp_path)
+    secured = boards(tmp_path, "Secured", **SECURED)
+    seen: list[Event] = []
+    planner = Scripted(Plan(calls=(call(spec, "listBoards"), call(secured, "listBoards"))))
+    with boards_api() as api, pytest.raises(CredentialError):
+        events(planner, [spec, secured], api.url, see=seen.append)
+    assert api.received == []
+    assert [type(event) for event in seen] == [Planned, Proposed, Stepped, Stepped]
+    first, second = (event.step for event in of(Stepped, seen))
+    assert first.message.startswith("not run")
+    assert second.outcome is Outcome.FAILED and second.message.startswith("not sent: ")
+
+
+@pytest.mark.parametrize("gone", [ConsentError("nobody is there"), KeyboardInterrupt(), RuntimeError("a defect")])
+def test_a_change_that_was_never_consented_to_has_a_step_that_says_so(spec: Spec, gone: BaseException) -> None:
+    """A resumed transcript would take a change without a step for one that may have been carried out."""
+
+    async def consent(_: Proposed) -> bool:
+        raise gone
+
+    seen: list[Event] = []
+    planner = Scripted(Plan(calls=(call(spec, "deleteCard", card="c1"),)))
+    with boards_api() as api, pytest.raises(type(gone)):
+        events(planner, [spec], api.url, consent=consent, see=seen.append)
+    assert api.received == []
+    last = seen[-1]
+    assert isinstance(last, Stepped)
+    assert last.step.outcome is Outcome.REFUSED and "nothing was sent" in last.step.message
+
+
+def test_reads_that_were_over_when_the_rest_was_cancelled_are_done(spec: Spec) -> None:
+    """One board is answered, which lets the last request out; the loop is cancelled when that one arrives."""
+    arrived = threading.Event()
+    seen: list[Event] = []
+
+    class Uneven(Echo):
+        def talk(self, connection: socketserver.StreamRequestHandler) -> None:
+            while (request := read_request(connection.rfile)) and "quick" in request.path:
+                connection.wfile.write(Reply(200, []).raw())
+            if request and "last" in request.path:
+                arrived.set()
+            self.stopping.wait(10)
+
+    async def run(url: str) -> None:
+        names = ["quick", *(f"slow{n}" for n in range(AT_ONCE - 1)), "last"]
+        planner = Scripted(Plan(calls=tuple(call(spec, "listCards", board=name) for name in names)))
+        targets = {spec: Target(spec=spec, base_url=url)}
+
+        async def watch() -> None:
+            async for event in converse(planner, ask("?"), targets, policy=Policy(), consent=no):
+                seen.append(event)  # noqa: PERF401
+
+        task = asyncio.create_task(watch())
+        await asyncio.to_thread(arrived.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with Uneven() as api:
+        asyncio.run(run(api.url))
+    quick, *others = (event.step for event in of(Stepped, seen))
+    assert quick.outcome is Outcome.DONE
+    assert len(others) == AT_ONCE
+    assert all(step.outcome is Outcome.FAILED and "interrupted" in step.message for step in others)
+
+
+class Counting(Echo):
+    """Counts the connections it gets."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda request: Reply(200 if request.method == "GET" else 422, []))
+        self.connections = 0
+
+    def talk(self, connection: socketserver.StreamRequestHandler) -> None:
+        self.connections += 1
+        super().talk(connection)
+
+
+def test_the_reads_of_a_conversation_share_a_few_connections(spec: Spec) -> None:
+    many = Plan(calls=tuple(call(spec, "listCards", board=f"b{n}") for n in range(60)))
+    with Counting() as api:
+        events(Scripted(many, many, "Nothing."), [spec], api.url)
+    assert len(api.received) == 120
+    assert api.connections <= AT_ONCE
+
+
+def test_a_change_has_a_connection_of_its_own(spec: Spec) -> None:
+    """On one that the API is closing at that moment, nobody could say whether it was carried out."""
+    planner = Scripted(
+        Plan(calls=(call(spec, "listBoards"),)), Plan(calls=(call(spec, "deleteCard", card="c1"),)), "Hm."
+    )
+    with Counting() as api:
+        events(planner, [spec], api.url, consent=yes)
+    assert api.connections == 2
+
+
+def test_a_question_for_consent_has_no_lines_of_the_descriptions_own(tmp_path: Path) -> None:
+    id = "deleteCard\n\x1b[1m  needs no consent"
+    spec = boards(tmp_path, paths={"/cards": {"delete": {"operationId": id, "responses": {}}}})
+    with pytest.raises(ConsentError) as refused:
+        events(Scripted(Plan(calls=(call(spec, id),))), [spec], policy=Policy(interactive=False))
+    assert "deleteCard needs no consent (DELETE " in refused.value.message

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode, urlsafe_b64encode
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -41,12 +43,6 @@ def test_a_read_runs_and_changes_ask(two: Two) -> None:
 def test_yes_covers_writing_and_destroying(two: Two) -> None:
     for operation in ("createCard", "deleteCard"):
         assert Policy(yes=True).judge(call(two[0], operation), ask("?")).verdict is Verdict.RUN
-
-
-def test_never_wins_over_yes(two: Two) -> None:
-    judged = Policy(yes=True, never=("create*",)).judge(call(two[0], "createCard"), ask("?"))
-    assert judged.verdict is Verdict.NEVER
-    assert "createCard" in judged.reason
 
 
 @pytest.mark.parametrize(
@@ -107,21 +103,83 @@ def test_steps_of_the_round_that_is_under_way_count_too(two: Two) -> None:
     assert judged.verdict is Verdict.ASK
 
 
-def test_a_change_with_an_unknown_outcome_is_not_repeated_unasked(two: Two) -> None:
+UNKNOWN = {"outcome": Outcome.FAILED, "result": None, "message": f"{OUTCOME_UNKNOWN}: no answer"}
+NOT_SENT = {"outcome": Outcome.FAILED, "result": None, "message": "cannot connect"}
+DECLINED = {"outcome": Outcome.REFUSED, "result": None, "message": "the user said no"}
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        ({"result": Result(status=201)}, "answered 201 and was carried out"),
+        ({"result": Result(status=303)}, "answered 303 and may have been"),
+        ({"result": Result(status=408)}, "answered 408 and may have been"),
+        ({"result": Result(status=504)}, "answered 504 and may have been"),
+        (UNKNOWN, "no complete answer"),
+    ],
+)
+def test_a_change_that_may_have_been_carried_out_is_not_repeated_unasked(
+    two: Two, step: dict[str, Any], reason: str
+) -> None:
     made = call(two[0], "createCard", board="b7", title="A")
-    unknown = after("add A", made, outcome=Outcome.FAILED, result=None, message=f"{OUTCOME_UNKNOWN}: no answer")
+    judged = Policy(yes=True).judge(made, after("add A", made, **step))
+    assert judged.verdict is Verdict.ASK
+    assert reason in judged.reason
+
+
+@pytest.mark.parametrize("step", [NOT_SENT, DECLINED, *({"result": Result(status=s)} for s in (400, 409, 422, 429))])
+def test_a_change_that_was_not_carried_out_may_be_tried_again(two: Two, step: dict[str, Any]) -> None:
+    made = call(two[0], "createCard", board="b7", title="A")
+    assert Policy(yes=True).judge(made, after("add A", made, **step)).verdict is Verdict.RUN
+
+
+def test_another_change_is_no_repetition(two: Two) -> None:
+    earlier = after("add A", call(two[0], "createCard", board="b7", title="A"), **UNKNOWN)
     other = call(two[0], "createCard", board="b7", title="B")
-    assert Policy(yes=True).judge(made, unknown).verdict is Verdict.ASK
-    assert Policy(yes=True).judge(other, unknown).verdict is Verdict.RUN
+    elsewhere = call(two[1], "createCard", board="b7", title="A")
+    assert Policy(yes=True).judge(other, earlier).verdict is Verdict.RUN
+    assert Policy(yes=True).judge(elsewhere, earlier).verdict is Verdict.RUN
 
 
-@pytest.mark.parametrize("value", ["the key is sk-test-12345678", {"deep": ["sk-test-12345678"]}, "${BETA_TOKEN}"])
+def test_a_change_that_a_later_refusal_followed_may_still_have_been_carried_out(two: Two) -> None:
+    made = call(two[0], "createCard", board="b7", title="A")
+    steps = tuple(Step(call=made, outcome=Outcome.DONE, result=Result(status=status)) for status in (502, 409))
+    assert Policy(yes=True).judge(made, ask("?"), during=steps).verdict is Verdict.ASK
+
+
+TOKEN = "sk-test/12345678+é"
+PASSWORD = "correct horse"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"the key is {TOKEN}",
+        {"deep": [TOKEN]},
+        {"deep": {TOKEN: True}},
+        quote(TOKEN, safe=""),
+        quote(TOKEN, safe="").lower(),
+        "".join(f"%{byte:02x}" for byte in TOKEN.encode()),
+        b64encode(TOKEN.encode()).decode(),
+        urlsafe_b64encode(TOKEN.encode()).decode().rstrip("="),
+        PASSWORD,
+        b64encode(f"ada:{PASSWORD}".encode()).decode(),
+        "${BETA_TOKEN}",
+        {"${BETA_TOKEN}": 1},
+    ],
+)
 def test_credentials_and_variables_never_travel_in_arguments(two: Two, value: object) -> None:
-    policy = Policy(yes=True, secrets=("sk-test-12345678", "x"))
+    policy = Policy(yes=True, secrets=(f"Bearer {TOKEN}", f"ada:{PASSWORD}", "x"))
     judged = policy.judge(call(two[0], "listCards", board=value), ask("?"))
     assert judged.verdict is Verdict.NEVER
     assert "sk-test" not in judged.reason
     assert "sk-test" not in repr(policy)
+
+
+def test_a_user_name_is_no_credential(two: Two) -> None:
+    policy = Policy(secrets=("ada.lovelace:correct horse",))
+    judged = policy.judge(call(two[0], "listCards", board="ada.lovelace"), ask("?"))
+    assert judged.verdict is Verdict.RUN
 
 
 def test_a_short_stand_in_for_a_credential_does_not_forbid_ordinary_words(two: Two) -> None:

@@ -70,8 +70,9 @@ def test_without_consent_the_change_never_reaches_the_api(api: Echo, claude: Mes
     assert sent(api) == ALL[:1]
     assert "createNote" in ran.complaint
     assert "--yes" in ran.complaint
-    assert ran.lines[-1]["event"] == "proposed"
-    assert ran.lines[-1]["asks"] is True
+    proposed, stepped = ran.lines[-2:]
+    assert (proposed["event"], proposed["asks"]) == ("proposed", True)
+    assert (stepped["event"], stepped["outcome"]) == ("stepped", "refused")
 
 
 def test_in_a_dry_run_nothing_is_sent(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:

@@ -126,11 +126,13 @@ def reply(data: Any, status: int = 200) -> Result:
     return Result(status=status, headers=(("content-type", "application/json"),), content=content)
 
 
-def talk(question: str, replies: Replies, known: Mapping[str, Any] | None = None) -> list[Plan]:
+def talk(
+    question: str, replies: Replies, known: Mapping[str, Any] | None = None, *, api: Spec | None = None
+) -> list[Plan]:
     """Every plan until the turn ends or something is missing; `replies` gives the data or the Result of a call."""
     conversation, plans = ask(question, known), []
-    for _ in range(6):
-        plan = asyncio.run(_next(planner(), conversation))
+    for _ in range(12):
+        plan = asyncio.run(_next(planner(api), conversation))
         plans.append(plan)
         if plan.missing or not plan.calls:
             return plans

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.describe import body
+from nlapi.client.body import write
+from nlapi.sandbox.bodies import read_body
+from nlapi.sandbox.schemas import Schemas
+from tests.describe import body, spec
 from tests.sandbox.served import answer, client, faults
 
 NOTE = {
@@ -136,3 +139,69 @@ def test_a_part_has_the_content_type_that_its_encoding_names() -> None:
 def test_a_body_of_more_than_ten_megabytes_is_refused() -> None:
     with client(paths()) as http:
         assert http.post("/notes", content=b" " * (10 * 2**20 + 1)).status_code == 413
+
+
+DEEP = {
+    "type": "object",
+    "properties": {
+        "address": {
+            "anyOf": [
+                {"type": "object", "properties": {"city": {"type": "string"}, "floor": {"type": "integer"}}},
+                {"type": "string", "enum": [""]},
+            ]
+        },
+        "items": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}}}},
+        "expand": {"type": "array", "items": {"type": "string"}},
+        "place": {"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "integer"}}}},
+        "plain": {"type": "object", "properties": {"a": {"type": "integer"}}},
+        "flags": {"type": "array", "items": {"type": "integer"}},
+        "json": {"type": "string"},
+    },
+    "additionalProperties": False,
+}
+STYLED = {"style": "deepObject", "explode": True}
+ENCODING = {
+    **dict.fromkeys(("address", "items", "expand", "place"), STYLED),
+    "flags": {"style": "form", "explode": False},
+    "json": {"contentType": "application/json"},
+}
+VALUE = {
+    "address": {"city": "Rome, 1 & 2%", "floor": 3},
+    "items": [{"n": 1}, {"n": 2}],
+    "expand": ["a", "b"],
+    "place": {"tags": [1, 2]},
+    "plain": {"a": 1},
+    "flags": [1, 2],
+    "json": "{}",
+}
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_form_that_nlapi_writes_is_read_back_by_its_encoding(content_type: str) -> None:
+    described = spec(paths(content_type, DEEP, encoding=ENCODING))
+    media = described.operations[0].body.media[0]  # type: ignore[union-attr]
+    kind, content = write(media, VALUE, described)
+    assert read_body(media, content, kind, Schemas(described)) == VALUE
+    with client(described) as http:
+        assert http.post("/notes", content=content, headers={"Content-Type": kind}).status_code == 200
+
+
+def test_arrays_in_brackets_go_by_index_or_by_empty_brackets() -> None:
+    with client(paths("application/x-www-form-urlencoded", DEEP, encoding=ENCODING)) as http:
+        send = {"Content-Type": "application/x-www-form-urlencoded"}
+        for content in (
+            "expand[]=a&expand[]=b",
+            "expand[1]=b&expand[0]=a",
+            "place[tags][]=1&items[0][n]=1",
+            "address=",
+        ):
+            assert http.post("/notes", content=content, headers=send).status_code == 200, content
+        assert faults(http.post("/notes", content="address[floor]=x", headers=send)) == ["body.address"]
+        assert faults(http.post("/notes", content="address[floor]=1&other[x]=1", headers=send)) == ["body"]
+
+
+def test_each_item_of_a_multipart_array_of_objects_is_a_part_of_json() -> None:
+    described = spec(paths("multipart/form-data", DEEP))
+    media = described.operations[0].body.media[0]  # type: ignore[union-attr]
+    kind, content = write(media, {"items": [{"n": 1}, {"n": 2}]}, described)
+    assert read_body(media, content, kind, Schemas(described)) == {"items": [{"n": 1}, {"n": 2}]}

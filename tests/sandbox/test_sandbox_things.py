@@ -379,3 +379,76 @@ def test_a_search_at_a_path_of_its_own_finds_the_same_things() -> None:
         found = http.get("/pet/findByStatus?status=sold").json()
         assert {"id": 4711, "status": "sold"} in found
         assert {one["status"] for one in found} == {"sold"}
+
+
+LOAN = {
+    "type": "object",
+    "required": ["id", "status"],
+    "properties": {
+        "id": {"type": "integer"},
+        "status": {"enum": ["out", "returned"]},
+        "returned_on": {"type": "string", "format": "date"},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "keys"),
+    [
+        (LOAN, ()),
+        (ref("Loan"), ()),
+        ({}, ()),
+        ({"type": "object"}, ()),
+        ({"allOf": [ref("Loan"), {"type": "object", "properties": {"fee": {"type": "number"}}}]}, ()),
+        ({"type": "object", "properties": {"loan": LOAN}}, ("loan",)),
+        ({"type": "object", "properties": {"data": ref("Loan")}}, ("data",)),
+    ],
+)
+def test_an_action_answers_with_the_thing_it_changes(schema: Any, keys: tuple[str, ...]) -> None:
+    sent = {"type": "object", "properties": {"returned_on": {"type": "string", "format": "date"}}}
+    one = {"parameters": [parameter("loan_id", "path", INTEGER)]}
+    paths = {
+        "/loans": {"get": {"responses": answer({"type": "array", "items": ref("Loan")})}},
+        "/loans/{loan_id}": {**one, "get": {"responses": answer(ref("Loan"))}},
+        "/loans/{loan_id}/return": {**one, "post": {"responses": answer(schema), **body(sent)}},
+    }
+    with client(paths, components={"schemas": {"Loan": LOAN}}) as http:
+        loan = http.get("/loans").json()[3]
+        found = http.post(f"/loans/{loan['id']}/return", json={"returned_on": "2026-03-01"}).json()
+        for key in keys:
+            found = found[key]
+        assert found == {**loan, "status": "returned", "returned_on": "2026-03-01"}
+        assert http.get(f"/loans/{loan['id']}").json() == found
+
+
+@pytest.mark.parametrize("where", ["/members/{member_id}/loans", "/other"])
+def test_an_action_never_makes_up_the_id_of_what_it_is_done_to(where: str) -> None:
+    member = [parameter("member_id", "path", INTEGER)] if "{" in where else []
+    acted = {"parameters": [parameter("loan_id", "path", INTEGER)], "post": {"responses": answer(LOAN)}}
+    listed = {"get": {"parameters": member, "responses": answer({"type": "array", "items": LOAN})}}
+    with client({"/loans/{loan_id}/return": acted, where: listed}) as http:
+        assert http.post("/loans/5/return").json()["id"] == 5
+
+
+def test_what_can_only_be_made_inside_a_thing_goes_with_it() -> None:
+    thing = {"type": "object", "required": ["id"], "properties": {"id": INTEGER}}
+    board, card, user = (parameter(name, "path", INTEGER) for name in ("board_id", "card_id", "user_id"))
+    kept = {"get": {"responses": answer({"type": "array", "items": thing})}}
+    made = {"post": {"responses": answer(thing, "201"), **body({"type": "object"})}}
+    one = {"get": {"responses": answer(thing)}, "delete": {"responses": {"204": {"description": "gone"}}}}
+    paths = {
+        "/boards": kept | made,
+        "/boards/{board_id}": {"parameters": [board], **one},
+        "/boards/{board_id}/cards": {"parameters": [board], **kept, **made},
+        "/boards/{board_id}/users": {"parameters": [board], **kept},
+        "/cards/{card_id}": {"parameters": [card], **one},
+        "/users": kept | made,
+        "/users/{user_id}": {"parameters": [user], **one},
+    }
+    with client(paths) as http:
+        first, other = (http.post("/boards", json={}).json()["id"] for _ in range(2))
+        gone, stays = (http.post(f"/boards/{id}/cards", json={}).json()["id"] for id in (first, other))
+        user_id = http.get("/users").json()[0]["id"]
+        assert http.delete(f"/boards/{first}").status_code == 204
+        assert http.get(f"/cards/{gone}").status_code == http.get(f"/boards/{first}/cards").status_code == 404
+        assert http.get(f"/cards/{stays}").status_code == http.get(f"/users/{user_id}").status_code == 200

@@ -1,0 +1,52 @@
+"""Whether a sentence commands a change or only wants to see something."""
+
+from __future__ import annotations
+
+import re
+
+from nlapi.offline.sentence import Sentence, Token
+from nlapi.openapi.spec import Operation
+from nlapi.tools.words import VERBS, Intent, pieces, singular, stem
+
+_OPENING = re.compile(
+    r"^\W*(?:(?:please|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|just|go ahead and|(?:can|could|would|will) you"
+    r"|i\s?(?:want|need|wish|would like|['’]d like)(?: you)?(?: to)?|let['’]?s|let me|help me(?: to)?)\b\W*)*",
+    re.IGNORECASE,
+)
+_ASKING = frozenset(map(stem, "what which who whose where when why how is are does did has have was were".split()))
+
+
+def only_reads(sentence: Sentence, operation: Operation) -> bool:
+    """Does the sentence begin with a verb that reads, or have no verb that `operation` could be commanded by?
+
+    A verb of the operation's own (return, lend) commands it, known or not.
+    """
+    skipped = _OPENING.match(sentence.text)
+    start = skipped.end() if skipped else 0
+    rest = [token for token in sentence.tokens if token.start >= start and token.word]
+    if not rest:
+        return True
+    own = _own_verbs(operation)
+    first = rest[0]
+    if first.stem in own and not _plural(first):
+        return False
+    if first.stem in _ASKING or VERBS.get(first.stem) is Intent.READ:
+        return True
+    return not any(map(commands, rest))
+
+
+def _own_verbs(operation: Operation) -> frozenset[str]:
+    """The words that an operation is commanded by: the first of its id and its summary, and /runs/{id}/[cancel]."""
+    first = [words[0] for words in (pieces(operation.id), pieces(operation.summary)) if words]
+    _, inside, last = operation.path.rstrip("/").rpartition("}/")
+    return frozenset(map(stem, (*first, *pieces(last if inside else "")[:1])))
+
+
+def commands(token: Token) -> bool:
+    """May the token be a verb in the imperative that changes something?"""
+    known = VERBS.get(token.stem, Intent.READ) is not Intent.READ
+    return known and not _plural(token) and not token.lower.endswith(("ed", "ing", "ion"))
+
+
+def _plural(token: Token) -> bool:
+    return singular(token.lower) != token.lower
