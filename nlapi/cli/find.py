@@ -8,6 +8,7 @@ import typer
 
 from nlapi.cli import table, target
 from nlapi.cli.options import ListOutput, Source
+from nlapi.cli.plain import plain
 from nlapi.errors import UsageError
 
 EPILOG = """nlapi find ads "pause a campaign"
@@ -36,7 +37,7 @@ def find(
             "operation": operation.id,
             "method": operation.method,
             "path": operation.path,
-            "summary": operation.summary or operation.description.partition("\n")[0],
+            "summary": plain(operation.summary or operation.description.partition("\n\n")[0]),
             "score": round(score, 2),
         }
         for operation, score in found

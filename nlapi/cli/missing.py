@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nlapi.cli import prompt, show
+from nlapi.cli.plain import plain
 from nlapi.errors import MissingError
 from nlapi.tools.coerce import coerce
 from nlapi.tools.tool import Missing
@@ -17,7 +18,8 @@ def ask_for(missing: tuple[Missing, ...]) -> dict[str, Any]:
     """What the person at the terminal gives for each missing argument; nothing when they would rather not."""
     values: dict[str, Any] = {}
     for one in missing:
-        show.note(f"{one.argument}: {_meaning(one)}")
+        if meaning := _meaning(one):
+            show.note(meaning)
         text = prompt.line(f"{one.argument}: ")
         if not text or not text.strip():
             return {}
@@ -27,12 +29,26 @@ def ask_for(missing: tuple[Missing, ...]) -> dict[str, Any]:
 
 def needed(missing: tuple[Missing, ...]) -> MissingError:
     """Names what is missing, says what it means, and how to give it."""
-    told = "; ".join(f"{one.tool.operation.id} needs {one.argument} ({_meaning(one)})" for one in missing)
+    told = "; ".join(f"{one.tool.operation.id} needs {_named(one)}" for one in missing)
     options = " ".join(f"--set {one.argument}=..." for one in missing)
     return MissingError(told, hint=f"say it in the question, or add {options}")
 
 
+def _named(one: Missing) -> str:
+    meaning = _meaning(one)
+    return f"{one.argument} ({meaning})" if meaning else one.argument
+
+
 def _meaning(one: Missing) -> str:
-    about = " ".join(one.description.split())[:MAX_MEANING].rstrip(".")
+    """What an argument means and may be; "" when that is no more than its name says."""
+    about = plain(one.description)
+    about = about if len(about) <= MAX_MEANING else f"{about[: MAX_MEANING - 1].rstrip()}…"
+    about = about.rstrip(".")
+    if _letters(about.lower().removeprefix("the ")) == _letters(one.argument):
+        about = ""
     choices = f"one of {', '.join(one.choices[:MAX_CHOICES])}" if one.choices else ""
-    return "; ".join(part for part in (about, choices) if part) or "required"
+    return "; ".join(part for part in (about, choices) if part)
+
+
+def _letters(text: str) -> str:
+    return "".join(char for char in text.lower() if char.isalnum())

@@ -10,10 +10,14 @@ import typer
 
 from nlapi.cli import show, target
 from nlapi.cli.options import Source
+from nlapi.cli.plain import plain
 from nlapi.openapi.spec import Effect
 
 if TYPE_CHECKING:
-    from nlapi.openapi.spec import Spec
+    from nlapi.openapi.spec import Operation, Spec
+
+MAX_QUESTION = 60
+"""Characters of a summary that still reads as a question."""
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +46,7 @@ def sandbox(
         show.write(url)
         sys.stdout.flush()
         show.note(f"{spec.title}, {len(spec.operations)} operations; Ctrl-C stops it. In another terminal:")
-        show.note(f"  nlapi ask {shlex.quote(_question(spec))} -a {source} --base-url {url}{_credentials(spec)}")
+        show.note(f"  {_try(spec, shlex.quote(source), url)}")
 
     try:
         serve(spec, host=host, port=port, seed=seed, database=database, on_ready=on_ready, on_request=_log)
@@ -50,12 +54,29 @@ def sandbox(
         show.note("stopped")
 
 
+def _try(spec: Spec, source: str, url: str) -> str:
+    """A command that does something at once."""
+    question = _question(spec)
+    if not question:
+        return f"nlapi find {source} WORDS"
+    return f"nlapi ask {shlex.quote(question)} -a {source} --base-url {url}{_credentials(spec)}"
+
+
 def _question(spec: Spec) -> str:
-    """Something that can be asked at once: a read that needs no argument, in the description's own words."""
-    for one in spec.operations:
-        if one.effect is Effect.READ and one.summary and not any(parameter.required for parameter in one.parameters):
-            return one.summary.rstrip(".").lower()
-    return "what can this do?"
+    """What a read that needs no argument is asked with: its own summary, or "list " and the end of its path; or ""."""
+    from nlapi.sandbox.words import words
+
+    reads = [one for one in spec.operations if one.effect is Effect.READ and one.usable and not _needs_any(one)]
+    for one in reads:
+        summary = plain(one.summary).rstrip(".")
+        if " " in summary and len(summary) <= MAX_QUESTION:
+            return summary.lower()
+    last = (one.path.rstrip("/").rpartition("/")[2] for one in reads)
+    return next((f"list {' '.join(words(name))}" for name in last if words(name)), "")
+
+
+def _needs_any(one: Operation) -> bool:
+    return any(parameter.required for parameter in one.parameters) or bool(one.body and one.body.required)
 
 
 def _credentials(spec: Spec) -> str:

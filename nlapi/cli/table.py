@@ -17,10 +17,16 @@ MAX_COLUMNS = 8
 MAX_ROWS = 50
 MAX_CELL = 60
 NARROWEST = 12
-"""Characters that a column of an answer needs, if it has as many: below that a table is no longer read with ease."""
+"""Characters that a column needs, if it has as many: below that a table is no longer read with ease."""
+
+LONGEST_WORD = 36
+"""Words of up to so many characters, such as a UUID or a time, are kept in one piece where there is room."""
 
 GAP = 3
 """Characters between two columns."""
+
+EDGES = 2
+"""Characters before the first column and after the last."""
 
 FIRST = ("id", "name", "title", "status", "state", "type")
 
@@ -60,21 +66,54 @@ def answer(data: Any) -> None:
 
 
 def table(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """A table of rows, to standard output. The first column stays on one line, the others fold where they must."""
+    """A table of rows, to standard output. Short columns stay whole, the others share the rest and fold."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(highlight=False, soft_wrap=False)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, column in enumerate(columns):
+    for column, width in zip(columns, _widths(rows, columns, console.width), strict=True):
         justify = "right" if _numeric(rows, column) else "left"
-        made.add_column(column, justify=justify, overflow="fold", no_wrap=number == 0)  # type: ignore[arg-type]
+        made.add_column(_escaped(column), justify=justify, overflow="fold", width=width)  # type: ignore[arg-type]
     for row in rows:
         made.add_row(*(_escaped(cell(row.get(column))) for column in columns))
-    console = Console(highlight=False, soft_wrap=False)
     with console.capture() as captured:
         console.print(made)
     show.write("\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n"))
+
+
+def _widths(rows: Sequence[Row], columns: Sequence[str], total: int) -> list[int]:
+    """The width of each column in a table of `total` characters."""
+    room = max(total - EDGES - GAP * (len(columns) - 1), len(columns))
+    longest = [_longest(rows, column) for column in columns]
+    widths = [longest[0], *(_least(rows, column) for column in columns[1:])]
+    while sum(widths) > room:
+        # The first column tells which row it is: it gives way when the others cannot.
+        wide = [place for place, width in enumerate(widths) if place and width > NARROWEST]
+        place = max(wide or range(len(widths)), key=widths.__getitem__)
+        widths[place] -= 1
+    for _ in range(room - sum(widths)):
+        short = [place for place, width in enumerate(widths) if width < longest[place]]
+        if not short:
+            break
+        widths[min(short, key=widths.__getitem__)] += 1
+    return widths
+
+
+def _longest(rows: Sequence[Row], column: str) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, (column, *(cell(row.get(column)) for row in rows))), default=0)
+
+
+def _least(rows: Sequence[Row], column: str) -> int:
+    """The width below which a column is hard to read: all of a short one, else its longest word."""
+    from rich.cells import cell_len
+
+    words = (word for row in rows for word in cell(row.get(column)).split())
+    word = max(map(cell_len, words), default=0)
+    return min(_longest(rows, column), max(NARROWEST, len(column), min(word, LONGEST_WORD)))
 
 
 def cell(value: Any) -> str:
@@ -112,11 +151,10 @@ def _ranked(rows: Sequence[Row]) -> list[str]:
 
 def _fitting(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
     """As many of the columns as can be read side by side; two at least."""
-    left = shutil.get_terminal_size().columns
+    left = shutil.get_terminal_size().columns - EDGES + GAP
     chosen: list[str] = []
     for column in columns:
-        longest = max(len(column), *(len(cell(row.get(column))) for row in rows))
-        left -= (longest if not chosen else min(longest, NARROWEST)) + GAP
+        left -= (_least(rows, column) if chosen else _longest(rows, column)) + GAP
         if left < 0 and len(chosen) >= 2:
             break
         chosen.append(column)

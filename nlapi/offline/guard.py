@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from nlapi.offline.choose import Candidate
 from nlapi.offline.commands import commands
@@ -11,7 +11,7 @@ from nlapi.offline.entities import PLACED, Wanted, takes_id
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
-from nlapi.tools.words import pieces, singular, stem
+from nlapi.tools.words import VERBS, pieces, singular, stem
 
 _FORBIDDEN = re.compile(
     r"\b(?:not|never|cannot|dont|nothing|nobody|none|no one|undo|avoid|refrain|instead of|rather than|\w+n['’]t"
@@ -44,8 +44,11 @@ _VALUES = (Kind.QUOTED, Kind.CALLED, Kind.JSON, Kind.LITERAL)
 _TARGETS = (Kind.NUMBER, Kind.LITERAL, Kind.QUOTED, Kind.NAME)
 
 
-def refusal(candidate: Candidate) -> str:
-    """Why the change that `candidate` would make is not what the sentence asks for; "" when it may be."""
+def refusal(candidate: Candidate, names: Callable[[str], bool]) -> str:
+    """Why the change that `candidate` would make is not what the sentence asks for; "" when it may be.
+
+    `names` says of a stem whether it names a thing of the API.
+    """
     text = _bare(candidate.scene.sentence)
     if said := next(_denied(candidate, text), ""):
         return f"the sentence says {said!r} about a change"
@@ -54,7 +57,7 @@ def refusal(candidate: Candidate) -> str:
             return f"the sentence {why} ({found.group().lower()!r}) that the call cannot express"
     if _QUESTION.search(text):
         return "the sentence asks about a change rather than for it"
-    if several := _several(candidate, text):
+    if several := _several(candidate, text) or _others(candidate, text, names):
         return f"the call changes one thing, by its id or its name, and the sentence says {several!r}"
     return ""
 
@@ -130,7 +133,7 @@ def _several(candidate: Candidate, text: str) -> str:
     if not targets:
         return next(_more(candidate, set()), "") or _counted(candidate)
     nouns = {word for slot in targets for word in _nouns(candidate, slot)}
-    words = re.findall(r"[^\W_]+", text)
+    words: list[str] = re.findall(r"[^\W_]+", text)
     for at, word in enumerate(words):
         lower = word.lower()
         if lower in _ALL and not (at + 1 < len(words) and singular(words[at + 1].lower()) in _UNITS):
@@ -142,13 +145,28 @@ def _several(candidate: Candidate, text: str) -> str:
     return next(_more(candidate, nouns), "") or _counted(candidate)
 
 
+def _others(candidate: Candidate, text: str, names: Callable[[str], bool]) -> str:
+    """Things of another kind, meant before the one that the call changes: pause the [ads] of the campaign."""
+    if not candidate.operation.path.rstrip("/").endswith("}"):
+        return ""
+    known = candidate.scene.common
+    for word in re.findall(r"[^\W_]+", text):
+        at = stem(word.lower())
+        if singular(word.lower()) != word.lower() and names(at) and at not in known:
+            return str(word)
+        if at in known and at not in VERBS:
+            return ""
+    return ""
+
+
 def _is_target(slot: Slot) -> bool:
     return slot.where == "path" or (takes_id(slot) and slot.required and not slot.many)
 
 
 def _nouns(candidate: Candidate, slot: Slot) -> set[str]:
     """The stems of what the id of `slot` is of, by the path in front of it and by its name."""
-    before = candidate.operation.path.partition(f"{{{slot.name}}}")[0]
+    _, wire = candidate.tool.places.get(slot.path[0], ("", slot.name))
+    before = candidate.operation.path.partition(f"{{{wire}}}")[0]
     literal = [segment for segment in before.split("/") if segment and "{" not in segment]
     named = pieces(literal[-1]) if literal and slot.where == "path" else []
     return set(map(stem, named[-1:])) | {word for word in slot.words[:-1] if len(slot.words) > 1}
@@ -166,7 +184,7 @@ def _more(candidate: Candidate, nouns: set[str]) -> Iterator[str]:
         if before is not None and before.stem in nouns and ids:
             yield span.text
         elif joined and any(_ends_at(option, sentence, span.first - 1) for option in options):
-            yield f"and {span.text}"
+            yield f"{before.text} {span.text}" if before else span.text
 
 
 def _ends_at(option: Option, sentence: Sentence, at: int) -> bool:

@@ -20,7 +20,7 @@ from nlapi.offline.steps import Goal, can_do, go_on, plan_for
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.tool import Call, Tool
-from nlapi.tools.words import VERBS, Intent, stem
+from nlapi.tools.words import METHODS, VERBS, Intent, stem
 
 ALTERNATIVES = 3
 NOT_MEANT = 0.2
@@ -72,7 +72,7 @@ class OfflinePlanner:
             return replace(self._unmatched(found), text=f"{text}; ask for one at a time")
         best, others = found[0], found[1:]
         changes = self.catalogue.index.changes(best.operation)
-        if (changes and (why := refusal(best))) or (why := _forbidden(best)):
+        if (changes and (why := refusal(best, self.catalogue.index.names))) or (why := _forbidden(best)):
             return replace(self._unmatched(found), text=f"this needs Claude: {why}", confidence=0.1)
         return self._planned(best, others, known, question, changes=changes)
 
@@ -83,7 +83,8 @@ class OfflinePlanner:
         _, missing = complete(values, best.scene.slots, known)
         sure = confidence(features(best, others, len(missing)))
         unsaid = () if changes else tuple(unexpressed(best))
-        if best.unasked or unsaid or (changes and any(map(unused_value, best.filling.unused))):
+        half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
+        if best.unasked or unsaid or half:
             sure = min(sure, UNSURE)
         left = ", ".join((*unsaid, *(one for one in unused(best) if not any(one in said for said in unsaid))))
         note = f"not used: {left}" if left else ""
@@ -117,6 +118,12 @@ def _beside_the_point(best: Candidate, catalogue: Catalogue) -> bool:
     if best.filling.options and all(option.score > 1.0 for option in best.filling.options):
         return False
     return coverage(best) < NOT_MEANT
+
+
+def _changes_nothing(best: Candidate) -> bool:
+    """Is it an update that says which thing, but not what shall become of it?"""
+    updates = best.operation.method in METHODS[Intent.UPDATE] and best.operation.body is not None
+    return updates and all(option.slot.where == "path" for option in best.filling.options)
 
 
 def _forbidden(best: Candidate) -> str:

@@ -85,6 +85,81 @@ def test_a_table_shows_as_many_columns_as_can_be_read_and_names_the_rest(tmp_pat
     assert "the first 50 of 60" in ran.err
 
 
+@pytest.mark.parametrize("columns", [60, 80])
+def test_short_columns_ids_and_times_are_not_folded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    uuid, time = "0b1c2d3e-0000-4000-8000-000000000001", "2026-01-05T09:00:00Z"
+    row = {"status": "ACTIVE", "made": time, "note": "some words that take their room " * 3}
+    with Echo(Reply(200, [{"name": "a", "other": uuid, **row}])) as api:
+        found = run("call", notes(tmp_path, api.url), "listNotes", "-o", "table").out
+    shown = found + run("find", notes(tmp_path), "note", "-o", "table").out
+    assert all(len(line) <= columns for line in shown.splitlines())
+    assert {uuid, "ACTIVE", "DELETE", "/notes/{note}"} <= set(shown.split())
+    assert time in found or columns == 60
+
+
+def test_the_tools_of_a_description_with_long_names_fit_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"anArgumentOfSomeLength{number}" for number in range(6)]
+    parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names]
+    id = "updateTheBackgroundOfTheBoardOfAMemberOfAnOrganizationById"
+    node = {"operationId": id, "parameters": parameters, "responses": {"200": {"description": "ok"}}}
+    source = notes(tmp_path, paths={"/a": {"get": node}})
+    for columns in (60, 80):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        with dialogue("tools", source) as terminal:
+            assert terminal.end() == 0
+        assert {"effect", "tokens", "read"} <= set(terminal.seen.split())
+        assert all(len(line) <= columns for line in terminal.seen.splitlines())
+
+
+def test_html_in_a_description_is_shown_as_text(tmp_path: Path) -> None:
+    summary = "<p>List   <b>big</b>\n boxes&nbsp;&amp; <a href='x'>bags</a></p><br/>by <id>"
+    node = {"operationId": "op", "summary": summary, "responses": {"200": {"description": "ok"}}}
+    rows = run("find", notes(tmp_path, paths={"/boxes": {"get": node}}), "boxes").json
+    assert rows[0]["summary"] == "List big boxes & bags by <id>"
+
+
+def test_what_is_missing_is_told_once(tmp_path: Path) -> None:
+    described = {"description": "<p>How <b>big</b> it is.</p>"}
+    properties = {"title": {"type": "string", "description": "The title."}, "size": {"type": "integer", **described}}
+    schema = {"type": "object", "required": [*properties], "properties": properties}
+    content = {"application/json": {"schema": schema}}
+    node = {"operationId": "createBox", "summary": "Create a box", "responses": {"201": {"description": "ok"}}}
+    source = notes(
+        tmp_path, paths={"/boxes": {"post": {**node, "requestBody": {"required": True, "content": content}}}}
+    )
+    ran = run("ask", "create a box", "-a", source, "--planner", "offline")
+    assert "createBox needs title; createBox needs size (How big it is)" in ran.err
+    with dialogue("ask", "create a box", "-a", source, "--planner", "offline") as terminal:
+        terminal.expect("title: ")
+        terminal.type("x\n")
+        terminal.expect("How big it is")
+        terminal.expect("size: ")
+        terminal.type("\n")
+        terminal.end()
+    assert "the title" not in terminal.seen.lower()
+
+
+@pytest.mark.parametrize(
+    ("path", "summary", "hint"),
+    [
+        ("/boxes", "List the\n boxes.", "nlapi ask 'list the boxes' -a "),
+        ("/v1/big_boxes", "", "nlapi ask 'list big boxes' -a "),
+        ("/boxes/{box}", "Get a box", "nlapi find "),
+    ],
+)
+def test_the_sandbox_suggests_something_that_can_be_asked(tmp_path: Path, path: str, summary: str, hint: str) -> None:
+    box = {"name": "box", "in": "path", "required": True, "schema": {"type": "string"}}
+    node = {"summary": summary, "parameters": [box] if "{" in path else [], "responses": {"200": {"description": "ok"}}}
+    with dialogue("sandbox", notes(tmp_path, paths={path: {"get": node}}), "--port", "0") as terminal:
+        terminal.expect("In another terminal:\n")
+        terminal.expect(f"  {hint}")
+
+
 # ---- a terminal, a pipe, a signal -------------------------------------------------------------------------------
 
 

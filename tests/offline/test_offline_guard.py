@@ -47,6 +47,7 @@ def planned(question: str) -> Plan:
         "delete member Ada and member Bob",
         "delete the books Dune and Emma",
         "delete the last book",
+        "delete the issues of the campaign Spring",
         "add 2 members",
         "add members Ada and Bob",
     ],
@@ -128,6 +129,10 @@ def test_a_sentence_that_reads_or_has_no_verb_is_no_change(question: str) -> Non
     call = next(iter((*made.calls, *made.alternatives)))
     assert made.confidence < UNSURE or call.tool.effect is Effect.READ
     assert "then Delete" not in made.understood and "then Cancel" not in made.understood
+
+
+def test_an_update_without_anything_to_change_is_unsure() -> None:
+    assert planned("update the campaign Spring").confidence < UNSURE
 
 
 def test_an_operations_own_verb_commands_it() -> None:

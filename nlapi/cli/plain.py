@@ -1,0 +1,24 @@
+"""Descriptions of an API as plain text on one line: many are written in HTML."""
+
+from __future__ import annotations
+
+import re
+
+from nlapi.client.clean import one_line
+
+_INLINE = "a|abbr|b|code|em|i|kbd|small|span|strong|sub|sup|tt|u"
+_BLOCK = "blockquote|br|dd|div|dl|dt|h[1-6]|hr|img|li|ol|p|pre|section|table|tbody|td|th|thead|tr|ul"
+_TAGS = (
+    (re.compile(rf"</?(?:{_INLINE})(?:\s[^<>]*)?/?>", re.IGNORECASE), ""),
+    (re.compile(rf"</?(?:{_BLOCK})(?:\s[^<>]*)?/?>|<!--.*?-->", re.IGNORECASE | re.DOTALL), " "),
+)
+"""Tags of HTML, and no others: `<id>` in a description is a placeholder."""
+
+
+def plain(text: str) -> str:
+    """`text` without HTML tags, entities, line breaks and anything that a terminal would obey."""
+    from html import unescape
+
+    for tags, instead in _TAGS:
+        text = tags.sub(instead, text)
+    return one_line(unescape(text))
