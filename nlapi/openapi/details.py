@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.openapi.document import Document
+from nlapi.openapi.hints import cannot_hide, extensions, hidden, hints
 from nlapi.openapi.issue import Issue, Level
+from nlapi.openapi.judge import judge
 from nlapi.openapi.refs import lost
 from nlapi.openapi.spec import (
     Body,
@@ -88,6 +90,17 @@ class _Reader:
 
 
 def load_details(
+    def hints(self, schema: Schema, where: str, *, required: bool = False) -> None:
+        """Tells what is wrong with the `x-nlapi` in a schema; nothing is looked at where a description has none."""
+        if not self.document.hinted:
+            return
+        where = f"{self.operation.where}.{where}"
+        self.issues.extend(judge(self.operation.spec, schema, where))
+        top = self.operation.spec.follow(schema)
+        if required and hints(top).hide and not hidden(top, required=True):
+            self.issues.append(cannot_hide(where))
+
+
     document: Document,
     item: Mapping[str, Any],
     node: Mapping[str, Any],
@@ -155,16 +168,20 @@ def _parameter(reader: _Reader, value: Any, where: str) -> Parameter | None:
     return Parameter(
         name=name,
         where=place,
-        required=place == "path" or node.get("required") is True,
+        required=required,
         schema=schema,
-        description=_text(node.get("description")),
+        description=hints(own).description or _text(node.get("description")),
         style=style,
+    if own := extensions(node):
+        schema = {**schema, **own}
+    required = place == "path" or node.get("required") is True
+    reader.hints(schema, f"{where}.schema", required=required)
         explode=explode if isinstance(explode, bool) else style in ("form", "cookie", "deepObject"),
         allow_reserved=node.get("allowReserved") is True,
         allow_empty=node.get("allowEmptyValue") is True,
         content_type=content_type,
         deprecated=node.get("deprecated") is True,
-        extensions={key: value for key, value in node.items() if key.startswith("x-nlapi")},
+        extensions=own,
     )
 
 
@@ -198,6 +215,7 @@ def _body(reader: _Reader, value: Any) -> Body | None:
 def _top(spec: Spec, schema: Schema) -> Schema:
     followed = spec.follow(schema)
     return followed if isinstance(followed, Mapping) else {}
+    reader.hints(first.schema, f"requestBody.content.{first.content_type}.schema")
 
 
 def _rank(content_type: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +14,8 @@ from typing import Any
 import orjson
 
 from nlapi.errors import DescriptionError
+from nlapi.openapi import overlay
+from nlapi.openapi.cache import Cache, Doubles
 from nlapi.openapi.issue import Issue, Level
 
 MAX_NODES = 5_000_000
@@ -38,6 +40,8 @@ class Document:
     source: str
     version: str
     issues: tuple[Issue, ...] = ()
+    hinted: bool = True
+    """May there be an `x-nlapi` in it? False spares the search for one."""
 
     @property
     def minor(self) -> int:
@@ -61,15 +65,38 @@ class Document:
             raise LookupError(f"{ref!r} leads nowhere") from error
 
 
-def read(data: bytes, source: str) -> Document:
-    """The Document in `data`. DescriptionError, with the line where there is one, when it holds no description."""
+def read(
+    data: bytes, source: str, *, overlays: Sequence[overlay.Overlay] = (), cache: Cache | None = None
+) -> Document:
+    """The Document in `data`, with `overlays` laid over it in order.
+
+    DescriptionError, with the line where there is one, when it holds no description.
+    """
+    tree, doubles = read_tree(data, source, cache)
+    if not isinstance(tree, dict):
+        raise DescriptionError(f"{source} holds {_kind(tree)}, not an API description", hint=_hint(data))
+    tree, issues = overlay.apply(tree, overlays) if overlays else (tree, ())
+    return Document(
+        tree=tree,
+        source=source,
+        version=_version(tree, source),
+        issues=(*map(_double, doubles), *issues),
+        hinted=b"x-nlapi" in data or bool(overlays),
+    )
+
+
+def read_tree(data: bytes, source: str, cache: Cache | None = None) -> tuple[Any, Doubles]:
+    """What the JSON or YAML in `data` says, and its duplicate keys; DescriptionError when it is neither."""
+    kept = cache.tree(data) if cache else None
+    if kept is not None:
+        return kept
     text = _decode(data, source)
     tree, doubles = _json(text, source), _json_doubles(text)
     if tree is None:
         tree, doubles = _yaml(text, source)
-    if not isinstance(tree, dict):
-        raise DescriptionError(f"{source} holds {_kind(tree)}, not an API description", hint=_hint(text))
-    return Document(tree=tree, source=source, version=_version(tree, source), issues=tuple(map(_double, doubles)))
+    if cache:
+        cache.keep_tree(data, tree, doubles)
+    return tree, doubles
 
 
 def _decode(data: bytes, source: str) -> str:
@@ -231,5 +258,5 @@ def _kind(tree: Any) -> str:
     return {list: "a list", str: "text", type(None): "nothing"}.get(type(tree), f"a {type(tree).__name__}")
 
 
-def _hint(text: str) -> str:
-    return f"it begins with {text.strip()[:40]!r}"
+def _hint(data: bytes) -> str:
+    return f"it begins with {data[:1000].decode('utf-8', 'replace').strip()[:40]!r}"

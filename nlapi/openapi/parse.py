@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 from nlapi.errors import DescriptionError
 from nlapi.openapi.details import TOKEN, load_details
 from nlapi.openapi.document import METHODS, Document
+from nlapi.openapi.hints import extensions, faults, hints
 from nlapi.openapi.issue import Issue, Level
 from nlapi.openapi.spec import Details, Effect, Operation, SecurityScheme, Server, ServerVariable, Spec
 from nlapi.openapi.upgrade import upgrade_schema
@@ -41,8 +42,8 @@ def parse(document: Document) -> Spec:
     )
     operations = tuple(_operations(spec, document, found))
     if not operations:
-        hint = next((str(issue) for issue in found), "it needs at least one operation under `paths`")
-        raise DescriptionError(f"{document.source} describes no operation", hint=hint)
+        hint = "webhooks and callbacks are not operations that can be called"
+        found.append(Issue(level=Level.ERROR, where="paths", message="the description has no operation", hint=hint))
     object.__setattr__(spec, "operations", operations)
     object.__setattr__(spec, "found", tuple(found))
     return spec
@@ -174,18 +175,20 @@ def _operation(
         found.append(Issue(level=Level.WARNING, where=where, message=message, hint="give it an operationId of its own"))
         id = unique
     ids.add(id)
-    extensions = {key: value for key, value in node.items() if key.startswith("x-nlapi")}
+    own = extensions(node)
+    found.extend(faults(own, where) if own else ())
+    described = hints(own).description
     return Operation(
         id=id,
         method=method.upper(),
         path=path,
-        effect=_effect(method.upper(), extensions, where, found),
+        effect=_effect(method.upper(), hints(own).effect, where, found),
         where=where,
-        summary=_text(node.get("summary")) or _text(item.get("summary")),
-        description=_text(node.get("description")) or _text(item.get("description")),
+        summary="" if described else _text(node.get("summary")) or _text(item.get("summary")),
+        description=described or _text(node.get("description")) or _text(item.get("description")),
         tags=tuple(tag for tag in _list(node.get("tags")) if isinstance(tag, str)),
         deprecated=node.get("deprecated") is True,
-        extensions=extensions,
+        extensions=own,
         spec=spec,
         load=partial(_details, document, item, node),
     )
@@ -209,18 +212,17 @@ def _unique(id: str, ids: set[str]) -> str:
     return unique
 
 
-def _effect(method: str, extensions: Mapping[str, Any], where: str, found: list[Issue]) -> Effect:
+def _effect(method: str, given: str, where: str, found: list[Issue]) -> Effect:
     """What the operation does to the world: by its method, or as `x-nlapi-effect` says.
 
     A POST may be called a read, as many searches are one. PUT, PATCH and DELETE mean a change (RFC 9110 §9.3), and no
     description can spare the user the question.
     """
     by_method = Effect.READ if method in READS else Effect.DESTROY if method == "DELETE" else Effect.WRITE
-    given = extensions.get("x-nlapi-effect") or _map(extensions.get("x-nlapi")).get("effect")
-    if given is None:
+    if not given:
         return by_method
     try:
-        effect = Effect(str(given).lower())
+        effect = Effect(given.lower())
     except ValueError:
         message = f"effect {given!r} is none of read, write, destroy"
         found.append(Issue(level=Level.WARNING, where=where, message=message))

@@ -180,6 +180,26 @@ class Operation:
     spec: Spec = field(repr=False)
     load: Callable[[Operation], Details] = field(repr=False)
 
+    @property
+    def route(self) -> str:
+        """The path template that is sent: without the `?...` and `#...` by which some descriptions tell operations apart.
+
+        OpenAPI has neither in a path, but thousands of operations are described so.
+        """
+        return self.path.partition("#")[0].partition("?")[0]
+
+    @property
+    def fixed_query(self) -> str:
+        """What stands behind a `?` in the path: it is sent with every call."""
+        return self.path.partition("#")[0].partition("?")[2]
+
+    @property
+    def hidden(self) -> bool:
+        """Does the description hide it from planners (`x-nlapi: {hide: true}`)? It can still be called by its name."""
+        from nlapi.openapi.hints import hints
+
+        return bool(self.extensions) and hints(self.extensions).hide
+
     @cached_property
     def details(self) -> Details:
         return self.load(self)
@@ -246,6 +266,11 @@ class Spec:
     operations: tuple[Operation, ...] = field(default=(), init=False)
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     """Where the layers above keep what they derive from this Spec, so that it lives and dies with it."""
+
+    @cached_property
+    def shown(self) -> tuple[Operation, ...]:
+        """The operations that a planner may be told of: all but the hidden ones."""
+        return tuple(operation for operation in self.operations if not operation.hidden)
 
     @cached_property
     def _by_id(self) -> dict[str, Operation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nlapi.openapi.hints import hidden, hints
 from nlapi.openapi.spec import Body, Operation, Parameter, Spec
 from nlapi.tools.name import argument_name, tool_names
 from nlapi.tools.schema import OF_THE_WHOLE, Pool, clean
@@ -19,7 +20,7 @@ def tools(spec: Spec, operations: Iterable[Operation] | None = None) -> tuple[To
 
     An operation that cannot be converted is left out; `spec.issues` names it.
     """
-    chosen = spec.operations if operations is None else operations
+    chosen = spec.shown if operations is None else operations
     return tuple(compile_tool(operation) for operation in chosen if operation.usable)
 
 
@@ -89,8 +90,9 @@ class _Arguments:
 
     def _add(self, place: Place, schema: Any, description: str, required: bool) -> None:
         wire = place[1] or "body"
-        name = argument_name(wire, place[0], self.places)
-        if name != wire:
+        given = hints(schema).name
+        name = argument_name(given or wire, place[0], self.places)
+        if name != wire and not given:
             description = f"{description} (sent as {wire} in the {place[0]})".strip()
         told = {"description": description} if description else {}
         self.properties[name] = self._portable({**schema, **told} if isinstance(schema, Mapping) else told)
@@ -99,6 +101,8 @@ class _Arguments:
             self.required.append(name)
 
     def add_parameter(self, parameter: Parameter) -> None:
+        if hidden(self.pool.spec.follow(parameter.schema), required=parameter.required):
+            return
         description = parameter.description or _description(self.pool.spec, parameter.schema)
         if parameter.deprecated:
             description = f"Deprecated. {description}".strip()
@@ -110,7 +114,8 @@ class _Arguments:
         if flat is None:
             self._add_whole_body(body)
             return
-        properties = {name: one for name, one in flat["properties"].items() if not self.pool.read_only(one)}
+        unseen = self.pool.unseen(flat)
+        properties = {name: one for name, one in flat["properties"].items() if name not in unseen}
         needed = [name for name in flat.get("required", ()) if name in properties]
         for name, schema in properties.items():
             description = _description(self.pool.spec, schema)
