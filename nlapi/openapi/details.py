@@ -89,7 +89,6 @@ class _Reader:
                 self.issue(Level.WARNING, where, f"$ref {reason}", "any value is taken there")
 
 
-def load_details(
     def hints(self, schema: Schema, where: str, *, required: bool = False) -> None:
         """Tells what is wrong with the `x-nlapi` in a schema; nothing is looked at where a description has none."""
         if not self.document.hinted:
@@ -101,6 +100,7 @@ def load_details(
             self.issues.append(cannot_hide(where))
 
 
+def load_details(
     document: Document,
     item: Mapping[str, Any],
     node: Mapping[str, Any],
@@ -129,7 +129,7 @@ def _parameters(reader: _Reader, item: Mapping[str, Any], node: Mapping[str, Any
             parameter = _parameter(reader, value, f"parameters[{index}]")
             if parameter:
                 found[parameter.where, parameter.name] = parameter
-    names = re.findall(r"\{([^{}]+)\}", reader.operation.path)
+    names = _template_names(reader.operation, found)
     for name in names:
         if ("path", name) not in found:
             reader.issue(Level.WARNING, "parameters", f"{{{name}}} of the path is not described; taken as a string")
@@ -137,6 +137,13 @@ def _parameters(reader: _Reader, item: Mapping[str, Any], node: Mapping[str, Any
                 name=name, where="path", required=True, schema={"type": "string"}, style="simple", explode=False
             )
     return tuple(p for p in found.values() if p.where != "path" or _in_path(reader, p, names))
+
+
+def _template_names(operation: Operation, found: Mapping[tuple[str, str], Parameter]) -> list[str]:
+    """The names in braces of the path; of those in its fixed query, the ones that no query parameter sends."""
+    names = re.findall(r"\{([^{}]+)\}", operation.route)
+    fixed = re.findall(r"\{([^{}]+)\}", operation.fixed_query)
+    return [*names, *(name for name in fixed if ("query", name) not in found)]
 
 
 def _in_path(reader: _Reader, parameter: Parameter, names: list[str]) -> bool:
@@ -164,6 +171,10 @@ def _parameter(reader: _Reader, value: Any, where: str) -> Parameter | None:
         style = styles[0]
     content_type, schema = _parameter_schema(reader, node)
     reader.lost(schema, f"{where}.schema")
+    if own := extensions(node):
+        schema = {**schema, **own}
+    required = place == "path" or node.get("required") is True
+    reader.hints(schema, f"{where}.schema", required=required)
     explode = node.get("explode")
     return Parameter(
         name=name,
@@ -172,10 +183,6 @@ def _parameter(reader: _Reader, value: Any, where: str) -> Parameter | None:
         schema=schema,
         description=hints(own).description or _text(node.get("description")),
         style=style,
-    if own := extensions(node):
-        schema = {**schema, **own}
-    required = place == "path" or node.get("required") is True
-    reader.hints(schema, f"{where}.schema", required=required)
         explode=explode if isinstance(explode, bool) else style in ("form", "cookie", "deepObject"),
         allow_reserved=node.get("allowReserved") is True,
         allow_empty=node.get("allowEmptyValue") is True,
@@ -207,6 +214,7 @@ def _body(reader: _Reader, value: Any) -> Body | None:
         return None
     first, *others = sorted(media, key=lambda one: _rank(one.content_type))
     reader.lost(first.schema, f"requestBody.content.{first.content_type}.schema")
+    reader.hints(first.schema, f"requestBody.content.{first.content_type}.schema")
     top = replace(first, schema=_top(reader.operation.spec, first.schema))
     description = _text(node.get("description"))
     return Body(required=node.get("required") is True, media=(top, *others), description=description)
@@ -215,7 +223,6 @@ def _body(reader: _Reader, value: Any) -> Body | None:
 def _top(spec: Spec, schema: Schema) -> Schema:
     followed = spec.follow(schema)
     return followed if isinstance(followed, Mapping) else {}
-    reader.hints(first.schema, f"requestBody.content.{first.content_type}.schema")
 
 
 def _rank(content_type: str) -> int:
