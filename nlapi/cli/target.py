@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nlapi.cli import profile
-from nlapi.errors import CredentialError
+from nlapi.errors import CredentialError, DescriptionError
 
 if TYPE_CHECKING:
     from nlapi.client.limits import Limits
@@ -16,21 +16,28 @@ if TYPE_CHECKING:
 
 def load(source: str) -> Spec:
     """The Spec of a registered API, or of anything that `nlapi.load` takes."""
+    registered = profile.find(source)
+    return _load(registered.source if registered else source)
+
+
+def _load(source: str) -> Spec:
+    """The Spec of a description, or a DescriptionError when it has no operation: there is nothing to do with it then."""
     import nlapi
 
-    registered = profile.find(source)
-    return nlapi.load(registered.source if registered else source)
+    spec = nlapi.load(source)
+    if not spec.operations:
+        raise DescriptionError(f"{spec.source} describes no operation", hint=str(spec.issues[0]))
+    return spec
 
 
 def open_target(source: str, base_url: str | None, auth: list[str] | None) -> tuple[Target, dict[str, str]]:
     """The Target of `source` and the values that its profile has for it; what the user gave goes over the profile."""
-    import nlapi
     from nlapi.tools.run import Target
 
     registered = profile.find(source) or profile.Profile(source=source)
     references = {**registered.auth, **profile.pairs(auth, "--auth")}
     credentials = {scheme: credential(scheme, value) for scheme, value in references.items()}
-    spec = nlapi.load(registered.source)
+    spec = _load(registered.source)
     return Target(spec=spec, base_url=base_url or registered.base_url, credentials=credentials), dict(registered.known)
 
 

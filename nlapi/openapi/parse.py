@@ -20,7 +20,7 @@ READS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
 
 
 def parse(document: Document) -> Spec:
-    """The Spec of a Document. DescriptionError when it holds no usable `paths`."""
+    """The Spec of a Document. DescriptionError when `paths` is no map; a Spec without operations has an Issue."""
     tree = document.tree
     paths = tree.get("paths", {})
     if not isinstance(paths, Mapping):
@@ -140,9 +140,9 @@ def _path_fault(path: str) -> str:
     """Why a path template may not be used, or ""."""
     if not path.startswith("/") or path.startswith("//"):
         return "a path must begin with one slash"
-    if re.search(r"[?#\\\s\x00-\x1f]", path):
-        return "a path may not hold a query, a fragment, a backslash or white space"
-    if any(segment in (".", "..") for segment in re.sub(r"%2e", ".", path, flags=re.I).split("/")):
+    if re.search(r"[\\\x00-\x1f\x7f]", path):
+        return "a path may not hold a backslash, a line break or another control character"
+    if any(segment in (".", "..") for segment in re.split(r"[/?#]", re.sub(r"%2e", ".", path, flags=re.I))):
         return "a path may not hold dot segments"
     if re.search(r"[{}]", re.sub(r"\{[^{}]+\}", "", path)):
         return "a path may hold braces only around the name of a parameter"

@@ -131,7 +131,8 @@ class _Arguments:
         if not _by_property(body.content_type):
             description = f"{description} (sent as {body.content_type})".strip()
             if schema.get("type") not in SCALARS:  # nlapi does not write XML, CSV and the like from data
-                schema = {"type": "string"}
+                content = {"contentMediaType": body.content_type, "contentSchema": schema} if schema else {}
+                schema = {"type": "string", **content}
         self._add(("body", ""), schema, description, body.required)
 
 
@@ -155,7 +156,7 @@ def describe(operation: Operation) -> str:
     summary, description = operation.summary.strip(), operation.description.strip()
     parts = [summary] if summary and not description.startswith(summary) else []
     parts += [description] if description else []
-    line = f"{operation.method} {operation.path}"
+    line = f"{operation.method} {operation.path.partition('#')[0]}"
     text = ". ".join(part.rstrip(".") for part in parts)
     text = f"{text}. ({line})" if text else line
     if operation.deprecated:

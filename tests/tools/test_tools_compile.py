@@ -148,6 +148,8 @@ def test_a_body_that_nlapi_cannot_write_from_data_is_given_as_text(content_type:
     assert made.places == {"body": ("body", "")}
     assert properties(made)["body"]["type"] == "string"
     assert content_type in properties(made)["body"]["description"]
+    assert properties(made)["body"]["contentMediaType"] == content_type
+    assert properties(made)["body"]["contentSchema"] == schema
 
 
 # Schemas
