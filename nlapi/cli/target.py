@@ -3,28 +3,52 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlapi.cli import profile
+from nlapi.cli import profile, show
 from nlapi.errors import CredentialError, DescriptionError
 
 if TYPE_CHECKING:
     from nlapi.client.limits import Limits
-    from nlapi.openapi.spec import Spec
+    from nlapi.openapi.spec import Operation, Spec
     from nlapi.tools.run import Target
 
 
-def load(source: str) -> Spec:
-    """The Spec of a registered API, or of anything that `nlapi.load` takes."""
+def load(source: str, overlays: Sequence[str] | None = None) -> Spec:
+    """The Spec of a registered API, or of anything that `nlapi.load` takes, with `overlays` laid over it."""
     registered = profile.find(source)
-    return _load(registered.source if registered else source)
+    return _load(registered.source if registered else source, overlays)
 
 
-def _load(source: str) -> Spec:
-    """The Spec of a description, or a DescriptionError when it has no operation: there is nothing to do with it then."""
+def cache_folder() -> Path:
+    """`NLAPI_CACHE_DIR`, else the folder that the system has for it."""
+    if given := os.environ.get("NLAPI_CACHE_DIR"):
+        return Path(given)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("nlapi"))
+
+
+def select(spec: Spec, include: Sequence[str] | None, exclude: Sequence[str] | None) -> tuple[Operation, ...]:
+    """The operations that the filters leave; a filter that is about none is told on standard error."""
+    from nlapi.openapi.select import select
+
+    chosen = select(spec, include or (), exclude or ())
+    for issue in chosen.issues:
+        show.note(str(issue))
+    return chosen.operations
+
+
+def _load(source: str, overlays: Sequence[str] | None = None) -> Spec:
+    """The Spec of a description; a DescriptionError when it has no operation: there is nothing to do with it then."""
     import nlapi
 
-    spec = nlapi.load(source)
+    spec = nlapi.load(source, overlays=overlays or (), cache=cache_folder())
+    for issue in spec.found:
+        if issue.rule == "overlay":
+            show.note(str(issue))
     if not spec.operations:
         raise DescriptionError(f"{spec.source} describes no operation", hint=str(spec.issues[0]))
     return spec

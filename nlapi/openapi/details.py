@@ -88,7 +88,6 @@ class _Reader:
             else:
                 self.issue(Level.WARNING, where, f"$ref {reason}", "any value is taken there")
 
-
     def hints(self, schema: Schema, where: str, *, required: bool = False) -> None:
         """Tells what is wrong with the `x-nlapi` in a schema; nothing is looked at where a description has none."""
         if not self.document.hinted:

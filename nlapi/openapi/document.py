@@ -65,9 +65,7 @@ class Document:
             raise LookupError(f"{ref!r} leads nowhere") from error
 
 
-def read(
-    data: bytes, source: str, *, overlays: Sequence[overlay.Overlay] = (), cache: Cache | None = None
-) -> Document:
+def read(data: bytes, source: str, *, overlays: Sequence[overlay.Overlay] = (), cache: Cache | None = None) -> Document:
     """The Document in `data`, with `overlays` laid over it in order.
 
     DescriptionError, with the line where there is one, when it holds no description.

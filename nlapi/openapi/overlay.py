@@ -54,7 +54,7 @@ def apply(tree: Mapping[str, Any], overlays: Iterable[Overlay]) -> tuple[Mapping
         for index, action in enumerate(one.actions):
             where = f"{one.source}: actions[{index}]"
             issues += (
-                Issue(level=Level.WARNING, where=where, message=message, hint=hint)
+                Issue(level=Level.WARNING, where=where, message=message, hint=hint, rule="overlay")
                 for message, hint in _act(changed, action)
             )
         if _size(changed) > MAX_NODES:

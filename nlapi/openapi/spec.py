@@ -182,7 +182,7 @@ class Operation:
 
     @property
     def route(self) -> str:
-        """The path template that is sent: without the `?...` and `#...` by which some descriptions tell operations apart.
+        """The path template that is sent: without the `?...` and `#...` that tell operations apart somewhere.
 
         OpenAPI has neither in a path, but thousands of operations are described so.
         """

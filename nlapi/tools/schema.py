@@ -11,7 +11,7 @@ from typing import Any
 from nlapi.openapi.hints import extensions, hidden, hints
 from nlapi.openapi.spec import Schema, Spec
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
-from nlapi.tools.units import told
+from nlapi.tools.units import as_amount
 
 MAX_EXAMPLE = 100
 """Characters up to which an example is worth showing to a model."""
@@ -111,7 +111,7 @@ class Pool:
                     result[key] = shown
             elif key not in ("title", "$comment", "readOnly", "writeOnly") and not key.startswith("x-nlapi"):
                 result[key] = value
-        return told(_bounded(result), hints(node).unit)
+        return as_amount(_bounded(result), hints(node).unit)
 
     def _reference(self, node: Mapping[str, Any], refs: set[str]) -> Any:
         siblings = {key: value for key, value in node.items() if key in ("description", "default", "deprecated")}

@@ -79,7 +79,7 @@ def spoken(text: str, unit: str) -> int | float | None:
     return to_wire(found["number"], unit, said) if found and said else None
 
 
-def told(schema: dict[str, Any], unit: str) -> dict[str, Any]:
+def as_amount(schema: dict[str, Any], unit: str) -> dict[str, Any]:
     """The schema of an amount as a model is shown it: a number on the wire, or a text with its unit."""
     if unit not in SCALES:
         return schema
