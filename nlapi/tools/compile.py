@@ -8,7 +8,8 @@ from typing import Any
 from nlapi.openapi.hints import hidden, hints
 from nlapi.openapi.spec import Body, Operation, Parameter, Spec
 from nlapi.tools.name import argument_name, tool_names
-from nlapi.tools.schema import OF_THE_WHOLE, Pool, clean
+from nlapi.tools.schema import OF_THE_WHOLE, Pool
+from nlapi.tools.text import first_sentence, plain, says
 from nlapi.tools.tool import Place, Tool
 
 PLACES = ("path", "query", "header", "cookie")
@@ -16,7 +17,7 @@ SCALARS = ("string", "integer", "number", "boolean")
 
 
 def tools(spec: Spec, operations: Iterable[Operation] | None = None) -> tuple[Tool, ...]:
-    """The Tools of a Spec, or of some of its operations, in the order of the description.
+    """The Tools of a Spec, or of some of its operations, in the order of the description. None for what it hides.
 
     An operation that cannot be converted is left out; `spec.issues` names it.
     """
@@ -153,15 +154,16 @@ def _description(spec: Spec, schema: Any) -> str:
 
 def describe(operation: Operation) -> str:
     """What a model is told of an operation: summary, description, method and path."""
-    summary, description = operation.summary.strip(), operation.description.strip()
-    parts = [summary] if summary and not description.startswith(summary) else []
-    parts += [description] if description else []
+    summary, description = plain(operation.summary), plain(operation.description)
+    parts = [description] if description else []
+    if summary and not description.startswith(summary) and not says(first_sentence(description), summary):
+        parts = [summary, *parts]
     line = f"{operation.method} {operation.path.partition('#')[0]}"
     text = ". ".join(part.rstrip(".") for part in parts)
     text = f"{text}. ({line})" if text else line
     if operation.deprecated:
         text = f"Deprecated. {text}"
-    return clean(text)
+    return plain(text)
 
 
 def by_operation(spec: Spec, ids: Sequence[str]) -> tuple[Tool, ...]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nlapi.openapi.hints import extensions, hidden, hints
 from nlapi.openapi.spec import Schema, Spec
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
+from nlapi.tools.text import plain
 from nlapi.tools.units import as_amount
 
 MAX_EXAMPLE = 100
@@ -18,9 +18,6 @@ MAX_EXAMPLE = 100
 
 MAX_ENUM = 2_000
 """Choices that a model is shown; of more it is told how many there are, and the API checks the value."""
-
-MAX_DESCRIPTION = 4000
-"""Characters of a description; Claude Code cuts near 4,100."""
 
 MAX_INLINE = 4
 """A referred schema with at most this many keywords and none below it is put where it is used."""
@@ -164,15 +161,8 @@ def _bounded(schema: dict[str, Any]) -> dict[str, Any]:
         some = ", ".join(map(str, choices[:5]))
         schema["description"] = f"{schema.get('description', '')} One of {len(choices):,}: {some}, ...".strip()
     if "description" in schema:
-        schema["description"] = clean(schema["description"])
+        schema["description"] = plain(schema["description"])
     return schema
-
-
-def clean(text: str) -> str:
-    """Text for a model: no invisible characters, at most MAX_DESCRIPTION of them."""
-    if not text.isascii():
-        text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Co", "Cs"))
-    return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1]}…"
 
 
 def _is_small(schema: Schema) -> bool:
