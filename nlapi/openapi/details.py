@@ -13,6 +13,7 @@ from nlapi.openapi.issue import Issue, Level
 from nlapi.openapi.judge import judge
 from nlapi.openapi.refs import lost
 from nlapi.openapi.spec import (
+    Answers,
     Body,
     Details,
     Encoding,
@@ -111,11 +112,17 @@ def load_details(
     return Details(
         parameters=_parameters(reader, item, node),
         body=_body(reader, node.get("requestBody")),
-        responses=tuple(_responses(reader, node.get("responses"))),
         security=_security(reader, node),
         servers=servers,
         issues=tuple(reader.issues),
     )
+
+
+def load_answers(document: Document, node: Mapping[str, Any], operation: Operation) -> Answers:
+    """The Answers of an operation. Nothing here raises."""
+    reader = _Reader(document, operation)
+    responses = tuple(_responses(reader, node.get("responses")))
+    return Answers(responses=responses, issues=tuple(reader.issues))
 
 
 def _parameters(reader: _Reader, item: Mapping[str, Any], node: Mapping[str, Any]) -> tuple[Parameter, ...]:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 
@@ -60,6 +61,8 @@ class Document:
         if not ref.startswith("#"):
             raise LookupError(f"{ref!r} leads into another file")
         try:
+            if ref.startswith("#/"):
+                return _at(self.tree, ref)
             return self._resolver.lookup(ref).contents
         except Exception as error:  # referencing raises KeyError, TypeError, ValueError and its own, by what it met
             raise LookupError(f"{ref!r} leads nowhere") from error
@@ -88,13 +91,51 @@ def read_tree(data: bytes, source: str, cache: Cache | None = None) -> tuple[Any
     kept = cache.tree(data) if cache else None
     if kept is not None:
         return kept
-    text = _decode(data, source)
-    tree, doubles = _json(text, source), _json_doubles(text)
+    tree, doubles = _large_json(data, source), Doubles()
     if tree is None:
-        tree, doubles = _yaml(text, source)
+        text = _decode(data, source)
+        tree, doubles = _json(text, source), _json_doubles(text)
+        if tree is None:
+            tree, doubles = _yaml(text, source)
     if cache:
         cache.keep_tree(data, tree, doubles)
     return tree, doubles
+
+
+def _at(tree: Any, pointer: str) -> Any:
+    """The node at a JSON pointer (RFC 6901 §6); KeyError, IndexError, ValueError or TypeError when there is none."""
+    node = tree
+    for part in pointer[2:].split("/"):
+        if "%" in part:
+            part = unquote(part)
+        part = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, list) and not part.isdecimal():
+            raise KeyError(part)
+        node = node[int(part)] if isinstance(node, list) else node[part]
+    return node
+
+
+def _large_json(data: bytes, source: str) -> Any:
+    """The tree of a large text that is plain JSON in UTF-8, without a copy of it; None for any other."""
+    if len(data) <= MAX_FLOW_YAML or data[:1] not in (b"{", b"["):
+        return None
+    try:
+        tree = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    _bound_depth(tree, source)
+    return tree
+
+
+def _bound_depth(tree: Any, source: str) -> None:
+    """Refuse a tree, in which nothing is shared, that is too deep."""
+    level, depth = [tree], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH + 1:
+            raise DescriptionError(f"{source} is nested more than {MAX_DEPTH} levels deep")
+        children = [node.values() if isinstance(node, dict) else node for node in level]
+        level = [one for group in children for one in group if type(one) is dict or type(one) is list]
 
 
 def _decode(data: bytes, source: str) -> str:
@@ -128,7 +169,7 @@ def _json(text: str, source: str) -> Any:
         raise DescriptionError(
             f"{source}, line {error.lineno}, column {error.colno}: {error.msg}", hint="is the file complete?"
         ) from None
-    _bound(tree, source)
+    _bound_depth(tree, source)
     return tree
 
 

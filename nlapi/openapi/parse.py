@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from nlapi.errors import DescriptionError
-from nlapi.openapi.details import TOKEN, load_details
+from nlapi.openapi.details import TOKEN, load_answers, load_details
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.hints import extensions, faults, hints
 from nlapi.openapi.issue import Issue, Level
@@ -191,6 +191,7 @@ def _operation(
         extensions=own,
         spec=spec,
         load=partial(_details, document, item, node),
+        load_answers=partial(load_answers, document, node),
     )
 
 

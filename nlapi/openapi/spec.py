@@ -149,14 +149,22 @@ Requirement = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """The parts of an Operation that cost something to parse."""
+    """The parts of an Operation that a request needs, which cost something to parse."""
 
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
-    responses: tuple[Response, ...] = ()
     security: tuple[Requirement, ...] = ()
     servers: tuple[Server, ...] = ()
     issues: tuple[Issue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What an Operation may answer; parsed apart from its Details, since making tools does not need it."""
+
+    responses: tuple[Response, ...] = ()
+    issues: tuple[Issue, ...] = ()
+    """Warnings only: what is wrong with an answer loses no operation."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,7 +172,7 @@ class Operation:
     """One method of one path; OpenAPI 3.1.1 §4.8.10.
 
     `id` is the operationId, or one made of method and path; it is unique in its Spec. `method` is in upper case.
-    `where` is its place in the description, for messages. `details` parses the costly parts, once.
+    `where` is its place in the description, for messages. `details` and `answers` parse the costly parts, once.
     """
 
     id: str
@@ -179,6 +187,7 @@ class Operation:
     extensions: Mapping[str, Any] = field(default_factory=dict)
     spec: Spec = field(repr=False)
     load: Callable[[Operation], Details] = field(repr=False)
+    load_answers: Callable[[Operation], Answers] = field(repr=False)
 
     @property
     def route(self) -> str:
@@ -204,6 +213,10 @@ class Operation:
     def details(self) -> Details:
         return self.load(self)
 
+    @cached_property
+    def answers(self) -> Answers:
+        return self.load_answers(self)
+
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         return self.details.parameters
@@ -214,7 +227,7 @@ class Operation:
 
     @property
     def responses(self) -> tuple[Response, ...]:
-        return self.details.responses
+        return self.answers.responses
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -231,12 +244,12 @@ class Operation:
 
     @property
     def issues(self) -> tuple[Issue, ...]:
-        return self.details.issues
+        return (*self.details.issues, *self.answers.issues)
 
     @property
     def usable(self) -> bool:
         """False when something in it is so wrong that no tool can be made of it; `issues` says what."""
-        return not any(issue.level is Level.ERROR for issue in self.issues)
+        return not any(issue.level is Level.ERROR for issue in self.details.issues)
 
     def response(self, status: int | None = None) -> Response | None:
         """The Response described for `status`; without one, that of success (the lowest 2xx, then default)."""
