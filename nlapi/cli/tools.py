@@ -38,12 +38,14 @@ def tools(
     include: Include = None,
     exclude: Exclude = None,
     overlays: Overlays = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Strict tools, as many as one request may have.")] = False,
 ) -> None:
     """Make LLM tools from a description: a table on a terminal, a JSON manifest anywhere else or with --format.
 
     Exits with 1 when the filters leave no operation.
     """
     from nlapi.tools.compile import tools as compile_tools
+    from nlapi.tools.manifest import manifest
 
     spec = target.load(source, overlays)
     chosen = target.select(spec, include, exclude)
@@ -53,8 +55,7 @@ def tools(
     if format is None and is_terminal():
         _table(made)
     else:
-        manifest = [tool.as_dict(format or Format.ANTHROPIC) for tool in made]
-        show.write(show.json_text(manifest))
+        show.write(show.json_text(manifest(made, format or Format.ANTHROPIC, strict=strict)))
     if not chosen:
         raise typer.Exit(1)
 

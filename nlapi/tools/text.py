@@ -28,7 +28,9 @@ TAG = re.compile(
     r"(?:\s[^<>]{0,500})?/?>\n?",
     re.IGNORECASE,
 )
-RULER = re.compile(r"\n[ \t]*\|?(?:[ \t]*:?-{2,}:?[ \t]*\|)+(?:[ \t]*:?-{2,}:?)?[ \t]*(?=\n)")
+_DASHES = r"[ \t]*(?::-+:?|-+:|-{2,})[ \t]*"
+RULER = re.compile(rf"\n[ \t]*\|?(?:{_DASHES}\|)+(?:{_DASHES})?(?=\n)")
+"""The line under the head of a Markdown table."""
 
 
 @lru_cache(maxsize=20_000)

@@ -412,6 +412,7 @@ def test_without_servers_the_api_is_where_its_description_is() -> None:
         "/a/%2e%2E/b",
         "/a/..?b",
         "/..#b",
+        "/a#b/c",
         "\\a",
         "/a\r\nb",
         "/{",
