@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 def load(source: str, overlays: Sequence[str] | None = None) -> Spec:
     """The Spec of a registered API, or of anything that `nlapi.load` takes, with `overlays` laid over it."""
     registered = profile.find(source)
-    return _load(registered.source if registered else source, overlays)
+    if registered is None:
+        return _load(source, overlays)
+    return _load(registered.source, (*registered.overlays, *(overlays or ())))
 
 
 def cache_folder() -> Path:
@@ -45,7 +49,8 @@ def _load(source: str, overlays: Sequence[str] | None = None) -> Spec:
     """The Spec of a description; a DescriptionError when it has no operation: there is nothing to do with it then."""
     import nlapi
 
-    spec = nlapi.load(source, overlays=overlays or (), cache=cache_folder())
+    with _uncollected():
+        spec = nlapi.load(source, overlays=overlays or (), cache=cache_folder())
     for issue in spec.found:
         if issue.rule == "overlay":
             show.note(str(issue))
@@ -54,14 +59,27 @@ def _load(source: str, overlays: Sequence[str] | None = None) -> Spec:
     return spec
 
 
-def open_target(source: str, base_url: str | None, auth: list[str] | None) -> tuple[Target, dict[str, str]]:
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """What is made in here is not looked through for garbage, now or later: a large description stays."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
+def open_target(
+    source: str, base_url: str | None, auth: list[str] | None, overlays: Sequence[str] | None = None
+) -> tuple[Target, dict[str, str]]:
     """The Target of `source` and the values that its profile has for it; what the user gave goes over the profile."""
     from nlapi.tools.run import Target
 
     registered = profile.find(source) or profile.Profile(source=source)
     references = {**registered.auth, **profile.pairs(auth, "--auth")}
     credentials = {scheme: credential(scheme, value) for scheme, value in references.items()}
-    spec = _load(registered.source)
+    spec = _load(registered.source, (*registered.overlays, *(overlays or ())))
     return Target(spec=spec, base_url=base_url or registered.base_url, credentials=credentials), dict(registered.known)
 
 

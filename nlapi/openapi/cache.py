@@ -27,8 +27,8 @@ MAX_BYTES = 256 * 1024 * 1024
 WORTH_KEEPING = 16 * 1024
 """Bytes of a description from which on reading it again costs more than reading an entry."""
 
-MAX_FRESH = 24 * 3600.0
-"""Seconds that a download is used without asking again, whatever its server allows."""
+MAX_FRESH = 600.0
+"""Seconds that a download is used without asking again, whatever its server allows: asking is cheap."""
 
 ABANDONED = 3600.0
 """Seconds after which a file that was never finished is removed."""
