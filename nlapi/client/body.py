@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from nlapi.client.message import File, is_json
-from nlapi.client.style import compact, deep, is_list, scalar
+from nlapi.client.style import DELIMITERS, compact, deep, is_list, scalar
 from nlapi.errors import ArgumentError
 from nlapi.openapi.spec import Encoding, Media, Schema, Spec
 
@@ -68,7 +68,7 @@ def _fields(name: str, value: Any, encoding: Encoding) -> Iterator[tuple[str, st
         yield from deep(name, value)
     elif is_list(value):
         items = [scalar(item) for item in value if item is not None]
-        separator = {"spaceDelimited": " ", "pipeDelimited": "|"}.get(encoding.style or "", ",")
+        separator = DELIMITERS.get(encoding.style or "", ",")
         yield from ((name, item) for item in items) if explode else iter(((name, separator.join(items)),))
     elif isinstance(value, Mapping) and styled:
         pairs = [(key, scalar(item)) for key, item in value.items() if item is not None]
@@ -102,6 +102,9 @@ def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec
     if value is None:
         return
     if is_list(value):
+        if encoding.explode is False and not any(isinstance(item, File | Mapping) for item in value):
+            yield from (_part(name, _utf8(text), "", "") for _, text in _fields(name, value, encoding))
+            return
         items = spec.follow(schema.get("items", {}))
         for item in value:
             yield from _parts(name, item, items, encoding, spec)

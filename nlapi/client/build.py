@@ -31,7 +31,10 @@ def build(operation: Operation, values: Values, *, base_url: str | None = None, 
     if pairs := [*_fixed_query(operation, given), *pairs]:
         url = f"{url}?{'&'.join(pairs)}"
     headers = [
-        (parameter.name, _named(parameter, style.header, _content(parameter, value), parameter.explode))
+        (
+            parameter.name,
+            _named(parameter, style.header, _content(parameter, value), parameter.explode, parameter.style),
+        )
         for parameter, value in given
         if parameter.where == "header"
     ]
@@ -119,7 +122,8 @@ def _segment(parameter: Parameter, value: Any) -> str:
         raise ArgumentError(f"{parameter.name}: a path parameter may not be empty")
     if text in (".", ".."):
         raise ArgumentError(f"{parameter.name}: a path parameter may not be a dot segment")
-    if re.search(r"%(0[0-9A-F]|1[0-9A-F]|7F)", text):
+    values = text.replace("%09", "") if parameter.style == "tabDelimited" else text
+    if re.search(r"%(0[0-9A-F]|1[0-9A-F]|7F)", values):
         raise ArgumentError(f"{parameter.name}: a path parameter may not hold line breaks or control characters")
     return text
 

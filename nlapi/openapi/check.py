@@ -35,7 +35,7 @@ def _standard(spec: Spec) -> Iterator[Issue]:
         "3.1": validators.OpenAPIV31SpecValidator,
         "3.2": validators.OpenAPIV32SpecValidator,
     }
-    kind = kinds[str(spec.document.get("openapi") or spec.document.get("swagger"))[:3]]
+    kind = kinds[str(spec.document.get("openapi", "2.0"))[:3]]
     try:
         for error in islice(kind(spec.document).iter_errors(), MAX_FINDINGS):
             yield Issue(

@@ -38,6 +38,9 @@ STYLES = {
 }
 """The styles that each place knows, its default first; OpenAPI 3.1.1 §4.8.12.2."""
 
+COLLECTIONS = ("spaceDelimited", "pipeDelimited", "tabDelimited")
+"""The styles that Swagger 2.0's `collectionFormat` knows besides, in every place; only `swagger2` gives them."""
+
 NOT_PARAMETERS = frozenset(
     ("accept", "content-type", "authorization", "host", "content-length", "transfer-encoding", "cookie", "connection")
 )
@@ -170,7 +173,7 @@ def _parameter(reader: _Reader, value: Any, where: str) -> Parameter | None:
     if place == "header" and (name.lower() in NOT_PARAMETERS or not TOKEN.fullmatch(name)):
         reader.issue(Level.INFO, where, f"header {name!r} is not for callers to set; left out")
         return None
-    styles = STYLES[place]
+    styles = (*STYLES[place], *COLLECTIONS) if reader.document.is_swagger else STYLES[place]
     style = node.get("style") or styles[0]
     if style not in styles:
         reader.issue(Level.WARNING, where, f"style {style!r} is not for {place}; {styles[0]} is used")

@@ -31,6 +31,7 @@ MAX_FLOW_YAML = 1_000_000
 """Characters up to which broken JSON is tried as YAML: libyaml takes 70 times as long as a JSON parser."""
 
 SUPPORTED = re.compile(r"3\.[0-2](\.\d+)?(-\S+)?")
+READABLE = "nlapi reads Swagger 2.0 and OpenAPI 3.0, 3.1 and 3.2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +47,13 @@ class Document:
 
     @property
     def minor(self) -> int:
-        """0 for OpenAPI 3.0, 1 for 3.1, 2 for 3.2."""
+        """0 for OpenAPI 3.0 and Swagger 2.0, whose schemas are nearly the same; 1 for 3.1, 2 for 3.2."""
         return int(self.version[2])
+
+    @property
+    def is_swagger(self) -> bool:
+        """Is it in Swagger 2.0?"""
+        return self.version == "2.0"
 
     @cached_property
     def _resolver(self) -> Any:
@@ -274,22 +280,21 @@ def _key(key: Any) -> str:
 
 
 def _version(tree: Mapping[str, Any], source: str) -> str:
-    if "swagger" in tree:
-        version = str(tree["swagger"])
+    swagger = tree.get("swagger", tree.get("swaggerVersion"))
+    if swagger is not None and "openapi" not in tree:
+        if str(swagger) in ("2.0", "2"):
+            return "2.0"
         raise DescriptionError(
-            f"{source} is in Swagger {version}, which this version of nlapi does not read",
-            hint="convert it to OpenAPI 3, for example with npx swagger2openapi",
+            f"{source} is in Swagger {swagger}, which nlapi does not read",
+            hint=f"{READABLE}; convert it, for example with npx api-spec-converter",
         )
     if "openapi" not in tree:
         raise DescriptionError(
-            f"{source} has no `openapi` key: it does not say which version of OpenAPI it is in",
-            hint="nlapi reads OpenAPI 3.0, 3.1 and 3.2",
+            f"{source} has no `openapi` key: it does not say which version of OpenAPI it is in", hint=READABLE
         )
     version = str(tree["openapi"])
     if not SUPPORTED.fullmatch(version):
-        raise DescriptionError(
-            f"{source} is in OpenAPI version {version!r}", hint="nlapi reads OpenAPI 3.0, 3.1 and 3.2"
-        )
+        raise DescriptionError(f"{source} is in OpenAPI version {version!r}", hint=READABLE)
     return version if version.count(".") > 1 else f"{version}.0"
 
 

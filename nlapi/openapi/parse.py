@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import urljoin
 
 from nlapi.errors import DescriptionError
+from nlapi.openapi import swagger2
 from nlapi.openapi.details import TOKEN, load_answers, load_details
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.hints import extensions, faults, hints
 from nlapi.openapi.issue import Issue, Level
-from nlapi.openapi.spec import Details, Effect, Operation, SecurityScheme, Server, ServerVariable, Spec
+from nlapi.openapi.spec import Answers, Details, Effect, Operation, SecurityScheme, Server, ServerVariable, Spec
 from nlapi.openapi.upgrade import upgrade_schema
 
 READS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
@@ -35,7 +37,7 @@ def parse(document: Document) -> Spec:
         description=_text(info.get("description")),
         source=document.source,
         document=tree,
-        servers=servers(tree.get("servers"), document.source) or (Server(url=urljoin(document.source, "/")),),
+        servers=servers(_server_list(document), document.source) or (Server(url=urljoin(document.source, "/")),),
         security_schemes=_schemes(document, found),
         resolve=_resolver(document),
         found=(),
@@ -69,6 +71,11 @@ def servers(node: Any, source: str) -> tuple[Server, ...]:
     return tuple(result)
 
 
+def _server_list(document: Document) -> Any:
+    tree = document.tree
+    return swagger2.servers(tree, document.source) if document.is_swagger else tree.get("servers")
+
+
 def _absolute(url: str) -> bool:
     return bool(re.match(r"[a-zA-Z{][\w{}+.-]*:", url)) or url.startswith("{")
 
@@ -90,7 +97,9 @@ def _resolver(document: Document) -> Any:
 
 
 def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme]:
-    nodes = _map(_map(document.tree.get("components")).get("securitySchemes"))
+    place, nodes = "components.securitySchemes", _map(_map(document.tree.get("components")).get("securitySchemes"))
+    if document.is_swagger:
+        place, nodes = "securityDefinitions", swagger2.security_schemes(document.tree)
     schemes = {}
     for id, value in nodes.items():
         try:
@@ -98,8 +107,8 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
         except LookupError:
             node = {}
         if not isinstance(node.get("type"), str):
-            where = f"components.securitySchemes.{id}"
-            found.append(Issue(level=Level.WARNING, where=where, message="not a security scheme; left out"))
+            message = "not a security scheme; left out"
+            found.append(Issue(level=Level.WARNING, where=f"{place}.{id}", message=message))
             continue
         schemes[id] = SecurityScheme(
             id=id,
@@ -142,6 +151,8 @@ def _path_fault(path: str) -> str:
         return "a path must begin with one slash"
     if re.search(r"[\\\x00-\x1f\x7f]", path):
         return "a path may not hold a backslash, a line break or another control character"
+    if "/" in path.partition("#")[2]:
+        return "a path may not go on after a #, which ends what is sent"
     if any(segment in (".", "..") for segment in re.split(r"[/?#]", re.sub(r"%2e", ".", path, flags=re.I))):
         return "a path may not hold dot segments"
     if re.search(r"[{}]", re.sub(r"\{[^{}]+\}", "", path)):
@@ -191,13 +202,22 @@ def _operation(
         extensions=own,
         spec=spec,
         load=partial(_details, document, item, node),
-        load_answers=partial(load_answers, document, node),
+        load_answers=partial(_answers, document, node),
     )
 
 
 def _details(document: Document, item: Mapping[str, Any], node: Mapping[str, Any], operation: Operation) -> Details:
+    issues: tuple[Issue, ...] = ()
+    if document.is_swagger:
+        upgraded = swagger2.upgrade_operation(document, item, node, operation.where)
+        item, node, issues = {}, upgraded.node, upgraded.issues
     found = servers(node.get("servers"), document.source) or servers(item.get("servers"), document.source)
-    return load_details(document, item, node, operation, found or operation.spec.servers)
+    details = load_details(document, item, node, operation, found or operation.spec.servers)
+    return replace(details, issues=(*issues, *details.issues)) if issues else details
+
+
+def _answers(document: Document, node: Mapping[str, Any], operation: Operation) -> Answers:
+    return load_answers(document, swagger2.upgrade_answers(document, node) if document.is_swagger else node, operation)
 
 
 def derived_id(method: str, path: str) -> str:

@@ -81,7 +81,7 @@ def _reference(node: Mapping[str, Any], minor: int) -> dict[str, Any]:
     beside: dict[str, Any] = upgrade_schema(others, minor)
     if set(beside) - BESIDE:
         return {**beside, "allOf": [reference, *beside.get("allOf", ())]}
-    if node.get("nullable") is True:
+    if _nullable(node):
         return {"anyOf": [reference, {"type": "null"}], **beside}
     return {**reference, **beside}
 
@@ -203,10 +203,15 @@ def _type(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
         schema["format"] = "binary"
     if not types:
         types = _implied(schema)
-    if node.get("nullable") is True:
+    if _nullable(node):
         _allow_null(schema, types)
     if types:
         schema["type"] = types[0] if len(types) == 1 else types
+
+
+def _nullable(node: Mapping[str, Any]) -> bool:
+    """OpenAPI 3.0 has `nullable`; descriptions in Swagger 2.0 say `x-nullable` for it."""
+    return node.get("nullable") is True or node.get("x-nullable") is True
 
 
 def _implied(schema: Mapping[str, Any]) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from nlapi.openapi.spec import Body, Encoding, Media, Parameter
-from nlapi.sandbox.coerce import coerce, coerce_tree
+from nlapi.sandbox.coerce import coerce, coerce_array, coerce_tree
 from nlapi.sandbox.multipart import Part, split_multipart
-from nlapi.sandbox.parameters import MISSING, Pairs, decoded, read_query, shape, split_pairs, take_brackets
+from nlapi.sandbox.parameters import MARKS, MISSING, Pairs, decoded, read_query, shape, split_pairs, take_brackets
 from nlapi.sandbox.problem import Fault, Problem, unprocessable
 from nlapi.sandbox.schemas import Schemas
 
@@ -115,9 +115,14 @@ def _multipart(media: Media, parts: list[Part], schemas: Schemas) -> dict[str, A
     value: dict[str, Any] = {}
     for part in parts:
         schema = described.get(part.name, {})
+        encoding = media.encoding.get(part.name)
         many = shape(schema, schemas) == "array" and not is_json(part.content_type)
+        if many and encoding is not None and encoding.explode is False and part.filename is None:
+            texts = part.content.decode("utf-8", "replace").split(MARKS.get(encoding.style or "", ","))
+            value[part.name] = coerce_array(texts, schema, schemas)
+            continue
         item = schemas.flat(schema).get("items", {}) if many else schema
-        found = _part_value(part, item, media.encoding.get(part.name), schemas)
+        found = _part_value(part, item, encoding, schemas)
         if many:
             value.setdefault(part.name, []).append(found)
         elif part.name in value:

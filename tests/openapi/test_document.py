@@ -193,7 +193,7 @@ def test_a_cut_or_broken_file_is_refused_with_its_line(text: str, line: str) -> 
         ("openapi: 9.9.9\npaths: {}", "9.9.9"),
         ("openapi: 2.0\npaths: {}", "2.0"),
         ("openapi: [3]\npaths: {}", "[3]"),
-        ("swagger: '2.0'\npaths: {}", "Swagger 2.0"),
+        ("swaggerVersion: '1.2'\napis: []", "Swagger 1.2"),
         ("swagger: 1.2\npaths: {}", "1.2"),
         ('{"a": ' * 3000, "line 1"),
         ('{"a": ' * 900 + "1" + "}" * 900, "deep"),
