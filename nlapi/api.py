@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,18 +13,32 @@ if TYPE_CHECKING:
     from nlapi.tools.plan import Plan
 
 
-def load(source: str | PathLike[str]) -> Spec:
+def load(
+    source: str | PathLike[str],
+    *,
+    overlays: Iterable[str | PathLike[str]] = (),
+    cache: str | PathLike[str] | None = None,
+) -> Spec:
     """The Spec in an OpenAPI description.
 
     `source` is a path, an http(s) URL, "-" for standard input, or the name of a bundled description such as "ads".
+    `overlays` are OpenAPI Overlays, by path or URL, that are laid over it in order. `cache` is a folder in which what
+    is slow to have again is kept; without one nothing is kept.
     DescriptionError when it cannot be read; what is wrong inside it is in `Spec.issues`.
     """
-    from nlapi.openapi.document import read
+    from nlapi.openapi.cache import Cache
+    from nlapi.openapi.document import read, read_tree
     from nlapi.openapi.fetch import fetch
+    from nlapi.openapi.overlay import overlay
     from nlapi.openapi.parse import parse
 
-    fetched = fetch(fspath(source))
-    return parse(read(fetched.data, fetched.source))
+    kept = Cache(folder=Path(cache)) if cache else None
+    layers = []
+    for one in overlays:
+        layer = fetch(fspath(one), cache=kept)
+        layers.append(overlay(read_tree(layer.data, layer.source)[0], layer.source))
+    fetched = fetch(fspath(source), cache=kept)
+    return parse(read(fetched.data, fetched.source, overlays=layers, cache=kept))
 
 
 def build(spec: Spec, operation: str, arguments: Mapping[str, Any], *, base_url: str | None = None) -> Request:

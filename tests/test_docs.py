@@ -35,7 +35,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
     folder = tmp_path_factory.mktemp("guide")
     (folder / "banner.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     env = {key: value for key, value in os.environ.items() if not key.startswith(("ANTHROPIC_", "NLAPI_"))}
-    env |= {"NLAPI_CONFIG_DIR": str(folder), "NLAPI_STATE_DIR": str(folder), "TOKEN": "any", "COLUMNS": "100"}
+    env |= {f"NLAPI_{kind}_DIR": str(folder / kind) for kind in ("CONFIG", "STATE", "CACHE")}
+    env |= {"TOKEN": "any", "COLUMNS": "100"}
     with running(nlapi.load("ads")) as server:
         yield folder, env, server.url
 

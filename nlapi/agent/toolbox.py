@@ -47,7 +47,7 @@ class Toolbox:
 
     def __init__(self, specs: Sequence[Spec], compile: Callable[[Operation], Tool] = compile_tool) -> None:
         self.specs = tuple(specs)
-        self.operations = tuple(operation for spec in specs for operation in spec.operations)
+        self.operations = tuple(operation for spec in specs for operation in spec.shown)
         self._compile = compile
         self._prefixes = _prefixes(self.specs)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nlapi.cli import profile, show, table
-from nlapi.cli.options import Auth, BaseUrl, ListOutput
+from nlapi.cli.options import Auth, BaseUrl, ListOutput, Overlays
 from nlapi.errors import CredentialError, UsageError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ def add(
     known: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value to use whenever it is needed.")
     ] = None,
+    overlays: Overlays = None,
 ) -> None:
     """Register an API, or replace one."""
     import nlapi
@@ -44,12 +45,13 @@ def add(
     credentials = _references(auth)
     if base_url is not None:
         parse(base_url)
-    source = str(Path(source).resolve()) if Path(source).is_file() else source
-    spec = nlapi.load(source)
+    source, *layers = (str(Path(one).resolve()) if Path(one).is_file() else one for one in (source, *(overlays or ())))
+    spec = nlapi.load(source, overlays=layers)
     for scheme in credentials.keys() - spec.security_schemes.keys():
         names = ", ".join(spec.security_schemes) or "none"
         raise CredentialError(f"{spec.title} has no security scheme {scheme!r}", hint=f"it has {names}")
-    entry = profile.Profile(source=source, base_url=base_url, auth=credentials, known=profile.pairs(known, "--set"))
+    values = profile.pairs(known, "--set")
+    entry = profile.Profile(source=source, base_url=base_url, auth=credentials, known=values, overlays=layers)
     profile.write_all({**profile.read_all(), name: entry})
     show.note(f"{name}: {spec.title}, {len(spec.operations)} operations")
 

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import show
-from nlapi.cli.options import FLAG, Auth, BaseUrl, Deadline, DryRun, Output, Source, Yes, is_interactive, is_terminal
+from nlapi.cli.options import (
+    FLAG,
+    Auth,
+    BaseUrl,
+    Deadline,
+    DryRun,
+    Output,
+    Overlays,
+    Source,
+    Yes,
+    is_interactive,
+    is_terminal,
+)
 from nlapi.errors import ConsentError, NlapiError, UsageError
 
 if TYPE_CHECKING:
@@ -55,6 +67,7 @@ def call(
         str | None, typer.Option("--jq", metavar="EXPR", help="Print what a jq expression makes of the answer.")
     ] = None,
     timeout: Deadline = None,
+    overlays: Overlays = None,
 ) -> None:
     """Call one operation: its arguments are checked, the request is built as the description asks, then sent.
 
@@ -69,7 +82,7 @@ def call(
     if source == "-" and args == "-":
         raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
     chosen = _filter(jq) if jq is not None else None
-    target, known = open_target(source, base_url, auth)
+    target, known = open_target(source, base_url, auth, overlays)
     tool = compile_tool(target.spec.operation(operation))
     wanted = Call(tool=tool, arguments=arguments(tool, known=known, given=args, pairs=pairs or ()))
     if dry_run or curl:

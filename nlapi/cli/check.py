@@ -1,35 +1,57 @@
-"""`nlapi check`: what is wrong with a description."""
+"""`nlapi check`: what is wrong with a description, and how well a model can work with it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nlapi.cli import show, target
-from nlapi.cli.options import Listing, ListOutput, Source, is_terminal
+from nlapi.cli.options import FLAG, Listing, ListOutput, Overlays, Source, is_terminal
 
-EPILOG = """nlapi check openapi.yaml
-nlapi check https://example.com/openapi.json -o json"""
+if TYPE_CHECKING:
+    from nlapi.openapi.issue import Issue
+    from nlapi.openapi.spec import Spec
+    from nlapi.tools.lint import Report
+
+EPILOG = """The score is 100 less what each rule takes; docs/check.md has the rules and their weights.
+
+nlapi check openapi.yaml
+nlapi check openapi.yaml --overlay better.yaml
+nlapi check https://example.com/openapi.json -o json --min-score 80"""
 
 
 def register(app: typer.Typer) -> None:
     app.command(epilog=EPILOG)(check)
 
 
-def check(source: Source, output: ListOutput = None) -> None:
+def check(
+    source: Source,
+    output: ListOutput = None,
+    overlays: Overlays = None,
+    min_score: Annotated[
+        int | None,
+        typer.Option("--min-score", metavar="N", min=0, max=100, help="Exit with 1 when the score is below this."),
+    ] = None,
+    no_standard: Annotated[
+        bool,
+        typer.Option("--no-standard", metavar=FLAG, help="Leave out the slow check against the OpenAPI standard."),
+    ] = False,
+) -> None:
     """Check a description: what loses operations, what breaks the standard, what a model will stumble over.
 
-    Exits with 1 when an operation is lost.
+    Exits with 1 when an operation is lost, or when the score is below --min-score.
     """
-    from nlapi.openapi.check import check as find_issues
     from nlapi.openapi.issue import Level
+    from nlapi.tools.lint import lint
 
-    spec = target.load(source)
-    with show.working(f"checking {len(spec.operations)} operations of {spec.title}"):
-        issues = find_issues(spec)
+    spec = target.load(source, overlays)
+    with show.working(f"reading {len(spec.operations)} operations of {spec.title} as a model would"):
+        report = lint(spec)
+    issues = _all(_issues(spec, standard=not no_standard), report)
     if output is Listing.JSON or (output is None and not is_terminal()):
-        show.write(show.json_text([{**asdict(issue), "level": issue.level.value} for issue in issues]))
+        show.write(show.json_text(_summary(spec, report, issues)))
     else:
         for issue in issues:
             show.write(" ".join(str(issue).split()))
@@ -37,7 +59,38 @@ def check(source: Source, output: ListOutput = None) -> None:
     usable = sum(operation.usable for operation in spec.operations)
     show.note(
         f"{spec.title}: {usable} of {len(spec.operations)} operations usable; {counts[Level.ERROR]} errors, "
-        f"{counts[Level.WARNING]} warnings, {counts[Level.INFO]} remarks"
+        f"{counts[Level.WARNING]} warnings, {counts[Level.INFO]} remarks; score {report.score} of 100"
     )
+    if taken := ", ".join(f"{rule.value} -{points:.1f}" for rule, points in report.lost.items() if points >= 0.05):
+        show.note(f"points lost: {taken}")
     if counts[Level.ERROR]:
         raise typer.Exit(1)
+    if min_score is not None and report.score < min_score:
+        show.note(f"the score is below {min_score}")
+        raise typer.Exit(1)
+
+
+def _issues(spec: Spec, *, standard: bool) -> tuple[Issue, ...]:
+    from nlapi.openapi.check import check
+
+    with show.working(f"checking {len(spec.operations)} operations against the OpenAPI standard", told=standard):
+        return check(spec, standard=standard)
+
+
+def _all(found: tuple[Issue, ...], report: Report) -> tuple[Issue, ...]:
+    """The worst first: what loses something, what a model will stumble over, what only the standard minds."""
+    from nlapi.openapi.check import RULE
+
+    ours = [issue for issue in found if issue.rule != RULE]
+    return (*ours, *report.issues, *(issue for issue in found if issue.rule == RULE))
+
+
+def _summary(spec: Spec, report: Report, issues: tuple[Issue, ...]) -> dict[str, Any]:
+    return {
+        "score": report.score,
+        "title": spec.title,
+        "operations": len(spec.operations),
+        "usable": sum(operation.usable for operation in spec.operations),
+        "points_lost": {rule.value: round(points, 2) for rule, points in report.lost.items()},
+        "issues": [{**asdict(issue), "level": issue.level.value} for issue in issues],
+    }

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from nlapi.cli import table, target
-from nlapi.cli.options import ListOutput, Source
+from nlapi.cli.options import Exclude, Include, ListOutput, Overlays, Source
 from nlapi.cli.plain import plain
 from nlapi.errors import UsageError
 
@@ -24,14 +24,17 @@ def find(
     words: Annotated[list[str], typer.Argument(metavar="WORDS", help="What you want to do, in your own words.")],
     limit: Annotated[int, typer.Option("-n", "--limit", metavar="N", min=1, help="How many to show.")] = 10,
     output: ListOutput = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    overlays: Overlays = None,
 ) -> None:
     """Find the operations that some words are about, the likeliest first. Exits with 1 when there is none."""
     from nlapi.tools.index import Index
 
     if not " ".join(words).strip():
         raise UsageError("there are no words to look for", hint='such as nlapi find ads "pause a campaign"')
-    spec = target.load(source)
-    found = Index(spec.operations).search(" ".join(words), k=limit)
+    spec = target.load(source, overlays)
+    found = Index(target.select(spec, include, exclude)).search(" ".join(words), k=limit)
     rows = [
         {
             "operation": operation.id,

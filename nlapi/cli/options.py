@@ -62,6 +62,17 @@ Deadline = Annotated[
 ]
 ListOutput = Annotated[Listing | None, typer.Option("-o", "--output", help="table on a terminal, else json.")]
 
+Overlays = Annotated[
+    list[str] | None,
+    typer.Option("--overlay", metavar="FILE", help="An OpenAPI Overlay to lay over it; several, with one each."),
+]
+Include = Annotated[
+    list[str] | None, typer.Option("--include", metavar="FILTER", help="Only operations that it is about, as tag:pets.")
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option("--exclude", metavar="FILTER", help="No operation that it is about, as id:delete*.")
+]
+
 Sources = Annotated[
     list[str] | None,
     typer.Option("-a", "--api", metavar="SOURCE", help="The API to ask; several are given with an -a each."),

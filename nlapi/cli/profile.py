@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ class Profile:
     base_url: str | None = None
     auth: Mapping[str, str] = field(default_factory=dict)
     known: Mapping[str, str] = field(default_factory=dict)
+    overlays: Sequence[str] = ()
 
 
 def config_folder() -> Path:
@@ -51,7 +52,7 @@ def _profile(data: Mapping[str, Any]) -> Profile:
     """One entry of the file. TypeError or AttributeError when it is not what `write_all` writes."""
     profile = Profile(**data)
     texts = (profile.source, profile.base_url or "", *profile.auth.items(), *profile.known.items())
-    for text in texts:
+    for text in (*texts, tuple(profile.overlays)):
         if not all(isinstance(part, str) for part in (text if isinstance(text, tuple) else (text,))):
             raise TypeError(f"{text!r} should be a text")
     return profile

@@ -78,9 +78,11 @@ def json_text(data: Any) -> str:
 
 
 @contextmanager
-def working(text: str) -> Iterator[None]:
-    """A spinner on standard error while something takes its time; nothing when nobody watches."""
+def working(text: str, *, told: bool = False) -> Iterator[None]:
+    """A spinner on standard error while something takes its time; when nobody watches nothing, or a line if `told`."""
     if not sys.stderr.isatty():
+        if told:
+            note(text)
         yield
         return
     from rich.console import Console

@@ -2,35 +2,84 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlapi.cli import profile
-from nlapi.errors import CredentialError
+from nlapi.cli import profile, show
+from nlapi.errors import CredentialError, DescriptionError
 
 if TYPE_CHECKING:
     from nlapi.client.limits import Limits
-    from nlapi.openapi.spec import Spec
+    from nlapi.openapi.spec import Operation, Spec
     from nlapi.tools.run import Target
 
 
-def load(source: str) -> Spec:
-    """The Spec of a registered API, or of anything that `nlapi.load` takes."""
-    import nlapi
-
+def load(source: str, overlays: Sequence[str] | None = None) -> Spec:
+    """The Spec of a registered API, or of anything that `nlapi.load` takes, with `overlays` laid over it."""
     registered = profile.find(source)
-    return nlapi.load(registered.source if registered else source)
+    if registered is None:
+        return _load(source, overlays)
+    return _load(registered.source, (*registered.overlays, *(overlays or ())))
 
 
-def open_target(source: str, base_url: str | None, auth: list[str] | None) -> tuple[Target, dict[str, str]]:
-    """The Target of `source` and the values that its profile has for it; what the user gave goes over the profile."""
+def cache_folder() -> Path:
+    """`NLAPI_CACHE_DIR`, else the folder that the system has for it."""
+    if given := os.environ.get("NLAPI_CACHE_DIR"):
+        return Path(given)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("nlapi"))
+
+
+def select(spec: Spec, include: Sequence[str] | None, exclude: Sequence[str] | None) -> tuple[Operation, ...]:
+    """The operations that the filters leave; a filter that is about none is told on standard error."""
+    from nlapi.openapi.select import select
+
+    chosen = select(spec, include or (), exclude or ())
+    for issue in chosen.issues:
+        show.note(str(issue))
+    return chosen.operations
+
+
+def _load(source: str, overlays: Sequence[str] | None = None) -> Spec:
+    """The Spec of a description; a DescriptionError when it has no operation: there is nothing to do with it then."""
     import nlapi
+
+    with _uncollected():
+        spec = nlapi.load(source, overlays=overlays or (), cache=cache_folder())
+    for issue in spec.found:
+        if issue.rule == "overlay":
+            show.note(str(issue))
+    if not spec.operations:
+        raise DescriptionError(f"{spec.source} describes no operation", hint=str(spec.issues[0]))
+    return spec
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """What is made in here is not looked through for garbage, now or later: a large description stays."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
+def open_target(
+    source: str, base_url: str | None, auth: list[str] | None, overlays: Sequence[str] | None = None
+) -> tuple[Target, dict[str, str]]:
+    """The Target of `source` and the values that its profile has for it; what the user gave goes over the profile."""
     from nlapi.tools.run import Target
 
     registered = profile.find(source) or profile.Profile(source=source)
     references = {**registered.auth, **profile.pairs(auth, "--auth")}
     credentials = {scheme: credential(scheme, value) for scheme, value in references.items()}
-    spec = nlapi.load(registered.source)
+    spec = _load(registered.source, (*registered.overlays, *(overlays or ())))
     target = Target(
         spec=spec,
         base_url=base_url or registered.base_url,

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nlapi.cli import show, table, target
-from nlapi.cli.options import Source, is_terminal
+from nlapi.cli.options import Exclude, Include, Overlays, Source, is_terminal
 
 if TYPE_CHECKING:
     from nlapi.tools.tool import Tool
 
-CHARS_PER_TOKEN = 4
-"""A rule of thumb for English and JSON."""
+EPILOG = """A filter is tag:GLOB, id:GLOB, path:GLOB or method:GLOB; a bare GLOB is an operationId or a path.
 
-EPILOG = """nlapi tools ads
-nlapi tools openapi.yaml --format openai > tools.json"""
+nlapi tools ads
+nlapi tools ads --include tag:campaigns --exclude method:DELETE
+nlapi tools openapi.yaml --include 'path:/campaigns/*' --include 'id:list*'
+nlapi tools openapi.yaml --overlay better.yaml --format openai > tools.json"""
 
 
 class Format(StrEnum):
@@ -35,26 +35,35 @@ def register(app: typer.Typer) -> None:
 def tools(
     source: Source,
     format: Annotated[Format | None, typer.Option("--format", "-f", help="The manifest to print.")] = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    overlays: Overlays = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Strict tools, as many as one request may have.")] = False,
 ) -> None:
-    """Make LLM tools from a description: a table on a terminal, a JSON manifest anywhere else or with --format."""
-    import nlapi
+    """Make LLM tools from a description: a table on a terminal, a JSON manifest anywhere else or with --format.
 
-    spec = target.load(source)
-    made = nlapi.tools(spec)
-    skipped = len(spec.operations) - len(made)
-    if skipped:
-        show.note(
-            f"{skipped} of {len(spec.operations)} operations could not be converted; `nlapi check {source}` says why"
-        )
+    Exits with 1 when the filters leave no operation.
+    """
+    from nlapi.tools.compile import tools as compile_tools
+    from nlapi.tools.manifest import manifest
+
+    spec = target.load(source, overlays)
+    chosen = target.select(spec, include, exclude)
+    made = compile_tools(spec, chosen)
+    if skipped := len(chosen) - len(made):
+        show.note(f"{skipped} of {len(chosen)} operations could not be converted; `nlapi check {source}` says why")
     if format is None and is_terminal():
         _table(made)
     else:
-        manifest = [tool.as_dict(format or Format.ANTHROPIC) for tool in made]
-        show.write(show.json_text(manifest))
+        show.write(show.json_text(manifest(made, format or Format.ANTHROPIC, strict=strict)))
+    if not chosen:
+        raise typer.Exit(1)
 
 
 def _table(made: tuple[Tool, ...]) -> None:
-    sizes = [len(json.dumps(tool.as_dict("anthropic"), ensure_ascii=False)) // CHARS_PER_TOKEN for tool in made]
+    from nlapi.tools.lint import tokens
+
+    sizes = [tokens(tool) for tool in made]
     rows = [
         {
             "tool": tool.name,

@@ -27,10 +27,14 @@ def build(operation: Operation, values: Values, *, base_url: str | None = None, 
     """
     given = [(parameter, values[parameter.where, parameter.name]) for parameter in _given(operation, values, partial)]
     url = server_url(operation, base_url) + _path(operation, given)
-    if pairs := [pair for parameter, value in given if parameter.where == "query" for pair in _query(parameter, value)]:
+    pairs = [pair for parameter, value in given if parameter.where == "query" for pair in _query(parameter, value)]
+    if pairs := [*_fixed_query(operation, given), *pairs]:
         url = f"{url}?{'&'.join(pairs)}"
     headers = [
-        (parameter.name, _named(parameter, style.header, _content(parameter, value), parameter.explode))
+        (
+            parameter.name,
+            _named(parameter, style.header, _content(parameter, value), parameter.explode, parameter.style),
+        )
         for parameter, value in given
         if parameter.where == "header"
     ]
@@ -75,12 +79,31 @@ def _content(parameter: Parameter, value: Any) -> Any:
 
 
 def _path(operation: Operation, given: list[tuple[Parameter, Any]]) -> str:
-    texts = {parameter.name: _segment(parameter, value) for parameter, value in given if parameter.where == "path"}
-    path = re.sub(r"\{([^{}]+)\}", lambda match: texts.get(match[1], match[0]), operation.path)
+    path = _filled(operation.route, given)
     for segment in path.split("/"):
         if segment in (".", ".."):
             raise ArgumentError(f"the path would be {path!r}: a dot segment leads to another place")
-    return re.sub(r"[^\x21-\x7e]", lambda match: style.encode(match[0]), path)
+    return _visible(path)
+
+
+def _fixed_query(operation: Operation, given: list[tuple[Parameter, Any]]) -> Iterator[str]:
+    """The pairs behind a `?` of the path itself, except those that a query parameter stands for."""
+    sent = {parameter.name for parameter in operation.parameters if parameter.where == "query"}
+    for pair in operation.fixed_query.split("&") if operation.fixed_query else ():
+        name, _, value = pair.partition("=")
+        if name not in sent and value.strip("{}") not in sent:
+            yield _visible(_filled(pair, given))
+
+
+def _filled(template: str, given: list[tuple[Parameter, Any]]) -> str:
+    """The template with the path parameters that are given in place of their names in braces."""
+    texts = {parameter.name: _segment(parameter, value) for parameter, value in given if parameter.where == "path"}
+    return re.sub(r"\{([^{}]+)\}", lambda match: texts.get(match[1], match[0]), template)
+
+
+def _visible(text: str) -> str:
+    """The text with what a URL may not hold (white space, what is not ASCII) percent-encoded."""
+    return re.sub(r"[^\x21-\x7e]", lambda match: style.encode(match[0]), text)
 
 
 def _segment(parameter: Parameter, value: Any) -> str:
@@ -99,7 +122,8 @@ def _segment(parameter: Parameter, value: Any) -> str:
         raise ArgumentError(f"{parameter.name}: a path parameter may not be empty")
     if text in (".", ".."):
         raise ArgumentError(f"{parameter.name}: a path parameter may not be a dot segment")
-    if re.search(r"%(0[0-9A-F]|1[0-9A-F]|7F)", text):
+    values = text.replace("%09", "") if parameter.style == "tabDelimited" else text
+    if re.search(r"%(0[0-9A-F]|1[0-9A-F]|7F)", values):
         raise ArgumentError(f"{parameter.name}: a path parameter may not hold line breaks or control characters")
     return text
 

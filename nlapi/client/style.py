@@ -24,7 +24,10 @@ COOKIE_SAFE = "!#$&'()*+-./:<=>?@[]^_`{|}~"
 COOKIE_NAME_SAFE = "!#$&'*+-.^_`|~"
 """token of RFC 9110 §5.6.2, without `%`."""
 
-SEPARATORS = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
+DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
+"""What stands between the values of a list. In a path and a header, and the tab anywhere, only Swagger 2.0 has them."""
+
+SEPARATORS = {style: quote(mark) for style, mark in DELIMITERS.items()}
 
 
 def scalar(value: Any) -> str:
@@ -73,13 +76,14 @@ def is_list(value: Any) -> bool:
 
 
 def path(name: str, value: Any, style: str, explode: bool, *, reserved: bool = False) -> str:
-    """The expansion of `{name}` in a path: simple, label or matrix (RFC 6570 §3.2.2, §3.2.5, §3.2.7)."""
+    """The expansion of `{name}` in a path: simple, label or matrix (RFC 6570 §3.2.2, §3.2.5, §3.2.7), or delimited."""
     prefix, separator, named = {"label": (".", ".", False), "matrix": (";", ";", True)}.get(style, ("", ",", False))
+    comma = SEPARATORS.get(style, ",")
 
     def text(item: str) -> str:
         return encode(item, safe=SEGMENT_RESERVED if reserved else "")
 
-    joint = separator if explode else ","
+    joint = separator if explode else comma
     label = encode(name)
     if is_list(value):
         items = [text(item) for item in _items(value)]
@@ -104,7 +108,7 @@ def fields(name: str, value: Any, style: str, explode: bool) -> Iterator[tuple[s
     Styles form, spaceDelimited, pipeDelimited and deepObject. An empty list or object gives none (RFC 6570 §2.3:
     undefined).
     """
-    separator = {"spaceDelimited": " ", "pipeDelimited": "|"}.get(style, ",")
+    separator = DELIMITERS.get(style, ",")
     if style == "deepObject" and (isinstance(value, Mapping) or is_list(value)):
         yield from ((key, [item], separator) for key, item in deep(name, value))
     elif is_list(value):
@@ -142,10 +146,10 @@ def deep(name: str, value: Any) -> Iterator[tuple[str, str]]:
         yield name, scalar(value)
 
 
-def header(value: Any, explode: bool) -> str:
-    """A header's value, style simple. ArgumentError for line breaks and other control characters (RFC 9110 §5.5)."""
+def header(value: Any, explode: bool, style: str = "simple") -> str:
+    """A header's value. ArgumentError for line breaks and other control characters (RFC 9110 §5.5)."""
     if is_list(value):
-        text = ",".join(_items(value))
+        text = DELIMITERS.get(style, ",").join(_items(value))
     elif isinstance(value, Mapping):
         text = ",".join(f"{key}={item}" if explode else f"{key},{item}" for key, item in _pairs(value))
     else:

@@ -39,10 +39,10 @@ class Catalogue:
         if len(sources) == 1 and isinstance(sources[0], Spec):
             memo: dict[str, Catalogue] = sources[0].memo
             if "catalogue" not in memo:
-                memo["catalogue"] = cls(sources[0].operations, compile_tool)
+                memo["catalogue"] = cls(sources[0].shown, compile_tool)
             return memo["catalogue"]
         ready: Mapping[Operation, Tool] = {tool.operation: tool for tool in sources if isinstance(tool, Tool)}
-        operations = [operation for spec in sources if isinstance(spec, Spec) for operation in spec.operations]
+        operations = [operation for spec in sources if isinstance(spec, Spec) for operation in spec.shown]
         return cls((*ready, *operations), lambda operation: ready.get(operation) or compile_tool(operation))
 
     def tool(self, operation: Operation) -> Tool | None:

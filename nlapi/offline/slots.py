@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from nlapi.openapi.spec import Operation
 from nlapi.tools.tool import Tool
 from nlapi.tools.units import unit_of
+from nlapi.tools.walk import schema_at
 from nlapi.tools.words import STOPWORDS, pieces, stem
 
 _DEEPEST = 3
@@ -87,31 +87,6 @@ def slots_of(tool: Tool) -> tuple[Slot, ...]:
     return tuple(found[:_MOST])
 
 
-def _unit(tool: Tool, path: tuple[str, ...]) -> str:
-    """The wire unit that the description, rather than `input_schema`, gives for what is at `path`."""
-    operation = tool.operation
-    where, wire = tool.places.get(path[0], ("", path[0]))
-    if where != "body":
-        found = next((one for one in operation.parameters if (one.where, one.name) == (where, wire)), None)
-        return unit_of(found.extensions, found.schema) if found else ""
-    schema: Any = operation.body.schema if operation.body else {}
-    for name in (*((wire,) if wire else ()), *path[1:]):
-        schema = _property(operation, schema, name)
-    return unit_of(schema) if isinstance(schema, Mapping) else ""
-
-
-def _property(operation: Operation, schema: Any, name: str) -> Any:
-    schema = operation.spec.follow(schema)
-    if not isinstance(schema, Mapping):
-        return {}
-    if name in _properties(schema):
-        return operation.spec.follow(_properties(schema)[name])
-    for part in schema.get("allOf", ()):
-        if found := _property(operation, part, name):
-            return found
-    return {}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Walk:
     root: Mapping[str, Any]
@@ -153,9 +128,12 @@ class _Walk:
             choices=choices,
             examples=_examples(description, schema),
             glossary=_glossary(description),
-            unit=(_unit(self.tool, path) or _unit_by_name(words)) if type_of(item) in ("integer", "number") else "",
+            unit=self._unit(path, words) if type_of(item) in ("integer", "number") else "",
             where=self.where,
         )
+
+    def _unit(self, path: tuple[str, ...], words: tuple[str, ...]) -> str:
+        return unit_of(schema_at(self.tool, *path)) or _unit_by_name(words)
 
 
 def settle(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,17 +7,22 @@ from itertools import islice
 from typing import Any
 
 from nlapi.openapi.issue import Issue, Level
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import Spec
 
 MAX_FINDINGS = 200
 """Findings of the standard's validator that are reported; a broken component is found wherever it is used."""
 
+RULE = "standard"
 
-def check(spec: Spec) -> tuple[Issue, ...]:
-    """Every Issue of a description, the worst first: its own, the standard's (as warnings), and what a model misses."""
-    found = [*spec.issues, *_standard(spec), *(issue for one in spec.operations for issue in _unclear(one))]
+
+def check(spec: Spec, *, standard: bool = True) -> tuple[Issue, ...]:
+    """Every Issue of a description, the worst first: its own, then the standard's (as warnings), if wanted.
+
+    What a model will stumble over besides is in `nlapi.tools.lint`.
+    """
+    found = [*spec.issues, *(_standard(spec) if standard else ())]
     order = list(Level)
-    return tuple(sorted(dict.fromkeys(found), key=lambda issue: order.index(issue.level)))
+    return tuple(sorted(dict.fromkeys(found), key=lambda issue: (issue.rule == RULE, order.index(issue.level))))
 
 
 def _standard(spec: Spec) -> Iterator[Issue]:
@@ -25,17 +30,20 @@ def _standard(spec: Spec) -> Iterator[Issue]:
     import openapi_spec_validator as validators
 
     kinds: dict[str, Any] = {
+        "2.0": validators.OpenAPIV2SpecValidator,
         "3.0": validators.OpenAPIV30SpecValidator,
         "3.1": validators.OpenAPIV31SpecValidator,
         "3.2": validators.OpenAPIV32SpecValidator,
     }
-    kind = kinds[str(spec.document.get("openapi", ""))[:3]]
+    kind = kinds[str(spec.document.get("openapi", "2.0"))[:3]]
     try:
         for error in islice(kind(spec.document).iter_errors(), MAX_FINDINGS):
-            yield Issue(level=Level.WARNING, where=_where(error.absolute_path), message=_short(error.message))
+            yield Issue(
+                level=Level.WARNING, where=_where(error.absolute_path), message=_short(error.message), rule=RULE
+            )
     except Exception as error:  # the validator raises whatever its libraries raise on what it did not expect
         message = f"the standard's validator gave up: {type(error).__name__}: {_short(str(error))}"
-        yield Issue(level=Level.INFO, where="", message=message)
+        yield Issue(level=Level.INFO, where="", message=message, rule=RULE)
 
 
 def _where(path: Any) -> str:
@@ -44,14 +52,3 @@ def _where(path: Any) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
-
-
-def _unclear(operation: Operation) -> Iterator[Issue]:
-    """What makes an operation hard to choose or to fill."""
-    if not operation.summary and not operation.description:
-        message = "neither summary nor description: a planner has only its name to go by"
-        yield Issue(level=Level.INFO, where=operation.where, message=message, hint="say in one sentence what it does")
-    for parameter in operation.parameters:
-        if not parameter.description and not parameter.schema.get("description") and "$ref" not in parameter.schema:
-            where = f"{operation.where}.parameters.{parameter.name}"
-            yield Issue(level=Level.INFO, where=where, message="no description")

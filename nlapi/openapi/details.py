@@ -8,9 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.openapi.document import Document
+from nlapi.openapi.hints import cannot_hide, extensions, hidden, hints
 from nlapi.openapi.issue import Issue, Level
+from nlapi.openapi.judge import judge
 from nlapi.openapi.refs import lost
 from nlapi.openapi.spec import (
+    Answers,
     Body,
     Details,
     Encoding,
@@ -34,6 +37,9 @@ STYLES = {
     "cookie": ("form", "cookie"),
 }
 """The styles that each place knows, its default first; OpenAPI 3.1.1 §4.8.12.2."""
+
+COLLECTIONS = ("spaceDelimited", "pipeDelimited", "tabDelimited")
+"""The styles that Swagger 2.0's `collectionFormat` knows besides, in every place; only `swagger2` gives them."""
 
 CONNECTION = frozenset(
     ("transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade")
@@ -94,6 +100,16 @@ class _Reader:
             else:
                 self.issue(Level.WARNING, where, f"$ref {reason}", "any value is taken there")
 
+    def hints(self, schema: Schema, where: str, *, required: bool = False) -> None:
+        """Tells what is wrong with the `x-nlapi` in a schema; nothing is looked at where a description has none."""
+        if not self.document.hinted:
+            return
+        where = f"{self.operation.where}.{where}"
+        self.issues.extend(judge(self.operation.spec, schema, where))
+        top = self.operation.spec.follow(schema)
+        if required and hints(top).hide and not hidden(top, required=True):
+            self.issues.append(cannot_hide(where))
+
 
 def load_details(
     document: Document,
@@ -107,11 +123,17 @@ def load_details(
     return Details(
         parameters=_parameters(reader, item, node),
         body=_body(reader, node.get("requestBody")),
-        responses=tuple(_responses(reader, node.get("responses"))),
         security=_security(reader, node),
         servers=servers,
         issues=tuple(reader.issues),
     )
+
+
+def load_answers(document: Document, node: Mapping[str, Any], operation: Operation) -> Answers:
+    """The Answers of an operation. Nothing here raises."""
+    reader = _Reader(document, operation)
+    responses = tuple(_responses(reader, node.get("responses")))
+    return Answers(responses=responses, issues=tuple(reader.issues))
 
 
 def _parameters(reader: _Reader, item: Mapping[str, Any], node: Mapping[str, Any]) -> tuple[Parameter, ...]:
@@ -124,7 +146,7 @@ def _parameters(reader: _Reader, item: Mapping[str, Any], node: Mapping[str, Any
             parameter = _parameter(reader, value, f"parameters[{index}]")
             if parameter:
                 found[parameter.where, parameter.name] = parameter
-    names = re.findall(r"\{([^{}]+)\}", reader.operation.path)
+    names = _template_names(reader.operation, found)
     for name in names:
         if ("path", name) not in found:
             reader.issue(Level.WARNING, "parameters", f"{{{name}}} of the path is not described; taken as a string")
@@ -132,6 +154,13 @@ def _parameters(reader: _Reader, item: Mapping[str, Any], node: Mapping[str, Any
                 name=name, where="path", required=True, schema={"type": "string"}, style="simple", explode=False
             )
     return tuple(p for p in found.values() if p.where != "path" or _in_path(reader, p, names))
+
+
+def _template_names(operation: Operation, found: Mapping[tuple[str, str], Parameter]) -> list[str]:
+    """The names in braces of the path; of those in its fixed query, the ones that no query parameter sends."""
+    names = re.findall(r"\{([^{}]+)\}", operation.route)
+    fixed = re.findall(r"\{([^{}]+)\}", operation.fixed_query)
+    return [*names, *(name for name in fixed if ("query", name) not in found)]
 
 
 def _in_path(reader: _Reader, parameter: Parameter, names: list[str]) -> bool:
@@ -152,27 +181,31 @@ def _parameter(reader: _Reader, value: Any, where: str) -> Parameter | None:
     if place == "header" and (name.lower() in NOT_PARAMETERS or not TOKEN.fullmatch(name)):
         reader.issue(Level.INFO, where, f"header {name!r} is not for callers to set; left out")
         return None
-    styles = STYLES[place]
+    styles = (*STYLES[place], *COLLECTIONS) if reader.document.is_swagger else STYLES[place]
     style = node.get("style") or styles[0]
     if style not in styles:
         reader.issue(Level.WARNING, where, f"style {style!r} is not for {place}; {styles[0]} is used")
         style = styles[0]
     content_type, schema = _parameter_schema(reader, node)
     reader.lost(schema, f"{where}.schema")
+    if own := extensions(node):
+        schema = {**schema, **own}
+    required = place == "path" or node.get("required") is True
+    reader.hints(schema, f"{where}.schema", required=required)
     explode = node.get("explode")
     return Parameter(
         name=name,
         where=place,
-        required=place == "path" or node.get("required") is True,
+        required=required,
         schema=schema,
-        description=_text(node.get("description")),
+        description=hints(own).description or _text(node.get("description")),
         style=style,
         explode=explode if isinstance(explode, bool) else style in ("form", "cookie", "deepObject"),
         allow_reserved=node.get("allowReserved") is True,
         allow_empty=node.get("allowEmptyValue") is True,
         content_type=content_type,
         deprecated=node.get("deprecated") is True,
-        extensions={key: value for key, value in node.items() if key.startswith("x-nlapi")},
+        extensions=own,
     )
 
 
@@ -198,6 +231,7 @@ def _body(reader: _Reader, value: Any) -> Body | None:
         return None
     first, *others = sorted(media, key=lambda one: _rank(one.content_type))
     reader.lost(first.schema, f"requestBody.content.{first.content_type}.schema")
+    reader.hints(first.schema, f"requestBody.content.{first.content_type}.schema")
     top = replace(first, schema=_top(reader.operation.spec, first.schema))
     description = _text(node.get("description"))
     return Body(required=node.get("required") is True, media=(top, *others), description=description)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 
 from nlapi.errors import DescriptionError
+from nlapi.openapi import overlay
+from nlapi.openapi.cache import Cache, Doubles
 from nlapi.openapi.issue import Issue, Level
 
 MAX_NODES = 5_000_000
@@ -28,6 +31,7 @@ MAX_FLOW_YAML = 1_000_000
 """Characters up to which broken JSON is tried as YAML: libyaml takes 70 times as long as a JSON parser."""
 
 SUPPORTED = re.compile(r"3\.[0-2](\.\d+)?(-\S+)?")
+READABLE = "nlapi reads Swagger 2.0 and OpenAPI 3.0, 3.1 and 3.2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +42,18 @@ class Document:
     source: str
     version: str
     issues: tuple[Issue, ...] = ()
+    hinted: bool = True
+    """May there be an `x-nlapi` in it? False spares the search for one."""
 
     @property
     def minor(self) -> int:
-        """0 for OpenAPI 3.0, 1 for 3.1, 2 for 3.2."""
+        """0 for OpenAPI 3.0 and Swagger 2.0, whose schemas are nearly the same; 1 for 3.1, 2 for 3.2."""
         return int(self.version[2])
+
+    @property
+    def is_swagger(self) -> bool:
+        """Is it in Swagger 2.0?"""
+        return self.version == "2.0"
 
     @cached_property
     def _resolver(self) -> Any:
@@ -56,20 +67,81 @@ class Document:
         if not ref.startswith("#"):
             raise LookupError(f"{ref!r} leads into another file")
         try:
+            if ref.startswith("#/"):
+                return _at(self.tree, ref)
             return self._resolver.lookup(ref).contents
         except Exception as error:  # referencing raises KeyError, TypeError, ValueError and its own, by what it met
             raise LookupError(f"{ref!r} leads nowhere") from error
 
 
-def read(data: bytes, source: str) -> Document:
-    """The Document in `data`. DescriptionError, with the line where there is one, when it holds no description."""
-    text = _decode(data, source)
-    tree, doubles = _json(text, source), _json_doubles(text)
-    if tree is None:
-        tree, doubles = _yaml(text, source)
+def read(data: bytes, source: str, *, overlays: Sequence[overlay.Overlay] = (), cache: Cache | None = None) -> Document:
+    """The Document in `data`, with `overlays` laid over it in order.
+
+    DescriptionError, with the line where there is one, when it holds no description.
+    """
+    tree, doubles = read_tree(data, source, cache)
     if not isinstance(tree, dict):
-        raise DescriptionError(f"{source} holds {_kind(tree)}, not an API description", hint=_hint(text))
-    return Document(tree=tree, source=source, version=_version(tree, source), issues=tuple(map(_double, doubles)))
+        raise DescriptionError(f"{source} holds {_kind(tree)}, not an API description", hint=_hint(data))
+    tree, issues = overlay.apply(tree, overlays) if overlays else (tree, ())
+    return Document(
+        tree=tree,
+        source=source,
+        version=_version(tree, source),
+        issues=(*map(_double, doubles), *issues),
+        hinted=b"x-nlapi" in data or bool(overlays),
+    )
+
+
+def read_tree(data: bytes, source: str, cache: Cache | None = None) -> tuple[Any, Doubles]:
+    """What the JSON or YAML in `data` says, and its duplicate keys; DescriptionError when it is neither."""
+    kept = cache.tree(data) if cache else None
+    if kept is not None:
+        return kept
+    tree, doubles = _large_json(data, source), Doubles()
+    if tree is None:
+        text = _decode(data, source)
+        tree, doubles = _json(text, source), _json_doubles(text)
+        if tree is None:
+            tree, doubles = _yaml(text, source)
+    if cache:
+        cache.keep_tree(data, tree, doubles)
+    return tree, doubles
+
+
+def _at(tree: Any, pointer: str) -> Any:
+    """The node at a JSON pointer (RFC 6901 §6); KeyError, IndexError, ValueError or TypeError when there is none."""
+    node = tree
+    for part in pointer[2:].split("/"):
+        if "%" in part:
+            part = unquote(part)
+        part = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, list) and not part.isdecimal():
+            raise KeyError(part)
+        node = node[int(part)] if isinstance(node, list) else node[part]
+    return node
+
+
+def _large_json(data: bytes, source: str) -> Any:
+    """The tree of a large text that is plain JSON in UTF-8, without a copy of it; None for any other."""
+    if len(data) <= MAX_FLOW_YAML or data[:1] not in (b"{", b"["):
+        return None
+    try:
+        tree = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    _bound_depth(tree, source)
+    return tree
+
+
+def _bound_depth(tree: Any, source: str) -> None:
+    """Refuse a tree, in which nothing is shared, that is too deep."""
+    level, depth = [tree], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH + 1:
+            raise DescriptionError(f"{source} is nested more than {MAX_DEPTH} levels deep")
+        children = [node.values() if isinstance(node, dict) else node for node in level]
+        level = [one for group in children for one in group if type(one) is dict or type(one) is list]
 
 
 def _decode(data: bytes, source: str) -> str:
@@ -103,7 +175,7 @@ def _json(text: str, source: str) -> Any:
         raise DescriptionError(
             f"{source}, line {error.lineno}, column {error.colno}: {error.msg}", hint="is the file complete?"
         ) from None
-    _bound(tree, source)
+    _bound_depth(tree, source)
     return tree
 
 
@@ -208,22 +280,21 @@ def _key(key: Any) -> str:
 
 
 def _version(tree: Mapping[str, Any], source: str) -> str:
-    if "swagger" in tree:
-        version = str(tree["swagger"])
+    swagger = tree.get("swagger", tree.get("swaggerVersion"))
+    if swagger is not None and "openapi" not in tree:
+        if str(swagger) in ("2.0", "2"):
+            return "2.0"
         raise DescriptionError(
-            f"{source} is in Swagger {version}, which this version of nlapi does not read",
-            hint="convert it to OpenAPI 3, for example with npx swagger2openapi",
+            f"{source} is in Swagger {swagger}, which nlapi does not read",
+            hint=f"{READABLE}; convert it, for example with npx api-spec-converter",
         )
     if "openapi" not in tree:
         raise DescriptionError(
-            f"{source} has no `openapi` key: it does not say which version of OpenAPI it is in",
-            hint="nlapi reads OpenAPI 3.0, 3.1 and 3.2",
+            f"{source} has no `openapi` key: it does not say which version of OpenAPI it is in", hint=READABLE
         )
     version = str(tree["openapi"])
     if not SUPPORTED.fullmatch(version):
-        raise DescriptionError(
-            f"{source} is in OpenAPI version {version!r}", hint="nlapi reads OpenAPI 3.0, 3.1 and 3.2"
-        )
+        raise DescriptionError(f"{source} is in OpenAPI version {version!r}", hint=READABLE)
     return version if version.count(".") > 1 else f"{version}.0"
 
 
@@ -231,5 +302,5 @@ def _kind(tree: Any) -> str:
     return {list: "a list", str: "text", type(None): "nothing"}.get(type(tree), f"a {type(tree).__name__}")
 
 
-def _hint(text: str) -> str:
-    return f"it begins with {text.strip()[:40]!r}"
+def _hint(data: bytes) -> str:
+    return f"it begins with {data[:1000].decode('utf-8', 'replace').strip()[:40]!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.parse import urljoin
 from nlapi import resources
 from nlapi.errors import FetchError, UsageError
 from nlapi.openapi.address import Address, is_public, parse, shown
+from nlapi.openapi.cache import Cache
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest description that is read; GitHub's is 13 MB."""
@@ -32,17 +34,19 @@ class Fetched:
     source: str
 
 
-def fetch(source: str, *, max_bytes: int = MAX_BYTES, deadline: float = DEADLINE) -> Fetched:
+def fetch(
+    source: str, *, max_bytes: int = MAX_BYTES, deadline: float = DEADLINE, cache: Cache | None = None
+) -> Fetched:
     """The bytes of a description. FetchError says why they cannot be had.
 
     `source` is "-" (standard input), an http(s) URL, a path, or the name of a description that nlapi ships.
-    `deadline` is in seconds.
+    `deadline` is in seconds. What a server allows to be kept is kept in `cache`.
     """
     if source == "-":
         return Fetched(data=_capped(sys.stdin.buffer, "standard input", max_bytes), source="standard input")
     scheme = source.partition("://")[0].lower() if "://" in source else ""
     if scheme in ("http", "https"):
-        return _download(source, max_bytes, deadline)
+        return _download(source, max_bytes, deadline, cache)
     if scheme:
         raise FetchError(
             f"{shown(source)}: nlapi reads http and https URLs and files", hint="give a path or an http(s) URL"
@@ -77,9 +81,12 @@ def _too_large(source: str, max_bytes: int) -> FetchError:
     return FetchError(f"{source} is larger than {max_bytes / 2**20:.3g} MB")
 
 
-def _download(url: str, max_bytes: int, seconds: float) -> Fetched:
+def _download(url: str, max_bytes: int, seconds: float, cache: Cache | None) -> Fetched:
     """One deadline for all of it, also for headers that come a byte at a time."""
-    download = _followed(url, max_bytes, seconds)
+    kept = cache.download(url) if cache else None
+    if kept and kept.is_fresh and len(kept.data) <= max_bytes:
+        return Fetched(data=kept.data, source=shown(url))
+    download = _followed(url, max_bytes, seconds, cache)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -88,7 +95,7 @@ def _download(url: str, max_bytes: int, seconds: float) -> Fetched:
         return pool.submit(asyncio.run, download).result()
 
 
-async def _followed(url: str, max_bytes: int, seconds: float) -> Fetched:
+async def _followed(url: str, max_bytes: int, seconds: float, cache: Cache | None) -> Fetched:
     import httpx2
 
     named = _address(url)
@@ -101,19 +108,28 @@ async def _followed(url: str, max_bytes: int, seconds: float) -> Fetched:
             for _ in range(MAX_REDIRECTS + 1):
                 if (address := _address(url)).host != named.host:
                     _refuse_private(address)
-                async with client.stream("GET", url) as response:
+                kept = cache.download(url) if cache else None
+                async with client.stream("GET", url, headers=kept.conditions if kept else {}) as response:
+                    if kept and response.status_code == 304:
+                        return _kept(cache, url, kept.data, {**kept.validators, **response.headers})
                     if response.is_redirect:
                         url = _next(url, response.headers.get("location", ""))
                         continue
                     if not response.is_success:
                         hint = "is this the right address?"
                         raise FetchError(f"{shown(url)} answered {response.status_code}", hint=hint)
-                    return Fetched(data=await _whole(response, url, max_bytes), source=shown(url))
+                    return _kept(cache, url, await _whole(response, url, max_bytes), response.headers)
     except (TimeoutError, httpx2.TimeoutException):
         raise FetchError(f"{shown(url)} did not answer in time", hint="is it reachable from here?") from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise FetchError(f"{shown(url)} cannot be fetched: {error}", hint="is it reachable from here?") from None
     raise FetchError(f"{shown(url)}: more than {MAX_REDIRECTS} redirects")
+
+
+def _kept(cache: Cache | None, url: str, data: bytes, headers: Mapping[str, str]) -> Fetched:
+    if cache:
+        cache.keep_download(url, data, headers)
+    return Fetched(data=data, source=shown(url))
 
 
 def _address(url: str) -> Address:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import urljoin
 
 from nlapi.errors import DescriptionError
-from nlapi.openapi.details import TOKEN, load_details
+from nlapi.openapi import swagger2
+from nlapi.openapi.details import TOKEN, load_answers, load_details
 from nlapi.openapi.document import METHODS, Document
+from nlapi.openapi.hints import extensions, faults, hints
 from nlapi.openapi.issue import Issue, Level
-from nlapi.openapi.spec import Details, Effect, Operation, SecurityScheme, Server, ServerVariable, Spec
+from nlapi.openapi.spec import Answers, Details, Effect, Operation, SecurityScheme, Server, ServerVariable, Spec
 from nlapi.openapi.upgrade import upgrade_schema
 
 READS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
 
 
 def parse(document: Document) -> Spec:
-    """The Spec of a Document. DescriptionError when it holds no usable `paths`."""
+    """The Spec of a Document. DescriptionError when `paths` is no map; a Spec without operations has an Issue."""
     tree = document.tree
     paths = tree.get("paths", {})
     if not isinstance(paths, Mapping):
@@ -34,15 +37,15 @@ def parse(document: Document) -> Spec:
         description=_text(info.get("description")),
         source=document.source,
         document=tree,
-        servers=servers(tree.get("servers"), document.source) or (Server(url=urljoin(document.source, "/")),),
+        servers=servers(_server_list(document), document.source) or (Server(url=urljoin(document.source, "/")),),
         security_schemes=_schemes(document, found),
         resolve=_resolver(document),
         found=(),
     )
     operations = tuple(_operations(spec, document, found))
     if not operations:
-        hint = next((str(issue) for issue in found), "it needs at least one operation under `paths`")
-        raise DescriptionError(f"{document.source} describes no operation", hint=hint)
+        hint = "webhooks and callbacks are not operations that can be called"
+        found.append(Issue(level=Level.ERROR, where="paths", message="the description has no operation", hint=hint))
     object.__setattr__(spec, "operations", operations)
     object.__setattr__(spec, "found", tuple(found))
     return spec
@@ -68,6 +71,11 @@ def servers(node: Any, source: str) -> tuple[Server, ...]:
     return tuple(result)
 
 
+def _server_list(document: Document) -> Any:
+    tree = document.tree
+    return swagger2.servers(tree, document.source) if document.is_swagger else tree.get("servers")
+
+
 def _absolute(url: str) -> bool:
     return bool(re.match(r"[a-zA-Z{][\w{}+.-]*:", url)) or url.startswith("{")
 
@@ -89,7 +97,9 @@ def _resolver(document: Document) -> Any:
 
 
 def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme]:
-    nodes = _map(_map(document.tree.get("components")).get("securitySchemes"))
+    place, nodes = "components.securitySchemes", _map(_map(document.tree.get("components")).get("securitySchemes"))
+    if document.is_swagger:
+        place, nodes = "securityDefinitions", swagger2.security_schemes(document.tree)
     schemes = {}
     for id, value in nodes.items():
         try:
@@ -97,8 +107,8 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
         except LookupError:
             node = {}
         if not isinstance(node.get("type"), str):
-            where = f"components.securitySchemes.{id}"
-            found.append(Issue(level=Level.WARNING, where=where, message="not a security scheme; left out"))
+            message = "not a security scheme; left out"
+            found.append(Issue(level=Level.WARNING, where=f"{place}.{id}", message=message))
             continue
         schemes[id] = SecurityScheme(
             id=id,
@@ -139,9 +149,11 @@ def _path_fault(path: str) -> str:
     """Why a path template may not be used, or ""."""
     if not path.startswith("/") or path.startswith("//"):
         return "a path must begin with one slash"
-    if re.search(r"[?#\\\s\x00-\x1f]", path):
-        return "a path may not hold a query, a fragment, a backslash or white space"
-    if any(segment in (".", "..") for segment in re.sub(r"%2e", ".", path, flags=re.I).split("/")):
+    if re.search(r"[\\\x00-\x1f\x7f]", path):
+        return "a path may not hold a backslash, a line break or another control character"
+    if "/" in path.partition("#")[2]:
+        return "a path may not go on after a #, which ends what is sent"
+    if any(segment in (".", "..") for segment in re.split(r"[/?#]", re.sub(r"%2e", ".", path, flags=re.I))):
         return "a path may not hold dot segments"
     if re.search(r"[{}]", re.sub(r"\{[^{}]+\}", "", path)):
         return "a path may hold braces only around the name of a parameter"
@@ -174,26 +186,38 @@ def _operation(
         found.append(Issue(level=Level.WARNING, where=where, message=message, hint="give it an operationId of its own"))
         id = unique
     ids.add(id)
-    extensions = {key: value for key, value in node.items() if key.startswith("x-nlapi")}
+    own = extensions(node)
+    found.extend(faults(own, where) if own else ())
+    described = hints(own).description
     return Operation(
         id=id,
         method=method.upper(),
         path=path,
-        effect=_effect(method.upper(), extensions, where, found),
+        effect=_effect(method.upper(), hints(own).effect, where, found),
         where=where,
-        summary=_text(node.get("summary")) or _text(item.get("summary")),
-        description=_text(node.get("description")) or _text(item.get("description")),
+        summary="" if described else _text(node.get("summary")) or _text(item.get("summary")),
+        description=described or _text(node.get("description")) or _text(item.get("description")),
         tags=tuple(tag for tag in _list(node.get("tags")) if isinstance(tag, str)),
         deprecated=node.get("deprecated") is True,
-        extensions=extensions,
+        extensions=own,
         spec=spec,
         load=partial(_details, document, item, node),
+        load_answers=partial(_answers, document, node),
     )
 
 
 def _details(document: Document, item: Mapping[str, Any], node: Mapping[str, Any], operation: Operation) -> Details:
+    issues: tuple[Issue, ...] = ()
+    if document.is_swagger:
+        upgraded = swagger2.upgrade_operation(document, item, node, operation.where)
+        item, node, issues = {}, upgraded.node, upgraded.issues
     found = servers(node.get("servers"), document.source) or servers(item.get("servers"), document.source)
-    return load_details(document, item, node, operation, found or operation.spec.servers)
+    details = load_details(document, item, node, operation, found or operation.spec.servers)
+    return replace(details, issues=(*issues, *details.issues)) if issues else details
+
+
+def _answers(document: Document, node: Mapping[str, Any], operation: Operation) -> Answers:
+    return load_answers(document, swagger2.upgrade_answers(document, node) if document.is_swagger else node, operation)
 
 
 def derived_id(method: str, path: str) -> str:
@@ -209,18 +233,17 @@ def _unique(id: str, ids: set[str]) -> str:
     return unique
 
 
-def _effect(method: str, extensions: Mapping[str, Any], where: str, found: list[Issue]) -> Effect:
+def _effect(method: str, given: str, where: str, found: list[Issue]) -> Effect:
     """What the operation does to the world: by its method, or as `x-nlapi-effect` says.
 
     A POST may be called a read, as many searches are one. PUT, PATCH and DELETE mean a change (RFC 9110 §9.3), and no
     description can spare the user the question.
     """
     by_method = Effect.READ if method in READS else Effect.DESTROY if method == "DELETE" else Effect.WRITE
-    given = extensions.get("x-nlapi-effect") or _map(extensions.get("x-nlapi")).get("effect")
-    if given is None:
+    if not given:
         return by_method
     try:
-        effect = Effect(str(given).lower())
+        effect = Effect(given.lower())
     except ValueError:
         message = f"effect {given!r} is none of read, write, destroy"
         found.append(Issue(level=Level.WARNING, where=where, message=message))

@@ -149,14 +149,22 @@ Requirement = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """The parts of an Operation that cost something to parse."""
+    """The parts of an Operation that a request needs, which cost something to parse."""
 
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
-    responses: tuple[Response, ...] = ()
     security: tuple[Requirement, ...] = ()
     servers: tuple[Server, ...] = ()
     issues: tuple[Issue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What an Operation may answer; parsed apart from its Details, since making tools does not need it."""
+
+    responses: tuple[Response, ...] = ()
+    issues: tuple[Issue, ...] = ()
+    """Warnings only: what is wrong with an answer loses no operation."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,7 +172,7 @@ class Operation:
     """One method of one path; OpenAPI 3.1.1 §4.8.10.
 
     `id` is the operationId, or one made of method and path; it is unique in its Spec. `method` is in upper case.
-    `where` is its place in the description, for messages. `details` parses the costly parts, once.
+    `where` is its place in the description, for messages. `details` and `answers` parse the costly parts, once.
     """
 
     id: str
@@ -179,10 +187,35 @@ class Operation:
     extensions: Mapping[str, Any] = field(default_factory=dict)
     spec: Spec = field(repr=False)
     load: Callable[[Operation], Details] = field(repr=False)
+    load_answers: Callable[[Operation], Answers] = field(repr=False)
+
+    @property
+    def route(self) -> str:
+        """The path template that is sent: without the `?...` and `#...` that tell operations apart somewhere.
+
+        OpenAPI has neither in a path, but thousands of operations are described so.
+        """
+        return self.path.partition("#")[0].partition("?")[0]
+
+    @property
+    def fixed_query(self) -> str:
+        """What stands behind a `?` in the path: it is sent with every call."""
+        return self.path.partition("#")[0].partition("?")[2]
+
+    @property
+    def hidden(self) -> bool:
+        """Does the description hide it from planners (`x-nlapi: {hide: true}`)? It can still be called by its name."""
+        from nlapi.openapi.hints import hints
+
+        return bool(self.extensions) and hints(self.extensions).hide
 
     @cached_property
     def details(self) -> Details:
         return self.load(self)
+
+    @cached_property
+    def answers(self) -> Answers:
+        return self.load_answers(self)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -194,7 +227,7 @@ class Operation:
 
     @property
     def responses(self) -> tuple[Response, ...]:
-        return self.details.responses
+        return self.answers.responses
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -211,12 +244,12 @@ class Operation:
 
     @property
     def issues(self) -> tuple[Issue, ...]:
-        return self.details.issues
+        return (*self.details.issues, *self.answers.issues)
 
     @property
     def usable(self) -> bool:
         """False when something in it is so wrong that no tool can be made of it; `issues` says what."""
-        return not any(issue.level is Level.ERROR for issue in self.issues)
+        return not any(issue.level is Level.ERROR for issue in self.details.issues)
 
     def response(self, status: int | None = None) -> Response | None:
         """The Response described for `status`; without one, that of success (the lowest 2xx, then default)."""
@@ -246,6 +279,11 @@ class Spec:
     operations: tuple[Operation, ...] = field(default=(), init=False)
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     """Where the layers above keep what they derive from this Spec, so that it lives and dies with it."""
+
+    @cached_property
+    def shown(self) -> tuple[Operation, ...]:
+        """The operations that a planner may be told of: all but the hidden ones."""
+        return tuple(operation for operation in self.operations if not operation.hidden)
 
     @cached_property
     def _by_id(self) -> dict[str, Operation]:

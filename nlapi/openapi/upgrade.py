@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nlapi.openapi.hints import hints
+
 TYPES = frozenset(("array", "boolean", "integer", "null", "number", "object", "string"))
 ALIASES = {
     "int": "integer", "int32": "integer", "int64": "integer", "long": "integer", "float": "number",
@@ -40,6 +42,7 @@ DROPPED = frozenset((
 
 BESIDE = frozenset((
     "title", "description", "default", "deprecated", "readOnly", "writeOnly", "example", "examples", "x-nlapi",
+    "x-nlapi-name", "x-nlapi-description", "x-nlapi-hide", "x-nlapi-unit",
 ))  # fmt: skip
 """Keywords that only annotate, and so keep their meaning beside a `$ref` in every version."""
 
@@ -57,7 +60,7 @@ def upgrade_schema(node: Any, minor: int) -> Any:
         return _reference(node, minor)
     schema: dict[str, Any] = {}
     for key, value in node.items():
-        if key in DROPPED or (key.startswith("x-") and key != "x-nlapi"):
+        if key in DROPPED or (key.startswith("x-") and not key.startswith("x-nlapi")):
             continue
         handler = HANDLERS.get(key)
         kept = handler(value, minor) if handler else value
@@ -66,6 +69,8 @@ def upgrade_schema(node: Any, minor: int) -> Any:
     _type(schema, node)
     _bounds(schema)
     _examples(schema, node)
+    if any(key.startswith("x-nlapi") for key in schema) and (text := hints(schema).description):
+        schema["description"] = text
     return schema
 
 
@@ -76,7 +81,7 @@ def _reference(node: Mapping[str, Any], minor: int) -> dict[str, Any]:
     beside: dict[str, Any] = upgrade_schema(others, minor)
     if set(beside) - BESIDE:
         return {**beside, "allOf": [reference, *beside.get("allOf", ())]}
-    if node.get("nullable") is True:
+    if _nullable(node):
         return {"anyOf": [reference, {"type": "null"}], **beside}
     return {**reference, **beside}
 
@@ -198,10 +203,15 @@ def _type(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
         schema["format"] = "binary"
     if not types:
         types = _implied(schema)
-    if node.get("nullable") is True:
+    if _nullable(node):
         _allow_null(schema, types)
     if types:
         schema["type"] = types[0] if len(types) == 1 else types
+
+
+def _nullable(node: Mapping[str, Any]) -> bool:
+    """OpenAPI 3.0 has `nullable`; descriptions in Swagger 2.0 say `x-nullable` for it."""
+    return node.get("nullable") is True or node.get("x-nullable") is True
 
 
 def _implied(schema: Mapping[str, Any]) -> list[str]:

@@ -120,9 +120,10 @@ def _multipart(media: Media, parts: list[Part], schemas: Schemas) -> dict[str, A
     parts = _take_styled(media, styled, parts, value, schemas) if styled else parts
     for part in parts:
         schema = described.get(part.name, {})
+        encoding = media.encoding.get(part.name)
         many = shape(schema, schemas) == "array"
         item = schemas.flat(schema).get("items", {}) if many else schema
-        found = _part_value(part, item, media.encoding.get(part.name), schemas)
+        found = _part_value(part, item, encoding, schemas)
         if many:
             # Each item is a part of its own; that the whole list is one part of JSON is common as well.
             whole = isinstance(found, list) and shape(item, schemas) != "array"

@@ -24,7 +24,11 @@ SPLITTERS = {
     "form": re.compile(","),
     "pipeDelimited": re.compile(r"\||%7C", re.IGNORECASE),
     "spaceDelimited": re.compile(r"%20|\+"),
+    "tabDelimited": re.compile(r"\t|%09"),
 }
+MARKS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
+"""What stands between values where nothing is percent-encoded; else a comma."""
+
 BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 
 
@@ -195,11 +199,11 @@ def _after(mark: str, raw: str, parameter: Parameter) -> str:
 
 
 def read_header(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
-    """The value of a header: simple style, not percent-encoded (OpenAPI 3.1.1 §4.8.12.2)."""
+    """The value of a header: simple style or delimited, not percent-encoded (OpenAPI 3.1.1 §4.8.12.2)."""
     kind = shape(parameter.schema, schemas)
     if kind == "primitive":
         return coerce(raw.strip(), parameter.schema, schemas)
-    parts = [part.strip() for part in raw.split(",")]
+    parts = [part.strip() for part in raw.split(MARKS.get(parameter.style, ","))]
     if kind == "array":
         return coerce_array(parts, parameter.schema, schemas)
     return _object(parameter, parts, schemas)
@@ -214,7 +218,8 @@ def _delimited(parameter: Parameter, raw: str, delimiter: str, schemas: Schemas)
     kind = shape(parameter.schema, schemas)
     if kind == "primitive":
         return coerce(decoded(raw, plus=False), parameter.schema, schemas)
-    parts = [decoded(part, plus=False) for part in raw.split(delimiter)]
+    split = SPLITTERS[parameter.style].split(raw) if parameter.style in MARKS else raw.split(delimiter)
+    parts = [decoded(part, plus=False) for part in split]
     if kind == "array":
         return coerce_array(parts, parameter.schema, schemas)
     return _object(parameter, parts, schemas)

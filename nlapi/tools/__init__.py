@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -14,10 +16,18 @@ if TYPE_CHECKING:
 class _Callable(ModuleType):
     """Importing a submodule puts this package where the function `nlapi.tools` stands, so it is that function."""
 
-    def __call__(self, spec: Spec) -> tuple[Tool, ...]:
+    def __call__(self, spec: Spec, *, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> tuple[Tool, ...]:
+        """The tools of a Spec; `include` and `exclude` choose operations as `nlapi.openapi.select` says.
+
+        A filter that is about no operation is a UserWarning.
+        """
+        from nlapi.openapi.select import select
         from nlapi.tools.compile import tools
 
-        return tools(spec)
+        chosen = select(spec, include, exclude)
+        for issue in chosen.issues:
+            warnings.warn(str(issue), stacklevel=2)
+        return tools(spec, chosen.operations)
 
 
 sys.modules[__name__].__class__ = _Callable

@@ -96,6 +96,9 @@ def _told(error: Any) -> tuple[str, str]:
         hint = next((f"did you mean {c!r}?" for c in choices if near and c.upper() == near[0]), "")
         hint = hint or f"one of {', '.join(choices[:12])}"
         message = f"{error.instance!r} is not one of its choices"[:MAX_SHOWN]
+    if error.validator == "pattern" and len({"string", "integer", "number"} & set(error.schema.get("type", ()))) > 1:
+        message = f"{error.instance!r} is neither a number nor an amount with its unit"[:MAX_SHOWN]
+        hint = str(error.schema.get("description", ""))[-MAX_SHOWN:].partition(". ")[2]
     return f"{where or 'the arguments'}: {message}", hint
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from nlapi.openapi.hints import hidden, hints
 from nlapi.openapi.spec import Body, Operation, Parameter, Spec
 from nlapi.tools.name import argument_name, tool_names
-from nlapi.tools.schema import OF_THE_WHOLE, Pool, shorten
+from nlapi.tools.schema import OF_THE_WHOLE, Pool
+from nlapi.tools.text import first_sentence, plain, says
 from nlapi.tools.tool import Place, Tool
 
 PLACES = ("path", "query", "header", "cookie")
@@ -15,11 +17,11 @@ SCALARS = ("string", "integer", "number", "boolean")
 
 
 def tools(spec: Spec, operations: Iterable[Operation] | None = None) -> tuple[Tool, ...]:
-    """The Tools of a Spec, or of some of its operations, in the order of the description.
+    """The Tools of a Spec, or of some of its operations, in the order of the description. None for what it hides.
 
     An operation that cannot be converted is left out; `spec.issues` names it.
     """
-    chosen = spec.operations if operations is None else operations
+    chosen = spec.shown if operations is None else operations
     return tuple(compile_tool(operation) for operation in chosen if operation.usable)
 
 
@@ -89,8 +91,9 @@ class _Arguments:
 
     def _add(self, place: Place, schema: Any, description: str, required: bool) -> None:
         wire = place[1] or "body"
-        name = argument_name(wire, place[0], self.places)
-        if name != wire:
+        given = hints(schema).name
+        name = argument_name(given or wire, place[0], self.places)
+        if name != wire and not given:
             description = f"{description} (sent as {wire} in the {place[0]})".strip()
         told = {"description": description} if description else {}
         self.properties[name] = self._portable({**schema, **told} if isinstance(schema, Mapping) else told)
@@ -99,6 +102,8 @@ class _Arguments:
             self.required.append(name)
 
     def add_parameter(self, parameter: Parameter) -> None:
+        if hidden(self.pool.spec.follow(parameter.schema), required=parameter.required):
+            return
         description = parameter.description or _description(self.pool.spec, parameter.schema)
         if parameter.deprecated:
             description = f"Deprecated. {description}".strip()
@@ -110,7 +115,8 @@ class _Arguments:
         if flat is None:
             self._add_whole_body(body)
             return
-        properties = {name: one for name, one in flat["properties"].items() if not self.pool.read_only(one)}
+        unseen = self.pool.unseen(flat)
+        properties = {name: one for name, one in flat["properties"].items() if name not in unseen}
         needed = [name for name in flat.get("required", ()) if name in properties]
         for name, schema in properties.items():
             description = _description(self.pool.spec, schema)
@@ -126,7 +132,8 @@ class _Arguments:
         if not _by_property(body.content_type):
             description = f"{description} (sent as {body.content_type})".strip()
             if schema.get("type") not in SCALARS:  # nlapi does not write XML, CSV and the like from data
-                schema = {"type": "string"}
+                content = {"contentMediaType": body.content_type, "contentSchema": schema} if schema else {}
+                schema = {"type": "string", **content}
         self._add(("body", ""), schema, description, body.required)
 
 
@@ -147,12 +154,13 @@ def _description(spec: Spec, schema: Any) -> str:
 
 def describe(operation: Operation) -> str:
     """What a model is told of an operation: summary, description, method and path."""
-    summary, description = operation.summary.strip(), operation.description.strip()
-    parts = [summary] if summary and not description.startswith(summary) else []
-    parts += [description] if description else []
-    line = f"{operation.method} {operation.path}"
+    summary, description = plain(operation.summary), plain(operation.description)
+    parts = [description] if description else []
+    if summary and not description.startswith(summary) and not says(first_sentence(description), summary):
+        parts = [summary, *parts]
+    line = f"{operation.method} {operation.path.partition('#')[0]}"
     text = ". ".join(part.rstrip(".") for part in parts)
     text = f"{text}. ({line})" if text else line
     if operation.deprecated:
         text = f"Deprecated. {text}"
-    return shorten(text)
+    return plain(text)

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from nlapi.openapi.hints import hints
 from nlapi.openapi.spec import Operation
 
 MAX_LENGTH = 64
@@ -15,15 +16,17 @@ MAX_LENGTH = 64
 def tool_names(operations: Sequence[Operation]) -> tuple[str, ...]:
     """A name for each operation: `^[a-zA-Z0-9_-]{1,64}$`, all different.
 
-    An operationId that fits is kept as it is. Any other is rewritten, and gets a hash of its method and path if it had
-    to be cut or if its name is taken.
+    An operationId that fits is kept as it is, unless `x-nlapi` gives another name. Any other is rewritten, and gets a
+    hash of its method and path if it had to be cut or if its name is taken.
     """
-    kept = {operation.id for operation in operations if re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", operation.id)}
+    given = {operation.id: name for operation in operations if (name := hints(operation.extensions).name)}
+    ids = {operation.id for operation in operations if operation.id not in given}
+    kept = {id for id in ids if re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", id)}
     taken = set(kept)
     names = []
     for operation in operations:
-        name = operation.id
-        if name not in kept:
+        name = given.get(operation.id, operation.id)
+        if operation.id not in kept:
             name = _fitted(re.sub(r"[^a-zA-Z0-9_-]+", "_", _plain(name)).strip("_"), operation, taken)
             taken.add(name)
         names.append(name)

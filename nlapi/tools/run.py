@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nlapi.client.auth import Authorized, authorize
@@ -15,6 +15,7 @@ from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.check import check
 from nlapi.tools.tool import Call, Tool
+from nlapi.tools.walk import filled, on_the_wire
 
 if TYPE_CHECKING:
     from nlapi.client.wire import Client
@@ -47,16 +48,21 @@ Consent = Callable[[Prepared], Awaitable[bool]]
 
 
 def place(tool: Tool, arguments: Mapping[str, Any]) -> Values:
-    """Each argument under its place on the wire. One that the schema only allows belongs to the body."""
-    return {tool.places.get(name, ("body", name)): value for name, value in arguments.items()}
+    """Each argument under its place on the wire, with what is hidden and required.
+
+    One that the schema only allows belongs to the body.
+    """
+    values = {tool.places.get(name, ("body", name)): value for name, value in arguments.items()}
+    return filled(tool.operation, values)
 
 
 def prepare(call: Call, target: Target) -> Prepared:
-    """Check the arguments, put them in their places, build the request. Pure; nothing is sent.
+    """Put amounts into wire units, check the arguments, put them in their places, build the request; send nothing.
 
     ArgumentError when an argument breaks its schema or can never be sent, UsageError when there is no server for it.
     """
     operation = call.tool.operation
+    call = replace(call, arguments=on_the_wire(call.tool, call.arguments))
     check(call.tool, call.arguments)
     try:
         request = build(operation, place(call.tool, call.arguments), base_url=target.base_url)
@@ -68,7 +74,8 @@ def prepare(call: Call, target: Target) -> Prepared:
 
 def sketch(call: Call, target: Target) -> Request:
     """The request as far as it is known while arguments are still missing; for showing, never for sending."""
-    return build(call.tool.operation, place(call.tool, call.arguments), base_url=target.base_url, partial=True)
+    values = place(call.tool, on_the_wire(call.tool, call.arguments))
+    return build(call.tool.operation, values, base_url=target.base_url, partial=True)
 
 
 def permit(prepared: Prepared, target: Target) -> Authorized:

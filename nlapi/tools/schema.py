@@ -7,18 +7,17 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nlapi.client.clean import clean
+from nlapi.openapi.hints import extensions, hidden, hints
 from nlapi.openapi.spec import Schema, Spec
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
+from nlapi.tools.text import plain
+from nlapi.tools.units import as_amount
 
 MAX_EXAMPLE = 100
 """Characters up to which an example is worth showing to a model."""
 
 MAX_ENUM = 2_000
 """Choices that a model is shown; of more it is told how many there are, and the API checks the value."""
-
-MAX_DESCRIPTION = 4000
-"""Characters of a description; Claude Code cuts near 4,100."""
 
 MAX_INLINE = 4
 """A referred schema with at most this many keywords and none below it is put where it is used."""
@@ -64,13 +63,22 @@ class Pool:
         merged = self._merge(schema, frozenset())
         if merged is None or set(merged) - FLAT or merged.get("type", "object") != "object":
             return None
-        settable = any(not self.read_only(one) for one in merged.get("properties", {}).values())
+        settable = merged.get("properties", {}).keys() - self.unseen(merged)
         return merged if settable else None
 
     def read_only(self, schema: Any) -> bool:
         """Is this property one that only answers hold?"""
         followed = self.spec.follow(schema)
         return isinstance(followed, Mapping) and followed.get("readOnly") is True
+
+    def unseen(self, schema: Schema) -> frozenset[str]:
+        """The properties of an object that a request does not hold, or that the description hides."""
+        required = schema.get("required", ())
+        return frozenset(
+            name
+            for name, one in schema.get("properties", {}).items()
+            if self.read_only(one) or hidden(self.spec.follow(one), required=name in required)
+        )
 
     def _definition(self, ref: str) -> tuple[Any, frozenset[str]]:
         if ref not in self._made:
@@ -85,25 +93,28 @@ class Pool:
         result: dict[str, Any] = {}
         for key, value in node.items():
             if key in IN_MAPS and isinstance(value, Mapping):
-                result[key] = {name: self._rewrite(one, refs) for name, one in value.items() if not self.read_only(one)}
+                unseen = self.unseen(node) if key == "properties" else frozenset()
+                result[key] = {name: self._rewrite(one, refs) for name, one in value.items() if name not in unseen}
             elif key in IN_LISTS:
                 result[key] = [self._rewrite(one, refs) for one in value]
             elif key in IN_PLACE:
                 result[key] = self._rewrite(value, refs)
             elif key == "required":
-                hidden = {name for name, one in node.get("properties", {}).items() if self.read_only(one)}
-                if kept := [name for name in value if name not in hidden]:
+                unseen = self.unseen(node)
+                if kept := [name for name in value if name not in unseen]:
                     result[key] = kept
             elif key == "examples":
                 if shown := [one for one in value[:1] if len(str(one)) <= MAX_EXAMPLE]:
                     result[key] = shown
-            elif key not in ("title", "x-nlapi", "$comment", "readOnly", "writeOnly"):
+            elif key not in ("title", "$comment", "readOnly", "writeOnly") and not key.startswith("x-nlapi"):
                 result[key] = value
-        return _bounded(result)
+        return as_amount(_bounded(result), hints(node).unit)
 
     def _reference(self, node: Mapping[str, Any], refs: set[str]) -> Any:
         siblings = {key: value for key, value in node.items() if key in ("description", "default", "deprecated")}
         target = self._lookup(node["$ref"])
+        if own := extensions(node):
+            return self._rewrite({**target, **siblings, **own}, refs)
         if _is_small(target):
             return {**self._rewrite(target, refs), **siblings}
         name = self._name(node["$ref"])
@@ -150,18 +161,12 @@ def _bounded(schema: dict[str, Any]) -> dict[str, Any]:
         some = ", ".join(map(str, choices[:5]))
         schema["description"] = f"{schema.get('description', '')} One of {len(choices):,}: {some}, ...".strip()
     if "description" in schema:
-        schema["description"] = shorten(schema["description"])
+        schema["description"] = plain(schema["description"])
     return schema
 
 
-def shorten(text: str) -> str:
-    """Text of a description for a model: nothing invisible, at most MAX_DESCRIPTION characters."""
-    text = clean(text)
-    return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1]}…"
-
-
 def _is_small(schema: Schema) -> bool:
-    nested = any(isinstance(value, Mapping | list) and key != "enum" for key, value in schema.items())
+    nested = any(isinstance(value, Mapping | list) and key not in ("enum", "x-nlapi") for key, value in schema.items())
     return len(schema) <= MAX_INLINE and not nested
 
 

@@ -36,11 +36,14 @@ class Tool:
     def required(self) -> tuple[str, ...]:
         return tuple(self.input_schema.get("required", ()))
 
-    def as_dict(self, format: str = "anthropic") -> dict[str, Any]:
-        """The tool in the manifest form of "anthropic", "openai", "mcp" or "gemini"."""
+    def as_dict(self, format: str = "anthropic", *, strict: bool = False) -> dict[str, Any]:
+        """The tool in the manifest form of "anthropic", "openai", "mcp" or "gemini".
+
+        With `strict` in its strict form, if its schema fits strict mode's limits; otherwise in the plain one.
+        """
         from nlapi.tools.manifest import render
 
-        return render(self, format)
+        return render(self, format, strict=strict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,41 +1,50 @@
-"""Amounts as people say them, turned into what an API wants on the wire (`x-nlapi: {unit: micros}`)."""
+"""Amounts as people say them, turned into what an API wants on the wire (`x-nlapi: {unit: micros}`).
+
+Inside nlapi a number is always in wire units. An amount as people say it is a text that carries its unit: "$50",
+"50 EUR", "12.5%", "90 s". So nothing is ever converted twice, whoever made the call. See docs/design/006-units.md.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from nlapi.errors import ArgumentError
+from nlapi.openapi.hints import SCALES as SCALES
+from nlapi.openapi.hints import hints
 
-SCALES: dict[str, Decimal] = {
-    "micros": Decimal(1_000_000),
-    "micro": Decimal(1_000_000),
-    "cents": Decimal(100),
-    "minor": Decimal(100),
-    "mills": Decimal(1_000),
-    "milliseconds": Decimal(1_000),
-    "fraction": Decimal("0.01"),
-    "basis_points": Decimal(100),
-    "units": Decimal(1),
+CURRENCY = r"[$€£¥]|[A-Z]{3}"
+MARKS = {"milliseconds": r"s|sec|seconds?", "fraction": "%", "basis_points": "%"}
+"""What a text says after its number for the unit to be known; for any other unit of the wire it is a currency."""
+
+SAID = {
+    "milliseconds": ("second", "90 s"),
+    "fraction": ("per cent", "12.5%"),
+    "basis_points": ("per cent", "2%"),
 }
-"""Unit on the wire -> how many of it make one of what people say (a dollar, a second, a per cent)."""
+"""What people measure in where it is no currency, and how they would write it."""
+
+NUMBER = "-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:[.][0-9]+)?"
+
+DECIMALS = {
+    **dict.fromkeys("BIF CLP DJF GNF JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+}
+"""Currencies whose smallest part is not a hundredth (ISO 4217), as powers of ten."""
 
 
 def unit_of(*places: Mapping[str, Any]) -> str:
     """The wire unit that `x-nlapi: {unit: ...}` of a schema, or a parameter's extensions, names; "" when none does."""
-    for place in places:
-        extension = place.get("x-nlapi")
-        unit = extension.get("unit") if isinstance(extension, Mapping) else place.get("x-nlapi-unit")
-        if isinstance(unit, str):
-            return unit
-    return ""
+    return next((unit for place in places if (unit := hints(place).unit)), "")
 
 
-def to_wire(amount: int | float | str | Decimal, unit: str) -> int | float:
+def to_wire(amount: int | float | str | Decimal, unit: str, currency: str = "") -> int | float:
     """`amount` as people say it ("50", 19.99) in the wire's `unit`: to_wire(50, "micros") -> 50000000.
 
-    An unknown unit changes nothing. A whole number comes back as int. ArgumentError when `amount` is no finite number.
+    An unknown unit changes nothing. The smallest part of some currencies is no hundredth: to_wire(500, "cents", "JPY")
+    is 500. A whole number comes back as int. ArgumentError when `amount` is no finite number.
     """
     try:
         exact = Decimal(str(amount).replace(",", ""))
@@ -43,11 +52,55 @@ def to_wire(amount: int | float | str | Decimal, unit: str) -> int | float:
         raise ArgumentError(f"{amount!r} is not an amount", hint="give a number such as 50 or 19.99") from None
     if not exact.is_finite():
         raise ArgumentError(f"{amount!r} is not an amount", hint="give a number such as 50 or 19.99")
-    exact *= SCALES.get(unit.lower(), Decimal(1))
+    exact *= _scale(unit.lower(), currency)
     return int(exact) if exact == exact.to_integral_value() else float(exact)
+
+
+def _scale(unit: str, currency: str) -> Decimal:
+    if unit in ("cents", "minor") and currency:
+        return Decimal(10) ** DECIMALS.get("JPY" if currency == "¥" else currency, 2)
+    return SCALES.get(unit, Decimal(1))
 
 
 def from_wire(value: int | float, unit: str) -> int | float:
     """The way back, for answers: from_wire(50000000, "micros") -> 50."""
     exact = Decimal(str(value)) / SCALES.get(unit.lower(), Decimal(1))
     return int(exact) if exact == exact.to_integral_value() else float(exact)
+
+
+def spoken(text: str, unit: str) -> int | float | None:
+    """A text with its unit ("$50") in the wire's `unit`; None when it says no unit, or none that `unit` measures."""
+    if unit not in SCALES:
+        return None
+    mark = MARKS.get(unit, CURRENCY)
+    before = "" if unit in MARKS else f"(?P<before>{mark})?"
+    found = re.fullmatch(rf"\s*{before}\s*(?P<number>{NUMBER})\s*(?P<after>{mark})?\s*", text)
+    said = found and (found.groupdict().get("before") or found["after"])
+    return to_wire(found["number"], unit, said) if found and said else None
+
+
+def as_amount(schema: dict[str, Any], unit: str) -> dict[str, Any]:
+    """The schema of an amount as a model is shown it: a number on the wire, or a text with its unit."""
+    if unit not in SCALES:
+        return schema
+    kinds = types_of(schema) & {"integer", "number", "string"}
+    whole, example = SAID.get(unit, ("unit of the currency", "$50"))
+    how = f"A number is in {unit.replace('_', ' ')}: {SCALES[unit]:,f} to one {whole}"
+    how += f'; a text carries its unit: "{example}".' if kinds else "."
+    result = {**schema, "description": f"{schema.get('description', '').strip()} {how}".strip()}
+    if kinds and "string" not in kinds:
+        result["type"] = [*([schema["type"]] if isinstance(schema["type"], str) else schema["type"]), "string"]
+        result["pattern"] = _pattern(unit)
+    return result
+
+
+def types_of(schema: Mapping[str, Any]) -> set[str]:
+    """The types that a schema names at its top."""
+    kinds = schema.get("type", ())
+    return {kinds} if isinstance(kinds, str) else set(kinds)
+
+
+def _pattern(unit: str) -> str:
+    mark = MARKS.get(unit, CURRENCY)
+    after = rf"{NUMBER}\s*(?:{mark})"
+    return rf"^(?:{after})$" if unit in MARKS else rf"^(?:(?:{mark})\s*{NUMBER}|{after})$"

@@ -13,6 +13,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NLAPI_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.setenv("NLAPI_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("NLAPI_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("NO_COLOR", "1")
     return tmp_path

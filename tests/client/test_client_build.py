@@ -44,6 +44,30 @@ def sent(node: dict[str, Any], value: Any, **more: Any) -> Request:
     return build(operation(node, method="post", **more), {("body", ""): value})
 
 
+# Paths with a query or a fragment of their own
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "values", "wanted"),
+    [
+        ("/x#Action=Do", [], {}, "/x"),
+        ("/#X-Target=S.Do", [], {}, "/"),
+        ("/x?op=list", [], {}, "/x?op=list"),
+        ("/x?op=list#a", [parameter("q")], {"q": "a&b"}, "/x?op=list&q=a%26b"),
+        ("/x?q={q}", [parameter("q", "path")], {"q": "a&b"}, "/x?q=a%26b"),
+        ("/x?q={q}&v=2", [parameter("q")], {"q": "a"}, "/x?v=2&q=a"),
+        ("/x?q={q}&v=2", [parameter("q")], {}, "/x?v=2"),
+        ("/x?query={q}", [parameter("q")], {"q": "a"}, "/x?q=a"),
+        ("/x?op=list", [parameter("op")], {"op": "get"}, "/x?op=get"),
+        ("/a b/{c}?d=é", [parameter("c", "path")], {"c": "e"}, "/a%20b/e?d=%C3%A9"),
+    ],
+)
+def test_a_query_in_the_path_is_sent_and_a_fragment_is_not(
+    path: str, parameters: list[dict[str, Any]], values: dict[str, Any], wanted: str
+) -> None:
+    assert url(parameters, values, path) == wanted
+
+
 # OpenAPI 3.1.1 §4.8.12.3: the table of examples, whole
 
 

@@ -421,11 +421,11 @@ def test_without_servers_the_api_is_where_its_description_is() -> None:
     [
         "x",
         "//evil.example/x",
-        "/a?b=c",
-        "/a#b",
-        "/a b",
         "/a/../b",
         "/a/%2e%2E/b",
+        "/a/..?b",
+        "/..#b",
+        "/a#b/c",
         "\\a",
         "/a\r\nb",
         "/{",
@@ -446,9 +446,23 @@ def test_an_additional_operation_of_3_2_is_one_if_its_method_is_a_token() -> Non
     assert [issue.level for issue in found.issues] == [Level.ERROR]
 
 
-@pytest.mark.parametrize(
-    "paths", [[], "x", 5, {}, {"/x": None}, {"/x": {"get": 5}}, {"x-only": {"get": OK}}, {"/x": {}}]
-)
-def test_a_description_without_an_operation_is_refused(paths: object) -> None:
+@pytest.mark.parametrize("paths", [[], "x", 5])
+def test_paths_that_are_no_map_are_refused(paths: object) -> None:
     with pytest.raises(DescriptionError, match=r"test\.json"):
         spec(paths)
+
+
+@pytest.mark.parametrize("paths", [{}, {"/x": None}, {"/x": {"get": 5}}, {"x-only": {"get": OK}}, {"/x": {}}])
+def test_a_description_without_an_operation_says_so(paths: object) -> None:
+    found = spec(paths)
+    assert found.operations == ()
+    assert any("no operation" in issue.message and issue.level is Level.ERROR for issue in found.issues)
+
+
+def test_a_path_that_tells_operations_apart_by_query_or_fragment_is_sent_without_the_fragment() -> None:
+    found = spec({path: {"get": OK} for path in ("/a?op=x", "/a#y", "/a b", "/a?q={q}#z")})
+    assert [issue.level for issue in found.issues if issue.level is Level.ERROR] == []
+    assert [(one.route, one.fixed_query) for one in found.operations] == [
+        ("/a", "op=x"), ("/a", ""), ("/a b", ""), ("/a", "q={q}"),
+    ]  # fmt: skip
+    assert [(one.name, one.where) for one in found.operations[-1].parameters] == [("q", "path")]

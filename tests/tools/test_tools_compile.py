@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 import nlapi
 from nlapi.errors import UsageError
-from nlapi.tools.schema import MAX_DESCRIPTION
+from nlapi.tools.text import MAX_DESCRIPTION
 from nlapi.tools.tool import Tool
 from tests.describe import body, operation, parameter
 
@@ -148,6 +148,8 @@ def test_a_body_that_nlapi_cannot_write_from_data_is_given_as_text(content_type:
     assert made.places == {"body": ("body", "")}
     assert properties(made)["body"]["type"] == "string"
     assert content_type in properties(made)["body"]["description"]
+    assert properties(made)["body"]["contentMediaType"] == content_type
+    assert properties(made)["body"]["contentSchema"] == schema
 
 
 # Schemas
@@ -254,7 +256,8 @@ def test_the_manifest_forms() -> None:
     made = tool({"operationId": "op", "summary": "Do it", "parameters": [parameter()]}, method="delete")
     schema = made.input_schema
     assert made.as_dict() == made.as_dict("anthropic")
-    assert made.as_dict("anthropic") == {"name": "op", "description": made.description, "input_schema": schema}
+    shown = {key: value for key, value in schema.items() if key != "additionalProperties"}
+    assert made.as_dict("anthropic") == {"name": "op", "description": made.description, "input_schema": shown}
     assert made.as_dict("openai")["function"]["parameters"] == schema
     assert made.as_dict("gemini")["parametersJsonSchema"] == schema
     assert made.as_dict("mcp")["inputSchema"] == schema

@@ -1,0 +1,212 @@
+"""nlapi beside fastmcp and openapi-llm: `python -m benchmarks.convert` makes tools of the same descriptions with each.
+
+The others are installed into environments of their own in the cache folder. Each conversion is a process of its own:
+CPU from its start to the finished list of tools, its peak memory, and the characters of a tool as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.descriptions import cache, github, stripe
+from benchmarks.measure import Figure
+
+GENERATED = 20_000
+SECONDS = 600
+LIMITS = {"GitHub": (0.6, 200), "Stripe": (0.5, 150), f"{GENERATED:,} generated operations": (5, 400)}
+"""CPU seconds and MB that nlapi may take."""
+
+MOST_CHARACTERS = 1300
+"""Characters that one of nlapi's tools may have on GitHub's description, on average."""
+
+NLAPI = """
+import nlapi
+tools = [tool.as_dict("anthropic") for tool in nlapi.tools(nlapi.load(path))]
+"""
+OTHERS = {
+    "fastmcp": """
+import asyncio, json, logging
+logging.disable(logging.WARNING)
+from fastmcp import FastMCP
+async def made():
+    server = FastMCP.from_openapi(openapi_spec=json.load(open(path)))
+    return [one.to_mcp_tool() for one in await server.list_tools()]
+tools = [{"name": t.name, "description": t.description, "input_schema": t.input_schema if hasattr(t, "input_schema")
+    else t.inputSchema} for t in asyncio.run(made())]
+""",
+    "openapi-llm": """
+from pathlib import Path
+from openapi_llm.client.config import ClientConfig
+from openapi_llm.core.spec import OpenAPISpecification
+from openapi_llm.providers.anthropic import AnthropicProvider
+spec = OpenAPISpecification.from_file(path)
+tools = ClientConfig(openapi_spec=spec, llm_provider=AnthropicProvider()).get_tool_definitions()
+""",
+}
+FRAME = """
+import json, resource, sys, time
+path = sys.argv[1]
+{conversion}
+usage = resource.getrusage(resource.RUSAGE_SELF)
+scale = 2**20 if sys.platform == "darwin" else 2**10
+spent = {{"cpu": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss / scale}}
+print(json.dumps({{**spent, "tools": len(tools), "characters": sum(len(json.dumps(one)) for one in tools)}}))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One conversion. `cpu` in seconds, `peak` in MB; `fault` is why there is no list."""
+
+    cpu: float = 0.0
+    peak: float = 0.0
+    tools: int = 0
+    characters: int = 0
+    fault: str = ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.convert", description=__doc__)
+    parser.add_argument("--github", type=Path, metavar="FILE", help="GitHub's description, if you have it already")
+    parser.add_argument("--alone", action="store_true", help="nlapi only")
+    options = parser.parse_args()
+    return 0 if all(figure.kept for figure in measure(options.github, alone=options.alone, tell=True)) else 1
+
+
+def measure(given: Path | None = None, *, alone: bool = False, tell: bool = False) -> list[Figure]:
+    """The Figures of nlapi, and of how many times as much the others take; `tell` prints what each gave."""
+    files = {"GitHub": github(given), "Stripe": stripe(), f"{GENERATED:,} generated operations": generated()}
+    figures: list[Figure] = []
+    for title, file in files.items():
+        if file is None:
+            continue
+        own = convert(Path(sys.executable), NLAPI, file, runs=3)
+        if tell:
+            print(row(title, "nlapi", own), flush=True)
+        if own.fault:
+            raise RuntimeError(f"nlapi on {title}: {own.fault}")
+        figures += _figures(title, own)
+        for name, conversion in {} if alone else OTHERS.items():
+            run = convert(environment(name), conversion, file, runs=1)
+            if tell:
+                print(row(title, name, run), flush=True)
+            figures += _ratios(title, name, own, run)
+    return figures
+
+
+def _figures(title: str, own: Run) -> list[Figure]:
+    cpu, peak = LIMITS[title]
+    most = MOST_CHARACTERS if title == "GitHub" else None
+    characters = own.characters / max(own.tools, 1)
+    return [
+        Figure(name=f"tools of {title}, CPU", value=own.cpu, unit="s", limit=cpu),
+        Figure(name=f"tools of {title}, peak memory", value=own.peak, unit="MB", limit=peak),
+        Figure(name=f"tools of {title}, each", value=characters, unit="characters", limit=most),
+    ]
+
+
+def _ratios(title: str, name: str, own: Run, run: Run) -> list[Figure]:
+    if run.fault:
+        return [Figure(name=f"tools of {title}, {name}: {run.fault}", value=0, unit="tools")]
+    return [
+        Figure(name=f"tools of {title}, CPU of {name}", value=run.cpu / own.cpu, unit="times nlapi's"),
+        Figure(name=f"tools of {title}, peak memory of {name}", value=run.peak / own.peak, unit="times nlapi's"),
+    ]
+
+
+def row(title: str, name: str, run: Run) -> str:
+    if run.fault:
+        return f"{title}, {name}: {run.fault}"
+    each = run.characters / max(run.tools, 1)
+    return f"{title}, {name}: {run.cpu:.2f} s, {run.peak:.0f} MB, {run.tools:,} tools, {each:,.0f} characters each"
+
+
+def convert(python: Path, conversion: str, file: Path, runs: int) -> Run:
+    """The cheapest of several runs of a conversion."""
+    return min((_convert(python, conversion, file) for _ in range(runs)), key=lambda one: one.cpu)
+
+
+def _convert(python: Path, conversion: str, file: Path) -> Run:
+    command = [str(python), "-c", FRAME.format(conversion=conversion), str(file)]
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        return Run(fault=f"no end after {SECONDS} s")
+    if ran.returncode:
+        said = (ran.stderr.strip().splitlines() or [f"signal {-ran.returncode}"])[-1]
+        return Run(fault=said[:120])
+    return Run(**json.loads(ran.stdout.splitlines()[-1]))
+
+
+def environment(package: str) -> Path:
+    """The Python of an environment that has `package`; made once, in the cache folder."""
+    folder = cache() / "tools" / package
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    if not (folder / ".done").exists():
+        venv.create(folder, with_pip=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", package], check=True)
+        (folder / ".done").touch()
+    return python
+
+
+def generated(count: int = GENERATED) -> Path:
+    """A description with `count` operations, such as a large platform has: a few parameters, bodies, shared schemas."""
+    file = cache() / f"generated-{count}.json"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(_generated(count)), encoding="utf-8")
+    return file
+
+
+def _generated(operations: int) -> dict[str, object]:
+    text = {"type": "string", "description": "A text that says what this is."}
+    paths: dict[str, object] = {}
+    schemas: dict[str, object] = {}
+    for number in range((operations + 3) // 4):
+        ref = {"$ref": f"#/components/schemas/Thing{number}"}
+        answer = {"200": {"description": "ok", "content": {"application/json": {"schema": ref}}}}
+        body = {"required": True, "content": {"application/json": {"schema": ref}}}
+        id = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
+        page = {
+            "name": "page",
+            "in": "query",
+            "schema": {"type": "integer", "default": 1},
+            "description": "Which page.",
+        }
+
+        def one(verb: str, number: int = number, answer: object = answer, **more: object) -> dict[str, object]:
+            summary = f"{verb.title()} things of kind {number}"
+            return {"operationId": f"{verb}Thing{number}", "summary": summary, "responses": answer, **more}
+
+        schemas[f"Thing{number}"] = {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "id": {"type": "integer", "readOnly": True},
+                "name": text,
+                "size": {"type": "number", "minimum": 0},
+                "kind": {"type": "string", "enum": ["small", "large"]},
+                "next": {"$ref": f"#/components/schemas/Thing{(number + 1) % 50}"},
+            },
+        }
+        paths[f"/things{number}"] = {"get": one("list", parameters=[page]), "post": one("create", requestBody=body)}
+        paths[f"/things{number}/{{id}}"] = {
+            "parameters": [id],
+            "get": one("read"),
+            "put": one("replace", requestBody=body),
+        }
+    info = {"title": "Generated", "version": "1"}
+    servers = [{"url": "https://api.example"}]
+    return {
+        "openapi": "3.0.3", "info": info, "servers": servers, "paths": paths, "components": {"schemas": schemas},
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""What is wrong with the `x-nlapi` of a schema, and of all that it leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from nlapi.openapi.hints import cannot_hide, faults, hints
+from nlapi.openapi.issue import Issue
+from nlapi.openapi.spec import Schema, Spec
+from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
+
+
+def judge(spec: Spec, schema: Schema, where: str) -> Iterator[Issue]:
+    """What is wrong with the hints in a schema, and in all that it leads to."""
+    todo, seen = [(where, schema)], set[str]()
+    while todo:
+        where, node = todo.pop()
+        if not isinstance(node, Mapping):
+            continue
+        yield from faults(node, where)
+        ref = node.get("$ref")
+        if isinstance(ref, str) and ref not in seen:
+            seen.add(ref)
+            todo.append((ref, spec.follow({"$ref": ref})))
+        required = node.get("required", ())
+        for key, value in node.items():
+            if key in IN_PLACE:
+                todo.append((f"{where}.{key}", value))
+            elif key in IN_LISTS:
+                todo.extend((f"{where}.{key}[{index}]", one) for index, one in enumerate(value))
+            elif key in IN_MAPS:
+                todo.extend((f"{where}.{key}.{name}", one) for name, one in value.items())
+        for name, one in node.get("properties", {}).items():
+            one = spec.follow(one)
+            if hints(one).hide and name in required and "default" not in one:
+                yield cannot_hide(f"{where}.properties.{name}")

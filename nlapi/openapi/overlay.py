@@ -1,0 +1,198 @@
+"""Overlays: changes to a description that are kept beside it (OpenAPI Overlay 1.0 and 1.1)."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from nlapi.errors import DescriptionError
+from nlapi.openapi.issue import Issue, Level
+
+SUPPORTED = re.compile(r"1\.[01](\.\d+)?")
+MAX_NODES = 5_000_000
+"""Nodes of a description after its overlays; an action whose target is everything multiplies what it adds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlay:
+    """An Overlay document, read. `source` is where it came from, for messages."""
+
+    source: str
+    actions: tuple[Mapping[str, Any], ...]
+
+
+class _MismatchError(Exception):
+    """An update that does not fit its target; Overlay 1.1.0 calls it an error."""
+
+
+def overlay(tree: Any, source: str) -> Overlay:
+    """The Overlay in a parsed document. DescriptionError when it is none, or of a version that is not read."""
+    if not isinstance(tree, Mapping) or "overlay" not in tree:
+        hint = "an overlay begins with `overlay: 1.1.0`"
+        raise DescriptionError(f"{source} is no overlay: it has no `overlay` key", hint=hint)
+    version = str(tree["overlay"])
+    if not SUPPORTED.fullmatch(version):
+        raise DescriptionError(f"{source} is in Overlay version {version!r}", hint="nlapi reads 1.0 and 1.1")
+    actions = tree.get("actions")
+    if not isinstance(actions, list) or not all(isinstance(action, Mapping) for action in actions):
+        raise DescriptionError(f"{source}: `actions` is not a list of maps", hint="each has a `target` and an `update`")
+    return Overlay(source=source, actions=tuple(actions))
+
+
+def apply(tree: Mapping[str, Any], overlays: Iterable[Overlay]) -> tuple[Mapping[str, Any], tuple[Issue, ...]]:
+    """A copy of `tree` with the actions of all overlays carried out in order, and what could not be.
+
+    An action that cannot be carried out changes nothing. DescriptionError when the tree grows too large.
+    """
+    changed: dict[str, Any] = _unshared(tree)
+    issues: list[Issue] = []
+    for one in overlays:
+        for index, action in enumerate(one.actions):
+            where = f"{one.source}: actions[{index}]"
+            issues += (
+                Issue(level=Level.WARNING, where=where, message=message, hint=hint, rule="overlay")
+                for message, hint in _act(changed, action)
+            )
+        if _size(changed) > MAX_NODES:
+            raise DescriptionError(f"{one.source} makes the description grow to more than {MAX_NODES:,} nodes")
+    return changed, tuple(issues)
+
+
+def _unshared(tree: Any) -> Any:
+    """A deep copy in which nothing is shared: YAML aliases would take a change to places that nobody named."""
+    if isinstance(tree, Mapping):
+        return {key: _unshared(value) for key, value in tree.items()}
+    return [_unshared(value) for value in tree] if isinstance(tree, list) else tree
+
+
+def _act(tree: dict[str, Any], action: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Carries out one action; yields what is wrong with it, as (message, hint). Overlay 1.1.0 §4.4.3."""
+    target = action.get("target")
+    if not isinstance(target, str):
+        yield "an action needs a `target`", "such as $.paths['/pets'].get"
+        return
+    nodes, fault = _find(tree, target)
+    if fault:
+        yield fault, "targets are JSONPath as in RFC 9535"
+    elif not nodes:
+        yield f"target {target} matches nothing", "nothing was changed"
+    elif action.get("remove") is True:
+        if not _remove(tree, nodes):
+            yield f"target {target} is the whole description, which cannot be removed", ""
+    elif "update" in action:
+        yield from _merge_all(tree, nodes, action["update"], target)
+    elif "copy" in action:
+        yield from _copy(tree, nodes, action["copy"], target)
+    else:
+        yield "an action needs an `update`, a `copy` or `remove: true`", ""
+
+
+Location = tuple[Any, ...]
+"""Keys and indexes from the root to a node."""
+
+
+@cache
+def _environment() -> Any:
+    from jsonpath import JSONPathEnvironment
+
+    return JSONPathEnvironment(strict=True)
+
+
+def _find(tree: Any, path: str) -> tuple[list[Location], str]:
+    """Where the nodes are that a JSONPath selects; or what is wrong with it."""
+    from jsonpath import JSONPathError
+
+    try:
+        found = _environment().compile(path).finditer(tree)
+        return list(dict.fromkeys(tuple(match.parts) for match in found)), ""
+    except JSONPathError as error:
+        return [], f"{path!r} is not a JSONPath: {str(error).splitlines()[0]}"
+    except RecursionError:
+        return [], f"{path!r} goes too deep"
+
+
+def _at(tree: Any, location: Location) -> Any:
+    for part in location:
+        tree = tree[part]
+    return tree
+
+
+def _remove(tree: Any, nodes: list[Location]) -> bool:
+    """Removes nodes, the last first so that indexes keep their meaning. What is in a removed node goes with it."""
+    gone = set(nodes)
+    for location in sorted(nodes, key=_order, reverse=True):
+        if location and not any(location[:depth] in gone for depth in range(len(location))):
+            del _at(tree, location[:-1])[location[-1]]
+    return () not in gone
+
+
+def _order(location: Location) -> tuple[tuple[bool, Any], ...]:
+    return tuple((isinstance(part, str), part) for part in location)
+
+
+def _copy(tree: Any, nodes: list[Location], path: Any, target: str) -> Iterator[tuple[str, str]]:
+    found, fault = _find(tree, path) if isinstance(path, str) else ([], "`copy` is not a JSONPath")
+    if fault:
+        yield fault, "it is JSONPath as in RFC 9535"
+    elif len(found) != 1:
+        yield f"copy {path} selects {len(found)} nodes, not one", "nothing was changed"
+    else:
+        yield from _merge_all(tree, nodes, copy.deepcopy(_at(tree, found[0])), target)
+
+
+def _merge_all(tree: Any, nodes: list[Location], update: Any, target: str) -> Iterator[tuple[str, str]]:
+    kinds = {_kind(_at(tree, location)) for location in nodes}
+    if len(kinds) > 1:
+        yield f"target {target} matches {' and '.join(sorted(kinds))}", "it must match one kind; nothing was changed"
+        return
+    for location in nodes:
+        try:
+            merged = _merged(_at(tree, location), update)
+        except _MismatchError as error:
+            place = "".join(f"[{part!r}]" for part in location)
+            yield f"the update does not fit ${place}: {error}", "nothing was changed there"
+            continue
+        if location:
+            _at(tree, location[:-1])[location[-1]] = merged
+        else:
+            tree.update(merged)
+
+
+def _kind(value: Any) -> str:
+    return "objects" if isinstance(value, dict) else "arrays" if isinstance(value, list) else "primitives"
+
+
+def _merged(target: Any, update: Any) -> Any:
+    """A new value: the action's own value merged into the node that was selected; an array takes one more entry too."""
+    if isinstance(target, list) and not isinstance(update, list):
+        return [*target, copy.deepcopy(update)]
+    return _joined(target, update, "")
+
+
+def _joined(target: Any, update: Any, where: str) -> Any:
+    """Objects merge, arrays are put one after the other, a primitive replaces a primitive; Overlay 1.1.0 §4.4.3.1."""
+    if _kind(target) != _kind(update):
+        place = where.lstrip(".") or "it"
+        raise _MismatchError(f"{place} is {_kind(target)[:-1]} there and {_kind(update)[:-1]} here")
+    if isinstance(target, list):
+        return [*target, *copy.deepcopy(update)]
+    if not isinstance(target, dict):
+        return update
+    result = dict(target)
+    for key, value in update.items():
+        known = key in target
+        result[key] = _joined(target[key], value, f"{where}.{key}") if known else copy.deepcopy(value)
+    return result
+
+
+def _size(tree: Any) -> int:
+    todo, count = [tree], 0
+    while todo and count <= MAX_NODES:
+        node = todo.pop()
+        count += 1
+        todo.extend(node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
+    return count

@@ -1,0 +1,94 @@
+"""Which operations of a description: by tag, id, method and path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from nlapi.openapi.issue import Issue, Level
+from nlapi.openapi.spec import Operation, Spec
+
+FIELDS = ("tag", "id", "path", "method")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The operations that were chosen, in the order of the description, and the filters that chose nothing."""
+
+    operations: tuple[Operation, ...]
+    issues: tuple[Issue, ...] = ()
+
+
+def select(spec: Spec, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> Selection:
+    """The operations that any of `include` is about (all, without one) and none of `exclude`.
+
+    A filter is a glob with what it is about in front: `tag:campaigns`, `id:list*`, `path:/campaigns/*`, `method:GET`.
+    Without that it is about the id or the path. `*` goes over slashes; tags and methods are found in any case.
+    An operation that the description hides (`x-nlapi: {hide: true}`) is never chosen.
+    """
+    shown = tuple(operation for operation in spec.operations if not operation.hidden)
+    wanted, idle = _matched(shown, _several(include))
+    unwanted, idle_too = _matched(shown, _several(exclude))
+    chosen = tuple(one for one in shown if (one in wanted or not _several(include)) and one not in unwanted)
+    issues = (
+        *(_idle(spec, "include", pattern) for pattern in idle),
+        *(_idle(spec, "exclude", pattern) for pattern in idle_too),
+    )
+    return Selection(operations=chosen, issues=issues)
+
+
+def _several(patterns: Iterable[str]) -> tuple[str, ...]:
+    """A single filter may be given as it is."""
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+
+
+def _matched(operations: Sequence[Operation], patterns: Iterable[str]) -> tuple[set[Operation], list[str]]:
+    """The operations that some pattern is about, and the patterns that are about none."""
+    found: set[Operation] = set()
+    idle: list[str] = []
+    for pattern in patterns:
+        about = [operation for operation in operations if matches(operation, pattern)]
+        found.update(about)
+        if not about:
+            idle.append(pattern)
+    return found, idle
+
+
+def matches(operation: Operation, pattern: str) -> bool:
+    """Is `pattern` about this operation?"""
+    field, colon, glob = pattern.partition(":")
+    if not colon or field not in FIELDS:
+        return any(fnmatchcase(text, _literal(pattern)) for text in (operation.id, operation.path))
+    if field == "tag":
+        return any(fnmatchcase(tag.casefold(), _literal(glob.casefold())) for tag in operation.tags)
+    if field == "method":
+        return fnmatchcase(operation.method, _literal(glob.upper()))
+    return fnmatchcase(operation.id if field == "id" else operation.path, _literal(glob))
+
+
+def _literal(glob: str) -> str:
+    """Brackets stand for themselves: ids and paths have them, and nobody means a set of characters."""
+    return glob.replace("[", "[[]")
+
+
+def _idle(spec: Spec, option: str, pattern: str) -> Issue:
+    import difflib
+
+    field, colon, glob = pattern.partition(":")
+    known: dict[str, list[str]] = {
+        "tag": sorted({tag for one in spec.operations for tag in one.tags}),
+        "method": sorted({one.method for one in spec.operations}),
+        "path": [one.path for one in spec.operations],
+        "id": [one.id for one in spec.operations],
+    }
+    if not colon or field not in FIELDS:
+        field, glob = "path" if pattern.startswith("/") else "id", pattern
+    near = difflib.get_close_matches(glob, known[field], n=3, cutoff=0.5)
+    choices = near or known[field][:12] if field in ("tag", "method") else near
+    hint = f"{field}s here are such as {', '.join(choices)}" if choices else f"a filter is {_forms()}, or an id or path"
+    return Issue(level=Level.WARNING, where="", message=f"--{option} {pattern!r} is about no operation", hint=hint)
+
+
+def _forms() -> str:
+    return ", ".join(f"{field}:GLOB" for field in FIELDS)

@@ -1,0 +1,259 @@
+"""The parts of a Swagger 2.0 description in the shape that OpenAPI 3 gives them; nothing else knows 2.0.
+
+Schemas are left to `upgrade`, and `$ref`s stay as they are: `#/definitions/Pet` leads where it always led. An operation
+is converted when it is asked for (docs/design/002).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from nlapi.openapi.document import Document
+from nlapi.openapi.issue import Issue, Level
+
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+JSON = "application/json"
+BYTES = "application/octet-stream"
+
+ABOUT_PARAMETER = frozenset(("name", "in", "required", "collectionFormat", "allowEmptyValue", "schema", "x-example"))
+"""Fields of a Parameter Object that are not part of its schema."""
+
+COLLECTIONS = {
+    "csv": ({"query": "form", "cookie": "form", "formData": "form"}, False),
+    "multi": ({"query": "form", "formData": "form"}, True),
+    "ssv": (dict.fromkeys(("query", "path", "header", "formData"), "spaceDelimited"), False),
+    "tsv": (dict.fromkeys(("query", "path", "header", "formData"), "tabDelimited"), False),
+    "pipes": (dict.fromkeys(("query", "path", "header", "formData"), "pipeDelimited"), False),
+}
+"""collectionFormat -> (place -> style, else `simple`), explode; Parameter Object, "Fixed Fields"."""
+
+FLOWS = {"accessCode": "authorizationCode", "application": "clientCredentials"}
+"""The OAuth flows that OpenAPI 3 calls otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgraded:
+    """One operation in the shape of OpenAPI 3: its node, with the parameters of its path item, and what is wrong."""
+
+    node: Mapping[str, Any]
+    issues: tuple[Issue, ...] = ()
+
+
+def servers(tree: Mapping[str, Any], source: str, schemes: Any = None) -> list[dict[str, Any]]:
+    """A `servers` list out of `host`, `basePath` and `schemes`, https first; `schemes` are those of an operation.
+
+    What is left out is that of the place that the description came from.
+    """
+    base = tree.get("basePath")
+    path = f"/{base.strip().strip('/')}" if isinstance(base, str) else "/"
+    origin = urlsplit(source) if source.startswith(("http://", "https://")) else None
+    scheme, host = _host(tree.get("host"))
+    if not host and origin is None:
+        return [{"url": path}]
+    named = _texts(schemes) or _texts(tree.get("schemes"))
+    known = [one.lower() for one in named if one.lower() in ("http", "https")]
+    if not known:
+        known = [scheme or (origin.scheme if origin else "https")]
+    host = host or (origin.netloc if origin else "")
+    return [{"url": f"{one}://{host}{path}"} for one in sorted(dict.fromkeys(known), reverse=True)]
+
+
+def _host(value: Any) -> tuple[str, str]:
+    """Scheme and host; some descriptions have a whole URL where a host belongs."""
+    scheme, mark, host = value.strip().rpartition("://") if isinstance(value, str) else ("", "", "")
+    return (scheme.lower() if mark else ""), host.strip("/")
+
+
+def security_schemes(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The `securityDefinitions` as `securitySchemes`."""
+    return {id: _security_scheme(one) for id, one in _map(tree.get("securityDefinitions")).items()}
+
+
+def _security_scheme(node: Any) -> Any:
+    if not isinstance(node, Mapping):
+        return node
+    kind = node.get("type")
+    if kind == "basic":
+        return {**node, "type": "http", "scheme": "basic"}
+    if kind == "oauth2" and "flows" not in node:
+        flow = str(node.get("flow"))
+        fields = {key: node[key] for key in ("authorizationUrl", "tokenUrl", "scopes") if key in node}
+        return {**node, "flows": {FLOWS.get(flow, flow): fields}}
+    return node
+
+
+def upgrade_operation(document: Document, item: Mapping[str, Any], node: Mapping[str, Any], where: str) -> Upgraded:
+    """The operation `node` of the path item `item`. A `$ref` that leads nowhere stays, for the reader to tell of it."""
+    upgrade = _Upgrade(document, node, where)
+    parameters = upgrade.parameters(item)
+    upgraded = {key: value for key, value in node.items() if key not in ("consumes", "produces", "schemes")}
+    upgraded["parameters"] = [upgrade.parameter(one) for one in parameters if not _in_body(one)]
+    if body := upgrade.body([one for one in parameters if _in_body(one)]):
+        upgraded["requestBody"] = body
+    if "schemes" in node:
+        upgraded["servers"] = servers(document.tree, document.source, node["schemes"])
+    return Upgraded(node=upgraded, issues=tuple(upgrade.issues))
+
+
+def upgrade_answers(document: Document, node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An operation `node` with its responses alone in the shape of OpenAPI 3."""
+    produces = _media_types(document, node, "produces")
+    responses = _map(node.get("responses"))
+    return {"responses": {status: _response(document, one, produces) for status, one in responses.items()}}
+
+
+class _Upgrade:
+    """One operation on its way, and what is wrong with it."""
+
+    def __init__(self, document: Document, node: Mapping[str, Any], where: str) -> None:
+        self.document = document
+        self.node = node
+        self.where = where
+        self.issues: list[Issue] = []
+
+    def issue(self, level: Level, where: str, message: str, hint: str = "") -> None:
+        self.issues.append(Issue(level=level, where=f"{self.where}.{where}", message=message, hint=hint))
+
+    def parameters(self, item: Mapping[str, Any]) -> list[Any]:
+        """Those of the path item with those of the operation over them, `$ref`s followed where they lead somewhere."""
+        found: dict[Any, Any] = {}
+        for owner in (item, self.node):
+            listed = owner.get("parameters")
+            values = listed if isinstance(listed, list) else list(listed.values()) if isinstance(listed, dict) else []
+            for value in values:
+                one = _followed(self.document, value)
+                named = isinstance(one, Mapping) and isinstance(one.get("name"), str)
+                key = (one.get("in"), one["name"]) if named else (len(found), id(value))
+                if isinstance(one, Mapping) and one.get("in") == "body":
+                    key = ("body", "")
+                found[key] = one
+        return list(found.values())
+
+    def parameter(self, node: Any) -> Any:
+        """A parameter of the path, the query or a header."""
+        if not isinstance(node, Mapping) or "$ref" in node:
+            return node
+        schema = _schema(node)
+        kept = {key: value for key, value in node.items() if key in ABOUT_PARAMETER or key.startswith("x-nlapi")}
+        upgraded = {**kept, "description": node.get("description"), "deprecated": node.get("deprecated")}
+        upgraded["schema"] = {k: v for k, v in schema.items() if k != "description" and not k.startswith("x-nlapi")}
+        if "x-example" in node:
+            upgraded["example"] = node["x-example"]
+        return {**upgraded, **self.collection(node, schema)}
+
+    def collection(self, node: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+        """`style` and `explode` for a list; for anything else none."""
+        place, name = node.get("in"), node.get("name")
+        if schema.get("type") != "array" and "items" not in schema:
+            return {}
+        given = node.get("collectionFormat", _map(node.get("items")).get("collectionFormat", "csv"))
+        wanted = str(given).lower()
+        if wanted not in COLLECTIONS or (wanted == "multi" and place not in ("query", "formData")):
+            message = f"collectionFormat {given!r} is not for {place}; csv is used"
+            self.issue(Level.WARNING, f"parameters.{name}", message)
+            wanted = "csv"
+        styles, explode = COLLECTIONS[wanted]
+        if wanted == "tsv":
+            message = "collectionFormat tsv has no style in OpenAPI 3; the values are sent with tabs between them"
+            self.issue(Level.INFO, f"parameters.{name}", message)
+        return {"style": styles.get(str(place), "simple"), "explode": explode}
+
+    def body(self, nodes: list[Mapping[str, Any]]) -> dict[str, Any] | None:
+        """The `requestBody` that the body parameter, or else the form parameters, stand for."""
+        whole = [one for one in nodes if one["in"] == "body"]
+        fields = [one for one in nodes if one["in"] != "body"]
+        if not whole:
+            return self.form(fields) if fields else None
+        if fields:
+            names = ", ".join(str(one.get("name")) for one in fields)
+            message = f"a body and form fields cannot both be sent; left out: {names}"
+            self.issue(Level.WARNING, "parameters", message)
+        node = whole[0]
+        schema = node["schema"] if "schema" in node else _schema(node)
+        types = [one for one in _media_types(self.document, self.node, "consumes") if one] or [JSON]
+        about = {key: value for key, value in node.items() if key in ("description", "required")}
+        example = {"example": node["x-example"]} if "x-example" in node else {}
+        return {**about, "content": {one: {"schema": schema, **example} for one in types}}
+
+    def form(self, fields: list[Mapping[str, Any]]) -> dict[str, Any]:
+        """A form: multipart if it has a file or nothing else is consumed, else urlencoded."""
+        encoding = {}
+        for one in fields:
+            if found := self.collection(one, _schema(one)):
+                encoding[one.get("name")] = found
+        properties = {one.get("name"): _schema(one) for one in fields}
+        required = [one.get("name") for one in fields if one.get("required") is True]
+        schema = {"type": "object", "properties": properties, "required": required}
+        media = {"schema": schema, "encoding": encoding}
+        types = [one.partition(";")[0].strip().lower() for one in _media_types(self.document, self.node, "consumes")]
+        has_file = any("file" in (one.get("type"), _map(one.get("items")).get("type")) for one in fields)
+        multipart = has_file or (MULTIPART in types and FORM not in types)
+        return {"required": bool(required), "content": {MULTIPART if multipart else FORM: media}}
+
+
+def _in_body(node: Any) -> bool:
+    return isinstance(node, Mapping) and node.get("in") in ("body", "formData", "form")
+
+
+def _schema(node: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema that the fields of a parameter, of its `items` or of a header stand for."""
+    own = {key: value for key, value in node.items() if key not in ABOUT_PARAMETER}
+    if "x-example" in node:
+        own["example"] = node["x-example"]
+    choices, items = own.get("enum"), node.get("items")
+    if isinstance(choices, list) and isinstance(items, Mapping) and not any(isinstance(one, list) for one in choices):
+        own["items"] = {"enum": own.pop("enum"), **items}  # often put a level too high: no list is one of these
+    return {**_map(node.get("schema")), **own}
+
+
+def _response(document: Document, value: Any, produces: list[str]) -> Any:
+    node = _followed(document, value)
+    if not isinstance(node, Mapping) or "$ref" in node or "content" in node:
+        return node
+    examples = {key: one for key, one in _map(node.get("examples")).items() if "/" in key}
+    types = list(dict.fromkeys([*produces, *examples])) if "schema" in node else list(examples)
+    if not types and "schema" in node:
+        types = [BYTES if _map(node["schema"]).get("type") == "file" else JSON]
+    schema = {"schema": node["schema"]} if "schema" in node else {}
+    headers = {name: {"schema": dict(_header(one))} for name, one in _map(node.get("headers")).items()}
+    return {
+        **{key: one for key, one in node.items() if key not in ("schema", "examples")},
+        "content": {one: {**schema, **({"example": examples[one]} if one in examples else {})} for one in types},
+        "headers": headers,
+    }
+
+
+def _header(node: Any) -> Iterator[tuple[str, Any]]:
+    yield from _schema(node).items() if isinstance(node, Mapping) else ()
+
+
+def _media_types(document: Document, node: Mapping[str, Any], key: str) -> list[str]:
+    """What the operation says under `consumes` or `produces`, even when that is nothing; else the description."""
+    return _texts(node[key] if isinstance(node.get(key), list | str) else document.tree.get(key))
+
+
+def _followed(document: Document, node: Any) -> Any:
+    """What a chain of `$ref`s leads to, or the first node when it leads nowhere."""
+    found, seen = node, set[str]()
+    while isinstance(found, Mapping) and isinstance(found.get("$ref"), str):
+        if found["$ref"] in seen:
+            return node
+        seen.add(found["$ref"])
+        try:
+            found = document.lookup(found["$ref"])
+        except LookupError:
+            return node
+    return found
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _texts(value: Any) -> list[str]:
+    listed = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    return [one for one in listed if isinstance(one, str)]

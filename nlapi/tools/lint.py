@@ -1,0 +1,221 @@
+"""What a language model will stumble over in a description, and a score for it; docs/check.md has the rules."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from nlapi.openapi.hints import SCALES, hints
+from nlapi.openapi.issue import Issue, Level
+from nlapi.openapi.spec import Operation, Spec
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.tool import Tool
+from nlapi.tools.units import types_of
+from nlapi.tools.walk import schema_at
+from nlapi.tools.words import STOPWORDS, pieces, stem
+
+CHARS_PER_TOKEN = 4
+"""A rule of thumb for English and JSON."""
+
+GIANT = 2_000
+"""Tokens of one tool from which on it crowds out the others; most tools have 100 to 400."""
+
+NAMED = 4
+"""Names that one message lists."""
+
+
+class Rule(StrEnum):
+    """What is looked for; the weights are in WEIGHTS."""
+
+    LOST = "lost"
+    UNDESCRIBED = "undescribed"
+    ALIKE = "alike"
+    ARGUMENTS = "arguments"
+    GIANT = "giant"
+    SECURITY = "security"
+    BODY = "body"
+    UNIT = "unit"
+
+
+WEIGHTS: Mapping[Rule, int] = {
+    Rule.LOST: 30,
+    Rule.UNDESCRIBED: 15,
+    Rule.ALIKE: 15,
+    Rule.ARGUMENTS: 15,
+    Rule.GIANT: 10,
+    Rule.SECURITY: 5,
+    Rule.BODY: 5,
+    Rule.UNIT: 5,
+}
+"""Points that a rule takes away when everything it looks at breaks it. They add up to 100."""
+
+SPOKEN = (
+    ("micros", re.compile(r"\bmicros?\b|\bmicro[- ]?units?\b|\bmillionths?\b")),
+    ("cents", re.compile(r"\b(?:cents|pence|minor (?:currency )?units?|smallest currency units?)\b")),
+    ("milliseconds", re.compile(r"\b(?:milliseconds?|millis)\b")),
+    ("basis_points", re.compile(r"\bbasis points?\b|\bbps\b")),
+)
+"""Units as prose and names speak of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """`score` is from 0 to 100; `lost` are the points that each rule took; `issues` come the worst first."""
+
+    score: int
+    lost: Mapping[Rule, float]
+    issues: tuple[Issue, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """An Issue, the rule it breaks, and how many of the things that the rule looks at break it here."""
+
+    rule: Rule
+    issue: Issue
+    count: int = 1
+
+
+def lint(spec: Spec) -> Report:
+    """What a model will stumble over in the operations that it is shown.
+
+    A rule takes its weight times the share of operations (or arguments, bodies, amounts) that break it.
+    """
+    tools = [compile_tool(operation) for operation in spec.shown if operation.usable]
+    looked_at: dict[Rule, int] = dict.fromkeys(Rule, len(tools))
+    looked_at |= {
+        Rule.LOST: len(spec.shown),
+        Rule.ARGUMENTS: sum(len(tool.places) for tool in tools),
+        Rule.BODY: sum(tool.operation.body is not None for tool in tools),
+        Rule.UNIT: sum(len(list(_amounts(tool))) for tool in tools),
+    }
+    found = [*_lost(spec), *_alike(tools), *(one for tool in tools for one in _of(tool))]
+    broken: dict[Rule, int] = defaultdict(int)
+    for one in found:
+        broken[one.rule] += one.count
+    lost = {rule: WEIGHTS[rule] * min(1.0, broken[rule] / max(1, looked_at[rule])) for rule in Rule if broken[rule]}
+    if not spec.shown:
+        lost = {Rule.LOST: 100.0}
+    worst = sorted(found, key=lambda one: WEIGHTS[one.rule] * one.count / max(1, looked_at[one.rule]), reverse=True)
+    score = max(0, round(100 - sum(lost.values())))
+    spotless = score == 100 and any(lost.values())
+    return Report(score=99 if spotless else score, lost=lost, issues=tuple(one.issue for one in worst))
+
+
+def _found(rule: Rule, where: str, message: str, hint: str = "", count: int = 1) -> _Found:
+    issue = Issue(level=Level.INFO, where=where, message=message, hint=hint, rule=rule.value)
+    return _Found(rule=rule, issue=issue, count=count)
+
+
+def _lost(spec: Spec) -> Iterator[_Found]:
+    for operation in spec.shown:
+        if not operation.usable:
+            message = "no tool can be made of it"
+            yield _found(Rule.LOST, operation.where, message, "its errors are above")
+
+
+def _of(tool: Tool) -> Iterator[_Found]:
+    """What one tool breaks by itself."""
+    operation = tool.operation
+    if not operation.summary.strip() and not operation.description.strip():
+        message = "neither summary nor description: a planner has only its name to go by"
+        yield _found(Rule.UNDESCRIBED, operation.where, message, "say in one sentence what it does")
+    bare = [name for name in tool.places if not _is_described(tool.input_schema["properties"].get(name, {}))]
+    if bare:
+        message = f"{len(bare)} of {len(tool.places)} arguments without a description: {_listed(bare)}"
+        yield _found(Rule.ARGUMENTS, operation.where, message, "say what each is, and in which form", len(bare))
+    size = tokens(tool)
+    if size > GIANT:
+        hint = "hide what is seldom needed with `x-nlapi: {hide: true}`, in an overlay if need be"
+        yield _found(Rule.GIANT, operation.where, f"its tool takes about {size:,} tokens", hint)
+    if fault := _security(operation):
+        yield _found(Rule.SECURITY, f"{operation.where}.security", *fault)
+    if fault := _body(tool):
+        yield _found(Rule.BODY, f"{operation.where}.requestBody", *fault)
+    for name, unit in _amounts(tool):
+        if not hints(schema_at(tool, name)).unit:
+            message = f"{name} is in {unit}, which only prose says"
+            yield _found(Rule.UNIT, operation.where, message, f"give its schema `x-nlapi: {{unit: {unit}}}`")
+
+
+def tokens(tool: Tool) -> int:
+    """About how many tokens a tool takes in a request to a model."""
+    return len(json.dumps(tool.as_dict("anthropic"), ensure_ascii=False)) // CHARS_PER_TOKEN
+
+
+def _is_described(schema: Any) -> bool:
+    if not isinstance(schema, Mapping):
+        return False
+    return bool(schema.get("description")) or "$ref" in schema or "const" in schema
+
+
+def _security(operation: Operation) -> tuple[str, str] | None:
+    for issue in operation.issues:
+        if issue.where == f"{operation.where}.security":
+            return issue.message, "describe it under components.securitySchemes"
+    schemes = operation.spec.security_schemes
+    kinds = [{schemes[id].kind for id in wanted} for wanted in operation.security]
+    strange = [sorted(kind - {"apiKey", "http", "oauth2", "openIdConnect"}) for kind in kinds]
+    if strange and all(strange):
+        return f"security of the kind {strange[0][0]}, for which nlapi has no credential", "offer another alternative"
+    return None
+
+
+def _body(tool: Tool) -> tuple[str, str] | None:
+    """Why a model cannot tell what the body should be."""
+    body = tool.operation.body
+    if body is None:
+        return None
+    schemas = [media.schema for media in body.media]
+    if not any(schemas):
+        return "the body has no schema: anything may be sent", "describe it"
+    top = body.schema
+    choices = [part for key in ("oneOf", "anyOf") for part in top.get(key, ()) if part != {"type": "null"}]
+    if len(choices) > 1 and not top.get("properties"):
+        shapes = [tool.operation.spec.follow(part) for part in choices]
+        if sum("properties" in shape for shape in shapes if isinstance(shape, Mapping)) > 1:
+            return f"the body is one of {len(choices)} shapes", "give each shape a title or description that says when"
+    return None
+
+
+def _amounts(tool: Tool) -> Iterator[tuple[str, str]]:
+    """The arguments that are amounts in a unit which a model has to convert to, and that unit."""
+    for name in tool.places:
+        schema = schema_at(tool, name)
+        if unit := hints(schema).unit:
+            if unit in SCALES:
+                yield name, unit
+        elif types_of(schema) & {"integer", "number"}:
+            prose = f"{' '.join(pieces(name))} {schema.get('description', '')} {_told(tool, name)}".lower()
+            yield from ((name, unit) for unit, words in SPOKEN if words.search(prose))
+
+
+def _told(tool: Tool, name: str) -> str:
+    schema = tool.input_schema["properties"].get(name, {})
+    return str(schema.get("description", "")) if isinstance(schema, Mapping) else ""
+
+
+def _alike(tools: Iterable[Tool]) -> Iterator[_Found]:
+    """Operations that say the same of themselves, in whatever order and form of words."""
+    groups: dict[tuple[str, ...], list[Operation]] = defaultdict(list)
+    for tool in tools:
+        operation = tool.operation
+        text = f"{operation.summary} {operation.description}"
+        words = sorted({stem(word) for word in pieces(text) if word not in STOPWORDS})
+        if words:
+            groups[tuple(words)].append(operation)
+    for same in groups.values():
+        if len(same) > 1:
+            others = _listed([operation.id for operation in same[1:]])
+            hint = "say in each what the others do not do"
+            yield _found(Rule.ALIKE, same[0].where, f"described in the same words as {others}", hint, len(same))
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"

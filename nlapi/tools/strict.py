@@ -1,0 +1,120 @@
+"""The strict form of a tool's schema, for those tools whose schema fits what strict mode can promise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MAX_TOOLS = 20
+MAX_OPTIONAL = 24
+MAX_UNIONS = 16
+"""Strict tools, optional arguments and unions that one request to the Claude API may have (2026-11)."""
+
+MAX_SCHEMAS = 500
+"""Schemas in one tool: definitions that use one another can unfold to billions."""
+
+KNOWN = frozenset((
+    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs",
+    "description", "default", "examples", "deprecated", "format",
+))  # fmt: skip
+"""Keywords that strict mode knows, or that can be told in words. Any other (a limit, a pattern) it could not hold."""
+
+FORMATS = frozenset(("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"))
+SHAPES = ("type", "enum", "const", "anyOf", "$ref")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strict:
+    """A schema that strict mode takes, and what it uses up of a request's allowance."""
+
+    schema: dict[str, Any]
+    optional: int
+    unions: int
+
+
+class _UnfitError(Exception):
+    """The schema asks for something that strict mode cannot hold."""
+
+
+def strict(schema: Mapping[str, Any]) -> Strict | None:
+    """The strict form of a tool's `input_schema`, or None when it does not fit.
+
+    Every object is closed, nothing recurs, nothing is limited in size or length. An object that lists its properties
+    and does not say that it takes others counts as closed. Examples and unknown formats go into the description.
+    """
+    reader = _Reader(schema.get("$defs", {}))
+    try:
+        made = reader.closed({key: value for key, value in schema.items() if key != "$defs"}, ())
+        if reader.optional > MAX_OPTIONAL or reader.unions > MAX_UNIONS:
+            return None
+    except _UnfitError:
+        return None
+    if reader.made:
+        made["$defs"] = {name: reader.made[name] for name in sorted(reader.made)}
+    return Strict(schema=made, optional=reader.optional, unions=reader.unions)
+
+
+class _Reader:
+    """Closes schemas and counts; a definition counts wherever it is used."""
+
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        self.definitions = definitions
+        self.made: dict[str, Any] = {}
+        self.optional = 0
+        self.unions = 0
+        self.seen = 0
+
+    def closed(self, schema: Any, open_now: tuple[str, ...]) -> dict[str, Any]:
+        if not isinstance(schema, Mapping) or set(schema) - KNOWN or not any(key in schema for key in SHAPES):
+            raise _UnfitError
+        self.seen += 1
+        if self.optional > MAX_OPTIONAL or self.unions > MAX_UNIONS or self.seen > MAX_SCHEMAS:
+            raise _UnfitError
+        result = _told(schema)
+        types = schema.get("type", ())
+        if isinstance(types, list) or "anyOf" in schema:
+            self.unions += 1
+        types = [types] if isinstance(types, str) else types
+        if "$ref" in schema:
+            self._definition(schema["$ref"].rpartition("/")[2], open_now)
+        if "anyOf" in schema:
+            result["anyOf"] = [self.closed(one, open_now) for one in schema["anyOf"]]
+        if "object" in types or "properties" in schema:
+            self._object(schema, result, open_now)
+        if "array" in types or "items" in schema:
+            result["items"] = self.closed(schema.get("items"), open_now)
+        if any(isinstance(value, list | dict) for value in schema.get("enum", ())):
+            raise _UnfitError
+        return result
+
+    def _object(self, schema: Mapping[str, Any], result: dict[str, Any], open_now: tuple[str, ...]) -> None:
+        properties = schema.get("properties")
+        if not isinstance(properties, Mapping) or schema.get("additionalProperties", False) is not False:
+            raise _UnfitError
+        required = schema.get("required", ())
+        if set(required) - set(properties):
+            raise _UnfitError
+        self.optional += len(properties) - len(required)
+        result["properties"] = {name: self.closed(one, open_now) for name, one in properties.items()}
+        result["additionalProperties"] = False
+
+    def _definition(self, name: str, open_now: tuple[str, ...]) -> None:
+        if name in open_now or name not in self.definitions:
+            raise _UnfitError
+        self.made[name] = self.closed(self.definitions[name], (*open_now, name))
+
+
+def _told(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema with what strict mode does not know said in its description."""
+    result = {key: value for key, value in schema.items() if key not in ("examples", "deprecated")}
+    notes = [schema["description"]] if schema.get("description") else []
+    if schema.get("deprecated") is True and not (notes and notes[0].startswith("Deprecated")):
+        notes.insert(0, "Deprecated.")
+    if "format" in schema and schema["format"] not in FORMATS:
+        notes.append(f"Format: {result.pop('format')}.")
+    if schema.get("examples"):
+        notes.append(f"For example {', '.join(map(str, schema['examples']))}.")
+    if notes:
+        result["description"] = " ".join(notes)
+    return result

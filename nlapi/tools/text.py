@@ -1,0 +1,76 @@
+"""Descriptions as a model is told them, without what only a browser, or nobody, can see."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from nlapi.client.clean import clean
+
+MAX_DESCRIPTION = 4000
+"""Characters of a description; Claude Code cuts near 4,100."""
+
+MAX_READ = 5 * MAX_DESCRIPTION
+"""Characters that are looked at at all: what follows would be cut."""
+
+_URL = r"\((?:https?://|mailto:|[/#.])[^()\s]{0,500}(?:\([^()\s]{0,99}\)[^()\s]{0,500})?(?:\s\"[^\"\n]{0,99}\")?\)"
+_LINKED = rf"\[[^\[\]\n]{{1,300}}\]{_URL}"
+LINK = re.compile(rf"!?\[([^\[\]\n]{{1,300}})\]{_URL}")
+POINTER = re.compile(
+    r"(?:(?<=[.!?:\"”)\n])|^)[ \t]*"
+    r"(?:For (?:more|further|additional) (?:information|details|info)|To learn more|(?:Learn|Read) more)\b"
+    rf"[^\[\n.]{{0,160}}[\"“]?{_LINKED}(?:(?:,|,? and|,? or)[^\[\n.]{{0,40}}{_LINKED})*[.\"”]{{0,2}}"
+    r"(?: (?:in|on) (?:our|the) [\w ]{1,40}(?:documentation|docs|guide|site))?[.\"”]{0,2}(?=\s|$)"
+)
+"""A sentence that only says where on the web there is more: a model cannot go there."""
+
+TAG = re.compile(
+    r"<(/?)(a|b|br|code|div|em|h[1-6]|hr|i|li|ol|p|pre|span|strong|table|tbody|td|th|thead|tr|ul)"
+    r"(?:\s[^<>]{0,500})?/?>\n?",
+    re.IGNORECASE,
+)
+_DASHES = r"[ \t]*(?::-+:?|-+:|-{2,})[ \t]*"
+RULER = re.compile(rf"\n[ \t]*\|?(?:{_DASHES}\|)+(?:{_DASHES})?(?=\n)")
+"""The line under the head of a Markdown table."""
+
+
+@lru_cache(maxsize=20_000)
+def plain(text: str) -> str:
+    """Text for a model: no invisible characters, no addresses behind links, no HTML tags, MAX_DESCRIPTION at most."""
+    text = clean(text[:MAX_READ])
+    if "](" in text:
+        text = LINK.sub(r"\1", POINTER.sub("", text).strip() or text)
+    if "<" in text:
+        text = TAG.sub(_without_tag, text)
+    if "--" in text:
+        text = RULER.sub("", text)
+    text = re.sub(r"[ \t]+\n", "\n", text)
+    text = re.sub(r"\n{3,}", "\n\n", text).strip()
+    return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1]}…"
+
+
+def _without_tag(match: re.Match[str]) -> str:
+    name, closing = match[2].lower(), bool(match[1])
+    if name == "code":
+        return "`"
+    if name == "li":
+        return "" if closing else "\n- "
+    if name in ("a", "b", "em", "i", "span", "strong"):
+        return "\n" if match[0].endswith("\n") else ""
+    return " " if name in ("td", "th") else "\n"
+
+
+def says(sentence: str, summary: str) -> bool:
+    """Does `sentence` have every word of `summary`, whatever their order and endings?"""
+    return _stems(summary) <= _stems(sentence)
+
+
+def first_sentence(text: str) -> str:
+    return re.split(r"(?<=[.!?])\s|\n", text, maxsplit=1)[0]
+
+
+_SMALL_WORDS = frozenset(("a", "an", "the", "for", "of", "to", "in", "on", "by", "with", "and"))
+
+
+def _stems(text: str) -> set[str]:
+    return {re.sub(r"e?s$", "", word) for word in re.findall(r"\w+", text.lower())} - _SMALL_WORDS

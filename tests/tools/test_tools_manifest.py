@@ -1,0 +1,174 @@
+"""The forms in which a model is sent a tool: terse, and strict where the schema fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+import nlapi
+from nlapi.tools.manifest import manifest
+from nlapi.tools.strict import MAX_OPTIONAL, MAX_TOOLS, MAX_UNIONS
+from tests.describe import body, parameter, spec
+from tests.strategies import descriptions
+from tests.tools.test_tools_compile import tool
+from tests.tools.test_tools_rules import relaxed, spec_of
+
+DEEP = {"type": "object", "description": "A thing.", "properties": {"kind": {"type": "string", "enum": ["a"]}, "n": {}}}
+NODE = {"type": "object", "properties": {"next": {"$ref": "#/components/schemas/Node"}}}
+
+
+def shown(*parameters: dict[str, Any], strict: bool = False, **more: Any) -> dict[str, Any]:
+    """The `input_schema` that the Claude API is sent."""
+    sent: dict[str, Any] = tool({"parameters": list(parameters)}, **more).as_dict(strict=strict)["input_schema"]
+    return sent
+
+
+def is_strict(node: dict[str, Any], **more: Any) -> bool:
+    return tool(node, **more).as_dict(strict=True).get("strict") is True
+
+
+# Terse
+
+
+def test_what_says_nothing_more_is_not_sent() -> None:
+    ref = {"$ref": "#/components/schemas/Deep"}
+    sent = shown(
+        parameter("p", schema={"type": "string", "enum": ["a", "b"]}),
+        parameter("q", schema=ref),
+        schemas={"Deep": DEEP},
+    )
+    assert sent == {
+        "type": "object",
+        "properties": {"p": {"enum": ["a", "b"]}, "q": {"$ref": "#/$defs/Deep"}},
+        "$defs": {"Deep": {**DEEP, "properties": {"kind": {"enum": ["a"]}, "n": {}}}},
+    }
+
+
+def test_a_type_that_leaves_out_a_choice_is_sent() -> None:
+    schema = {"type": "string", "enum": ["a", 1]}
+    assert shown(parameter("p", schema=schema))["properties"]["p"] == schema
+
+
+def test_a_tool_that_takes_further_arguments_says_so() -> None:
+    shape = {"type": "object", "properties": {"a": {}}, "additionalProperties": {"type": "integer"}}
+    assert tool(body(shape)).as_dict()["input_schema"]["additionalProperties"] == {"type": "integer"}
+
+
+@relaxed
+@given(tree=descriptions(), data=st.data())
+def test_a_terse_schema_takes_what_the_whole_one_takes(tree: Any, data: st.DataObject) -> None:
+    for made in nlapi.tools(spec_of(tree)):
+        sent = made.as_dict()["input_schema"]
+        Draft202012Validator.check_schema(sent)
+        assert set(sent["properties"]) == set(made.input_schema["properties"])
+        assert set(sent.get("$defs", ())) == set(made.input_schema.get("$defs", ()))
+        values = st.none() | st.booleans() | st.integers(-3, 9) | st.text(max_size=3) | st.just([]) | st.just({})
+        for name in sent["properties"]:
+            value = data.draw(values)
+            short, whole = ({**one, "required": []} for one in (sent, made.input_schema))
+            assert accepts(short, {name: value}) == accepts(whole, {name: value})
+
+
+def accepts(schema: dict[str, Any], value: Any) -> bool | None:
+    """None for a schema that is an alternative of itself: it has no answer."""
+    try:
+        return Draft202012Validator(schema).is_valid(value)
+    except RecursionError:
+        return None
+
+
+# Strict
+
+
+def test_a_plain_tool_is_strict_when_asked() -> None:
+    node = {"parameters": [parameter("a", required=True), parameter("b", schema={"type": "integer"})]}
+    made = tool(node)
+    assert "strict" not in made.as_dict()
+    assert made.as_dict(strict=True) == {
+        "name": made.name,
+        "description": made.description,
+        "strict": True,
+        "input_schema": made.input_schema,
+    }
+
+
+def test_inner_objects_are_closed_and_notes_go_into_the_description() -> None:
+    inner = {
+        "type": "object",
+        "properties": {"a": {"type": "integer", "format": "int32", "example": 5, "description": "A."}},
+    }
+    made = tool(body({"type": "object", "properties": {"inner": inner}}))
+    sent = made.as_dict(strict=True)["input_schema"]["properties"]["inner"]
+    assert sent["additionalProperties"] is False
+    assert sent["properties"]["a"] == {"type": "integer", "description": "A. Format: int32. For example 5."}
+    assert "additionalProperties" not in made.input_schema["properties"]["inner"]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "integer", "minimum": 1},
+        {"type": "integer", "multipleOf": 2},
+        {"type": "string", "maxLength": 5},
+        {"type": "string", "pattern": "^a"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        {"type": "array"},
+        {"type": "object"},
+        {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": True},
+        {"type": "object", "additionalProperties": {"type": "string"}},
+        {"type": "object", "properties": {"a": {}}},
+        {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+        {"$ref": "#/components/schemas/Node"},
+        {},
+    ],
+)
+def test_what_strict_mode_cannot_hold_stays_plain(schema: dict[str, Any]) -> None:
+    node = {"parameters": [parameter(schema=schema)]}
+    assert not is_strict(node, schemas={"Node": NODE})
+    assert tool(node, schemas={"Node": NODE}).as_dict(strict=True) == tool(node, schemas={"Node": NODE}).as_dict()
+
+
+def test_optional_arguments_and_unions_are_counted() -> None:
+    union = {"type": ["string", "null"]}
+    for limit, schema, required in ((MAX_OPTIONAL, None, False), (MAX_UNIONS, union, True)):
+        for count in (limit, limit + 1):
+            parameters = [parameter(f"p{number}", schema=schema, required=required) for number in range(count)]
+            assert is_strict({"parameters": parameters}) is (count <= limit)
+
+
+def test_definitions_that_unfold_to_billions_stay_plain() -> None:
+    pair = {"type": "object", "required": ["a", "b"]}
+    schemas = {
+        f"S{n}": {**pair, "properties": {key: {"$ref": f"#/components/schemas/S{n + 1}"} for key in "ab"}}
+        for n in range(40)
+    }
+    schemas["S40"] = {**pair, "properties": {key: {"type": "string"} for key in "ab"}}
+    assert not is_strict({"parameters": [parameter(schema={"$ref": "#/components/schemas/S0"})]}, schemas=schemas)
+
+
+def test_openai_wants_every_argument_required() -> None:
+    for required in (True, False):
+        function = tool({"parameters": [parameter(required=required)]}).as_dict("openai", strict=True)["function"]
+        assert function.get("strict", False) is required
+
+
+def test_a_manifest_keeps_to_what_one_request_may_have() -> None:
+    paths = {f"/{number}": {"get": {"responses": {}}} for number in range(MAX_TOOLS)}
+    paths["/change"] = {"post": {"responses": {}}}
+    paths["/optional"] = {"delete": {"parameters": [parameter(f"p{n}") for n in range(MAX_OPTIONAL)], "responses": {}}}
+    paths["/more"] = {"put": {"parameters": [parameter()], "responses": {}}}
+    tools = nlapi.tools(spec(paths))
+    strict = [one["name"] for one in manifest(tools, "anthropic", strict=True) if one.get("strict")]
+    assert len(strict) == MAX_TOOLS
+    assert {"post_change", "delete_optional"} <= set(strict)
+    assert "put_more" not in strict
+    assert not any("strict" in one for one in manifest(tools, "anthropic"))
+
+
+def test_mcp_and_gemini_have_no_strict_form() -> None:
+    made = tool({"parameters": [parameter()]})
+    assert all(made.as_dict(format, strict=True) == made.as_dict(format) for format in ("mcp", "gemini"))
