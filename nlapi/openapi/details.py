@@ -163,6 +163,21 @@ def _in_path(reader: _Reader, parameter: Parameter, names: list[str]) -> bool:
 
 
 def _parameter(reader: _Reader, value: Any, where: str) -> Parameter | None:
+    """The Parameter of a node. One that many operations refer to, and that nothing is wrong with, is parsed once."""
+    ref = value.get("$ref") if isinstance(value, dict) else None
+    if not isinstance(ref, str):
+        return _one_parameter(reader, value, where)
+    known: dict[str, Parameter] = reader.operation.spec.memo.setdefault("parameters", {})
+    if ref in known:
+        return known[ref]
+    before = len(reader.issues)
+    parameter = _one_parameter(reader, value, where)
+    if parameter is not None and len(reader.issues) == before:
+        known[ref] = parameter
+    return parameter
+
+
+def _one_parameter(reader: _Reader, value: Any, where: str) -> Parameter | None:
     node = reader.follow(value, where)
     if node is None:
         return None

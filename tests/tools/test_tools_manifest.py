@@ -70,9 +70,15 @@ def test_a_terse_schema_takes_what_the_whole_one_takes(tree: Any, data: st.DataO
         for name in sent["properties"]:
             value = data.draw(values)
             short, whole = ({**one, "required": []} for one in (sent, made.input_schema))
-            assert Draft202012Validator(short).is_valid({name: value}) == Draft202012Validator(whole).is_valid(
-                {name: value}
-            )
+            assert takes(short, {name: value}) == takes(whole, {name: value})
+
+
+def takes(schema: dict[str, Any], value: dict[str, Any]) -> bool | None:
+    """Is the value valid? None for a schema that only leads to itself."""
+    try:
+        return Draft202012Validator(schema).is_valid(value)
+    except RecursionError:
+        return None
 
 
 # Strict
