@@ -150,7 +150,11 @@ class _Properties:
         if whole:
             shown = whole
         else:
-            by_wire = {wire: arguments[name] for name, (where, wire) in tool.places.items() if where == "body"}
+            by_wire = {
+                wire: arguments[name]
+                for name, (where, wire) in tool.places.items()
+                if where == "body" and name in arguments
+            }
             more = tool.input_schema.get("additionalProperties")
             shown = [{"properties": by_wire, **({"additionalProperties": more} if more else {})}]
         self.where = f"{tool.operation.method} {tool.operation.path}"
@@ -191,7 +195,8 @@ class _Properties:
             if isinstance(node.get("$ref"), str):
                 todo.append(follow(node))
             for key in TOGETHER:
-                todo.extend(node.get(key) if isinstance(node.get(key), list) else ())
+                listed = node.get(key)
+                todo.extend(listed if isinstance(listed, list) else ())
             todo.append(node.get("contentSchema"))
         return list(found.values())
 
