@@ -150,7 +150,11 @@ class _Properties:
         if whole:
             shown = whole
         else:
-            by_wire = {wire: arguments[name] for name, (where, wire) in tool.places.items() if where == "body"}
+            by_wire = {
+                wire: arguments[name]
+                for name, (where, wire) in tool.places.items()
+                if where == "body" and name in arguments
+            }
             more = tool.input_schema.get("additionalProperties")
             shown = [{"properties": by_wire, **({"additionalProperties": more} if more else {})}]
         self.where = f"{tool.operation.method} {tool.operation.path}"
@@ -191,7 +195,8 @@ class _Properties:
             if isinstance(node.get("$ref"), str):
                 todo.append(follow(node))
             for key in TOGETHER:
-                todo.extend(node.get(key) if isinstance(node.get(key), list) else ())
+                listed = node.get(key)
+                todo.extend(listed if isinstance(listed, list) else ())
             todo.append(node.get("contentSchema"))
         return list(found.values())
 
@@ -226,6 +231,7 @@ class _Rules:
     def __init__(self) -> None:
         self.names: set[str] = set()
         self.fine: dict[int, frozenset[str]] = {}
+        self.texts: dict[str, frozenset[str]] = {}
         self.sizes: dict[int, int] = {}
 
     def size(self, tool: Any) -> int:
@@ -257,18 +263,27 @@ class _Rules:
 
     def _schema_fault(self, name: str, schema: Mapping[str, Any]) -> str:
         definitions = schema.get("$defs", {})
-        own = {key: value for key, value in schema.items() if key != "$defs"}
+        own = {key: value for key, value in schema.items() if key not in ("$defs", "properties")}
         known = {f"#/$defs/{one}" for one in definitions}
         try:
-            needed = _checked(own)
+            needed = set(self._checked(own))
+            for one in schema.get("properties", {}).values():
+                needed |= self._checked(one)
             for one in definitions.values():
                 if id(one) not in self.fine:
-                    self.fine[id(one)] = _checked(one)
+                    self.fine[id(one)] = self._checked(one)
                 needed |= self.fine[id(one)]
         except Exception as error:
             return f"{name}: {str(error).splitlines()[0][:160]}"
         lost = sorted(needed - known)
         return f"{name}: $ref {lost[0]!r} leads nowhere" if lost else ""
+
+    def _checked(self, schema: Any) -> frozenset[str]:
+        """The `$ref`s in a schema that is valid JSON Schema 2020-12, which asks the same of a schema wherever it is."""
+        text = json.dumps(schema)
+        if text not in self.texts:
+            self.texts[text] = _checked(schema)
+        return self.texts[text]
 
 
 def _checked(schema: Any) -> frozenset[str]:

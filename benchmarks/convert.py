@@ -11,14 +11,16 @@ import json
 import subprocess
 import sys
 import venv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.descriptions import cache, github, stripe
 from benchmarks.measure import Figure
 
+RESULTS = Path(__file__).with_name("CONVERT.md")
 GENERATED = 20_000
-SECONDS = 600
+SECONDS = 240
 LIMITS = {"GitHub": (0.6, 200), "Stripe": (0.5, 150), f"{GENERATED:,} generated operations": (5, 400)}
 """CPU seconds and MB that nlapi may take."""
 
@@ -76,28 +78,65 @@ def main() -> int:
     parser.add_argument("--github", type=Path, metavar="FILE", help="GitHub's description, if you have it already")
     parser.add_argument("--alone", action="store_true", help="nlapi only")
     options = parser.parse_args()
-    return 0 if all(figure.kept for figure in measure(options.github, alone=options.alone, tell=True)) else 1
+    runs = {} if options.alone else beside(options.github)
+    figures = measure(options.github)
+    for figure in figures:
+        print(f"{'ok  ' if figure.kept else 'HIGH'} {figure.name}: {figure.value:,.2f} {figure.unit}")
+    if runs:
+        RESULTS.write_text(page(runs), encoding="utf-8")
+    return 0 if all(figure.kept for figure in figures) else 1
 
 
-def measure(given: Path | None = None, *, alone: bool = False, tell: bool = False) -> list[Figure]:
-    """The Figures of nlapi, and of how many times as much the others take; `tell` prints what each gave."""
-    files = {"GitHub": github(given), "Stripe": stripe(), f"{GENERATED:,} generated operations": generated()}
+def measure(given: Path | None = None) -> list[Figure]:
+    """The Figures of nlapi alone."""
     figures: list[Figure] = []
-    for title, file in files.items():
-        if file is None:
-            continue
+    for title, file in descriptions(given).items():
         own = convert(Path(sys.executable), NLAPI, file, runs=3)
-        if tell:
-            print(row(title, "nlapi", own), flush=True)
         if own.fault:
             raise RuntimeError(f"nlapi on {title}: {own.fault}")
         figures += _figures(title, own)
-        for name, conversion in {} if alone else OTHERS.items():
-            run = convert(environment(name), conversion, file, runs=1)
-            if tell:
-                print(row(title, name, run), flush=True)
-            figures += _ratios(title, name, own, run)
     return figures
+
+
+def descriptions(given: Path | None) -> dict[str, Path]:
+    """What is converted, by title; without npm only what is generated."""
+    files = {"GitHub": github(given), "Stripe": stripe(), f"{GENERATED:,} generated operations": generated()}
+    return {title: file for title, file in files.items() if file is not None}
+
+
+def beside(given: Path | None) -> dict[tuple[str, str], Run]:
+    """A Run of every converter on every description, printed as they end."""
+    runs: dict[tuple[str, str], Run] = {}
+    for title, file in descriptions(given).items():
+        for name, conversion in {"nlapi": NLAPI, **OTHERS}.items():
+            python = Path(sys.executable) if name == "nlapi" else environment(name)
+            runs[title, name] = convert(python, conversion, file, runs=3 if name == "nlapi" else 1)
+            print(row(runs, title, name), flush=True)
+    return runs
+
+
+def page(runs: Mapping[tuple[str, str], Run]) -> str:
+    """The runs as a page of Markdown."""
+    head = [
+        "# nlapi beside other converters",
+        "",
+        "`python -m benchmarks.convert`; in brackets: times what nlapi takes.",
+        "",
+    ]
+    head += [
+        "| description | converter | CPU s | MB | tools | characters a tool |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    return "\n".join([*head, *(row(runs, title, name) for title, name in runs), ""])
+
+
+def row(runs: Mapping[tuple[str, str], Run], title: str, name: str) -> str:
+    run, own = runs[title, name], runs[title, "nlapi"]
+    if run.fault:
+        return f"| {title} | {name} | {run.fault} | | | |"
+    cpu = f"{run.cpu:.2f}" + ("" if run is own else f" ({run.cpu / own.cpu:.1f})")
+    peak = f"{run.peak:.0f}" + ("" if run is own else f" ({run.peak / own.peak:.1f})")
+    return f"| {title} | {name} | {cpu} | {peak} | {run.tools:,} | {run.characters / max(run.tools, 1):,.0f} |"
 
 
 def _figures(title: str, own: Run) -> list[Figure]:
@@ -109,22 +148,6 @@ def _figures(title: str, own: Run) -> list[Figure]:
         Figure(name=f"tools of {title}, peak memory", value=own.peak, unit="MB", limit=peak),
         Figure(name=f"tools of {title}, each", value=characters, unit="characters", limit=most),
     ]
-
-
-def _ratios(title: str, name: str, own: Run, run: Run) -> list[Figure]:
-    if run.fault:
-        return [Figure(name=f"tools of {title}, {name}: {run.fault}", value=0, unit="tools")]
-    return [
-        Figure(name=f"tools of {title}, CPU of {name}", value=run.cpu / own.cpu, unit="times nlapi's"),
-        Figure(name=f"tools of {title}, peak memory of {name}", value=run.peak / own.peak, unit="times nlapi's"),
-    ]
-
-
-def row(title: str, name: str, run: Run) -> str:
-    if run.fault:
-        return f"{title}, {name}: {run.fault}"
-    each = run.characters / max(run.tools, 1)
-    return f"{title}, {name}: {run.cpu:.2f} s, {run.peak:.0f} MB, {run.tools:,} tools, {each:,.0f} characters each"
 
 
 def convert(python: Path, conversion: str, file: Path, runs: int) -> Run:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def run(folder: Path, files: Iterable[Path], jobs: int) -> Iterator[Row]:
         while waiting and len(running) < jobs:
             file = waiting.pop()
             name = file.relative_to(folder).as_posix().removesuffix(".json")
-            running.append(_Run(name, lambda file=file, name=name: one(file, name)))
+            running.append(_Run(name, partial(one, file, name)))
         wait([each.receiver for each in running], timeout=0.5)
         for each in list(running):
             row = each.result()

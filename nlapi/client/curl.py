@@ -10,7 +10,7 @@ from urllib.parse import quote as percent
 from nlapi.client.auth import Addition, addition, alternative, same_api
 from nlapi.client.message import Request
 from nlapi.errors import CredentialError, UsageError
-from nlapi.openapi.details import TOKEN
+from nlapi.openapi.headers import TOKEN
 from nlapi.openapi.spec import Operation, SecurityScheme
 
 MAX_BODY = 100_000

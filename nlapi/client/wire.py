@@ -23,7 +23,7 @@ from nlapi.client.message import Request
 from nlapi.client.stream import Backend, Stream
 from nlapi.errors import SendError, UsageError
 from nlapi.openapi.address import Address, is_public
-from nlapi.openapi.details import CONNECTION, TOKEN
+from nlapi.openapi.headers import CONNECTION, TOKEN
 from nlapi.version import __version__
 
 _TRANSPORT = (

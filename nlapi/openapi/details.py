@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.openapi.document import Document
+from nlapi.openapi.headers import NOT_PARAMETERS, TOKEN
 from nlapi.openapi.hints import cannot_hide, extensions, hidden, hints
 from nlapi.openapi.issue import Issue, Level
 from nlapi.openapi.judge import judge
@@ -40,21 +41,6 @@ STYLES = {
 
 COLLECTIONS = ("spaceDelimited", "pipeDelimited", "tabDelimited")
 """The styles that Swagger 2.0's `collectionFormat` knows besides, in every place; only `swagger2` gives them."""
-
-CONNECTION = frozenset(
-    ("transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade")
-)
-"""Headers that belong to the connection (RFC 9110 §7.6.1)."""
-
-NOT_PARAMETERS = CONNECTION | {
-    *("accept", "content-type", "authorization", "proxy-authorization", "host", "content-length", "cookie", "expect"),
-    *("x-http-method-override", "x-http-method", "x-method-override"),
-}
-"""Headers that a parameter may not set: OpenAPI 3.1.1 §4.8.12.1 rules out three; the others belong to HTTP, or would
-make another method of a call than the one that consent was asked for."""
-
-TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""The name of a header or a method (RFC 9110 §5.6.2)."""
 
 
 class _Reader:
@@ -171,6 +157,21 @@ def _in_path(reader: _Reader, parameter: Parameter, names: list[str]) -> bool:
 
 
 def _parameter(reader: _Reader, value: Any, where: str) -> Parameter | None:
+    """The Parameter of a node. One that many operations refer to, and that nothing is wrong with, is parsed once."""
+    ref = value.get("$ref") if isinstance(value, dict) else None
+    if not isinstance(ref, str):
+        return _one_parameter(reader, value, where)
+    known: dict[str, Parameter] = reader.operation.spec.memo.setdefault("parameters", {})
+    if ref in known:
+        return known[ref]
+    before = len(reader.issues)
+    parameter = _one_parameter(reader, value, where)
+    if parameter is not None and len(reader.issues) == before:
+        known[ref] = parameter
+    return parameter
+
+
+def _one_parameter(reader: _Reader, value: Any, where: str) -> Parameter | None:
     node = reader.follow(value, where)
     if node is None:
         return None

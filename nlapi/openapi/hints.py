@@ -57,7 +57,12 @@ def hints(node: Any) -> Hints:
 
 
 def _given(node: Any) -> dict[str, Any]:
-    if not isinstance(node, Mapping):
+    if not isinstance(node, dict):
+        return {}
+    for key in node:
+        if key[:7] == PREFIX:
+            break
+    else:
         return {}
     inner = node.get(PREFIX)
     given = dict(inner) if isinstance(inner, Mapping) else {}

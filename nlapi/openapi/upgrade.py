@@ -54,7 +54,7 @@ def upgrade_schema(node: Any, minor: int) -> Any:
     """The schema in the 3.1 dialect, new dicts all the way down; `$ref`s are kept. `minor` is 0 for OpenAPI 3.0."""
     if isinstance(node, bool):
         return node
-    if not isinstance(node, Mapping):
+    if not isinstance(node, dict):
         return {}
     if isinstance(node.get("$ref"), str):
         return _reference(node, minor)
@@ -87,9 +87,9 @@ def _reference(node: Mapping[str, Any], minor: int) -> dict[str, Any]:
 
 
 def _map(value: Any, minor: int) -> Any:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
-    return {str(key): upgrade_schema(child, minor) for key, child in value.items() if isinstance(child, Mapping | bool)}
+    return {str(key): upgrade_schema(child, minor) for key, child in value.items() if isinstance(child, dict | bool)}
 
 
 def _patterns(value: Any, minor: int) -> Any:
@@ -98,14 +98,14 @@ def _patterns(value: Any, minor: int) -> Any:
 
 
 def _list(value: Any, minor: int) -> Any:
-    schemas = [child for child in value if isinstance(child, Mapping | bool)] if isinstance(value, list) else []
+    schemas = [child for child in value if isinstance(child, dict | bool)] if isinstance(value, list) else []
     return [upgrade_schema(child, minor) for child in schemas] or None
 
 
 def _place(value: Any, minor: int) -> Any:
     if isinstance(value, list):  # draft 4: items as a tuple
         return upgrade_schema(value[0], minor) if value else None
-    return upgrade_schema(value, minor) if isinstance(value, Mapping | bool) else None
+    return upgrade_schema(value, minor) if isinstance(value, dict | bool) else None
 
 
 def _required(value: Any, minor: int) -> Any:
@@ -114,7 +114,7 @@ def _required(value: Any, minor: int) -> Any:
 
 
 def _dependent(value: Any, minor: int) -> Any:
-    names = {key: _required(one, minor) for key, one in value.items()} if isinstance(value, Mapping) else {}
+    names = {key: _required(one, minor) for key, one in value.items()} if isinstance(value, dict) else {}
     return {key: one for key, one in names.items() if one} or None
 
 
@@ -196,9 +196,7 @@ HANDLERS: dict[str, Callable[[Any, int], Any]] = {
 
 def _type(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
     given = schema.pop("type", None)
-    names = [given] if isinstance(given, str) else given if isinstance(given, list) else []
-    types = [ALIASES.get(str(name).lower(), str(name).lower()) for name in names]
-    types = list(dict.fromkeys(name for name in types if name in TYPES))
+    types = [given] if isinstance(given, str) and given in TYPES else _mended(given)
     if given == "file":
         schema["format"] = "binary"
     if not types:
@@ -209,6 +207,13 @@ def _type(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
         schema["type"] = types[0] if len(types) == 1 else types
 
 
+def _mended(given: Any) -> list[str]:
+    """The types that are meant by a `type` that JSON Schema does not know, or by a list of them."""
+    names = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    types = [ALIASES.get(str(name).lower(), str(name).lower()) for name in names]
+    return list(dict.fromkeys(name for name in types if name in TYPES))
+
+
 def _nullable(node: Mapping[str, Any]) -> bool:
     """OpenAPI 3.0 has `nullable`; descriptions in Swagger 2.0 say `x-nullable` for it."""
     return node.get("nullable") is True or node.get("x-nullable") is True
@@ -216,7 +221,7 @@ def _nullable(node: Mapping[str, Any]) -> bool:
 
 def _implied(schema: Mapping[str, Any]) -> list[str]:
     """The type that a schema without one can only mean."""
-    if "properties" in schema or isinstance(schema.get("additionalProperties"), Mapping):
+    if "properties" in schema or isinstance(schema.get("additionalProperties"), dict):
         return ["object"]
     return ["array"] if "items" in schema and not isinstance(schema["items"], bool) else []
 
@@ -248,8 +253,8 @@ def _examples(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
     given = schema.pop("examples", None)
     if isinstance(given, list):
         examples = given
-    elif isinstance(given, Mapping):  # Media Type style examples, where a list belongs
-        examples = [value.get("value") for value in given.values() if isinstance(value, Mapping) and "value" in value]
+    elif isinstance(given, dict):  # Media Type style examples, where a list belongs
+        examples = [value.get("value") for value in given.values() if isinstance(value, dict) and "value" in value]
     else:
         examples = []
     if "example" in node:

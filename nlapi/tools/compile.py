@@ -95,8 +95,9 @@ class _Arguments:
         name = argument_name(given or wire, place[0], self.places)
         if name != wire and not given:
             description = f"{description} (sent as {wire} in the {place[0]})".strip()
-        told = {"description": description} if description else {}
-        self.properties[name] = self._portable({**schema, **told} if isinstance(schema, Mapping) else told)
+        portable, refs = self.pool.described(schema, description)
+        self.properties[name] = portable
+        self.refs |= refs
         self.places[name] = place
         if required:
             self.required.append(name)

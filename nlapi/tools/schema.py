@@ -36,6 +36,7 @@ class Pool:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self._made: dict[str, tuple[Any, frozenset[str]]] = {}
+        self._described: dict[tuple[int, str], tuple[Any, tuple[Any, frozenset[str]]]] = {}
         self._names: dict[str, str] = {}
         self._refs: dict[str, str] = {}
 
@@ -46,6 +47,15 @@ class Pool:
         """
         refs: set[str] = set()
         return self._rewrite(schema, refs), frozenset(refs)
+
+    def described(self, schema: Any, description: str) -> tuple[Any, frozenset[str]]:
+        """`portable` of `schema` with that description: once for a parameter that many operations share."""
+        key = id(schema), description
+        if key not in self._described:
+            told = {"description": description} if description else {}
+            made = self.portable({**schema, **told} if isinstance(schema, Mapping) else told)
+            self._described[key] = schema, made  # the schema is kept, so that its id stays its own
+        return self._described[key][1]
 
     def definitions(self, names: Iterable[str]) -> dict[str, Any]:
         """The `$defs` for `names` and for everything that they refer to, by name."""

@@ -70,11 +70,11 @@ def test_a_terse_schema_takes_what_the_whole_one_takes(tree: Any, data: st.DataO
         for name in sent["properties"]:
             value = data.draw(values)
             short, whole = ({**one, "required": []} for one in (sent, made.input_schema))
-            assert accepts(short, {name: value}) == accepts(whole, {name: value})
+            assert takes(short, {name: value}) == takes(whole, {name: value})
 
 
-def accepts(schema: dict[str, Any], value: Any) -> bool | None:
-    """None for a schema that is an alternative of itself: it has no answer."""
+def takes(schema: dict[str, Any], value: dict[str, Any]) -> bool | None:
+    """Is the value valid? None for a schema that only leads to itself."""
     try:
         return Draft202012Validator(schema).is_valid(value)
     except RecursionError:
