@@ -26,6 +26,7 @@ def load(
     is slow to have again is kept; without one nothing is kept.
     DescriptionError when it cannot be read; what is wrong inside it is in `Spec.issues`.
     """
+    from nlapi.openapi.bundle import joiner
     from nlapi.openapi.cache import Cache
     from nlapi.openapi.document import read, read_tree
     from nlapi.openapi.fetch import fetch
@@ -38,7 +39,8 @@ def load(
         layer = fetch(fspath(one), cache=kept)
         layers.append(overlay(read_tree(layer.data, layer.source)[0], layer.source))
     fetched = fetch(fspath(source), cache=kept)
-    return parse(read(fetched.data, fetched.source, overlays=layers, cache=kept))
+    join = joiner(fetched.data, fetched.source, kept)
+    return parse(read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join))
 
 
 def build(spec: Spec, operation: str, arguments: Mapping[str, Any], *, base_url: str | None = None) -> Request:

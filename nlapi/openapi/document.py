@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
@@ -30,6 +30,9 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", 
 MAX_FLOW_YAML = 1_000_000
 """Characters up to which broken JSON is tried as YAML: libyaml takes 70 times as long as a JSON parser."""
 
+Join = Callable[[dict[str, Any]], tuple[Mapping[str, Any], Mapping[str, str]]]
+"""Makes one tree of a description in several files; beside it the `$ref`s that could not be had, and why."""
+
 SUPPORTED = re.compile(r"3\.[0-2](\.\d+)?(-\S+)?")
 READABLE = "nlapi reads Swagger 2.0 and OpenAPI 3.0, 3.1 and 3.2"
 
@@ -42,6 +45,8 @@ class Document:
     source: str
     version: str
     issues: tuple[Issue, ...] = ()
+    lost: Mapping[str, str] = field(default_factory=dict)
+    """`$ref`s to other files, and why what they lead to could not be had."""
     hinted: bool = True
     """May there be an `x-nlapi` in it? False spares the search for one."""
 
@@ -65,7 +70,7 @@ class Document:
     def lookup(self, ref: str) -> Any:
         """The node that a `$ref` leads to; LookupError when it leads nowhere or out of the document."""
         if not ref.startswith("#"):
-            raise LookupError(f"{ref!r} leads into another file")
+            raise LookupError(f"{ref!r}: {self.lost[ref]}" if ref in self.lost else f"{ref!r} leads into another file")
         try:
             if ref.startswith("#/"):
                 return _at(self.tree, ref)
@@ -74,21 +79,31 @@ class Document:
             raise LookupError(f"{ref!r} leads nowhere") from error
 
 
-def read(data: bytes, source: str, *, overlays: Sequence[overlay.Overlay] = (), cache: Cache | None = None) -> Document:
-    """The Document in `data`, with `overlays` laid over it in order.
+def read(
+    data: bytes,
+    source: str,
+    *,
+    overlays: Sequence[overlay.Overlay] = (),
+    cache: Cache | None = None,
+    join: Join | None = None,
+) -> Document:
+    """The Document in `data`, joined with its other files by `join`, with `overlays` laid over it in order.
 
     DescriptionError, with the line where there is one, when it holds no description.
     """
     tree, doubles = read_tree(data, source, cache)
     if not isinstance(tree, dict):
         raise DescriptionError(f"{source} holds {_kind(tree)}, not an API description", hint=_hint(data))
+    version = _version(tree, source)
+    tree, lost = join(tree) if join else (tree, {})
     tree, issues = overlay.apply(tree, overlays) if overlays else (tree, ())
     return Document(
         tree=tree,
         source=source,
-        version=_version(tree, source),
+        version=version,
         issues=(*map(_double, doubles), *issues),
-        hinted=b"x-nlapi" in data or bool(overlays),
+        lost=lost,
+        hinted=b"x-nlapi" in data or bool(overlays) or join is not None,
     )
 
 

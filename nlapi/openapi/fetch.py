@@ -35,18 +35,24 @@ class Fetched:
 
 
 def fetch(
-    source: str, *, max_bytes: int = MAX_BYTES, deadline: float = DEADLINE, cache: Cache | None = None
+    source: str,
+    *,
+    max_bytes: int = MAX_BYTES,
+    deadline: float = DEADLINE,
+    cache: Cache | None = None,
+    same_origin: bool = False,
 ) -> Fetched:
     """The bytes of a description. FetchError says why they cannot be had.
 
     `source` is "-" (standard input), an http(s) URL, a path, or the name of a description that nlapi ships.
-    `deadline` is in seconds. What a server allows to be kept is kept in `cache`.
+    `deadline` is in seconds. What a server allows to be kept is kept in `cache`. With `same_origin` no redirect to
+    another origin is followed.
     """
     if source == "-":
         return Fetched(data=_capped(sys.stdin.buffer, "standard input", max_bytes), source="standard input")
     scheme = source.partition("://")[0].lower() if "://" in source else ""
     if scheme in ("http", "https"):
-        return _download(source, max_bytes, deadline, cache)
+        return _download(source, max_bytes, deadline, cache, same_origin)
     if scheme:
         raise FetchError(
             f"{shown(source)}: nlapi reads http and https URLs and files", hint="give a path or an http(s) URL"
@@ -81,12 +87,12 @@ def _too_large(source: str, max_bytes: int) -> FetchError:
     return FetchError(f"{source} is larger than {max_bytes / 2**20:.3g} MB")
 
 
-def _download(url: str, max_bytes: int, seconds: float, cache: Cache | None) -> Fetched:
+def _download(url: str, max_bytes: int, seconds: float, cache: Cache | None, same_origin: bool) -> Fetched:
     """One deadline for all of it, also for headers that come a byte at a time."""
     kept = cache.download(url) if cache else None
     if kept and kept.is_fresh and len(kept.data) <= max_bytes:
         return Fetched(data=kept.data, source=shown(url))
-    download = _followed(url, max_bytes, seconds, cache)
+    download = _followed(url, max_bytes, seconds, cache, same_origin)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -95,7 +101,7 @@ def _download(url: str, max_bytes: int, seconds: float, cache: Cache | None) -> 
         return pool.submit(asyncio.run, download).result()
 
 
-async def _followed(url: str, max_bytes: int, seconds: float, cache: Cache | None) -> Fetched:
+async def _followed(url: str, max_bytes: int, seconds: float, cache: Cache | None, same_origin: bool) -> Fetched:
     import httpx2
 
     named = _address(url)
@@ -106,7 +112,10 @@ async def _followed(url: str, max_bytes: int, seconds: float, cache: Cache | Non
             httpx2.AsyncClient(timeout=seconds, headers=headers, trust_env=not named.is_loopback) as client,
         ):
             for _ in range(MAX_REDIRECTS + 1):
-                if (address := _address(url)).host != named.host:
+                address = _address(url)
+                if same_origin and address.origin != named.origin:
+                    raise FetchError(f"{named.site} redirects to {address.site}, another server")
+                if address.host != named.host:
                     _refuse_private(address)
                 kept = cache.download(url) if cache else None
                 async with client.stream("GET", url, headers=kept.conditions if kept else {}) as response:

@@ -1,0 +1,137 @@
+"""The other files of a description: where each may be, and its tree, under limits for all of them together."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urljoin
+
+from nlapi.errors import NlapiError
+from nlapi.openapi.address import origin
+from nlapi.openapi.cache import Cache
+from nlapi.openapi.document import read_tree
+from nlapi.openapi.fetch import DEADLINE, MAX_BYTES, fetch
+
+MAX_FILES = 10_000
+"""Files of one description; DigitalOcean's has 2,907."""
+
+MAX_SECONDS = 120.0
+"""For everything that is downloaded."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Files:
+    """The files beside `root`, a path or a URL. LookupError says why one cannot be had.
+
+    A file is known by its place: for a local root its path from the root's folder, else its URL. Only what is in that
+    folder or below it is read, only what is on the root's own origin downloaded.
+    """
+
+    root: str
+    cache: Cache | None = None
+    max_files: int = MAX_FILES
+    max_bytes: int = MAX_BYTES
+    _trees: dict[str, Any] = field(default_factory=dict)
+    _reasons: dict[str, str] = field(default_factory=dict)
+    _count: int = 0
+    _bytes: int = 0
+    _deadline: float = 0.0
+    _places: dict[tuple[str, str], str] = field(default_factory=dict)
+    _folder: str = ""
+
+    @property
+    def is_remote(self) -> bool:
+        return self.root.startswith(("http://", "https://"))
+
+    def place(self, path: str, beside: str) -> str:
+        """The place of `path` as the file `beside` names it; "" is the root, for both."""
+        key = path.replace("\\", "/"), beside if self.is_remote else posixpath.dirname(beside)
+        if key not in self._places:
+            self._places[key] = (self._url if self.is_remote else self._local)(*key)
+        return self._places[key]
+
+    def _url(self, path: str, beside: str) -> str:
+        try:
+            url = urljoin(beside or self.root, path)
+        except ValueError:
+            raise LookupError(f"{path!r} is no URL") from None
+        if origin(url) is None or origin(url) != origin(self.root):
+            raise LookupError(f"{path!r} is not on the server that the description came from")
+        return "" if url == self.root.partition("#")[0] else url
+
+    def _local(self, path: str, within: str) -> str:
+        if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:", path):
+            raise LookupError(f"{path!r} is elsewhere; files may name only files in the folder of {self.root}")
+        folder = self.folder.rstrip("/") + "/"
+        full = posixpath.normpath(posixpath.join(folder, within, unquote(path)))
+        try:
+            inside = full.startswith(folder) and Path(full).resolve().as_posix().startswith(folder)
+        except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL in the name
+            inside = False
+        if not inside:
+            raise LookupError(f"{path!r} is outside the folder of {self.root}")
+        place = full.removeprefix(folder)
+        return "" if place == Path(self.root).name else place
+
+    @property
+    def folder(self) -> str:
+        """The folder of a local root, with links followed; LookupError when the root is no file."""
+        if not self._folder:
+            path = Path(self.root).expanduser()
+            if not path.exists():
+                raise LookupError(f"it leads into another file, and {self.root} is in no folder")
+            self._folder = path.parent.resolve().as_posix()
+        return self._folder
+
+    def tree(self, place: str) -> Any:
+        """The tree of a file, the same each time."""
+        if place not in self._trees:
+            data = self._data(place)
+            try:
+                self._trees[place] = read_tree(data, self._shown(place), self.cache)[0]
+            except NlapiError as error:
+                raise self._failed(place, error.message) from None
+        return self._trees[place]
+
+    def text(self, place: str) -> str:
+        """A file as text, whatever is in it."""
+        return self._data(place).decode("utf-8-sig", "replace")
+
+    def _data(self, place: str) -> bytes:
+        if place in self._reasons:
+            raise LookupError(self._reasons[place])
+        if self._count >= self.max_files:
+            raise LookupError(f"the description has more than {self.max_files:,} files")
+        self._count += 1
+        try:
+            data = self._fetched(place)
+        except NlapiError as error:
+            raise self._failed(place, error.message) from None
+        self._bytes += len(data)
+        return data
+
+    def _fetched(self, place: str) -> bytes:
+        left = self.max_bytes - self._bytes
+        if left <= 0:
+            raise self._failed(place, f"the files of the description are larger than {self.max_bytes / 2**20:.3g} MB")
+        if not self.is_remote:
+            path = Path(self.folder) / place
+            if not path.is_file():
+                raise self._failed(place, f"no such file: {self._shown(place)}")
+            return fetch(str(path), max_bytes=left).data
+        self._deadline = self._deadline or time.monotonic() + MAX_SECONDS
+        seconds = min(DEADLINE, self._deadline - time.monotonic())
+        if seconds <= 0:
+            raise self._failed(place, f"the files of the description did not arrive in {MAX_SECONDS:g} s")
+        return fetch(place, max_bytes=left, deadline=seconds, cache=self.cache, same_origin=True).data
+
+    def _failed(self, place: str, reason: str) -> LookupError:
+        self._reasons[place] = reason
+        return LookupError(reason)
+
+    def _shown(self, place: str) -> str:
+        return place if self.is_remote else posixpath.join(posixpath.dirname(self.root), place)

@@ -1,0 +1,105 @@
+"""What stands where in a description: which fields of which object hold what other objects.
+
+OpenAPI 3.0 to 3.2 and Swagger 2.0 at once; their fields of one name hold the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nlapi.openapi.document import METHODS
+from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
+
+Shape = tuple[str, bool]
+"""The kind of object that a field holds; True when it holds a list or a map of them."""
+
+HOMES: Mapping[str, tuple[str, str]] = {
+    "schema": ("definitions", "schemas"),
+    "parameter": ("parameters", "parameters"),
+    "response": ("responses", "responses"),
+    "requestBody": ("", "requestBodies"),
+    "header": ("", "headers"),
+    "link": ("", "links"),
+    "callback": ("", "callbacks"),
+    "securityScheme": ("", "securitySchemes"),
+}
+"""Kind -> its section in Swagger 2.0 ("" for none), and under `components` in OpenAPI 3. Others have no home."""
+
+EXTENDED = frozenset(("pathItem", "response"))
+"""Kinds in whose maps a key that begins with `x-` is an extension; elsewhere it is a name."""
+
+SHAPES: Mapping[str, Mapping[str, Shape]] = {
+    "root": {
+        "info": ("plain", False),
+        "servers": ("plain", True),
+        "tags": ("plain", True),
+        "security": ("plain", True),
+        "paths": ("pathItem", True),
+        "webhooks": ("pathItem", True),
+        "components": ("components", False),
+        **{old: (kind, True) for kind, (old, _) in HOMES.items() if old},
+        "securityDefinitions": ("securityScheme", True),
+    },
+    "components": {
+        **{new: (kind, True) for kind, (_, new) in HOMES.items()},
+        "examples": ("example", True),
+        "pathItems": ("pathItem", True),
+        "mediaTypes": ("media", True),
+    },
+    "pathItem": {
+        **dict.fromkeys(METHODS, ("operation", False)),
+        "additionalOperations": ("operation", True),
+        "parameters": ("parameter", True),
+        "servers": ("plain", True),
+    },
+    "operation": {
+        "parameters": ("parameter", True),
+        "requestBody": ("requestBody", False),
+        "responses": ("response", True),
+        "callbacks": ("callback", True),
+        "servers": ("plain", True),
+        "security": ("plain", True),
+        "tags": ("plain", True),
+    },
+    "callback": {"*": ("pathItem", False)},
+    "parameter": {
+        "schema": ("schema", False),
+        "content": ("media", True),
+        "examples": ("example", True),
+    },
+    "header": {
+        "schema": ("schema", False),
+        "content": ("media", True),
+        "examples": ("example", True),
+    },
+    "requestBody": {"content": ("media", True)},
+    "response": {
+        "schema": ("schema", False),
+        "content": ("media", True),
+        "headers": ("header", True),
+        "links": ("link", True),
+    },
+    "media": {
+        "schema": ("schema", False),
+        "itemSchema": ("schema", False),
+        "examples": ("example", True),
+        "encoding": ("encoding", True),
+    },
+    "encoding": {"headers": ("header", True)},
+    "schema": {
+        **dict.fromkeys(IN_MAPS, ("schema", True)),
+        **dict.fromkeys(IN_LISTS, ("schema", True)),
+        **dict.fromkeys(IN_PLACE, ("schema", False)),
+    },
+    "example": {},
+    "link": {},
+    "securityScheme": {},
+    "plain": {},
+}
+"""Kind -> its fields that hold objects; "*" is every field."""
+
+TEXTS = frozenset(("description", "summary", "title"))
+"""Fields whose text may stand in a file of its own."""
+
+VALUES = frozenset(("example", "value"))
+"""Fields that hold data, which may stand in a file of its own."""
