@@ -133,7 +133,7 @@ def _one(wish: Wish, operation: Operation, thing: Item) -> str:
     fields = {key: value for key, value in flat(thing).items() if plain(value) and not _is_label(key, value, thing)}
     chosen = _asked_for(wish, operation, fields)
     if not chosen:
-        chosen = dict(list((key, value) for key, value in fields.items() if "." not in key)[:_MOST_FIELDS])
+        chosen = dict([pair for pair in fields.items() if "." not in pair[0]][:_MOST_FIELDS])
     if not chosen:
         return f"{label(operation, thing)}."
     said = ", ".join(f"{spaced(key)} {shown(operation, key, value, thing)}" for key, value in chosen.items())

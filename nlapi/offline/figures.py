@@ -1,4 +1,4 @@
-"""Works out what a question wants to know of the things listed: sums, averages, the most, the least, how many of each."""
+"""Works out what a question wants to know of the things listed: sums, averages, the most, the least, counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_GROUPS = 12
 
 
 def figure(wish: Wish, operation: Operation, things: Sequence[Item]) -> str:
-    """The sentence that answers a comparison of `things`, a sum or an average; "" when no field of theirs allows one."""
+    """The sentence that answers a comparison of `things`, a sum or an average; "" when none of their fields allows."""
     rows = [flat(thing) for thing in things]
     if not rows:
         return ""
