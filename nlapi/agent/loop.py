@@ -78,8 +78,8 @@ async def converse(
 
     Each round: Said*, Planned, then for every call Proposed and Stepped; Answered, Needed or Offered ends it. READs
     that stand next to each other in a plan are proposed together and run side by side; a change runs alone, in its
-    order, and what came after a change that failed is not run. A call that cannot be built or sent is a FAILED step, the first
-    without a Proposed; it goes back to the planner, as a refused one does. In a dry run nothing is sent.
+    order, and what came after a change that failed is not run. A call that cannot be built or sent is a FAILED step,
+    the first without a Proposed; it goes back to the planner, as a refused one does. In a dry run nothing is sent.
 
     Raises PlannerError; ConsentError when consent is needed and nobody is there to give it; CredentialError and
     UsageError for what only the user can mend, a credential or a base URL. Before it ends in an error, or is cancelled,

@@ -183,6 +183,11 @@ def _only_registered() -> list[str]:
     raise UsageError("which API? name it with -a", hint=some)
 
 
+def has_key() -> bool:
+    """Is there a key for Claude?"""
+    return bool(os.environ.get("ANTHROPIC_API_KEY"))
+
+
 def make_planner(name: PlannerName, targets: Targets, model: str | None) -> Planner:
     """The planner called `name`; auto is the embedded one and, where it is not sure and there is a key, Claude."""
     key = os.environ.get("ANTHROPIC_API_KEY", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from nlapi.offline.option import Option
@@ -32,7 +33,7 @@ _ENDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clash:
-    """What contradicts itself, in words; the slot and the values that the user has to choose from, if that helps."""
+    """What contradicts itself, in words; the slot that the user has to give anew, and the values to choose from."""
 
     why: str
     slot: Slot | None = None
@@ -58,7 +59,8 @@ def _between(sentence: Sentence) -> Clash | None:
 
 
 def _orders(span: Span) -> bool:
-    return isinstance(span.value, (int, float)) or hasattr(span.value, "isoformat")
+    """A number or a day: not an hour, which comes again every day."""
+    return isinstance(span.value, (int, float)) or type(span.value) is date
 
 
 def _after(first: Span, second: Span) -> bool:
@@ -78,9 +80,17 @@ def _ranges(options: Sequence[Option]) -> Clash | None:
             high = by_words.get(tuple(most if word == least else word for word in words))
             if high is None or low.slot.path[:-1] != high.slot.path[:-1] or type(low.value) is not type(high.value):
                 continue
-            if isinstance(low.value, (int, float, str)) and low.value > high.value:
-                return Clash(why=f"{low.slot.name} would be {low.value}, and {high.slot.name} {high.value}")
+            if _ordered(low) and _ordered(high) and low.value > high.value:
+                why = f"{low.slot.name} would be {low.value}, and {high.slot.name} {high.value}"
+                return Clash(why=why, slot=high.slot)
     return None
+
+
+def _ordered(option: Option) -> bool:
+    """A number, or a day written so that days sort."""
+    if isinstance(option.value, (int, float)) and not isinstance(option.value, bool):
+        return True
+    return isinstance(option.value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", option.value) is not None
 
 
 def _choices(scene: Scene, options: Sequence[Option]) -> Clash | None:

@@ -70,7 +70,8 @@ def numeric_key(wish: Wish, operation: Operation, rows: Sequence[Mapping[str, An
         words = stems_of(key)
         own = frozenset(map(stem, pieces(key)))
         shared = len(words & asked) / len(words)
-        worth = 2.0 * shared + (0.5 if words <= asked else 0.0) + 0.9 * bool(own & wish.implied)
+        rank = next((at for at, word in enumerate(wish.implied) if word in own), None)
+        worth = 2.0 * shared + (0.5 if words <= asked else 0.0) + (0.0 if rank is None else 0.9 - 0.05 * rank)
         if worth > most:
             best, most = key, worth
     return best

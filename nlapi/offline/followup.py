@@ -16,7 +16,7 @@ from nlapi.offline.goal import Goal
 from nlapi.offline.match import page_number
 from nlapi.offline.pages import is_cursor, next_page
 from nlapi.offline.read import read_sentence
-from nlapi.offline.referred import NobodySaid, Things, resolve
+from nlapi.offline.referred import NobodySaid, Things, by_place, resolve
 from nlapi.offline.slots import Slot
 from nlapi.offline.steps import go_on, plan_for
 from nlapi.openapi.spec import Effect
@@ -58,9 +58,11 @@ def follow(conversation: Conversation, catalogue: Catalogue, plan: Planning, tod
     made = _reply(turn.question, before, catalogue, plan, today) or _more(turn.question, before, catalogue)
     if made is not None:
         return made
-    things = Things.of(before)
+    some = _ONES.search(turn.question) is not None and not by_place(turn.question)
+    if some and (again := _again(turn.question, before, catalogue, plan, today)) is not None:
+        return again
     try:
-        question = resolve(turn.question, things) if things is not None else turn.question
+        question = resolve(turn.question, before)
     except NobodySaid as unsaid:
         return Plan(text=str(unsaid), confidence=0.3)
     if question == turn.question and (again := _again(question, before, catalogue, plan, today)) is not None:

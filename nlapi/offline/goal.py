@@ -24,6 +24,8 @@ class Goal:
     question: str
     note: str = ""
     """what of the sentence is in none of the values"""
+    tried: tuple[str, ...] = ()
+    """kinds of things among which the name was looked for in vain"""
     others: tuple[tuple[str, Values], ...] = ()
     """(operation id, values) of goals in whose place the name may have been meant"""
 

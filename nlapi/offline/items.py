@@ -110,9 +110,9 @@ def alike(asked: str, name: str) -> float:
 
 
 def answers_to(asked: str, item: Item) -> float:
-    """How well a thing answers to what was asked for, by its name, or by a code of its own (WEB) in full."""
+    """How well a thing answers to what was asked for, by its name, or by a code (WEB) or an id in full."""
     wanted = asked.lower().strip()
-    if any(isinstance(item.get(key), str) and item[key].lower() == wanted for key in _CODES):
+    if any(isinstance(item.get(key), str) and item[key].lower() == wanted for key in ("id", *_CODES)):
         return 1.0
     return alike(asked, name_of(item))
 

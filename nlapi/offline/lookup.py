@@ -79,6 +79,7 @@ def state(goal: Goal, stage: str) -> dict[str, Any]:
         "confidence": goal.confidence,
         "note": goal.note,
         "others": [[id, rows(values)] for id, values in goal.others],
+        "tried": list(goal.tried),
     }
 
 

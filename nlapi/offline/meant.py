@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.entities import Wanted, collection_of, entity_of, is_subject, named, takes_id
 from nlapi.offline.fields import schema_at
+from nlapi.offline.fill import Filling
 from nlapi.offline.given import Values, complete, wanted_in
 from nlapi.offline.links import Flows
 from nlapi.offline.match import page_size
@@ -18,17 +20,26 @@ from nlapi.offline.slots import Slot
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.tool import Tool
-from nlapi.tools.words import VERBS, pieces, stem
+from nlapi.tools.words import VERBS, pieces, singular, stem
 
 _OPENINGS = frozenset("the my our all every some any a an please and".split())
-_MOST_OTHERS = 4
+_DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
+"""What stands after a verb, known or not, and after no noun."""
+_NAMES = frozenset(("name", "title", "label", "display_name"))
+_GIVES_NAME = frozenset(
+    ("to", "as", "into", "name", "named", "called", "title", "titled", "label", "is", "=", ":", "be")
+)
+_MOST_OTHERS = 6
+SOLID = 1.8
+"""How well a look-up fits that the description itself leads to."""
 
 
 def as_command(question: str, names: Callable[[str], bool]) -> str:
     """A question that is a noun with nothing but what follows it (ads of the campaign X) asks to be shown it."""
     words = pieces(question[:200])
-    first = next((word for word in words if word not in _OPENINGS), "")
-    noun = bool(first) and names(stem(first)) and stem(first) not in VERBS
+    at = next((at for at, word in enumerate(words) if word not in _OPENINGS), len(words))
+    first, after = (*words[at : at + 2], "", "")[:2]
+    noun = bool(first) and names(stem(first)) and stem(first) not in VERBS and after not in _DETERMINERS
     return f"show {question.lstrip()}" if noun else question
 
 
@@ -42,8 +53,12 @@ def listing_instead(
     best, others = found[0], list(found[1:])
     if best.tool.effect is not Effect.READ or not wish_of(sentence.text).figures:
         return best, others
-    subject = next((slot for slot in best.filling.missing if is_subject(best.operation, slot)), None)
-    listing = catalogue.lister(best.tool, subject) if subject is not None else None
+    tokens, noun = sentence.tokens, set(collection_of(best.operation))
+    many = any(token.stem in noun and singular(token.lower) != token.lower for token in tokens)
+    subject = next((slot for slot in best.scene.slots if is_subject(best.operation, slot)), None)
+    if subject is None or not (many or subject in best.filling.missing):
+        return best, others
+    listing = catalogue.lister(best.tool, subject)
     if listing is None:
         return best, others
     instead = next((one for one in others if one.operation is listing), None)
@@ -53,22 +68,68 @@ def listing_instead(
     return instead, [best, *(one for one in others if one is not instead)]
 
 
-def values_meant(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], question: str) -> Values:
-    """The values that the sentence gives, and in the place of an id that it does not, where that comes from."""
-    values: Values = {option.slot.path: option.value for option in best.filling.options}
+def owned_instead(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], question: str) -> Candidate:
+    """The candidate for what belongs to the thing named, where that is asked for: the campaign of the ad set X."""
+    by_name = next((option for option in best.filling.options if wanted_in(option.value) is not None), None)
+    if best.tool.effect is not Effect.READ or by_name is None or not is_subject(best.operation, by_name.slot):
+        return best
+    stems, kind = best.scene.sentence.stems, collection_of(best.operation)
+    of = next((at for at, token in enumerate(best.scene.sentence.tokens) if token.lower == "of"), len(stems))
+    for operation in catalogue.flows(best.operation.spec).operations:
+        noun = collection_of(operation)
+        one = operation.method == "GET" and operation.path.rstrip("/").endswith("}") and noun != kind
+        if one and noun and set(noun) <= set(stems[:of]) and set(kind) <= set(stems[of:]):
+            owned = candidate_of(best.scene.sentence, catalogue, known, operation, best.score)
+            owned = completed(owned, catalogue, known, question) if owned is not None else None
+            if owned is not None and not owned.filling.missing:
+                return replace(owned, score=best.score)
+    return best
+
+
+def completed(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], question: str) -> Candidate:
+    """The candidate with look-ups in the place of ids that the sentence does not give, where they can be had so.
+
+    The N of `the top N` is not the size of a page, unless the API itself puts its list in that order.
+    """
+    filling = best.filling
     if best.tool.effect is Effect.READ and wish_of(question).compares and not _sorted(best):
-        values = {option.slot.path: option.value for option in best.filling.options if not page_size(option.slot)}
-    _, missing = complete(values, best.scene.slots, known)
+        filling = replace(filling, options=tuple(one for one in filling.options if not page_size(one.slot)))
+    filling = _named_subject(replace(best, filling=filling), catalogue)
+    _, missing = complete({one.slot.path: one.value for one in filling.options}, best.scene.slots, known)
     flows = catalogue.flows(best.operation.spec)
     for slot in missing:
         if not takes_id(slot):
             continue
-        source = next(_flow(best, slot, catalogue, flows), None)
-        if source is not None:
-            values[slot.path] = source
-        elif not is_subject(best.operation, slot) and (me := flows.me(slot)) is not None:
-            values[slot.path] = Wanted(name="", lister=me.id)
-    return values
+        option = next(_flow(best, slot, catalogue, flows), None)
+        if option is None and not is_subject(best.operation, slot) and (me := flows.me(slot)) is not None:
+            option = Option(slot=slot, value=Wanted(name="", lister=me.id), score=SOLID, start=0, end=0)
+        if option is not None:
+            filling = _with(filling, option)
+    return replace(best, filling=filling)
+
+
+def _named_subject(best: Candidate, catalogue: Catalogue) -> Filling:
+    """`pause Summer Sale` does not give a thing a name but says which: its name stands behind no `to` or `called`."""
+    filling, tokens = best.filling, best.scene.sentence.tokens
+    subject = next((slot for slot in filling.missing if is_subject(best.operation, slot)), None)
+    listing = catalogue.lister(best.tool, subject) if subject is not None else None
+    naming = next((one for one in filling.options if one.slot.name in _NAMES and one.spans), None)
+    if subject is None or listing is None or naming is None or len(filling.options) < 2:
+        return filling
+    first = naming.spans[0].first
+    if not first or tokens[first - 1].lower in _GIVES_NAME:
+        return filling
+    wanted = Wanted(name=str(naming.value), lister=listing.id)
+    rest = tuple(one for one in filling.options if one is not naming)
+    return _with(replace(filling, options=rest), replace(naming, slot=subject, value=wanted))
+
+
+def _with(filling: Filling, option: Option) -> Filling:
+    return Filling(
+        options=(*filling.options, option),
+        missing=tuple(slot for slot in filling.missing if slot is not option.slot),
+        unused=tuple(span for span in filling.unused if not (option.start < span.end and span.start < option.end)),
+    )
 
 
 def _sorted(best: Candidate) -> bool:
@@ -76,7 +137,7 @@ def _sorted(best: Candidate) -> bool:
     return any({"sort", "order"} & set(option.slot.words) for option in best.filling.options)
 
 
-def _flow(best: Candidate, slot: Slot, catalogue: Catalogue, flows: Flows) -> Iterator[Wanted]:
+def _flow(best: Candidate, slot: Slot, catalogue: Catalogue, flows: Flows) -> Iterator[Option]:
     """From a thing of another kind that the sentence names to the id that `slot` wants: campaign of the ad set X."""
     entity = entity_of(slot)
     said = best.scene.sentence.stem_set
@@ -88,12 +149,12 @@ def _flow(best: Candidate, slot: Slot, catalogue: Catalogue, flows: Flows) -> It
         names = sorted(named(best.scene, kind, coded=False), key=lambda one: -one.score)
         if not names:
             continue
-        name = names[0].name
-        if field := flows.fields(listing, best.tool, slot):
-            yield Wanted(name=name, lister=listing.id, field=field)
-        elif shown := _shows(listing, best.tool, slot, flows):
-            via, field = shown
-            yield Wanted(name=name, lister=listing.id, field=field, via=via.id)
+        via, field = "", flows.fields(listing, best.tool, slot)
+        if not field and (shown := _shows(listing, best.tool, slot, flows)):
+            via, field = shown[0].id, shown[1]
+        if field:
+            wanted = Wanted(name=names[0].name, lister=listing.id, field=field, via=via)
+            yield Option(slot=slot, value=wanted, score=SOLID, start=names[0].start, end=names[0].end)
 
 
 def _shows(listing: Operation, tool: Tool, slot: Slot, flows: Flows) -> tuple[Operation, str] | None:
@@ -111,9 +172,7 @@ def _shows(listing: Operation, tool: Tool, slot: Slot, flows: Flows) -> tuple[Op
     return None
 
 
-def other_goals(
-    best: Candidate, others: Sequence[Candidate], values: Values, catalogue: Catalogue
-) -> tuple[tuple[str, Values], ...]:
+def other_goals(best: Candidate, values: Values, catalogue: Catalogue) -> tuple[tuple[str, Values], ...]:
     """What else a name may be the name of, where the sentence does not say of what kind it is: pause Summer Sale."""
     by_name = [option for option in best.filling.options if wanted_in(option.value) is not None]
     if (
@@ -132,8 +191,12 @@ def other_goals(
                 wanted = Wanted(name=name.name, lister=listing.id)
                 rest = {path: value for path, value in values.items() if path != option.slot.path}
                 found.append((best.operation.id, {**rest, slot.path: [wanted] if slot.many else wanted}))
-    found += [(one.operation.id, _values(one)) for one in others if _same(one, best, name.name, catalogue)]
-    return tuple(found[:_MOST_OTHERS])
+    rest = {path: value for path, value in values.items() if path != option.slot.path}
+    for operation in catalogue.flows(best.operation.spec).operations:
+        same = operation.method == best.operation.method and operation is not best.operation
+        if same and len(found) < _MOST_OTHERS and (other := _same(operation, rest, name.name, catalogue)):
+            found.append((operation.id, other))
+    return tuple(found)
 
 
 def _says_kind(candidate: Candidate, option: Option, catalogue: Catalogue) -> bool:
@@ -144,16 +207,30 @@ def _says_kind(candidate: Candidate, option: Option, catalogue: Catalogue) -> bo
     return kind <= candidate.scene.sentence.stem_set
 
 
-def _same(other: Candidate, best: Candidate, name: str, catalogue: Catalogue) -> bool:
-    """Would another operation do the same to a thing of another kind with the same name?"""
-    if other.operation.method != best.operation.method or other.operation.spec is not best.operation.spec:
-        return False
-    mine = {option.slot.name: option.value for option in best.filling.options if wanted_in(option.value) is None}
-    theirs = {option.slot.name: option.value for option in other.filling.options if wanted_in(option.value) is None}
-    names = [option for option in other.filling.options if wanted_in(option.value) is not None]
-    same = len(names) == 1 and (wanted := wanted_in(names[0].value)) is not None and wanted.name == name
-    return same and mine == theirs and not other.filling.missing and not _says_kind(other, names[0], catalogue)
+def _same(operation: Operation, rest: Values, name: str, catalogue: Catalogue) -> Values | None:
+    """The values by which another operation does the same to a thing of another kind with the same name."""
+    tool = catalogue.tool(operation)
+    if tool is None or not operation.path.rstrip("/").endswith("}"):
+        return None
+    slots = catalogue.slots(tool)
+    subject = next((slot for slot in slots if is_subject(operation, slot)), None)
+    listing = catalogue.lister(tool, subject) if subject is not None else None
+    if subject is None or listing is None or any(slot.required for slot in slots if slot is not subject):
+        return None
+    by_path = {slot.path: slot for slot in slots}
+    fits = all(
+        path in by_path and (not by_path[path].choices or value in by_path[path].choices)
+        for path, value in rest.items()
+    )
+    return {**rest, subject.path: Wanted(name=name, lister=listing.id)} if fits else None
 
 
-def _values(candidate: Candidate) -> Values:
-    return {option.slot.path: option.value for option in candidate.filling.options}
+def tells(best: Candidate, missing: Sequence[Slot]) -> bool:
+    """Is it plain that a listing tells what is asked about its things: the highest budget, how many, the total?
+
+    The words that say so are about the answer and not about the call, so that they take nothing from its confidence.
+    """
+    sentence = best.scene.sentence
+    listed = best.operation.method == "GET" and not best.operation.path.rstrip("/").endswith("}")
+    plain = listed and not missing and not best.filling.unused and wish_of(sentence.text).figures
+    return plain and set(collection_of(best.operation)) <= sentence.stem_set

@@ -15,11 +15,11 @@ from nlapi.offline.clash import Clash, clash_in
 from nlapi.offline.confidence import confidence, coverage, features
 from nlapi.offline.fill import Filling
 from nlapi.offline.followup import follow
-from nlapi.offline.given import argument_name, complete, wanted_in
-from nlapi.offline.goal import Goal
+from nlapi.offline.given import Values, argument_name, complete, wanted_in
+from nlapi.offline.goal import Goal, final
 from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unexpressed, unused, unused_value
 from nlapi.offline.language import foreign
-from nlapi.offline.meant import as_command, listing_instead, other_goals, values_meant
+from nlapi.offline.meant import as_command, completed, listing_instead, other_goals, owned_instead, tells
 from nlapi.offline.read import read_sentence
 from nlapi.offline.sentence import Sentence
 from nlapi.offline.steps import can_do, go_on, plan_for
@@ -37,6 +37,10 @@ UNSURE = 0.35
 """The most that a plan is sure of which leaves out a condition, or changes something that nobody commanded."""
 CHOSEN = 0.6
 """The least that a plan is sure of whose operation the user chose."""
+LEGIBLE = 0.3
+"""The least that a read is sure of which is planned from a sentence in another language than English."""
+RIVAL = 2.0
+"""How near another operation has to be to be offered beside one that only lacks a value."""
 CLEAR = 6.0
 """Index score from which a part of a sentence clearly names an operation by itself."""
 CLAUDE = "this needs Claude: "
@@ -88,10 +92,12 @@ class OfflinePlanner:
             text = f"{CLAUDE}the sentence asks for {len(wants)} things ({', '.join(wants)}); ask for one at a time"
             return _no_plan(text, found, 0.05)
         best, others = listing_instead(found, sentence, catalogue, known)
+        best = owned_instead(best, catalogue, known, question)
         if (no := self._refused(best, catalogue)) is not None:
             return replace(no, alternatives=tuple(map(_call, found[:ALTERNATIVES])))
         made = _planned(best, others, catalogue, known, question, sure=CHOSEN if chosen is not None else 0.0)
-        if language and (made.confidence < CHOSEN or made.missing or best.tool.effect is not Effect.READ):
+        least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
+        if language and (made.confidence < least or made.missing):
             return _unmatched(catalogue, found, language)
         return made
 
@@ -126,14 +132,17 @@ def _planned(
     sure: float,
 ) -> Plan:
     changes = catalogue.index.changes(best.operation)
-    values = values_meant(best, catalogue, known, question)
+    best = completed(best, catalogue, known, question)
+    values: Values = {option.slot.path: option.value for option in best.filling.options}
     _, missing = complete(values, best.scene.slots, known)
     sure = max(sure, confidence(features(best, others, len(missing))))
     unsaid = () if changes else tuple(unexpressed(best))
     half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
+    if tells(best, missing):
+        sure = max(sure, CHOSEN)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
-    elsewhere = other_goals(best, others, values, catalogue)
+    elsewhere = other_goals(best, values, catalogue)
     if elsewhere:
         sure = UNSURE if changes else max(sure, CHOSEN)
     left = ", ".join((*unsaid, *(one for one in unused(best) if not any(one in said for said in unsaid))))
@@ -147,7 +156,14 @@ def _planned(
     if found is not None and found.slot is not None:
         goal = replace(goal, values={path: value for path, value in values.items() if path != found.slot.path})
     made = plan_for(goal, catalogue, known)
-    return replace(made, alternatives=tuple(map(_call, others[:ALTERNATIVES])))
+    rivals = _rivals(best, others, catalogue) if made.missing else others
+    return replace(made, alternatives=tuple(map(_call, rivals[:ALTERNATIVES])))
+
+
+def _rivals(best: Candidate, others: Sequence[Candidate], catalogue: Catalogue) -> list[Candidate]:
+    """What may be meant in the place of a call that lacks a value: no listing of what the value is to be chosen from."""
+    listings = {catalogue.lister(best.tool, slot) for slot in best.filling.missing}
+    return [one for one in others if one.score > best.score - RIVAL and one.operation not in listings]
 
 
 def _contradicted(goal: Goal, clash: Clash) -> Plan:
@@ -163,7 +179,8 @@ def _contradicted(goal: Goal, clash: Clash) -> Plan:
         choices=tuple(map(str, clash.values)),
         schema=clash.slot.schema,
     )
-    return Plan(text=text, confidence=0.3, missing=(missing,), goal=goal.known, raw={"planner": "offline"})
+    made = final(goal, ())
+    return replace(made, text=text, confidence=min(UNSURE, goal.confidence), missing=(missing,))
 
 
 def _no_plan(text: str, found: Sequence[Candidate], sure: float) -> Plan:

@@ -11,7 +11,7 @@ from nlapi.offline.entities import id_like
 from nlapi.offline.fields import called, noun, plural
 from nlapi.offline.items import Item, id_of, items_in, name_of
 from nlapi.openapi.spec import Operation
-from nlapi.tools.plan import Conversation, Step
+from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.words import VERBS, pieces, singular, stem
 
 _PLACES = {
@@ -32,6 +32,8 @@ _IT = re.compile(
 )
 _THEM = re.compile(r"\b(?:them|these|those|they)\b", re.IGNORECASE)
 _DUMMY = re.compile(r"\b(?:is|does|was|make|makes|if)\s+it\b|\bit\s+(?:is|was|possible|takes?)\b", re.IGNORECASE)
+_AFTER = frozenset("now please again too instead and to for from by with in is of".split())
+"""What may stand after a noun that is not part of it."""
 MOST_SHOWN = 6
 
 
@@ -46,14 +48,17 @@ class Things:
     operation: Operation
     items: tuple[Item, ...]
 
+    listed: bool = False
+
     @classmethod
-    def of(cls, before: Conversation) -> Things | None:
-        """The things of the last call with an answer that holds any."""
+    def of(cls, before: Conversation, *, listed: bool = False) -> Things | None:
+        """The things of the last call with an answer that holds any; with `listed`, of the last that listed some."""
         for turn in reversed(before.turns):
             for step in reversed(turn.steps):
-                items = _items(step)
-                if items:
-                    return cls(operation=step.call.tool.operation, items=tuple(items))
+                items = _items(step) or _target(step)
+                found = cls(operation=step.call.tool.operation, items=tuple(items), listed=_lists(step))
+                if items and (found.listed or not listed):
+                    return found
         return None
 
     def said(self, thing: Item) -> str:
@@ -82,6 +87,11 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
+def by_place(question: str) -> bool:
+    """Does a question speak of a thing by its place?"""
+    return _ORDINAL.search(question) is not None
+
+
 def _items(step: Step) -> list[Item]:
     """The things in the answer of a step; of a change without an answer, the thing that was changed."""
     if step.result is None or not step.result.ok:
@@ -97,10 +107,28 @@ def _items(step: Step) -> list[Item]:
     return []
 
 
-def resolve(question: str, things: Things) -> str:
-    """The question with what it refers to by name. NobodySaid when that cannot be told."""
-    text = _by_place(question, things)
-    if text == question:
+def _target(step: Step) -> list[Item]:
+    """The thing that a call was about which was shown and not sent."""
+    if step.outcome not in (Outcome.REFUSED, Outcome.SHOWN):
+        return []
+    places = step.call.tool.places
+    ids = [value for name, value in step.call.arguments.items() if places.get(name, ("",))[0] == "path"]
+    return [{"id": ids[-1]}] if ids else []
+
+
+def _lists(step: Step) -> bool:
+    return step.result is not None and step.result.ok and items_in(step.result.data) is not None
+
+
+def resolve(question: str, before: Conversation) -> str:
+    """The question with what it refers to by name. NobodySaid when that cannot be told.
+
+    A place among things is one in the last list, a pronoun stands for what the last answer was about.
+    """
+    text = question
+    if (listed := Things.of(before, listed=True)) is not None:
+        text = _by_place(question, listed)
+    if text == question and (things := Things.of(before)) is not None:
         text = _by_pronoun(question, things)
     bare = text.strip().rstrip(".?!")
     reference = text != question and not any(stem(word) in VERBS for word in pieces(bare)[:3])
@@ -155,4 +183,4 @@ def _of_thing(question: str) -> bool:
 
 
 def _is_noun(said: str, own: str) -> bool:
-    return said == own or said.startswith(f"{own} ") or said.split()[0] == own
+    return said == own or (said.startswith(f"{own} ") and said.removeprefix(f"{own} ") in _AFTER)

@@ -77,6 +77,7 @@ def _goal(turn: Turn, raw: Mapping[str, Any], tool: Tool) -> Goal:
         question=turn.question,
         note=raw["note"],
         others=tuple((id, values_of(rows)) for id, rows in raw["others"]),
+        tried=tuple(raw["tried"]),
     )
 
 
@@ -135,8 +136,12 @@ def _picked(
     clear = exact or (not unread and (not goal.others or (bool(found) and found[0][0] >= CLEARLY)))
     if len(found) == 1 and clear:
         return _used(goal, slot, found[0], raw, catalogue, known)
+    tried = (*goal.tried, raw["kind"])
     if goal.others and not exact:
-        return _elsewhere(goal, catalogue, known)
+        return _elsewhere(replace(goal, tried=tried), catalogue, known)
+    if goal.tried and not found:
+        kinds = f"{', '.join(f'no {kind}' for kind in tried[:-1])} and no {tried[-1]}"
+        return Plan(text=f"There is {kinds} called {raw['name']!r}.", confidence=0.3)
     if not found and raw["filtered"]:
         return plan_for(goal, catalogue, known, filtered=False)
     return ask_which(goal.tool, slot, raw, found or rated, found=bool(found), unread=pages if unread else 0)

@@ -39,11 +39,11 @@ _TOP = re.compile(
     re.IGNORECASE,
 )
 """`max price 20` compares nothing: it is a limit."""
-IMPLIED: dict[str, frozenset[str]] = {
-    word: frozenset(map(stem, fields.split()))
+IMPLIED: dict[str, tuple[str, ...]] = {
+    word: tuple(map(stem, fields.split()))
     for words, fields in (
         ("expensive priciest costliest cheapest", "price cost amount fee rate budget spend total"),
-        ("newest latest oldest earliest recent", "created date published started added updated time released issued"),
+        ("newest latest oldest earliest recent", "created published released issued added started updated date time"),
         ("longest shortest", "duration length seconds minutes"),
         ("heaviest lightest", "weight mass"),
         ("tallest", "height"),
@@ -51,7 +51,7 @@ IMPLIED: dict[str, frozenset[str]] = {
     )
     for word in words.split()
 }
-"""Word -> stems of the names of the fields that it compares by."""
+"""Word -> stems of the names of the fields that it compares by, the likeliest first."""
 _DATED = frozenset("newest latest oldest earliest recent".split())
 
 
@@ -67,7 +67,7 @@ class Wish:
     words: frozenset[str]
     count: int = 1
     by: frozenset[str] = frozenset()
-    implied: frozenset[str] = frozenset()
+    implied: tuple[str, ...] = ()
     dated: bool = False
 
     @property
@@ -87,7 +87,7 @@ def wish_of(question: str) -> Wish:
     by = frozenset(map(stem, pieces(last.group(1)))) if last else frozenset()
     if found := _compared(question):
         want, count, word = found
-        implied = IMPLIED.get(word, frozenset())
+        implied = IMPLIED.get(word, ())
         return Wish(want=want, words=words, count=count, by=by, implied=implied, dated=word in _DATED)
     for pattern, want in ((_AVERAGE, Want.AVERAGE), (_SUM, Want.SUM), (_COUNT, Want.COUNT), (_CHECK, Want.CHECK)):
         if pattern.search(question):
