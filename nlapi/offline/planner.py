@@ -161,7 +161,7 @@ def _planned(
 
 
 def _rivals(best: Candidate, others: Sequence[Candidate], catalogue: Catalogue) -> list[Candidate]:
-    """What may be meant in the place of a call that lacks a value: no listing of what the value is to be chosen from."""
+    """What may be meant in place of a call that lacks a value: no listing of what the value is to be chosen from."""
     listings = {catalogue.lister(best.tool, slot) for slot in best.filling.missing}
     return [one for one in others if one.score > best.score - RIVAL and one.operation not in listings]
 
