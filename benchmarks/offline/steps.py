@@ -71,7 +71,8 @@ async def _next(planner: OfflinePlanner, conversation: Conversation) -> Plan:
 def _answered(call: Call, plan: Plan) -> Step:
     raw: Mapping[str, Any] = plan.raw if isinstance(plan.raw, Mapping) else {}
     thing = {"id": "1", "name": raw.get("name") or "Sample", "uri": "1", raw.get("field") or "kind": "1"}
-    data: Any = thing if call.tool.operation.path.endswith("}") or raw.get("stage") == "via" else [thing]
+    one = call.tool.operation.path.endswith("}") or raw.get("stage") == "via" or raw.get("name") == ""
+    data: Any = thing if one else [thing]
     headers = (("content-type", "application/json"),)
     result = Result(status=200, headers=headers, content=json.dumps(data).encode())
     return Step(call=call, outcome=Outcome.DONE, result=result)

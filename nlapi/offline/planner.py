@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from nlapi.offline import chain
 from nlapi.offline.apis import named_api
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
@@ -23,6 +24,7 @@ from nlapi.offline.meant import as_command, completed, listing_instead, other_go
 from nlapi.offline.read import read_sentence
 from nlapi.offline.sentence import Sentence
 from nlapi.offline.steps import can_do, go_on, plan_for
+from nlapi.offline.twins import with_twins
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.tool import Call, Missing, Tool
@@ -69,15 +71,27 @@ class OfflinePlanner:
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
         """The next Plan, and no text before it."""
-        turn = conversation.current
+        turn, known = conversation.current, conversation.known
         if any(round.steps for round in turn.rounds):
-            yield go_on(turn, self.catalogue, conversation.known)
+            made = go_on(turn, self.catalogue, known)
+            ended = not made.calls and not made.missing
+            yield chain.go_on(conversation, made, lambda part: self._one(part, known)) if ended else made
         else:
             yield follow(conversation, self.catalogue, self.plan, self.today or date.today())
 
     def plan(self, question: str, *, known: Mapping[str, Any] | None = None, chosen: Operation | None = None) -> Plan:
         """The first Plan for a question; for the operation that the user has `chosen`, if he did."""
         known = known or {}
+        if chosen is None and len(question) < LONGEST:
+            made = chain.chained(question, self.catalogue, lambda part: self._one(part, known))
+            if wants := chain.unrelated(made, self.catalogue):
+                return _too_much(wants, ())
+            if made:
+                return chain.begun(made)
+        return self._one(question, known, chosen)
+
+    def _one(self, question: str, known: Mapping[str, Any], chosen: Operation | None = None) -> Plan:
+        """The first Plan for a question that asks for one thing."""
         catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.part(chosen.spec)
         said = as_command(question[:LONGEST], catalogue.index.names)
         sentence = read_sentence(said, self.today or date.today())
@@ -89,8 +103,7 @@ class OfflinePlanner:
         if not found or _beside_the_point(found[0], catalogue):
             return _unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
-            text = f"{CLAUDE}the sentence asks for {len(wants)} things ({', '.join(wants)}); ask for one at a time"
-            return _no_plan(text, found, 0.05)
+            return _too_much(wants, found)
         best, others = listing_instead(found, sentence, catalogue, known)
         best = owned_instead(best, catalogue, known, question)
         if (no := self._refused(best, catalogue)) is not None:
@@ -156,6 +169,8 @@ def _planned(
     if found is not None and found.slot is not None:
         goal = replace(goal, values={path: value for path, value in values.items() if path != found.slot.path})
     made = plan_for(goal, catalogue, known)
+    if found is None and best.tool.effect is Effect.READ and made.raw["stage"] == "call":
+        made = with_twins(made, best)
     rivals = _rivals(best, others, catalogue) if made.missing else others
     return replace(made, alternatives=tuple(map(_call, rivals[:ALTERNATIVES])))
 
@@ -185,6 +200,11 @@ def _contradicted(goal: Goal, clash: Clash) -> Plan:
 
 def _no_plan(text: str, found: Sequence[Candidate], sure: float) -> Plan:
     return Plan(text=text, confidence=sure, alternatives=tuple(map(_call, found[:ALTERNATIVES])))
+
+
+def _too_much(wants: Sequence[str], found: Sequence[Candidate]) -> Plan:
+    text = f"{CLAUDE}the sentence asks for {len(wants)} things ({', '.join(wants)}); ask for one at a time"
+    return _no_plan(text, found, 0.05)
 
 
 def _unmatched(catalogue: Catalogue, found: Sequence[Candidate], language: str) -> Plan:

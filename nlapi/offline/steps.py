@@ -63,7 +63,11 @@ def go_on(turn: Turn, catalogue: Catalogue, known: Mapping[str, Any]) -> Plan:
 
 def _answered(turn: Turn, catalogue: Catalogue) -> Plan:
     """The end of a turn: what the answer says, and of several APIs which one says it."""
-    text = answer(turn.question, turn.steps)
+    together = next(round.steps for round in reversed(turn.rounds) if round.steps)
+    if len(together) > 1:
+        text = "\n".join(answer(turn.question, [step]) for step in together)
+    else:
+        text = answer(turn.question, turn.steps)
     if len(catalogue.specs) > 1:
         text = f"{turn.steps[-1].call.tool.operation.spec.title}: {text}"
     return Plan(text=text, raw={"planner": "offline", "stage": "answer"})
