@@ -111,7 +111,7 @@ class Session:
 
 def open_session(setup: Setup) -> Session:
     """Reads the descriptions and makes everything else that a conversation needs; nothing is asked or sent yet."""
-    setup = setup if setup.sources else replace(setup, sources=_only_registered())
+    setup = setup if setup.sources else replace(setup, sources=_registered())
     with show.working("reading the description"):
         targets, values = _open_targets(setup)
         planner = make_planner(setup.planner, targets, setup.model)
@@ -175,12 +175,14 @@ def _takes(spec: Spec, name: str) -> bool:
     return any(name in tool.places for tool in nlapi.tools(spec))
 
 
-def _only_registered() -> list[str]:
+def _registered() -> list[str]:
+    """All the registered APIs, for a question that names none."""
     names = list(profile.read_all())
-    if len(names) == 1:
-        return names
-    some = f"registered: {', '.join(names)}" if names else "such as -a openapi.yaml, or -a ads for the bundled example"
-    raise UsageError("which API? name it with -a", hint=some)
+    if not names:
+        raise UsageError(
+            "which API? name it with -a", hint="such as -a openapi.yaml, or -a ads for the bundled example"
+        )
+    return names
 
 
 def has_key() -> bool:

@@ -57,6 +57,12 @@ def answer(question: str, steps: Sequence[Step]) -> str:
     return _written(step.call, step.result)
 
 
+def told(question: str, steps: Sequence[Step], *, several: bool) -> str:
+    """The answer, and of several APIs which one gives it."""
+    title = f"{steps[-1].call.tool.operation.spec.title}: " if several else ""
+    return f"{title}{answer(question, steps)}"
+
+
 def failure(result: Result) -> str:
     """An answer that is an error: its status, and the title and detail of its problem (RFC 9457) or their likes."""
     said: list[str] = []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nlapi.offline.answer import answer
+from nlapi.offline.answer import told
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.entities import collection_of
 from nlapi.offline.referred import NobodySaid, resolve
@@ -114,13 +114,13 @@ def begun(made: Sequence[tuple[str, Plan]]) -> Plan:
     )
 
 
-def go_on(conversation: Conversation, ended: Plan, plan: Callable[[str], Plan]) -> Plan:
+def go_on(conversation: Conversation, ended: Plan, plan: Callable[[str], Plan], *, several: bool) -> Plan:
     """`ended` unless more clauses are left: then the Plan of the next; at the last the answers to all of them."""
     turn = conversation.current
     chain, steps = _chain(turn)
     if chain is None or not steps:
         return ended
-    said = [*chain["said"], answer(chain["asked"], steps)]
+    said = [*chain["said"], told(chain["asked"], steps, several=several)]
     failed = steps[-1].outcome is not Outcome.DONE or steps[-1].result is None or not steps[-1].result.ok
     if failed or not chain["then"]:
         left = f" Not done: {'; '.join(chain['then'])}." if failed and chain["then"] else ""

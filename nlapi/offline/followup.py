@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
+from itertools import takewhile
 from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
@@ -13,6 +14,7 @@ from nlapi.offline.choose import candidate_of
 from nlapi.offline.entities import collection_of, takes_id
 from nlapi.offline.given import Values, argument_name, coerce
 from nlapi.offline.goal import Goal
+from nlapi.offline.items import items_in, total_in
 from nlapi.offline.match import page_number
 from nlapi.offline.pages import is_cursor, next_page
 from nlapi.offline.read import read_sentence
@@ -153,13 +155,21 @@ def _more(text: str, before: Conversation, catalogue: Catalogue) -> Plan | None:
     if step is None or step.result is None or things is None:
         return Plan(text="There is nothing yet to see more of.", confidence=0.3)
     arguments = next_page(catalogue.slots(step.call.tool), step.call.arguments, step.result, things.items)
-    if arguments is None:
+    total = total_in(step.result.data)
+    if arguments is None or (total is not None and _seen(before, step) >= total):
         return Plan(text="That was all of them.")
     if not arguments:
         return Plan(text="There are more, but the API has no way to ask for them.", confidence=0.5)
     call = replace(step.call, arguments=dict(arguments), id="call", reason="for the next page")
     text = f"the next page of: {step.call.tool.operation.summary.strip() or step.call.operation_id}"
     return Plan(calls=(call,), understood=text, raw={"planner": "offline", "stage": "call"})
+
+
+def _seen(before: Conversation, last: Step) -> int:
+    """How many things the pages held that were shown one after the other, the last one included."""
+    steps = [step for turn in before.turns for step in turn.steps]
+    pages = takewhile(lambda step: step.call.operation_id == last.call.operation_id, reversed(steps))
+    return sum(len(items_in(step.result.data) or ()) for step in pages if step.result is not None)
 
 
 def _last_read(before: Conversation) -> Step | None:

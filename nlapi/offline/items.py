@@ -30,14 +30,14 @@ _APART = 0.12
 
 
 def items_in(data: Any) -> list[Item] | None:
-    """The things that an answer lists, at its top or in an envelope; None when it lists none."""
+    """The things that an answer lists, at its top or in an envelope; None when it lists none, or is a thing itself."""
     if isinstance(data, list):
         return (
             [_bare(one) for one in data if isinstance(one, Mapping)]
             if all(isinstance(one, Mapping) for one in data)
             else None
         )
-    if not isinstance(data, Mapping):
+    if not isinstance(data, Mapping) or "id" in data or "name" in data:
         return None
     lists = {key: value for key, value in data.items() if _list_of_things(value)}
     for key in _LISTS:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
+from nlapi.offline.commands import commands
 from nlapi.offline.entities import Wanted, collection_of, entity_of, is_subject, named, takes_id
 from nlapi.offline.fields import schema_at
 from nlapi.offline.fill import Filling
@@ -20,7 +21,7 @@ from nlapi.offline.slots import Slot
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.tool import Tool
-from nlapi.tools.words import VERBS, pieces, singular, stem
+from nlapi.tools.words import METHODS, VERBS, Intent, pieces, singular, stem
 
 _OPENINGS = frozenset("the my our all every some any a an please and".split())
 _DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
@@ -30,6 +31,7 @@ _GIVES_NAME = frozenset(
     ("to", "as", "into", "name", "named", "called", "title", "titled", "label", "is", "=", ":", "be")
 )
 _MOST_OTHERS = 6
+_MOST_TRIED = 12
 SOLID = 1.8
 """How well a look-up fits that the description itself leads to."""
 
@@ -234,3 +236,22 @@ def tells(best: Candidate, missing: Sequence[Slot]) -> bool:
     listed = best.operation.method == "GET" and not best.operation.path.rstrip("/").endswith("}")
     plain = listed and not missing and not best.filling.unused and wish_of(sentence.text).figures
     return plain and set(collection_of(best.operation)) <= sentence.stem_set
+
+
+def named_changes(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> list[Candidate]:
+    """Updates of a thing that is called by nothing but its name (rename Argo to Nostos), though no word tells its kind.
+
+    Only what says which thing and what shall become of it, and leaves out nothing, is one.
+    """
+    if not any(map(commands, sentence.tokens)):
+        return []
+    found: list[Candidate] = []
+    for operation in catalogue.operations:
+        updates = operation.method in METHODS[Intent.UPDATE] and operation.path.rstrip("/").endswith("}")
+        one = candidate_of(sentence, catalogue, known, operation, 0.0) if updates and len(found) < _MOST_TRIED else None
+        one = completed(one, catalogue, known, sentence.text) if one is not None else None
+        if one is None or one.filling.missing or one.filling.unused or len(one.filling.options) < 2:
+            continue
+        if any(wanted_in(option.value) is not None for option in one.filling.options):
+            found.append(one)
+    return sorted(found, key=lambda one: -one.score)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -20,7 +20,7 @@ from nlapi.offline.given import Values, argument_name, complete, wanted_in
 from nlapi.offline.goal import Goal, final
 from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unexpressed, unused, unused_value
 from nlapi.offline.language import foreign
-from nlapi.offline.meant import as_command, completed, listing_instead, other_goals, owned_instead, tells
+from nlapi.offline.meant import as_command, completed, listing_instead, named_changes, other_goals, owned_instead, tells
 from nlapi.offline.read import read_sentence
 from nlapi.offline.sentence import Sentence
 from nlapi.offline.steps import can_do, go_on, plan_for
@@ -75,7 +75,8 @@ class OfflinePlanner:
         if any(round.steps for round in turn.rounds):
             made = go_on(turn, self.catalogue, known)
             ended = not made.calls and not made.missing
-            yield chain.go_on(conversation, made, lambda part: self._one(part, known)) if ended else made
+            several = len(self.catalogue.specs) > 1
+            yield chain.go_on(conversation, made, self._one_of(known), several=several) if ended else made
         else:
             yield follow(conversation, self.catalogue, self.plan, self.today or date.today())
 
@@ -83,12 +84,15 @@ class OfflinePlanner:
         """The first Plan for a question; for the operation that the user has `chosen`, if he did."""
         known = known or {}
         if chosen is None and len(question) < LONGEST:
-            made = chain.chained(question, self.catalogue, lambda part: self._one(part, known))
+            made = chain.chained(question, self.catalogue, self._one_of(known))
             if wants := chain.unrelated(made, self.catalogue):
                 return _too_much(wants, ())
             if made:
                 return chain.begun(made)
         return self._one(question, known, chosen)
+
+    def _one_of(self, known: Mapping[str, Any]) -> Callable[[str], Plan]:
+        return lambda question: self._one(question, known)
 
     def _one(self, question: str, known: Mapping[str, Any], chosen: Operation | None = None) -> Plan:
         """The first Plan for a question that asks for one thing."""
@@ -99,8 +103,10 @@ class OfflinePlanner:
             found = [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
         else:
             found = candidates(sentence, catalogue, known)
+        if chosen is None and (not found or _beside_the_point(found[0], catalogue)):
+            found = named_changes(sentence, catalogue, known) or found
         language = foreign(sentence)
-        if not found or _beside_the_point(found[0], catalogue):
+        if not found or (_beside_the_point(found[0], catalogue) and not _names_all(found[0])):
             return _unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return _too_much(wants, found)
@@ -223,6 +229,11 @@ def _beside_the_point(best: Candidate, catalogue: Catalogue) -> bool:
     if best.filling.options and all(option.score > 1.0 for option in best.filling.options):
         return False
     return coverage(best) < NOT_MEANT
+
+
+def _names_all(best: Candidate) -> bool:
+    """Is the thing that it changes called by its name, and is what shall become of it said?"""
+    return not best.filling.missing and any(wanted_in(option.value) is not None for option in best.filling.options)
 
 
 def _changes_nothing(best: Candidate) -> bool:

@@ -158,7 +158,7 @@ def _by_place(question: str, things: Things) -> str:
 
 
 def _by_pronoun(question: str, things: Things) -> str:
-    if (its := _ITS.search(question)) and stem(its["rest"].split()[0]) not in VERBS:
+    if its := _ITS.search(question):
         return f"{question[: its.start()]}the {its['rest'].strip()} of {things.said(things.only)}"
     own = noun(things.operation)
     for found in _IT.finditer(question):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nlapi.offline.answer import answer, failure, pages_of
+from nlapi.offline.answer import failure, pages_of, told
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.fill import nest
 from nlapi.offline.given import argument_name, complete, wanted_in
@@ -62,14 +62,11 @@ def go_on(turn: Turn, catalogue: Catalogue, known: Mapping[str, Any]) -> Plan:
 
 
 def _answered(turn: Turn, catalogue: Catalogue) -> Plan:
-    """The end of a turn: what the answer says, and of several APIs which one says it."""
+    """The end of a turn: what the answer says, or what the answers to calls made together say."""
     together = next(round.steps for round in reversed(turn.rounds) if round.steps)
-    if len(together) > 1:
-        text = "\n".join(answer(turn.question, [step]) for step in together)
-    else:
-        text = answer(turn.question, turn.steps)
-    if len(catalogue.specs) > 1:
-        text = f"{turn.steps[-1].call.tool.operation.spec.title}: {text}"
+    several = len(catalogue.specs) > 1
+    groups = [[step] for step in together] if len(together) > 1 else [list(turn.steps)]
+    text = "\n".join(told(turn.question, group, several=several) for group in groups)
     return Plan(text=text, raw={"planner": "offline", "stage": "answer"})
 
 
