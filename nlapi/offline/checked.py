@@ -7,7 +7,7 @@ from typing import Any
 
 from nlapi.offline.entities import collection_of
 from nlapi.offline.fields import flat, label, schema_at, shown, spaced, stems_of
-from nlapi.offline.items import Item, name_of
+from nlapi.offline.items import Item, id_of, name_of
 from nlapi.offline.tables import SYNONYMS
 from nlapi.offline.wish import Wish
 from nlapi.openapi.spec import Operation
@@ -17,7 +17,7 @@ from nlapi.tools.words import pieces, stem
 def checked(wish: Wish, operation: Operation, thing: Item) -> str:
     """`Yes: ...` or `No: ...` by the field that the question is about; "" when none of the thing's fields tells."""
     asked = wish.words - set(map(stem, pieces(name_of(thing)))) - set(collection_of(operation))
-    fields = flat(thing)
+    fields = {key: value for key, value in flat(thing).items() if value not in (name_of(thing), id_of(thing))}
     for key, value in fields.items():
         if isinstance(value, bool) and stems_of(key) & asked:
             return _said(value, operation, thing, key, value)
