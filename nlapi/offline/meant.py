@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,10 @@ from nlapi.tools.tool import Tool
 from nlapi.tools.words import METHODS, VERBS, Intent, pieces, singular, stem
 
 _OPENINGS = frozenset("the my our all every some any a an please and".split())
+_HAS = re.compile(
+    r"^\W*(?:do|does)\s+(?P<owner>.+?)\s+(?:have|contain|hold)\s+(?:any\s+|some\s+)?(?P<things>[a-z][a-z ]*?)\s*\?*$",
+    re.IGNORECASE,
+)
 _DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
 """What stands after a verb, known or not, and after no noun."""
 _NAMES = frozenset(("name", "title", "label", "display_name"))
@@ -37,7 +42,13 @@ SOLID = 1.8
 
 
 def as_command(question: str, names: Callable[[str], bool]) -> str:
-    """A question that is a noun with nothing but what follows it (ads of the campaign X) asks to be shown it."""
+    """A question that is a noun with nothing but what follows it (ads of the campaign X) asks to be shown it.
+
+    So does one whether something has such things: does the campaign X have ads?
+    """
+    has = _HAS.match(question[:200])
+    if has is not None and names(stem(noun := pieces(has["things"])[-1])) and singular(noun) != noun:
+        return f"show {has['things']} of {has['owner']}"
     words = pieces(question[:200])
     at = next((at for at, word in enumerate(words) if word not in _OPENINGS), len(words))
     first, after = (*words[at : at + 2], "", "")[:2]

@@ -208,8 +208,8 @@ def can_do(operations: tuple[Operation, ...], title: str) -> str:
     shown: dict[str, str] = {}
     for operation in operations:
         tag = operation.tags[0] if operation.tags else operation.path.strip("/").partition("/")[0]
-        if operation.summary and tag not in shown:
-            shown[tag] = operation.summary.strip().rstrip(".")
+        if tag not in shown:
+            shown[tag] = operation.summary.strip().rstrip(".") or operation.id
         if len(shown) == 5:
             break
     return f"{title or 'This API'} can, for example: {'; '.join(shown.values())}." if shown else ""

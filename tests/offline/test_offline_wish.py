@@ -146,3 +146,11 @@ def test_one_thing_is_asked_about(question: str, text: str) -> None:
 
 def test_nothing_found_is_said_with_what_was_looked_for() -> None:
     assert told("are there any products?", {"items": [], "total": 0}) == "No: no products found."
+
+
+def test_whether_something_has_things_is_told_by_the_list_of_them() -> None:
+    from tests.offline.test_offline_steps import shelves
+
+    *_, books, end = talk("does the shelf Poetry have any books?", shelves)
+    assert books.calls[0].arguments == {"shelf_id": "sh_2"}
+    assert end.text == "Yes: 2 books: Dune, Emma."
