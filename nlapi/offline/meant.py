@@ -47,7 +47,8 @@ def as_command(question: str, names: Callable[[str], bool]) -> str:
     So does one whether something has such things: does the campaign X have ads?
     """
     has = _HAS.match(question[:200])
-    if has is not None and names(stem(noun := pieces(has["things"])[-1])) and singular(noun) != noun:
+    things = pieces(has["things"])[-1] if has is not None else ""
+    if has is not None and names(stem(things)) and singular(things) != things:
         return f"show {has['things']} of {has['owner']}"
     words = pieces(question[:200])
     at = next((at for at, word in enumerate(words) if word not in _OPENINGS), len(words))
