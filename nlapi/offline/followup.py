@@ -21,10 +21,11 @@ from nlapi.offline.read import read_sentence
 from nlapi.offline.referred import NobodySaid, Things, by_place, resolve
 from nlapi.offline.slots import Slot
 from nlapi.offline.steps import go_on, plan_for
+from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call
-from nlapi.tools.words import VERBS, pieces, stem
+from nlapi.tools.words import VERBS, Intent, pieces, stem
 
 Planning = Callable[..., Plan]
 """OfflinePlanner.plan: (question, known=, chosen=) -> Plan"""
@@ -60,7 +61,7 @@ def follow(conversation: Conversation, catalogue: Catalogue, plan: Planning, tod
     made = _reply(turn.question, before, catalogue, plan, today) or _more(turn.question, before, catalogue)
     if made is not None:
         return made
-    some = _ONES.search(turn.question) is not None and not by_place(turn.question)
+    some = _is_about_all(turn.question, catalogue) and not by_place(turn.question)
     if some and (again := _again(turn.question, before, catalogue, plan, today)) is not None:
         return again
     try:
@@ -184,7 +185,8 @@ def _last_read(before: Conversation) -> Step | None:
 def _again(text: str, before: Conversation, catalogue: Catalogue, plan: Planning, today: date) -> Plan | None:
     """The last read once more with what `text` changes: and the paused ones? None when `text` stands by itself."""
     start = _ALSO.match(text)
-    if start is None and not _ONES.search(text):
+    every = _is_about_all(text, catalogue)
+    if start is None and not every:
         return None
     step = _last_read(before)
     if step is None:
@@ -196,13 +198,13 @@ def _again(text: str, before: Conversation, catalogue: Catalogue, plan: Planning
     own = set(collection_of(operation))
     other = [word for word in stems if catalogue.index.names(word) and word not in own]
     ids = {argument_name(slot): value for slot, value in _arguments(step, catalogue).items() if takes_id(slot)}
-    if stems and stems[0] in VERBS and not _ONES.search(text):
+    if stems and stems[0] in VERBS and not every:
         return plan(rest, known=before.known)
     candidate = candidate_of(read_sentence(rest, today), catalogue, {}, operation, 0.0)
     options = candidate.filling.options if candidate is not None else ()
     if not options and other:
         return plan(f"show {rest}", known={**ids, **before.known})
-    if not options:
+    if not options and not (every and wish_of(text).figures):
         return None
     kept: Values = {
         slot.path: value
@@ -212,6 +214,18 @@ def _again(text: str, before: Conversation, catalogue: Catalogue, plan: Planning
     values: Values = {**kept, **{option.slot.path: option.value for option in options}}
     goal = Goal(tool=tool, values=values, confidence=LIKE_BEFORE, question=text)
     return plan_for(goal, catalogue, before.known)
+
+
+def _is_about_all(text: str, catalogue: Catalogue) -> bool:
+    """Is a question about all that was listed: how many of them, the paused ones, which has the highest budget?
+
+    What commands a change is not: a change is made to one thing, and it has to be named.
+    """
+    words = pieces(text)
+    if words and VERBS.get(stem(words[0]), Intent.READ) is not Intent.READ:
+        return False
+    bare = wish_of(text).figures and not any(catalogue.index.names(stem(word)) for word in words)
+    return bare or _ONES.search(text) is not None
 
 
 def _arguments(step: Step, catalogue: Catalogue) -> dict[Slot, Any]:

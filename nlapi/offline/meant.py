@@ -19,7 +19,7 @@ from nlapi.offline.match import page_size
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import Sentence
 from nlapi.offline.slots import Slot
-from nlapi.offline.wish import wish_of
+from nlapi.offline.wish import Want, wish_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.tool import Tool
 from nlapi.tools.words import METHODS, VERBS, Intent, pieces, singular, stem
@@ -55,6 +55,13 @@ def as_command(question: str, names: Callable[[str], bool]) -> str:
     first, after = (*words[at : at + 2], "", "")[:2]
     noun = bool(first) and names(stem(first)) and stem(first) not in VERBS and after not in _DETERMINERS
     return f"show {question.lstrip()}" if noun else question
+
+
+def read_instead(found: Sequence[Candidate], sentence: Sentence) -> Sequence[Candidate]:
+    """The reads alone, where a question asks whether something is so (is it paused?) and commands nothing."""
+    if wish_of(sentence.text).want is not Want.CHECK or any(map(commands, sentence.tokens)):
+        return found
+    return [one for one in found if one.tool.effect is Effect.READ] or found
 
 
 def listing_instead(

@@ -20,7 +20,16 @@ from nlapi.offline.given import Values, argument_name, complete, wanted_in
 from nlapi.offline.goal import Goal, final
 from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unexpressed, unused, unused_value
 from nlapi.offline.language import foreign
-from nlapi.offline.meant import as_command, completed, listing_instead, named_changes, other_goals, owned_instead, tells
+from nlapi.offline.meant import (
+    as_command,
+    completed,
+    listing_instead,
+    named_changes,
+    other_goals,
+    owned_instead,
+    read_instead,
+    tells,
+)
 from nlapi.offline.read import read_sentence
 from nlapi.offline.sentence import Sentence
 from nlapi.offline.steps import can_do, go_on, plan_for
@@ -110,7 +119,7 @@ class OfflinePlanner:
             return _unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return _too_much(wants, found)
-        best, others = listing_instead(found, sentence, catalogue, known)
+        best, others = listing_instead(read_instead(found, sentence), sentence, catalogue, known)
         best = owned_instead(best, catalogue, known, question)
         if (no := self._refused(best, catalogue)) is not None:
             return replace(no, alternatives=tuple(map(_call, found[:ALTERNATIVES])))

@@ -121,6 +121,26 @@ def test_a_filter_alone_goes_on_with_the_last_list(books: Chat, text: str) -> No
     assert only(books.say(text)[0]) == ("listBooks", {"genre": "novel"})
 
 
+@pytest.mark.parametrize("text", ["how many are there?", "which has the lowest id?", "how many of them are novels?"])
+def test_what_is_asked_of_all_that_was_listed_lists_it_again(books: Chat, text: str) -> None:
+    assert only(books.say(text)[0])[0] == "listBooks"
+
+
+@pytest.mark.parametrize("text", ["delete all of them", "delete these", "delete both of them"])
+def test_a_change_of_all_that_was_listed_is_never_planned(books: Chat, text: str) -> None:
+    made = books.say(text)[0]
+    assert made.calls == ()
+    assert made.text.startswith("this needs Claude")
+
+
+def test_whether_it_is_so_is_read_and_not_changed() -> None:
+    chat = Chat(library(), shelves)
+    chat.say("show the shelf Poetry")
+    made = chat.say("is it paused?")
+    assert only(made[0]) == ("getShelf", {"shelf_id": "sh_2"})
+    assert made[-1].text == "Yes: the shelf Poetry (sh_2) has status PAUSED."
+
+
 def test_what_a_thing_has_goes_on_with_the_thing() -> None:
     chat = Chat(library(), shelves)
     chat.say("show the shelf Poetry")
