@@ -39,7 +39,7 @@ def groups(wish: Wish, things: Sequence[Item], key: str = "") -> str:
         if all(isinstance(value, (str, bool)) for value in values):
             counts = Counter(_word(value) for value in values)
             few = len(counts) <= 5 and (len(counts) < len(rows) or len(rows) == 1)
-            if few or (asked and len(counts) <= _MOST_GROUPS):
+            if few or (asked and len(counts) <= _MOST_GROUPS and len(counts) < len(rows)):
                 return ", ".join(f"{count} {value}" for value, count in counts.most_common())
     return ""
 

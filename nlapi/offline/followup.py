@@ -205,7 +205,8 @@ def _again(text: str, before: Conversation, catalogue: Catalogue, plan: Planning
     if not options and other:
         return plan(f"show {rest}", known={**ids, **before.known})
     if not options and not (every and wish_of(text).figures):
-        return None
+        what = operation.summary.strip().rstrip(".") or operation.id
+        return Plan(text=f"{what!r} has no argument for that.", confidence=0.3) if every else None
     kept: Values = {
         slot.path: value
         for slot, value in _arguments(step, catalogue).items()

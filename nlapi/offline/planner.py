@@ -171,7 +171,7 @@ def _planned(
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
     elsewhere = other_goals(best, values, catalogue)
-    if elsewhere:
+    if elsewhere and (changes or coverage(best) == 1.0):
         sure = UNSURE if changes else max(sure, CHOSEN)
     left = ", ".join((*unsaid, *(one for one in unused(best) if not any(one in said for said in unsaid))))
     note = f"not used: {left}" if left else ""

@@ -23,7 +23,14 @@ _COUNT = re.compile(r"\b(?:how many|(?:the )?(?:number|count) of|count (?:the|al
 _SUM = re.compile(r"\b(?:total|sum|altogether|overall|combined|in all|add up|how much)\b", re.IGNORECASE)
 _AVERAGE = re.compile(r"\b(?:average|avg|mean|on average)\b(?! to\b)", re.IGNORECASE)
 _CHECK = re.compile(r"^\W*(?:is|are|was|were|does|do|did|has|have)\b(?!\s+not\b)", re.IGNORECASE)
-_BY = re.compile(r"\b(?:by|per|for each|for every)\s+(?:the\s+|their\s+)?([a-z_ ]+?)\s*[?.!]*$", re.IGNORECASE)
+_BY = re.compile(
+    r"\b(?:(?<!sorted )(?<!sort )(?<!ordered )(?<!order )by|per|for each|for every)\s+"
+    r"(?:the\s+|their\s+)?([a-z_ ]+?)\s*[?.!]*$",
+    re.IGNORECASE,
+)
+    r"\b(?:(?<!sorted )(?<!sort )(?<!ordered )(?<!order )by|per|for each|for every)\s+(?:the\s+|their\s+)?([a-z_ ]+?)\s*[?.!]*$",
+    re.IGNORECASE,
+)
 _NUMBERS = {word: n for n, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
 _N = rf"(\d{{1,3}}|{'|'.join(_NUMBERS)})"
 _MOST = "highest largest biggest greatest maximum max longest newest latest heaviest priciest costliest tallest"

@@ -133,6 +133,10 @@ def test_a_change_of_all_that_was_listed_is_never_planned(books: Chat, text: str
     assert made.text.startswith("this needs Claude")
 
 
+def test_what_the_list_cannot_be_narrowed_by_is_said(books: Chat) -> None:
+    assert books.say("the ones in leather")[0].text == "'List books' has no argument for that."
+
+
 def test_whether_it_is_so_is_read_and_not_changed() -> None:
     chat = Chat(library(), shelves)
     chat.say("show the shelf Poetry")
