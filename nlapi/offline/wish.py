@@ -28,9 +28,6 @@ _BY = re.compile(
     r"(?:the\s+|their\s+)?([a-z_ ]+?)\s*[?.!]*$",
     re.IGNORECASE,
 )
-    r"\b(?:(?<!sorted )(?<!sort )(?<!ordered )(?<!order )by|per|for each|for every)\s+(?:the\s+|their\s+)?([a-z_ ]+?)\s*[?.!]*$",
-    re.IGNORECASE,
-)
 _NUMBERS = {word: n for n, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
 _N = rf"(\d{{1,3}}|{'|'.join(_NUMBERS)})"
 _MOST = "highest largest biggest greatest maximum max longest newest latest heaviest priciest costliest tallest"
