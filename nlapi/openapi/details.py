@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 from nlapi.openapi.document import Document
 from nlapi.openapi.headers import NOT_PARAMETERS, TOKEN
@@ -327,7 +328,7 @@ def _target(operation: Operation, ref: Any) -> str | None:
     if not isinstance(ref, str) or not ref.startswith("#/paths/"):
         return None
     path, _, method = ref.removeprefix("#/paths/").rpartition("/")
-    path = path.replace("~1", "/").replace("~0", "~")
+    path = unquote(path).replace("~1", "/").replace("~0", "~")
     return next((o.id for o in operation.spec.operations if o.path == path and o.method == method.upper()), None)
 
 

@@ -53,7 +53,7 @@ def _templates(operation: Operation) -> Iterator[tuple[str, str]]:
 def _agrees(operation: Operation, pairs: Pairs, headers: Mapping[str, str]) -> bool:
     """Has the request the value of every required parameter that can have only one?"""
     for parameter in operation.parameters:
-        choices = operation.spec.follow(parameter.schema).get("enum", ()) if parameter.required else ()
+        choices = list(operation.spec.follow(parameter.schema).get("enum", ()) if parameter.required else ())
         if len(choices) != 1 or parameter.where not in ("query", "header"):
             continue
         in_query = [decoded(raw) for raw in pairs.take(parameter.name)]
