@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nlapi.cli import show, table, target
-from nlapi.cli.options import Exclude, Include, Overlays, Source, is_terminal
+from nlapi.cli.options import Exclude, Include, Overlays, Root, Source, is_terminal
 
 if TYPE_CHECKING:
     from nlapi.tools.tool import Tool
@@ -38,6 +38,7 @@ def tools(
     include: Include = None,
     exclude: Exclude = None,
     overlays: Overlays = None,
+    root: Root = None,
     strict: Annotated[bool, typer.Option("--strict", help="Strict tools, as many as one request may have.")] = False,
 ) -> None:
     """Make LLM tools from a description: a table on a terminal, a JSON manifest anywhere else or with --format.
@@ -47,7 +48,7 @@ def tools(
     from nlapi.tools.compile import tools as compile_tools
     from nlapi.tools.manifest import manifest
 
-    spec = target.load(source, overlays)
+    spec = target.load(source, overlays, root)
     chosen = target.select(spec, include, exclude)
     made = compile_tools(spec, chosen)
     if skipped := len(chosen) - len(made):
