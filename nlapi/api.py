@@ -30,10 +30,11 @@ def load(
     """
     from nlapi.openapi.bundle import joiner
     from nlapi.openapi.cache import Cache
-    from nlapi.openapi.document import read, read_tree
+    from nlapi.openapi.document import read
     from nlapi.openapi.fetch import fetch
     from nlapi.openapi.overlay import overlay
     from nlapi.openapi.parse import parse
+    from nlapi.openapi.tree import read_tree
 
     kept = Cache(folder=Path(cache)) if cache else None
     layers = []

@@ -14,7 +14,8 @@ from nlapi.client.redact import redact
 from nlapi.client.server import expanded
 from nlapi.errors import CredentialError, UsageError
 from nlapi.openapi.address import origin, parse
-from nlapi.openapi.spec import Operation, Requirement, SecurityScheme
+from nlapi.openapi.parts import Requirement, SecurityScheme
+from nlapi.openapi.spec import Operation
 
 __all__ = ["Addition", "Authorized", "addition", "alternative", "authorize", "redact", "same_api", "secret_parts"]
 

@@ -12,7 +12,8 @@ from nlapi.client.message import Request, is_json
 from nlapi.client.segment import check_segment
 from nlapi.client.server import server_url
 from nlapi.errors import ArgumentError
-from nlapi.openapi.spec import Operation, Parameter
+from nlapi.openapi.parts import Parameter
+from nlapi.openapi.spec import Operation
 
 Values = Mapping[tuple[str, str], Any]
 """(where, name) -> value; ("body", "") is the whole body, ("body", name) one property of it."""

@@ -6,7 +6,8 @@ import re
 
 from nlapi.errors import UsageError
 from nlapi.openapi.address import Address, parse, shown
-from nlapi.openapi.spec import Operation, Server
+from nlapi.openapi.parts import Server
+from nlapi.openapi.spec import Operation
 
 HINT = "name the server yourself with --base-url"
 

@@ -13,8 +13,8 @@ from urllib.parse import unquote, urljoin
 from nlapi.errors import NlapiError
 from nlapi.openapi.address import origin
 from nlapi.openapi.cache import Cache
-from nlapi.openapi.document import read_tree
 from nlapi.openapi.fetch import DEADLINE, MAX_BYTES, fetch
+from nlapi.openapi.tree import read_tree
 
 MAX_FILES = 10_000
 """Files of one description; DigitalOcean's has 2,907."""

@@ -11,12 +11,14 @@ from urllib.parse import urljoin
 
 from nlapi.errors import DescriptionError
 from nlapi.openapi import swagger2
-from nlapi.openapi.details import load_answers, load_details
+from nlapi.openapi.answers import load_answers
+from nlapi.openapi.details import load_details
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.headers import TOKEN
 from nlapi.openapi.hints import extensions, faults, hints
 from nlapi.openapi.issue import Issue, Level
-from nlapi.openapi.spec import Answers, Details, Effect, Operation, SecurityScheme, Server, ServerVariable, Spec
+from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server, ServerVariable
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.upgrade import upgrade_schema
 
 READS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-from nlapi.openapi.spec import Operation, Parameter
+from nlapi.openapi.parts import Parameter
+from nlapi.openapi.spec import Operation
 from nlapi.sandbox import parameters as wire
 from nlapi.sandbox.bodies import choose, is_json, read_body, read_json
 from nlapi.sandbox.parameters import MISSING, Pairs, split_pairs

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from nlapi.openapi.spec import Media, Operation, Response
+from nlapi.openapi.parts import Media, Response
+from nlapi.openapi.spec import Operation
 from nlapi.sandbox.answers import Outcome
 from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.bodies import essence, is_json

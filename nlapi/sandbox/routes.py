@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import unquote, urlsplit
 
-from nlapi.openapi.spec import Operation, Server, Spec
+from nlapi.openapi.parts import Server
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.sandbox.problem import Problem
 from nlapi.sandbox.variants import chosen
 

@@ -15,7 +15,8 @@ from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Said,
 from nlapi.agent.loop import AT_ONCE, converse
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy
 from nlapi.errors import ConsentError, CredentialError, PlannerError, UsageError
-from nlapi.openapi.spec import Details, Effect, Operation, Parameter, Spec
+from nlapi.openapi.parts import Details, Parameter
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, ask
 from nlapi.tools.run import Target

@@ -96,6 +96,18 @@ def test_a_duplicate_key_is_an_issue_and_the_last_one_counts() -> None:
     assert issue.where == "line 10"
 
 
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", " : "), ("\n,", "\t:\n")])
+def test_a_duplicate_key_is_found_in_a_large_text_too(separators: tuple[str, str]) -> None:
+    says = 'a "key": and "one" : more, \\'
+    one = {"get": {"description": says, "responses": {}}}
+    paths = {"/first": one, **{f"/{n}": {"description": says * 50} for n in range(700)}, "/last": one, "/x\\": one}
+    found = json.dumps({"openapi": "3.1.0", "info": {}, "paths": paths}, separators=separators)
+    assert len(found) > 1_000_000
+    assert read(found.encode(), "a.json").issues == ()
+    doubled = read(found.replace('"/last"', '"/first"', 1).encode(), "a.json").issues
+    assert [issue.message for issue in doubled] == ["duplicate key '/first'; the last one counts"]
+
+
 def test_a_duplicate_path_or_method_is_an_error_as_an_operation_is_lost() -> None:
     yaml = "openapi: 3.1.0\npaths:\n  /a: {get: {}, get: {}}\n  /a: {}\n"
     text = '{"openapi": "3.1.0", "info": {"a": 1, "a": 2}, "paths": {"/a": {}, "/a": {}}}'
