@@ -11,7 +11,7 @@ import yaml
 try:
     from yaml import CSafeLoader as _Base
 except ImportError:  # PyYAML was built without libyaml
-    from yaml import SafeLoader as _Base  # type: ignore[assignment]
+    from yaml import SafeLoader as _Base  # type: ignore[assignment]  # the same face, no common type
 
 MAX_SPREAD = 1_000_000
 """Entries that merge keys (`<<`) may add to a document; chained, they grow with the square of its length."""
@@ -21,8 +21,6 @@ _TAG = "tag:yaml.org,2002:"
 
 class _Loader(_Base):
     """YAML 1.2 core schema: `no` and `on` are strings, dates stay strings, 0o17 is octal (YAML 1.2.2 §10.3.2)."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  (PyYAML's own class attribute; ours must not be the shared one)
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -62,6 +60,7 @@ class _Loader(_Base):
         return mapping
 
 
+_Loader.yaml_implicit_resolvers = {}  # PyYAML's own are those of YAML 1.1
 for _name, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("null", r"~|null|Null|NULL|", ("~", "n", "N", "")),

@@ -73,7 +73,7 @@ def test_webhooks_and_callbacks_are_no_operations() -> None:
         ("patch", {"x-nlapi-effect": "destroy"}, Effect.DESTROY),
     ],
 )
-def test_the_effect_comes_from_the_method_unless_the_description_says_otherwise(method, more, effect) -> None:  # type: ignore[no-untyped-def]
+def test_the_effect_comes_from_the_method_unless_the_description_says_otherwise(method, more, effect) -> None:
     found = operation(more, method=method)
     assert found.effect is effect
     assert ("nonsense" in messages(found.spec)) == (more == {"x-nlapi-effect": "nonsense"})
@@ -140,7 +140,7 @@ def test_path_items_that_lead_to_each_other_are_an_issue_and_the_others_work() -
         {"parameters": [parameter(schema={"$ref": "#/components/schemas/Gone"})]},
     ],
 )
-def test_a_ref_that_leads_nowhere_costs_its_operation_and_no_other(node) -> None:  # type: ignore[no-untyped-def]
+def test_a_ref_that_leads_nowhere_costs_its_operation_and_no_other(node) -> None:
     components = {"parameters": {"Loop": {"$ref": "#/components/parameters/Loop"}}}
     broken, good = {**OK, "operationId": "broken", **node}, {**OK, "operationId": "good"}
     found = spec({"/x": {"post": broken, "get": good}}, components=components)
@@ -159,7 +159,7 @@ def test_a_ref_that_leads_nowhere_costs_its_operation_and_no_other(node) -> None
         body({"$ref": "#/components/schemas/Deep"}),
     ],
 )
-def test_a_ref_inside_a_schema_that_leads_nowhere_is_told_and_takes_any_value(node) -> None:  # type: ignore[no-untyped-def]
+def test_a_ref_inside_a_schema_that_leads_nowhere_is_told_and_takes_any_value(node) -> None:
     schemas = {"Deep": {"type": "object", "properties": {"p": {"$ref": "#/components/schemas/Gone"}}}}
     found = operation({"operationId": "op", **node}, method="post", components={"schemas": schemas})
     assert tool_ids(found.spec) == ["op"]
@@ -193,7 +193,7 @@ def test_parameters_given_as_a_map_are_read() -> None:
         {},
     ],
 )
-def test_what_is_no_parameter_is_left_out_and_told(wrong) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_no_parameter_is_left_out_and_told(wrong) -> None:
     found = operation({"parameters": [wrong, parameter("q")]})
     assert [p.name for p in found.parameters] == ["q"]
     assert "parameters[0]" in messages(found)
@@ -249,7 +249,7 @@ def test_headers_that_are_not_the_callers_business_are_left_out_and_told(name: s
         ("cookie", {}, ("form", True)),
     ],
 )
-def test_style_and_explode_have_the_defaults_of_their_place(where, more, wanted) -> None:  # type: ignore[no-untyped-def]
+def test_style_and_explode_have_the_defaults_of_their_place(where, more, wanted) -> None:
     (only,) = operation({"parameters": [parameter("p", where, **more)]}, path="/x/{p}").parameters[:1]
     assert (only.style, only.explode) == wanted
 
@@ -345,7 +345,7 @@ SCHEMES = {
         ([{"key": "scope"}], [{"key": ()}]),
     ],
 )
-def test_security_is_the_operations_own_or_that_of_the_description(own, wanted) -> None:  # type: ignore[no-untyped-def]
+def test_security_is_the_operations_own_or_that_of_the_description(own, wanted) -> None:
     node = {} if own is None else {"security": own}
     found = operation(node, components={"securitySchemes": SCHEMES}, security=[{"key": []}])
     assert [dict(one) for one in found.security] == wanted
@@ -389,7 +389,7 @@ def urls(*given: str) -> list[dict[str, str]]:
         ({}, ["/"]),
     ],
 )  # fmt: skip
-def test_the_nearest_servers_count(levels, wanted) -> None:  # type: ignore[no-untyped-def]
+def test_the_nearest_servers_count(levels, wanted) -> None:
     assert server_urls("folder/api.yaml", **levels) == wanted
 
 
