@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +13,7 @@ from nlapi.cli import show, table, target
 from nlapi.cli.options import Exclude, Include, Overlays, Root, Source, is_terminal
 
 if TYPE_CHECKING:
+    from nlapi.openapi.spec import Operation
     from nlapi.tools.tool import Tool
 
 EPILOG = """A filter is tag:GLOB, id:GLOB, path:GLOB or method:GLOB; a bare GLOB is an operationId or a path.
@@ -53,12 +56,21 @@ def tools(
     made = compile_tools(spec, chosen)
     if skipped := len(chosen) - len(made):
         show.note(f"{skipped} of {len(chosen)} operations could not be converted; `nlapi check {source}` says why")
+    for message, count in _refused(chosen).items():
+        show.note(f"{count} of {len(chosen)} operations: {message}")
     if format is None and is_terminal():
         _table(made)
     else:
         show.write(show.json_text(manifest(made, format or Format.ANTHROPIC, strict=strict)))
     if not chosen:
         raise typer.Exit(1)
+
+
+def _refused(chosen: Iterable[Operation]) -> Counter[str]:
+    """What was left out on purpose, and of how many operations."""
+    from nlapi.openapi.details import REFUSED
+
+    return Counter(str(issue.message) for one in chosen for issue in one.details.issues if issue.rule == REFUSED)
 
 
 def _table(made: tuple[Tool, ...]) -> None:

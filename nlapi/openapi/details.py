@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.openapi.document import Document
-from nlapi.openapi.headers import NOT_PARAMETERS, TOKEN
+from nlapi.openapi.headers import METHOD_OVERRIDES, refusal
 from nlapi.openapi.hints import extensions, hints
 from nlapi.openapi.issue import Level
 from nlapi.openapi.parts import Body, Details, Parameter, Requirement, Schema, Server
@@ -23,6 +23,9 @@ STYLES = {
     "cookie": ("form", "cookie"),
 }
 """The styles that each place knows, its default first; OpenAPI 3.1.1 §4.8.12.2."""
+
+REFUSED = "refused"
+"""The `rule` of an Issue about what is left out on purpose."""
 
 COLLECTIONS = ("spaceDelimited", "pipeDelimited", "tabDelimited")
 """The styles that Swagger 2.0's `collectionFormat` knows besides, in every place; only `swagger2` gives them."""
@@ -103,8 +106,8 @@ def _one_parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
     if not isinstance(name, str) or not name or place not in PLACES:
         reader.issue(Level.WARNING, where, f"in: {place!r} with name: {name!r} is not a parameter; left out")
         return None
-    if place == "header" and (name.lower() in NOT_PARAMETERS or not TOKEN.fullmatch(name)):
-        reader.issue(Level.INFO, where, f"header {name!r} is not for callers to set; left out")
+    if place == "header" and (reason := refusal(name)):
+        _refuse(reader, node, where, reason)
         return None
     styles = (*STYLES[place], *COLLECTIONS) if reader.document.is_swagger else STYLES[place]
     style = node.get("style") or styles[0]
@@ -132,6 +135,16 @@ def _one_parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
         deprecated=node.get("deprecated") is True,
         extensions=own,
     )
+
+
+def _refuse(reader: Reader, node: Mapping[str, Any], where: str, reason: str) -> None:
+    """Tells of a header that is left out. An operation that cannot be meant without it is lost."""
+    message = f"header {node['name']!r} is not for callers to set, {reason}; left out"
+    if node["name"].lower() not in METHOD_OVERRIDES:
+        reader.issue(Level.INFO, where, message)
+        return
+    level = Level.ERROR if node.get("required") is True else Level.WARNING
+    reader.issue(level, where, message, "call the operation that has the method which is meant", REFUSED)
 
 
 def _parameter_schema(reader: Reader, node: Mapping[str, Any]) -> tuple[str | None, Schema]:

@@ -23,9 +23,9 @@ class Reader:
         self.operation = operation
         self.issues: list[Issue] = []
 
-    def issue(self, level: Level, where: str, message: str, hint: str = "") -> None:
+    def issue(self, level: Level, where: str, message: str, hint: str = "", rule: str = "") -> None:
         where = f"{self.operation.where}.{where}" if where else self.operation.where
-        self.issues.append(Issue(level=level, where=where, message=message, hint=hint))
+        self.issues.append(Issue(level=level, where=where, message=message, hint=hint, rule=rule))
 
     def follow(self, node: Any, where: str, level: Level = Level.ERROR) -> Mapping[str, Any] | None:
         """The map that `node` is or leads to; None, with an Issue, when there is none. A lost `$ref` is of `level`."""

@@ -132,3 +132,14 @@ def test_a_folder_may_be_named_that_the_other_files_are_in(tmp_path: Path) -> No
     assert run("check", str(path), *root).json["usable"] == 1
     assert run("api", "add", "split", str(path), *root).code == 0
     assert names("split") == ["listX"]
+
+
+def test_what_is_left_out_on_purpose_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "api.json"
+    header = parameter("X-HTTP-Method-Override", "header")
+    item = {"post": {"operationId": "mk", "parameters": [header], "responses": {}}}
+    path.write_bytes(text({"/x": item, "/y": {"get": {"responses": {}}}}, servers=[{"url": "https://api.example"}]))
+    ran = run("tools", str(path))
+    assert "1 of 2 operations: header 'X-HTTP-Method-Override' is not for callers to set" in ran.err
+    assert len(ran.json) == 2
+    assert "consent" in run("check", str(path)).out

@@ -234,6 +234,29 @@ def test_headers_that_are_not_the_callers_business_are_left_out_and_told(name: s
 
 
 @pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Accept", "the media types of its responses says what is sent"),
+        ("Host", "it belongs to HTTP"),
+        ("bad name", "it is not the name of a header"),
+        ("x-http-method-override", "another than the one that consent was asked for"),
+    ],
+)
+def test_the_reason_why_a_header_is_left_out_is_told(name: str, reason: str) -> None:
+    assert reason in messages(operation({"parameters": [parameter(name, "header")]}))
+
+
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
+def test_an_operation_that_is_another_without_its_method_override_is_lost(name: str) -> None:
+    optional, needed = (
+        operation({"parameters": [parameter(name, "header", required=one)]}, method="post") for one in (False, True)
+    )
+    assert [issue.level for issue in optional.issues] == [Level.WARNING]
+    assert optional.usable
+    assert not needed.usable
+
+
+@pytest.mark.parametrize(
     ("where", "more", "wanted"),
     [
         ("query", {}, ("form", True)),
