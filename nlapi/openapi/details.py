@@ -14,6 +14,7 @@ from nlapi.openapi.issue import Level
 from nlapi.openapi.parts import Body, Details, Parameter, Requirement, Schema, Server
 from nlapi.openapi.reader import Reader, examples_of, media_of, text
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.upgrade import as_name
 
 PLACES = ("path", "query", "header", "cookie")
 STYLES = {
@@ -102,9 +103,11 @@ def _one_parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
     node = reader.follow(value, where)
     if node is None:
         return None
-    name, place = node.get("name"), node.get("in")
-    if not isinstance(name, str) or not name or place not in PLACES:
-        reader.issue(Level.WARNING, where, f"in: {place!r} with name: {name!r} is not a parameter; left out")
+    name, place = as_name(node.get("name")), node.get("in")
+    if not name or place not in PLACES:
+        reader.issue(
+            Level.WARNING, where, f"in: {place!r} with name: {node.get('name')!r} is not a parameter; left out"
+        )
         return None
     if place == "header" and (reason := refusal(name)):
         _refuse(reader, node, where, reason)

@@ -12,7 +12,7 @@ CONNECTION = frozenset(
 OF_HTTP = CONNECTION | {"host", "content-length", "cookie", "expect", "proxy-authorization"}
 
 DESCRIBED_ELSEWHERE = {
-    "accept": "the media types of its responses",
+    "accept": "the media type of its responses",
     "content-type": "the media type of its body",
     "authorization": "its security",
 }

@@ -164,9 +164,11 @@ def _path_fault(path: str) -> str:
 
 
 def _methods(item: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Method and operation of each key of a path item that is a method, also one in capitals."""
+    written = {key.lower(): key for key in item if key.isupper()} | {key: key for key in METHODS if key in item}
     for method in METHODS:
-        if method in item:
-            yield method, item[method]
+        if method in written:
+            yield method, item[written[method]]
     yield from _map(item.get("additionalOperations")).items()
 
 
@@ -181,8 +183,8 @@ def _operation(
     found: list[Issue],
 ) -> Operation:
     where = f"paths.{path}.{method}"
-    given = node.get("operationId")
-    id = given if isinstance(given, str) and given.strip() else derived_id(method, path)
+    given = _text(node.get("operationId"))
+    id = given if given.strip() else derived_id(method, path)
     if id in ids:
         unique = _unique(f"{id}_{derived_id(method, path)}", ids)
         message = f"operationId {id!r} is taken; this one is called {unique!r}"
@@ -200,7 +202,7 @@ def _operation(
         where=where,
         summary="" if described else _text(node.get("summary")) or _text(item.get("summary")),
         description=described or _text(node.get("description")) or _text(item.get("description")),
-        tags=tuple(tag for tag in _list(node.get("tags")) if isinstance(tag, str)),
+        tags=tuple(tag for tag in map(_text, _list(node.get("tags"))) if tag),
         deprecated=node.get("deprecated") is True,
         extensions=own,
         spec=spec,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,16 @@ MAX_NODES = 5_000_000
 
 MAX_DEPTH = 200
 """Levels of nesting; real descriptions stay under 40."""
+
+ENCODINGS = {
+    re.compile(rb"\xff\xfe\0\0|\0\0\xfe\xff"): "utf-32",
+    re.compile(rb"\xff\xfe|\xfe\xff"): "utf-16",
+    re.compile(rb"[^\0]\0\0\0"): "utf-32-le",
+    re.compile(rb"\0\0\0[^\0]"): "utf-32-be",
+    re.compile(rb"[^\0]\0"): "utf-16-le",
+    re.compile(rb"\0[^\0]"): "utf-16-be",
+}
+"""How a text begins that is not in UTF-8, with a byte order mark or in ASCII (YAML 1.2.2 §5.2)."""
 
 MAX_TOLD = 32_000_000
 """Bytes of a JSON text up to which its duplicate keys are told; finding them takes 3 s then."""
@@ -74,13 +85,14 @@ def _may_be_doubled(data: bytes, keys: int) -> bool:
 
 
 def _decode(data: bytes, source: str) -> str:
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    encoding = next((name for mark, name in ENCODINGS.items() if mark.match(data)), "utf-8-sig")
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise DescriptionError(
-            f"{source} is not UTF-8: line {line} has a byte that cannot be decoded", hint="save it as UTF-8"
+            f"{source} is not {encoding.removesuffix('-sig').upper()}: line {line} has a byte that cannot be decoded",
+            hint="save it as UTF-8",
         ) from None
     if not text.strip():
         raise DescriptionError(f"{source} is empty")
@@ -141,15 +153,34 @@ def _yaml(text: str, source: str) -> tuple[Any, Doubles]:
     try:
         tree, doubles = load(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise DescriptionError(
-            f"{source}{place}: {error.problem or error.context}", hint="is the file complete?"
-        ) from None
+        if (spaced := _spaced(text)) != text:
+            return _yaml(spaced, source)
+        raise _broken(error, text, source) from None
     except yaml.YAMLError as error:
         raise DescriptionError(f"{source} is neither JSON nor YAML: {str(error)[:200]}") from None
     _bound(tree, source)
-    return _string_keys(tree, {}), doubles
+    return tree, doubles
+
+
+def _spaced(text: str) -> str:
+    """The text with spaces for the tabs that it is indented with, if it is indented with nothing else."""
+    return text if re.search(r"^\t* ", text, re.MULTILINE) else re.sub(r"^\t+", _spaces, text, flags=re.MULTILINE)
+
+
+def _spaces(tabs: re.Match[str]) -> str:
+    return "  " * len(tabs[0])
+
+
+def _broken(error: Any, text: str, source: str) -> DescriptionError:
+    """What is wrong with a YAML text, where, and what to do about it."""
+    mark = error.problem_mark or error.context_mark
+    place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    problem, hint = error.problem or error.context, "is the file complete?"
+    if problem == "but found another document":
+        problem, hint = "a second document begins here", "leave one in the file"
+    elif mark and text.splitlines()[mark.line : mark.line + 1] and "\t" in text.splitlines()[mark.line]:
+        hint = "YAML is indented with spaces, and this line has a tab"
+    return DescriptionError(f"{source}{place}: {problem}", hint=hint)
 
 
 def _bound(tree: Any, source: str) -> None:
@@ -173,22 +204,3 @@ def _bound(tree: Any, source: str) -> None:
 
     if size(tree, 0) > MAX_NODES:
         raise DescriptionError(f"{source} grows to more than {MAX_NODES:,} nodes when its aliases are followed")
-
-
-def _string_keys(node: Any, made: dict[int, Any]) -> Any:
-    """The tree with every key a string: YAML reads an unquoted `200:` as a number. What is shared stays shared."""
-    if not isinstance(node, (dict, list)):
-        return node
-    if id(node) not in made:
-        made[id(node)] = (
-            {key if isinstance(key, str) else _key(key): _string_keys(value, made) for key, value in node.items()}
-            if isinstance(node, dict)
-            else [_string_keys(item, made) for item in node]
-        )
-    return made[id(node)]
-
-
-def _key(key: Any) -> str:
-    if key is None or isinstance(key, bool):
-        return {True: "true", False: "false", None: "null"}[key]
-    return str(key)

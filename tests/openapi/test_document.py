@@ -280,3 +280,48 @@ def test_a_ref_is_followed_through_escapes() -> None:
 def test_a_ref_that_leads_nowhere_is_a_lookup_error(ref: str) -> None:
     with pytest.raises(LookupError, match="leads"):
         document(YAML).lookup(ref)
+
+
+# What is not quite YAML or UTF-8, and clear all the same
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
+def test_every_encoding_of_unicode_is_read(encoding: str) -> None:
+    for text in (YAML, YAML.replace("\n", "\r\n")):
+        assert read(text.encode(encoding), "a.yaml").tree == read(YAML.encode(), "a.yaml").tree
+
+
+def test_tabs_are_taken_for_indentation_where_nothing_else_is() -> None:
+    text = "openapi: 3.1.0\ninfo:\n\ttitle: a\tb\n\tversion: 1\npaths:\n\t/a:\n\t\tget: {responses: {}}\n"
+    tree = read(text.encode(), "a.yaml").tree
+    assert list(tree["paths"]["/a"]) == ["get"]
+    with pytest.raises(DescriptionError, match=r"line 3.*this line has a tab"):
+        read(text.replace("\t\tget", "    get").encode(), "a.yaml")
+
+
+def test_a_second_document_is_told() -> None:
+    with pytest.raises(DescriptionError, match="a second document begins here"):
+        read(f"{YAML}---\na: b\n".encode(), "a.yaml")
+
+
+def test_keys_are_what_is_written_and_values_are_not_keys() -> None:
+    text = (
+        "openapi: 3.1.0\npaths: {}\nx: {1: a, true: b, True: c, 1.10: d, on: e, ~: f, 2024-01-01: g, 0x1: h, '1': i}\n"
+    )
+    document = read(text.encode(), "a.yaml")
+    assert document.tree["x"] == {
+        "1": "i", "true": "b", "True": "c", "1.10": "d", "on": "e", "~": "f", "2024-01-01": "g", "0x1": "h",
+    }  # fmt: skip
+    assert [issue.message for issue in document.issues] == ["duplicate key '1'; the last one counts"]
+
+
+def test_an_integer_with_more_digits_than_a_number_has_costs_only_itself() -> None:
+    assert read(f"openapi: 3.1.0\npaths: {{}}\nx: {'9' * 5000}\n".encode(), "a.yaml").tree["x"] == "9" * 5000
+
+
+def test_methods_in_capitals_and_names_that_are_numbers_are_understood() -> None:
+    node = {"operationId": 7, "tags": [1], "responses": {}, "parameters": [{"name": 5, "in": "query"}]}
+    (found,) = describe.spec({"/x": {"GET": node}}).operations
+    assert (found.method, found.id, found.tags, found.parameters[0].name) == ("GET", "7", ("1",), "5")

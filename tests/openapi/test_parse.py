@@ -186,7 +186,8 @@ def test_parameters_given_as_a_map_are_read() -> None:
         parameter(where="nowhere"),
         parameter(where="body"),
         {"in": "query"},
-        {"name": 5, "in": "query"},
+        {"name": 5.5, "in": "query"},
+        {"name": ["q"], "in": "query"},
         "q",
         5,
         None,
@@ -236,7 +237,7 @@ def test_headers_that_are_not_the_callers_business_are_left_out_and_told(name: s
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("Accept", "the media types of its responses says what is sent"),
+        ("Accept", "the media type of its responses says what is sent"),
         ("Host", "it belongs to HTTP"),
         ("bad name", "it is not the name of a header"),
         ("x-http-method-override", "another than the one that consent was asked for"),
