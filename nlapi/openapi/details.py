@@ -198,10 +198,11 @@ def _rank(content_type: str) -> int:
 
 def _security(reader: Reader, node: Mapping[str, Any]) -> tuple[Requirement, ...]:
     """The operation's own requirements, else those of the description; OpenAPI 3.1.1 §4.8.10 and §4.8.30."""
-    listed = node.get("security", reader.document.tree.get("security"))
+    own = node.get("security")
+    listed = reader.document.tree.get("security") if own is None else own
     known = reader.operation.spec.security_schemes
     result = []
-    for one in listed if isinstance(listed, list) else ():
+    for one in listed if isinstance(listed, list) else [listed]:
         if not isinstance(one, Mapping):
             continue
         unknown = [id for id in one if id not in known]

@@ -9,7 +9,8 @@ CONNECTION = frozenset(
 )
 """Headers that belong to the connection (RFC 9110 §7.6.1)."""
 
-OF_HTTP = CONNECTION | {"host", "content-length", "cookie", "expect", "proxy-authorization"}
+OF_CONNECTION = CONNECTION | {"host", "content-length", "expect"}
+OF_HTTP = OF_CONNECTION | {"cookie", "proxy-authorization"}
 
 DESCRIBED_ELSEWHERE = {
     "accept": "the media type of its responses",

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import urljoin
 
 from nlapi.errors import DescriptionError
 from nlapi.openapi import swagger2
@@ -17,7 +16,8 @@ from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.headers import TOKEN
 from nlapi.openapi.hints import extensions, faults, hints
 from nlapi.openapi.issue import Issue, Level
-from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server, ServerVariable
+from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server
+from nlapi.openapi.servers import faults_of, servers
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.upgrade import upgrade_schema
 
@@ -40,7 +40,7 @@ def parse(document: Document) -> Spec:
         description=_text(info.get("description")),
         source=document.source,
         document=tree,
-        servers=servers(_server_list(document), document.source) or (Server(url=urljoin(document.source, "/")),),
+        servers=_servers(document, found),
         security_schemes=_schemes(document, found),
         resolve=_resolver(document),
         found=(),
@@ -54,37 +54,12 @@ def parse(document: Document) -> Spec:
     return spec
 
 
-def servers(node: Any, source: str) -> tuple[Server, ...]:
-    """The Servers of a `servers` list; relative URLs are resolved against where the description came from."""
-    remote = source.startswith(("http://", "https://"))
-    result = []
-    for item in _list(node):
-        if isinstance(item, Mapping) and isinstance(item.get("url"), str):
-            url = urljoin(source, item["url"]) if remote and not _absolute(item["url"]) else item["url"]
-            variables = {
-                str(name): ServerVariable(
-                    default=_scalar(value.get("default")),
-                    enum=tuple(map(_scalar, _list(value.get("enum")))),
-                    description=_text(value.get("description")),
-                )
-                for name, value in _map(item.get("variables")).items()
-                if isinstance(value, Mapping)
-            }
-            result.append(Server(url=url, description=_text(item.get("description")), variables=variables))
-    return tuple(result)
-
-
-def _server_list(document: Document) -> Any:
-    tree = document.tree
-    return swagger2.servers(tree, document.source) if document.is_swagger else tree.get("servers")
-
-
-def _absolute(url: str) -> bool:
-    return bool(re.match(r"[a-zA-Z{][\w{}+.-]*:", url)) or url.startswith("{")
-
-
-def _scalar(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+def _servers(document: Document, found: list[Issue]) -> tuple[Server, ...]:
+    tree, source = document.tree, document.source
+    listed = swagger2.servers(tree, source) if document.is_swagger else tree.get("servers")
+    made = servers(listed, source) or servers([{"url": "/"}], source)
+    found.extend(faults_of(made, "servers"))
+    return made
 
 
 def _resolver(document: Document) -> Any:
@@ -113,7 +88,7 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
             message = "not a security scheme; left out"
             found.append(Issue(level=Level.WARNING, where=f"{place}.{id}", message=message))
             continue
-        schemes[id] = SecurityScheme(
+        schemes[id] = scheme = SecurityScheme(
             id=id,
             kind=node["type"],
             where=_text(node.get("in")),
@@ -123,6 +98,9 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
             flows=_map(node.get("flows")),
             description=_text(node.get("description")),
         )
+        if scheme.fault:
+            hint = "operations that have no other way in cannot be called"
+            found.append(Issue(level=Level.WARNING, where=f"{place}.{id}", message=f"it is {scheme.fault}", hint=hint))
     return schemes
 
 
@@ -217,6 +195,7 @@ def _details(document: Document, item: Mapping[str, Any], node: Mapping[str, Any
         upgraded = swagger2.upgrade_operation(document, item, node, operation.where)
         item, node, issues = {}, upgraded.node, upgraded.issues
     found = servers(node.get("servers"), document.source) or servers(item.get("servers"), document.source)
+    issues = (*issues, *faults_of(found, f"{operation.where}.servers"))
     details = load_details(document, item, node, operation, found or operation.spec.servers)
     return replace(details, issues=(*issues, *details.issues)) if issues else details
 

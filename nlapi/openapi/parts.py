@@ -9,7 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nlapi.openapi.headers import OF_CONNECTION, TOKEN
 from nlapi.openapi.issue import Issue
+
+CHALLENGED = frozenset(("digest", "mutual", "negotiate", "ntlm", "scram-sha-1", "scram-sha-256"))
+"""Schemes of the header Authorization whose value is made from what the server asks (RFC 9110 §11.4)."""
 
 Schema = Mapping[str, Any]
 
@@ -129,6 +133,29 @@ class SecurityScheme:
     bearer_format: str = ""
     flows: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
+
+    @property
+    def fault(self) -> str:
+        """Why no credential can be sent for it, or ""."""
+        if self.kind == "mutualTLS":
+            return "mutual TLS, which nlapi does not support yet"
+        if self.kind == "apiKey":
+            return self._key_fault()
+        if self.kind == "http":
+            if not self.scheme:
+                return "an http scheme without a name such as bearer"
+            return f"{self.scheme}, which nlapi does not support yet" if self.scheme in CHALLENGED else ""
+        known = self.kind in ("oauth2", "openIdConnect")
+        return "" if known else f"of the kind {self.kind!r}, which nlapi does not support yet"
+
+    def _key_fault(self) -> str:
+        if self.where not in ("query", "header", "cookie"):
+            return f"a key in {self.where or 'no place'!r}, not in query, header or cookie"
+        if self.where != "query" and not TOKEN.fullmatch(self.name):
+            return f"a key called {self.name!r}, which is not the name of a {self.where}"
+        if self.where == "header" and self.name.lower() in OF_CONNECTION:
+            return f"a key in the header {self.name}, which belongs to the connection"
+        return "" if self.name else "a key without a name"
 
 
 Requirement = Mapping[str, tuple[str, ...]]

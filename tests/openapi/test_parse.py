@@ -490,3 +490,59 @@ def test_a_path_that_tells_operations_apart_by_query_or_fragment_is_sent_without
         ("/a", "op=x"), ("/a", ""), ("/a b", ""), ("/a", "q={q}"),
     ]  # fmt: skip
     assert [(one.name, one.where) for one in found.operations[-1].parameters] == [("q", "path")]
+
+
+# Servers and security that are not quite right
+
+
+@pytest.mark.parametrize(
+    ("url", "source", "wanted"),
+    [
+        ("", "https://h.example/docs/o.json", "https://h.example/"),
+        (" /v1 ", "https://h.example/docs/o.json", "https://h.example/v1"),
+        ("./v1/", "https://h.example/docs/o.json?x=1", "https://h.example/docs/v1/"),
+        ("//o.example/v1", "http://h.example/o.json", "http://o.example/v1"),
+        ("//o.example/v1", "o.json", "https://o.example/v1"),
+        ("{scheme}://h.example", "https://h.example/o.json", "{scheme}://h.example"),
+        ("/{v}", "https://h.example/o.json", "https://h.example/{v}"),
+        ("/v1", "o.json", "/v1"),
+    ],
+)
+def test_the_url_of_a_server_is_resolved_against_the_source(url: str, source: str, wanted: str) -> None:
+    assert spec({"/x": {"get": {}}}, source=source, servers=[{"url": url}]).servers[0].url == wanted
+
+
+def test_a_server_whose_variables_cannot_be_right_is_told() -> None:
+    choice = {"url": "https://{r}.example", "variables": {"r": {"default": "xx", "enum": ["us", "eu"]}}}
+    found = spec({"/x": {"get": {"servers": [{"url": "https://{gone}.example"}]}}}, servers=[choice])
+    assert "warning: servers: the default 'xx' of {r} is none of its choices (choices are us, eu)" in messages(found)
+    assert "paths./x.get.servers: server 'https://{gone}.example' uses {gone}, which is not described" in messages(
+        found
+    )
+
+
+@pytest.mark.parametrize(
+    ("scheme", "said"),
+    [
+        ({"type": "mutualTLS"}, "mutual TLS"),
+        ({"type": "aws.sig4"}, "of the kind 'aws.sig4'"),
+        ({"type": "http", "scheme": "Digest"}, "digest"),
+        ({"type": "http"}, "an http scheme without a name"),
+        ({"type": "apiKey", "in": "body", "name": "k"}, "a key in 'body'"),
+        ({"type": "apiKey", "in": "header"}, "not the name of a header"),
+        ({"type": "apiKey", "in": "query"}, "a key without a name"),
+        ({"type": "apiKey", "in": "header", "name": "Host"}, "belongs to the connection"),
+    ],
+)
+def test_a_security_scheme_that_cannot_be_served_is_told(scheme: dict[str, str], said: str) -> None:
+    found = spec({"/x": {"get": {"security": [{"s": []}]}}}, components={"securitySchemes": {"s": scheme}})
+    assert "warning: components.securitySchemes.s: it is" in messages(found)
+    assert said in messages(found)
+    assert found.operations[0].usable
+
+
+def test_security_that_is_null_is_not_given_and_a_lone_requirement_counts() -> None:
+    known = {"securitySchemes": {name: {"type": "http", "scheme": "bearer"} for name in "ab"}}
+    paths = {"/x": {"get": {"security": None}}, "/y": {"get": {"security": {"b": []}}}, "/z": {"get": {"security": []}}}
+    found = spec(paths, components=known, security=[{"a": []}]).operations
+    assert [one.security for one in found] == [({"a": ()},), ({"b": ()},), ()]
