@@ -11,10 +11,10 @@ from nlapi.openapi.document import Document
 from nlapi.openapi.headers import METHOD_OVERRIDES, refusal
 from nlapi.openapi.hints import extensions, hints
 from nlapi.openapi.issue import Level
+from nlapi.openapi.mend import as_name
 from nlapi.openapi.parts import Body, Details, Parameter, Requirement, Schema, Server
 from nlapi.openapi.reader import Reader, examples_of, media_of, text
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.openapi.upgrade import as_name
 
 STYLES = {
     "path": ("simple", "label", "matrix"),
