@@ -546,3 +546,9 @@ def test_security_that_is_null_is_not_given_and_a_lone_requirement_counts() -> N
     paths = {"/x": {"get": {"security": None}}, "/y": {"get": {"security": {"b": []}}}, "/z": {"get": {"security": []}}}
     found = spec(paths, components=known, security=[{"a": []}]).operations
     assert [one.security for one in found] == [({"a": ()},), ({"b": ()},), ()]
+
+
+def test_a_parameter_with_its_type_beside_it_has_that_schema() -> None:
+    node = {"name": "q", "in": "query", "description": "D", "type": "integer", "minimum": 1, "example": 5}
+    (found,) = operation({"parameters": [node]}).parameters
+    assert (found.schema, found.description) == ({"type": "integer", "minimum": 1, "examples": [5]}, "D")
