@@ -12,7 +12,7 @@ from nlapi.openapi.headers import NOT_PARAMETERS, TOKEN
 from nlapi.openapi.hints import cannot_hide, extensions, hidden, hints
 from nlapi.openapi.issue import Issue, Level
 from nlapi.openapi.judge import judge
-from nlapi.openapi.refs import lost
+from nlapi.openapi.refs import ITSELF, lost
 from nlapi.openapi.spec import (
     Answers,
     Body,
@@ -81,7 +81,7 @@ class _Reader:
     def lost(self, schema: Schema, where: str) -> None:
         """Tells of the `$ref`s in a schema that lead nowhere: an ERROR when that is all there is of it."""
         for ref, reason in lost(self.operation.spec, schema).items():
-            if ref == schema.get("$ref"):
+            if ref == schema.get("$ref") and not reason.endswith(ITSELF):
                 self.issue(Level.ERROR, where, f"$ref {reason}")
             else:
                 self.issue(Level.WARNING, where, f"$ref {reason}", "any value is taken there")

@@ -27,8 +27,46 @@ def refs(schema: Any) -> Iterator[str]:
                 todo.extend(value.values())
 
 
+ITSELF = "leads to itself"
+BESIDE = ("not", "if", "then", "else")
+"""Keywords beside the lists whose schema is asked of the same value, not of something inside it."""
+
+
+def circular(spec: Spec, ref: str) -> bool:
+    """Does this `$ref` lead to itself before it says anything of a value's parts? Such a schema asks for nothing."""
+    known: dict[str, bool] = spec.memo.setdefault("circular", {})
+    if ref not in known:
+        todo, seen = _in_place(spec, ref), set[str]()
+        while todo:
+            one = todo.pop()
+            if one not in seen:
+                seen.add(one)
+                todo.extend(_in_place(spec, one))
+        known[ref] = ref in seen
+    return known[ref]
+
+
+def _in_place(spec: Spec, ref: str) -> list[str]:
+    """The `$ref`s that are asked of the very value that this one is asked of."""
+    known: dict[str, list[str]] = spec.memo.setdefault("in_place", {})
+    if ref not in known:
+        found: list[str] = []
+        try:
+            todo = [spec.lookup(ref)]
+        except LookupError:
+            todo = []
+        while todo:
+            node = todo.pop()
+            if isinstance(node, Mapping):
+                found += [node["$ref"]] if "$ref" in node else []
+                todo += [one for key in ("allOf", "anyOf", "oneOf") for one in node.get(key, ())]
+                todo += [node[key] for key in BESIDE if key in node]
+        known[ref] = found
+    return list(known[ref])
+
+
 def lost(spec: Spec, schema: Schema) -> dict[str, str]:
-    """The `$ref`s in `schema`, and in what it leads to, that lead nowhere: `$ref` -> reason."""
+    """The `$ref`s in `schema`, and in what it leads to, that lead nowhere or to themselves: `$ref` -> reason."""
     known: dict[str, tuple[str, ...] | str] = spec.memo.setdefault("refs", {})
     found: dict[str, str] = {}
     todo, seen = list(refs(schema)), set[str]()
@@ -47,4 +85,6 @@ def lost(spec: Spec, schema: Schema) -> dict[str, str]:
             found[ref] = further
         else:
             todo.extend(further)
+            if circular(spec, ref):
+                found[ref] = f"{ref!r} {ITSELF}"
     return found

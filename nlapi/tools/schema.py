@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nlapi.openapi.hints import extensions, hidden, hints
+from nlapi.openapi.refs import circular
 from nlapi.openapi.spec import Schema, Spec
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
 from nlapi.tools.text import plain
@@ -122,7 +123,7 @@ class Pool:
 
     def _reference(self, node: Mapping[str, Any], refs: set[str]) -> Any:
         siblings = {key: value for key, value in node.items() if key in ("description", "default", "deprecated")}
-        target = self._lookup(node["$ref"])
+        target = {} if circular(self.spec, node["$ref"]) else self._lookup(node["$ref"])
         if own := extensions(node):
             return self._rewrite({**target, **siblings, **own}, refs)
         if _is_small(target):

@@ -466,3 +466,13 @@ def test_a_path_that_tells_operations_apart_by_query_or_fragment_is_sent_without
         ("/a", "op=x"), ("/a", ""), ("/a b", ""), ("/a", "q={q}"),
     ]  # fmt: skip
     assert [(one.name, one.where) for one in found.operations[-1].parameters] == [("q", "path")]
+
+
+@pytest.mark.parametrize(
+    "schema", [{"allOf": [{"$ref": "#/components/schemas/A"}]}, {"anyOf": [{"$ref": "#/components/schemas/A"}, {}]}]
+)
+def test_a_schema_that_only_leads_to_itself_is_told_and_takes_any_value(schema: dict[str, object]) -> None:
+    node = {"operationId": "get", "parameters": [parameter(schema={"$ref": "#/components/schemas/A"})], "responses": {}}
+    description = spec({"/x": {"get": node}}, components={"schemas": {"A": schema}})
+    assert "leads to itself" in messages(description)
+    assert nlapi.build(description, "get", {"p": "a"}).url.endswith("/x?p=a")
