@@ -21,14 +21,21 @@ from nlapi.openapi.upgrade import upgrade_schema
 
 READS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
 
+MAX_PATHS = 25_000
+"""The largest description known has 7,000."""
+
 
 def parse(document: Document) -> Spec:
-    """The Spec of a Document. DescriptionError when `paths` is no map; a Spec without operations has an Issue."""
+    """The Spec of a Document. DescriptionError when `paths` is no map or too large; without operations it has an Issue."""
     tree = document.tree
     paths = tree.get("paths", {})
     if not isinstance(paths, Mapping):
         raise DescriptionError(
             f"{document.source}: `paths` is {type(paths).__name__}, not a map", hint="each key of `paths` is a path"
+        )
+    if len(paths) > MAX_PATHS:
+        raise DescriptionError(
+            f"{document.source} has {len(paths):,} paths; nlapi reads up to {MAX_PATHS:,}", hint="split the description"
         )
     info = _map(tree.get("info"))
     found: list[Issue] = list(document.issues)

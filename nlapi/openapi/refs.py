@@ -28,22 +28,51 @@ def refs(schema: Any) -> Iterator[str]:
 
 
 ITSELF = "leads to itself"
+MAX_RING = 2_000
+"""`$ref`s in a ring that are walked to see whether one of them is in it."""
+
 BESIDE = ("not", "if", "then", "else")
 """Keywords beside the lists whose schema is asked of the same value, not of something inside it."""
 
 
 def circular(spec: Spec, ref: str) -> bool:
     """Does this `$ref` lead to itself before it says anything of a value's parts? Such a schema asks for nothing."""
+    if not _endless(spec, ref):
+        return False
     known: dict[str, bool] = spec.memo.setdefault("circular", {})
     if ref not in known:
         todo, seen = _in_place(spec, ref), set[str]()
-        while todo:
+        while todo and len(seen) < MAX_RING:
             one = todo.pop()
             if one not in seen:
                 seen.add(one)
                 todo.extend(_in_place(spec, one))
-        known[ref] = ref in seen
+        known[ref] = ref in seen or bool(todo)
     return known[ref]
+
+
+def _endless(spec: Spec, ref: str) -> bool:
+    """Does this `$ref` lead into a ring? One walk, depth first, answers for everything on the way."""
+    known: dict[str, bool | None] = spec.memo.setdefault("endless", {})  # None: still being walked
+    if ref in known:
+        return known[ref] is not False
+    known[ref] = None
+    walk, found = [(ref, iter(_in_place(spec, ref)))], set[str]()
+    while walk:
+        here, rest = walk[-1]
+        for one in rest:
+            if one not in known:
+                known[one] = None
+                walk.append((one, iter(_in_place(spec, one))))
+                break
+            if known[one] is not False:
+                found.add(here)
+        else:
+            walk.pop()
+            known[here] = here in found
+            if walk and here in found:
+                found.add(walk[-1][0])
+    return known[ref] is not False
 
 
 def _in_place(spec: Spec, ref: str) -> list[str]:

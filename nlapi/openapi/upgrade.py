@@ -47,6 +47,9 @@ BESIDE = frozenset((
 """Keywords that only annotate, and so keep their meaning beside a `$ref` in every version."""
 
 ECMA_ONLY = re.compile(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
+MAX_PATTERN = 20_000
+"""Characters of a pattern that is worth the time to compile it."""
+
 MAYBE_NESTED_SET = re.compile(r"\[\[|--|&&|~~|\|\|")
 
 
@@ -155,7 +158,7 @@ def _multiple(value: Any, minor: int) -> Any:
 
 def _pattern(value: Any, minor: int) -> Any:
     """Patterns are ECMA-262; one that Python reads otherwise is left out, so that nothing is refused for it."""
-    if not isinstance(value, str) or ECMA_ONLY.search(value):
+    if not isinstance(value, str) or len(value) > MAX_PATTERN or ECMA_ONLY.search(value):
         return None
     try:
         if MAYBE_NESTED_SET.search(value):
