@@ -11,7 +11,8 @@ from urllib.parse import quote
 from nlapi.client.message import File, is_json
 from nlapi.client.style import compact, fields, is_list, query, scalar
 from nlapi.errors import ArgumentError
-from nlapi.openapi.spec import Encoding, Media, Schema, Spec
+from nlapi.openapi.parts import Encoding, Media, Schema
+from nlapi.openapi.spec import Spec
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"

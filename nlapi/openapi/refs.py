@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nlapi.openapi.spec import Schema, Spec
+from nlapi.openapi.parts import Schema
+from nlapi.openapi.spec import Spec
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
 
 

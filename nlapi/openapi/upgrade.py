@@ -7,10 +7,12 @@ comes out is always a valid schema.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from nlapi.openapi.hints import hints
@@ -37,6 +39,7 @@ BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 DROPPED = frozenset((
     "nullable", "example", "discriminator", "xml", "externalDocs", "$schema", "$id", "id", "$ref", "$anchor",
     "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary", "dependencies",
+    "collectionFormat",
 ))  # fmt: skip
 """Keywords with no meaning to a JSON Schema validator here; the first two are kept in another form."""
 
@@ -112,8 +115,13 @@ def _place(value: Any, minor: int) -> Any:
 
 
 def _required(value: Any, minor: int) -> Any:
-    names = [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
+    names = [as_name(name) for name in value if as_name(name)] if isinstance(value, list) else []
     return list(dict.fromkeys(names)) or None
+
+
+def as_name(value: Any) -> str:
+    """A name, also one that YAML reads as a number or a boolean; "" for what is none."""
+    return value if isinstance(value, str) else json.dumps(value) if isinstance(value, bool | int) else ""
 
 
 def _dependent(value: Any, minor: int) -> Any:
@@ -142,9 +150,9 @@ def _number(value: Any) -> int | float | None:
         return None
     try:
         number = float(value) if isinstance(value, str) else value
-    except ValueError:
+        return number if math.isfinite(number) else None
+    except (ValueError, OverflowError):
         return None
-    return number if isinstance(number, int) or math.isfinite(number) else None
 
 
 def _bound(value: Any, minor: int) -> Any:
@@ -204,10 +212,26 @@ def _type(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
         schema["format"] = "binary"
     if not types:
         types = _implied(schema)
+    if "enum" in schema and types:
+        schema["enum"] = _distinct([_fitting(choice, types) for choice in schema["enum"]])
+    if "default" in schema and types:
+        schema["default"] = _fitting(schema["default"], types)
     if _nullable(node):
         _allow_null(schema, types)
     if types:
         schema["type"] = types[0] if len(types) == 1 else types
+
+
+def _fitting(value: Any, types: list[str]) -> Any:
+    """A choice or default as the type says: in YAML `enum: [1, 2]` of strings, and `enum: ['1', '2']` of integers."""
+    plain, texts = not {"boolean", "integer", "number"}.isdisjoint(types), "string" in types
+    if isinstance(value, bool | int | float) and texts and not plain:
+        return json.dumps(value)
+    if isinstance(value, str) and plain and not texts:
+        with suppress(ValueError, RecursionError):
+            read = json.loads(value)
+            return read if isinstance(read, bool) or _number(read) is not None else value
+    return value
 
 
 def _mended(given: Any) -> list[str]:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-from nlapi.openapi.spec import Operation, Parameter
+from nlapi.openapi.parts import Parameter
+from nlapi.openapi.spec import Operation
 from nlapi.sandbox import parameters as wire
 from nlapi.sandbox.bodies import choose, is_json, read_body, read_json
 from nlapi.sandbox.parameters import MISSING, Pairs, split_pairs
 from nlapi.sandbox.problem import Fault, Problem, unprocessable
 from nlapi.sandbox.schemas import Schemas
+from nlapi.sandbox.variants import take_fixed
 
 IGNORED_HEADERS = frozenset(("accept", "content-type", "authorization"))
 """Header parameters of these names are not parameters; OpenAPI 3.1.1 §4.8.12.1."""
@@ -57,6 +59,7 @@ class Checked:
 def check(operation: Operation, raw: Mapping[str, str], incoming: Incoming, schemas: Schemas) -> Checked:
     """The values of the request; Problem 400, 404, 415 or 422 when the description forbids it."""
     pairs = split_pairs(incoming.query)
+    raw = {**raw, **take_fixed(operation, pairs)}
     values: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
     faults: list[Fault] = []
     for parameter in operation.parameters:

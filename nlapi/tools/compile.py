@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nlapi.openapi.hints import hidden, hints
-from nlapi.openapi.spec import Body, Operation, Parameter, Schema, Spec
+from nlapi.openapi.parts import Body, Parameter, Schema
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.name import argument_name, tool_names
 from nlapi.tools.schema import OF_THE_WHOLE, Pool
 from nlapi.tools.text import first_sentence, plain, says

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nlapi.openapi.hints import extensions, hidden, hints
+from nlapi.openapi.parts import Schema
 from nlapi.openapi.refs import circular
-from nlapi.openapi.spec import Schema, Spec
+from nlapi.openapi.spec import Spec
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
 from nlapi.tools.text import plain
 from nlapi.tools.units import as_amount

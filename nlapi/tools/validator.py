@@ -58,7 +58,7 @@ def _mismatch(expression: str, value: str) -> str:
     return "" if found else f"{value!r} does not match {expression!r}"
 
 
-VALIDATOR: Any = extend(  # type: ignore[no-untyped-call]
+VALIDATOR: Any = extend(  # type: ignore[no-untyped-call]  # jsonschema's stubs leave it untyped
     Draft202012Validator,
     {
         "multipleOf": _multiple_of,

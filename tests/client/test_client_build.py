@@ -268,6 +268,44 @@ def test_what_may_never_be_a_path_segment_is_refused_with_the_parameter(value: A
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        "/", "/x", "x/", "a//b", "../x", "x/..", "a/./b", "a/../b", "\\x", "a\\..\\b", " / ", "a/ /b", "..\\x",
+        "%2e%2e/x", "%2E", "..%2fx", "..%252f..%252fx", "%25252e", "%%32%65", "a%2F", "%5c%5cx", "a%0d%0ab", "%00",
+        "\uff0e\uff0e\uff0fx", "\uff0e", "\u2025", "a\uff0f", "http://x.example/y", "%2525252525252525252525252e",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("style", ["simple", "label", "matrix"])
+@pytest.mark.parametrize("explode", [True, False])
+def test_a_value_that_would_lead_to_another_place_is_refused_alone_and_inside(
+    value: str, style: str, explode: bool
+) -> None:
+    for inside in (value, ["a", value], {"R": value}, {value: "a"}):
+        with pytest.raises(ArgumentError, match="color"):
+            in_path(inside, style, explode)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [("heads/main", "heads%2Fmain"), ("src\\a.py", "src%5Ca.py"), ("a/b/c", "a%2Fb%2Fc"), ("a%2Fb", "a%252Fb"),
+     ("..a/b..", "..a%2Fb.."), ("100%", "100%25"), ("\u2026", "%E2%80%A6"), (["a/b", "c"], "a%2Fb,c"), ("½", "%C2%BD")],
+)  # fmt: skip
+def test_a_slash_between_plain_segments_goes_out_encoded(value: Any, wanted: str) -> None:
+    assert in_path(value) == wanted
+
+
+@pytest.mark.parametrize(("style", "value"), [("simple", ["a", ""]), ("label", ["", "a"]), ("label", {"a": ""})])
+def test_an_empty_item_is_refused_where_no_name_stands_before_it(style: str, value: Any) -> None:
+    with pytest.raises(ArgumentError, match="empty"):
+        in_path(value, style)
+    assert in_path("", "matrix") == ";color"
+
+
+def test_a_path_parameter_in_the_query_of_the_path_may_be_anything() -> None:
+    assert url([parameter("u", "path")], {"u": "https://x/../y"}, "/x?u={u}") == "/x?u=https%3A%2F%2Fx%2F..%2Fy"
+
+
+@pytest.mark.parametrize(
     ("style", "value"), [("label", ""), ("label", "."), ("label", []), ("label", [""]), ("matrix", []), ("matrix", {})]
 )
 @pytest.mark.parametrize("explode", [True, False])
