@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nlapi.client import style
-from nlapi.client.body import write
+from nlapi.client.body import FORM, form_pairs, write
 from nlapi.client.message import Request, is_json
 from nlapi.client.segment import check_segment
 from nlapi.client.server import server_url
@@ -130,12 +130,22 @@ def _expanded(parameter: Parameter, value: Any) -> str:
 
 
 def _query(parameter: Parameter, value: Any) -> Iterator[str]:
+    if parameter.style == "querystring":
+        yield from _named(parameter, _whole_query, parameter, value)
+        return
     if parameter.content_type is not None:
         yield f"{style.encode(parameter.name)}={style.encode(_named(parameter, _content, parameter, value))}"
         return
     reserved = parameter.allow_reserved
     pairs = style.query(parameter.name, value, parameter.style, parameter.explode, reserved=reserved)
     yield from _named(parameter, list, pairs)
+
+
+def _whole_query(parameter: Parameter, value: Any) -> list[str]:
+    """The query that one parameter is all of (OpenAPI 3.2.0 §4.12.2.2)."""
+    if (parameter.content_type or "").partition(";")[0].strip().lower() == FORM:
+        return form_pairs(value, {})
+    return [style.encode(_content(parameter, value))]
 
 
 def _cookie(parameter: Parameter, value: Any) -> Iterator[str]:

@@ -11,19 +11,24 @@ from nlapi.openapi.document import Document
 from nlapi.openapi.headers import METHOD_OVERRIDES, refusal
 from nlapi.openapi.hints import extensions, hints
 from nlapi.openapi.issue import Level
+from nlapi.openapi.mend import as_name
 from nlapi.openapi.parts import Body, Details, Parameter, Requirement, Schema, Server
 from nlapi.openapi.reader import Reader, examples_of, media_of, text
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.openapi.upgrade import as_name
 
-PLACES = ("path", "query", "header", "cookie")
 STYLES = {
     "path": ("simple", "label", "matrix"),
     "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
     "header": ("simple",),
     "cookie": ("form", "cookie"),
+    "querystring": ("querystring",),
 }
-"""The styles that each place knows, its default first; OpenAPI 3.1.1 §4.8.12.2."""
+"""The styles that each place knows, its default first; OpenAPI 3.1.1 §4.8.12.2, the last 3.2.0 §4.12.2.
+
+A parameter `in: querystring` is all of the query: here its place is the query, and `querystring` its style.
+"""
+
+PLACES = tuple(STYLES)
 
 REFUSED = "refused"
 """The `rule` of an Issue about what is left out on purpose."""
@@ -105,9 +110,8 @@ def _one_parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
         return None
     name, place = as_name(node.get("name")), node.get("in")
     if not name or place not in PLACES:
-        reader.issue(
-            Level.WARNING, where, f"in: {place!r} with name: {node.get('name')!r} is not a parameter; left out"
-        )
+        given = f"in: {place!r} with name: {node.get('name')!r}"
+        reader.issue(Level.WARNING, where, f"{given} is not a parameter; left out")
         return None
     if place == "header" and (reason := refusal(name)):
         _refuse(reader, node, where, reason)
@@ -126,7 +130,7 @@ def _one_parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
     explode = node.get("explode")
     return Parameter(
         name=name,
-        where=place,
+        where="query" if place == "querystring" else place,
         required=required,
         schema=schema,
         description=hints(own).description or text(node.get("description")),

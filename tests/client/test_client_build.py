@@ -242,6 +242,20 @@ def test_names_are_encoded_too() -> None:
     assert url([parameter("$top"), parameter("a b&c")], {"$top": 1, "a b&c": 2}) == "/x?%24top=1&a%20b%26c=2"
 
 
+@pytest.mark.parametrize(
+    ("content_type", "value", "wanted"),
+    [
+        ("application/x-www-form-urlencoded", {"a": "x y", "b": [1, 2], "c": None}, "a=x%20y&b=1&b=2"),
+        ("application/x-www-form-urlencoded", {}, ""),
+        ("application/json", {"a": ["&"]}, "%7B%22a%22%3A%5B%22%26%22%5D%7D"),
+        ("text/plain", "a b&c", "a%20b%26c"),
+    ],
+)
+def test_a_parameter_may_be_all_of_the_query(content_type: str, value: Any, wanted: str) -> None:
+    whole = {"name": "all", "in": "querystring", "content": {content_type: {"schema": {}}}}
+    assert url([whole], {"all": value}).removeprefix("/x").removeprefix("?") == wanted
+
+
 def test_the_order_is_that_of_the_description() -> None:
     assert url([parameter("b"), parameter("a")], {"a": 1, "b": 2}) == "/x?b=2&a=1"
 
@@ -509,6 +523,20 @@ def test_an_object_is_a_json_part_and_encoding_may_say_otherwise() -> None:
     assert (part.content_type, part.data) == ("application/json", b'"x"')
     (part,) = parts({"pic": "x"}, pic={"contentType": "image/png, image/jpeg"})
     assert (part.content_type, part.filename) == ("image/png", "pic")
+
+
+def test_a_part_has_the_headers_that_the_description_fixes() -> None:
+    headers = {
+        "X-Kind": {"schema": {"const": "k"}}, "X-One": {"schema": {"enum": [1]}},
+        "X-Default": {"schema": {"default": "d"}},
+        "X-Open": {"schema": {"type": "string"}}, "X-Ref": {"$ref": "#/components/headers/H"},
+        "Content-Type": {"schema": {"const": "a/b"}}, "x y": {"schema": {"const": "no"}}, "X-Odd": 5,
+    }  # fmt: skip
+    more = {"encoding": {"a": {"headers": headers}}}
+    known = {"headers": {"H": {"required": True, "schema": {"type": "string", "const": "r"}}}}
+    made = sent(body({"properties": {"a": {"type": "string"}}}, MULTIPART, **more), {"a": "x"}, components=known)
+    part = (made.content or b"").split(b"\r\n\r\n")[0].split(b"\r\n")[2:]
+    assert part == [b"X-Kind: k", b"X-One: 1", b"X-Default: d", b"X-Ref: r"]
 
 
 def test_a_name_cannot_end_its_header() -> None:

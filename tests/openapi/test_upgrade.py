@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from nlapi.openapi import upgrade
+from nlapi.openapi import mend, upgrade
 from nlapi.openapi.upgrade import upgrade_schema
 
 
@@ -151,7 +151,7 @@ def test_upgrading_what_is_upgraded_changes_nothing() -> None:
 
 
 KEYWORDS = sorted({
-    *upgrade.HANDLERS, *upgrade.DROPPED, *upgrade.BESIDE, "type", "const", "x-other",
+    *upgrade.HANDLERS, *mend.KEYWORDS, *upgrade.DROPPED, *upgrade.BESIDE, "type", "const", "x-other",
 })  # fmt: skip
 SCALARS = st.one_of(
     st.none(),
@@ -159,7 +159,7 @@ SCALARS = st.one_of(
     st.integers(),
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=5),
-    st.sampled_from([*sorted(upgrade.TYPES), *upgrade.ALIASES, "inf", "-1", "1e400", "[", "#/components/schemas/A"]),
+    st.sampled_from([*sorted(mend.TYPES), *mend.ALIASES, "inf", "-1", "1e400", "[", "#/components/schemas/A"]),
 )
 ANYTHING = st.recursive(
     SCALARS,
@@ -174,3 +174,25 @@ ANYTHING = st.recursive(
 @example(schema={"multipleOf": "1e-400"}, minor=0)
 def test_whatever_comes_in_a_valid_schema_comes_out(schema: Any, minor: int) -> None:
     upgraded(schema, minor)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "told"),
+    [
+        ({"dog": "#/components/schemas/Dog", "cat": "Cat"}, "kind tells them apart: dog for Dog, cat for Cat."),
+        ({"Dog": "#/components/schemas/Dog"}, "kind tells them apart: Dog, Cat."),
+        (None, "kind tells them apart: Dog, Cat."),
+    ],
+)
+@pytest.mark.parametrize("union", ["oneOf", "anyOf"])
+def test_what_a_discriminator_says_is_told(mapping: Any, told: str, union: str) -> None:
+    choices = [{"$ref": "#/components/schemas/Dog"}, {"$ref": "#/components/schemas/Cat"}]
+    discriminator = {"propertyName": "kind", **({"mapping": mapping} if mapping else {})}
+    found = upgraded({union: choices, "discriminator": discriminator, "description": "A pet."})
+    assert found == {union: choices, "description": f"A pet. {told}"}
+
+
+@pytest.mark.parametrize("wrong", ["kind", {"propertyName": 5}, {}, {"propertyName": "kind", "mapping": 5}, None])
+def test_a_discriminator_that_says_nothing_is_dropped(wrong: Any) -> None:
+    choices = [{"type": "string"}, {"type": "object"}]
+    assert upgraded({"oneOf": choices, "discriminator": wrong}) == {"oneOf": choices}
