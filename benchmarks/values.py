@@ -68,6 +68,8 @@ class Values:
         if schema is False or depth > 40:
             raise UnfitError
         schema = self._plain({} if schema is True else schema)
+        if schema.get("nullable") and self.random.random() < 0.2:
+            return None
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
@@ -86,7 +88,10 @@ class Values:
         result = {key: value for key, value in schema.items() if key not in ("$ref", "allOf", "anyOf", "oneOf")}
         parts = list(schema.get("allOf", ()))
         if "$ref" in schema:
-            parts.append(self.definitions[schema["$ref"].rpartition("/")[2]])
+            name = schema["$ref"].rpartition("/")[2]
+            if name not in self.definitions:
+                raise UnfitError
+            parts.append(self.definitions[name])
         parts += [self.random.choice(schema[key]) for key in ("anyOf", "oneOf") if schema.get(key)]
         for part in parts:
             if part is False:
@@ -94,6 +99,12 @@ class Values:
             if isinstance(part, Mapping):
                 result = _joined(result, self._plain(part, depth + 1))
         return result
+
+    def _read_only(self, schema: Any) -> bool:
+        for _ in range(20):
+            if isinstance(schema, Mapping) and not schema.get("readOnly") and "$ref" in schema:
+                schema = self.definitions.get(schema["$ref"].rpartition("/")[2])
+        return isinstance(schema, Mapping) and schema.get("readOnly") is True
 
     def _kind(self, schema: Mapping[str, Any]) -> str:
         kinds = schema.get("type")
@@ -195,6 +206,8 @@ class Values:
         share = 0.0 if depth > MAX_DEPTH else 0.7 if len(properties) < 12 else 0.2
         made: dict[str, Any] = {}
         for name in dict.fromkeys((*properties, *required)):
+            if self._read_only(properties.get(name)):
+                continue
             if name in required:
                 made[name] = self.of(properties.get(name, {}), depth + 1)
             elif self.random.random() < share:
