@@ -111,6 +111,8 @@ def _type(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
         schema["format"] = "binary"
     if not types:
         types = _implied(schema)
+    if types == ["array"] and "enum" in schema and not any(isinstance(one, list) for one in schema["enum"]):
+        _choices_of_items(schema)
     if "enum" in schema and types:
         schema["enum"] = distinct([fitting(choice, types) for choice in schema["enum"]])
     if "default" in schema and types:
@@ -119,6 +121,14 @@ def _type(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
         _allow_null(schema, types)
     if types:
         schema["type"] = types[0] if len(types) == 1 else types
+
+
+def _choices_of_items(schema: dict[str, Any]) -> None:
+    """Moves choices that were put a level too high: no list is one of them, its items are."""
+    choices, items = schema.pop("enum"), schema.get("items", {})
+    if isinstance(items, Mapping) and not {"$ref", "enum"} & items.keys():
+        types = types_of(items.get("type"))
+        schema["items"] = {"enum": [fitting(one, types) for one in choices] if types else choices, **items}
 
 
 def _nullable(node: Mapping[str, Any]) -> bool:

@@ -117,6 +117,15 @@ def test_example_becomes_the_first_of_examples() -> None:
         ({"type": ["string", "integer"], "enum": [1, "2"]}, {"type": ["string", "integer"], "enum": [1, "2"]}),
         ({"type": "integer", "maximum": 10**400}, {"type": "integer"}),
         ({"type": "array", "collectionFormat": "csv"}, {"type": "array"}),
+        (
+            {"type": "array", "enum": ["a", 1], "items": {"type": "string"}},
+            {"type": "array", "items": {"type": "string", "enum": ["a", "1"]}},
+        ),
+        (
+            {"type": "array", "enum": ["a"], "items": {"$ref": "#/x"}, "nullable": True},
+            {"type": ["array", "null"], "items": {"$ref": "#/x"}},
+        ),
+        ({"type": "array", "enum": [["a"]]}, {"type": "array", "enum": [["a"]]}),
         ({"type": "string", "maxLength": "12"}, {"type": "string", "maxLength": 12}),
         ({"type": "string", "maxLength": 12.0, "minLength": -1}, {"type": "string", "maxLength": 12}),
         ({"type": "number", "maximum": "inf", "minimum": "nan"}, {"type": "number"}),
