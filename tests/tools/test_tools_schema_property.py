@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from openapi_schema_validator import OAS30Validator
 
 import nlapi
@@ -51,20 +51,29 @@ def tools(schema: Any, components: dict[str, Any], version: str) -> tuple[Tool, 
     return nlapi.tools(parse(read(json.dumps(described(schema, components, version)).encode(), "random.json")))
 
 
+def leads_to_itself(schema: Any, components: dict[str, Any], depth: int = 0) -> bool:
+    """Is a value asked the same again and again before anything is asked of its parts? No validator ends there."""
+    if depth > 15 or not isinstance(schema, dict):
+        return depth > 15
+    inner = [components.get(schema["$ref"].rpartition("/")[2])] if "$ref" in schema else []
+    inner += [one for key in ("allOf", "oneOf", "anyOf") for one in schema.get(key, ())]
+    return any(leads_to_itself(one, components, depth + 1) for one in inner)
+
+
 def instances(schema: Any, components: dict[str, Any], version: str, random: Random) -> Iterator[Any]:
     """Values that fit the schema as it was written, as validators of others see it."""
+    components = {**components, "Gone": {}}  # where a $ref leads nowhere, any value is taken
     whole = {**schema, "components": {"schemas": components}}
+    if any(leads_to_itself(one, components) for one in (schema, *components.values())):
+        return
     validator: Any = Draft202012Validator if version.startswith("3.1") else OAS30Validator
     for _ in range(6):
         try:
             value = Values(random, components).of(schema)
-            if validator(whole).is_valid(value):
+            if validator(whole, format_checker=FormatChecker(("date",))).is_valid(value):
                 yield value
         except UnfitError:
             continue
-        except Exception as error:  # a $ref that leads nowhere, or to itself
-            if "resolvable" not in type(error).__name__.lower() and not isinstance(error, RecursionError):
-                raise
 
 
 def arguments(tool: Tool, value: Any) -> dict[str, Any] | None:
@@ -110,6 +119,8 @@ def test_a_schema_stands_alone(version: str, document: tuple[Any, dict[str, Any]
 @relaxed
 @given(document=documents(), seed=st.integers(0, 2**32))
 def test_what_fits_the_schema_of_a_body_fits_the_tool(version: str, document: Any, seed: int) -> None:
+    if version == "3.0.3":  # where a type is one name
+        document = json.loads(json.dumps(document).replace('["string", "null"]', '"string", "nullable": true'))
     schema, components = document
     for tool in tools(schema, components, version):
         for value in instances(schema, components, version, Random(seed)):
