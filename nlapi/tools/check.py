@@ -55,8 +55,9 @@ def _unknown(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
     faults = []
     for name in arguments:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known) or 'none'}"
+            folded = {one.lower(): one for one in known}
+            near = difflib.get_close_matches(str(name).lower(), folded, n=1)
+            hint = f"did you mean {folded[near[0]]!r}?" if near else f"it takes {', '.join(known) or 'none'}"
             faults.append((f"there is no argument {name!r}"[:MAX_SHOWN], hint[:400]))
     return faults
 
