@@ -30,6 +30,12 @@ A parameter `in: querystring` is all of the query: here its place is the query, 
 
 PLACES = tuple(STYLES)
 
+ABOUT_PARAMETER = frozenset((
+    "name", "in", "required", "description", "deprecated", "style", "explode", "allowReserved", "allowEmptyValue",
+    "example", "examples",
+))  # fmt: skip
+"""Fields of a Parameter Object that are no part of a schema."""
+
 REFUSED = "refused"
 """The `rule` of an Issue about what is left out on purpose."""
 
@@ -159,7 +165,10 @@ def _parameter_schema(reader: Reader, node: Mapping[str, Any]) -> tuple[str | No
     if isinstance(content, Mapping) and content:
         content_type, media = next(iter(content.items()))
         return content_type, reader.schema(media.get("schema") if isinstance(media, Mapping) else {})
-    schema = dict(reader.schema(node.get("schema", {})))
+    given = node.get("schema", {})
+    if "schema" not in node and "type" in node:  # as Swagger 2.0 has it
+        given = {key: value for key, value in node.items() if key not in ABOUT_PARAMETER}
+    schema = dict(reader.schema(given))
     examples = examples_of(node)
     if examples and "examples" not in schema and "$ref" not in schema:
         schema["examples"] = list(examples)

@@ -556,3 +556,9 @@ def test_a_schema_that_only_leads_to_itself_is_told_and_takes_any_value(schema: 
     description = spec({"/x": {"get": node}}, components={"schemas": {"A": schema}})
     assert "leads to itself" in messages(description)
     assert nlapi.build(description, "get", {"p": "a"}).url.endswith("/x?p=a")
+
+
+def test_a_parameter_with_its_type_beside_it_has_that_schema() -> None:
+    node = {"name": "q", "in": "query", "description": "D", "type": "integer", "minimum": 1, "example": 5}
+    (found,) = operation({"parameters": [node]}).parameters
+    assert (found.schema, found.description) == ({"type": "integer", "minimum": 1, "examples": [5]}, "D")
