@@ -24,6 +24,9 @@ COUNTS = (
 )  # fmt: skip
 BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 ECMA_ONLY = re.compile(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
+MAX_PATTERN = 20_000
+"""Characters of a pattern that is worth the time to compile it."""
+
 MAYBE_NESTED_SET = re.compile(r"\[\[|--|&&|~~|\|\|")
 
 
@@ -79,7 +82,7 @@ def _multiple(value: Any) -> Any:
 
 def pattern(value: Any) -> Any:
     """Patterns are ECMA-262; one that Python reads otherwise is left out, so that nothing is refused for it."""
-    if not isinstance(value, str) or ECMA_ONLY.search(value):
+    if not isinstance(value, str) or len(value) > MAX_PATTERN or ECMA_ONLY.search(value):
         return None
     try:
         if MAYBE_NESTED_SET.search(value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -23,14 +24,21 @@ from nlapi.openapi.upgrade import upgrade_schema
 
 READS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
 
+MAX_PATHS = 25_000
+"""The largest description known has 7,000."""
+
 
 def parse(document: Document) -> Spec:
-    """The Spec of a Document. DescriptionError when `paths` is no map; a Spec without operations has an Issue."""
+    """The Spec of a Document. DescriptionError when `paths` is no map, or too large; no operations are an Issue."""
     tree = document.tree
     paths = tree.get("paths", {})
     if not isinstance(paths, Mapping):
         raise DescriptionError(
             f"{document.source}: `paths` is {type(paths).__name__}, not a map", hint="each key of `paths` is a path"
+        )
+    if len(paths) > MAX_PATHS:
+        raise DescriptionError(
+            f"{document.source} has {len(paths):,} paths; nlapi reads up to {MAX_PATHS:,}", hint="split the description"
         )
     info = _map(tree.get("info"))
     found: list[Issue] = list(document.issues)
@@ -164,7 +172,7 @@ def _operation(
     given = _text(node.get("operationId"))
     id = given if given.strip() else derived_id(method, path)
     if id in ids:
-        unique = _unique(f"{id}_{derived_id(method, path)}", ids)
+        unique = _unique(id, method, path, ids)
         message = f"operationId {id!r} is taken; this one is called {unique!r}"
         found.append(Issue(level=Level.WARNING, where=where, message=message, hint="give it an operationId of its own"))
         id = unique
@@ -210,11 +218,10 @@ def derived_id(method: str, path: str) -> str:
     return "_".join((method.lower(), *words)) if words else f"{method.lower()}_root"
 
 
-def _unique(id: str, ids: set[str]) -> str:
-    unique, number = id, 2
-    while unique in ids:
-        unique, number = f"{id}_{number}", number + 1
-    return unique
+def _unique(id: str, method: str, path: str, ids: set[str]) -> str:
+    """An id for an operation whose own is taken, made of its method and path, so that it stays whatever is added."""
+    unique = f"{id}_{derived_id(method, path)}"
+    return unique if unique not in ids else f"{id}_{hashlib.sha256(f'{method} {path}'.encode()).hexdigest()[:8]}"
 
 
 def _effect(method: str, given: str, where: str, found: list[Issue]) -> Effect:

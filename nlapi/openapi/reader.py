@@ -10,7 +10,7 @@ from nlapi.openapi.hints import cannot_hide, hidden, hints
 from nlapi.openapi.issue import Issue, Level
 from nlapi.openapi.judge import judge
 from nlapi.openapi.parts import Encoding, Media, Schema
-from nlapi.openapi.refs import lost
+from nlapi.openapi.refs import ITSELF, lost
 from nlapi.openapi.spec import Operation
 from nlapi.openapi.upgrade import upgrade_schema
 
@@ -53,7 +53,7 @@ class Reader:
     def lost(self, schema: Schema, where: str) -> None:
         """Tells of the `$ref`s in a schema that lead nowhere: an ERROR when that is all there is of it."""
         for ref, reason in lost(self.operation.spec, schema).items():
-            if ref == schema.get("$ref"):
+            if ref == schema.get("$ref") and not reason.endswith(ITSELF):
                 self.issue(Level.ERROR, where, f"$ref {reason}")
             else:
                 self.issue(Level.WARNING, where, f"$ref {reason}", "any value is taken there")

@@ -16,6 +16,9 @@ from nlapi.openapi.cache import Cache, Doubles
 MAX_NODES = 5_000_000
 """Nodes of a tree once its YAML aliases are followed; GitHub's description has 0.6 million."""
 
+MAX_OBJECTS = 1_000_000
+"""Opening braces in a JSON text: each is worth 250 bytes of memory or more. The largest description has 340,000."""
+
 MAX_DEPTH = 200
 """Levels of nesting; real descriptions stay under 40."""
 
@@ -51,6 +54,10 @@ def _large_json(data: bytes, source: str) -> tuple[Any, Doubles] | None:
     """What a large text that is plain JSON in UTF-8 says, without a copy of it; None for any other."""
     if len(data) <= MAX_FLOW_YAML or data[:1] not in (b"{", b"["):
         return None
+    if (objects := data.count(b"{")) > MAX_OBJECTS:
+        raise DescriptionError(
+            f"{source} is too large: about {objects:,} objects; nlapi reads up to {MAX_OBJECTS:,}", hint="split it"
+        )
     try:
         tree = orjson.loads(data)
     except orjson.JSONDecodeError:

@@ -548,6 +548,16 @@ def test_security_that_is_null_is_not_given_and_a_lone_requirement_counts() -> N
     assert [one.security for one in found] == [({"a": ()},), ({"b": ()},), ()]
 
 
+@pytest.mark.parametrize(
+    "schema", [{"allOf": [{"$ref": "#/components/schemas/A"}]}, {"anyOf": [{"$ref": "#/components/schemas/A"}, {}]}]
+)
+def test_a_schema_that_only_leads_to_itself_is_told_and_takes_any_value(schema: dict[str, object]) -> None:
+    node = {"operationId": "get", "parameters": [parameter(schema={"$ref": "#/components/schemas/A"})], "responses": {}}
+    description = spec({"/x": {"get": node}}, components={"schemas": {"A": schema}})
+    assert "leads to itself" in messages(description)
+    assert nlapi.build(description, "get", {"p": "a"}).url.endswith("/x?p=a")
+
+
 def test_a_parameter_with_its_type_beside_it_has_that_schema() -> None:
     node = {"name": "q", "in": "query", "description": "D", "type": "integer", "minimum": 1, "example": 5}
     (found,) = operation({"parameters": [node]}).parameters
