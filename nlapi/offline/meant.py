@@ -22,7 +22,7 @@ from nlapi.offline.slots import Slot
 from nlapi.offline.wish import Want, wish_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.tool import Tool
-from nlapi.tools.words import METHODS, VERBS, Intent, pieces, singular, stem
+from nlapi.tools.words import METHODS, STOPWORDS, VERBS, Intent, pieces, singular, stem
 
 _OPENINGS = frozenset("the my our all every some any a an please and".split())
 _HAS = re.compile(
@@ -53,7 +53,8 @@ def as_command(question: str, names: Callable[[str], bool]) -> str:
     words = pieces(question[:200])
     at = next((at for at, word in enumerate(words) if word not in _OPENINGS), len(words))
     first, after = (*words[at : at + 2], "", "")[:2]
-    noun = bool(first) and names(stem(first)) and stem(first) not in VERBS and after not in _DETERMINERS
+    verb = stem(first) in VERBS and singular(first) == first
+    noun = bool(first) and names(stem(first)) and not verb and after not in _DETERMINERS
     return f"show {question.lstrip()}" if noun else question
 
 
@@ -83,7 +84,7 @@ def listing_instead(
     if listing is None:
         return best, others
     instead = next((one for one in others if one.operation is listing), None)
-    instead = instead or candidate_of(sentence, catalogue, known, listing, best.index_score)
+    instead = instead or candidate_of(sentence, catalogue, known, listing, best.score)
     if instead is None:
         return best, others
     return instead, [best, *(one for one in others if one is not instead)]
@@ -274,3 +275,17 @@ def named_changes(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, 
         if any(wanted_in(option.value) is not None for option in one.filling.options):
             found.append(one)
     return sorted(found, key=lambda one: -one.score)
+
+
+def says_all(best: Candidate) -> bool:
+    """Is every word that tells something in a value, or does it name the operation or one of its slots?"""
+    known = best.scene.common | best.scene.talked
+    options = best.filling.options
+    return all(
+        token.stem in known
+        or token.stem in VERBS
+        or token.lower in STOPWORDS
+        or any(option.start <= token.start < option.end for option in options)
+        for token in best.scene.sentence.tokens
+        if token.word
+    )

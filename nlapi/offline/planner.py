@@ -28,6 +28,7 @@ from nlapi.offline.meant import (
     other_goals,
     owned_instead,
     read_instead,
+    says_all,
     tells,
 )
 from nlapi.offline.read import read_sentence
@@ -171,7 +172,7 @@ def _planned(
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
     elsewhere = other_goals(best, values, catalogue)
-    if elsewhere and (changes or coverage(best) == 1.0):
+    if elsewhere and (changes or says_all(best)):
         sure = UNSURE if changes else max(sure, CHOSEN)
     left = ", ".join((*unsaid, *(one for one in unused(best) if not any(one in said for said in unsaid))))
     note = f"not used: {left}" if left else ""

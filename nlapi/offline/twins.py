@@ -44,21 +44,26 @@ def _others(option: Option, best: Candidate) -> list[Any]:
     own = option.spans[0] if len(option.spans) == 1 else None
     if own is None or own.kind not in _KINDS or option.slot.family in (Family.CHOICE, Family.BOOLEAN):
         return []
-    found: list[Any] = []
-    last = own
-    for span in best.filling.unused:
-        alike = span.kind is own.kind and span.form == own.form and span.form not in LOOSE and _same_shape(span, own)
-        if alike and span.first >= last.last and _joined(best, last, span):
-            value = value_for(span, option.slot)
-            if value is not None and value != option.value and value not in found:
-                found.append(value)
-                last = span
-    return found[: MOST - 1]
+    alike = [span for span in best.filling.unused if span.kind is own.kind and _same_shape(span, own)]
+    row = sorted([own, *alike], key=lambda span: span.first)
+    run = [span for span in _run(row, row.index(own), best) if span is not own]
+    values = (value_for(span, option.slot) for span in run)
+    return [value for value in dict.fromkeys(values) if value is not None and value != option.value][: MOST - 1]
+
+
+def _run(row: list[Span], at: int, best: Candidate) -> list[Span]:
+    """The spans around the one at `at` that are joined to it, one to the next."""
+    first = last = at
+    while first > 0 and _joined(best, row[first - 1], row[first]):
+        first -= 1
+    while last + 1 < len(row) and _joined(best, row[last], row[last + 1]):
+        last += 1
+    return row[first : last + 1]
 
 
 def _same_shape(one: Span, other: Span) -> bool:
-    """Are both in capitals, or neither?"""
-    return one.text.isupper() == other.text.isupper()
+    """Are both in capitals, or neither, and neither a longer reading of a shorter one?"""
+    return one.text.isupper() == other.text.isupper() and one.form == other.form and one.form not in LOOSE
 
 
 def _joined(best: Candidate, first: Span, second: Span) -> bool:
