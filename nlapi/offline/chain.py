@@ -71,10 +71,13 @@ def chained(question: str, catalogue: Catalogue, plan: Callable[[str], Plan]) ->
         parts = parts[1:]
     if not 1 < len(parts) <= MOST:
         return []
-    made = [(part, plan(part)) for part in parts]
-    goals = [_operation(one) for _, one in made]
-    clear = all(one.calls and not one.missing and one.confidence >= SURE for _, one in made)
-    return made if clear and len(set(goals)) == len(goals) else []
+    made: list[tuple[str, Plan]] = []
+    for part in parts:
+        one = plan(part)
+        if not one.calls or one.missing or one.confidence < SURE:
+            return []
+        made.append((part, one))
+    return made if len({_operation(one) for _, one in made}) == len(made) else []
 
 
 def _operation(plan: Plan) -> Operation | None:
