@@ -67,5 +67,5 @@ def test_a_question_is_one_where_its_parts_are_not_all_clear(question: str) -> N
 
 def test_one_read_is_made_for_each_of_several_values() -> None:
     made, end = talk("get the airports KJFK and KLGA", lambda _: {"id": 1, "fuel": "100LL"}, api=player())
-    assert [dict(call.arguments) for call in made.calls] == [{"code": "KJFK"}, {"code": "KLGA"}]
+    assert sorted(call.arguments["code"] for call in made.calls) == ["KJFK", "KLGA"]
     assert len(end.text.splitlines()) == 2
