@@ -36,7 +36,7 @@ _GIVES_NAME = frozenset(
     ("to", "as", "into", "name", "named", "called", "title", "titled", "label", "is", "=", ":", "be")
 )
 _MOST_OTHERS = 6
-_MOST_TRIED = 12
+_MOST_TRIED = 40
 SOLID = 1.8
 """How well a look-up fits that the description itself leads to."""
 
@@ -214,9 +214,10 @@ def other_goals(best: Candidate, values: Values, catalogue: Catalogue) -> tuple[
                 rest = {path: value for path, value in values.items() if path != option.slot.path}
                 found.append((best.operation.id, {**rest, slot.path: [wanted] if slot.many else wanted}))
     rest = {path: value for path, value in values.items() if path != option.slot.path}
-    for operation in catalogue.flows(best.operation.spec).operations:
-        same = operation.method == best.operation.method and operation is not best.operation
-        if same and len(found) < _MOST_OTHERS and (other := _same(operation, rest, name.name, catalogue)):
+    every = catalogue.flows(best.operation.spec).operations
+    alike = [one for one in every if one.method == best.operation.method and one is not best.operation]
+    for operation in alike[:_MOST_TRIED]:
+        if len(found) < _MOST_OTHERS and (other := _same(operation, rest, name.name, catalogue)):
             found.append((operation.id, other))
     return tuple(found)
 
@@ -266,9 +267,9 @@ def named_changes(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, 
     if not any(map(commands, sentence.tokens)):
         return []
     found: list[Candidate] = []
-    for operation in catalogue.operations:
-        updates = operation.method in METHODS[Intent.UPDATE] and operation.path.rstrip("/").endswith("}")
-        one = candidate_of(sentence, catalogue, known, operation, 0.0) if updates and len(found) < _MOST_TRIED else None
+    updates = [one for one in catalogue.operations if one.method in METHODS[Intent.UPDATE]]
+    for operation in [one for one in updates if one.path.rstrip("/").endswith("}")][:_MOST_TRIED]:
+        one = candidate_of(sentence, catalogue, known, operation, 0.0)
         one = completed(one, catalogue, known, sentence.text) if one is not None else None
         if one is None or one.filling.missing or one.filling.unused or len(one.filling.options) < 2:
             continue
