@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from nlapi.routing.fields import index
 from nlapi.routing.nouns import (
@@ -20,13 +20,19 @@ from nlapi.routing.nouns import (
     Rule,
     Shadow,
 )
-from nlapi.routing.outcome import Decide, outcome
+from nlapi.routing.outcome import Decide, Split, outcome
 from nlapi.routing.verdict import Verdicts
 
 MOST_KNOWN = 65_536
 """Keys that are kept of one objective; beyond that they are forgotten and met anew."""
 
+MOST_LISTED = 32_768
+"""Up to so many keys there is a list, which is nearer than a dictionary."""
+
 Noun = TypeVar("Noun")
+
+Found: TypeAlias = Decision | Split | Decide
+"""What comes of a set of matches: the same for everybody, a rule's split, or anything else."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,29 +99,17 @@ class Program:
         self._starts = tuple(starts)
         self._everything = (1 << len(matches)) - 1
         self._fields = index(matches)
-        self._known: dict[int, Decision | Decide] = {}
-        self._outcomes: dict[tuple[int, ...], Decision | Decide] = {}
-
-    def decider(self) -> Callable[[Context, str], Decision]:
-        """(context, client) -> Decision."""
+        self._outcomes: dict[tuple[int, ...], Found] = {}
         coders = []
         radix = 1
         for field in self._fields:
             coder, radix = field.coder(radix)
             coders.append((field.name, coder))
-        fields, known, meet = tuple(coders), self._known.get, self._meet
-
-        def decide(context: Context, client: str) -> Decision:
-            get = context.get
-            key = 0
-            for name, code in fields:
-                key += code(get(name), 0)
-            found = known(key) or meet(key, context)
-            return found if found.__class__ is Decision else found(context)
-
-        if not self._asks(CLIENT):
-            return decide
-        return lambda context, client: decide({**context, CLIENT: client}, client)
+        self.coders = tuple(coders)
+        """of each field: its name, and a function from (value, 0) to its code"""
+        self.known: list[Found | None] | dict[int, Found] = [None] * radix if radix <= MOST_LISTED else _Known()
+        """by the sum of codes: what is found there, or None"""
+        self.asks_client = self._asks(CLIENT)
 
     def _asks(self, name: str) -> bool:
         """Does a decision need this field, to match or as a unit?"""
@@ -123,18 +117,18 @@ class Program:
         units = {one.unit for kind in (nouns.experiments, nouns.rules, nouns.canaries) for one in kind}
         return name in units or any(field.name == name for field in self._fields)
 
-    def _meet(self, key: int, context: Context) -> Decision | Decide:
+    def meet(self, key: int, context: Context) -> Found:
         """What comes of a context whose key is not known yet."""
-        if len(self._known) >= MOST_KNOWN:
-            self._known.clear()
+        if isinstance(self.known, dict) and len(self.known) >= MOST_KNOWN:
+            self.known.clear()
             self._outcomes.clear()
         matched = self._everything
         for field in self._fields:
             matched &= field.possible(context.get(field.name))
-        found = self._known[key] = self._outcome(matched)
+        found = self.known[key] = self._outcome(matched)
         return found
 
-    def _outcome(self, matched: int) -> Decision | Decide:
+    def _outcome(self, matched: int) -> Found:
         """What is left to decide when it is known what matches; shared by all for whom the same matched."""
         experiments, rules, canaries, shadows = self._starts
         parts = (
@@ -149,7 +143,7 @@ class Program:
             found = self._outcomes[parts] = self._made(*parts)
         return found
 
-    def _made(self, override: int, experiments: int, rule: int, canaries: int, shadows: int) -> Decision | Decide:
+    def _made(self, override: int, experiments: int, rule: int, canaries: int, shadows: int) -> Found:
         nouns = self._nouns
         names = tuple(one.name for one in _chosen(nouns.shadows, shadows))
         verdicts = replace(self._verdicts, shadows=names) if names else self._verdicts
@@ -161,7 +155,14 @@ class Program:
             _chosen(nouns.canaries, canaries),
             verdicts,
         )
-        return made.decisions[0] if len(made.decisions) == 1 else made.decide
+        return made.least
+
+
+class _Known(dict[int, Found]):
+    """Gives None for a key that it does not have, as a list would."""
+
+    def __missing__(self, key: int) -> None:
+        return None
 
 
 def _section(mask: int, start: int, end: int) -> int:

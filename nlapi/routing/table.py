@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from bisect import bisect_right
 from dataclasses import replace
+from typing import Any, TypeAlias
+
+from xxhash import xxh3_64_intdigest as digest
 
 from nlapi.errors import UsageError
 from nlapi.routing.explain import Explanation, explain
-from nlapi.routing.nouns import CLIENT, Configuration, Context, Decision
+from nlapi.routing.nouns import BUCKETS, CLIENT, Configuration, Context, Decision
+from nlapi.routing.outcome import HOLDING
 from nlapi.routing.program import Nouns, Program, by_objective
-from nlapi.routing.split import allocate_layer
+from nlapi.routing.split import allocate_layer, text
 from nlapi.routing.verdict import Verdicts
+
+Compiled: TypeAlias = tuple[Any, Any, bool, Program]
+"""Of a Program: its coders, what it knows, whether it asks for the client, itself. Not typed further: mypy cannot tell
+the kinds of Found apart by `__class__`, which is what is fast."""
 
 
 class UnknownObjectiveError(UsageError):
@@ -28,32 +36,54 @@ class UnknownObjectiveError(UsageError):
 class Table:
     """Decides, at one revision. Immutable to its callers, and safe to share between threads."""
 
-    __slots__ = ("_deciders", "_nouns", "configuration", "revision")
+    __slots__ = ("_nouns", "_programs", "configuration", "revision")
 
     def __init__(self, configuration: Configuration, revision: int) -> None:
         self.configuration = configuration
         self.revision = revision
         self._nouns = by_objective(configuration)
-        self._deciders: dict[str, Callable[[Context, str], Decision]] = {}
+        self._programs: dict[str, Compiled] = {}
 
     def decide(self, objective: str, context: Context, client: str = "") -> Decision:
         """The version that serves this request. UnknownObjectiveError names the nearest objective.
 
         `context`: fields that the objective declares, of their types; an absent one matches no value.
         """
-        decide = self._deciders.get(objective) or self._decider(objective)
-        return decide(context, client)
+        coders, known, asks_client, program = self._programs.get(objective) or self._program(objective)
+        if asks_client:
+            context = {**context, CLIENT: client}
+        get = context.get
+        key = 0
+        for name, code in coders:
+            key += code(get(name), 0)
+        found: Any = known[key] or program.meet(key, context)
+        decision: Decision
+        if found.__class__ is Decision:
+            decision = found
+        elif found.__class__ is tuple:
+            name, before, bounds = found[0]
+            unit = get(name)
+            if unit is None:
+                decision = found[1]
+            else:
+                data = unit if unit.__class__ is str else text(unit)
+                number = digest(before + data.encode("utf-8", "surrogatepass")) % BUCKETS
+                decision = found[HOLDING + bisect_right(bounds, number)]
+        else:
+            decision = found(context)
+        return decision
 
     def explain(self, objective: str, context: Context, client: str = "") -> Explanation:
         """The same decision, with each step on the way to it."""
         nouns = self._known(objective)
         return explain(nouns, self._verdicts(objective), {**context, CLIENT: client})
 
-    def _decider(self, objective: str) -> Callable[[Context, str], Decision]:
+    def _program(self, objective: str) -> Compiled:
         """An objective is compiled when it is first asked for."""
-        decide = Program(self._known(objective), self._verdicts(objective)).decider()
-        self._deciders[objective] = decide
-        return decide
+        program = Program(self._known(objective), self._verdicts(objective))
+        compiled = (program.coders, program.known, program.asks_client, program)
+        self._programs[objective] = compiled
+        return compiled
 
     def _known(self, objective: str) -> Nouns:
         nouns = self._nouns.get(objective)
