@@ -46,6 +46,10 @@ KINDS: Mapping[type[Noun], str] = {
 """Where a configuration keeps each noun."""
 
 
+LONGEST = 200
+"""Characters of values that are told; of longer ones only that they changed."""
+
+
 def put(configuration: Configuration, noun: Noun) -> Configuration:
     """The configuration with the noun, in the place of the one of its name. Its shares keep their buckets."""
     kind = KINDS[type(noun)]
@@ -147,16 +151,19 @@ def _difference(kind: str, name: str, before: Noun | None, after: Noun | None) -
 
 def _told(name: str, before: Any, after: Any) -> str:
     old, new = _value(before), _value(after)
-    if old == new or len(old) + len(new) > 200:
+    if "" in (old, new) or old == new or len(old) + len(new) > LONGEST:
         return f"{name} changed"
     return f"{name} from {old} to {new}"
 
 
 def _value(one: Any) -> str:
+    """A value in words; "" for one that takes too many."""
     if isinstance(one, Match):
         return words.conditions(one)
     if isinstance(one, tuple) and one and all(isinstance(share, Share) for share in one):
         return words.shares(one)
-    if isinstance(one, Mapping) or (isinstance(one, tuple) and one):
-        return f"{len(one)} entries"
-    return "none" if one in (None, "", ()) else str(one)
+    if isinstance(one, Mapping | tuple):
+        return ""
+    if isinstance(one, float):
+        return words.number(one)
+    return "none" if one in (None, "") else str(one)

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from nlapi.routing import words
 from nlapi.routing.match import fields, fits, holds
-from nlapi.routing.nouns import CLIENT, Canary, Context, Decision, Experiment, Match, Override, Rule, Shadow, Share
+from nlapi.routing.nouns import Canary, Context, Decision, Experiment, Match, Override, Rule, Shadow, Share
 from nlapi.routing.outcome import complete, in_layer, moves
 from nlapi.routing.program import Nouns
 from nlapi.routing.split import bucket, holder, size
@@ -50,7 +50,7 @@ class Explanation:
 
 
 def explain(nouns: Nouns, verdicts: Verdicts, context: Context) -> Explanation:
-    """Walks through an objective's nouns one by one; `context` has "client"."""
+    """Walks through an objective's nouns one by one; `context` has "client", if there is one."""
     shadows = tuple(shadow.name for shadow in nouns.shadows if fits(shadow.match, context))
     walk = _Walk(replace(verdicts, shadows=shadows), context)
     for override in nouns.overrides:
@@ -64,8 +64,7 @@ def explain(nouns: Nouns, verdicts: Verdicts, context: Context) -> Explanation:
         decision = walk.canary(canary, decision)
     for shadow in nouns.shadows:
         walk.shadow(shadow)
-    seen = {name: value for name, value in context.items() if name != CLIENT or value}
-    return Explanation(decision=decision, context=seen, steps=tuple(walk.steps))
+    return Explanation(decision=decision, context=context, steps=tuple(walk.steps))
 
 
 class _Walk:

@@ -51,7 +51,7 @@ class Table:
         """
         coders, known, asks_client, program = self._programs.get(objective) or self._program(objective)
         if asks_client:
-            context = {**context, CLIENT: client}
+            context = with_client(context, client)
         get = context.get
         key = 0
         for name, code in coders:
@@ -76,7 +76,7 @@ class Table:
     def explain(self, objective: str, context: Context, client: str = "") -> Explanation:
         """The same decision, with each step on the way to it."""
         nouns = self._known(objective)
-        return explain(nouns, self._verdicts(objective), {**context, CLIENT: client})
+        return explain(nouns, self._verdicts(objective), with_client(context, client))
 
     def _program(self, objective: str) -> Compiled:
         """An objective is compiled when it is first asked for."""
@@ -93,6 +93,13 @@ class Table:
 
     def _verdicts(self, objective: str) -> Verdicts:
         return Verdicts(configuration=self.configuration, revision=self.revision, objective=objective)
+
+
+def with_client(context: Context, client: str) -> Context:
+    """The context with the field that nobody declares; absent when the client has no name."""
+    if client:
+        return {**context, CLIENT: client}
+    return {name: value for name, value in context.items() if name != CLIENT} if CLIENT in context else context
 
 
 def compile(configuration: Configuration, revision: int) -> Table:

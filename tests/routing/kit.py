@@ -200,10 +200,8 @@ def a_match(random: Random) -> Match:
         names = random.sample(sorted(VALUES), random.randint(0, 2))
         return {name: tuple(random.sample(VALUES[name], random.randint(1, 2))) for name in names}
 
-    def bound() -> int | None:
-        return random.choice([None, *range(7)])
-
-    between = {"age": Range(least=bound(), below=bound())} if random.random() < 0.3 else {}
+    least, below = random.choice([None, *range(4)]), random.choice([None, *range(4, 7)])
+    between = {"age": Range(least=least, below=below)} if random.random() < 0.3 else {}
     return Match(when=some(), unless=some() if random.random() < 0.3 else {}, between=between)
 
 
