@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How much an Issue costs: ERROR loses an operation or refuses a configuration, WARNING some of it, INFO nothing."""
+    """What an Issue costs: ERROR loses an operation or refuses a configuration, WARNING some of it, INFO nothing."""
 
     ERROR = "error"
     WARNING = "warning"

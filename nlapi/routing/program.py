@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias, TypeVar
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from nlapi.routing.fields import index
 from nlapi.routing.nouns import (
@@ -26,8 +27,9 @@ from nlapi.routing.verdict import Verdicts
 MOST_KNOWN = 65_536
 """Keys that are kept of one objective; beyond that they are forgotten and met anew."""
 
-MOST_LISTED = 32_768
-"""Up to so many keys there is a list, which is nearer than a dictionary."""
+MOST_PLAIN = 16_384
+"""Contexts that may be met before an objective's plain keys are given up: then there are fields that are often absent,
+or have values without end."""
 
 Noun = TypeVar("Noun")
 
@@ -80,15 +82,26 @@ def by_objective(configuration: Configuration) -> dict[str, Nouns]:
     return found
 
 
+class Entry(NamedTuple):
+    """How `Table.decide` finds what comes of a context: `known[key(context)]`, or after a KeyError `meet(context)`."""
+
+    key: Callable[[Context], Hashable]
+    known: dict[Any, Found]
+    meet: Callable[[Context], Found]
+    asks_client: bool
+
+
 class Program:
     """Decides for one objective.
 
     Every match has a bit, in the order of a decision; every field has a mask of the matches that its value leaves
-    possible, and what is left of all masks is what matched. What comes of that is kept under the sum of the values'
-    codes, so that most requests cost a look-up for each field and one for the key.
+    possible, and what is left of all masks is what matched. What comes of that is kept under a key of the context:
+    the plain values of the fields where they are few, else the sum of their codes, which is the same for all values
+    that the matches treat alike.
     """
 
-    def __init__(self, nouns: Nouns, verdicts: Verdicts) -> None:
+    def __init__(self, nouns: Nouns, verdicts: Verdicts, entries: dict[str, Entry]) -> None:
+        """Puts its Entry into `entries`, and another when that proves better."""
         self._nouns = nouns
         self._verdicts = verdicts
         matches: list[Match] = [Match(when={one.field: (one.value,)}) for one in nouns.overrides]
@@ -99,33 +112,73 @@ class Program:
         self._starts = tuple(starts)
         self._everything = (1 << len(matches)) - 1
         self._fields = index(matches)
+        self._code = self._coder()
+        self._coded: dict[int, Found] = {}
         self._outcomes: dict[tuple[int, ...], Found] = {}
+        self._plain: dict[Hashable, Found] = {}
+        self._met = 0
+        self._names = [field.name for field in self._fields]
+        self._entries = entries
+        self._enter(plain=self._few())
+
+    def _enter(self, *, plain: bool) -> None:
+        asks_client = CLIENT in {*self._names, *self._units()}
+        if plain:
+            self._key: Callable[[Context], Hashable] = itemgetter(*self._names)
+            entry = Entry(self._key, self._plain, self._meet_plain, asks_client)
+        else:
+            entry = Entry(self._code, self._coded, self._meet, asks_client)
+        self._entries[self._verdicts.objective] = entry
+
+    def _units(self) -> set[str]:
+        """The fields that tell units apart."""
+        nouns = self._nouns
+        return {one.unit for kind in (nouns.experiments, nouns.rules, nouns.canaries) for one in kind}
+
+    def _few(self) -> bool:
+        """Do the fields that matches speak of seem to have few values each?"""
+        many = self._units() | {one.field for one in self._nouns.overrides}
+        return bool(self._fields) and not any(field.cuts or field.name in many for field in self._fields)
+
+    def _coder(self) -> Callable[[Context], int]:
+        """Context -> the sum of the codes of its values."""
         coders = []
         radix = 1
         for field in self._fields:
             coder, radix = field.coder(radix)
             coders.append((field.name, coder))
-        self.coders = tuple(coders)
-        """of each field: its name, and a function from (value, 0) to its code"""
-        self.known: list[Found | None] | dict[int, Found] = [None] * radix if radix <= MOST_LISTED else _Known()
-        """by the sum of codes: what is found there, or None"""
-        self.asks_client = self._asks(CLIENT)
+        fields = tuple(coders)
 
-    def _asks(self, name: str) -> bool:
-        """Does a decision need this field, to match or as a unit?"""
-        nouns = self._nouns
-        units = {one.unit for kind in (nouns.experiments, nouns.rules, nouns.canaries) for one in kind}
-        return name in units or any(field.name == name for field in self._fields)
+        def code(context: Context) -> int:
+            get = context.get
+            key = 0
+            for name, of in fields:
+                key += of(get(name), 0)
+            return key
 
-    def meet(self, key: int, context: Context) -> Found:
-        """What comes of a context whose key is not known yet."""
-        if isinstance(self.known, dict) and len(self.known) >= MOST_KNOWN:
-            self.known.clear()
+        return code
+
+    def _meet_plain(self, context: Context) -> Found:
+        """What comes of a context whose values are not known yet, or absent."""
+        key = self._code(context)
+        found = self._coded.get(key) or self._meet(context)
+        self._met += 1
+        if self._met > MOST_PLAIN:
+            self._plain.clear()
+            self._enter(plain=False)
+        elif all(name in context for name in self._names):
+            self._plain[self._key(context)] = found
+        return found
+
+    def _meet(self, context: Context) -> Found:
+        """What comes of a context whose code is not known yet."""
+        if len(self._coded) >= MOST_KNOWN:
+            self._coded.clear()
             self._outcomes.clear()
         matched = self._everything
         for field in self._fields:
             matched &= field.possible(context.get(field.name))
-        found = self.known[key] = self._outcome(matched)
+        found = self._coded[self._code(context)] = self._outcome(matched)
         return found
 
     def _outcome(self, matched: int) -> Found:
@@ -156,13 +209,6 @@ class Program:
             verdicts,
         )
         return made.least
-
-
-class _Known(dict[int, Found]):
-    """Gives None for a key that it does not have, as a list would."""
-
-    def __missing__(self, key: int) -> None:
-        return None
 
 
 def _section(mask: int, start: int, end: int) -> int:

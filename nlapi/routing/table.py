@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from bisect import bisect_right
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from xxhash import xxh3_64_intdigest as digest
 
@@ -13,13 +13,9 @@ from nlapi.errors import UsageError
 from nlapi.routing.explain import Explanation, explain
 from nlapi.routing.nouns import BUCKETS, CLIENT, Configuration, Context, Decision
 from nlapi.routing.outcome import HOLDING
-from nlapi.routing.program import Nouns, Program, by_objective
+from nlapi.routing.program import Entry, Nouns, Program, by_objective
 from nlapi.routing.split import allocate_layer, text
 from nlapi.routing.verdict import Verdicts
-
-Compiled: TypeAlias = tuple[Any, Any, bool, Program]
-"""Of a Program: its coders, what it knows, whether it asks for the client, itself. Not typed further: mypy cannot tell
-the kinds of Found apart by `__class__`, which is what is fast."""
 
 
 class UnknownObjectiveError(UsageError):
@@ -36,33 +32,33 @@ class UnknownObjectiveError(UsageError):
 class Table:
     """Decides, at one revision. Immutable to its callers, and safe to share between threads."""
 
-    __slots__ = ("_nouns", "_programs", "configuration", "revision")
+    __slots__ = ("_entries", "_nouns", "configuration", "revision")
 
     def __init__(self, configuration: Configuration, revision: int) -> None:
         self.configuration = configuration
         self.revision = revision
         self._nouns = by_objective(configuration)
-        self._programs: dict[str, Compiled] = {}
+        self._entries: dict[str, Entry] = {}
 
     def decide(self, objective: str, context: Context, client: str = "") -> Decision:
         """The version that serves this request. UnknownObjectiveError names the nearest objective.
 
         `context`: fields that the objective declares, of their types; an absent one matches no value.
         """
-        coders, known, asks_client, program = self._programs.get(objective) or self._program(objective)
+        key, known, meet, asks_client = self._entries.get(objective) or self._entry(objective)
         if asks_client:
             context = with_client(context, client)
-        get = context.get
-        key = 0
-        for name, code in coders:
-            key += code(get(name), 0)
-        found: Any = known[key] or program.meet(key, context)
+        found: Any  # mypy does not tell apart by __class__ what Found may be
+        try:
+            found = known[key(context)]
+        except KeyError:
+            found = meet(context)
         decision: Decision
         if found.__class__ is Decision:
             decision = found
         elif found.__class__ is tuple:
             name, before, bounds = found[0]
-            unit = get(name)
+            unit = context.get(name)
             if unit is None:
                 decision = found[1]
             else:
@@ -78,12 +74,10 @@ class Table:
         nouns = self._known(objective)
         return explain(nouns, self._verdicts(objective), with_client(context, client))
 
-    def _program(self, objective: str) -> Compiled:
+    def _entry(self, objective: str) -> Entry:
         """An objective is compiled when it is first asked for."""
-        program = Program(self._known(objective), self._verdicts(objective))
-        compiled = (program.coders, program.known, program.asks_client, program)
-        self._programs[objective] = compiled
-        return compiled
+        Program(self._known(objective), self._verdicts(objective), self._entries)
+        return self._entries[objective]
 
     def _known(self, objective: str) -> Nouns:
         nouns = self._nouns.get(objective)

@@ -240,7 +240,7 @@ def test_more_kinds_of_requests_than_are_remembered_are_decided_all_the_same() -
     table = compile(together(objective, *versions("m@v0", "m@v1"), *rules), 1)
     for a in range(90):
         for b in range(90):
-            for c in range(45, 54):
+            for c in (*range(0, 90, 2), 1, 3):
                 even = not (a % 2 and b % 2 and c % 2)
                 assert str(table.decide("wide", {"a": a, "b": b, "c": c}).version) == ("m@v1" if even else "m@v0")
 
