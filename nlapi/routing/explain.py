@@ -42,8 +42,14 @@ class Explanation:
     steps: tuple[Considered, ...]
 
     def __str__(self) -> str:
-        """One line a step, the outcome last."""
-        lines = [f"{'->' if step.fate is Fate.DECIDED else '  '} {step.text}" for step in self.steps]
+        """One line a step, the outcome last; what was not reached is only counted."""
+        lines = [
+            f"{'->' if step.fate is Fate.DECIDED else '  '} {step.text}"
+            for step in self.steps
+            if step.fate is not Fate.NOT_REACHED
+        ]
+        late = sum(step.fate is Fate.NOT_REACHED for step in self.steps)
+        lines += [f"   {late} more {'was' if late == 1 else 'were'} not reached"] if late else []
         decision = self.decision
         place = f" on shard {decision.shard}" if decision.shard else ""
         return "\n".join([*lines, f"= {decision.version}{place}, revision {decision.revision}"])
