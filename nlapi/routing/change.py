@@ -51,11 +51,14 @@ LONGEST = 200
 
 
 def put(configuration: Configuration, noun: Noun) -> Configuration:
-    """The configuration with the noun, in the place of the one of its name. Its shares keep their buckets."""
+    """The configuration with the noun, in the place of the one of its name, whose shares keep their buckets.
+
+    The noun's own buckets count only when there was none of its name, as when a configuration is read again.
+    """
     kind = KINDS[type(noun)]
     if isinstance(noun, Rule):
         old = configuration.rules.get(noun.name)
-        noun = replace(noun, shares=allocate(old.shares if old else (), noun.shares))
+        noun = replace(noun, shares=allocate(old.shares if old else noun.shares, noun.shares))
     if isinstance(noun, Experiment):
         return _put_experiment(configuration, noun)
     return _with(configuration, kind, {**getattr(configuration, kind), key(noun): noun})
@@ -63,8 +66,8 @@ def put(configuration: Configuration, noun: Noun) -> Configuration:
 
 def _put_experiment(configuration: Configuration, experiment: Experiment) -> Configuration:
     old = configuration.experiments.get(experiment.name)
-    cells = allocate(old.cells if old else (), experiment.cells)
-    buckets = old.buckets if old and old.layer == experiment.layer else ()
+    cells = allocate(old.cells if old else experiment.cells, experiment.cells)
+    buckets = (old or experiment).buckets if old is None or old.layer == experiment.layer else ()
     made = replace(experiment, cells=cells, buckets=buckets if experiment.layer else ())
     experiments = {**configuration.experiments, experiment.name: made}
     if experiment.layer:

@@ -62,6 +62,17 @@ def test_an_experiment_that_changes_its_layer_gets_buckets_there() -> None:
     assert width(alone.buckets) == 0
 
 
+def test_a_configuration_that_is_read_again_keeps_its_buckets() -> None:
+    before = example()
+    moved = put(before, replace(before.rules["tv-brazil"], shares=shares("ranker@v7 70, ranker@v8 30")))
+    moved = put(moved, replace(moved.experiments["order"], percent=70))
+    again = Configuration()
+    for kind in KINDS.values():
+        for noun in reversed(getattr(moved, kind).values()):
+            again = put(again, noun)
+    assert again == moved
+
+
 def test_the_same_configurations_do_not_differ() -> None:
     assert diff(example(), example()) == []
 

@@ -33,6 +33,7 @@ from nlapi.routing.nouns import (
     Version,
     VersionRef,
 )
+from nlapi.routing.split import Ranges
 from tests.routing.kit import WATCHING, example, shares, together, version, when
 
 NAME = "continue-watching"
@@ -363,6 +364,29 @@ def test_a_noun_that_is_kept_under_another_name_is_refused() -> None:
     configuration = replace(example(), layers={"lines": Layer(name="rows"), "rows": Layer(name="rows")})
     (issue,) = check(configuration)
     assert (issue.rule, issue.message) == ("wrong-key", "it is kept under 'lines' and calls itself 'rows'")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (((0, 5000),), ((4000, 9000),), "bucket 4000 is held twice"),
+        (((0, 5000),), ((5000, 10_001),), "[5000, 10001) is no range of buckets"),
+        (((7, 7),), ((5000, 10_000),), "[7, 7) is no range of buckets"),
+    ],
+)
+def test_buckets_that_are_given_must_be_apart(first: Ranges, second: Ranges, message: str) -> None:
+    one, two = shares("ranker@v7 50, ranker@v8 50")
+    given = rule(shares=(replace(one, buckets=first), replace(two, buckets=second)), match=when(country="JP"))
+    configuration = example()
+    (issue,) = check(replace(configuration, rules={**configuration.rules, "new": given}))
+    assert (issue.level, issue.rule, issue.message) == (Level.ERROR, "bad-buckets", message)
+
+
+def test_experiments_of_a_layer_may_not_hold_the_same_buckets() -> None:
+    configuration = example()
+    experiments = {name: replace(one, buckets=((0, 4000),)) for name, one in configuration.experiments.items()}
+    (issue,) = check(replace(configuration, experiments=experiments))
+    assert (issue.where, issue.rule) == ("layers.rows", "bad-buckets")
 
 
 def test_every_fault_is_found_not_only_the_first() -> None:
