@@ -15,7 +15,8 @@ from nlapi.routing.order import Nouns, by_objective
 
 
 def check_overlaps(configuration: Configuration) -> Iterator[Issue]:
-    """Rules: duplicate-override, overlapping-experiments, overlapping-canaries, duplicate-position, unreachable-rule."""
+    """Rules: duplicate-override, overlapping-experiments, overlapping-canaries, duplicate-position,
+    unreachable-rule."""
     for name, nouns in by_objective(configuration).items():
         domains = _domains(configuration.objectives[name])
         yield from _overrides(nouns)
