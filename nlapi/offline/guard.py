@@ -35,7 +35,7 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _SUPPOSES = re.compile(
-    r"\b(?:should|can|may|could) (?:i|we)\b|\bwhat (?:happens|(?:would|will) happen|if)\b|\bwhether (?:i|we)\b"
+    r"\bshould (?:i|we)\b|\bwhat (?:happens|(?:would|will) happen|if)\b|\bwhether (?:i|we)\b"
     r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b",
     re.IGNORECASE,
 )
