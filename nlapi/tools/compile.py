@@ -159,7 +159,7 @@ def _as_fields(schema: Schema) -> Schema:
     kinds = schema.get("type", "object")
     if kinds == "object" or (isinstance(kinds, list) and "object" in kinds):
         return {**schema, "type": "object"}
-    return {"type": "object", "description": "The fields of the form by their names."}
+    return {"type": "object", "description": "The fields of the form by their names.", "additionalProperties": schema}
 
 
 def _description(spec: Spec, schema: Any) -> str:
