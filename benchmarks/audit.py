@@ -166,8 +166,7 @@ class _Properties:
             shown = [{"properties": by_wire, **({"additionalProperties": more} if more else {})}]
         self.where = f"{tool.operation.method} {tool.operation.path}"
         self.definitions = tool.input_schema.get("$defs", {})
-        of_fields = whole and "form" in sent and "additionalProperties" in whole[0]
-        self.walk([{"additionalProperties": schema} if of_fields else schema], shown)
+        self.walk([schema], shown)
 
     def walk(self, raw: list[Any], shown: list[Any]) -> None:
         todo = [(raw, shown, "")]

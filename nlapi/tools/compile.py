@@ -155,11 +155,14 @@ def _is_form(content_type: str) -> bool:
 
 
 def _as_fields(schema: Schema) -> Schema:
-    """The schema of a form's fields: an object, as nothing else can be written as a form, whatever it is said to be."""
+    """The schema of a form's fields: an object, as nothing else can be written as a form, whatever it is said to be.
+
+    What it is said to be is shown for the model to read, and holds nobody to anything.
+    """
     kinds = schema.get("type", "object")
     if kinds == "object" or (isinstance(kinds, list) and "object" in kinds):
         return {**schema, "type": "object"}
-    return {"type": "object", "description": "The fields of the form by their names.", "additionalProperties": schema}
+    return {"type": "object", "description": "The fields of the form by their names.", "contentSchema": schema}
 
 
 def _description(spec: Spec, schema: Any) -> str:
