@@ -9,7 +9,7 @@ from functools import lru_cache
 from nlapi.offline.scene import LEADING, ROLES, Scene
 from nlapi.offline.sentence import Kind, Span
 from nlapi.offline.slots import Family, Slot
-from nlapi.offline.values import wants_fraction
+from nlapi.offline.values import is_coded, wants_fraction
 from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 
 _SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
@@ -31,7 +31,7 @@ _PLACELIKE = frozenset(
 MATCHES = (
     *("named", "told", "role", "against", "example", "money", "place", "object", "renamed", "sought", "paged"),
     *("order", "counts", "common", "verb", "city", "left", "right", "rival_left", "rival_right", "inside", "shape"),
-    *("called", "clear", "scaled", "spaced"),
+    *("called", "clear", "scaled", "spaced", "coded"),
 )
 """What `match` gives, in this order; each about 0 to 1, distances in tokens."""
 
@@ -66,6 +66,7 @@ def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
         float(number and slot.unit != ""),
         float(wants_fraction(slot)) if span.form == "percent" else 0.0,
         float(slot.family is Family.ID and " " in span.text),
+        float(is_coded(slot)),
     ]
 
 

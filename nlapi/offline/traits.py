@@ -9,7 +9,7 @@ from nlapi.tools.words import STOPWORDS, VERBS
 
 _FORMS = (
     *("money", "percent", "spelt", "counted", "url", "email", "uuid", "id", "path", "tag"),
-    *("place", "joined", "numbered", "whole", "clause", "all", "address"),
+    *("place", "joined", "numbered", "whole", "clause", "all", "address", "part"),
 )
 _CLASSES = """
 of|for|in at near|to into|from|by with using|about on|is are = equals as|and or &|, ;|: "|the a an my
