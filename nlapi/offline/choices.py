@@ -42,7 +42,7 @@ EVIDENCE = (
         "as_good",
         "hits",
     ),
-    *("yes", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name", "figures"),
+    *("yes", "agrees", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name", "figures"),
 )
 """What is known of an option for a choice or (from "yes" on) for a flag, in this order."""
 LIKE = 0.82
@@ -64,12 +64,12 @@ class Hit:
     likeness: float = 1.0
 
 
-def choices(scene: Scene, slot: Slot, named: Mapping[str, Any]) -> Iterator[Option]:
-    """Options where the words of a choice, or words that mean the same, are in the sentence."""
+def choices(scene: Scene, slot: Slot, named: Mapping[str, Any], *, literal: bool = False) -> Iterator[Option]:
+    """Options where the words of a choice, or (unless `literal`) words that mean the same, are in the sentence."""
     found: list[tuple[Hit, Any]] = []
     for name, value in named.items():
         hit = _find(scene, [stem(word) for word in pieces(name)], name)
-        if hit is not None and not _ruled_out(scene, hit.first):
+        if hit is not None and not (literal and hit.likeness < 1.0) and not _ruled_out(scene, hit.first):
             found.append((hit, value))
     if not found:
         return
@@ -98,7 +98,7 @@ def _option(scene: Scene, slot: Slot, hit: Hit, value: Any, others: Sequence[Hit
     return Option(slot=slot, value=value, start=span.start, end=span.end, span=span, shared=True, evidence=evidence)
 
 
-_NO_FLAG = (0.0,) * 7
+_NO_FLAG = (0.0,) * 8
 _NO_CHOICE = (0.0,) * 11
 
 
@@ -246,7 +246,18 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     own = named > 0 and set(words) <= scene.common - set(slot.words)
     span = stretch(scene.sentence, Kind.FLAG, first, last)
     for yes in (True, False):
-        evidence = (*_NO_CHOICE, float(yes), float(denied), named, spread, said, float(own), float(nay), 0.0)
+        evidence = (
+            *_NO_CHOICE,
+            float(yes),
+            float(yes is (nay or not denied)),
+            float(denied),
+            named,
+            spread,
+            said,
+            float(own),
+            float(nay),
+            0.0,
+        )
         value = _as_typed(slot, yes)
         yield Option(
             slot=slot,

@@ -30,7 +30,7 @@ def options(scene: Scene) -> Iterator[Option]:
             if slot.glossary:
                 yield from choices(scene, slot, slot.glossary)
             if slot.samples and slot.family is Family.TEXT:
-                for option in choices(scene, slot, {sample: sample for sample in slot.samples}):
+                for option in choices(scene, slot, {sample: sample for sample in slot.samples}, literal=True):
                     yield replace(option, how="sample")
             yield from _plain(scene, slot, runs)
             if slot in scene.listers:
@@ -42,7 +42,7 @@ def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
     for named in names_for(scene, slot, listing):
         wanted = Wanted(name=named.name, lister=listing.id)
         value = [wanted] if slot.many else wanted
-        sure = min(1.0, max(0.0, (named.score - LOW) / (HIGH - LOW)))
+        sure = min(0.9, max(0.0, (named.score - LOW) / (HIGH - LOW)))
         yield Option(slot=slot, value=value, sure=sure, start=named.start, end=named.end)
 
 

@@ -62,7 +62,7 @@ def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any
         return
     else:
         plain = _text(span, slot)
-        yield from _made(span, slot, sentence)
+        yield from ((value, how) for value, how in _made(span, slot, sentence) if _fits(value, slot))
     if plain is not None:
         yield plain, ""
 
@@ -108,6 +108,8 @@ def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str
 def _cut(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
     """A span without the slot's own noun at its edges: Bang Khen [District]; and of a plural the one."""
     tokens = list(sentence.tokens[span.first : span.last])
+    if not all(token.word or token.text in ",.&'-" for token in tokens):
+        return
     while len(tokens) > 1 and tokens[-1].stem in slot.words:
         tokens.pop()
     while len(tokens) > 1 and tokens[0].stem in slot.words:

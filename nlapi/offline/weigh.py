@@ -12,7 +12,7 @@ from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Span
 from nlapi.offline.slots import Slot
-from nlapi.offline.traits import SLOT_TRAITS, SPAN_TRAITS, slot_traits, span_traits
+from nlapi.offline.traits import CLOSING, OPENING, SLOT_TRAITS, SPAN_TRAITS, slot_traits, span_traits
 from nlapi.offline.values import HOW
 
 _HOW = {how: [float(how == one) for one in HOW] for how in ("", *HOW)}
@@ -26,7 +26,7 @@ FEATURES = (
     *(f"how_{how}" for how in HOW),
     *(f"{MATCHES[at]}_over_slots" for at in COMPARED),
     *(f"{MATCHES[at]}_over_spans" for at in COMPARED),
-    *("run", "is_default", "rivals", "slots_for_span", "spans_for_slot"),
+    *("end_fits", "run", "is_default", "rivals", "slots_for_span", "spans_for_slot"),
 )
 """What a row has, in this order."""
 
@@ -84,6 +84,7 @@ class _Table:
             *_HOW[option.how],
             *_over(pair, of_span),
             *_over(pair, of_slot),
+            _end_fits(option),
             float(len(option.spans)),
             float(slot.has_default and option.value == slot.schema["default"]),
             float(self.counts[slot]),
@@ -96,6 +97,14 @@ def _over(pair: list[float], rivals: list[list[float]]) -> list[float]:
     """How much each compared figure is over the best of the rivals."""
     others = [other for other in rivals if other is not pair]
     return [pair[at] - max((other[at] for other in others), default=0.0) for at in COMPARED]
+
+
+def _end_fits(option: Option) -> float:
+    """Of a stretch of days the last is for a slot that closes one, the first for one that opens it."""
+    words = set(option.slot.words)
+    if option.span is None or not isinstance(option.span.value, tuple) or not words & (OPENING | CLOSING):
+        return 0.0
+    return 1.0 if (option.how == "last_day") == bool(words & CLOSING) else -1.0
 
 
 _NONE = [0.0] * len(EVIDENCE)
