@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import time
 from functools import lru_cache
 
 from nlapi.offline.scene import LEADING, ROLES, Scene
 from nlapi.offline.sentence import Kind, Span
 from nlapi.offline.slots import Family, Slot
-from nlapi.offline.values import is_coded, wants_fraction
+from nlapi.offline.values import is_coded, wants_clock, wants_fraction
 from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 
 _SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
@@ -31,7 +32,7 @@ _PLACELIKE = frozenset(
 MATCHES = (
     *("named", "told", "role", "against", "example", "money", "place", "object", "renamed", "sought", "paged"),
     *("order", "counts", "common", "verb", "city", "left", "right", "rival_left", "rival_right", "inside", "shape"),
-    *("called", "clear", "scaled", "spaced", "coded"),
+    *("called", "clear", "scaled", "spaced", "coded", "clock_wanted", "clock_said", "in_turn", "counted"),
 )
 """What `match` gives, in this order; each about 0 to 1, distances in tokens."""
 
@@ -67,7 +68,18 @@ def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
         float(wants_fraction(slot)) if span.form == "percent" else 0.0,
         float(slot.family is Family.ID and " " in span.text),
         float(is_coded(slot)),
+        *_clock(scene, span, slot),
+        scene.in_turn(span, slot),
+        float(number and _counts(scene, span)),
     ]
+
+
+def _clock(scene: Scene, span: Span, slot: Slot) -> tuple[float, float]:
+    """Does the slot take a time of day, and does the sentence say one that is not in the span?"""
+    if slot.family not in (Family.DATE, Family.TIME):
+        return 0.0, 0.0
+    hours = (one for one in scene.sentence.spans if isinstance(one.value, time) and one is not span)
+    return float(wants_clock(slot)), float(any(hours))
 
 
 def _money(span: Span, slot: Slot) -> float:
