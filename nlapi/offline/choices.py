@@ -253,7 +253,7 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     said_so = scene.sentence.text[max(0, scene.sentence.tokens[first].start - 3) : scene.sentence.tokens[first].end]
     denied = any(word in _NOT or word.endswith(("n't", "n’t")) for word in before)
     denied = denied and not (said_so.lower().startswith("no ") and said_so.lower() in slot.description.lower())
-    nay = any(word.startswith(("no", "exclud", "disabl")) for word in slot.words[:1])
+    nay = any(word in ("no", "not", "non") or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
     own = named > 0 and set(words) <= scene.common - set(slot.words)
     span = stretch(scene.sentence, Kind.FLAG, first, last)
     for yes in (True, False):

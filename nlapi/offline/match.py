@@ -70,7 +70,7 @@ def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
         float(is_coded(slot)),
         *_clock(scene, span, slot),
         scene.in_turn(span, slot),
-        float(number and _counts(scene, span)),
+        float(number and counts_things(scene, span)),
     ]
 
 
@@ -137,14 +137,14 @@ def _paged(scene: Scene, span: Span, slot: Slot) -> float:
     before = [token.lower for token in tokens[max(0, span.first - 2) : span.first]]
     after = tokens[span.last : span.last + 2]
     words = [token.lower for token in after]
-    counted = words[:1] == ["per"] or words in (["a", "page"], ["each", "page"]) or _counts(scene, span)
+    counted = words[:1] == ["per"] or words in (["a", "page"], ["each", "page"]) or counts_things(scene, span)
     numbered = not counted and ("page" in before or words[:1] == ["page"])
     if not counted and not numbered:
         return -1.0 if number else 0.0
     return 1.0 if counted is bool(size) and numbered is number else -1.0
 
 
-def _counts(scene: Scene, span: Span) -> bool:
+def counts_things(scene: Scene, span: Span) -> bool:
     """Does a number stand in front of what is listed: 3 books?"""
     literal = [segment for segment in scene.operation.path.split("/") if segment and "{" not in segment]
     thing = singular((pieces(literal[-1]) or [""])[-1]) if literal else ""

@@ -110,7 +110,7 @@ def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str
 def _cut(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
     """A span without the slot's own noun at its edges: Bang Khen [District]; and of a plural the one."""
     tokens = list(sentence.tokens[span.first : span.last])
-    if not all(token.word or token.text in ",.&'-" for token in tokens):
+    if not all(token.word or token.text in ",.&-" for token in tokens):
         return
     while len(tokens) > 1 and tokens[-1].stem in slot.words:
         tokens.pop()
