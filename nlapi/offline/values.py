@@ -92,7 +92,7 @@ def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str
         after = sentence.tokens[span.last : span.last + 1]
         if after and after[0].word and after[0].lower not in STOPWORDS:
             yield sentence.text[span.start : after[0].end], "unit"
-        if span.currency and "currenc" in prose:
+        if span.currency and "currenci" in prose:
             yield span.currency, "currency"
         return
     text = span.text.strip(" .,")
@@ -295,7 +295,7 @@ def _code(text: str, slot: Slot) -> str | None:
     """`Japan` for a country code is JP; languages likewise, and currencies in any case."""
     lower = text.lower().removeprefix("the ")
     prose = slot.prose | set(slot.words)
-    for word, table in (("countri", COUNTRIES), ("languag", LANGUAGES), ("currenc", CURRENCY_NAMES)):
-        if word in prose and lower in table and (word == "currenc" or is_coded(slot)):
+    for word, table in (("countri", COUNTRIES), ("languag", LANGUAGES), ("currenci", CURRENCY_NAMES)):
+        if word in prose and lower in table and (word == "currenci" or is_coded(slot)):
             return table[lower]
     return None
