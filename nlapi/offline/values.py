@@ -67,6 +67,11 @@ def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any
         yield plain, ""
 
 
+def value_for(span: Span, slot: Slot, sentence: Sentence) -> Any:
+    """The value of `span` for `slot` as it stands, or None when it cannot be one."""
+    return next((value for value, how in values_for(span, slot, sentence) if not how), None)
+
+
 def _moments(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
     """Of a stretch of days its last; of an hour the moment on the day that is said elsewhere, or the hour itself."""
     if span.kind is not Kind.DATE:
