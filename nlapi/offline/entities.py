@@ -109,7 +109,7 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
     yield from named(scene, words, coded=slot.integer)
     if not places:
         for span in scene.sentence.spans:
-            if not _may_name(span, coded=slot.integer) or span.form == "place" or _only(span, scene, words):
+            if not _may_name(span, coded=slot.integer) or span.form in ("place", "part") or _only(span, scene, words):
                 continue
             if is_subject(scene.operation, slot):
                 yield Named(name=span.text, start=span.start, end=span.end, score=0.9, span=span)
@@ -130,7 +130,7 @@ def named(scene: Scene, words: Sequence[str], *, coded: bool) -> Iterator[Named]
     """The names that stand beside a noun of the stems `words`: the campaign Back to School."""
     places = _places(scene, words)
     for span in scene.sentence.spans:
-        if not _may_name(span, coded=coded) or span.form == "place" or _only(span, scene, words):
+        if not _may_name(span, coded=coded) or span.form in ("place", "part") or _only(span, scene, words):
             continue
         near = min((_distance(span, at, at + len(words)) for at in places), default=9)
         if near <= 2:

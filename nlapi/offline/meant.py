@@ -37,7 +37,7 @@ _GIVES_NAME = frozenset(
 )
 _MOST_OTHERS = 6
 _MOST_TRIED = 40
-SOLID = 1.8
+SOLID = 0.94
 """How well a look-up fits that the description itself leads to."""
 
 
@@ -124,7 +124,7 @@ def completed(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], q
             continue
         option = next(_flow(best, slot, catalogue, flows), None)
         if option is None and not is_subject(best.operation, slot) and (me := flows.me(slot)) is not None:
-            option = Option(slot=slot, value=Wanted(name="", lister=me.id), score=SOLID, start=0, end=0)
+            option = Option(slot=slot, value=Wanted(name="", lister=me.id), sure=SOLID, start=0, end=0)
         if option is not None:
             filling = _with(filling, option)
     return replace(best, filling=filling)
@@ -176,7 +176,7 @@ def _flow(best: Candidate, slot: Slot, catalogue: Catalogue, flows: Flows) -> It
             via, field = shown[0].id, shown[1]
         if field:
             wanted = Wanted(name=names[0].name, lister=listing.id, field=field, via=via)
-            yield Option(slot=slot, value=wanted, score=SOLID, start=names[0].start, end=names[0].end)
+            yield Option(slot=slot, value=wanted, sure=SOLID, start=names[0].start, end=names[0].end)
 
 
 def _shows(listing: Operation, tool: Tool, slot: Slot, flows: Flows) -> tuple[Operation, str] | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
+from nlapi.offline.clauses import addresses, clauses
 from nlapi.offline.dates import MONTHS, WEEKDAYS, find_dates
 from nlapi.offline.numbers import Sort, find_numbers
 from nlapi.offline.sentence import Kind, Sentence, Span, Token
@@ -28,7 +29,9 @@ _LITERAL = (
     ("path", re.compile(r"(?<![\w/])[\w.-]+/[\w.-]+(?:/[\w.-]+)*(?!\w)|(?<!\w)/[\w.-]+(?:/[\w.-]+)*")),
     ("tag", re.compile(r"(?<!\w)[#@](?!\d+\b)[\w-]+")),
 )
-_UNIT_LIKE = re.compile(r"\d+(?:\.\d+)?[A-Za-z]{1,4}|\d+(?:st|nd|rd|th)|\d+(?:-\d+)+|v\d+", re.IGNORECASE)
+_UNIT_LIKE = re.compile(
+    r"\d+(?:\.\d+)?[A-Za-z]{1,4}|\d+(?:\.\d+)?(?:-[a-z]+)+|\d+(?:st|nd|rd|th)|\d+(?:-\d+)+|v\d+", re.IGNORECASE
+)
 _CAPITAL = re.compile(r"[A-ZÀ-ÞĀ-Ž]")
 _INSIDE_NAME = frozenset(("of", "the", "and", "de", "la", "del", "van", "von", "for", "in", "&", "-", "'", "to", "at"))
 _LABELS = frozenset(("id", "uuid", "guid", "ip", "url", "uri", "api", "code"))
@@ -85,6 +88,7 @@ class _Finder:
         self._names()
         self._called()
         self._phrases()
+        self._loose()
         return sorted(self.spans, key=lambda span: (span.start, -span.end))
 
     def _add(
@@ -112,10 +116,13 @@ class _Finder:
                 self._add(Kind.QUOTED, match.start(), match.end(), text=inner, value=inner)
 
     def _literals(self) -> None:
+        days = [(found.start, found.end) for found in find_dates(self.text, self.today)]
         for form, pattern in _LITERAL:
             for match in pattern.finditer(self.text):
                 text = match.group()
                 if form == "id" and _UNIT_LIKE.fullmatch(text):
+                    continue
+                if form == "id" and any(start <= match.start() < end for start, end in days):
                     continue
                 if form == "path" and text.replace("/", "").isdigit():
                     continue
@@ -219,6 +226,9 @@ class _Finder:
             if tail - end <= 3 and not listed:
                 self._add(Kind.NAME, start, self.tokens[tail - 1].end, take=False, form="place")
         self._joined(first, end)
+        if end - first > 1:
+            for some in {(first, first + 1), (first, end - 1), (first + 1, end), (end - 1, end)}:
+                self._add(Kind.NAME, self.tokens[some[0]].start, self.tokens[some[1] - 1].end, take=False, form="part")
         number = self._number_at(end)
         if number is not None:
             self._add(Kind.NAME, start, number.end, take=False, form="numbered")
@@ -257,6 +267,13 @@ class _Finder:
     def _goes_on(self, first: int, at: int) -> bool:
         token = self.tokens[at]
         return token.word and (at == first or token.lower not in _AFTER_NAME)
+
+    def _loose(self) -> None:
+        """Addresses, clauses and the whole: what may be a value besides what was found word by word."""
+        for start, end in addresses(self.text):
+            self._add(Kind.NAME, start, end, take=False, form="address")
+        for start, end, form in clauses(self.tokens):
+            self._add(Kind.PHRASE, start, end, take=False, form=form)
 
     def _phrases(self) -> None:
         """Runs of plain words between little words and marks, and the parts of one."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from nlapi.offline.sentence import Kind, Sentence, Span
+from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.openapi.spec import Operation
 from nlapi.tools.words import STOPWORDS, pieces, stem
@@ -47,6 +47,8 @@ _LEFT = (1.0, 0.85, 0.65, 0.45, 0.3, 0.2)
 _RIGHT = (0.75, 0.5, 0.3)
 _PARTING = frozenset("and or with from to for in at by on".split())
 _STOPS = frozenset(".?!;")
+FAR = 12
+"""The distance of what is not there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +100,60 @@ class Scene:
             return 0.0
         return 1.0 - abs(spans[span] - slots[slot]) / max(len(spans), len(slots))
 
+    def in_turn(self, span: Span, slot: Slot) -> float:
+        """How many places the span is behind the slot, each counted among its own kind or family; 0 is in turn."""
+        if span.form in LOOSE or span.kind is Kind.PHRASE:
+            return -FAR
+        spans, slots = self._turns
+        return float(spans.get(span, 0) - slots[slot])
+
+    @cached_property
+    def _turns(self) -> tuple[dict[Span, int], dict[Slot, int]]:
+        spans: dict[Span, int] = {}
+        kinds: Counter[str] = Counter()
+        for span in self.sentence.spans:
+            if span.form not in LOOSE and span.kind is not Kind.PHRASE:
+                spans[span] = kinds[span.kind]
+                kinds[span.kind] += 1
+        slots: dict[Slot, int] = {}
+        families: Counter[str] = Counter()
+        for slot in self.slots:
+            slots[slot] = families[slot.family]
+            families[slot.family] += 1
+        return spans, slots
+
     @cached_property
     def _numeric(self) -> tuple[dict[Span, int], dict[Slot, int]]:
         numbers = [span for span in self.sentence.spans if span.kind is Kind.NUMBER and span.form != "spelt"]
         wanting = [slot for slot in self.slots if slot.family is Family.NUMBER]
         return {span: at for at, span in enumerate(numbers)}, {slot: at for at, slot in enumerate(wanting)}
+
+    def distances(self, span: Span, slot: Slot) -> tuple[float, float, float, float]:
+        """Tokens from the span to the nearest word of the slot's name on its left and right, and to another slot's."""
+        own = self.places[slot]
+        others = self._others(slot)
+        return _left_of(own, span), _right_of(own, span), _left_of(others, span), _right_of(others, span)
+
+    @cached_property
+    def places(self) -> dict[Slot, list[int]]:
+        """Where in the sentence the words of each slot's name are."""
+        found: dict[Slot, list[int]] = {}
+        for slot in self.slots:
+            own = self.own[slot]
+            found[slot] = [at for at, word in enumerate(self.sentence.stems) if word in own]
+        return found
+
+    def _others(self, slot: Slot) -> list[int]:
+        found = self._rivals.get(slot)
+        if found is None:
+            own = set(self.places[slot])
+            every = {at for other in self.slots if other is not slot for at in self.places[other]}
+            found = self._rivals[slot] = sorted(every - own)
+        return found
+
+    @cached_property
+    def _rivals(self) -> dict[Slot, list[int]]:
+        return {}
 
     def told(self, word: str) -> float:
         return 1.0 / max(1, self._spread[1][word])
@@ -121,6 +172,14 @@ class Scene:
     @cached_property
     def _around(self) -> dict[Span, tuple[list[tuple[str, float]], list[tuple[str, float]], str]]:
         return {}
+
+
+def _left_of(places: Sequence[int], span: Span) -> float:
+    return min((span.first - at for at in places if at < span.first), default=FAR)
+
+
+def _right_of(places: Sequence[int], span: Span) -> float:
+    return min((at - span.last + 1 for at in places if at >= span.last), default=FAR)
 
 
 def _left(sentence: Sentence, span: Span) -> list[tuple[str, float]]:

@@ -21,9 +21,13 @@ class Kind(StrEnum):
     NAME = "name"
     PHRASE = "phrase"
     JSON = "json"
+    CHOICE = "choice"
+    """words that name one of the values of a closed set"""
+    FLAG = "flag"
+    """words that are the name of something that is so or not"""
 
 
-LOOSE = frozenset(("place", "joined", "numbered"))
+LOOSE = frozenset(("place", "joined", "numbered", "address", "part"))
 """Forms of a NAME that is offered beside a shorter one: Denver, Colorado; Back to School; Vol 2."""
 
 

@@ -47,7 +47,7 @@ def _others(option: Option, best: Candidate) -> list[Any]:
     alike = [span for span in best.filling.unused if span.kind is own.kind and _same_shape(span, own)]
     row = sorted([own, *alike], key=lambda span: span.first)
     run = [span for span in _run(row, row.index(own), best) if span is not own]
-    values = (value_for(span, option.slot) for span in run)
+    values = (value_for(span, option.slot, best.scene.sentence) for span in run)
     return [value for value in dict.fromkeys(values) if value is not None and value != option.value][: MOST - 1]
 
 

@@ -1,0 +1,108 @@
+"""Scores rows of features with gradient-boosted trees that were trained elsewhere (benchmarks/offline/learn.py).
+
+Every tree has at most 8 leaves, so that the leaves still reachable in all trees fit in one number, a byte a tree. Each
+feature clears the bits that its value rules out; the lowest bit left in a byte is the leaf (QuickScorer, SIGIR 2015).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from operator import getitem
+from typing import Any
+
+LEAVES = 8
+_LOWEST = bytes(next((bit for bit in range(LEAVES) if byte >> bit & 1), 0) for byte in range(256))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forest:
+    """Trees over rows of `features`, in that order. `base` is added to what the trees say."""
+
+    features: tuple[str, ...]
+    base: float
+    leaves: tuple[tuple[float, ...], ...]
+    """tree by tree the values of its leaves, the leftmost first"""
+    steps: tuple[tuple[int, list[float], list[int]], ...]
+    """by feature used: its number, its thresholds, rising, and what stays reachable above the first n of them"""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """what else was learned with the trees, such as thresholds"""
+
+    @staticmethod
+    def load(name: str) -> Forest:
+        """The forest that ships as forests/NAME.json, read once."""
+        if name not in LOADED:
+            LOADED[name] = read_forest(
+                json.loads((files("nlapi") / "offline" / "forests" / f"{name}.json").read_bytes())
+            )
+        return LOADED[name]
+
+    def score(self, row: Sequence[float]) -> float:
+        """What the trees say of a row, in log-odds when they were trained to tell yes from no."""
+        reach = -1
+        for at, thresholds, masks in self.steps:
+            reach &= masks[bisect_left(thresholds, row[at])]
+        places = (reach & _ones(len(self.leaves))).to_bytes(len(self.leaves), "little").translate(_LOWEST)
+        return self.base + sum(map(getitem, self.leaves, places))
+
+    def probability(self, row: Sequence[float]) -> float:
+        """The score as a probability, from 0 to 1."""
+        return 1.0 / (1.0 + math.exp(-max(-40.0, min(40.0, self.score(row)))))
+
+
+@cache
+def _ones(trees: int) -> int:
+    return (1 << LEAVES * trees) - 1
+
+
+def read_forest(data: Mapping[str, Any]) -> Forest:
+    """A Forest from its file: {"features": [names], "base": n, "trees": [tree]}, where a tree is a leaf's value or
+    [feature, threshold, tree where the value is at most the threshold, tree where it is more].
+    """
+    leaves: list[tuple[float, ...]] = []
+    cuts: dict[int, list[tuple[float, int]]] = {}
+    for at, tree in enumerate(data["trees"]):
+        values: list[float] = []
+        _walk(tree, values, cuts, at * LEAVES)
+        if len(values) > LEAVES:
+            raise ValueError(f"tree {at} has {len(values)} leaves, more than {LEAVES}")
+        leaves.append(tuple(values))
+    steps = tuple((feature, *_masks(found)) for feature, found in sorted(cuts.items()))
+    facts = {key: value for key, value in data.items() if key not in ("features", "base", "trees")}
+    return Forest(
+        features=tuple(data["features"]), base=float(data["base"]), leaves=tuple(leaves), steps=steps, facts=facts
+    )
+
+
+def _walk(tree: Any, values: list[float], cuts: dict[int, list[tuple[float, int]]], shift: int) -> None:
+    """Collects a tree's leaves, and for each of its cuts the bits of the leaves that a greater value rules out."""
+    if not isinstance(tree, list):
+        values.append(float(tree))
+        return
+    feature, threshold, low, high = tree
+    first = len(values)
+    _walk(low, values, cuts, shift)
+    out = ((1 << len(values) - first) - 1) << first + shift
+    cuts.setdefault(feature, []).append((float(threshold), out))
+    _walk(high, values, cuts, shift)
+
+
+def _masks(cuts: list[tuple[float, int]]) -> tuple[list[float], list[int]]:
+    thresholds: list[float] = []
+    masks = [-1]
+    for threshold, out in sorted(cuts):
+        if thresholds and thresholds[-1] == threshold:
+            masks[-1] &= ~out
+        else:
+            thresholds.append(threshold)
+            masks.append(masks[-1] & ~out)
+    return thresholds, masks
+
+
+LOADED: dict[str, Forest] = {}
+"""The forests in use by name. What evaluates puts another in the place of the one that ships."""

@@ -1,0 +1,110 @@
+"""How likely each Option is to be right: its row of features, and the forest that was trained on such rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from nlapi.offline.choices import EVIDENCE
+from nlapi.offline.forest import Forest
+from nlapi.offline.match import MATCHES, match
+from nlapi.offline.option import Option
+from nlapi.offline.scene import Scene
+from nlapi.offline.sentence import Span
+from nlapi.offline.slots import Slot
+from nlapi.offline.traits import CLOSING, OPENING, SLOT_TRAITS, SPAN_TRAITS, slot_traits, span_traits
+from nlapi.offline.values import HOW
+
+_HOW = {how: [float(how == one) for one in HOW] for how in ("", *HOW)}
+COMPARED = tuple(MATCHES.index(name) for name in ("named", "told", "role", "inside", "shape", "example"))
+"""What is compared with what the same span is to other slots, and with what other spans are to the same slot."""
+FEATURES = (
+    *SPAN_TRAITS,
+    *SLOT_TRAITS,
+    *MATCHES,
+    *EVIDENCE,
+    *(f"how_{how}" for how in HOW),
+    *(f"{MATCHES[at]}_over_slots" for at in COMPARED),
+    *(f"{MATCHES[at]}_over_spans" for at in COMPARED),
+    *("end_fits", "run", "is_default", "rivals", "slots_for_span", "spans_for_slot"),
+)
+"""What a row has, in this order."""
+
+
+def weighed(scene: Scene, options: Iterable[Option]) -> list[Option]:
+    """The options with the probability of each; one that has it already keeps it."""
+    forest = Forest.load("slots")
+    return [
+        option if row is None else replace(option, sure=forest.probability(row)) for option, row in rows(scene, options)
+    ]
+
+
+def rows(scene: Scene, options: Iterable[Option]) -> Iterator[tuple[Option, list[float] | None]]:
+    """The row of each option; None for one whose probability is known already."""
+    found = list(options)
+    table = _Table(scene, found)
+    for option in found:
+        yield option, table.row(option)
+
+
+class _Table:
+    """The parts of rows that several options share."""
+
+    def __init__(self, scene: Scene, options: Iterable[Option]) -> None:
+        self.spans: dict[Span, list[float]] = {}
+        self.slots: dict[Slot, list[float]] = {}
+        self.pairs: dict[tuple[Span, Slot], list[float]] = {}
+        self.counts: dict[Slot, int] = {}
+        self._of_span: dict[Span, list[list[float]]] = {}
+        self._of_slot: dict[Slot, list[list[float]]] = {}
+        for option in options:
+            span, slot = option.span, option.slot
+            self.counts[slot] = self.counts.get(slot, 0) + 1
+            if span is None or (span, slot) in self.pairs:
+                continue
+            if span not in self.spans:
+                self.spans[span] = span_traits(scene.sentence, span)
+            if slot not in self.slots:
+                self.slots[slot] = slot_traits(scene, slot)
+            pair = self.pairs[span, slot] = match(scene, span, slot)
+            self._of_span.setdefault(span, []).append(pair)
+            self._of_slot.setdefault(slot, []).append(pair)
+
+    def row(self, option: Option) -> list[float] | None:
+        span, slot = option.span, option.slot
+        if span is None:
+            return None
+        pair = self.pairs[span, slot]
+        of_span, of_slot = self._of_span[span], self._of_slot[slot]
+        return [
+            *self.spans[span],
+            *self.slots[slot],
+            *pair,
+            *(option.evidence or _NONE),
+            *_HOW[option.how],
+            *_over(pair, of_span),
+            *_over(pair, of_slot),
+            _end_fits(option),
+            float(len(option.spans)),
+            float(slot.has_default and option.value == slot.schema["default"]),
+            float(self.counts[slot]),
+            float(len(of_span)),
+            float(len(of_slot)),
+        ]
+
+
+def _over(pair: list[float], rivals: list[list[float]]) -> list[float]:
+    """How much each compared figure is over the best of the rivals."""
+    others = [other for other in rivals if other is not pair]
+    return [pair[at] - max((other[at] for other in others), default=0.0) for at in COMPARED]
+
+
+def _end_fits(option: Option) -> float:
+    """Of a stretch of days the last is for a slot that closes one, the first for one that opens it."""
+    words = set(option.slot.words)
+    if option.span is None or not isinstance(option.span.value, tuple) or not words & (OPENING | CLOSING):
+        return 0.0
+    return 1.0 if (option.how == "last_day") == bool(words & CLOSING) else -1.0
+
+
+_NONE = [0.0] * len(EVIDENCE)
