@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from nlapi.offline.entities import listers
+from nlapi.offline.rank_words import Profile, profile
 from nlapi.offline.slots import Slot, slots_of
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.index import Index
@@ -28,6 +29,7 @@ class Catalogue:
         self._tools: dict[Operation, Tool | None] = {}
         self._slots: dict[Tool, tuple[Slot, ...]] = {}
         self._listers: dict[tuple[Tool, tuple[str, ...]], Operation | None] = {}
+        self._profiles: dict[Operation, Profile] = {}
         self._by_id = {operation.id: operation for operation in self.operations}
 
     @classmethod
@@ -55,6 +57,12 @@ class Catalogue:
         if tool not in self._slots:
             self._slots[tool] = slots_of(tool)
         return self._slots[tool]
+
+    def profile(self, operation: Operation) -> Profile:
+        """What an operation says of itself."""
+        if operation not in self._profiles:
+            self._profiles[operation] = profile(operation)
+        return self._profiles[operation]
 
     def lister(self, tool: Tool, slot: Slot) -> Operation | None:
         """The operation that lists the things whose id `slot` takes: where a name can be turned into that id."""

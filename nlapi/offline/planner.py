@@ -10,7 +10,7 @@ from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidates
-from nlapi.offline.confidence import confidence, coverage, features
+from nlapi.offline.confidence import confidence, features, is_meant
 from nlapi.offline.fill import Filling
 from nlapi.offline.given import complete, wanted_in
 from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unexpressed, unused, unused_value
@@ -23,8 +23,6 @@ from nlapi.tools.tool import Call, Tool
 from nlapi.tools.words import METHODS, VERBS, Intent, stem
 
 ALTERNATIVES = 3
-NOT_MEANT = 0.2
-"""An operation that accounts for less than this part of a sentence is not what it asks for."""
 UNSURE = 0.35
 """The most that a plan is sure of which leaves out a condition, or changes something that nobody commanded."""
 CLEAR = 6.0
@@ -65,7 +63,7 @@ class OfflinePlanner:
         known = known or {}
         sentence = read_sentence(question, self.today or date.today())
         found = candidates(sentence, self.catalogue, known)
-        if not found or _beside_the_point(found[0], self.catalogue):
+        if not found or not is_meant(found[0]):
             return self._unmatched(found)
         if wants := self._several(sentence):
             text = f"this needs Claude: the sentence asks for {len(wants)} things ({', '.join(wants)})"
@@ -111,13 +109,6 @@ class OfflinePlanner:
             wants.append((top[0][0].id, intent))
         ids = list(dict.fromkeys(id for id, _ in wants))
         return ids if len(ids) > 1 and len({intent for _, intent in wants}) > 1 else []
-
-
-def _beside_the_point(best: Candidate, catalogue: Catalogue) -> bool:
-    """Does the best operation have next to nothing to do with the sentence?"""
-    if best.filling.options and all(option.score > 1.0 for option in best.filling.options):
-        return False
-    return coverage(best) < NOT_MEANT
 
 
 def _changes_nothing(best: Candidate) -> bool:

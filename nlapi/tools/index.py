@@ -102,11 +102,16 @@ class Index:
             return 0.0
         return 1.0 - math.log(1 + len(found)) / math.log(2 + len(self.operations)) * 0.8
 
-    def search(self, query: str, k: int = 10) -> list[tuple[Operation, float]]:
-        """The `k` likeliest operations and their scores, the best first. Nothing when no word of `query` is known."""
+    def search(self, query: str, k: int = 10, *, every: bool = False) -> list[tuple[Operation, float]]:
+        """The `k` likeliest operations and their scores, the best first. Nothing when no word of `query` is known.
+
+        With `every` the operations that share no word with `query` are among them.
+        """
         words = pieces(query)
         terms = [stem(word) for word in words if word not in STOPWORDS]
         scores = self._bm25(terms)
+        if every:
+            scores = {doc: scores.get(doc, 0.0) for doc in range(len(self.operations))}
         if not scores:
             return []
         stemmed = [stem(word) for word in words[:40]]

@@ -1,0 +1,125 @@
+"""The questions as the ranking sees them: each with its operations compared, which are wanted and which filled exactly."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from benchmarks.offline.folds import FOLDS, Row, folds, read_rows
+from benchmarks.offline.gold import TODAY, catalogues, scoring
+from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.choose import Candidate, compared
+from nlapi.offline.fill import nest
+from nlapi.offline.given import complete
+from nlapi.offline.rank_features import rows
+from nlapi.offline.rank_words import asked
+from nlapi.offline.read import read_sentence
+from nlapi.openapi.spec import Operation
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.index import Index
+
+SMALL = 6
+"""Up to this many operations an API is also shown among operations of others."""
+RIVALS = 14
+"""The likeliest operations of other APIs, from which rivals are drawn."""
+STRANGE = 3
+"""Other APIs that a question is put to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A question put to some operations. The sequences run along `candidates`."""
+
+    id: str
+    dataset: str
+    fold: int
+    made_up: bool
+    """the operations are not those of one API"""
+    single: bool
+    """one call is wanted"""
+    candidates: tuple[Candidate, ...]
+    wanted: tuple[bool, ...]
+    exact: tuple[bool, ...]
+    missing: tuple[int, ...]
+    """how many required values are neither said nor left to the server"""
+
+
+def examples() -> list[Example]:
+    """Every question with its own API; small APIs a second time, among operations of the same fold that come near."""
+    found = []
+    chance = random.Random(7)
+    every = list(zip(read_rows(), folds(read_rows()), strict=True))
+    pools = [Index(_distinct(row for row, one in every if one == fold)) for fold in range(FOLDS)]
+    for row, fold in every:
+        spec, catalogue = catalogues()[row["spec"]]
+        wanted = {call["operationId"] for call in row["calls"]} or set(row["operations"])
+        if not any(operation.id in wanted for operation in spec.operations):
+            continue
+        found.append(_example(row, fold, catalogue, wanted, made_up=False))
+        if len(spec.operations) <= SMALL:
+            names = {operation.id.lower() for operation in spec.operations}
+            near = [one for one, _ in pools[fold].search(row["question"], RIVALS) if one.id.lower() not in names]
+            drawn = chance.sample(near, min(len(near), chance.choice((2, 3, 4))))
+            mixed = Catalogue((*spec.operations, *drawn), compile_tool)
+            found.append(_example(row, fold, mixed, wanted, made_up=True))
+    return found
+
+
+def strangers() -> list[Example]:
+    """Questions put to APIs of the same fold that they are not about."""
+    chance = random.Random(11)
+    every = list(zip(read_rows(), folds(read_rows()), strict=True))
+    found = []
+    for row, fold in every:
+        others = sorted({one["spec"] for one, other in every if other == fold and one["api"] != row["api"]})
+        for id in chance.sample(others, STRANGE):
+            found.append(_example(row, fold, catalogues()[id][1], set(), made_up=True))
+    return [one for one in found if one.candidates]
+
+
+def _distinct(rows: Iterator[Row]) -> Sequence[Operation]:
+    found: dict[tuple[str, str], Operation] = {}
+    for id in dict.fromkeys(row["spec"] for row in rows):
+        for operation in catalogues()[id][0].operations:
+            found.setdefault((operation.id.lower(), operation.description[:50]), operation)
+    return list(found.values())
+
+
+def _example(row: Row, fold: int, catalogue: Catalogue, wanted: set[str], *, made_up: bool) -> Example:
+    question = asked(read_sentence(row["question"], TODAY))
+    pairs = compared(question, catalogue, {})
+    features = rows(question, [one for _, one in pairs])
+    found = [
+        Candidate(tool=tool, scene=one.scene, filling=one.filling, row=row, unasked=one.unasked)
+        for (tool, one), row in zip(pairs, features, strict=True)
+    ]
+    own = catalogues()[row["spec"]][0]
+    filled = [_filled(candidate) for candidate in found]
+    single = len(row["calls"]) == 1
+    return Example(
+        id=row["id"],
+        dataset=row["dataset"],
+        fold=fold,
+        made_up=made_up,
+        single=single,
+        candidates=tuple(found),
+        wanted=tuple(one.operation.id in wanted and one.operation.spec is own for one in found),
+        exact=tuple(
+            single and one.operation.spec is own and _exact(row, one.operation.id, arguments)
+            for one, (arguments, _) in zip(found, filled, strict=True)
+        ),
+        missing=tuple(missing for _, missing in filled),
+    )
+
+
+def _filled(candidate: Candidate) -> tuple[Mapping[str, Any], int]:
+    values = {option.slot.path: option.value for option in candidate.filling.options}
+    whole, missing = complete(values, candidate.scene.slots, {})
+    return nest(whole), len(missing)
+
+
+def _exact(row: Row, id: str, arguments: Mapping[str, Any]) -> bool:
+    return bool(scoring().score(row, SimpleNamespace(operation_id=id, arguments=arguments), ())[1])
