@@ -6,12 +6,13 @@ LightGBM is in the dependency group `train`; nothing that runs for a user import
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from nlapi.offline import forest
-from nlapi.offline.forest import LEAVES
+from nlapi.offline.forest import LEAVES, LOADED, read_forest
 
 SHIPPED = Path(forest.__file__).with_name("forests")
 SETTINGS: Mapping[str, Any] = {
@@ -85,3 +86,16 @@ def ship(name: str, data: Mapping[str, Any]) -> Path:
     path = SHIPPED / f"{name}.json"
     path.write_text(json.dumps(head, separators=(",", ":"))[:-1] + ',"trees":[\n' + trees + "\n]}\n", encoding="utf-8")
     return path
+
+
+@contextmanager
+def instead(name: str, data: Mapping[str, Any]) -> Iterator[None]:
+    """In the block, `Forest.load(name)` gives the forest made of `data`."""
+    before = LOADED.get(name)
+    LOADED[name] = read_forest(data)
+    try:
+        yield
+    finally:
+        LOADED.pop(name)
+        if before is not None:
+            LOADED[name] = before

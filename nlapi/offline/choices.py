@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 
 from nlapi.offline.entities import collection_of
 from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
-from nlapi.offline.sentence import Sentence
+from nlapi.offline.sentence import Kind, Sentence, Span
 from nlapi.offline.slots import Slot, type_of
-from nlapi.offline.tables import SYNONYMS
+from nlapi.offline.tables import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
 from nlapi.tools.words import METHODS, STOPWORDS, VERBS, Intent, pieces, stem
 
 _NOT = frozenset(
@@ -26,27 +28,99 @@ _AUXILIARY = frozenset(
 )
 
 
+EVIDENCE = (
+    *(
+        "worth",
+        "exact",
+        "covered",
+        "likeness",
+        "about",
+        "beside_noun",
+        "stranger",
+        "dated",
+        "better",
+        "as_good",
+        "hits",
+    ),
+    *("yes", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name"),
+)
+"""What is known of an option for a choice or (from "yes" on) for a flag, in this order."""
+LIKE = 0.8
+"""Words this alike are taken for one another's misspelling."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """Where the words of a choice are, as tokens, and how sure that is.
+
+    `covered` is the part of its words that were found, `likeness` how alike what was found is, from 0 to 1.
+    """
+
+    first: int
+    last: int
+    worth: float
+    exact: bool = False
+    covered: float = 1.0
+    likeness: float = 1.0
+
+
 def choices(scene: Scene, slot: Slot, named: Mapping[str, Any]) -> Iterator[Option]:
     """Options where the words of a choice, or words that mean the same, are in the sentence."""
-    found: list[tuple[float, int, int, Any]] = []
+    found: list[tuple[Hit, Any]] = []
     for name, value in named.items():
         hit = _find(scene, [stem(word) for word in pieces(name)], name)
-        if hit is not None and not _ruled_out(scene, hit[0]):
-            first, last, worth = hit
-            found.append((worth + _about(scene, slot, first, last), first, last, value))
+        if hit is not None and not _ruled_out(scene, hit.first):
+            found.append((hit, value))
     if not found:
         return
-    tokens = scene.sentence.tokens
     if slot.many:
-        best = max(worth for worth, *_ in found)
-        kept = sorted((hit for hit in found if hit[0] >= best - 0.6), key=lambda hit: hit[1])
-        start, end = tokens[kept[0][1]].start, tokens[kept[0][2] - 1].end
-        yield Option(slot=slot, value=[hit[3] for hit in kept], score=best, start=start, end=end, shared=True)
+        best = max(hit.worth for hit, _ in found)
+        kept = sorted((pair for pair in found if pair[0].worth >= best - 0.6), key=lambda pair: pair[0].first)
+        values = [value for at, (_, value) in enumerate(kept) if all(value != one for _, one in kept[:at])]
+        yield _option(scene, slot, kept[0][0], values, [hit for hit, _ in found])
         return
-    for worth, first, last, value in found:
-        yield Option(
-            slot=slot, value=value, score=worth, start=tokens[first].start, end=tokens[last - 1].end, shared=True
-        )
+    for hit, value in found:
+        yield _option(scene, slot, hit, value, [other for other, one in found if one != value])
+
+
+def _option(scene: Scene, slot: Slot, hit: Hit, value: Any, others: Sequence[Hit]) -> Option:
+    near, beside, stranger = _about(scene, slot, hit.first, hit.last)
+    evidence = (
+        *(hit.worth, float(hit.exact), hit.covered, hit.likeness, near, beside, stranger),
+        float(hit.first in scene.sentence.dated),
+        float(sum(other.worth > hit.worth for other in others)),
+        float(sum(other.worth == hit.worth for other in others)),
+        float(len(others)),
+        *_NO_FLAG,
+    )
+    span = stretch(scene.sentence, Kind.CHOICE, hit.first, hit.last)
+    return Option(slot=slot, value=value, start=span.start, end=span.end, span=span, shared=True, evidence=evidence)
+
+
+_NO_FLAG = (0.0,) * 7
+_NO_CHOICE = (0.0,) * 11
+
+
+def stretch(sentence: Sentence, kind: Kind, first: int, last: int) -> Span:
+    """Tokens `first` to `last` as a Span."""
+    start, end = sentence.tokens[first].start, sentence.tokens[last - 1].end
+    return Span(kind=kind, text=sentence.text[start:end], start=start, end=end, first=first, last=last)
+
+
+def names_of(sentence: Sentence, slot: Slot) -> Mapping[str, Any]:
+    """What the values of an enum are called: their own words, what the description says they stand for, languages and
+    countries by name.
+    """
+    named = dict(directed(sentence, slot))
+    values = {str(value).lower(): value for value in slot.choices}
+    for meaning, value in slot.glossary.items():
+        if str(value).lower() in values:
+            named.setdefault(meaning, values[str(value).lower()])
+    for table in (LANGUAGES, COUNTRIES, CURRENCY_NAMES):
+        coded = {name: values[code.lower()] for name, code in table.items() if code.lower() in values}
+        if len(set(coded.values())) * 2 > len(values):
+            named |= coded
+    return named
 
 
 def directed(sentence: Sentence, slot: Slot) -> Mapping[str, Any]:
@@ -73,37 +147,58 @@ def _ruled_out(scene: Scene, at: int) -> bool:
     return any(word in _EXCLUDES or word.endswith(("n't", "n’t")) for word in before)
 
 
-def _find(scene: Scene, words: Sequence[str], name: str) -> tuple[int, int, float] | None:
-    """Where `words` are in the sentence, as tokens, and how sure that is."""
+def _find(scene: Scene, words: Sequence[str], name: str) -> Hit | None:
+    """Where `words` are in the sentence."""
     stems, count = scene.sentence.stems, len(words)
     if not count:
         return None
     whole = name.lower()
     for at, token in enumerate(scene.sentence.tokens):
         if token.lower == whole and (len(name) > 1 or token.text == name) and token.lower not in STOPWORDS:
-            return at, at + 1, 1.4
+            return Hit(first=at, last=at + 1, worth=1.4, exact=True)
     for at in range(len(stems) - count + 1):
         if tuple(words) == stems[at : at + count]:
             exact = scene.sentence.tokens[at].text == name
             doubtful = count == 1 and ((len(name) == 1 and not exact) or scene.sentence.tokens[at].lower in STOPWORDS)
-            return (at, at + count, 0.5 if doubtful else 1.15 + 0.1 * count)
+            return Hit(first=at, last=at + count, worth=0.5 if doubtful else 1.15 + 0.1 * count, exact=exact)
     if count == 1:
-        same = SYNONYMS.get(words[0])
-        for at, word in enumerate(stems):
-            if same and word in same:
-                return at, at + 1, 1.25 if word in VERBS else 0.95
-            if len(words[0]) >= 3 and len(word) >= 5 and word.startswith(words[0]):
-                return at, at + 1, 0.7
-        return None
+        return _similar(scene, words[0])
     wanted = [word for word in words if word not in STOPWORDS]
     places = [stems.index(word) for word in wanted if word in scene.sentence.stem_set]
     if wanted and len(places) == len(wanted) and max(places) - min(places) <= count + 2:
-        return min(places), max(places) + 1, 0.9
-    return None
+        return Hit(first=min(places), last=max(places) + 1, worth=0.9)
+    return _in_part(scene, wanted, places)
 
 
-def _about(scene: Scene, slot: Slot, first: int, last: int) -> float:
-    """How near the slot's own words are to tokens `first` to `last`, and whose status it is."""
+def _similar(scene: Scene, word: str) -> Hit | None:
+    """A word that means the same, begins the same or is a misspelling."""
+    same = SYNONYMS.get(word)
+    best: Hit | None = None
+    for at, other in enumerate(scene.sentence.stems):
+        if same and other in same:
+            return Hit(first=at, last=at + 1, worth=1.25 if other in VERBS else 0.95, likeness=0.9)
+        if len(word) >= 3 and len(other) >= 5 and other.startswith(word):
+            return Hit(first=at, last=at + 1, worth=0.7, likeness=0.8)
+        if len(word) >= 4 and len(other) >= 4 and other[:2] == word[:2] and best is None:
+            likeness = SequenceMatcher(None, word, other).ratio()
+            if likeness >= LIKE:
+                best = Hit(first=at, last=at + 1, worth=0.6, likeness=likeness)
+    return best
+
+
+def _in_part(scene: Scene, wanted: Sequence[str], places: Sequence[int]) -> Hit | None:
+    """Some of the words of a choice: an [animated] film for Animated Movie."""
+    strong = [at for at in places if scene.sentence.stems[at] not in scene.common]
+    if not strong:
+        return None
+    first = strong[0]
+    return Hit(first=first, last=first + 1, worth=0.55, covered=len(strong) / len(wanted), likeness=0.9)
+
+
+def _about(scene: Scene, slot: Slot, first: int, last: int) -> tuple[float, float, float]:
+    """How near the slot's own words are to tokens `first` to `last`; whether those are at the noun or command; whether
+    the slot is named after something that the sentence does not mention.
+    """
     own = scene.own[slot]
     total = sum(own.values()) or 1.0
     stems = scene.sentence.stems
@@ -112,12 +207,9 @@ def _about(scene: Scene, slot: Slot, first: int, last: int) -> float:
         if stems[at] in own and not first <= at < last:
             distance = first - at if at < first else at - last + 1
             near += own[stems[at]] * (1.0 - 0.2 * (distance - 1))
-    value = 0.9 * near / total - (0.5 if first in scene.sentence.dated else 0.0)
-    value += _describes(scene, first, last)
     strangers = [word for word in slot.words[:-1] if word not in scene.sentence.stem_set and word not in STOPWORDS]
-    if strangers and len(slot.path) == 1 and slot.words[0] in strangers and not slot.required:
-        value -= 0.35
-    return value + (0.3 if slot.required else 0.0)
+    strange = bool(strangers) and len(slot.path) == 1 and slot.words[0] in strangers and not slot.required
+    return near / total, _describes(scene, first, last), float(strange)
 
 
 def _describes(scene: Scene, first: int, last: int) -> float:
@@ -131,29 +223,41 @@ def _describes(scene: Scene, first: int, last: int) -> float:
 
 
 def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
-    """A yes/no slot is filled when its own words are there, with a no when they are denied."""
-    words = [word for word in slot.words if word not in _AUXILIARY]
+    """A yes and a no where the words of a yes/no slot, or some of its description, are in the sentence."""
+    words = [word for word in slot.words if word not in _AUXILIARY] or list(slot.words)
     stems = scene.sentence.stems
     places = [stems.index(word) for word in words if word in scene.sentence.stem_set]
-    if not words or len(places) < len(words) * 0.6:
+    prose = [word for word in slot.prose if word in scene.sentence.stem_set and word not in scene.common]
+    if not places and prose:
+        places = [min(stems.index(word) for word in prose)]
+        named = 0.0
+    else:
+        named = len(places) / max(1, len(words))
+    if not places:
         return
     first, last = min(places), max(places) + 1
-    if last - first > len(words) + 3:
-        return
+    spread = float(last - first)
+    last = min(last, first + len(words) + 3)
     before = [token.lower for token in scene.sentence.tokens[max(0, first - 3) : first]]
-    value: Any = not any(word in _NOT or word.endswith(("n't", "n’t")) for word in before)
-    if any(word.startswith(("no", "exclud", "disabl")) for word in slot.words[:1]):
-        value = True
-    if type_of(slot.schema) == "string":
-        value = next((choice for choice in slot.choices if str(choice).lower() == str(value).lower()), str(value))
-    own = set(words) <= scene.common - set(slot.words)
-    worth = 0.75 + 0.5 * len(places) / len(words) - (0.4 if own else 0.0) + (0.3 if slot.required else 0.0)
-    tokens = scene.sentence.tokens
-    yield Option(
-        slot=slot,
-        value=[value] if slot.many else value,
-        score=worth,
-        start=tokens[first].start,
-        end=tokens[last - 1].end,
-        shared=True,
-    )
+    denied = any(word in _NOT or word.endswith(("n't", "n’t")) for word in before)
+    nay = any(word.startswith(("no", "exclud", "disabl")) for word in slot.words[:1])
+    own = named > 0 and set(words) <= scene.common - set(slot.words)
+    span = stretch(scene.sentence, Kind.FLAG, first, last)
+    for yes in (True, False):
+        evidence = (*_NO_CHOICE, float(yes), float(denied), named, spread, float(len(prose)), float(own), float(nay))
+        value = _as_typed(slot, yes)
+        yield Option(
+            slot=slot,
+            value=[value] if slot.many else value,
+            start=span.start,
+            end=span.end,
+            span=span,
+            shared=True,
+            evidence=evidence,
+        )
+
+
+def _as_typed(slot: Slot, yes: bool) -> Any:
+    if type_of(slot.item) != "string":
+        return yes
+    return next((choice for choice in slot.choices if str(choice).lower() == str(yes).lower()), str(yes))

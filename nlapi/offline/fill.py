@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,16 +12,17 @@ from nlapi.offline.options import options
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Slot
+from nlapi.offline.weigh import weighed
 
-REQUIRED_AT = 0.35
-"""A required slot is filled by the best option that scores at least this."""
-OPTIONAL_AT = 1.05
-"""An optional slot is left out rather than filled by less than this."""
+REQUIRED_AT = 0.08
+"""A required slot is filled by the best option that is at least this sure."""
+OPTIONAL_AT = 0.5
+"""An optional slot is left out rather than filled by an option less sure than this."""
 USED = 0.5
-"""What it is worth to leave no quotation or id unused."""
+"""What it is worth, in log-odds, to leave no quotation or id unused."""
 BEAM = 24
 PER_SLOT = 6
-GIVEN_AT = 1.7
+GIVEN_AT = 0.88
 """What the user gave by name gives way to the sentence only when it is this clear."""
 
 
@@ -50,8 +52,8 @@ def nest(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
 
 def fill(scene: Scene) -> Filling:
     """The likeliest value of each slot, no word of the sentence used twice."""
-    ranked = sorted(options(scene), key=lambda option: -option.score)
-    taken = _assign([option for option in ranked if option.score >= _least(scene, option.slot)])
+    ranked = sorted(weighed(scene, options(scene)), key=lambda option: -option.sure)
+    taken = _assign([option for option in ranked if option.sure >= _least(scene, option.slot)])
     filled = {option.slot for option in taken}
     missing = tuple(slot for slot in scene.slots if slot.required and slot not in filled)
     unused = tuple(
@@ -81,8 +83,14 @@ def _assign(options: Sequence[Option]) -> list[Option]:
 
 
 def _gain(option: Option) -> float:
-    sure = USED * sum(span.kind in (Kind.QUOTED, Kind.LITERAL, Kind.JSON) for span in option.spans[:1])
-    return sure + (option.score - REQUIRED_AT + 0.6 if option.slot.required else option.score - OPTIONAL_AT + 0.2)
+    used = USED * sum(span.kind in (Kind.QUOTED, Kind.LITERAL, Kind.JSON) for span in option.spans[:1])
+    least = REQUIRED_AT / 2 if option.slot.required else OPTIONAL_AT
+    return used + _log_odds(option.sure) - _log_odds(least) + 0.1
+
+
+def _log_odds(sure: float) -> float:
+    sure = min(0.999, max(0.001, sure))
+    return math.log(sure / (1.0 - sure))
 
 
 def _matters(span: Span) -> bool:

@@ -1,67 +1,17 @@
-"""How well a Span fits a Slot: a row of features and the table of their weights."""
+"""How well a Span fits a Slot, as a row of figures."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
 
 from nlapi.offline.scene import LEADING, ROLES, Scene
 from nlapi.offline.sentence import Kind, Span
 from nlapi.offline.slots import Family, Slot
+from nlapi.offline.values import wants_fraction
 from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 
-WEIGHTS: dict[str, float] = {
-    "named": 1.6,
-    "told": 0.7,
-    "role": 0.8,
-    "against": -0.9,
-    "example": 1.3,
-    "money": 0.7,
-    "order": 0.35,
-    "common": -0.8,
-    "verb": -0.5,
-    "whole": 0.12,
-    "last": -0.2,
-    "required": 0.3,
-    "place": 0.25,
-    "nested": -0.3,
-    "loose": -0.35,
-    "object": 0.25,
-    "spelt": -0.25,
-    "counts": -0.7,
-    "renamed": 1.4,
-    "sought": 0.4,
-    "paged": 1.4,
-}
-"""Feature -> what it is worth. A learned scorer takes the place of this table and of BASE; the features stay."""
-BASE: dict[tuple[Kind, Family], float] = {
-    (Kind.NUMBER, Family.NUMBER): 0.85,
-    (Kind.NUMBER, Family.ID): 0.6,
-    (Kind.NUMBER, Family.TEXT): -0.25,
-    (Kind.DATE, Family.NUMBER): 1.0,
-    (Kind.DATE, Family.DATE): 1.2,
-    (Kind.DATE, Family.TIME): 1.2,
-    (Kind.DATE, Family.TEXT): 0.1,
-    (Kind.LITERAL, Family.EMAIL): 2.0,
-    (Kind.LITERAL, Family.URL): 2.0,
-    (Kind.LITERAL, Family.ID): 1.2,
-    (Kind.LITERAL, Family.TEXT): 0.6,
-    (Kind.QUOTED, Family.TEXT): 1.1,
-    (Kind.QUOTED, Family.URL): 0.8,
-    (Kind.QUOTED, Family.ID): 0.8,
-    (Kind.QUOTED, Family.DATE): 0.2,
-    (Kind.QUOTED, Family.NUMBER): 0.6,
-    (Kind.NAME, Family.TEXT): 0.75,
-    (Kind.NAME, Family.ID): -0.2,
-    (Kind.PHRASE, Family.ID): -0.9,
-    (Kind.CALLED, Family.TEXT): 0.8,
-    (Kind.PHRASE, Family.TEXT): 0.3,
-    (Kind.JSON, Family.NUMBER): 1.4,
-    (Kind.JSON, Family.TEXT): 1.4,
-    (Kind.JSON, Family.OPEN): 1.4,
-}
-"""How readily a kind of span is a kind of value; what is not here is worth 0."""
 _SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
 _PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "under")))
 _RENAMES = frozenset(map(stem, ("rename", "renamed")))
@@ -78,48 +28,80 @@ _PLACELIKE = frozenset(
 )
 
 
-def features(scene: Scene, span: Span, slot: Slot, value: Any) -> dict[str, float]:
-    """What speaks for and against `span` being the value of `slot`; each about 0 to 1."""
+MATCHES = (
+    *("named", "told", "role", "against", "example", "money", "place", "object", "renamed", "sought", "paged"),
+    *("order", "counts", "common", "verb", "city", "left", "right", "rival_left", "rival_right", "inside", "shape"),
+    *("called", "clear", "scaled", "spaced"),
+)
+"""What `match` gives, in this order; each about 0 to 1, distances in tokens."""
+
+
+def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
+    """What speaks for and against `span` being the value of `slot`."""
     left, right, leader = scene.around(span)
-    row = {"named": _named(scene, slot, left, right), "told": _told(scene, slot, left, right)}
-    row |= _role(slot, leader)
-    lower = span.text.lower()
-    if lower in slot.examples:
-        row["example"] = 1.0
-    if slot.required:
-        row["required"] = 1.0
-    if len(slot.path) > 1:
-        row["nested"] = float(len(slot.path) - 1)
-    if span.kind is Kind.NUMBER and (span.form == "money" or slot.unit):
-        row["money"] = 1.0 if (span.form == "money") == bool(slot.unit or _MONEYLIKE & set(slot.words)) else -0.5
-    if span.kind is Kind.NAME and _PLACELIKE & set(slot.words):
-        row["place"] = 1.0
-    row |= _wording(scene, span, slot)
-    if leader in LEADING and span.kind in (Kind.PHRASE, Kind.NAME):
-        row["object"] = 1.0
-    if _NAMELIKE & set(slot.words) and leader == "to" and _RENAMES & scene.sentence.stem_set:
-        row["renamed"] = 1.0
-    if span.kind in (Kind.QUOTED, Kind.NAME) and _QUERYLIKE & set(slot.words) and scene.operation.method == "GET":
-        row["sought"] = 1.0
-    if span.kind is Kind.NUMBER:
-        row["paged"] = _paged(scene, span, slot)
-        row["spelt"] = float(span.form == "spelt")
-        row["order"] = scene.order(span, slot)
-        row["counts"] = float(slot.family is Family.ID and bool(right) and right[0][0] not in slot.words)
-    return row
+    words, number = set(slot.words), span.kind is Kind.NUMBER
+    role, against = _role(slot, leader)
+    inner = [token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word]
+    return [
+        _named(scene, slot, left, right),
+        _told(scene, slot, left, right),
+        role,
+        against,
+        1.0 if span.text.lower() in slot.examples else 0.0,
+        _money(span, slot) if number else 0.0,
+        float(span.kind is Kind.NAME and bool(_PLACELIKE & words)),
+        float(leader in LEADING and span.kind in (Kind.PHRASE, Kind.NAME)),
+        float(bool(_NAMELIKE & words) and leader == "to" and bool(_RENAMES & scene.sentence.stem_set)),
+        float(bool(_QUERYLIKE & words) and scene.operation.method == "GET"),
+        _paged(scene, span, slot) if number else 0.0,
+        scene.order(span, slot),
+        float(number and slot.family is Family.ID and bool(right) and right[0][0] not in slot.words),
+        _common(scene, inner),
+        float(bool(inner) and inner[0] in VERBS),
+        _city(scene, span, slot) if span.form == "place" else 0.0,
+        *scene.distances(span, slot),
+        sum(word in words for word in inner) / max(1, len(inner)),
+        shape_likeness(span.text, slot.samples),
+        float(span.kind is Kind.CALLED) * (1.0 if _NAMELIKE & words else 0.8 if _QUERYLIKE & words else -0.6),
+        float(number and slot.unit != ""),
+        float(wants_fraction(slot)) if span.form == "percent" else 0.0,
+        float(slot.family is Family.ID and " " in span.text),
+    ]
 
 
-def score(scene: Scene, span: Span, slot: Slot, value: Any) -> float:
-    """One figure for a pair: above about 1 it is likely, below 0.5 it is not."""
-    base = BASE.get((span.kind, slot.family), 0.0)
-    if span.kind is Kind.CALLED:
-        base += 1.2 if _NAMELIKE & set(slot.words) else 0.9 if _QUERYLIKE & set(slot.words) else -0.6
-    if span.kind is Kind.LITERAL and span.form == "uuid":
-        base += 0.3
-    if slot.family is Family.ID and " " in span.text:
-        base -= 0.9
-    row = features(scene, span, slot, value)
-    return base + sum(WEIGHTS[name] * amount for name, amount in row.items())
+def _money(span: Span, slot: Slot) -> float:
+    if span.form != "money" and not slot.unit:
+        return 0.0
+    return 1.0 if (span.form == "money") == bool(slot.unit or _MONEYLIKE & set(slot.words)) else -0.5
+
+
+def _common(scene: Scene, words: Sequence[str]) -> float:
+    """How much of a span is words of the operation itself."""
+    if not words:
+        return 0.0
+    return sum(1.0 if word in scene.common else 0.5 * (word in scene.talked) for word in words) / len(words)
+
+
+def _city(scene: Scene, span: Span, slot: Slot) -> float:
+    if any("," in one for one in slot.examples) or _CITY.search(slot.description):
+        return 2.0
+    return _alone(scene, slot)
+
+
+def shape_likeness(text: str, samples: Sequence[str]) -> float:
+    """How much `text` looks like the most similar of `samples`, from 0 to 1; 0 when there are none."""
+    own = _shape(text)
+    return max((sum(a == b for a, b in zip(own, _shape(one), strict=True)) / len(own) for one in samples), default=0.0)
+
+
+@lru_cache(maxsize=4096)
+def _shape(text: str) -> tuple[object, ...]:
+    words = len(text.split())
+    digits = sum(map(str.isdigit, text))
+    return (
+        text[:1].isupper(), text.isupper(), digits > 0, digits == len(text), "," in text, min(words, 3),
+        bool(re.search(r"[-_/.@:]", text)), min(4, len(text) // 5),
+    )  # fmt: skip
 
 
 def page_number(slot: Slot) -> bool:
@@ -172,38 +154,14 @@ def _told(scene: Scene, slot: Slot, left: Sequence[tuple[str, float]], right: Se
     return min(1.0, sum(near * scene.told(word) for word, near in words.items() if word not in STOPWORDS))
 
 
-def _role(slot: Slot, leader: str) -> dict[str, float]:
+def _role(slot: Slot, leader: str) -> tuple[float, float]:
     roles = ROLES.get(leader)
     if not roles:
-        return {}
+        return 0.0, 0.0
     words = set(slot.words)
     if words & roles:
-        return {"role": 1.0}
-    return {"against": 1.0} if words & _PAIRED and roles & _PAIRED else {}
-
-
-def _wording(scene: Scene, span: Span, slot: Slot) -> dict[str, float]:
-    """What the words of the span themselves say."""
-    row: dict[str, float] = {}
-    words = [token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word]
-    if span.kind is Kind.PHRASE and words:
-        row["common"] = sum(1.0 if word in scene.common else 0.5 * (word in scene.talked) for word in words) / len(
-            words
-        )
-        row["verb"] = float(words[0] in VERBS)
-        row["whole"] = 1.0 if span.form == "whole" else 0.0
-        row["last"] = len(words) - 1.0 - (span.form == "whole") if len(words) > 2 else 0.0
-    elif span.kind is Kind.NAME:
-        row["common"] = 0.6 * float(all(word in scene.common for word in words)) if words else 0.0
-        if span.form == "joined":
-            row["loose"] = 1.0
-        if span.form == "place":
-            row["place"] = (
-                2.0
-                if any("," in one for one in slot.examples) or _CITY.search(slot.description)
-                else _alone(scene, slot)
-            )
-    return row
+        return 1.0, 0.0
+    return 0.0, float(bool(words & _PAIRED and roles & _PAIRED))
 
 
 def _alone(scene: Scene, slot: Slot) -> float:

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nlapi.offline.sentence import Span
 from nlapi.offline.slots import Slot
 
+LOW, HIGH = 0.2, 1.9
+"""The score of an option that is surely wrong, and of one that is surely right."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One way to fill a slot. `spans` are what it uses up; `shared` options may be taken from the same words."""
+    """One way to fill a slot. `spans` are what it uses up; `shared` options may be taken from the same words.
+
+    `span` is what the value was read from, `how` what was made of it (see values.py, choices.py), and `evidence` what
+    else the reader of a choice or a flag saw. `sure` is the probability that it is right.
+    """
 
     slot: Slot
     value: Any
-    score: float
     start: int
     end: int
+    span: Span | None = None
     spans: tuple[Span, ...] = ()
     shared: bool = False
+    how: str = ""
+    evidence: Sequence[float] = ()
+    sure: float = 0.0
+
+    @property
+    def score(self) -> float:
+        """`sure` on the scale of the scores of operations: above about 1 it is likely, below 0.5 it is not."""
+        return LOW + (HIGH - LOW) * self.sure
 
     def collides(self, other: Option) -> bool:
         if self.shared and other.shared and self.value != other.value:

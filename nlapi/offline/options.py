@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from nlapi.offline.choices import choices, directed, flag
+from nlapi.offline.choices import choices, flag, names_of
 from nlapi.offline.entities import ID_WORDS, Wanted, collection_of, id_like, names_for
-from nlapi.offline.match import score
-from nlapi.offline.option import Option
+from nlapi.offline.option import HIGH, LOW, Option
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
-from nlapi.offline.values import render, value_for
+from nlapi.offline.values import HOW, values_for
 from nlapi.openapi.spec import Operation
 
 _BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
@@ -23,7 +22,7 @@ def options(scene: Scene) -> Iterator[Option]:
     runs = tuple(_runs(scene))
     for slot in scene.slots:
         if slot.family is Family.CHOICE:
-            yield from choices(scene, slot, directed(scene.sentence, slot))
+            yield from choices(scene, slot, names_of(scene.sentence, slot))
         elif slot.family is Family.BOOLEAN:
             yield from flag(scene, slot)
         else:
@@ -38,39 +37,36 @@ def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
     """Options where the sentence gives a name for a thing whose id is wanted."""
     for named in names_for(scene, slot, listing):
         wanted = Wanted(name=named.name, lister=listing.id)
-        yield Option(
-            slot=slot, value=[wanted] if slot.many else wanted, score=named.score, start=named.start, end=named.end
-        )
+        value = [wanted] if slot.many else wanted
+        sure = min(1.0, max(0.0, (named.score - LOW) / (HIGH - LOW)))
+        yield Option(slot=slot, value=value, sure=sure, start=named.start, end=named.end)
 
 
 def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterator[Option]:
     """Options from single spans, and for an array from runs of them."""
     for span in scene.sentence.spans:
-        value = value_for(span, slot)
-        if value is None or (slot in scene.listers and not id_like(span.text)) or not _may_be_id(scene, slot, span):
+        if (slot in scene.listers and not id_like(span.text)) or not _may_be_id(scene, slot, span):
             continue
-        worth = score(scene, span, slot, value)
-        if span.kind is Kind.DATE and isinstance(span.value, tuple):
-            value, worth = _of_stretch(span, slot, value, worth)
-        if slot.many and not isinstance(value, list):
-            value, worth = [value], worth - 0.1
-        yield Option(
-            slot=slot,
-            value=value,
-            score=worth,
-            start=span.start,
-            end=span.end,
-            spans=(span,),
-            shared=span.kind is Kind.DATE and isinstance(span.value, tuple),
-        )
+        shared = span.kind is Kind.DATE and isinstance(span.value, tuple)
+        for value, how in values_for(span, slot, scene.sentence):
+            whole = value if isinstance(value, list) or not slot.many else [value]
+            yield _option(slot, whole, (span,), how, shared=shared)
     if not slot.many:
         return
     for run in (_trimmed(scene, slot, run) for run in runs if _may_be_id(scene, slot, run[0])):
-        values = [value_for(span, slot) for span in run]
-        if any(value is None or isinstance(value, list) for value in values):
-            continue
-        worth = score(scene, run[0], slot, values[0]) + 0.5
-        yield Option(slot=slot, value=values, score=worth, start=run[0].start, end=run[-1].end, spans=run)
+        for how in ("", *HOW):
+            values = [_one(span, slot, scene, how) for span in run]
+            if not any(value is None or isinstance(value, list) for value in values):
+                yield _option(slot, values, run, how)
+
+
+def _option(slot: Slot, value: Any, spans: tuple[Span, ...], how: str, *, shared: bool = False) -> Option:
+    start, end = spans[0].start, spans[-1].end
+    return Option(slot=slot, value=value, start=start, end=end, span=spans[0], spans=spans, how=how, shared=shared)
+
+
+def _one(span: Span, slot: Slot, scene: Scene, how: str) -> Any:
+    return next((value for value, one in values_for(span, slot, scene.sentence) if one == how), None)
 
 
 def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
@@ -86,15 +82,6 @@ def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
     if slot in scene.listers:
         nouns |= set(collection_of(scene.listers[slot]))
     return at >= 0 and tokens[at].stem in nouns
-
-
-def _of_stretch(span: Span, slot: Slot, value: Any, worth: float) -> tuple[Any, float]:
-    """Of `last week` a start slot gets the first day, an end slot the last."""
-    if {"end", "to", "until", "befor", "max", "stop"} & set(slot.words):
-        return render(span.value, slot, end=True) or value, worth + 0.5
-    if {"start", "from", "sinc", "after", "begin", "min"} & set(slot.words):
-        return value, worth + 0.5
-    return value, worth - 0.2
 
 
 def _runs(scene: Scene) -> Iterator[tuple[Span, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -47,6 +47,8 @@ _LEFT = (1.0, 0.85, 0.65, 0.45, 0.3, 0.2)
 _RIGHT = (0.75, 0.5, 0.3)
 _PARTING = frozenset("and or with from to for in at by on".split())
 _STOPS = frozenset(".?!;")
+FAR = 12
+"""The distance of what is not there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,33 @@ class Scene:
         wanting = [slot for slot in self.slots if slot.family is Family.NUMBER]
         return {span: at for at, span in enumerate(numbers)}, {slot: at for at, slot in enumerate(wanting)}
 
+    def distances(self, span: Span, slot: Slot) -> tuple[float, float, float, float]:
+        """Tokens from the span to the nearest word of the slot's name on its left and right, and to another slot's."""
+        own = self.places[slot]
+        others = self._others(slot)
+        return _left_of(own, span), _right_of(own, span), _left_of(others, span), _right_of(others, span)
+
+    @cached_property
+    def places(self) -> dict[Slot, list[int]]:
+        """Where in the sentence the words of each slot's name are."""
+        found: dict[Slot, list[int]] = {}
+        for slot in self.slots:
+            own = self.own[slot]
+            found[slot] = [at for at, word in enumerate(self.sentence.stems) if word in own]
+        return found
+
+    def _others(self, slot: Slot) -> list[int]:
+        found = self._rivals.get(slot)
+        if found is None:
+            own = set(self.places[slot])
+            every = {at for other in self.slots if other is not slot for at in self.places[other]}
+            found = self._rivals[slot] = sorted(every - own)
+        return found
+
+    @cached_property
+    def _rivals(self) -> dict[Slot, list[int]]:
+        return {}
+
     def told(self, word: str) -> float:
         return 1.0 / max(1, self._spread[1][word])
 
@@ -121,6 +150,14 @@ class Scene:
     @cached_property
     def _around(self) -> dict[Span, tuple[list[tuple[str, float]], list[tuple[str, float]], str]]:
         return {}
+
+
+def _left_of(places: Sequence[int], span: Span) -> float:
+    return min((span.first - at for at in places if at < span.first), default=FAR)
+
+
+def _right_of(places: Sequence[int], span: Span) -> float:
+    return min((at - span.last + 1 for at in places if at >= span.last), default=FAR)
 
 
 def _left(sentence: Sentence, span: Span) -> list[tuple[str, float]]:

@@ -21,6 +21,10 @@ class Kind(StrEnum):
     NAME = "name"
     PHRASE = "phrase"
     JSON = "json"
+    CHOICE = "choice"
+    """words that name one of the values of a closed set"""
+    FLAG = "flag"
+    """words that are the name of something that is so or not"""
 
 
 LOOSE = frozenset(("place", "joined", "numbered"))

@@ -46,8 +46,8 @@ class Family(StrEnum):
 class Slot:
     """One thing a Tool can be told. `path` is the argument's name and the properties below it.
 
-    `words` are the stems of its own name, `prose` those of its description. `examples` are values its description
-    mentions (in lower case), `glossary` what it says a value stands for: words -> value.
+    `words` are the stems of its own name, `prose` those of its description. `samples` are values its description
+    mentions, `examples` the same in lower case, `glossary` what it says a value stands for: words -> value.
     """
 
     path: tuple[str, ...]
@@ -62,6 +62,7 @@ class Slot:
     integer: bool = False
     choices: tuple[Any, ...] = ()
     examples: frozenset[str] = frozenset()
+    samples: tuple[str, ...] = ()
     glossary: Mapping[str, Any] = field(default_factory=dict)
     unit: str = ""
     where: str = ""
@@ -114,6 +115,7 @@ class _Walk:
         description = str(schema.get("description") or item.get("description") or "")
         words = tuple(map(stem, pieces(path[-1])))
         choices = tuple(value for value in item.get("enum", ()) if value is not None)
+        samples = _samples(description, schema)
         return Slot(
             path=path,
             words=words,
@@ -126,7 +128,8 @@ class _Walk:
             many=many,
             integer=type_of(item) == "integer",
             choices=choices,
-            examples=_examples(description, schema),
+            examples=frozenset(map(str.lower, samples)),
+            samples=samples,
             glossary=_glossary(description),
             unit=self._unit(path, words) if type_of(item) in ("integer", "number") else "",
             where=self.where,
@@ -235,19 +238,18 @@ def _unit_by_name(words: tuple[str, ...]) -> str:
     return ""
 
 
-def _examples(description: str, schema: Mapping[str, Any]) -> frozenset[str]:
-    """Values that a description mentions, in lower case."""
-    found: set[str] = set()
+def _samples(description: str, schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """Values that a description mentions."""
+    found: list[str] = []
     for match in _EXAMPLES.finditer(description):
         text = match.group(1)
         quoted = re.findall(r"['\"]([^'\"]{1,60})['\"]", text)
-        found.update(quoted if quoted else re.split(r",\s*(?:and|or)?\s*|\s+(?:and|or)\s+", text))
-    found.update(re.findall(r"(?<!\w)['\"]([^'\"]{2,40})['\"](?!\w)", description))
+        found += quoted if quoted else re.split(r",\s*(?:and|or)?\s*|\s+(?:and|or)\s+", text)
+    found += re.findall(r"(?<!\w)['\"]([^'\"]{2,40})['\"](?!\w)", description)
     listed = schema.get("examples")
-    for value in listed if isinstance(listed, list) else ():
-        if isinstance(value, str):
-            found.add(value)
-    return frozenset(value.strip(" .'\"").lower() for value in found if 1 < len(value.strip()) <= 60)
+    found += [value for value in (listed if isinstance(listed, list) else ()) if isinstance(value, str)]
+    clean = (value.strip(" .'\"") for value in found)
+    return tuple(dict.fromkeys(value for value in clean if 1 < len(value) <= 60))
 
 
 def _glossary(description: str) -> Mapping[str, Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
 
-from nlapi.offline.sentence import Kind, Span
+from nlapi.offline.sentence import Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot, type_of
 from nlapi.offline.tables import COUNTRIES, CURRENCY_NAMES, LANGUAGES
 from nlapi.tools.units import to_wire
+from nlapi.tools.words import STOPWORDS
 
 _TEXTUAL = frozenset((Kind.QUOTED, Kind.CALLED, Kind.NAME, Kind.PHRASE, Kind.LITERAL))
 _FORMATS = (
@@ -27,19 +29,54 @@ _FORMATS = (
 )
 
 
-def value_for(span: Span, slot: Slot) -> Any:
-    """The value of `span` for `slot`, or None when it cannot be one. An array's slot gets one item."""
+HOW = ("fraction", "code", "trimmed", "region", "unit", "last_day")
+"""What may have been made of a span; "" is the span as it stands."""
+
+
+def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
+    """What `span` may be as a value of `slot`, each with what was made of it. An array's slot gets one item."""
     if span.kind is Kind.JSON:
-        return _whole(span, slot)
-    if slot.family is Family.NUMBER:
-        return _number(span, slot)
-    if slot.family in (Family.DATE, Family.TIME):
-        return _moment(span, slot)
-    if slot.family in (Family.BOOLEAN, Family.CHOICE):
-        return None
-    if slot.family is Family.OPEN and type_of(slot.schema) == "object":
-        return None
-    return _text(span, slot)
+        plain = _whole(span, slot)
+    elif slot.family is Family.NUMBER:
+        plain = _number(span, slot)
+        if span.form == "percent" and plain is not None and not slot.integer:
+            yield round(span.value / 100, 10), "fraction"
+    elif slot.family in (Family.DATE, Family.TIME):
+        plain = _moment(span, slot)
+        if isinstance(span.value, tuple) and (last := render(span.value, slot, end=True)) is not None:
+            yield last, "last_day"
+    elif slot.family in (Family.BOOLEAN, Family.CHOICE) or (
+        slot.family is Family.OPEN and type_of(slot.schema) == "object"
+    ):
+        return
+    else:
+        plain = _text(span, slot)
+        yield from _made(span, slot, sentence)
+    if plain is not None:
+        yield plain, ""
+
+
+def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
+    """Texts made of a span: a code for a name, a name without the noun beside it, a figure with its unit."""
+    if span.kind not in (*_TEXTUAL, Kind.NUMBER):
+        return
+    text = span.text.strip(" .,")
+    code = _code(text, slot)
+    if code is not None:
+        yield code, "code"
+    if span.kind is Kind.NUMBER:
+        after = sentence.tokens[span.last : span.last + 1]
+        if after and after[0].word and after[0].lower not in STOPWORDS:
+            yield sentence.text[span.start : after[0].end], "unit"
+        return
+    if span.kind in (Kind.NAME, Kind.PHRASE):
+        tokens = list(sentence.tokens[span.first : span.last])
+        while len(tokens) > 1 and tokens[-1].stem in slot.words:
+            tokens.pop()
+        while len(tokens) > 1 and tokens[0].stem in slot.words:
+            tokens.pop(0)
+        if 0 < len(tokens) < span.last - span.first:
+            yield sentence.text[tokens[0].start : tokens[-1].end].removesuffix("'s"), "trimmed"
 
 
 def _whole(span: Span, slot: Slot) -> Any:
@@ -78,12 +115,11 @@ def _number(span: Span, slot: Slot) -> int | float | None:
 def _scaled(value: int | float, span: Span, slot: Slot) -> int | float:
     if slot.unit:
         return to_wire(value, slot.unit)
-    if span.form == "percent" and not slot.integer and _wants_fraction(slot):
-        return round(value / 100, 10)
     return value
 
 
-def _wants_fraction(slot: Slot) -> bool:
+def wants_fraction(slot: Slot) -> bool:
+    """Is 5 % told as 0.05?"""
     top = slot.schema.get("maximum")
     if isinstance(top, (int, float)):
         return top <= 1
@@ -153,9 +189,6 @@ def _text(span: Span, slot: Slot) -> Any:
     if slot.family is Family.URL and span.form != "url":
         plausible = "://" in text or text.startswith("www.") or span.kind is Kind.QUOTED
         return text if plausible and _fits(text, slot) else None
-    code = _code(text, slot)
-    if code is not None:
-        return code
     return text if _fits(text, slot) else None
 
 

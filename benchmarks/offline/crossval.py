@@ -1,0 +1,149 @@
+"""Measures the planner on the question sets, every question answered by a forest that has not seen its API.
+
+usage: python -m benchmarks.offline.crossval [--keep FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from benchmarks.offline import learn, train
+from benchmarks.offline.folds import FOLDS
+from benchmarks.offline.gold import Case, cases, catalogues, scoring
+from nlapi.offline.fill import fill, nest
+from nlapi.offline.given import complete
+from nlapi.offline.planner import OfflinePlanner
+
+Forests = Mapping[str, Mapping[str, Any]]
+"""Name -> a forest as data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came out for one question."""
+
+    case: Case
+    operation_id: str
+    arguments: Mapping[str, Any]
+    filled: Mapping[str, Any]
+    confidence: float
+    operation: bool
+    exact: bool
+    required: bool
+    exact_if_given: bool
+    """the arguments of the right operation are exactly right"""
+
+
+def evaluate(forests: Callable[[int], Forests]) -> tuple[list[Answer], float]:
+    """The answers to all questions, those of a fold with the forests of that fold; and the CPU seconds a question."""
+    answers: list[Answer] = []
+    spent = 0.0
+    every = list(cases())
+    for fold in range(FOLDS):
+        with ExitStack() as stack:
+            for name, data in forests(fold).items():
+                stack.enter_context(learn.instead(name, data))
+            start = time.process_time()
+            answers += [answer(case) for case in every if case.fold == fold]
+            spent += time.process_time() - start
+    return answers, spent / max(1, len(answers))
+
+
+def answer(case: Case) -> Answer:
+    spec, _ = catalogues()[case.row["spec"]]
+    plan = OfflinePlanner([spec]).plan(case.row["question"])
+    call = plan.calls[0] if plan.calls else None
+    needed = sorted(_needed(case))
+    result = scoring().score(case.row, call, needed)
+    filled = given_operation(case)
+    given = SimpleNamespace(operation_id=case.scene.operation.id, arguments=filled)
+    return Answer(
+        case=case,
+        operation_id=call.operation_id if call else "",
+        arguments=call.arguments if call else {},
+        filled=filled,
+        confidence=plan.confidence,
+        operation=result[0],
+        exact=result[1],
+        required=result[2],
+        exact_if_given=scoring().score(case.row, given, needed)[1],
+    )
+
+
+def given_operation(case: Case) -> Mapping[str, Any]:
+    """The arguments that are filled when the operation is known."""
+    values = {option.slot.path: option.value for option in fill(case.scene).options}
+    return nest(complete(values, case.scene.slots, {})[0])
+
+
+def _needed(case: Case) -> set[str]:
+    operation = case.scene.operation
+    names = {parameter.name for parameter in operation.parameters if parameter.required}
+    return names | set(operation.body.schema.get("required", ()) if operation.body is not None else ())
+
+
+def table(answers: Sequence[Answer]) -> str:
+    """The figures by data set, and all together the exact among the surest 40 % and the calibration error."""
+    lines = [f"{'data set':28} cases  operation  exact  required  exact, operation given"]
+    groups: dict[str, list[Answer]] = defaultdict(list)
+    for one in answers:
+        groups[one.case.row["dataset"]].append(one)
+    for name, some in (*sorted(groups.items()), ("all", list(answers))):
+        shares = [sum(getattr(one, what) for one in some) / len(some) for what in _WHAT]
+        lines.append("{:28} {:5}  {:9.3f}  {:5.3f}  {:8.3f}  {:8.3f}".format(name, len(some), *shares))
+    surest = sorted(answers, key=lambda one: -one.confidence)[: int(len(answers) * 0.4)]
+    bins: dict[int, Counter[str]] = defaultdict(Counter)
+    for one in answers:
+        bins[min(9, int(one.confidence * 10))].update({"sure": one.confidence, "right": one.exact})  # type: ignore[dict-item]
+    error = sum(abs(one["sure"] - one["right"]) for one in bins.values()) / len(answers)
+    top = sum(one.exact for one in surest) / max(1, len(surest))
+    lines.append(f"exact in the most confident 40 % {top:.3f}, calibration error {error:.3f}")
+    return "\n".join(lines)
+
+
+_WHAT = ("operation", "exact", "required", "exact_if_given")
+
+
+def keep(answers: Sequence[Answer], path: Path) -> None:
+    """Writes the answers for reading, a question a line."""
+    with path.open("w", encoding="utf-8") as file:
+        for one in answers:
+            line = {
+                "id": one.case.row["id"],
+                "question": one.case.row["question"],
+                "wanted": one.case.row["calls"][0],
+                "accept": one.case.row["accept"],
+                "operation": one.operation_id,
+                "arguments": one.arguments,
+                "filled": one.filled,
+                "confidence": one.confidence,
+                "exact": one.exact,
+                "exact_if_given": one.exact_if_given,
+            }
+            file.write(json.dumps(line, default=str, ensure_ascii=False) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="where to write every answer, for reading")
+    chosen = parser.parse_args()
+    found = train.examples()
+    forests = [train.fit(one for one in found if one.fold != fold) for fold in range(FOLDS)]
+    answers, seconds = evaluate(lambda fold: {"slots": forests[fold]})
+    print(table(answers))
+    print(f"{1000 * seconds:.1f} ms of CPU a question (planned once and filled once more)")
+    if chosen.keep:
+        keep(answers, chosen.keep)
+
+
+if __name__ == "__main__":
+    main()

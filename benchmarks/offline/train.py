@@ -1,0 +1,64 @@
+"""Trains the forest that says how likely a value is right for a slot.
+
+usage: python -m benchmarks.offline.train     (writes nlapi/offline/forests/slots.json; needs the group `train`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.offline import learn
+from benchmarks.offline.gold import cases, is_right, wanted
+from nlapi.offline.options import options
+from nlapi.offline.weigh import FEATURES, rows
+
+TREES = 250
+SETTINGS: Mapping[str, Any] = {"learning_rate": 0.08, "min_data_in_leaf": 15}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One option of one slot: its features, whether it is right, and the fold of its question."""
+
+    fold: int
+    row: Sequence[float]
+    right: bool
+    weight: float = 1.0
+
+
+def examples() -> list[Example]:
+    """Every option that is offered for the slots of the operations wanted."""
+    found = []
+    for case in cases():
+        for option, row in rows(case.scene, options(case.scene)):
+            if row is not None:
+                values, _ = wanted(case.row, option.slot)
+                found.append(Example(fold=case.fold, row=row, right=is_right(option.value, values)))
+    return found
+
+
+def fit(chosen: Iterable[Example], without: Sequence[str] = ()) -> dict[str, Any]:
+    """A forest trained on `chosen`; the features in `without` are held at 0."""
+    chosen = list(chosen)
+    kept = [float(name not in without) for name in FEATURES]
+    table = [[value * keep for value, keep in zip(one.row, kept, strict=True)] for one in chosen]
+    return learn.train(
+        FEATURES,
+        table,
+        [float(one.right) for one in chosen],
+        weights=[one.weight for one in chosen],
+        trees=TREES,
+        settings=SETTINGS,
+    )
+
+
+def main() -> None:
+    found = examples()
+    path = learn.ship("slots", fit(found))
+    print(f"{len(found)} options, {sum(one.right for one in found)} right -> {path.name}, {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()

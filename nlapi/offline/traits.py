@@ -1,0 +1,103 @@
+"""What a stretch of a sentence is like by itself, and what a Slot is like by itself, as rows of figures."""
+
+from __future__ import annotations
+
+from nlapi.offline.scene import Scene
+from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
+from nlapi.offline.slots import Family, Slot
+from nlapi.tools.words import STOPWORDS, VERBS
+
+_FORMS = (
+    *("money", "percent", "spelt", "counted", "url", "email", "uuid", "id", "path", "tag"),
+    *("place", "joined", "numbered", "whole", "clause", "all", "address"),
+)
+_CLASSES = """
+of|for|in at near|to into|from|by with using|about on|is are = equals as|and or &|, ;|: "|the a an my
+|called named titled
+"""
+_BEFORE = {word: 2.0 + at for at, words in enumerate(_CLASSES.split("|")) for word in words.split()}
+"""The word before a span -> its class; 0 at the beginning of the sentence, 1 for any other word."""
+SPAN_TRAITS = (
+    *(f"is_{kind}" for kind in Kind),
+    *(f"as_{form}" for form in _FORMS),
+    *("tokens", "length", "capital", "digits", "position", "at_end", "before", "before_that", "after", "little_words"),
+    *("verbs", "within", "alike", "nth"),
+)
+"""What `span_traits` gives, in this order."""
+SLOT_TRAITS = (
+    *(f"for_{family}" for family in Family),
+    *("many", "integer", "required", "default", "depth", "place", "slots", "needed", "same_family", "same_needed"),
+    *("choices", "samples", "formatted", "described", "in_path", "in_query", "name_length", "mentioned", "spoken"),
+    *("glossary", "first_of_family", "unit"),
+)
+"""What `slot_traits` gives, in this order."""
+
+
+def span_traits(sentence: Sentence, span: Span) -> list[float]:
+    """The kind of a span, its size, and the words around it."""
+    tokens = sentence.tokens
+    inside = [token for token in tokens[span.first : span.last] if token.word]
+    same = [one for one in sentence.spans if one.kind is span.kind and one.form not in LOOSE]
+    return [
+        *(float(span.kind is kind) for kind in Kind),
+        *(float(span.form == form) for form in _FORMS),
+        float(span.last - span.first),
+        float(min(40, len(span.text))),
+        float(span.text[:1].isupper()),
+        sum(map(str.isdigit, span.text)) / max(1, len(span.text)),
+        span.first / max(1, len(tokens)),
+        float(span.last >= len(tokens) - 1),
+        _before(sentence, span.first - 1),
+        _before(sentence, span.first - 2),
+        _after(sentence, span.last),
+        float(sum(token.lower in STOPWORDS for token in inside)),
+        float(sum(token.stem in VERBS for token in inside)),
+        float(sum(one.first <= span.first and span.last <= one.last for one in sentence.spans) - 1),
+        float(len(same)),
+        float(sum(one.start < span.start for one in same)),
+    ]
+
+
+def _before(sentence: Sentence, at: int) -> float:
+    return 0.0 if at < 0 else _BEFORE.get(sentence.tokens[at].lower, 1.0)
+
+
+def _after(sentence: Sentence, at: int) -> float:
+    if at >= len(sentence.tokens):
+        return 0.0
+    token = sentence.tokens[at]
+    if token.text in ".?!;":
+        return 1.0
+    return 2.0 if not token.word else 3.0 if token.lower in STOPWORDS else 4.0
+
+
+def slot_traits(scene: Scene, slot: Slot) -> list[float]:
+    """The type of a slot, its place among the others, and how much of its name and description the sentence says."""
+    stems = scene.sentence.stem_set
+    same = [one for one in scene.slots if one.family is slot.family]
+    own = scene.own[slot]
+    return [
+        *(float(slot.family is family) for family in Family),
+        float(slot.many),
+        float(slot.integer),
+        float(slot.required),
+        float(slot.has_default),
+        float(len(slot.path)),
+        float(scene.slots.index(slot)),
+        float(len(scene.slots)),
+        float(sum(one.required for one in scene.slots)),
+        float(len(same)),
+        float(sum(one.required for one in same)),
+        float(len(slot.choices)),
+        float(len(slot.samples)),
+        float("format" in slot.description.lower()),
+        float(min(200, len(slot.description))),
+        float(slot.where == "path"),
+        float(slot.where == "query"),
+        float(len(slot.words)),
+        sum(word in stems for word in own) / max(1, len(own)),
+        sum(word in stems for word in slot.prose) / max(1, len(slot.prose)),
+        float(bool(slot.glossary)),
+        float(same.index(slot)),
+        float(bool(slot.unit)),
+    ]
