@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+from benchmarks.offline import learn, train
 from benchmarks.offline.folds import FOLDS, Row, folds, read_rows
 from benchmarks.offline.gold import TODAY, catalogues, scoring
 from nlapi.offline.catalogue import Catalogue
@@ -47,40 +48,48 @@ class Example:
     """how many required values are neither said nor left to the server"""
 
 
-def examples() -> list[Example]:
-    """Every question with its own API; small APIs a second time, among operations of the same fold that come near."""
-    found = []
-    chance = random.Random(7)
-    every = list(zip(read_rows(), folds(read_rows()), strict=True))
-    pools = [Index(_distinct(row for row, one in every if one == fold)) for fold in range(FOLDS)]
-    for row, fold in every:
+def examples() -> tuple[list[Example], list[Example]]:
+    """Every question with its own API, small APIs a second time among rivals; and questions put to other APIs.
+
+    The arguments of a fold are filled by a forest that has not seen it, as those of a user's API are.
+    """
+    known: list[Example] = []
+    strange: list[Example] = []
+    rows = read_rows()
+    options = train.examples()
+    for fold in range(FOLDS):
+        chosen = [row for row, one in zip(rows, folds(rows), strict=True) if one == fold]
+        with learn.instead("slots", train.fit(option for option in options if option.fold != fold)):
+            known += _known(chosen, fold)
+            strange += _strange(chosen, fold)
+    return known, [one for one in strange if one.candidates]
+
+
+def _known(rows: Sequence[Row], fold: int) -> Iterator[Example]:
+    chance = random.Random(fold)
+    pool = Index(_distinct(rows))
+    for row in rows:
         spec, catalogue = catalogues()[row["spec"]]
         wanted = {call["operationId"] for call in row["calls"]} or set(row["operations"])
         if not any(operation.id in wanted for operation in spec.operations):
             continue
-        found.append(_example(row, fold, catalogue, wanted, made_up=False))
+        yield _example(row, fold, catalogue, wanted, made_up=False)
         if len(spec.operations) <= SMALL:
             names = {operation.id.lower() for operation in spec.operations}
-            near = [one for one, _ in pools[fold].search(row["question"], RIVALS) if one.id.lower() not in names]
+            near = [one for one, _ in pool.search(row["question"], RIVALS) if one.id.lower() not in names]
             drawn = chance.sample(near, min(len(near), chance.choice((2, 3, 4))))
-            mixed = Catalogue((*spec.operations, *drawn), compile_tool)
-            found.append(_example(row, fold, mixed, wanted, made_up=True))
-    return found
+            yield _example(row, fold, Catalogue((*spec.operations, *drawn), compile_tool), wanted, made_up=True)
 
 
-def strangers() -> list[Example]:
-    """Questions put to APIs of the same fold that they are not about."""
-    chance = random.Random(11)
-    every = list(zip(read_rows(), folds(read_rows()), strict=True))
-    found = []
-    for row, fold in every:
-        others = sorted({one["spec"] for one, other in every if other == fold and one["api"] != row["api"]})
+def _strange(rows: Sequence[Row], fold: int) -> Iterator[Example]:
+    chance = random.Random(100 + fold)
+    for row in rows:
+        others = sorted({one["spec"] for one in rows if one["api"] != row["api"]})
         for id in chance.sample(others, STRANGE):
-            found.append(_example(row, fold, catalogues()[id][1], set(), made_up=True))
-    return [one for one in found if one.candidates]
+            yield _example(row, fold, catalogues()[id][1], set(), made_up=True)
 
 
-def _distinct(rows: Iterator[Row]) -> Sequence[Operation]:
+def _distinct(rows: Sequence[Row]) -> Sequence[Operation]:
     found: dict[tuple[str, str], Operation] = {}
     for id in dict.fromkeys(row["spec"] for row in rows):
         for operation in catalogues()[id][0].operations:

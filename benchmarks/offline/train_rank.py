@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.offline import learn
 from benchmarks.offline.folds import FOLDS
-from benchmarks.offline.rank_examples import Example, examples, strangers
+from benchmarks.offline.rank_examples import Example, examples
 from nlapi.offline import confidence as sure
 from nlapi.offline import rank
 from nlapi.offline.choose import UNASKED, Candidate
@@ -33,7 +33,7 @@ TREES = 80
 SLOW: Mapping[str, Any] = {"learning_rate": 0.04, "min_data_in_leaf": 30, "num_leaves": 6}
 POINTS = 25
 """Steps of the curve before neighbours that fall are joined."""
-STRANGE_PASS = 0.004
+STRANGE_PASS = 0.01
 """The part of the true questions that may be taken for strange ones."""
 Model = dict[str, Any]
 
@@ -128,6 +128,8 @@ def meant(known: Iterable[Example], strange: Iterable[Example], model: Model) ->
     for some, label in ((known, 1.0), (strange, 0.0)):
         for one in some:
             best, _ = ordered(one, model)[0]
+            if sure.foreign(best.scene.sentence.text):
+                continue
             rows.append([best.row[name] for name in sure.MEANT_BY])
             labels.append(label)
     data = learn.train(sure.MEANT_BY, rows, labels, trees=TREES, settings=SLOW)
@@ -191,7 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--evaluate", action="store_true")
     chosen = parser.parse_args()
-    every, strange = examples(), strangers()
+    every, strange = examples()
     if chosen.evaluate:
         evaluate(every, strange)
         return

@@ -13,6 +13,8 @@ NAME = "confidence"
 MEANT = "meant"
 """The forest that says how likely an API is meant at all; its fact `least` is what it takes."""
 
+FEW = 6
+_LAST_LATIN = "\u02af"
 KEPT = tuple(
     """values said told_near heard heard_prose heard_near unheard words deed number required filled sum mean weakest
     clear extra guessed doubt unused unused_names slots index_ahead heard_ahead""".split()
@@ -54,6 +56,19 @@ def meant(candidate: Candidate) -> float:
 
 
 def is_meant(candidate: Candidate) -> bool:
-    """Does the likeliest operation have enough to do with the sentence?"""
+    """Does the likeliest operation have enough to do with the sentence?
+
+    What words in another script mean cannot be told: then only whether the API has few operations counts.
+    """
+    if foreign(candidate.scene.sentence.text):
+        return candidate.row["rivals"] < FEW
+    if not candidate.row["words"] and not candidate.filling.options:
+        return False
     least: float = Forest.load(MEANT).facts["least"]
     return meant(candidate) >= least
+
+
+def foreign(text: str) -> bool:
+    """Is most of a text in letters that no English word has?"""
+    letters = [letter for letter in text if letter.isalpha()]
+    return sum(letter > _LAST_LATIN for letter in letters) * 2 > len(letters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,18 +17,20 @@ from nlapi.tools.words import METHODS, VERBS
 
 _FAR = 0.3
 """Words less alike than this have nothing to do with each other."""
-_FULL = 2.5
-"""An option is as good as certain at this score."""
+_MISSING = math.log(0.04)
+"""What a required slot counts that is not filled, beside the logarithm of how sure one is that is."""
+_TYPED = frozenset((Family.DATE, Family.TIME, Family.EMAIL, Family.URL, Family.CHOICE, Family.BOOLEAN, Family.NUMBER))
 
 OWN = tuple(
     """index values said told said_near told_near heard heard_prose heard_name heard_near heard_told_near unheard words
     verb intent method deed first_deed number required filled sum mean weakest missing missing_ids subject clear extra
-    guessed doubt unused unused_names slots deprecated unasked hit name_hit miss near""".split()
+    guessed doubt unused unused_names slots deprecated unasked likely gain typed chosen named said_slots left_over
+    hit name_hit miss near""".split()
 )
 """Features of an operation by itself; the last four set it apart from the others."""
 RIVALS = tuple(
     """index said said_near told told_near heard heard_near heard_name verb deed number filled sum mean missing unused
-    clear weakest hit miss near""".split()
+    clear weakest likely gain typed named said_slots hit miss near""".split()
 )
 """Features that count also by their distance to the best of the other operations."""
 FEATURES = (*OWN, *(f"{name}_ahead" for name in RIVALS), "rivals")
@@ -66,7 +69,7 @@ def rows(question: Asked, rated: Sequence[Rated]) -> list[Row]:
 
 
 def _own(question: Asked, one: Rated) -> Row:
-    return {"index": one.index, **_words(question, one), **_deed(question, one), **_arguments(one)}
+    return {"index": one.index, **_words(question, one), **_deed(question, one), **_arguments(question, one)}
 
 
 def _words(question: Asked, one: Rated) -> Row:
@@ -149,31 +152,42 @@ def _deed(question: Asked, one: Rated) -> Row:
     }
 
 
-def _arguments(one: Rated) -> Row:
+def _arguments(question: Asked, one: Rated) -> Row:
     """How its arguments are filled, and what of the sentence is left over."""
     options, missing, unused = one.filling.options, one.missing, one.filling.unused
-    needed = [min(option.score, _FULL) for option in options if option.slot.required]
-    extra = [option.score for option in options if not option.slot.required]
-    every = [min(option.score, _FULL) for option in options]
+    needed = [option.sure for option in options if option.slot.required]
+    extra = [option.sure for option in options if not option.slot.required]
+    every = [*needed, *extra]
     count = len(needed) + len(missing)
+    stems = question.sentence.stem_set
+    named = [option.slot for option in options if not stems.isdisjoint(option.slot.words)]
+    required = [slot for slot in one.scene.slots if slot.required]
+    said = [max((_nearest(word, stems) for word in slot.words), default=0.0) for slot in required]
     return {
         "required": float(count),
         "filled": len(needed) / count if count else 1.0,
         "sum": sum(every),
-        "mean": sum(needed) / len(needed) if needed else 1.0,
-        "weakest": min(every, default=1.5),
+        "mean": sum(needed) / len(needed) if needed else 0.5,
+        "weakest": min(every, default=0.7),
         "missing": float(len(missing)),
         "missing_ids": float(sum(slot.family is Family.ID for slot in missing)),
         "subject": float(any(is_subject(one.scene.operation, slot) for slot in missing)),
-        "clear": float(sum(score > 1.6 for score in every)),
-        "extra": float(sum(score > 1.6 for score in extra)),
+        "clear": float(sum(sure > 0.8 for sure in every)),
+        "extra": float(sum(sure > 0.8 for sure in extra)),
         "guessed": float(sum(any(span.kind is Kind.PHRASE for span in option.spans) for option in options)),
-        "doubt": sum(max(0.0, 1.7 - score) for score in extra),
+        "doubt": sum(1.0 - sure for sure in extra),
         "unused": float(sum(span.kind is not Kind.NAME for span in unused)),
         "unused_names": float(sum(span.kind is Kind.NAME for span in unused)),
         "slots": float(min(20, len(one.scene.slots))),
         "deprecated": float(one.scene.operation.deprecated),
         "unasked": float(one.unasked),
+        "likely": sum(math.log(max(0.02, sure)) for sure in needed) + _MISSING * len(missing),
+        "gain": sum(max(0.0, math.log(max(0.02, sure) / max(0.02, 1.0 - sure))) for sure in extra),
+        "typed": float(sum(option.slot.family in _TYPED for option in options)),
+        "chosen": float(sum(option.slot.family is Family.CHOICE for option in options)),
+        "named": float(len(named)),
+        "said_slots": sum(said) / len(said) if said else 0.5,
+        "left_over": len(unused) / (len(unused) + len(options)) if unused else 0.0,
     }
 
 
