@@ -136,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", type=Path, metavar="FILE", help="where to write every answer, for reading")
     chosen = parser.parse_args()
-    found = train.examples()
+    found = [*train.examples(), *train.general()]
     forests = [train.fit(one for one in found if one.fold != fold) for fold in range(FOLDS)]
     answers, seconds = evaluate(lambda fold: {"slots": forests[fold]})
     print(table(answers))

@@ -81,6 +81,19 @@ def cases(today: date = TODAY) -> Iterator[Case]:
         yield Case(row=row, fold=fold, tool=tool, scene=scene)
 
 
+def scene_of(document: Mapping[str, Any], question: str, today: date = TODAY) -> Scene:
+    """The scene of the only operation of a small description."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "one.json"
+        file.write_text(json.dumps(document), encoding="utf-8")
+        catalogue = Catalogue.of([nlapi.load(str(file))])
+    (operation,) = catalogue.operations
+    tool = catalogue.tool(operation)
+    if tool is None:
+        raise ValueError(f"{operation.id} cannot be a tool")
+    return Scene(sentence=read_sentence(question, today), operation=operation, slots=catalogue.slots(tool))
+
+
 def wanted(row: Row, slot: Slot) -> tuple[list[Any], bool]:
     """The values that are right for `slot`, and whether it may be left empty."""
     gold, accept = row["calls"][0]["arguments"], (row["accept"] or [{}])[0]

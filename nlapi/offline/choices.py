@@ -42,10 +42,10 @@ EVIDENCE = (
         "as_good",
         "hits",
     ),
-    *("yes", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name"),
+    *("yes", "agrees", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name", "figures"),
 )
 """What is known of an option for a choice or (from "yes" on) for a flag, in this order."""
-LIKE = 0.8
+LIKE = 0.82
 """Words this alike are taken for one another's misspelling."""
 
 
@@ -64,12 +64,12 @@ class Hit:
     likeness: float = 1.0
 
 
-def choices(scene: Scene, slot: Slot, named: Mapping[str, Any]) -> Iterator[Option]:
-    """Options where the words of a choice, or words that mean the same, are in the sentence."""
+def choices(scene: Scene, slot: Slot, named: Mapping[str, Any], *, literal: bool = False) -> Iterator[Option]:
+    """Options where the words of a choice, or (unless `literal`) words that mean the same, are in the sentence."""
     found: list[tuple[Hit, Any]] = []
     for name, value in named.items():
         hit = _find(scene, [stem(word) for word in pieces(name)], name)
-        if hit is not None and not _ruled_out(scene, hit.first):
+        if hit is not None and not (literal and hit.likeness < 1.0) and not _ruled_out(scene, hit.first):
             found.append((hit, value))
     if not found:
         return
@@ -92,12 +92,13 @@ def _option(scene: Scene, slot: Slot, hit: Hit, value: Any, others: Sequence[Hit
         float(sum(other.worth == hit.worth for other in others)),
         float(len(others)),
         *_NO_FLAG,
+        float(scene.sentence.tokens[hit.first].text.isdigit() and hit.first in scene.sentence.valued),
     )
     span = stretch(scene.sentence, Kind.CHOICE, hit.first, hit.last)
     return Option(slot=slot, value=value, start=span.start, end=span.end, span=span, shared=True, evidence=evidence)
 
 
-_NO_FLAG = (0.0,) * 7
+_NO_FLAG = (0.0,) * 8
 _NO_CHOICE = (0.0,) * 11
 
 
@@ -179,7 +180,7 @@ def _similar(scene: Scene, word: str) -> Hit | None:
             return Hit(first=at, last=at + 1, worth=1.25 if other in VERBS else 0.95, likeness=0.9)
         if len(word) >= 3 and len(other) >= 5 and other.startswith(word):
             return Hit(first=at, last=at + 1, worth=0.7, likeness=0.8)
-        if len(word) >= 4 and len(other) >= 4 and other[:2] == word[:2] and best is None:
+        if len(word) >= 5 and len(other) >= 5 and other[:1] == word[:1] and best is None and other not in scene.common:
             likeness = SequenceMatcher(None, word, other).ratio()
             if likeness >= LIKE:
                 best = Hit(first=at, last=at + 1, worth=0.6, likeness=likeness)
@@ -233,6 +234,7 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
         named = 0.0
     else:
         named = len(places) / max(1, len(words))
+    said = sum(scene.told(word) for word in prose)
     if not places:
         return
     first, last = min(places), max(places) + 1
@@ -244,7 +246,18 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     own = named > 0 and set(words) <= scene.common - set(slot.words)
     span = stretch(scene.sentence, Kind.FLAG, first, last)
     for yes in (True, False):
-        evidence = (*_NO_CHOICE, float(yes), float(denied), named, spread, float(len(prose)), float(own), float(nay))
+        evidence = (
+            *_NO_CHOICE,
+            float(yes),
+            float(yes is (nay or not denied)),
+            float(denied),
+            named,
+            spread,
+            said,
+            float(own),
+            float(nay),
+            0.0,
+        )
         value = _as_typed(slot, yes)
         yield Option(
             slot=slot,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
@@ -29,7 +29,8 @@ Value = date | time | datetime | tuple[date, date]
 class Found:
     """A moment in a text: `value` is a date, a time, both, or the first and the last day of a stretch.
 
-    `whole` is False when the year was not said; `counted` is True when it was said as a number of days, weeks, ...
+    `whole` is False when the year was not said; `counted` is True when it was said as a number of days, weeks, ...;
+    `spelt` is True when it was said with its day, month and year.
     """
 
     start: int
@@ -37,6 +38,7 @@ class Found:
     value: Value
     whole: bool = True
     counted: bool = False
+    spelt: bool = False
 
 
 def find_dates(text: str, today: date) -> list[Found]:
@@ -51,7 +53,24 @@ def find_dates(text: str, today: date) -> list[Found]:
             if moment is not None:
                 taken.append((match.start(), match.end()))
                 found.append(moment)
-    return sorted(found, key=lambda moment: moment.start)
+    return _with_year(sorted(found, key=lambda moment: moment.start))
+
+
+def _with_year(found: list[Found]) -> list[Found]:
+    """May 15th to May 22nd, 2023: a year that is said once is the year of all."""
+    days = [one for one in found if type(one.value) is date]
+    said = {one.value.year for one in days if one.whole and one.spelt and isinstance(one.value, date)}
+    if len(said) != 1:
+        return found
+    year = said.pop()
+    return [_in_year(one, year) if one in days and not one.whole else one for one in found]
+
+
+def _in_year(found: Found, year: int) -> Found:
+    day = found.value
+    if not isinstance(day, date) or (day.month, day.day) == (2, 29):
+        return found
+    return replace(found, value=day.replace(year=year), whole=True)
 
 
 Reader = Callable[[re.Match[str], date], tuple[Value, bool] | None]
@@ -66,7 +85,8 @@ def _read(read: Reader, match: re.Match[str], today: date) -> Found | None:
         return None
     end = match.start() + len(match.group().rstrip())
     counted = bool(match.groupdict().get("count"))
-    return Found(start=match.start(), end=end, value=got[0], whole=got[1], counted=counted)
+    spelt = bool(match.groupdict().get("year"))
+    return Found(start=match.start(), end=end, value=got[0], whole=got[1], counted=counted, spelt=spelt)
 
 
 def _calendar(match: re.Match[str], today: date) -> tuple[Value, bool]:
@@ -170,9 +190,9 @@ def _rules() -> Iterator[tuple[re.Pattern[str], Reader]]:
     at = rf"(?:\s+at\s+{_CLOCK}(?![\d%]))?"
     which = r"(?P<which>last|past|previous|this|current|next|coming|upcoming)"
     for pattern, read in (
-        (rf"\b{_YEAR}[-/](?P<month>\d\d?)[-/](?P<day>\d\d?)\b{after}", _calendar),
+        (rf"\b{_YEAR}[-/.](?P<month>\d\d?)[-/.](?P<day>\d\d?)\b{after}", _calendar),
         (r"\b(?P<month>\d\d?)[-/.](?P<day>\d\d?)[-/.](?P<year>[12]\d{3})\b", _calendar),
-        (rf"\b{_MONTH}\s*{_DAY}(?!:)(?:,?\s*{_YEAR})?", _calendar),
+        (rf"\b{_MONTH}\s*(?:the\s+)?{_DAY}(?!:)(?:,?\s*(?:of\s+)?{_YEAR})?", _calendar),
         (rf"\b{_DAY}(?:\s+of)?\s+{_MONTH}(?:,?\s*{_YEAR})?", _calendar),
         (rf"\b{_MONTH},?\s+(?:of\s+)?{_YEAR}", _month_only),
         (rf"\b(?P<name>(?:the\s+)?day after tomorrow|today|tonight|tomorrow|yesterday)\b{at}", _named_day),

@@ -102,7 +102,7 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
     for span in scene.sentence.spans:
         if not _may_name(span, slot):
             continue
-        if span.form == "place" or _only(span, scene, words):
+        if span.form in ("place", "part") or _only(span, scene, words):
             continue
         near = min((_distance(span, at, at + len(words)) for at in places), default=9)
         if near <= 2:

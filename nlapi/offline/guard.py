@@ -185,6 +185,16 @@ def _more(candidate: Candidate, nouns: set[str]) -> Iterator[str]:
             yield span.text
         elif joined and any(_ends_at(option, sentence, span.first - 1) for option in options):
             yield f"{before.text} {span.text}" if before else span.text
+        elif _says_and(sentence, span.last) and any(_starts_at(option, sentence, span.last + 1) for option in options):
+            yield f"{span.text} {sentence.tokens[span.last].text}"
+
+
+def _says_and(sentence: Sentence, at: int) -> bool:
+    return at < len(sentence.tokens) and sentence.tokens[at].lower in _AND
+
+
+def _starts_at(option: Option, sentence: Sentence, at: int) -> bool:
+    return at < len(sentence.tokens) and option.start == sentence.tokens[at].start
 
 
 def _ends_at(option: Option, sentence: Sentence, at: int) -> bool:

@@ -9,14 +9,14 @@ from functools import lru_cache
 from nlapi.offline.scene import LEADING, ROLES, Scene
 from nlapi.offline.sentence import Kind, Span
 from nlapi.offline.slots import Family, Slot
-from nlapi.offline.values import wants_fraction
+from nlapi.offline.values import is_coded, wants_fraction
 from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 
 _SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
 _PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "under")))
 _RENAMES = frozenset(map(stem, ("rename", "renamed")))
-_NAMELIKE = frozenset(map(stem, "name title label subject headline username".split()))
-_QUERYLIKE = frozenset(map(stem, "q query search keyword term text filter".split()))
+NAMELIKE = frozenset(map(stem, "name title label subject headline username".split()))
+QUERYLIKE = frozenset(map(stem, "q query search keyword term text filter".split()))
 _MONEYLIKE = frozenset(
     map(
         stem, "price budget amount cost fee salary bid spend money payment balance value income loan fund total".split()
@@ -31,7 +31,7 @@ _PLACELIKE = frozenset(
 MATCHES = (
     *("named", "told", "role", "against", "example", "money", "place", "object", "renamed", "sought", "paged"),
     *("order", "counts", "common", "verb", "city", "left", "right", "rival_left", "rival_right", "inside", "shape"),
-    *("called", "clear", "scaled", "spaced"),
+    *("called", "clear", "scaled", "spaced", "coded"),
 )
 """What `match` gives, in this order; each about 0 to 1, distances in tokens."""
 
@@ -51,8 +51,8 @@ def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
         _money(span, slot) if number else 0.0,
         float(span.kind is Kind.NAME and bool(_PLACELIKE & words)),
         float(leader in LEADING and span.kind in (Kind.PHRASE, Kind.NAME)),
-        float(bool(_NAMELIKE & words) and leader == "to" and bool(_RENAMES & scene.sentence.stem_set)),
-        float(bool(_QUERYLIKE & words) and scene.operation.method == "GET"),
+        float(bool(NAMELIKE & words) and leader == "to" and bool(_RENAMES & scene.sentence.stem_set)),
+        float(bool(QUERYLIKE & words) and scene.operation.method == "GET"),
         _paged(scene, span, slot) if number else 0.0,
         scene.order(span, slot),
         float(number and slot.family is Family.ID and bool(right) and right[0][0] not in slot.words),
@@ -62,10 +62,11 @@ def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
         *scene.distances(span, slot),
         sum(word in words for word in inner) / max(1, len(inner)),
         shape_likeness(span.text, slot.samples),
-        float(span.kind is Kind.CALLED) * (1.0 if _NAMELIKE & words else 0.8 if _QUERYLIKE & words else -0.6),
+        float(span.kind is Kind.CALLED) * (1.0 if NAMELIKE & words else 0.8 if QUERYLIKE & words else -0.6),
         float(number and slot.unit != ""),
         float(wants_fraction(slot)) if span.form == "percent" else 0.0,
         float(slot.family is Family.ID and " " in span.text),
+        float(is_coded(slot)),
     ]
 
 

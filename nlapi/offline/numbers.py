@@ -40,6 +40,7 @@ _SPELT = re.compile(
     + "|".join((*_ONES, *_TENS, *_TIMES)) + r")s?\b[\s-]*)*|\b(?:a|an)\s+(?:hundred|thousand|million|dozen)\b",
     re.IGNORECASE,
 )  # fmt: skip
+_COMPASS = re.compile(r"\s?°?\s?([NSEW])\b")
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _ORDINAL_PAGE = re.compile(r"\b(?:" + "|".join(_ORDINALS) + r")(?=\s+page\b)", re.IGNORECASE)
 _CURRENCY_AFTER = re.compile(
@@ -99,6 +100,9 @@ def _figures(match: re.Match[str], text: str) -> Number | None:
         value = int(value)
     if match["sign"] in ("-", "−"):
         value = -value
+    if (compass := _COMPASS.match(text, end)) is not None and "." in digits:
+        value = -value if compass.group(1) in "SW" else value
+        return Number(start=match.start(), end=compass.end(), value=value, text=text[match.start() : compass.end()])
     if match["percent"]:
         return Number(start=match.start(), end=end, value=value, text=match.group(), sort=Sort.PERCENT)
     if match["currency"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nlapi.offline.choices import choices, flag, names_of
@@ -11,7 +12,7 @@ from nlapi.offline.option import HIGH, LOW, Option
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
-from nlapi.offline.values import HOW, values_for
+from nlapi.offline.values import ASIDE, HOW, values_for
 from nlapi.openapi.spec import Operation
 
 _BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
@@ -28,6 +29,9 @@ def options(scene: Scene) -> Iterator[Option]:
         else:
             if slot.glossary:
                 yield from choices(scene, slot, slot.glossary)
+            if slot.samples and slot.family is Family.TEXT:
+                for option in choices(scene, slot, {sample: sample for sample in slot.samples}, literal=True):
+                    yield replace(option, how="sample")
             yield from _plain(scene, slot, runs)
             if slot in scene.listers:
                 yield from _by_name(scene, slot, scene.listers[slot])
@@ -38,7 +42,7 @@ def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
     for named in names_for(scene, slot, listing):
         wanted = Wanted(name=named.name, lister=listing.id)
         value = [wanted] if slot.many else wanted
-        sure = min(1.0, max(0.0, (named.score - LOW) / (HIGH - LOW)))
+        sure = min(0.9, max(0.0, (named.score - LOW) / (HIGH - LOW)))
         yield Option(slot=slot, value=value, sure=sure, start=named.start, end=named.end)
 
 
@@ -62,6 +66,8 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
 
 def _option(slot: Slot, value: Any, spans: tuple[Span, ...], how: str, *, shared: bool = False) -> Option:
     start, end = spans[0].start, spans[-1].end
+    if how in ASIDE:
+        start = end
     return Option(slot=slot, value=value, start=start, end=end, span=spans[0], spans=spans, how=how, shared=shared)
 
 

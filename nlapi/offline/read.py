@@ -28,7 +28,9 @@ _LITERAL = (
     ("path", re.compile(r"(?<![\w/])[\w.-]+/[\w.-]+(?:/[\w.-]+)*(?!\w)|(?<!\w)/[\w.-]+(?:/[\w.-]+)*")),
     ("tag", re.compile(r"(?<!\w)[#@](?!\d+\b)[\w-]+")),
 )
-_UNIT_LIKE = re.compile(r"\d+(?:\.\d+)?[A-Za-z]{1,4}|\d+(?:st|nd|rd|th)|\d+(?:-\d+)+|v\d+", re.IGNORECASE)
+_UNIT_LIKE = re.compile(
+    r"\d+(?:\.\d+)?[A-Za-z]{1,4}|\d+(?:\.\d+)?(?:-[a-z]+)+|\d+(?:st|nd|rd|th)|\d+(?:-\d+)+|v\d+", re.IGNORECASE
+)
 _CAPITAL = re.compile(r"[A-ZÀ-ÞĀ-Ž]")
 _INSIDE_NAME = frozenset(("of", "the", "and", "de", "la", "del", "van", "von", "for", "in", "&", "-", "'", "to", "at"))
 _LABELS = frozenset(("id", "uuid", "guid", "ip", "url", "uri", "api", "code"))
@@ -42,6 +44,10 @@ _BREAKS = frozenset(
         with for in on at to from by and or of that which is are was as using into via per between within around near
         since until before after through without but called named titled whose during starting ending having
     """.split()
+)
+_LEADS = frozenset("to that about for of : with saying says reads content by in at on from is".split())
+_ADDRESS = re.compile(
+    r"(?<![\w.,-])\d{1,6}[A-Za-z]?\s+(?:[A-Z][\w.'’-]*\s?)+(?:,\s*[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*)*(?:\s\d{4,6})?)*"
 )
 _PLACES = frozenset(("in", "from", "to", "near"))
 """What leads to a place: the day in `from Paris Friday` is a day."""
@@ -84,7 +90,9 @@ class _Finder:
         self._numbers()
         self._names()
         self._called()
+        self._addresses()
         self._phrases()
+        self._clauses()
         return sorted(self.spans, key=lambda span: (span.start, -span.end))
 
     def _add(
@@ -112,10 +120,13 @@ class _Finder:
                 self._add(Kind.QUOTED, match.start(), match.end(), text=inner, value=inner)
 
     def _literals(self) -> None:
+        days = [(found.start, found.end) for found in find_dates(self.text, self.today)]
         for form, pattern in _LITERAL:
             for match in pattern.finditer(self.text):
                 text = match.group()
                 if form == "id" and _UNIT_LIKE.fullmatch(text):
+                    continue
+                if form == "id" and any(start <= match.start() < end for start, end in days):
                     continue
                 if form == "path" and text.replace("/", "").isdigit():
                     continue
@@ -219,6 +230,9 @@ class _Finder:
             if tail - end <= 3 and not listed:
                 self._add(Kind.NAME, start, self.tokens[tail - 1].end, take=False, form="place")
         self._joined(first, end)
+        if end - first > 1:
+            for some in {(first, first + 1), (first, end - 1), (first + 1, end), (end - 1, end)}:
+                self._add(Kind.NAME, self.tokens[some[0]].start, self.tokens[some[1] - 1].end, take=False, form="part")
         number = self._number_at(end)
         if number is not None:
             self._add(Kind.NAME, start, number.end, take=False, form="numbered")
@@ -257,6 +271,33 @@ class _Finder:
     def _goes_on(self, first: int, at: int) -> bool:
         token = self.tokens[at]
         return token.word and (at == first or token.lower not in _AFTER_NAME)
+
+    def _addresses(self) -> None:
+        """A number and capitalised words: 12 Long Street, Leeds; with and without each part after a comma."""
+        for match in _ADDRESS.finditer(self.text):
+            whole, end = match.group(), match.end()
+            while True:
+                self._add(Kind.NAME, match.start(), end, take=False, form="address")
+                cut = whole.rfind(",", 0, end - match.start())
+                if cut < 0:
+                    break
+                end = match.start() + cut
+
+    def _clauses(self) -> None:
+        """What follows a word that leads to a text (that, to, about, :) up to the end; and the sentence as a whole."""
+        count = len(self.tokens)
+        end = count - 1 if count and self.tokens[-1].text in ".?!" else count
+        if end > 0:
+            self._add(Kind.PHRASE, 0, self.tokens[count - 1].end, take=False, form="all")
+        for at in range(end - 1):
+            token = self.tokens[at]
+            if token.lower in _LEADS or (at > 0 and token.stem in VERBS and not token.lower.endswith("s")):
+                stop = next((n for n in range(at + 1, end) if self.tokens[n].text in ".?!;"), end)
+                comma = next((n for n in range(at + 1, stop) if self.tokens[n].text == ","), stop)
+                for last in {stop, comma}:
+                    if last - at > 2:
+                        start = self.tokens[at + 1].start
+                        self._add(Kind.PHRASE, start, self.tokens[last - 1].end, take=False, form="clause")
 
     def _phrases(self) -> None:
         """Runs of plain words between little words and marks, and the parts of one."""

@@ -27,7 +27,7 @@ class Kind(StrEnum):
     """words that are the name of something that is so or not"""
 
 
-LOOSE = frozenset(("place", "joined", "numbered"))
+LOOSE = frozenset(("place", "joined", "numbered", "address", "part"))
 """Forms of a NAME that is offered beside a shorter one: Denver, Colorado; Back to School; Vol 2."""
 
 

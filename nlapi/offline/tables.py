@@ -15,6 +15,14 @@ PT=portugal RO=romania RS=serbia RU=russia SA=saudi arabia SE=sweden SG=singapor
 TH=thailand TR=turkey TW=taiwan UA=ukraine US=united states|united states of america|usa|us|america VN=vietnam
 ZA=south africa
 """
+_STATES = """
+AL=alabama AK=alaska AZ=arizona AR=arkansas CA=california CO=colorado CT=connecticut DE=delaware
+DC=district of columbia FL=florida GA=georgia HI=hawaii ID=idaho IL=illinois IN=indiana IA=iowa KS=kansas KY=kentucky
+LA=louisiana ME=maine MD=maryland MA=massachusetts MI=michigan MN=minnesota MS=mississippi MO=missouri MT=montana
+NE=nebraska NV=nevada NH=new hampshire NJ=new jersey NM=new mexico NY=new york NC=north carolina ND=north dakota
+OH=ohio OK=oklahoma OR=oregon PA=pennsylvania RI=rhode island SC=south carolina SD=south dakota TN=tennessee TX=texas
+UT=utah VT=vermont VA=virginia WA=washington WV=west virginia WI=wisconsin WY=wyoming
+"""
 _LANGUAGES = """
 ar=arabic bg=bulgarian cs=czech da=danish de=german el=greek en=english es=spanish et=estonian fi=finnish
 fr=french he=hebrew hi=hindi hr=croatian hu=hungarian id=indonesian it=italian ja=japanese ko=korean
@@ -22,10 +30,15 @@ lt=lithuanian lv=latvian nl=dutch no=norwegian pl=polish pt=portuguese ro=romani
 sl=slovenian sr=serbian sv=swedish th=thai tr=turkish uk=ukrainian vi=vietnamese zh=chinese
 """
 _CURRENCIES = """
-AUD=australian dollars|australian dollar BRL=brazilian real CAD=canadian dollars|canadian dollar CHF=swiss
-francs|swiss franc CNY=chinese yuan|yuan EUR=euros|euro GBP=british pounds|british pound|pounds sterling|pounds
-INR=indian rupees|rupees JPY=japanese yen|yen KRW=korean won MXN=mexican pesos SEK=swedish krona USD=us
-dollars|us dollar|american dollars|dollars|dollar
+AUD=australian dollars|australian dollar BRL=brazilian reais|brazilian real CAD=canadian dollars|canadian dollar
+CHF=swiss francs|swiss franc CNY=chinese yuan|yuan|chinese yuan renminbi|renminbi CZK=czech koruna DKK=danish krone
+EUR=euros|euro GBP=british pounds|british pound|pounds sterling|british pounds sterling|pounds|pound sterling HKD=hong
+kong dollars|hong kong dollar HUF=hungarian forint IDR=indonesian rupiah ILS=israeli shekels|israeli shekel INR=indian
+rupees|indian rupee|rupees|rupee JPY=japanese yen|yen KRW=korean won|south korean won MXN=mexican pesos|mexican peso
+MYR=malaysian ringgit NOK=norwegian krone NZD=new zealand dollars|new zealand dollar PHP=philippine pesos|philippine
+peso PLN=polish zloty RUB=russian rubles|russian ruble|rubles SEK=swedish krona|swedish kronor SGD=singapore
+dollars|singapore dollar THB=thai baht|baht TRY=turkish lira USD=us dollars|us dollar|american
+dollars|dollars|dollar|american dollar|united states dollar|united states dollars|u.s. dollars ZAR=south african rand
 """
 
 
@@ -42,6 +55,8 @@ def _table(text: str) -> dict[str, str]:
 
 COUNTRIES = _table(_COUNTRIES)
 """Name in lower case -> ISO 3166-1 alpha-2."""
+STATES = _table(_STATES)
+"""Name of a state of the US in lower case -> its two letters."""
 LANGUAGES = _table(_LANGUAGES)
 """Name in lower case -> ISO 639-1."""
 CURRENCY_NAMES = _table(_CURRENCIES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nlapi.offline.match import NAMELIKE, QUERYLIKE, page_number, page_size
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
@@ -9,7 +10,7 @@ from nlapi.tools.words import STOPWORDS, VERBS
 
 _FORMS = (
     *("money", "percent", "spelt", "counted", "url", "email", "uuid", "id", "path", "tag"),
-    *("place", "joined", "numbered", "whole", "clause", "all", "address"),
+    *("place", "joined", "numbered", "whole", "clause", "all", "address", "part"),
 )
 _CLASSES = """
 of|for|in at near|to into|from|by with using|about on|is are = equals as|and or &|, ;|: "|the a an my
@@ -17,6 +18,9 @@ of|for|in at near|to into|from|by with using|about on|is are = equals as|and or 
 """
 _BEFORE = {word: 2.0 + at for at, words in enumerate(_CLASSES.split("|")) for word in words.split()}
 """The word before a span -> its class; 0 at the beginning of the sentence, 1 for any other word."""
+OPENING = frozenset("start from sinc after begin min minimum least".split())
+CLOSING = frozenset("end to until befor max maximum most stop".split())
+"""Stems of the names of where a stretch begins and ends."""
 SPAN_TRAITS = (
     *(f"is_{kind}" for kind in Kind),
     *(f"as_{form}" for form in _FORMS),
@@ -28,7 +32,7 @@ SLOT_TRAITS = (
     *(f"for_{family}" for family in Family),
     *("many", "integer", "required", "default", "depth", "place", "slots", "needed", "same_family", "same_needed"),
     *("choices", "samples", "formatted", "described", "in_path", "in_query", "name_length", "mentioned", "spoken"),
-    *("glossary", "first_of_family", "unit"),
+    *("glossary", "first_of_family", "unit", "opens", "closes", "pages", "sizes", "named", "sought"),
 )
 """What `slot_traits` gives, in this order."""
 
@@ -100,4 +104,10 @@ def slot_traits(scene: Scene, slot: Slot) -> list[float]:
         float(bool(slot.glossary)),
         float(same.index(slot)),
         float(bool(slot.unit)),
+        float(bool(OPENING & set(slot.words))),
+        float(bool(CLOSING & set(slot.words))),
+        float(page_number(slot)),
+        float(page_size(slot)),
+        float(bool(NAMELIKE & set(slot.words))),
+        float(bool(QUERYLIKE & set(slot.words))),
     ]

@@ -7,17 +7,20 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
 
+from nlapi.offline.places import country_name, country_of, full_name, state_of
 from nlapi.offline.sentence import Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot, type_of
-from nlapi.offline.tables import COUNTRIES, CURRENCY_NAMES, LANGUAGES
+from nlapi.offline.tables import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
 from nlapi.tools.units import to_wire
-from nlapi.tools.words import STOPWORDS
+from nlapi.tools.words import STOPWORDS, singular
 
 _TEXTUAL = frozenset((Kind.QUOTED, Kind.CALLED, Kind.NAME, Kind.PHRASE, Kind.LITERAL))
 _FORMATS = (
     (re.compile(r"yyyy-mm-dd[ t]hh:mm:ss", re.I), "%Y-%m-%d %H:%M:%S"),
     (re.compile(r"yyyy-mm-dd[ t]hh:mm", re.I), "%Y-%m-%d %H:%M"),
     (re.compile(r"yyyy-mm-dd", re.I), "%Y-%m-%d"),
+    (re.compile(r"dd/mm/yyyy[ t]hh:mm", re.I), "%d/%m/%Y %H:%M"),
+    (re.compile(r"mm/dd/yyyy[ t]hh:mm", re.I), "%m/%d/%Y %H:%M"),
     (re.compile(r"mm/dd/yyyy", re.I), "%m/%d/%Y"),
     (re.compile(r"dd/mm/yyyy", re.I), "%d/%m/%Y"),
     (re.compile(r"dd-mm-yyyy", re.I), "%d-%m-%Y"),
@@ -26,15 +29,24 @@ _FORMATS = (
     (re.compile(r"dd\.mm\.yyyy", re.I), "%d.%m.%Y"),
     (re.compile(r"yyyymmdd", re.I), "%Y%m%d"),
     (re.compile(r"yyyy-mm\b", re.I), "%Y-%m"),
+    (re.compile(r"month.day.year", re.I), "%m-%d-%Y"),
 )
 
 
-HOW = ("fraction", "code", "trimmed", "region", "unit", "last_day")
+HOW = (
+    *("fraction", "code", "trimmed", "region", "town", "state", "country", "unit", "last_day", "moment", "clock"),
+    *("currency", "singular", "sample"),
+)
 """What may have been made of a span; "" is the span as it stands."""
+ASIDE = frozenset(("state", "country", "currency"))
+"""What says more than the span, so that the span can still be the value of another slot."""
+_PLACE = re.compile(r"\b(?:city|town|place|location|address|area|region|destination|origin|where)\b", re.IGNORECASE)
+_CITY_STATE = re.compile(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
 
 
 def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
     """What `span` may be as a value of `slot`, each with what was made of it. An array's slot gets one item."""
+    plain: Any = None
     if span.kind is Kind.JSON:
         plain = _whole(span, slot)
     elif slot.family is Family.NUMBER:
@@ -43,40 +55,87 @@ def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any
             yield round(span.value / 100, 10), "fraction"
     elif slot.family in (Family.DATE, Family.TIME):
         plain = _moment(span, slot)
-        if isinstance(span.value, tuple) and (last := render(span.value, slot, end=True)) is not None:
-            yield last, "last_day"
+        yield from _moments(span, slot, sentence)
     elif slot.family in (Family.BOOLEAN, Family.CHOICE) or (
         slot.family is Family.OPEN and type_of(slot.schema) == "object"
     ):
         return
     else:
         plain = _text(span, slot)
-        yield from _made(span, slot, sentence)
+        yield from ((value, how) for value, how in _made(span, slot, sentence) if _fits(value, slot))
     if plain is not None:
         yield plain, ""
+
+
+def _moments(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
+    """Of a stretch of days its last; of an hour the moment on the day that is said elsewhere, or the hour itself."""
+    if span.kind is not Kind.DATE:
+        return
+    if isinstance(span.value, tuple) and (last := render(span.value, slot, end=True)) is not None:
+        yield last, "last_day"
+    if not isinstance(span.value, time) or slot.family is Family.TIME:
+        return
+    days = [one for one in sentence.spans if one.kind is Kind.DATE and type(one.value) is date]
+    if days:
+        nearest = min(days, key=lambda one: abs(one.first - span.first))
+        yield render(datetime.combine(nearest.value, span.value), slot), "moment"
+    if re.search(r"\bhh:mm", slot.description, re.IGNORECASE):
+        yield span.value.strftime("%H:%M"), "clock"
 
 
 def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
     """Texts made of a span: a code for a name, a name without the noun beside it, a figure with its unit."""
     if span.kind not in (*_TEXTUAL, Kind.NUMBER):
         return
-    text = span.text.strip(" .,")
-    code = _code(text, slot)
-    if code is not None:
-        yield code, "code"
+    prose = slot.prose | set(slot.words)
     if span.kind is Kind.NUMBER:
         after = sentence.tokens[span.last : span.last + 1]
         if after and after[0].word and after[0].lower not in STOPWORDS:
             yield sentence.text[span.start : after[0].end], "unit"
+        if span.currency and "currenc" in prose:
+            yield span.currency, "currency"
         return
+    text = span.text.strip(" .,")
+    code = _code(text, slot)
+    if code is not None:
+        yield code, "code"
     if span.kind in (Kind.NAME, Kind.PHRASE):
-        tokens = list(sentence.tokens[span.first : span.last])
-        while len(tokens) > 1 and tokens[-1].stem in slot.words:
-            tokens.pop()
-        while len(tokens) > 1 and tokens[0].stem in slot.words:
-            tokens.pop(0)
-        if 0 < len(tokens) < span.last - span.first:
-            yield sentence.text[tokens[0].start : tokens[-1].end].removesuffix("'s"), "trimmed"
+        yield from _cut(span, slot, sentence)
+    if span.kind in (Kind.NAME, Kind.QUOTED, Kind.PHRASE):
+        yield from _located(text, slot)
+
+
+def _cut(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
+    """A span without the slot's own noun at its edges: Bang Khen [District]; and of a plural the one."""
+    tokens = list(sentence.tokens[span.first : span.last])
+    if not all(token.word or token.text in ",.&'-" for token in tokens):
+        return
+    while len(tokens) > 1 and tokens[-1].stem in slot.words:
+        tokens.pop()
+    while len(tokens) > 1 and tokens[0].stem in slot.words:
+        tokens.pop(0)
+    if 0 < len(tokens) < span.last - span.first:
+        yield sentence.text[tokens[0].start : tokens[-1].end].removesuffix("'s"), "trimmed"
+    if 0 < len(tokens) <= 2 and span.kind is Kind.PHRASE and (one := singular(tokens[-1].text)) != tokens[-1].text:
+        yield sentence.text[tokens[0].start : tokens[-1].start] + one, "singular"
+
+
+def _located(text: str, slot: Slot) -> Iterator[tuple[Any, str]]:
+    """A town with its state or country, a town out of such a pair, or only the state or country that it is in."""
+    words = set(slot.words)
+    if words & {"stat", "provinc", "region"} and (state := state_of(text)):
+        yield state, "state"
+    if "countri" in words and (code := country_of(text)):
+        yield (code if is_coded(slot) else country_name(code) or code), "country"
+    if not _PLACE.search(f"{slot.name.replace('_', ' ')} {slot.description}"):
+        return
+    town, comma, after = (part.strip() for part in text.partition(","))
+    if comma:
+        yield town, "town"
+        if after.lower() in STATES and _CITY_STATE.search(slot.description):
+            yield f"{town}, {STATES[after.lower()]}", "region"
+    elif _CITY_STATE.search(slot.description) and (whole := full_name(text)):
+        yield whole, "region"
 
 
 def _whole(span: Span, slot: Slot) -> Any:
@@ -214,14 +273,17 @@ def _fits(text: str, slot: Slot) -> bool:
     return True
 
 
+def is_coded(slot: Slot) -> bool:
+    """Is a code wanted rather than a name?"""
+    coded = {"cod", "iso", "3166", "639", "4217", "alpha"} & (slot.prose | set(slot.words))
+    return bool(coded) or re.search(r"two.letter|2.letter", slot.description, re.IGNORECASE) is not None
+
+
 def _code(text: str, slot: Slot) -> str | None:
-    """`Japan` for a country code is JP; languages and currencies likewise."""
+    """`Japan` for a country code is JP; languages likewise, and currencies in any case."""
     lower = text.lower().removeprefix("the ")
     prose = slot.prose | set(slot.words)
-    coded = bool({"cod", "iso", "3166", "639", "4217", "alpha"} & prose) or "two-letter" in slot.description.lower()
-    if not coded:
-        return None
-    for word, table in (("countri", COUNTRIES), ("languag", LANGUAGES), ("currenci", CURRENCY_NAMES)):
-        if word in prose and lower in table:
+    for word, table in (("countri", COUNTRIES), ("languag", LANGUAGES), ("currenc", CURRENCY_NAMES)):
+        if word in prose and lower in table and (word == "currenc" or is_coded(slot)):
             return table[lower]
     return None

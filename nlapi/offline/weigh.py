@@ -12,17 +12,21 @@ from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Span
 from nlapi.offline.slots import Slot
-from nlapi.offline.traits import SLOT_TRAITS, SPAN_TRAITS, slot_traits, span_traits
+from nlapi.offline.traits import CLOSING, OPENING, SLOT_TRAITS, SPAN_TRAITS, slot_traits, span_traits
 from nlapi.offline.values import HOW
 
 _HOW = {how: [float(how == one) for one in HOW] for how in ("", *HOW)}
+COMPARED = tuple(MATCHES.index(name) for name in ("named", "told", "role", "inside", "shape", "example"))
+"""What is compared with what the same span is to other slots, and with what other spans are to the same slot."""
 FEATURES = (
     *SPAN_TRAITS,
     *SLOT_TRAITS,
     *MATCHES,
     *EVIDENCE,
     *(f"how_{how}" for how in HOW),
-    *("run", "is_default", "rivals"),
+    *(f"{MATCHES[at]}_over_slots" for at in COMPARED),
+    *(f"{MATCHES[at]}_over_spans" for at in COMPARED),
+    *("end_fits", "run", "is_default", "rivals", "slots_for_span", "spans_for_slot"),
 )
 """What a row has, in this order."""
 
@@ -38,36 +42,69 @@ def weighed(scene: Scene, options: Iterable[Option]) -> list[Option]:
 def rows(scene: Scene, options: Iterable[Option]) -> Iterator[tuple[Option, list[float] | None]]:
     """The row of each option; None for one whose probability is known already."""
     found = list(options)
-    counts: dict[Slot, int] = {}
+    table = _Table(scene, found)
     for option in found:
-        counts[option.slot] = counts.get(option.slot, 0) + 1
-    spans: dict[Span, list[float]] = {}
-    slots: dict[Slot, list[float]] = {}
-    pairs: dict[tuple[Span, Slot], list[float]] = {}
-    for option in found:
+        yield option, table.row(option)
+
+
+class _Table:
+    """The parts of rows that several options share."""
+
+    def __init__(self, scene: Scene, options: Iterable[Option]) -> None:
+        self.spans: dict[Span, list[float]] = {}
+        self.slots: dict[Slot, list[float]] = {}
+        self.pairs: dict[tuple[Span, Slot], list[float]] = {}
+        self.counts: dict[Slot, int] = {}
+        self._of_span: dict[Span, list[list[float]]] = {}
+        self._of_slot: dict[Slot, list[list[float]]] = {}
+        for option in options:
+            span, slot = option.span, option.slot
+            self.counts[slot] = self.counts.get(slot, 0) + 1
+            if span is None or (span, slot) in self.pairs:
+                continue
+            if span not in self.spans:
+                self.spans[span] = span_traits(scene.sentence, span)
+            if slot not in self.slots:
+                self.slots[slot] = slot_traits(scene, slot)
+            pair = self.pairs[span, slot] = match(scene, span, slot)
+            self._of_span.setdefault(span, []).append(pair)
+            self._of_slot.setdefault(slot, []).append(pair)
+
+    def row(self, option: Option) -> list[float] | None:
         span, slot = option.span, option.slot
         if span is None:
-            yield option, None
-            continue
-        if span not in spans:
-            spans[span] = span_traits(scene.sentence, span)
-        if slot not in slots:
-            slots[slot] = slot_traits(scene, slot)
-        if (span, slot) not in pairs:
-            pairs[span, slot] = match(scene, span, slot)
-        yield (
-            option,
-            [
-                *spans[span],
-                *slots[slot],
-                *pairs[span, slot],
-                *(option.evidence or _NONE),
-                *_HOW[option.how],
-                float(len(option.spans)),
-                float(slot.has_default and option.value == slot.schema["default"]),
-                float(counts[slot]),
-            ],
-        )
+            return None
+        pair = self.pairs[span, slot]
+        of_span, of_slot = self._of_span[span], self._of_slot[slot]
+        return [
+            *self.spans[span],
+            *self.slots[slot],
+            *pair,
+            *(option.evidence or _NONE),
+            *_HOW[option.how],
+            *_over(pair, of_span),
+            *_over(pair, of_slot),
+            _end_fits(option),
+            float(len(option.spans)),
+            float(slot.has_default and option.value == slot.schema["default"]),
+            float(self.counts[slot]),
+            float(len(of_span)),
+            float(len(of_slot)),
+        ]
+
+
+def _over(pair: list[float], rivals: list[list[float]]) -> list[float]:
+    """How much each compared figure is over the best of the rivals."""
+    others = [other for other in rivals if other is not pair]
+    return [pair[at] - max((other[at] for other in others), default=0.0) for at in COMPARED]
+
+
+def _end_fits(option: Option) -> float:
+    """Of a stretch of days the last is for a slot that closes one, the first for one that opens it."""
+    words = set(option.slot.words)
+    if option.span is None or not isinstance(option.span.value, tuple) or not words & (OPENING | CLOSING):
+        return 0.0
+    return 1.0 if (option.how == "last_day") == bool(words & CLOSING) else -1.0
 
 
 _NONE = [0.0] * len(EVIDENCE)

@@ -1,0 +1,367 @@
+"""Sentences about APIs that nobody has: what people ask of ordinary REST APIs and the public sets hold little of.
+
+Pages and limits, filters, flags and their denial, stretches of days, names, lists, money, bounds, order. Every one is
+made from a pattern with a seed; they are only trained on, never measured with.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from benchmarks.offline.gold import TODAY
+
+TEXT = {"type": "string"}
+NUMBER = {"type": "integer"}
+AMOUNT = {"type": "number"}
+FLAG = {"type": "boolean"}
+DAY = {"type": "string", "format": "date"}
+MOMENT = {"type": "string", "format": "date-time"}
+_THINGS = """
+plant garden=alive,dormant,withered patient clinic=waiting,admitted,discharged vehicle fleet=parked,moving,retired
+recipe kitchen=draft,published,hidden invoice billing=open,paid,overdue sensor station=online,offline,faulty
+track studio=mixed,mastered,rough parcel depot=packed,shipped,lost course school=planned,running,finished
+playlist radio=public,private,shared advert market=ACTIVE,PAUSED,ARCHIVED ticket support=new,assigned,solved
+server cloud=running,stopped,failed painting gallery=sold,reserved,available
+"""
+_ADJECTIVES = "silver quiet golden northern broken early wild paper hidden open salty crimson second lucky".split()
+_NOUNS = "harbor lantern river garden market signal mountain kettle orchard window bridge compass meadow engine".split()
+_TOPICS = "solar power|garden tools|blue cheese|night trains|winter coats|old maps|rust|hiking|data privacy|jazz".split(
+    "|"
+)
+_PEOPLE = "Mara Okafor|Jonas Lind|Priya|Tomas Vega|Aiko Mori|Lena|Karim Haddad|Olga Petrova".split("|")
+_LABELS = "urgent cheap fragile seasonal local heavy fresh rare loud tiny".split()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """What an invented API is about."""
+
+    one: str
+    home: str
+    states: tuple[str, ...]
+
+    @property
+    def many(self) -> str:
+        return f"{self.one}s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A sentence, the operation it asks for (id, method, path, parameters, body) and the arguments meant."""
+
+    question: str
+    operation: Mapping[str, Any]
+    method: str
+    path: str
+    arguments: Mapping[str, Any]
+
+    def document(self) -> dict[str, Any]:
+        node = {**self.operation, "responses": {"200": {"description": "ok"}}}
+        return {
+            "openapi": "3.1.0",
+            "info": {"title": "Invented", "version": "1"},
+            "paths": {self.path: {self.method: node}},
+        }
+
+
+class Maker:
+    """Makes sentences about one thing from patterns, with a random source of its own."""
+
+    def __init__(self, thing: Thing, seed: int) -> None:
+        self.thing, self.dice = thing, random.Random(seed)
+
+    def one_of(self, *values: Any) -> Any:
+        return self.dice.choice(values)
+
+    def name(self) -> str:
+        """A name of one to three words, capitalised or not."""
+        first = self.dice.sample(_ADJECTIVES, self.dice.choice((0, 1, 1)))
+        words = (*first, self.dice.choice(_NOUNS), self.dice.choice(("", "", "", "two", "x", "2026")))
+        text = " ".join(word for word in words if word)
+        return text if self.dice.random() < 0.3 else text.title()
+
+    def quoted(self, text: str) -> str:
+        mark = self.one_of('"', "'", "")
+        return f"{mark}{text}{mark}"
+
+    def filters(self) -> dict[str, Any]:
+        """Parameters that any list may have; a few of them at random."""
+        thing = self.thing
+        return {
+            "limit": {**NUMBER, "maximum": 200},
+            "page": NUMBER,
+            "per_page": {**NUMBER, "default": 20},
+            "offset": NUMBER,
+            "cursor": TEXT,
+            "q": {**TEXT, "description": f"Words to search {thing.many} for, such as 'abc'."},
+            "status": {**TEXT, "enum": list(thing.states)},
+            "statuses": {"type": "array", "items": {**TEXT, "enum": list(thing.states)}},
+            "sort": {**TEXT, "enum": ["name", "-name", "created_at", "-created_at"]},
+            "created_after": DAY,
+            "created_before": DAY,
+            "start_date": {**DAY, "description": "The first day."},
+            "end_date": {**DAY, "description": "The last day."},
+            "owner": {**TEXT, "description": "Who it belongs to."},
+            "tags": {"type": "array", "items": TEXT},
+            "min_weight": AMOUNT,
+            "max_weight": AMOUNT,
+            "max_price": {**AMOUNT, "description": "The highest price."},
+            "include_archived": {**FLAG, "default": False},
+            "verbose": FLAG,
+            "locale": TEXT,
+            "country_code": {**TEXT, "description": "ISO 3166-1 alpha-2 code."},
+            "fields": {"type": "array", "items": TEXT},
+        }
+
+    def listing(self, question: str, arguments: Mapping[str, Any]) -> Said:
+        """A GET of the collection, with the parameters meant and others."""
+        known = self.filters()
+        others = self.dice.sample(sorted(set(known) - set(arguments)), self.dice.randint(1, 5))
+        clash = {"limit", "per_page"} if {"limit", "per_page"} & set(arguments) else set()
+        clash |= {"status", "statuses"} if {"status", "statuses"} & set(arguments) else set()
+        clash |= {"created_after", "start_date"} if {"created_after", "start_date"} & set(arguments) else set()
+        clash |= {"created_before", "end_date"} if {"created_before", "end_date"} & set(arguments) else set()
+        names = [*arguments, *(name for name in others if name not in clash)]
+        self.dice.shuffle(names)
+        parameters = [{"name": name, "in": "query", "schema": known[name]} for name in names]
+        node = {"operationId": f"list{self.thing.many.title()}", "summary": f"List {self.thing.many}"}
+        return Said(
+            question=question,
+            operation={**node, "parameters": parameters},
+            method="get",
+            path=f"/{self.thing.many}",
+            arguments=arguments,
+        )
+
+    def making(self, question: str, arguments: Mapping[str, Any], *, changes: bool = False) -> Said:
+        """A POST of a new thing, or a PATCH of one whose id is among the arguments."""
+        thing = self.thing
+        known: dict[str, Any] = {
+            "name": {**TEXT, "description": f"What the {thing.one} is called."},
+            "title": TEXT,
+            "status": {**TEXT, "enum": list(thing.states)},
+            "start_date": DAY,
+            "end_date": DAY,
+            "starts_at": MOMENT,
+            "due_on": DAY,
+            "budget": {**AMOUNT, "description": "In dollars."},
+            "price": AMOUNT,
+            "daily_budget_micros": {**NUMBER, "x-nlapi": {"unit": "micros"}},
+            "public": FLAG,
+            "notify": {**FLAG, "description": "Whether followers are told."},
+            "tags": {"type": "array", "items": TEXT},
+            "sizes": {"type": "array", "items": NUMBER},
+            "weight": AMOUNT,
+            "count": NUMBER,
+            "owner_email": {**TEXT, "format": "email"},
+            "assignee": TEXT,
+            "note": {**TEXT, "description": "A remark in plain words."},
+            "topic": TEXT,
+            "room": TEXT,
+        }
+        id = f"{thing.one}_id"
+        clash = {"name", "title", "topic"} if {"name", "title", "topic"} & set(arguments) else set()
+        clash |= {"budget", "price", "daily_budget_micros"} if _MONEY & set(arguments) else set()
+        clash |= {"start_date", "starts_at", "due_on"} if _DAYS & set(arguments) else set()
+        free = sorted(set(known) - set(arguments) - clash)
+        names = [name for name in arguments if name != id] + self.dice.sample(free, self.dice.randint(1, 4))
+        self.dice.shuffle(names)
+        schema: dict[str, Any] = {"type": "object", "properties": {name: known[name] for name in names}}
+        if not changes and "name" in arguments:
+            schema["required"] = ["name"]
+        body = {"content": {"application/json": {"schema": schema}}, "required": True}
+        verb = "update" if changes else "create"
+        node: dict[str, Any] = {"operationId": f"{verb}{thing.one.title()}", "summary": f"{verb.title()} a {thing.one}"}
+        path = f"/{thing.many}"
+        if changes:
+            path += f"/{{{id}}}"
+            node["parameters"] = [{"name": id, "in": "path", "required": True, "schema": self.one_of(NUMBER, TEXT)}]
+            arguments = {**arguments, id: arguments[id]}
+        return Said(
+            question=question,
+            operation={**node, "requestBody": body},
+            method="patch" if changes else "post",
+            path=path,
+            arguments=arguments,
+        )
+
+    def day(self) -> tuple[str, str]:
+        """A day as people say it, and as it is written."""
+        day = TODAY + timedelta(days=self.dice.randint(-300, 300))
+        ways = (
+            f"{day:%B} {day.day}, {day.year}",
+            f"{day:%Y-%m-%d}",
+            f"{day.day} {day:%B %Y}",
+            f"{day:%b} {day.day} {day.year}",
+        )
+        return self.one_of(*ways), day.isoformat()
+
+
+_MONEY = {"budget", "price", "daily_budget_micros"}
+_DAYS = {"start_date", "starts_at", "due_on"}
+_SPELT = {"two": 2, "three": 3, "five": 5, "ten": 10, "twelve": 12, "nineteen": 19}
+
+
+def pages(make: Maker) -> Iterator[Said]:
+    many, size = make.thing.many, make.one_of("limit", "per_page")
+    count = make.dice.randint(2, 60)
+    word, value = make.one_of(*_SPELT.items())
+    for text in (f"list {count} {many}", f"show the first {count} {many}", f"give me at most {count} {many}"):
+        yield make.listing(text, {size: count})
+    yield make.listing(f"show me {word} {many}", {size: value})
+    page = make.dice.randint(2, 9)
+    yield make.listing(f"page {page} of the {many}", {"page": page})
+    yield make.listing(f"list {many}, {count} per page", {size: count})
+    yield make.listing(f"show page {page} of the {many} with {count} per page", {"page": page, size: count})
+    yield make.listing(
+        f"list {many} with a limit of {count} and an offset of {page * 10}", {"limit": count, "offset": page * 10}
+    )
+    yield make.listing(make.one_of(f"list all {many}", f"what {many} are there?", f"show my {many}"), {})
+
+
+def states(make: Maker) -> Iterator[Said]:
+    many, state = make.thing.many, make.one_of(*make.thing.states)
+    word = state.lower()
+    for text in (f"list {word} {many}", f"which {many} are {word}?", f"show me the {many} with status {word}"):
+        yield make.listing(text, {"status": state})
+    other = make.one_of(*(one for one in make.thing.states if one != state))
+    yield make.listing(f"list {word} {many}", {"statuses": [state]})
+    if make.thing.states.index(state) < make.thing.states.index(other):
+        yield make.listing(f"list {many} that are {word} or {other.lower()}", {"statuses": [state, other]})
+    id = make.dice.randint(2, 900)
+    key = f"{make.thing.one}_id"
+    yield make.making(f"mark {make.thing.one} {id} as {word}", {key: id, "status": state}, changes=True)
+    yield make.making(f"set the status of {make.thing.one} {id} to {word}", {key: id, "status": state}, changes=True)
+
+
+def days(make: Maker) -> Iterator[Said]:
+    many = make.thing.many
+    (first, start), (last, end) = make.day(), make.day()
+    if start > end:
+        first, start, last, end = last, end, first, start
+    yield make.listing(f"list {many} created after {first}", {"created_after": start})
+    yield make.listing(f"{many} created before {last}", {"created_before": end})
+    both = {"start_date": start, "end_date": end}
+    yield make.listing(f"show {many} from {first} to {last}", both)
+    yield make.listing(f"{many} between {first} and {last}", both)
+    monday = TODAY - timedelta(days=TODAY.weekday() + 7)
+    week = {"start_date": monday.isoformat(), "end_date": (monday + timedelta(days=6)).isoformat()}
+    yield make.listing(f"report on {many} for last week", week)
+    yield make.listing(f"how many {many} were there last week", week)
+    month = {"start_date": "2025-12-01", "end_date": "2025-12-31"}
+    yield make.listing(f"show {many} of last month", month)
+    yield make.listing(
+        f"list the {many} of {make.one_of('March 2025')}", {"start_date": "2025-03-01", "end_date": "2025-03-31"}
+    )
+    thirty = {"start_date": (TODAY - timedelta(days=30)).isoformat(), "end_date": TODAY.isoformat()}
+    yield make.listing(f"{many} in the last 30 days", thirty)
+
+
+def flags(make: Maker) -> Iterator[Said]:
+    one, many = make.thing.one, make.thing.many
+    yield make.listing(f"list {many} and include archived ones", {"include_archived": True})
+    yield make.listing(f"list {many} including archived {many}", {"include_archived": True})
+    yield make.listing(f"list {many} without archived ones", {"include_archived": False})
+    yield make.listing(f"show {many} but do not include archived ones", {"include_archived": False})
+    name = make.name()
+    yield make.making(f"create a public {one} called {name}", {"name": name, "public": True})
+    yield make.making(f"create a {one} called {make.quoted(name)} that is not public", {"name": name, "public": False})
+    yield make.making(f"add a {one} named {make.quoted(name)} and don't notify anyone", {"name": name, "notify": False})
+    yield make.making(f"add a {one} named {make.quoted(name)} and notify everyone", {"name": name, "notify": True})
+
+
+def names(make: Maker) -> Iterator[Said]:
+    one, key, id = make.thing.one, f"{make.thing.one}_id", make.dice.randint(2, 900)
+    name = make.name()
+    yield make.making(f"create a {one} called {name}", {"name": name})
+    yield make.making(f"create the {one} {make.quoted(name.title())}", {"name": name.title()})
+    yield make.making(f"add a {one} titled {make.quoted(name)}", {"title": name})
+    said, day = make.day()
+    yield make.making(f"create a {one} named {name} starting on {said}", {"name": name, "start_date": day})
+    yield make.making(f"add a {one} called {make.quoted(name)} due on {said}", {"name": name, "due_on": day})
+    yield make.making(
+        f"rename {one} {id} to {make.quoted(name.title())}", {key: id, "name": name.title()}, changes=True
+    )
+    yield make.making(
+        f"change the title of {one} {id} to {make.quoted(name.title())}", {key: id, "title": name.title()}, changes=True
+    )
+    room = make.one_of(*_ADJECTIVES).title()
+    yield make.making(f"put a {one} in the {room} room on {said}", {"room": room, "start_date": day})
+    hour = make.dice.randint(1, 11)
+    topic = make.name().title()
+    moment = f"{(TODAY + timedelta(days=1)).isoformat()}T{hour + 12:02}:00:00Z"
+    yield make.making(f"create a {one} with topic {topic} tomorrow at {hour}pm", {"topic": topic, "starts_at": moment})
+    yield make.making(f"create a {one} about {topic} at {hour}pm tomorrow", {"topic": topic, "starts_at": moment})
+
+
+def lists(make: Maker) -> Iterator[Said]:
+    one, many = make.thing.one, make.thing.many
+    three = make.dice.sample(_LABELS, 3)
+    yield make.making(f"create a {one} with tags {three[0]}, {three[1]} and {three[2]}", {"tags": three})
+    yield make.making(f"make a {one} with the tags {three[0]} and {three[1]}", {"tags": three[:2]})
+    yield make.listing(f"list {many} tagged {three[0]} and {three[1]}", {"tags": three[:2]})
+    yield make.listing(f"list {many} with tags '{three[0]}', '{three[2]}'", {"tags": [three[0], three[2]]})
+    sizes = sorted(make.dice.sample(range(2, 60), 3))
+    yield make.making(f"make a {one} of sizes {sizes[0]}, {sizes[1]} and {sizes[2]}", {"sizes": sizes})
+
+
+def figures(make: Maker) -> Iterator[Said]:
+    one, many, name = make.thing.one, make.thing.many, make.name()
+    amount, other = make.dice.randint(5, 90), make.dice.randint(91, 400)
+    yield make.making(f"create a {one} called {name} with a budget of ${amount}", {"name": name, "budget": amount})
+    yield make.making(
+        f"add a {one} named {make.quoted(name)} with a daily budget of ${amount}",
+        {"name": name, "daily_budget_micros": amount * 1_000_000},
+    )
+    yield make.making(
+        f"make a {one} that weighs {amount} kilos and costs {other} dollars", {"weight": amount, "price": other}
+    )
+    yield make.making(f"add {amount} to a new {one} called {name}", {"count": amount, "name": name})
+    yield make.listing(f"list {many} cheaper than {amount} dollars", {"max_price": amount})
+    yield make.listing(f"list {many} under ${amount}", {"max_price": amount})
+    yield make.listing(f"{many} of at least {amount} kilos", {"min_weight": amount})
+    yield make.listing(f"{many} between {amount} and {other} kilos", {"min_weight": amount, "max_weight": other})
+    yield make.listing(f"show {many} with a weight over {amount}", {"min_weight": amount})
+
+
+def words(make: Maker) -> Iterator[Said]:
+    one, many, topic, who = make.thing.one, make.thing.many, make.one_of(*_TOPICS), make.one_of(*_PEOPLE)
+    yield make.listing(f"search {many} for {topic}", {"q": topic})
+    yield make.listing(f"find {many} about {make.quoted(topic)}", {"q": topic})
+    town = make.one_of("Oslo", "Lima", "Kyoto", "Austin", "Bruges")
+    for text in (topic.title(), town, make.name().title()):
+        yield make.listing(f"find {many} called {make.quoted(text)}", {"q": text})
+        yield make.listing(f"find the {one} {make.quoted(text)}", {"q": text})
+    yield make.listing(f"list the {many} of {who}", {"owner": who})
+    yield make.listing(f"which {many} belong to {who}?", {"owner": who})
+    yield make.listing(f"list {many} sorted by name", {"sort": "name"})
+    yield make.listing(f"list the newest {many} first", {"sort": "-created_at"})
+    email = f"{who.split()[0].lower()}@example.org"
+    yield make.making(f"create a {one} for {email}", {"owner_email": email})
+    yield make.making(f"assign a new {one} to {who}", {"assignee": who})
+    note = make.one_of("call back before noon", "do not water it", "left at the front desk", "needs a second look")
+    yield make.making(f"add a {one} with the note {make.quoted(note)}", {"note": note})
+    yield make.making(f"create a {one} with a note saying {note}", {"note": note})
+
+
+PATTERNS: tuple[Callable[[Maker], Iterator[Said]], ...] = (pages, states, days, flags, names, lists, figures, words)
+
+
+def things() -> tuple[Thing, ...]:
+    found = []
+    pieces = _THINGS.split()
+    for one, home in zip(pieces[::2], pieces[1::2], strict=True):
+        where, _, names = home.partition("=")
+        found.append(Thing(one=one, home=where, states=tuple(names.split(","))))
+    return tuple(found)
+
+
+def invented() -> Iterator[Said]:
+    """All of them, the same on every run."""
+    for at, thing in enumerate(things()):
+        for number, pattern in enumerate(PATTERNS):
+            yield from pattern(Maker(thing, 100 * at + number))

