@@ -1,16 +1,21 @@
-"""The questions as the ranking sees them: each with its operations compared, which are wanted and which filled exactly."""
+"""The questions as the ranking sees them: with operations compared, which of them are wanted, which filled exactly."""
 
 from __future__ import annotations
 
+import json
 import random
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import nlapi
 from benchmarks.offline import learn, train
 from benchmarks.offline.folds import FOLDS, Row, folds, read_rows
 from benchmarks.offline.gold import TODAY, catalogues, scoring
+from benchmarks.offline.invented_choices import choices
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, compared
 from nlapi.offline.fill import nest
@@ -56,13 +61,25 @@ def examples() -> tuple[list[Example], list[Example]]:
     known: list[Example] = []
     strange: list[Example] = []
     rows = read_rows()
-    options = train.examples()
+    options = [*train.examples(), *train.general()]
     for fold in range(FOLDS):
         chosen = [row for row, one in zip(rows, folds(rows), strict=True) if one == fold]
         with learn.instead("slots", train.fit(option for option in options if option.fold != fold)):
             known += _known(chosen, fold)
             strange += _strange(chosen, fold)
+    known += _invented()
     return known, [one for one in strange if one.candidates]
+
+
+def _invented() -> Iterator[Example]:
+    """The sentences about invented APIs; they belong to no fold."""
+    made: dict[str, Catalogue] = {}
+    for number, choice in enumerate(choices()):
+        title = choice.document["info"]["title"]
+        if title not in made:
+            made[title] = _catalogue(choice.document)
+        row = {"id": f"invented/{number}", "dataset": "invented", "question": choice.question, "calls": ()}
+        yield _example(row, -1, made[title], {choice.operation_id}, made_up=True)
 
 
 def _known(rows: Sequence[Row], fold: int) -> Iterator[Example]:
@@ -89,6 +106,13 @@ def _strange(rows: Sequence[Row], fold: int) -> Iterator[Example]:
             yield _example(row, fold, catalogues()[id][1], set(), made_up=True)
 
 
+def _catalogue(document: Mapping[str, Any]) -> Catalogue:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "invented.json"
+        file.write_text(json.dumps(document), encoding="utf-8")
+        return Catalogue.of([nlapi.load(str(file))])
+
+
 def _distinct(rows: Sequence[Row]) -> Sequence[Operation]:
     found: dict[tuple[str, str], Operation] = {}
     for id in dict.fromkeys(row["spec"] for row in rows):
@@ -105,7 +129,7 @@ def _example(row: Row, fold: int, catalogue: Catalogue, wanted: set[str], *, mad
         Candidate(tool=tool, scene=one.scene, filling=one.filling, row=row, unasked=one.unasked)
         for (tool, one), row in zip(pairs, features, strict=True)
     ]
-    own = catalogues()[row["spec"]][0]
+    own = catalogues()[row["spec"]][0] if "spec" in row else catalogue.operations[0].spec
     filled = [_filled(candidate) for candidate in found]
     single = len(row["calls"]) == 1
     return Example(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from nlapi.offline.entities import listers
 from nlapi.offline.rank_words import Profile, profile
@@ -24,7 +25,9 @@ class Catalogue:
 
     def __init__(self, operations: Iterable[Operation], tool: Callable[[Operation], Tool]) -> None:
         self.operations = tuple(operations)
-        self.index = Index(self.operations, _parameters if len(self.operations) <= SMALL else None)
+        self.several = len({id(operation.spec) for operation in self.operations}) > 1
+        small = len(self.operations) <= SMALL
+        self.index = Index(self.operations, self._extra) if small or self.several else Index.of(self.operations)
         self._make = tool
         self._tools: dict[Operation, Tool | None] = {}
         self._slots: dict[Tool, tuple[Slot, ...]] = {}
@@ -61,7 +64,7 @@ class Catalogue:
     def profile(self, operation: Operation) -> Profile:
         """What an operation says of itself."""
         if operation not in self._profiles:
-            self._profiles[operation] = profile(operation)
+            self._profiles[operation] = profile(operation, api_of(operation) if self.several else "")
         return self._profiles[operation]
 
     def lister(self, tool: Tool, slot: Slot) -> Operation | None:
@@ -76,8 +79,20 @@ class Catalogue:
         found = (self.tool(operation) for operation in listers(self.operations, tool, slot))
         return tuple(one for one in found if one is not None and one is not listing)
 
+    def _extra(self, operation: Operation) -> str:
+        """What an operation is found by beside what it says of itself: its parameters; its API, of several."""
+        api = f"{api_of(operation)} " if self.several else ""
+        return api + (_parameters(operation) if len(self.operations) <= SMALL else "")
+
     def find(self, id: str) -> Operation | None:
         return self._by_id.get(id)
+
+
+def api_of(operation: Operation) -> str:
+    """What the API of an operation is called by: its title and the names of its servers' hosts."""
+    spec = operation.spec
+    hosts = (urlsplit(server.url).hostname or "" for server in spec.servers)
+    return " ".join((spec.title, *(host.rpartition(".")[0] for host in hosts)))
 
 
 def _parameters(operation: Operation) -> str:

@@ -81,9 +81,7 @@ def _found(sentence: Sentence, catalogue: Catalogue) -> Sequence[tuple[Operation
     return index.search(about, CONSIDERED) or index.search(sentence.text, CONSIDERED)
 
 
-def _rated(
-    sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], tool: Tool, index_score: float
-) -> Rated:
+def _rated(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], tool: Tool, index_score: float) -> Rated:
     slots = catalogue.slots(tool)
     given = frozenset(slot for slot in slots if argument_name(slot) in known)
     nameable = (slot for slot in slots if slot not in given)

@@ -35,7 +35,9 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _SUPPOSES = re.compile(
-    r"\bshould (?:i|we)\b|\bwhat (?:happens|(?:would|will) happen|if)\b|\bwhether (?:i|we)\b", re.IGNORECASE
+    r"\bshould (?:i|we)\b|\bwhat (?:happens|(?:would|will) happen|if)\b|\bwhether (?:i|we)\b"
+    r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b",
+    re.IGNORECASE,
 )
 _ALL = frozenset("all every each both everything everyone everybody any several multiple".split())
 _UNITS = frozenset("day week month quarter year hour minute morning evening night time".split())

@@ -140,15 +140,14 @@ def _deed(question: Asked, one: Rated) -> Row:
     first = next(iter(question.deeds), "")
     method = one.scene.operation.method
     methods = [amount for intent, amount in question.intents.items() if method in METHODS[intent]]
+    number = [1 if question.many[word] is many else -1 for word, many in profile.many.items() if word in question.many]
     return {
         "verb": verb,
         "intent": question.intents.get(intent, 0.0) if intent and question.intents else -1.0,
         "method": max(methods, default=0.0),
         "deed": max((question.deeds.get(deed, 0.0) for deed in profile.deeds), default=0.0 if question.deeds else 0.3),
         "first_deed": float(first in profile.deeds) if first else 0.5,
-        "number": float(
-            sum(1 if question.many[word] is many else -1 for word, many in profile.many.items() if word in question.many)
-        ),
+        "number": float(sum(number)),
     }
 
 

@@ -20,7 +20,8 @@ _LATER = 0.7
 """What a deed counts that is named after another one, beside that one."""
 _HIDDEN = (Kind.QUOTED, Kind.LITERAL, Kind.JSON)
 _BY_WAY_OF = re.compile(
-    r"\b(?:using|with|via|through|from|in|on) (?:the |this |that |your |our |an? )?(?:[\w.\-]+ ){0,4}(?:API|service|database|app)\b",
+    r"\b(?:using|with|via|through|from|in|on) (?:the |this |that |your |our |an? )?(?:[\w.\-]+ ){0,4}"
+    r"(?:API|service|database|app)\b",
     re.IGNORECASE,
 )
 """Through the Weather API: the means, not what is wanted."""
@@ -45,8 +46,8 @@ class Profile:
     """all of them"""
 
 
-def profile(operation: Operation) -> Profile:
-    """The Profile of an operation; only what needs no `$ref` followed is read."""
+def profile(operation: Operation, api: str = "") -> Profile:
+    """The Profile of an operation; only what needs no `$ref` followed is read. `api` are words for its API."""
     literal = " ".join(part for part in operation.path.split("/") if "{" not in part)
     own = list(map(stem, pieces(operation.id)))
     verb = next((word for word in own if word in VERBS), own[0] if own else "")
@@ -61,8 +62,8 @@ def profile(operation: Operation) -> Profile:
         deeds=frozenset(deed for deed in deeds if deed),
         name=name,
         told=told,
-        many={stem(word): singular(word) != word for word in named if stem(word) not in VERBS},
-        words=frozenset((verb, *name, *told)),
+        many={stem(word): singular(word) != word for word in pieces(operation.id) if stem(word) not in VERBS},
+        words=frozenset((verb, *name, *told, *map(stem, pieces(api)))),
     )
 
 

@@ -37,7 +37,8 @@ def alike(one: str, other: str) -> float:
     first, second = _vector(one), _vector(other)
     if first is None or second is None:
         return 0.0
-    return max(0.0, sum(map(mul, first, second)) / _SQUARE)
+    product: int = sum(map(mul, first, second))
+    return max(0.0, product / _SQUARE)
 
 
 def known(word: str) -> bool:
