@@ -25,15 +25,51 @@ plant garden=alive,dormant,withered patient clinic=waiting,admitted,discharged v
 recipe kitchen=draft,published,hidden invoice billing=open,paid,overdue sensor station=online,offline,faulty
 track studio=mixed,mastered,rough parcel depot=packed,shipped,lost course school=planned,running,finished
 playlist radio=public,private,shared advert market=ACTIVE,PAUSED,ARCHIVED ticket support=new,assigned,solved
-server cloud=running,stopped,failed painting gallery=sold,reserved,available
+server cloud=running,stopped,failed account bank=open,closed,frozen painting gallery=sold,reserved,available
 """
 _ADJECTIVES = "silver quiet golden northern broken early wild paper hidden open salty crimson second lucky".split()
 _NOUNS = "harbor lantern river garden market signal mountain kettle orchard window bridge compass meadow engine".split()
+_VERBS = {
+    **{"pause": "PAUSED", "archive": "ARCHIVED", "activate": "ACTIVE", "publish": "published", "retire": "retired"},
+    **{"admit": "admitted", "assign": "assigned", "close": "closed", "finish": "finished", "stop": "stopped"},
+}
+"""What is done to a thing -> the state it gets."""
 _TOPICS = "solar power|garden tools|blue cheese|night trains|winter coats|old maps|rust|hiking|data privacy|jazz".split(
     "|"
 )
 _PEOPLE = "Mara Okafor|Jonas Lind|Priya|Tomas Vega|Aiko Mori|Lena|Karim Haddad|Olga Petrova".split("|")
 _LABELS = "urgent cheap fragile seasonal local heavy fresh rare loud tiny".split()
+
+
+_WORDINGS: Mapping[str, str] = {
+    "q": "Words to search for.|Free text, e.g. 'abc'.|Text to look for in the name or the notes|Search query",
+    "name": "What it is called.|Name, up to 80 characters|The display name, such as 'First one'.",
+    "title": "A short title.|Title of the thing.",
+    "limit": "How many to give at most.|The largest number of entries in a page|Maximum number of results",
+    "per_page": "How many a page has.|Results per page|The size of a page (max 200)",
+    "page": "Which page, from 1.|Page number of the results to fetch.",
+    "cursor": "Where to go on, from the page before.|Token of the next page",
+    "offset": "How many to skip.|Index of the first entry",
+    "owner": "Who it belongs to.|Name of the owner",
+    "status": "The state that it is in.|Keep only those with this status",
+    "sort": "What to sort by; a minus means falling.|The order",
+    "tags": "Labels.|Any number of labels, such as 'x' or 'y'.",
+    "note": "A remark in plain words.|Anything else to know about it",
+    "topic": "What it is about.|Subject",
+    "start_date": "The first day.|Begin of the time (YYYY-MM-DD)",
+    "end_date": "The last day.|End of the time (YYYY-MM-DD)",
+    "notify": "Whether followers are told.|Send a message to everyone",
+    "public": "Whether anyone may see it.|Visible to all",
+    "include_archived": "Also give archived ones.|Whether archived ones are included.",
+    "country_code": "ISO 3166-1 alpha-2 code.|Only those in this country, as a two-letter code such as DE.",
+    "locale": "Language of the answer, e.g. 'en'.|Locale",
+    "max_price": "The highest price.|Upper bound of the price in dollars",
+    "min_weight": "At least this heavy (kilos).|Lower bound of the weight",
+    "max_weight": "At most this heavy (kilos).|Upper bound of the weight",
+    "budget": "In dollars.|What may be spent",
+    "assignee": "Who does it.|Name of the person in charge",
+}
+"""What descriptions say of a parameter, one or another or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +124,11 @@ class Maker:
         mark = self.one_of('"', "'", "")
         return f"{mark}{text}{mark}"
 
+    def worded(self, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """The schema with one of the descriptions that people write for it, or none."""
+        said = self.one_of("", *_WORDINGS.get(name, "").split("|"))
+        return {**schema, "description": said} if said else dict(schema)
+
     def filters(self) -> dict[str, Any]:
         """Parameters that any list may have; a few of them at random."""
         thing = self.thing
@@ -97,23 +138,23 @@ class Maker:
             "per_page": {**NUMBER, "default": 20},
             "offset": NUMBER,
             "cursor": TEXT,
-            "q": {**TEXT, "description": f"Words to search {thing.many} for, such as 'abc'."},
+            "q": TEXT,
             "status": {**TEXT, "enum": list(thing.states)},
             "statuses": {"type": "array", "items": {**TEXT, "enum": list(thing.states)}},
             "sort": {**TEXT, "enum": ["name", "-name", "created_at", "-created_at"]},
             "created_after": DAY,
             "created_before": DAY,
-            "start_date": {**DAY, "description": "The first day."},
-            "end_date": {**DAY, "description": "The last day."},
-            "owner": {**TEXT, "description": "Who it belongs to."},
+            "start_date": DAY,
+            "end_date": DAY,
+            "owner": TEXT,
             "tags": {"type": "array", "items": TEXT},
             "min_weight": AMOUNT,
             "max_weight": AMOUNT,
-            "max_price": {**AMOUNT, "description": "The highest price."},
+            "max_price": AMOUNT,
             "include_archived": {**FLAG, "default": False},
             "verbose": FLAG,
             "locale": TEXT,
-            "country_code": {**TEXT, "description": "ISO 3166-1 alpha-2 code."},
+            "country_code": TEXT,
             "fields": {"type": "array", "items": TEXT},
         }
 
@@ -127,7 +168,7 @@ class Maker:
         clash |= {"created_before", "end_date"} if {"created_before", "end_date"} & set(arguments) else set()
         names = [*arguments, *(name for name in others if name not in clash)]
         self.dice.shuffle(names)
-        parameters = [{"name": name, "in": "query", "schema": known[name]} for name in names]
+        parameters = [{"name": name, "in": "query", "schema": self.worded(name, known[name])} for name in names]
         node = {"operationId": f"list{self.thing.many.title()}", "summary": f"List {self.thing.many}"}
         return Said(
             question=question,
@@ -141,37 +182,42 @@ class Maker:
         """A POST of a new thing, or a PATCH of one whose id is among the arguments."""
         thing = self.thing
         known: dict[str, Any] = {
-            "name": {**TEXT, "description": f"What the {thing.one} is called."},
+            "name": TEXT,
             "title": TEXT,
             "status": {**TEXT, "enum": list(thing.states)},
             "start_date": DAY,
             "end_date": DAY,
             "starts_at": MOMENT,
             "due_on": DAY,
-            "budget": {**AMOUNT, "description": "In dollars."},
+            "budget": AMOUNT,
             "price": AMOUNT,
             "daily_budget_micros": {**NUMBER, "x-nlapi": {"unit": "micros"}},
             "public": FLAG,
-            "notify": {**FLAG, "description": "Whether followers are told."},
+            "notify": FLAG,
             "tags": {"type": "array", "items": TEXT},
             "sizes": {"type": "array", "items": NUMBER},
             "weight": AMOUNT,
             "count": NUMBER,
             "owner_email": {**TEXT, "format": "email"},
             "assignee": TEXT,
-            "note": {**TEXT, "description": "A remark in plain words."},
+            "note": TEXT,
             "topic": TEXT,
             "room": TEXT,
         }
         id = f"{thing.one}_id"
-        clash = {"name", "title", "topic"} if {"name", "title", "topic"} & set(arguments) else set()
+        clash = {"name", "title", "topic"} if not arguments or _NAMES & set(arguments) else set()
         clash |= {"budget", "price", "daily_budget_micros"} if _MONEY & set(arguments) else set()
         clash |= {"start_date", "starts_at", "due_on"} if _DAYS & set(arguments) else set()
         free = sorted(set(known) - set(arguments) - clash)
-        names = [name for name in arguments if name != id] + self.dice.sample(free, self.dice.randint(1, 4))
+        names = [name for name in arguments or ("name",) if name != id] + self.dice.sample(
+            free, self.dice.randint(1, 4)
+        )
         self.dice.shuffle(names)
-        schema: dict[str, Any] = {"type": "object", "properties": {name: known[name] for name in names}}
-        if not changes and "name" in arguments:
+        schema: dict[str, Any] = {
+            "type": "object",
+            "properties": {name: self.worded(name, known[name]) for name in names},
+        }
+        if not changes and ("name" in arguments or not arguments):
             schema["required"] = ["name"]
         body = {"content": {"application/json": {"schema": schema}}, "required": True}
         verb = "update" if changes else "create"
@@ -179,8 +225,7 @@ class Maker:
         path = f"/{thing.many}"
         if changes:
             path += f"/{{{id}}}"
-            node["parameters"] = [{"name": id, "in": "path", "required": True, "schema": self.one_of(NUMBER, TEXT)}]
-            arguments = {**arguments, id: arguments[id]}
+            node["parameters"] = [{"name": id, "in": "path", "required": True, "schema": self.id_schema(arguments[id])}]
         return Said(
             question=question,
             operation={**node, "requestBody": body},
@@ -189,9 +234,17 @@ class Maker:
             arguments=arguments,
         )
 
+    def id_schema(self, id: Any) -> dict[str, Any]:
+        return TEXT if isinstance(id, str) else self.one_of(NUMBER, TEXT)
+
     def day(self) -> tuple[str, str]:
         """A day as people say it, and as it is written."""
         day = TODAY + timedelta(days=self.dice.randint(-300, 300))
+        if self.dice.random() < 0.25:
+            near = TODAY + timedelta(days=self.dice.randint(1, 6))
+            return (
+                (f"{near:%A}", near.isoformat()) if near > TODAY + timedelta(days=1) else ("tomorrow", near.isoformat())
+            )
         ways = (
             f"{day:%B} {day.day}, {day.year}",
             f"{day:%Y-%m-%d}",
@@ -201,6 +254,7 @@ class Maker:
         return self.one_of(*ways), day.isoformat()
 
 
+_NAMES = {"name", "title", "topic"}
 _MONEY = {"budget", "price", "daily_budget_micros"}
 _DAYS = {"start_date", "starts_at", "due_on"}
 _SPELT = {"two": 2, "three": 3, "five": 5, "ten": 10, "twelve": 12, "nineteen": 19}
@@ -235,6 +289,11 @@ def states(make: Maker) -> Iterator[Said]:
     id = make.dice.randint(2, 900)
     key = f"{make.thing.one}_id"
     yield make.making(f"mark {make.thing.one} {id} as {word}", {key: id, "status": state}, changes=True)
+    code = f"{make.thing.one[:2]}_{make.dice.randrange(10**6):x}{make.one_of(*_ADJECTIVES)[:2]}"
+    for verb, value in _VERBS.items():
+        if value in make.thing.states:
+            yield make.making(f"{verb} {make.thing.one} {id}", {key: id, "status": value}, changes=True)
+            yield make.making(f"{verb} the {make.thing.one} {code}", {key: code, "status": value}, changes=True)
     yield make.making(f"set the status of {make.thing.one} {id} to {word}", {key: id, "status": state}, changes=True)
 
 
@@ -276,7 +335,7 @@ def flags(make: Maker) -> Iterator[Said]:
 
 def names(make: Maker) -> Iterator[Said]:
     one, key, id = make.thing.one, f"{make.thing.one}_id", make.dice.randint(2, 900)
-    name = make.name()
+    name, hour, hours = make.name(), make.dice.randint(1, 11), make.dice.randint(2, 11)
     yield make.making(f"create a {one} called {name}", {"name": name})
     yield make.making(f"create the {one} {make.quoted(name.title())}", {"name": name.title()})
     yield make.making(f"add a {one} titled {make.quoted(name)}", {"title": name})
@@ -289,9 +348,15 @@ def names(make: Maker) -> Iterator[Said]:
     yield make.making(
         f"change the title of {one} {id} to {make.quoted(name.title())}", {key: id, "title": name.title()}, changes=True
     )
+    for text in (f"create a {one}", f"add {hours} {make.thing.many}", f"I want to make a new {one}, please"):
+        yield make.making(text, {})
+    early = f"{(TODAY + timedelta(days=1)).isoformat()}T{hours:02}:00:00Z"
+    yield make.making(f"create a {one} for tomorrow at {hours}", {"starts_at": early})
+    yield make.making(
+        f"plan a {one} tomorrow at {hours} with title {name.title()}", {"title": name.title(), "starts_at": early}
+    )
     room = make.one_of(*_ADJECTIVES).title()
     yield make.making(f"put a {one} in the {room} room on {said}", {"room": room, "start_date": day})
-    hour = make.dice.randint(1, 11)
     topic = make.name().title()
     moment = f"{(TODAY + timedelta(days=1)).isoformat()}T{hour + 12:02}:00:00Z"
     yield make.making(f"create a {one} with topic {topic} tomorrow at {hour}pm", {"topic": topic, "starts_at": moment})
@@ -360,8 +425,8 @@ def things() -> tuple[Thing, ...]:
     return tuple(found)
 
 
-def invented() -> Iterator[Said]:
-    """All of them, the same on every run."""
+def invented(times: int = 3) -> Iterator[Said]:
+    """All of them, each pattern so many times for each thing; the same on every run."""
     for at, thing in enumerate(things()):
-        for number, pattern in enumerate(PATTERNS):
-            yield from pattern(Maker(thing, 100 * at + number))
+        for number in range(times * len(PATTERNS)):
+            yield from PATTERNS[number % len(PATTERNS)](Maker(thing, 100 * at + number))

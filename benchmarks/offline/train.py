@@ -16,7 +16,7 @@ from nlapi.offline.options import options
 from nlapi.offline.weigh import FEATURES, rows
 
 TREES = 350
-GENERAL = 0.4
+GENERAL = 0.3
 """What an invented example weighs beside a public one."""
 SETTINGS: Mapping[str, Any] = {"learning_rate": 0.08, "min_data_in_leaf": 15}
 
@@ -50,7 +50,11 @@ def general() -> list[Example]:
         for option, row in rows(scene, options(scene)):
             if row is not None:
                 meant = said.arguments.get(option.slot.path[0])
-                found.append(Example(fold=-1, row=row, right=meant == option.value, weight=GENERAL))
+                found.append(
+                    Example(
+                        fold=-1, row=row, right=is_right(option.value, [] if meant is None else [meant]), weight=GENERAL
+                    )
+                )
     return found
 
 

@@ -21,12 +21,14 @@ from benchmarks.offline.folds import FOLDS
 from benchmarks.offline.rank_examples import Example, examples
 from nlapi.offline import confidence as sure
 from nlapi.offline import rank
-from nlapi.offline.choose import UNASKED, Candidate
+from nlapi.offline.choose import Candidate, adjusted
 from nlapi.offline.forest import read_forest
 from nlapi.offline.rank_features import FEATURES
 
 MADE_UP = 0.3
 """What a question counts whose operation stands among those of other APIs, beside one as it is."""
+INVENTED = 0.1
+"""What a question about an invented API counts."""
 PENALTY = 20.0
 """How much large weights of the linear part cost."""
 TREES = 80
@@ -50,7 +52,7 @@ def ranking(chosen: Iterable[Example]) -> Model:
     sizes = [len(one.candidates) for one in groups]
     group = numpy.repeat(numpy.arange(len(groups)), sizes)
     wanted = numpy.array([flag / sum(one.wanted) for one in groups for flag in one.wanted], float)
-    amount = numpy.array([MADE_UP if one.made_up else 1.0 for one in groups])[group]
+    amount = numpy.array([INVENTED if one.fold < 0 else MADE_UP if one.made_up else 1.0 for one in groups])[group]
 
     def cost(weights: Any) -> tuple[float, Any]:
         said = table @ weights
@@ -69,10 +71,11 @@ def ranking(chosen: Iterable[Example]) -> Model:
 def ordered(one: Example, model: Model) -> list[tuple[Candidate, int]]:
     """The candidates of a question in the order of `model`, each with its place in the example."""
     with learn.instead(rank.NAME, model):
-        worth = [
-            score + UNASKED * candidate.row["unasked"]
-            for score, candidate in zip(rank.scores([c.row for c in one.candidates]), one.candidates, strict=True)
-        ]
+        said = rank.scores([candidate.row for candidate in one.candidates])
+    honest = any(candidate.operation.method == "GET" for candidate in one.candidates)
+    worth = [
+        adjusted(score, candidate.row, honest=honest) for score, candidate in zip(said, one.candidates, strict=True)
+    ]
     chances = rank.chances(worth)
     rated = [
         (replace(candidate, score=worth[at], chance=chances[at]), at) for at, candidate in enumerate(one.candidates)

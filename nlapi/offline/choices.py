@@ -69,7 +69,9 @@ def choices(scene: Scene, slot: Slot, named: Mapping[str, Any], *, literal: bool
     found: list[tuple[Hit, Any]] = []
     for name, value in named.items():
         hit = _find(scene, [stem(word) for word in pieces(name)], name)
-        if hit is not None and not (literal and hit.likeness < 1.0) and not _ruled_out(scene, hit.first):
+        if hit is None or (literal and hit.likeness < 1.0) or _ruled_out(scene, hit.first):
+            continue
+        if not _other_figure(scene, slot, hit):
             found.append((hit, value))
     if not found:
         return
@@ -81,6 +83,13 @@ def choices(scene: Scene, slot: Slot, named: Mapping[str, Any], *, literal: bool
         return
     for hit, value in found:
         yield _option(scene, slot, hit, value, [other for other, one in found if one != value])
+
+
+def _other_figure(scene: Scene, slot: Slot, hit: Hit) -> bool:
+    """Is a choice in figures part of some other number or of a date, far from the slot's name?"""
+    if not scene.sentence.tokens[hit.first].text.isdigit() or hit.first not in scene.sentence.valued:
+        return False
+    return not any(abs(at - hit.first) <= 3 for at in scene.places[slot])
 
 
 def _option(scene: Scene, slot: Slot, hit: Hit, value: Any, others: Sequence[Hit]) -> Option:
@@ -241,8 +250,10 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     spread = float(last - first)
     last = min(last, first + len(words) + 3)
     before = [token.lower for token in scene.sentence.tokens[max(0, first - 3) : first]]
+    said_so = scene.sentence.text[max(0, scene.sentence.tokens[first].start - 3) : scene.sentence.tokens[first].end]
     denied = any(word in _NOT or word.endswith(("n't", "n’t")) for word in before)
-    nay = any(word.startswith(("no", "exclud", "disabl")) for word in slot.words[:1])
+    denied = denied and not (said_so.lower().startswith("no ") and said_so.lower() in slot.description.lower())
+    nay = any(word in ("no", "not", "non") or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
     own = named > 0 and set(words) <= scene.common - set(slot.words)
     span = stretch(scene.sentence, Kind.FLAG, first, last)
     for yes in (True, False):

@@ -24,6 +24,8 @@ FEW = 12
 """All the operations of an API this small are, whether or not a word of the sentence is known to them."""
 UNASKED = -6.0
 """What it adds to an operation's score that it changes something which nobody asked for."""
+PATHS = 0.3
+"""What the score of the index adds where methods say what operations do: the questions trained on have few such APIs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,8 @@ def candidates(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any
     question = asked(sentence)
     rated = compared(question, catalogue, known)
     every = rows(question, [one for _, one in rated])
-    worth = [one + UNASKED * row["unasked"] for one, row in zip(scores(every), every, strict=True)]
+    honest = catalogue.index.honest
+    worth = [adjusted(one, row, honest=honest) for one, row in zip(scores(every), every, strict=True)]
     found = [
         Candidate(
             tool=tool,
@@ -64,6 +67,11 @@ def candidates(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any
         for (tool, one), row, score, chance in zip(rated, every, worth, chances(worth), strict=True)
     ]
     return sorted(found, key=lambda candidate: -candidate.score)
+
+
+def adjusted(score: float, row: Row, *, honest: bool) -> float:
+    """The score of an operation with what the model was not taught."""
+    return score + UNASKED * row["unasked"] + (PATHS * row["index"] if honest else 0.0)
 
 
 def compared(question: Asked, catalogue: Catalogue, known: Mapping[str, Any]) -> list[tuple[Tool, Rated]]:

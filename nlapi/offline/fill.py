@@ -16,7 +16,7 @@ from nlapi.offline.weigh import weighed
 
 REQUIRED_AT = 0.08
 """A required slot is filled by the best option that is at least this sure."""
-OPTIONAL_AT = 0.5
+OPTIONAL_AT = 0.35
 """An optional slot is left out rather than filled by an option less sure than this."""
 USED = 0.5
 """What it is worth, in log-odds, to leave no quotation or id unused."""
@@ -59,6 +59,7 @@ def fill(scene: Scene) -> Filling:
     unused = tuple(
         span for span in scene.sentence.spans if _matters(span) and not any(_covers(one, span) for one in taken)
     )
+    taken.sort(key=lambda option: scene.slots.index(option.slot))
     return Filling(options=tuple(taken), missing=missing, unused=unused)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import time
 from functools import lru_cache
 
 from nlapi.offline.scene import LEADING, ROLES, Scene
 from nlapi.offline.sentence import Kind, Span
 from nlapi.offline.slots import Family, Slot
-from nlapi.offline.values import is_coded, wants_fraction
+from nlapi.offline.values import is_coded, wants_clock, wants_fraction
 from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 
 _SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
@@ -31,7 +32,7 @@ _PLACELIKE = frozenset(
 MATCHES = (
     *("named", "told", "role", "against", "example", "money", "place", "object", "renamed", "sought", "paged"),
     *("order", "counts", "common", "verb", "city", "left", "right", "rival_left", "rival_right", "inside", "shape"),
-    *("called", "clear", "scaled", "spaced", "coded"),
+    *("called", "clear", "scaled", "spaced", "coded", "clock_wanted", "clock_said", "in_turn", "counted"),
 )
 """What `match` gives, in this order; each about 0 to 1, distances in tokens."""
 
@@ -67,7 +68,18 @@ def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
         float(wants_fraction(slot)) if span.form == "percent" else 0.0,
         float(slot.family is Family.ID and " " in span.text),
         float(is_coded(slot)),
+        *_clock(scene, span, slot),
+        scene.in_turn(span, slot),
+        float(number and counts_things(scene, span)),
     ]
+
+
+def _clock(scene: Scene, span: Span, slot: Slot) -> tuple[float, float]:
+    """Does the slot take a time of day, and does the sentence say one that is not in the span?"""
+    if slot.family not in (Family.DATE, Family.TIME):
+        return 0.0, 0.0
+    hours = (one for one in scene.sentence.spans if isinstance(one.value, time) and one is not span)
+    return float(wants_clock(slot)), float(any(hours))
 
 
 def _money(span: Span, slot: Slot) -> float:
@@ -125,14 +137,14 @@ def _paged(scene: Scene, span: Span, slot: Slot) -> float:
     before = [token.lower for token in tokens[max(0, span.first - 2) : span.first]]
     after = tokens[span.last : span.last + 2]
     words = [token.lower for token in after]
-    counted = words[:1] == ["per"] or words in (["a", "page"], ["each", "page"]) or _counts(scene, span)
+    counted = words[:1] == ["per"] or words in (["a", "page"], ["each", "page"]) or counts_things(scene, span)
     numbered = not counted and ("page" in before or words[:1] == ["page"])
     if not counted and not numbered:
         return -1.0 if number else 0.0
     return 1.0 if counted is bool(size) and numbered is number else -1.0
 
 
-def _counts(scene: Scene, span: Span) -> bool:
+def counts_things(scene: Scene, span: Span) -> bool:
     """Does a number stand in front of what is listed: 3 books?"""
     literal = [segment for segment in scene.operation.path.split("/") if segment and "{" not in segment]
     thing = singular((pieces(literal[-1]) or [""])[-1]) if literal else ""

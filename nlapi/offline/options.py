@@ -8,6 +8,7 @@ from typing import Any
 
 from nlapi.offline.choices import choices, flag, names_of
 from nlapi.offline.entities import ID_WORDS, Wanted, collection_of, id_like, names_for
+from nlapi.offline.match import counts_things
 from nlapi.offline.option import HIGH, LOW, Option
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Span
@@ -50,6 +51,8 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
     """Options from single spans, and for an array from runs of them."""
     for span in scene.sentence.spans:
         if (slot in scene.listers and not id_like(span.text)) or not _may_be_id(scene, slot, span):
+            continue
+        if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
             continue
         shared = span.kind is Kind.DATE and isinstance(span.value, tuple)
         for value, how in values_for(span, slot, scene.sentence):
@@ -112,7 +115,8 @@ def _trimmed(scene: Scene, slot: Slot, run: tuple[Span, ...]) -> tuple[Span, ...
     """The run without the slot's own name at its front: [tags red], green and blue."""
     first = run[0]
     stems = scene.sentence.stems
-    start = next((at for at in range(first.first, first.last) if stems[at] not in slot.words), first.first)
+    named = [at for at in range(first.first, first.last - 1) if stems[at] in slot.words]
+    start = named[-1] + 1 if named else first.first
     shorter = (span for span in scene.sentence.spans if span.kind is first.kind and span.last == first.last)
     return (next((span for span in shorter if span.first == start), first), *run[1:])
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
+from nlapi.offline.clauses import addresses, clauses
 from nlapi.offline.dates import MONTHS, WEEKDAYS, find_dates
 from nlapi.offline.numbers import Sort, find_numbers
 from nlapi.offline.sentence import Kind, Sentence, Span, Token
@@ -44,10 +45,6 @@ _BREAKS = frozenset(
         with for in on at to from by and or of that which is are was as using into via per between within around near
         since until before after through without but called named titled whose during starting ending having
     """.split()
-)
-_LEADS = frozenset("to that about for of : with saying says reads content by in at on from is".split())
-_ADDRESS = re.compile(
-    r"(?<![\w.,-])\d{1,6}[A-Za-z]?\s+(?:[A-Z][\w.'’-]*\s?)+(?:,\s*[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*)*(?:\s\d{4,6})?)*"
 )
 _PLACES = frozenset(("in", "from", "to", "near"))
 """What leads to a place: the day in `from Paris Friday` is a day."""
@@ -90,9 +87,8 @@ class _Finder:
         self._numbers()
         self._names()
         self._called()
-        self._addresses()
         self._phrases()
-        self._clauses()
+        self._loose()
         return sorted(self.spans, key=lambda span: (span.start, -span.end))
 
     def _add(
@@ -272,32 +268,12 @@ class _Finder:
         token = self.tokens[at]
         return token.word and (at == first or token.lower not in _AFTER_NAME)
 
-    def _addresses(self) -> None:
-        """A number and capitalised words: 12 Long Street, Leeds; with and without each part after a comma."""
-        for match in _ADDRESS.finditer(self.text):
-            whole, end = match.group(), match.end()
-            while True:
-                self._add(Kind.NAME, match.start(), end, take=False, form="address")
-                cut = whole.rfind(",", 0, end - match.start())
-                if cut < 0:
-                    break
-                end = match.start() + cut
-
-    def _clauses(self) -> None:
-        """What follows a word that leads to a text (that, to, about, :) up to the end; and the sentence as a whole."""
-        count = len(self.tokens)
-        end = count - 1 if count and self.tokens[-1].text in ".?!" else count
-        if end > 0:
-            self._add(Kind.PHRASE, 0, self.tokens[count - 1].end, take=False, form="all")
-        for at in range(end - 1):
-            token = self.tokens[at]
-            if token.lower in _LEADS or (at > 0 and token.stem in VERBS and not token.lower.endswith("s")):
-                stop = next((n for n in range(at + 1, end) if self.tokens[n].text in ".?!;"), end)
-                comma = next((n for n in range(at + 1, stop) if self.tokens[n].text == ","), stop)
-                for last in {stop, comma}:
-                    if last - at > 2:
-                        start = self.tokens[at + 1].start
-                        self._add(Kind.PHRASE, start, self.tokens[last - 1].end, take=False, form="clause")
+    def _loose(self) -> None:
+        """Addresses, clauses and the whole: what may be a value besides what was found word by word."""
+        for start, end in addresses(self.text):
+            self._add(Kind.NAME, start, end, take=False, form="address")
+        for start, end, form in clauses(self.tokens):
+            self._add(Kind.PHRASE, start, end, take=False, form=form)
 
     def _phrases(self) -> None:
         """Runs of plain words between little words and marks, and the parts of one."""

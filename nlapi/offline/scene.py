@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from nlapi.offline.sentence import Kind, Sentence, Span
+from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.openapi.spec import Operation
 from nlapi.tools.words import STOPWORDS, pieces, stem
@@ -99,6 +99,28 @@ class Scene:
         if span not in spans or slot not in slots:
             return 0.0
         return 1.0 - abs(spans[span] - slots[slot]) / max(len(spans), len(slots))
+
+    def in_turn(self, span: Span, slot: Slot) -> float:
+        """How many places the span is behind the slot, each counted among its own kind or family; 0 is in turn."""
+        if span.form in LOOSE or span.kind is Kind.PHRASE:
+            return -FAR
+        spans, slots = self._turns
+        return float(spans.get(span, 0) - slots[slot])
+
+    @cached_property
+    def _turns(self) -> tuple[dict[Span, int], dict[Slot, int]]:
+        spans: dict[Span, int] = {}
+        kinds: Counter[str] = Counter()
+        for span in self.sentence.spans:
+            if span.form not in LOOSE and span.kind is not Kind.PHRASE:
+                spans[span] = kinds[span.kind]
+                kinds[span.kind] += 1
+        slots: dict[Slot, int] = {}
+        families: Counter[str] = Counter()
+        for slot in self.slots:
+            slots[slot] = families[slot.family]
+            families[slot.family] += 1
+        return spans, slots
 
     @cached_property
     def _numeric(self) -> tuple[dict[Span, int], dict[Slot, int]]:

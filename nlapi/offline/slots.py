@@ -24,6 +24,7 @@ _MAPPED = re.compile(
     r"['\"]?(?<![\w.])(-?\d{1,6}|[A-Z0-9]{2,8})['\"]?\s*(?:for|=|:|means|is|represents|corresponds to|to|->|-)\s+"
     r"(?:an? |the )?['\"]?([A-Za-z][\w ]{1,40}?)['\"]?(?=\s*(?:[,;.)\n]|and\b|or\b|$))"
 )
+_STANDS_FOR = re.compile(r"(?:example|e\.g\.),?:? '?\d+'? for ", re.IGNORECASE)
 _AND_FOR = re.compile(r"\band\s+(?=-?\d)")
 
 
@@ -258,4 +259,5 @@ def _glossary(description: str) -> Mapping[str, Any]:
     for match in _MAPPED.finditer(_AND_FOR.sub("", description)):
         value, meaning = match.groups()
         found[meaning.strip().lower()] = int(value) if value.lstrip("-").isdigit() else value
-    return found if len(found) > 1 else {}
+    numbers = all(isinstance(value, int) for value in found.values())
+    return found if len(found) > 1 or (numbers and _STANDS_FOR.search(description)) else {}

@@ -24,14 +24,14 @@ CLOSING = frozenset("end to until befor max maximum most stop".split())
 SPAN_TRAITS = (
     *(f"is_{kind}" for kind in Kind),
     *(f"as_{form}" for form in _FORMS),
-    *("tokens", "length", "capital", "digits", "position", "at_end", "before", "before_that", "after", "little_words"),
-    *("verbs", "within", "alike", "nth"),
+    *("tokens", "length", "capital", "digits", "at_end", "before", "before_that", "after", "little_words"),
+    *("verbs", "within", "in_address", "alike", "nth"),
 )
 """What `span_traits` gives, in this order."""
 SLOT_TRAITS = (
     *(f"for_{family}" for family in Family),
     *("many", "integer", "required", "default", "depth", "place", "slots", "needed", "same_family", "same_needed"),
-    *("choices", "samples", "formatted", "described", "in_path", "in_query", "name_length", "mentioned", "spoken"),
+    *("choices", "samples", "formatted", "in_path", "in_query", "name_length", "mentioned", "spoken"),
     *("glossary", "first_of_family", "unit", "opens", "closes", "pages", "sizes", "named", "sought"),
 )
 """What `slot_traits` gives, in this order."""
@@ -49,7 +49,6 @@ def span_traits(sentence: Sentence, span: Span) -> list[float]:
         float(min(40, len(span.text))),
         float(span.text[:1].isupper()),
         sum(map(str.isdigit, span.text)) / max(1, len(span.text)),
-        span.first / max(1, len(tokens)),
         float(span.last >= len(tokens) - 1),
         _before(sentence, span.first - 1),
         _before(sentence, span.first - 2),
@@ -57,6 +56,7 @@ def span_traits(sentence: Sentence, span: Span) -> list[float]:
         float(sum(token.lower in STOPWORDS for token in inside)),
         float(sum(token.stem in VERBS for token in inside)),
         float(sum(one.first <= span.first and span.last <= one.last for one in sentence.spans) - 1),
+        float(any(one.form == "address" and one.start <= span.start < span.end < one.end for one in sentence.spans)),
         float(len(same)),
         float(sum(one.start < span.start for one in same)),
     ]
@@ -93,9 +93,8 @@ def slot_traits(scene: Scene, slot: Slot) -> list[float]:
         float(len(same)),
         float(sum(one.required for one in same)),
         float(len(slot.choices)),
-        float(len(slot.samples)),
+        float(bool(slot.samples)),
         float("format" in slot.description.lower()),
-        float(min(200, len(slot.description))),
         float(slot.where == "path"),
         float(slot.where == "query"),
         float(len(slot.words)),

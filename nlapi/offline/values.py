@@ -101,18 +101,20 @@ def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str
         yield code, "code"
     if span.kind in (Kind.NAME, Kind.PHRASE):
         yield from _cut(span, slot, sentence)
-    if span.kind in (Kind.NAME, Kind.QUOTED, Kind.PHRASE):
-        yield from _located(text, slot)
+    if span.kind in (Kind.NAME, Kind.QUOTED) or sentence.text.islower():
+        after = sentence.tokens[span.last : span.last + 2]
+        whole = not (len(after) == 2 and after[0].text == "," and after[1].text[:1].isupper())
+        yield from _located(text, slot, whole=whole)
 
 
 def _cut(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
     """A span without the slot's own noun at its edges: Bang Khen [District]; and of a plural the one."""
     tokens = list(sentence.tokens[span.first : span.last])
-    if not all(token.word or token.text in ",.&'-" for token in tokens):
+    if not all(token.word or token.text in ",.&-" for token in tokens):
         return
     while len(tokens) > 1 and tokens[-1].stem in slot.words:
         tokens.pop()
-    while len(tokens) > 1 and tokens[0].stem in slot.words:
+    while len(tokens) > 1 and (tokens[0].stem in slot.words or tokens[0].lower in ("the", "a", "an", "my")):
         tokens.pop(0)
     if 0 < len(tokens) < span.last - span.first:
         yield sentence.text[tokens[0].start : tokens[-1].end].removesuffix("'s"), "trimmed"
@@ -120,8 +122,10 @@ def _cut(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]
         yield sentence.text[tokens[0].start : tokens[-1].start] + one, "singular"
 
 
-def _located(text: str, slot: Slot) -> Iterator[tuple[Any, str]]:
-    """A town with its state or country, a town out of such a pair, or only the state or country that it is in."""
+def _located(text: str, slot: Slot, *, whole: bool) -> Iterator[tuple[Any, str]]:
+    """A town with its state or country (when `whole`: the sentence does not go on to say it), a town out of a pair, or
+    only the state or country that it is in.
+    """
     words = set(slot.words)
     if words & {"stat", "provinc", "region"} and (state := state_of(text)):
         yield state, "state"
@@ -134,8 +138,8 @@ def _located(text: str, slot: Slot) -> Iterator[tuple[Any, str]]:
         yield town, "town"
         if after.lower() in STATES and _CITY_STATE.search(slot.description):
             yield f"{town}, {STATES[after.lower()]}", "region"
-    elif _CITY_STATE.search(slot.description) and (whole := full_name(text)):
-        yield whole, "region"
+    elif whole and _CITY_STATE.search(slot.description) and (full := full_name(text)):
+        yield full, "region"
 
 
 def _whole(span: Span, slot: Slot) -> Any:
@@ -271,6 +275,14 @@ def _fits(text: str, slot: Slot) -> bool:
         except re.error:
             return True
     return True
+
+
+def wants_clock(slot: Slot) -> bool:
+    """Is a time of day a part of the value?"""
+    return slot.schema.get("format") == "date-time" or _CLOCK.search(slot.description) is not None
+
+
+_CLOCK = re.compile(r"\bhh:mm|\btime\b|T\d\d:\d\d", re.IGNORECASE)
 
 
 def is_coded(slot: Slot) -> bool:

@@ -68,7 +68,8 @@ class Index:
         self._shapes, self._postings = learned.shapes, learned.postings
         self._things = frozenset(word for shape in self._shapes for word in shape.entities)
         self._nouns = frozenset(noun for shape in self._shapes for noun in shape.nouns)
-        honest = any(operation.method in METHODS[Intent.READ] for operation in self.operations)
+        self.honest = honest = any(operation.method in METHODS[Intent.READ] for operation in self.operations)
+        """some methods read: they say what the operations do"""
         pairs = zip(self.operations, self._shapes, strict=True)
         self._changing = frozenset(operation for operation, shape in pairs if _changes(operation, shape, honest))
         self._intents = [_meant(*pair, honest) for pair in zip(self.operations, self._shapes, strict=True)]

@@ -1,0 +1,49 @@
+"""What each family of features is worth: the planner across the folds with that family held at nothing.
+
+usage: python -m benchmarks.offline.ablation     (several minutes; prints the table of benchmarks/OFFLINE.md)
+"""
+
+from __future__ import annotations
+
+from benchmarks.offline import train
+from benchmarks.offline.crossval import evaluate
+from benchmarks.offline.folds import FOLDS
+from nlapi.offline.choices import EVIDENCE
+from nlapi.offline.match import MATCHES
+from nlapi.offline.traits import SLOT_TRAITS, SPAN_TRAITS
+from nlapi.offline.values import HOW
+from nlapi.offline.weigh import FEATURES
+
+FAMILIES = {
+    "what the span is like": SPAN_TRAITS,
+    "what the slot is like": SLOT_TRAITS,
+    "how span and slot fit": MATCHES,
+    "evidence for choices and flags": EVIDENCE,
+    "what was made of the span": tuple(f"how_{how}" for how in HOW),
+    "rivals": tuple(name for name in FEATURES if name.endswith(("_over_slots", "_over_spans"))),
+}
+
+
+def main() -> None:
+    public, made_up = train.examples(), train.general()
+    print("| scorer | features | operation | exact | exact, operation given |\n| --- | --- | --- | --- | --- |")
+    line("all", [*public, *made_up], ())
+    line("without the invented sentences", public, ())
+    for name, family in FAMILIES.items():
+        line(f"without {name}", [*public, *made_up], family)
+
+
+def line(name: str, found: list[train.Example], without: tuple[str, ...]) -> None:
+    forests = [train.fit((one for one in found if one.fold != fold), without) for fold in range(FOLDS)]
+    answers, _ = evaluate(lambda fold: {"slots": forests[fold]})
+    shares = [
+        sum(getattr(one, what) for one in answers) / len(answers) for what in ("operation", "exact", "exact_if_given")
+    ]
+    print(
+        f"| {name} | {len(FEATURES) - len(without)} | " + " | ".join(f"{share:.3f}" for share in shares) + " |",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
