@@ -199,11 +199,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--evaluate", action="store_true")
     chosen = parser.parse_args()
-    every, strange = examples()
     if chosen.evaluate:
-        evaluate(every, strange)
-        return
-    for name, model in models(every, strange).items():
+        evaluate(*examples())
+    else:
+        ship()
+
+
+def ship() -> None:
+    """Trains the three on all questions and writes them."""
+    for name, model in models(*examples()).items():
         path = learn.ship(name, model)
         print(f"{path.name}, {path.stat().st_size} bytes")
 

@@ -25,7 +25,7 @@ FEW = 12
 UNASKED = -6.0
 """What it adds to an operation's score that it changes something which nobody asked for."""
 PATHS = 0.3
-"""What the score of the index adds where methods say what operations do: the questions trained on have few such APIs."""
+"""What the score of the index adds where methods say what is done: few of the questions trained on have such APIs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
