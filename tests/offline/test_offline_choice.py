@@ -63,7 +63,7 @@ def test_alike_operations_of_several_apis_are_chosen_between_with_doubt() -> Non
         "who won the match yesterday",
         pytest.param(
             "translate good morning into French",
-            marks=pytest.mark.xfail(strict=True, reason="a capitalised word is taken for the name of a thing of the API"),
+            marks=pytest.mark.xfail(strict=True, reason="a capitalised word is taken for a name"),
         ),
         "find me a taxi",
     ],
