@@ -234,7 +234,8 @@ def _describes(scene: Scene, first: int, last: int) -> float:
 
 def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     """A yes and a no where the words of a yes/no slot, or some of its description, are in the sentence."""
-    words = [word for word in slot.words if word not in _AUXILIARY] or list(slot.words)
+    words = [word for word in slot.words if word not in _AUXILIARY and word not in STOPWORDS] or list(slot.words)
+    weights = scene.own[slot]
     stems = scene.sentence.stems
     places = [stems.index(word) for word in words if word in scene.sentence.stem_set]
     prose = [word for word in slot.prose if word in scene.sentence.stem_set and word not in scene.common]
@@ -242,7 +243,8 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
         places = [min(stems.index(word) for word in prose)]
         named = 0.0
     else:
-        named = len(places) / max(1, len(words))
+        found = sum(weights.get(word, 0.0) for word in words if word in scene.sentence.stem_set)
+        named = found / (sum(weights.get(word, 0.0) for word in words) or 1.0)
     said = sum(scene.told(word) for word in prose)
     if not places:
         return

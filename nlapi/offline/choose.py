@@ -69,6 +69,21 @@ def candidates(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any
     return sorted(found, key=lambda candidate: -candidate.score)
 
 
+def candidate_of(
+    sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], operation: Operation, index_score: float
+) -> Candidate | None:
+    """The candidate that one operation is: for an operation that somebody has chosen."""
+    tool = catalogue.tool(operation)
+    if tool is None:
+        return None
+    question = asked(sentence)
+    one = _rated(sentence, catalogue, known, tool, index_score)
+    (row,) = rows(question, [one])
+    return Candidate(
+        tool=tool, scene=one.scene, filling=one.filling, score=scores([row])[0], row=row, unasked=one.unasked
+    )
+
+
 def adjusted(score: float, row: Row, *, honest: bool) -> float:
     """The score of an operation with what the model was not taught."""
     return score + UNASKED * row["unasked"] + (PATHS * row["index"] if honest else 0.0)

@@ -60,7 +60,7 @@ def refusal(candidate: Candidate, names: Callable[[str], bool]) -> str:
     if _QUESTION.search(text):
         return "the sentence asks about a change rather than for it"
     if several := _several(candidate, text) or _others(candidate, text, names):
-        return f"the call changes one thing, by its id or its name, and the sentence says {several!r}"
+        return f"the call changes one thing, by its id or its name, and the sentence says {several!r}; name one of them"
     return ""
 
 

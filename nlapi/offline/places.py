@@ -10,6 +10,8 @@ from nlapi.offline.tables import COUNTRIES, STATES
 
 FILE = Path(__file__).with_name("places.txt")
 _SHORT = {"nyc": "new york", "new york city": "new york", "la": "los angeles", "sf": "san francisco"}
+_TOWNS_TOO = frozenset(("new york",))
+"""Names of states under which people mean the town."""
 _NAMES = {code: name.title() for name, code in reversed(COUNTRIES.items())} | {"US": "USA", "GB": "UK", "AE": "UAE"}
 _STATE_NAMES = {code: name.title() for name, code in STATES.items()}
 
@@ -23,6 +25,8 @@ def _text() -> str:
 def region_of(town: str) -> str:
     """US-CA for a town in California, FR for one in France; "" for what is not known."""
     name = "".join(one for one in unicodedata.normalize("NFKD", town.lower()) if not unicodedata.combining(one))
+    if name in COUNTRIES or (name in STATES and name not in _TOWNS_TOO):
+        return ""
     text = _text()
     at = text.find(f"|{_SHORT.get(name, name)}|")
     if at < 0:

@@ -67,6 +67,11 @@ def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any
         yield plain, ""
 
 
+def value_for(span: Span, slot: Slot, sentence: Sentence) -> Any:
+    """The value of `span` for `slot` as it stands, or None when it cannot be one."""
+    return next((value for value, how in values_for(span, slot, sentence) if not how), None)
+
+
 def _moments(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
     """Of a stretch of days its last; of an hour the moment on the day that is said elsewhere, or the hour itself."""
     if span.kind is not Kind.DATE:
@@ -92,7 +97,7 @@ def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str
         after = sentence.tokens[span.last : span.last + 1]
         if after and after[0].word and after[0].lower not in STOPWORDS:
             yield sentence.text[span.start : after[0].end], "unit"
-        if span.currency and "currenc" in prose:
+        if span.currency and "currenci" in prose:
             yield span.currency, "currency"
         return
     text = span.text.strip(" .,")
@@ -295,7 +300,7 @@ def _code(text: str, slot: Slot) -> str | None:
     """`Japan` for a country code is JP; languages likewise, and currencies in any case."""
     lower = text.lower().removeprefix("the ")
     prose = slot.prose | set(slot.words)
-    for word, table in (("countri", COUNTRIES), ("languag", LANGUAGES), ("currenc", CURRENCY_NAMES)):
-        if word in prose and lower in table and (word == "currenc" or is_coded(slot)):
+    for word, table in (("countri", COUNTRIES), ("languag", LANGUAGES), ("currenci", CURRENCY_NAMES)):
+        if word in prose and lower in table and (word == "currenci" or is_coded(slot)):
             return table[lower]
     return None

@@ -2,32 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from nlapi.issue import Issue, Level
 
-
-class Level(StrEnum):
-    """How much an Issue costs: ERROR loses an operation, WARNING loses some of it, INFO loses nothing."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issue:
-    """One thing that is wrong with a description.
-
-    `where` is the place as a person writes it: `paths./pets.get.parameters[2].schema`.
-    """
-
-    level: Level
-    where: str
-    message: str
-    hint: str = ""
-    rule: str = ""
-    """What kind of thing it is, for programs: "overlay", "refused", or a rule of `nlapi check`; else ""."""
-
-    def __str__(self) -> str:
-        text = f"{self.level}: {self.where}: {self.message}" if self.where else f"{self.level}: {self.message}"
-        return f"{text} ({self.hint})" if self.hint else text
+__all__ = ["Issue", "Level"]

@@ -1,0 +1,199 @@
+"""Units into buckets, and buckets into shares that move nobody who need not move."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TypeAlias, TypeVar
+
+from xxhash import xxh3_64_intdigest
+
+from nlapi.routing.nouns import BUCKETS, Configuration, Experiment, Scalar, Share
+
+Ranges: TypeAlias = tuple[tuple[int, int], ...]
+"""Half-open ranges of buckets, ascending, apart from each other."""
+
+SEPARATOR = "\x1f"
+
+
+def bucket(salt: str, unit: Scalar) -> int:
+    """The bucket of a unit: xxh3_64(salt, 0x1f, unit) modulo 10,000; 0..9999.
+
+    Two salts give buckets that have nothing to do with each other, which crc32 does not.
+    """
+    return xxh3_64_intdigest(prefix(salt) + text(unit).encode("utf-8", "surrogatepass")) % BUCKETS
+
+
+def text(unit: Scalar) -> str:
+    """A unit as JSON writes it, with 7.0 as 7: they are the same number."""
+    if isinstance(unit, str):
+        return unit
+    if isinstance(unit, bool):
+        return "true" if unit else "false"
+    if isinstance(unit, float) and unit.is_integer():
+        return str(int(unit))
+    return str(unit)
+
+
+def sampled(salt: str, unit: Scalar, percent: float) -> bool:
+    """Does the unit lie in the first `percent` of the buckets? A greater percent keeps all that a smaller one had."""
+    return bucket(salt, unit) < size(percent)
+
+
+def size(percent: float) -> int:
+    """How many buckets a percentage is."""
+    return max(0, min(BUCKETS, round(percent * BUCKETS / 100)))
+
+
+def allocate(previous: Sequence[Share], wanted: Sequence[Share]) -> tuple[Share, ...]:
+    """`wanted` with buckets: each share keeps those it had in `previous`, as far as its percentage allows.
+
+    A share that shrinks releases its last buckets; one that grows takes free ones, lowest first. Shares are the same
+    when their names are, or without names their versions. Percentages over 100 get no more than there is.
+    """
+    had = dict(zip(_keys(previous), (share.buckets for share in previous), strict=True))
+    sizes = [size(share.percent) for share in wanted]
+    kept = [_first(had.get(key, ()), wide) for key, wide in zip(_keys(wanted), sizes, strict=True)]
+    filled = fill(kept, sizes)
+    return tuple(replace(share, buckets=buckets) for share, buckets in zip(wanted, filled, strict=True))
+
+
+def allocated(configuration: Configuration) -> Configuration:
+    """The configuration with buckets wherever they are absent, such as in one that a person wrote."""
+    rules = {
+        name: rule if _complete(rule.shares) else replace(rule, shares=allocate(rule.shares, rule.shares))
+        for name, rule in configuration.rules.items()
+    }
+    experiments = dict(configuration.experiments)
+    for name, experiment in experiments.items():
+        if not _complete(experiment.cells):
+            experiments[name] = replace(experiment, cells=allocate(experiment.cells, experiment.cells))
+    for layer in {experiment.layer for experiment in experiments.values() if experiment.layer}:
+        experiments |= allocate_layer(experiments, layer)
+    return replace(configuration, rules=rules, experiments=experiments)
+
+
+def allocate_layer(experiments: dict[str, Experiment], layer: str) -> dict[str, Experiment]:
+    """The experiments of a layer, each with its percentage of the layer's buckets; none gives up what it need not."""
+    inside = [experiments[name] for name in sorted(experiments) if experiments[name].layer == layer]
+    sizes = [size(experiment.percent) for experiment in inside]
+    kept = [_first(experiment.buckets, wide) for experiment, wide in zip(inside, sizes, strict=True)]
+    filled = fill(kept, sizes)
+    return {one.name: replace(one, buckets=buckets) for one, buckets in zip(inside, filled, strict=True)}
+
+
+def _complete(shares: Iterable[Share]) -> bool:
+    return all(width(share.buckets) == size(share.percent) for share in shares)
+
+
+def width(ranges: Ranges) -> int:
+    """How many buckets the ranges hold."""
+    return sum(end - start for start, end in ranges)
+
+
+def fill(kept: Sequence[Ranges], sizes: Sequence[int]) -> list[Ranges]:
+    """Ranges of the given sizes that hold `kept`, as far as free buckets last."""
+    free = _free(held for ranges in kept for held in ranges)
+    result = []
+    for ranges, wide in zip(kept, sizes, strict=True):
+        taken = _first(free, wide - width(ranges))
+        free = _without(free, width(taken))
+        result.append(_joined((*ranges, *taken)))
+    return result
+
+
+def _keys(shares: Sequence[Share]) -> list[tuple[str, int]]:
+    """What tells shares apart; the second of two that are alike is another one."""
+    seen: dict[str, int] = {}
+    keys = []
+    for share in shares:
+        key = share.name or str(share.version)
+        keys.append((key, seen.get(key, 0)))
+        seen[key] = seen.get(key, 0) + 1
+    return keys
+
+
+def _first(ranges: Ranges, count: int) -> Ranges:
+    taken = []
+    for start, end in ranges:
+        if count <= 0:
+            break
+        taken.append((start, min(end, start + count)))
+        count -= end - start
+    return tuple(taken)
+
+
+def _without(ranges: Ranges, count: int) -> Ranges:
+    """The ranges without their first `count` buckets."""
+    rest = []
+    for start, end in ranges:
+        gone = min(count, end - start)
+        count -= gone
+        if start + gone < end:
+            rest.append((start + gone, end))
+    return tuple(rest)
+
+
+def _free(held: Iterable[tuple[int, int]]) -> Ranges:
+    free = []
+    at = 0
+    for start, end in sorted(held):
+        if start > at:
+            free.append((at, start))
+        at = max(at, end)
+    return (*free, (at, BUCKETS)) if at < BUCKETS else tuple(free)
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return tuple(joined)
+
+
+def holder(shares: Sequence[Share], number: int) -> int:
+    """Which share holds a bucket: its index, or -1."""
+    held = (index for index, share in enumerate(shares) if any(start <= number < end for start, end in share.buckets))
+    return next(held, -1)
+
+
+Held = TypeVar("Held")
+
+
+def layout(ranges: Sequence[Ranges], held: Sequence[Held], otherwise: Held) -> tuple[tuple[int, ...], list[Held]]:
+    """The bounds between intervals of buckets, and what each interval holds: one more than there are bounds."""
+    edges = sorted((start, end, index) for index, those in enumerate(ranges) for start, end in those)
+    bounds = [0]
+    holding = [otherwise]
+    for start, end, index in edges:
+        if bounds[-1] == start:
+            bounds.pop()
+            holding.pop()
+        bounds += [start, end]
+        holding += [held[index], otherwise]
+    if bounds[-1] == BUCKETS:
+        bounds.pop()
+        holding.pop()
+    return tuple(bounds[1:]), holding
+
+
+def prefix(salt: str) -> bytes:
+    """What is put before a unit to hash it."""
+    return (salt + SEPARATOR).encode("utf-8", "surrogatepass")
+
+
+def chooser(salt: str, ranges: Sequence[Ranges], held: Sequence[Held], otherwise: Held) -> Callable[[Scalar], Held]:
+    """Unit -> what is held by the range that its bucket lies in; `otherwise` where there is none."""
+    bounds, holding = layout(ranges, held, otherwise)
+    before = prefix(salt)
+
+    def choose(unit: Scalar) -> Held:
+        data = unit if unit.__class__ is str else text(unit)
+        number = xxh3_64_intdigest(before + data.encode("utf-8", "surrogatepass")) % BUCKETS
+        return holding[bisect_right(bounds, number)]
+
+    return choose
