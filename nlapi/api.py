@@ -43,7 +43,9 @@ def load(
         layers.append(overlay(read_tree(layer.data, layer.source)[0], layer.source))
     fetched = fetch(fspath(source), cache=kept)
     join = joiner(fetched.data, fetched.source, kept, within=fspath(root) if root else "")
-    return parse(read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join))
+    spec = parse(read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join))
+    spec.memo["cache"] = kept
+    return spec
 
 
 def build(spec: Spec, operation: str, arguments: Mapping[str, Any], *, base_url: str | None = None) -> Request:

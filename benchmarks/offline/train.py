@@ -77,6 +77,9 @@ def main() -> None:
     found = [*examples(), *general()]
     path = learn.ship("slots", fit(found))
     print(f"{len(found)} options, {sum(one.right for one in found)} right -> {path.name}, {path.stat().st_size} bytes")
+    from benchmarks.offline import train_rank  # it is trained on what the forest just written fills
+
+    train_rank.ship()
 
 
 if __name__ == "__main__":

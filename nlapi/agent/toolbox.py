@@ -58,7 +58,7 @@ class Toolbox:
 
     @cached_property
     def _index(self) -> Index:
-        return Index(self.operations)
+        return Index.of(self.operations)
 
     def tool(self, operation: Operation) -> Tool:
         """The tool of an operation, under its name in this toolbox."""

@@ -35,7 +35,7 @@ def find(
     if not " ".join(words).strip():
         raise UsageError("there are no words to look for", hint='such as nlapi find ads "pause a campaign"')
     spec = target.load(source, overlays, root)
-    found = Index(target.select(spec, include, exclude)).search(" ".join(words), k=limit)
+    found = Index.of(target.select(spec, include, exclude)).search(" ".join(words), k=limit)
     rows = [
         {
             "operation": operation.id,

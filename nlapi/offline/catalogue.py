@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from nlapi.offline.entities import listers, takes_id
 from nlapi.offline.links import Flows
+from nlapi.offline.rank_words import Profile, profile
 from nlapi.offline.secret import is_secret, without_credentials
 from nlapi.offline.slots import Slot, slots_of
 from nlapi.openapi.spec import Operation, Spec
@@ -29,13 +31,16 @@ class Catalogue:
     def __init__(self, operations: Iterable[Operation], tool: Callable[[Operation], Tool]) -> None:
         self.operations = tuple(operations)
         self.specs: tuple[Spec, ...] = tuple(dict.fromkeys(operation.spec for operation in self.operations))
-        self.index = Index(self.operations, _parameters if len(self.operations) <= SMALL else None)
+        self.several = len(self.specs) > 1
+        small = len(self.operations) <= SMALL
+        self.index = Index(self.operations, self._extra) if small or self.several else Index.of(self.operations)
         self._make = tool
         self._tools: dict[Operation, Tool | None] = {}
         self._slots: dict[Tool, tuple[Slot, ...]] = {}
         self._listers: dict[tuple[Tool, tuple[str, ...]], tuple[Operation, ...]] = {}
         self._flows: dict[Spec, Flows] = {}
         self._parts: dict[Spec, Catalogue] = {}
+        self._profiles: dict[Operation, Profile] = {}
 
     @classmethod
     def of(cls, sources: Iterable[Spec | Tool]) -> Catalogue:
@@ -71,6 +76,12 @@ class Catalogue:
             self._slots[tool] = tuple(slot for slot in slots_of(tool) if not is_secret(slot))
         return self._slots[tool]
 
+    def profile(self, operation: Operation) -> Profile:
+        """What an operation says of itself."""
+        if operation not in self._profiles:
+            self._profiles[operation] = profile(operation, api_of(operation) if self.several else "")
+        return self._profiles[operation]
+
     def secrets(self, tool: Tool) -> tuple[Slot, ...]:
         """The credentials among a tool's required arguments: only the user can give them, by name."""
         return tuple(slot for slot in slots_of(tool) if slot.required and is_secret(slot))
@@ -100,6 +111,11 @@ class Catalogue:
         found = (self.tool(operation) for operation in self.listers(tool, slot))
         return tuple(one for one in found if one is not None and one is not listing)
 
+    def _extra(self, operation: Operation) -> str:
+        """What an operation is found by beside what it says of itself: its parameters; its API, of several."""
+        api = f"{api_of(operation)} " if self.several else ""
+        return api + (_parameters(operation) if len(self.operations) <= SMALL else "")
+
     def find(self, id: str, spec: Spec | None = None) -> Operation | None:
         """The operation of that id, in `spec` where several APIs are there."""
         found = (operation for operation in self.operations if operation.id == id)
@@ -108,6 +124,13 @@ class Catalogue:
     def spec(self, source: str) -> Spec | None:
         """The API whose description came from `source`."""
         return next((spec for spec in self.specs if spec.source == source), None)
+
+
+def api_of(operation: Operation) -> str:
+    """What the API of an operation is called by: its title and the names of its servers' hosts."""
+    spec = operation.spec
+    hosts = (urlsplit(server.url).hostname or "" for server in spec.servers)
+    return " ".join((spec.title, *(host.rpartition(".")[0] for host in hosts)))
 
 
 def _parameters(operation: Operation) -> str:

@@ -21,8 +21,7 @@ def only_reads(sentence: Sentence, operation: Operation) -> bool:
 
     A verb of the operation's own (return, lend) commands it, known or not.
     """
-    skipped = _OPENING.match(sentence.text)
-    start = skipped.end() if skipped else 0
+    start = opening(sentence.text)
     rest = [token for token in sentence.tokens if token.start >= start and token.word]
     if not rest:
         return True
@@ -33,6 +32,12 @@ def only_reads(sentence: Sentence, operation: Operation) -> bool:
     if first.stem in _ASKING or VERBS.get(first.stem) is Intent.READ:
         return True
     return not any(map(commands, rest))
+
+
+def opening(text: str) -> int:
+    """Where a sentence comes to the point: how many characters of politeness and wishing it begins with."""
+    skipped = _OPENING.match(text)
+    return skipped.end() if skipped else 0
 
 
 def _own_verbs(operation: Operation) -> frozenset[str]:

@@ -1,74 +1,74 @@
-"""How sure a plan is, from 0 to 1: one row of features and one table, fitted to be calibrated."""
+"""How sure a plan is, from 0 to 1: a forest over one row of features, and a curve that makes it a frequency."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 
 from nlapi.offline.choose import Candidate
-from nlapi.offline.entities import collection_of
-from nlapi.offline.option import Option
-from nlapi.offline.sentence import Kind, Sentence
-from nlapi.tools.words import STOPWORDS, VERBS
+from nlapi.offline.forest import Forest
 
-WEIGHTS: dict[str, float] = {
-    "always": -5.2,
-    "margin": 0.74,
-    "covered": 2.8,
-    "weakest": 1.08,
-    "guessed": -0.77,
-    "missing": -1.5,
-    "unused": -0.37,
-    "doubt": -1.86,
-}
-"""Feature -> weight of a logistic model. A fitted table takes the place of this one."""
+NAME = "confidence"
+"""The forest that says how likely a plan is exactly right; its fact `curve` are points (said, true), both rising."""
+MEANT = "meant"
+"""The forest that says how likely an API is meant at all; its fact `least` is what it takes."""
 
-
-def content_words(sentence: Sentence, things: frozenset[str]) -> list[int]:
-    """Positions of the tokens that say what is wanted; a verb is one when it names a thing (books)."""
-    return [
-        at
-        for at, token in enumerate(sentence.tokens)
-        if token.word and token.lower not in STOPWORDS and (token.stem not in VERBS or token.stem in things)
-    ]
+FEW = 6
+_LAST_LATIN = "\u02af"
+KEPT = tuple(
+    """values said told_near heard heard_prose heard_near unheard words deed number required filled sum mean weakest
+    clear extra guessed doubt unused unused_names slots index_ahead heard_ahead""".split()
+)
+FEATURES = (*KEPT, "chance", "ahead", "missing", "rivals", "length")
+MEANT_BY = tuple(
+    """values said told said_near told_near heard heard_prose heard_name heard_near heard_told_near unheard words verb
+    deed number required filled sum mean weakest missing clear guessed unused unused_names""".split()
+)
 
 
-def coverage(candidate: Candidate) -> float:
-    """The part of the sentence's content words that the operation, its slots or their values account for."""
-    sentence = candidate.scene.sentence
-    words = content_words(sentence, frozenset(collection_of(candidate.operation)))
-    if not words:
-        return 0.0
-    known = (
-        candidate.scene.common
-        | candidate.scene.talked
-        | {word for slot in candidate.scene.slots for word in slot.prose}
-    )
-    used = candidate.filling.options
-    good = sum(sentence.stems[at] in known or any(_in(sentence, at, option) for option in used) for at in words)
-    return good / len(words)
+def features(candidate: Candidate, others: Sequence[Candidate], missing: int) -> list[float]:
+    """What the confidence is made of, in the order of FEATURES; `missing` counts what the user has to be asked for."""
+    row = candidate.row
+    ahead = min(8.0, candidate.score - max(one.score for one in others)) if others else 8.0
+    length = float(len(candidate.scene.sentence.tokens))
+    return [*(row[name] for name in KEPT), candidate.chance, ahead, float(missing), float(len(others)), length]
 
 
-def _in(sentence: Sentence, at: int, option: Option) -> bool:
-    return option.start <= sentence.tokens[at].start < option.end
+def confidence(row: Sequence[float]) -> float:
+    """The probability that a plan with these features is exactly right."""
+    forest = Forest.load(NAME)
+    return along(forest.facts["curve"], forest.probability(row))
 
 
-def features(candidate: Candidate, others: Sequence[Candidate], missing: int) -> Mapping[str, float]:
-    """What the confidence is made of; each about 0 to 1, counts as they are."""
-    options = candidate.filling.options
-    guessed = [option for option in options if any(span.kind is Kind.PHRASE for span in option.spans)]
-    return {
-        "always": 1.0,
-        "margin": min(3.0, candidate.score - others[0].score) if others else 3.0,
-        "covered": coverage(candidate),
-        "weakest": min((min(option.score, 2.0) for option in options), default=1.5),
-        "guessed": float(len(guessed)),
-        "missing": float(missing),
-        "unused": float(len(candidate.filling.unused)),
-        "doubt": sum(max(0.0, 1.7 - option.score) for option in options if not option.slot.required),
-    }
+def along(curve: Sequence[tuple[float, float]], at: float) -> float:
+    """The height of a line through points, between them and flat beyond their ends."""
+    places = [place for place, _ in curve]
+    after = bisect_right(places, at)
+    if after == 0 or after == len(curve):
+        return curve[min(after, len(curve) - 1)][1]
+    (left, low), (right, high) = curve[after - 1], curve[after]
+    return low + (high - low) * (at - left) / (right - left) if right > left else high
 
 
-def confidence(row: Mapping[str, float]) -> float:
-    """The features as a probability."""
-    return 1.0 / (1.0 + math.exp(-sum(WEIGHTS[name] * amount for name, amount in row.items())))
+def meant(candidate: Candidate) -> float:
+    """The probability that the sentence is about the API of its likeliest operation at all."""
+    return Forest.load(MEANT).probability([candidate.row[name] for name in MEANT_BY])
+
+
+def is_meant(candidate: Candidate) -> bool:
+    """Does the likeliest operation have enough to do with the sentence?
+
+    What words in another script mean cannot be told: then only whether the API has few operations counts.
+    """
+    if foreign(candidate.scene.sentence.text):
+        return candidate.row["rivals"] < FEW
+    if not candidate.row["words"] and not candidate.filling.options:
+        return False
+    least: float = Forest.load(MEANT).facts["least"]
+    return meant(candidate) >= least
+
+
+def foreign(text: str) -> bool:
+    """Is most of a text in letters that no English word has?"""
+    letters = [letter for letter in text if letter.isalpha()]
+    return sum(letter > _LAST_LATIN for letter in letters) * 2 > len(letters)

@@ -13,7 +13,7 @@ from nlapi.offline.apis import named_api
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
-from nlapi.offline.confidence import confidence, coverage, features
+from nlapi.offline.confidence import confidence, features, is_meant
 from nlapi.offline.fill import Filling
 from nlapi.offline.followup import follow
 from nlapi.offline.given import Values, argument_name, complete, wanted_in
@@ -43,8 +43,6 @@ from nlapi.tools.words import METHODS, VERBS, Intent, stem
 ALTERNATIVES = 3
 LONGEST = 2000
 """Characters of a question that are read: nobody says one thing in more."""
-NOT_MEANT = 0.2
-"""An operation that accounts for less than this part of a sentence is not what it asks for."""
 UNSURE = 0.35
 """The most that a plan is sure of which leaves out a condition, or changes something that nobody commanded."""
 CHOSEN = 0.6
@@ -113,10 +111,10 @@ class OfflinePlanner:
             found = [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
         else:
             found = candidates(sentence, catalogue, known)
-        if chosen is None and (not found or _beside_the_point(found[0], catalogue)):
+        if chosen is None and (not found or not is_meant(found[0])):
             found = named_changes(sentence, catalogue, known) or found
         language = foreign(sentence)
-        if not found or (_beside_the_point(found[0], catalogue) and not _names_all(found[0])):
+        if not found or (not is_meant(found[0]) and not _names_all(found[0])):
             return _unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return _too_much(wants, found)
@@ -232,13 +230,6 @@ def _unmatched(catalogue: Catalogue, found: Sequence[Candidate], language: str) 
     else:
         text = f"Nothing in {title or 'this API'} matches that. {can}"
     return _no_plan(text.strip(), found, 0.05)
-
-
-def _beside_the_point(best: Candidate, catalogue: Catalogue) -> bool:
-    """Does the best operation have next to nothing to do with the sentence?"""
-    if best.filling.options and all(option.score > 1.0 for option in best.filling.options):
-        return False
-    return coverage(best) < NOT_MEANT
 
 
 def _names_all(best: Candidate) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
+from nlapi.openapi.cache import Cache
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.tools.index_file import FORM, Learned, Postings, packed, unpacked
+from nlapi.tools.index_shape import BRACED, Shape, shape_of
 from nlapi.tools.words import METHODS, PLAIN_VERBS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
 
 WEIGHTS = {
@@ -24,6 +26,8 @@ WEIGHTS = {
 }
 """What a word is worth by where it stands; `extra` is whatever the caller adds, such as parameter names."""
 
+WORTH_KEEPING = 200
+"""Operations from which on finding an Index again is quicker than making it."""
 _K1 = 1.2
 _LONGEST = 400
 """Characters of a description that are read: what comes later is rarely about what the operation does."""
@@ -36,33 +40,9 @@ _HEAD = 2.5
 _SHAPE = 0.6
 _COVERED = 2.2
 _MENTIONED = 1.8
-_QUALIFIED = re.compile(r"(?<=[a-z])(?:By|For)(?=[A-Z])|[-_/](?:by|for)[-_]")
 _WISHES = frozenset(("need", "want", "know", "look", "i"))
 """Openings that say that something is wanted, not what."""
-_SPACE = re.compile(r".*[/.:]")
-"""What stands before the name proper in ids such as `issues/create`."""
-_BRACED = re.compile(r"\{[^}]*\}")
-_VERSION = re.compile(r"v\d+(\.\d+)*|api|rest")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """What the path of an operation says of it: the thing it is about, and whether that is one thing or many."""
-
-    entity: str
-    """stem of the last literal word of the path: campaign"""
-    named: frozenset[str]
-    """stems of the words of the id and the literal path, without verbs"""
-    entities: tuple[str, ...]
-    """stems of the words of the last literal segment of the path"""
-    inner: frozenset[str]
-    """stems of the literal words of the path before its last segment"""
-    verbs: frozenset[str]
-    """stems of the verbs of the id; its first word is taken for one, known or not"""
-    nouns: frozenset[str]
-    """stems of the literal words of the path that look like verbs and are none there: ad sets, orders"""
-    one: bool
-    """the path ends in a parameter"""
+_NOWHERE: tuple[list[int], list[float]] = ([], [])
 
 
 class Index:
@@ -71,18 +51,36 @@ class Index:
     `extra` gives more words for an operation where they are cheap to have (its parameters' names, say).
     """
 
-    def __init__(self, operations: Iterable[Operation], extra: Callable[[Operation], str] | None = None) -> None:
+    def __init__(
+        self,
+        operations: Iterable[Operation],
+        extra: Callable[[Operation], str] | None = None,
+        *,
+        cache: Cache | None = None,
+    ) -> None:
         self.operations: tuple[Operation, ...] = tuple(operations)
-        self._shapes = [_shape(operation) for operation in self.operations]
+        learned = _kept(self.operations, cache) if cache is not None and extra is None else None
+        if learned is None:
+            texts = [_fields(operation, extra) for operation in self.operations]
+            learned = Learned(shapes=list(map(shape_of, self.operations)), postings=_weigh(texts))
+            if cache is not None and extra is None:
+                cache.put(_key(self.operations), packed(learned))
+        self._shapes, self._postings = learned.shapes, learned.postings
         self._things = frozenset(word for shape in self._shapes for word in shape.entities)
         self._nouns = frozenset(noun for shape in self._shapes for noun in shape.nouns)
-        honest = any(operation.method in METHODS[Intent.READ] for operation in self.operations)
+        self.honest = honest = any(operation.method in METHODS[Intent.READ] for operation in self.operations)
+        """some methods read: they say what the operations do"""
         pairs = zip(self.operations, self._shapes, strict=True)
         self._changing = frozenset(operation for operation, shape in pairs if _changes(operation, shape, honest))
         self._intents = [_meant(*pair, honest) for pair in zip(self.operations, self._shapes, strict=True)]
-        texts = [_fields(operation, extra) for operation in self.operations]
-        self._postings = _weigh(texts)
         self._inner = _rarity(self._shapes)
+
+    @classmethod
+    def of(cls, operations: Iterable[Operation]) -> Index:
+        """An Index that is kept where its Spec was loaded with a cache and is large enough to be worth it."""
+        operations = tuple(operations)
+        worth = len(operations) >= WORTH_KEEPING
+        return cls(operations, cache=operations[0].spec.memo.get("cache") if worth else None)
 
     def __len__(self) -> int:
         return len(self.operations)
@@ -100,13 +98,18 @@ class Index:
         found = self._postings.get(word)
         if not found:
             return 0.0
-        return 1.0 - math.log(1 + len(found)) / math.log(2 + len(self.operations)) * 0.8
+        return 1.0 - math.log(1 + len(found[0])) / math.log(2 + len(self.operations)) * 0.8
 
-    def search(self, query: str, k: int = 10) -> list[tuple[Operation, float]]:
-        """The `k` likeliest operations and their scores, the best first. Nothing when no word of `query` is known."""
+    def search(self, query: str, k: int = 10, *, every: bool = False) -> list[tuple[Operation, float]]:
+        """The `k` likeliest operations and their scores, the best first. Nothing when no word of `query` is known.
+
+        With `every` the operations that share no word with `query` are among them.
+        """
         words = pieces(query)
         terms = [stem(word) for word in words if word not in STOPWORDS]
         scores = self._bm25(terms)
+        if every:
+            scores = {doc: scores.get(doc, 0.0) for doc in range(len(self.operations))}
         if not scores:
             return []
         stemmed = [stem(word) for word in words[:40]]
@@ -124,7 +127,7 @@ class Index:
         scores: dict[int, float] = defaultdict(float)
         for term, count in Counter(terms).items():
             share = min(count, 2) ** 0.5 * (_SYNONYMS if term in VERBS and term not in self._nouns else 1.0)
-            for doc, weight in self._postings.get(term, ()):
+            for doc, weight in zip(*self._postings.get(term, _NOWHERE), strict=True):
                 scores[doc] += share * weight
         return scores
 
@@ -171,11 +174,27 @@ class Index:
         return total
 
 
+def _key(operations: Sequence[Operation]) -> str:
+    """What an Index is kept under: everything of the operations that is in it."""
+    texts = (
+        "\x1f".join((one.method, one.path, one.id, one.summary, *one.tags, one.description[:_LONGEST]))
+        for one in operations
+    )
+    return f"index {FORM} {hashlib.sha256(chr(30).join(texts).encode()).hexdigest()}"
+
+
+def _kept(operations: Sequence[Operation], cache: Cache) -> Learned | None:
+    """What was learned of these very operations before."""
+    data = cache.get(_key(operations))
+    learned = unpacked(data) if data is not None else None
+    return learned if learned is not None and len(learned.shapes) == len(operations) else None
+
+
 def _fields(operation: Operation, extra: Callable[[Operation], str] | None) -> list[tuple[float, list[str]]]:
     fields = [
         (WEIGHTS["id"], operation.id),
-        (WEIGHTS["path"], _BRACED.sub("", operation.path)),
-        (WEIGHTS["path parameters"], " ".join(_BRACED.findall(operation.path))),
+        (WEIGHTS["path"], BRACED.sub("", operation.path)),
+        (WEIGHTS["path parameters"], " ".join(BRACED.findall(operation.path))),
         (WEIGHTS["summary"], operation.summary),
         (WEIGHTS["tags"], " ".join(operation.tags)),
         (WEIGHTS["description"], operation.description[:_LONGEST]),
@@ -194,8 +213,8 @@ def _terms(text: str) -> list[str]:
     return [term for word in text.replace("/", " ").split() for term in _word_terms(word)]
 
 
-def _weigh(documents: Sequence[list[tuple[float, list[str]]]]) -> dict[str, list[tuple[int, float]]]:
-    """term -> (document, its part of the BM25F score), worked out beforehand."""
+def _weigh(documents: Sequence[list[tuple[float, list[str]]]]) -> Postings:
+    """The parts of the BM25F scores, worked out beforehand."""
     counts: list[dict[str, float]] = []
     have: Counter[str] = Counter()
     for fields in documents:
@@ -208,11 +227,13 @@ def _weigh(documents: Sequence[list[tuple[float, list[str]]]]) -> dict[str, list
         have.update(tally.keys())
     total = len(documents)
     idf = {term: math.log(1 + (total - count + 0.5) / (count + 0.5)) for term, count in have.items()}
-    postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    postings: Postings = {term: ([], []) for term in have}
     for doc, tally in enumerate(counts):
         for term, amount in tally.items():
-            postings[term].append((doc, idf[term] * amount * (_K1 + 1) / (amount + _K1)))
-    return dict(postings)
+            docs, amounts = postings[term]
+            docs.append(doc)
+            amounts.append(round(idf[term] * amount * (_K1 + 1) / (amount + _K1), 4))
+    return postings
 
 
 def _rarity(shapes: Sequence[Shape]) -> list[tuple[tuple[str, float], ...]]:
@@ -235,11 +256,6 @@ def _position(phrase: Sequence[str], words: Sequence[str]) -> int | None:
     return None
 
 
-def _nouns(segment: str) -> list[str]:
-    words = pieces(segment)
-    return [stem(word) for at, word in enumerate(words) if stem(word) in VERBS and (at or singular(word) != word)]
-
-
 def _meant(operation: Operation, shape: Shape, honest: bool) -> frozenset[Intent]:
     """What an operation does: by its method (unless the API is `honest` about none) and by the verbs of its id."""
     first = next((word for word in map(stem, pieces(operation.id)) if word in shape.verbs and word in VERBS), None)
@@ -253,35 +269,3 @@ def _changes(operation: Operation, shape: Shape, honest: bool) -> bool:
     if operation.effect is not Effect.WRITE or honest:
         return operation.effect is not Effect.READ
     return any(VERBS.get(verb, Intent.READ) is not Intent.READ for verb in shape.verbs)
-
-
-def _entities(literal: Sequence[str], method: str) -> tuple[list[str], bool]:
-    """The stems of what a path is about, and whether its last segment says what is done to it (/runs/{id}/cancel)."""
-    words = pieces(literal[-1]) if literal else []
-    if not words or stem(words[0]) not in VERBS:
-        return list(map(stem, words)), False
-    if len(words) > 1:
-        return list(map(stem, words[1:])), False
-    if singular(words[0]) != words[0] or method != "POST":
-        return [stem(words[0])], False
-    return (list(map(stem, pieces(literal[-2]))), True) if len(literal) > 1 else ([], False)
-
-
-def _shape(operation: Operation) -> Shape:
-    segments = [segment for segment in operation.path.split("/") if segment]
-    literal = [_BRACED.sub("", segment) for segment in segments]
-    literal = [segment for segment in literal if segment and not _VERSION.fullmatch(segment)]
-    entities, acts = _entities(literal, operation.method)
-    said = _QUALIFIED.split(operation.id, maxsplit=1)[0] or operation.id
-    named = {stem(word) for word in pieces(said) if word not in STOPWORDS} | set(entities)
-    own = list(map(stem, pieces(_SPACE.sub("", operation.id))))
-    verbs = {word for at, word in enumerate(own) if (word in VERBS or at == 0) and word not in entities}
-    return Shape(
-        entity=entities[-1] if entities else "",
-        named=frozenset(word for word in named if word not in verbs and word != "id"),
-        entities=tuple(entities),
-        nouns=frozenset(noun for segment in literal for noun in _nouns(segment)),
-        inner=frozenset(stem(word) for segment in literal[:-1] for word in pieces(segment)) - set(entities),
-        verbs=frozenset(verbs),
-        one=bool(segments) and (acts or "{" in segments[-1]),
-    )

@@ -130,6 +130,27 @@ VERBS: dict[str, Intent] = {stem(word): intent for intent, words in _VERBS.items
 """Stem of a verb -> what it asks for."""
 
 
+_DEEDS: dict[str, str] = {
+    "find": """find search look lookup browse discover locate available option recommend suggest explore seek interest
+        query list show get fetch retrieve view display see read give tell provide obtain know return which what any""",
+    "buy": "book buy purchase reserve order rent pay checkout",
+    "play": "play listen hear stream watch",
+    "make": "create add make new register insert generate build open start launch begin post compose set",
+    "send": "send text mail email message notify share forward transfer publish",
+    "change": """update change edit modify rename adjust set increase decrease raise lower replace turn switch enable
+        disable activate deactivate pause resume move mark assign control configure""",
+    "delete": "delete remove cancel drop erase revoke clear unsubscribe discard destroy",
+    "compute": "calculate compute estimate determine solve evaluate predict analyze measure count much many area sum",
+    "convert": "convert translate transform exchange",
+    "check": "check verify validate confirm test inspect",
+    "compare": "compare difference versus",
+    "help": "help assist guide explain support",
+    "log": "log record track report save store remember",
+}
+DEEDS = {stem(word): deed for deed, words in reversed(_DEEDS.items()) for word in words.split()}
+"""Stem of a word -> the kind of deed that it speaks of, finer than an Intent: to buy is not to make."""
+
+
 _PLAIN = """
     get list show find search lookup fetch retrieve view read see give tell check query create add make new insert
     update change edit modify set put patch delete remove use need want provide return

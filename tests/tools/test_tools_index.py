@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nlapi.openapi.cache import Cache
 from nlapi.tools.index import Index
 from tests.describe import spec
 
@@ -107,3 +110,37 @@ def test_an_index_of_nothing() -> None:
 @given(st.text(max_size=200))
 def test_any_text_can_be_searched_for(words: str) -> None:
     assert len(INDEX.search(words, k=5)) <= 5
+
+
+def _kept_in(folder: Path) -> Index:
+    return Index(INDEX.operations, cache=Cache(folder=folder))
+
+
+def test_an_index_that_was_kept_finds_the_same(tmp_path: Path) -> None:
+    _kept_in(tmp_path)
+    again = _kept_in(tmp_path)
+    for words in ("create an ad", "show the ads of the ad set", "cancel the run", "bills"):
+        assert again.search(words) == INDEX.search(words)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("junk", [b"", b"{}", b'{"words":[],"shapes":[],"postings":{}}', b"\x00" * 80])
+def test_what_is_kept_and_damaged_is_made_anew(tmp_path: Path, junk: bytes) -> None:
+    _kept_in(tmp_path)
+    (file,) = tmp_path.iterdir()
+    digest = hashlib.sha256(junk).hexdigest().encode()
+    for damaged in (junk, digest + b"\n" + junk):
+        file.write_bytes(damaged)
+        assert _kept_in(tmp_path).search("create an ad") == INDEX.search("create an ad")
+
+
+def test_other_operations_do_not_get_what_was_kept(tmp_path: Path) -> None:
+    _kept_in(tmp_path)
+    fewer = Index(INDEX.operations[:3], cache=Cache(folder=tmp_path))
+    assert [operation.id for operation, _ in fewer.search("books")] == []
+
+
+def test_every_operation_can_be_had_with_its_score() -> None:
+    found = INDEX.search("list the ads", k=50, every=True)
+    assert len(found) == len(INDEX)
+    assert found[0][0].id == "listAds"

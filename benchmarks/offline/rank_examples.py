@@ -1,0 +1,158 @@
+"""The questions as the ranking sees them: with operations compared, which of them are wanted, which filled exactly."""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nlapi
+from benchmarks.offline import learn, train
+from benchmarks.offline.folds import FOLDS, Row, folds, read_rows
+from benchmarks.offline.gold import TODAY, catalogues, scoring
+from benchmarks.offline.invented_choices import choices
+from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.choose import Candidate, compared
+from nlapi.offline.fill import nest
+from nlapi.offline.given import complete
+from nlapi.offline.rank_features import rows
+from nlapi.offline.rank_words import asked
+from nlapi.offline.read import read_sentence
+from nlapi.openapi.spec import Operation
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.index import Index
+
+SMALL = 6
+"""Up to this many operations an API is also shown among operations of others."""
+RIVALS = 14
+"""The likeliest operations of other APIs, from which rivals are drawn."""
+STRANGE = 3
+"""Other APIs that a question is put to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A question put to some operations. The sequences run along `candidates`."""
+
+    id: str
+    dataset: str
+    fold: int
+    made_up: bool
+    """the operations are not those of one API"""
+    single: bool
+    """one call is wanted"""
+    candidates: tuple[Candidate, ...]
+    wanted: tuple[bool, ...]
+    exact: tuple[bool, ...]
+    missing: tuple[int, ...]
+    """how many required values are neither said nor left to the server"""
+
+
+def examples() -> tuple[list[Example], list[Example]]:
+    """Every question with its own API, small APIs a second time among rivals; and questions put to other APIs.
+
+    The arguments of a fold are filled by a forest that has not seen it, as those of a user's API are.
+    """
+    known: list[Example] = []
+    strange: list[Example] = []
+    rows = read_rows()
+    options = [*train.examples(), *train.general()]
+    for fold in range(FOLDS):
+        chosen = [row for row, one in zip(rows, folds(rows), strict=True) if one == fold]
+        with learn.instead("slots", train.fit(option for option in options if option.fold != fold)):
+            known += _known(chosen, fold)
+            strange += _strange(chosen, fold)
+    known += _invented()
+    return known, [one for one in strange if one.candidates]
+
+
+def _invented() -> Iterator[Example]:
+    """The sentences about invented APIs; they belong to no fold."""
+    made: dict[str, Catalogue] = {}
+    for number, choice in enumerate(choices()):
+        title = choice.document["info"]["title"]
+        if title not in made:
+            made[title] = _catalogue(choice.document)
+        row = {"id": f"invented/{number}", "dataset": "invented", "question": choice.question, "calls": ()}
+        yield _example(row, -1, made[title], {choice.operation_id}, made_up=True)
+
+
+def _known(rows: Sequence[Row], fold: int) -> Iterator[Example]:
+    chance = random.Random(fold)
+    pool = Index(_distinct(rows))
+    for row in rows:
+        spec, catalogue = catalogues()[row["spec"]]
+        wanted = {call["operationId"] for call in row["calls"]} or set(row["operations"])
+        if not any(operation.id in wanted for operation in spec.operations):
+            continue
+        yield _example(row, fold, catalogue, wanted, made_up=False)
+        if len(spec.operations) <= SMALL:
+            names = {operation.id.lower() for operation in spec.operations}
+            near = [one for one, _ in pool.search(row["question"], RIVALS) if one.id.lower() not in names]
+            drawn = chance.sample(near, min(len(near), chance.choice((2, 3, 4))))
+            yield _example(row, fold, Catalogue((*spec.operations, *drawn), compile_tool), wanted, made_up=True)
+
+
+def _strange(rows: Sequence[Row], fold: int) -> Iterator[Example]:
+    chance = random.Random(100 + fold)
+    for row in rows:
+        others = sorted({one["spec"] for one in rows if one["api"] != row["api"]})
+        for id in chance.sample(others, STRANGE):
+            yield _example(row, fold, catalogues()[id][1], set(), made_up=True)
+
+
+def _catalogue(document: Mapping[str, Any]) -> Catalogue:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "invented.json"
+        file.write_text(json.dumps(document), encoding="utf-8")
+        return Catalogue.of([nlapi.load(str(file))])
+
+
+def _distinct(rows: Sequence[Row]) -> Sequence[Operation]:
+    found: dict[tuple[str, str], Operation] = {}
+    for id in dict.fromkeys(row["spec"] for row in rows):
+        for operation in catalogues()[id][0].operations:
+            found.setdefault((operation.id.lower(), operation.description[:50]), operation)
+    return list(found.values())
+
+
+def _example(row: Row, fold: int, catalogue: Catalogue, wanted: set[str], *, made_up: bool) -> Example:
+    question = asked(read_sentence(row["question"], TODAY))
+    pairs = compared(question, catalogue, {})
+    features = rows(question, [one for _, one in pairs])
+    found = [
+        Candidate(tool=tool, scene=one.scene, filling=one.filling, row=row, unasked=one.unasked)
+        for (tool, one), row in zip(pairs, features, strict=True)
+    ]
+    own = catalogues()[row["spec"]][0] if "spec" in row else catalogue.operations[0].spec
+    filled = [_filled(candidate) for candidate in found]
+    single = len(row["calls"]) == 1
+    return Example(
+        id=row["id"],
+        dataset=row["dataset"],
+        fold=fold,
+        made_up=made_up,
+        single=single,
+        candidates=tuple(found),
+        wanted=tuple(one.operation.id in wanted and one.operation.spec is own for one in found),
+        exact=tuple(
+            single and one.operation.spec is own and _exact(row, one.operation.id, arguments)
+            for one, (arguments, _) in zip(found, filled, strict=True)
+        ),
+        missing=tuple(missing for _, missing in filled),
+    )
+
+
+def _filled(candidate: Candidate) -> tuple[Mapping[str, Any], int]:
+    values = {option.slot.path: option.value for option in candidate.filling.options}
+    whole, missing = complete(values, candidate.scene.slots, {})
+    return nest(whole), len(missing)
+
+
+def _exact(row: Row, id: str, arguments: Mapping[str, Any]) -> bool:
+    return bool(scoring().score(row, SimpleNamespace(operation_id=id, arguments=arguments), ())[1])

@@ -1,0 +1,216 @@
+"""Trains what chooses the operation and says how sure the plan is: the forests rank, confidence and meant.
+
+usage: python -m benchmarks.offline.train_rank [--evaluate]     (needs the dependency group `train`)
+
+The confidence is fitted on plans that were made without their API. With --evaluate nothing is written: every question
+is answered by models that have not seen its API, nested, and the figures of the choice are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from statistics import fmean as mean
+from typing import Any
+
+from benchmarks.offline import learn
+from benchmarks.offline.folds import FOLDS
+from benchmarks.offline.rank_examples import Example, examples
+from nlapi.offline import confidence as sure
+from nlapi.offline import rank
+from nlapi.offline.choose import Candidate, adjusted
+from nlapi.offline.forest import read_forest
+from nlapi.offline.rank_features import FEATURES
+
+MADE_UP = 0.3
+"""What a question counts whose operation stands among those of other APIs, beside one as it is."""
+INVENTED = 0.1
+"""What a question about an invented API counts."""
+PENALTY = 20.0
+"""How much large weights of the linear part cost."""
+TREES = 80
+SLOW: Mapping[str, Any] = {"learning_rate": 0.04, "min_data_in_leaf": 30, "num_leaves": 6}
+POINTS = 25
+"""Steps of the curve before neighbours that fall are joined."""
+STRANGE_PASS = 0.006
+"""The part of the true questions that may be taken for strange ones."""
+Model = dict[str, Any]
+
+
+def ranking(chosen: Iterable[Example]) -> Model:
+    """The linear part of the order: the weights that make the operations wanted the likeliest (conditional logit)."""
+    import numpy
+    from scipy.optimize import minimize
+
+    groups = [one for one in chosen if len(one.candidates) > 1 and any(one.wanted)]
+    table = numpy.array([rank.vector(candidate.row) for one in groups for candidate in one.candidates])
+    spread = table.std(axis=0) + 1e-6
+    table /= spread
+    sizes = [len(one.candidates) for one in groups]
+    group = numpy.repeat(numpy.arange(len(groups)), sizes)
+    wanted = numpy.array([flag / sum(one.wanted) for one in groups for flag in one.wanted], float)
+    amount = numpy.array([INVENTED if one.fold < 0 else MADE_UP if one.made_up else 1.0 for one in groups])[group]
+
+    def cost(weights: Any) -> tuple[float, Any]:
+        said = table @ weights
+        top = numpy.full(len(groups), -numpy.inf)
+        numpy.maximum.at(top, group, said)
+        odds = numpy.exp(said - top[group])
+        part = odds / numpy.bincount(group, odds)[group]
+        loss = -(amount * wanted * numpy.log(part + 1e-12)).sum() + PENALTY * (weights @ weights) / 2
+        return loss, table.T @ (amount * (part - wanted)) + PENALTY * weights
+
+    found = minimize(cost, numpy.zeros(table.shape[1]), jac=True, method="L-BFGS-B").x / spread
+    weights = [float(f"{value:.4g}") for value in found]
+    return {"features": list(FEATURES), "base": 0.0, "weights": weights, "trees": []}
+
+
+def ordered(one: Example, model: Model) -> list[tuple[Candidate, int]]:
+    """The candidates of a question in the order of `model`, each with its place in the example."""
+    with learn.instead(rank.NAME, model):
+        said = rank.scores([candidate.row for candidate in one.candidates])
+    honest = any(candidate.operation.method == "GET" for candidate in one.candidates)
+    worth = [
+        adjusted(score, candidate.row, honest=honest) for score, candidate in zip(said, one.candidates, strict=True)
+    ]
+    chances = rank.chances(worth)
+    rated = [
+        (replace(candidate, score=worth[at], chance=chances[at]), at) for at, candidate in enumerate(one.candidates)
+    ]
+    return sorted(rated, key=lambda pair: -pair[0].score)
+
+
+def plans(chosen: Iterable[Example], model: Model) -> list[tuple[list[float], bool]]:
+    """The features of the plan for each question, and whether it is exactly right."""
+    found = []
+    for one in chosen:
+        order = ordered(one, model)
+        if order:
+            best, at = order[0]
+            row = sure.features(best, [other for other, _ in order[1:]], one.missing[at])
+            found.append((row, one.exact[at]))
+    return found
+
+
+def confidence(rows: Sequence[tuple[int, list[float], bool]]) -> Model:
+    """The forest of the confidence from (fold, features, right), with its curve fitted on other folds."""
+    said: list[tuple[float, bool]] = []
+    for fold in sorted({fold for fold, _, _ in rows}):
+        forest = read_forest(_sure([row for row in rows if row[0] != fold]))
+        said += [(forest.probability(row), right) for one, row, right in rows if one == fold]
+    return {**_sure(rows), "curve": curve(said)}
+
+
+def _sure(rows: Sequence[tuple[int, list[float], bool]]) -> Model:
+    return learn.train(
+        sure.FEATURES, [row for _, row, _ in rows], [float(right) for _, _, right in rows], trees=TREES, settings=SLOW
+    )
+
+
+def curve(said: Sequence[tuple[float, bool]]) -> list[tuple[float, float]]:
+    """Isotonic regression (pool adjacent violators) of what is right on what was said, as a few points."""
+    ordered = sorted(said)
+    size = max(1, len(ordered) // POINTS)
+    blocks: list[list[float]] = []
+    for at in range(0, len(ordered), size):
+        some = ordered[at : at + size]
+        blocks.append([sum(place for place, _ in some), sum(right for _, right in some), len(some)])
+        while len(blocks) > 1 and blocks[-2][1] / blocks[-2][2] > blocks[-1][1] / blocks[-1][2]:
+            last = blocks.pop()
+            blocks[-1] = [one + other for one, other in zip(blocks[-1], last, strict=True)]
+    points = [(place / count, (right + 0.5) / (count + 1.0)) for place, right, count in blocks]
+    return [(round(place, 4), round(height, 4)) for place, height in points]
+
+
+def meant(known: Iterable[Example], strange: Iterable[Example], model: Model) -> Model:
+    """The forest that tells a question about the API from one about something else."""
+    rows, labels = [], []
+    for some, label in ((known, 1.0), (strange, 0.0)):
+        for one in some:
+            best, _ = ordered(one, model)[0]
+            if sure.foreign(best.scene.sentence.text):
+                continue
+            rows.append([best.row[name] for name in sure.MEANT_BY])
+            labels.append(label)
+    data = learn.train(sure.MEANT_BY, rows, labels, trees=TREES, settings=SLOW)
+    forest = read_forest(data)
+    true = sorted(forest.probability(row) for row, label in zip(rows, labels, strict=True) if label)
+    return {**data, "least": round(true[int(len(true) * STRANGE_PASS)], 4)}
+
+
+def models(every: Sequence[Example], strange: Sequence[Example]) -> dict[str, Model]:
+    """All three, trained on these questions: the confidence on plans by an order that had not seen their APIs."""
+    rows = []
+    for fold in sorted({one.fold for one in every if one.fold >= 0}):
+        model = ranking(one for one in every if one.fold != fold)
+        true = [one for one in every if one.fold == fold and one.single and not one.made_up]
+        rows += [(fold, row, right) for row, right in plans(true, model)]
+    whole = ranking(every)
+    known = [one for one in every if not one.made_up and one.candidates]
+    return {rank.NAME: whole, sure.NAME: confidence(rows), sure.MEANT: meant(known, strange, whole)}
+
+
+def nested(every: Sequence[Example], strange: Sequence[Example]) -> Iterator[tuple[int, dict[str, Model]]]:
+    """For each fold the models that have not seen it."""
+    for fold in range(FOLDS):
+        yield fold, models([o for o in every if o.fold != fold], [o for o in strange if o.fold != fold])
+
+
+def evaluate(every: Sequence[Example], strange: Sequence[Example]) -> None:
+    right: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
+    said: list[tuple[float, bool]] = []
+    refused, passed, total = 0, 0, 0
+    for fold, found in nested(every, strange):
+        with ExitStack() as stack:
+            for name, model in found.items():
+                stack.enter_context(learn.instead(name, model))
+            for one in every:
+                if one.fold != fold or one.made_up or not one.single or not one.candidates:
+                    continue
+                order = ordered(one, found[rank.NAME])
+                best, at = order[0]
+                refused += not sure.is_meant(best)
+                right[one.dataset].append((one.wanted[at], one.exact[at]))
+                others = [other for other, _ in order[1:]]
+                said.append((sure.confidence(sure.features(best, others, one.missing[at])), one.exact[at]))
+            for one in strange:
+                if one.fold == fold:
+                    total += 1
+                    passed += sure.is_meant(ordered(one, found[rank.NAME])[0][0])
+    right["all"] = [pair for some in right.values() for pair in some]
+    for name, some in right.items():
+        print(
+            f"{name:28} {len(some):5}  operation {mean(a for a, _ in some):.3f}  exact {mean(b for _, b in some):.3f}"
+        )
+    said.sort(key=lambda pair: -pair[0])
+    top = said[: int(0.4 * len(said))]
+    bins: dict[int, list[float]] = defaultdict(list)
+    for place, good in said:
+        bins[min(9, int(place * 10))].append(place - good)
+    error = sum(abs(sum(some)) for some in bins.values()) / len(said)
+    print(f"exact among the most confident 40 % {mean(good for _, good in top):.3f}, calibration error {error:.3f}")
+    print(f"taken for strange: {refused} of {len(said)} questions about the API, {total - passed} of {total} others")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--evaluate", action="store_true")
+    chosen = parser.parse_args()
+    if chosen.evaluate:
+        evaluate(*examples())
+    else:
+        ship()
+
+
+def ship() -> None:
+    """Trains the three on all questions and writes them."""
+    for name, model in models(*examples()).items():
+        path = learn.ship(name, model)
+        print(f"{path.name}, {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""How much alike two English words are used, by a table of word vectors (benchmarks/offline/meanings.py makes it)."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from functools import cache, lru_cache
+from importlib.resources import files
+from operator import mul
+
+FILE = "meanings.bin"
+SIZE = 50
+"""Numbers a vector; all vectors are 127 long."""
+_SQUARE = 127.0 * 127.0
+_UNKNOWN = 1.0
+
+
+@cache
+def _table() -> tuple[dict[str, int], array[int]]:
+    """Stem -> its place by how common it is, and all vectors one after the other."""
+    head, _, body = (files("nlapi") / "tools" / FILE).read_bytes().partition(b"\n")
+    return {word: at for at, word in enumerate(head.decode().split(" "))}, array("b", body)
+
+
+@lru_cache(maxsize=8192)
+def _vector(word: str) -> tuple[int, ...] | None:
+    places, vectors = _table()
+    at = places.get(word)
+    return None if at is None else tuple(vectors[at * SIZE : at * SIZE + SIZE])
+
+
+@lru_cache(maxsize=65536)
+def alike(one: str, other: str) -> float:
+    """From 0 (nothing in common, or not known) to 1 (the same) for two stems: film and movie have 0.9."""
+    if one == other:
+        return 1.0
+    first, second = _vector(one), _vector(other)
+    if first is None or second is None:
+        return 0.0
+    product: int = sum(map(mul, first, second))
+    return max(0.0, product / _SQUARE)
+
+
+def known(word: str) -> bool:
+    """Is the stem `word` in the table?"""
+    return word in _table()[0]
+
+
+def rarity(word: str) -> float:
+    """From 0 for the most common words of English to 1 for those not in the table: how much a stem says."""
+    places = _table()[0]
+    at = places.get(word)
+    return _UNKNOWN if at is None else math.log(2 + at) / math.log(2 + len(places))

@@ -1,0 +1,83 @@
+"""Which operation is chosen: among alike ones, among several APIs, and none when something else is meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nlapi.offline import OfflinePlanner
+from nlapi.openapi.spec import Spec
+from tests.describe import spec
+from tests.offline.kit import TODAY, planned
+
+
+def _api(title: str, host: str, *things: str) -> Spec:
+    paths: dict[str, Any] = {}
+    for thing in things:
+        name = thing.title()
+        answer = {"responses": {"200": {"description": "ok"}}}
+        paths[f"/{thing}s"] = {"get": {"operationId": f"list{name}s", "summary": f"List {thing}s", **answer}}
+        id = {"name": f"{thing}_id", "in": "path", "required": True, "schema": {"type": "string"}}
+        one = {"operationId": f"get{name}", "summary": f"Get a {thing}", "parameters": [id], **answer}
+        paths[f"/{thing}s/{{{thing}_id}}"] = {"get": one}
+    made = {"info": {"title": title, "version": "1"}, "servers": [{"url": f"https://api.{host}.example/v1"}]}
+    return spec(paths, **made)
+
+
+APIS = (
+    _api("Trackly", "trackly", "project", "user", "ticket"),
+    _api("Mailbird Marketing API", "mailbird", "user", "campaign", "project"),
+    _api("Codehub", "codehub", "project", "repository", "ticket"),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "api", "operation"),
+    [
+        ("show the users on Mailbird", "Mailbird Marketing API", "listUsers"),
+        ("list my Codehub projects", "Codehub", "listProjects"),
+        ("which tickets are there in Trackly", "Trackly", "listTickets"),
+        ("what tickets does codehub have", "Codehub", "listTickets"),
+        ("list the campaigns", "Mailbird Marketing API", "listCampaigns"),
+        ("get repository r_7", "Codehub", "getRepository"),
+        ("open Trackly project p_9", "Trackly", "getProject"),
+    ],
+)
+def test_the_name_of_an_api_says_which_is_meant(question: str, api: str, operation: str) -> None:
+    plan = OfflinePlanner(APIS, today=TODAY).plan(question)
+    assert plan.calls, plan.text
+    call = plan.calls[0]
+    assert (call.tool.operation.spec.title, call.operation_id) == (api, operation)
+
+
+def test_alike_operations_of_several_apis_are_chosen_between_with_doubt() -> None:
+    planner = OfflinePlanner(APIS, today=TODAY)
+    assert planner.plan("list the projects").confidence < planner.plan("list the Codehub projects").confidence
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "play some music",
+        "who won the match yesterday",
+        pytest.param(
+            "translate good morning into French",
+            marks=pytest.mark.xfail(strict=True, reason="a capitalised word is taken for a name"),
+        ),
+        "find me a taxi",
+    ],
+)
+def test_a_question_about_something_else_is_refused_with_what_the_api_can_do(question: str) -> None:
+    plan = planned(question)
+    assert plan.calls == ()
+    assert "can, for example" in plan.text
+
+
+def test_words_that_mean_the_same_will_do() -> None:
+    assert planned("display every rack of books").calls
+
+
+@pytest.mark.parametrize("question", ["", "?!", "x" * 10_000, "word " * 2_000, "书架", "🙂" * 50])
+def test_anything_can_be_asked(question: str) -> None:
+    assert 0.0 <= planned(question).confidence <= 1.0

@@ -1,0 +1,30 @@
+"""Words that are used alike, by the table that ships."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlapi.tools.meaning import alike, known, rarity
+from nlapi.tools.words import stem
+
+
+@pytest.mark.parametrize(("one", "near", "far"), [("film", "movie", "invoice"), ("price", "cost", "weather")])
+def test_words_of_one_kind_are_nearer_than_others(one: str, near: str, far: str) -> None:
+    assert alike(stem(one), stem(near)) > 0.5 > alike(stem(one), stem(far))
+
+
+def test_a_word_is_like_itself_even_when_nobody_knows_it() -> None:
+    assert not known("zzxqv")
+    assert alike("zzxqv", "zzxqv") == 1.0
+    assert alike("zzxqv", "film") == 0.0
+
+
+def test_common_words_say_less_than_rare_ones() -> None:
+    assert rarity(stem("time")) < rarity(stem("weather")) < rarity("zzxqv") == 1.0
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_likeness_is_mutual_and_between_0_and_1(one: str, other: str) -> None:
+    assert 0.0 <= alike(one, other) == alike(other, one) <= 1.01
