@@ -91,10 +91,12 @@ def _multipart(media: Media, value: Mapping[str, Any], spec: Spec) -> tuple[str,
     return f"{MULTIPART}; boundary={boundary}", body + b"--%b--\r\n" % boundary.encode()
 
 
-def _properties(schema: Any, spec: Spec) -> Mapping[str, Any]:
+def _properties(schema: Any, spec: Spec, within: tuple[int, ...] = ()) -> Mapping[str, Any]:
+    """The properties of a schema and of what it is all of; a schema within itself adds nothing."""
     found: dict[str, Any] = {}
-    for part in schema.get("allOf", ()):
-        found.update(_properties(spec.follow(part), spec))
+    for part in map(spec.follow, schema.get("allOf", ())):
+        if id(part) not in within:
+            found.update(_properties(part, spec, (*within, id(part))))
     return {**found, **schema.get("properties", {})}
 
 
