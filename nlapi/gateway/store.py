@@ -21,7 +21,7 @@ MOST_DECISIONS = 200_000
 _TABLES = """
 CREATE TABLE revisions (
   number INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL,
-  summary TEXT NOT NULL, objectives TEXT NOT NULL, document TEXT NOT NULL);
+  summary TEXT NOT NULL, objectives TEXT NOT NULL, restores INTEGER NOT NULL, document TEXT NOT NULL);
 CREATE TABLE tokens (
   name TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, audience TEXT NOT NULL, role TEXT NOT NULL,
   client TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT);
@@ -40,7 +40,10 @@ CREATE INDEX audit_by_time ON audit (at);
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One change, as it was committed. `document` is the JSON of the whole configuration it made."""
+    """One change, as it was committed. `document` is the JSON of the whole configuration it made.
+
+    `restores` is the number of the revision whose state it brought back; 0 when it is no rollback.
+    """
 
     number: int
     at: str
@@ -48,6 +51,7 @@ class Revision:
     why: str
     summary: str = ""
     objectives: tuple[str, ...] = ()
+    restores: int = 0
     document: Mapping[str, Any]
 
 
@@ -94,6 +98,7 @@ class Store:
 
     def __init__(self, path: str | Path = ":memory:") -> None:
         self._lock = threading.RLock()
+        self._token_changes = 0
         try:
             self._db = sqlite3.connect(str(path), timeout=BUSY_S, check_same_thread=False, isolation_level=None)
             self._db.row_factory = sqlite3.Row
@@ -132,16 +137,17 @@ class Store:
 
     # revisions
 
-    def add_revision(self, revision: Revision, publish: Callable[[], None] | None = None) -> None:
-        """Commits a revision. When `publish` raises nothing is kept. The number must be the one after the last."""
+    def add_revision(self, revision: Revision) -> None:
+        """Commits a revision, whose number must be the one after the last. NlapiError when it cannot be kept."""
         row = (
             revision.number, revision.at, revision.who, revision.why, revision.summary,
-            json.dumps(revision.objectives), json.dumps(revision.document, separators=(",", ":")),
+            json.dumps(revision.objectives), revision.restores, json.dumps(revision.document, separators=(",", ":")),
         )  # fmt: skip
-        with self.transaction():
-            self._db.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?)", row)
-            if publish is not None:
-                publish()
+        try:
+            with self.transaction():
+                self._db.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?,?)", row)
+        except sqlite3.Error as error:
+            raise NlapiError(f"revision {revision.number} cannot be kept: {error}") from None
 
     def last_number(self) -> int:
         """The number of the current revision; 0 when there is none."""
@@ -173,17 +179,25 @@ class Store:
                 self._db.execute("INSERT INTO tokens VALUES (?,?,?,?,?,?,?)", row)
         except sqlite3.IntegrityError:
             return False
+        self._token_changes += 1
         return True
 
     def remove_token(self, name: str) -> TokenRecord | None:
         with self.transaction():
             found = self._one("SELECT * FROM tokens WHERE name = ?", name)
             self._db.execute("DELETE FROM tokens WHERE name = ?", (name,))
+            self._token_changes += 1
         return TokenRecord(**dict(found)) if found else None
 
     def tokens(self) -> tuple[TokenRecord, ...]:
         rows = self._all("SELECT * FROM tokens ORDER BY name")
         return tuple(TokenRecord(**dict(row)) for row in rows)
+
+    def token_version(self) -> int:
+        """A number that is another one after any change of the tokens, here or by another process."""
+        with self._lock:
+            elsewhere: int = self._db.execute("PRAGMA data_version").fetchone()[0]
+        return elsewhere * 1_000_003 + self._token_changes
 
     # audit
 
