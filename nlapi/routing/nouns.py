@@ -11,6 +11,9 @@ Scalar: TypeAlias = str | int | float | bool
 Context: TypeAlias = Mapping[str, Scalar]
 """What a request says about itself: field name -> value. Only declared fields."""
 
+CLIENT = "client"
+"""The field that every context has without declaring it: the name of the client that asks."""
+
 BUCKETS = 10_000
 """Units are hashed into this many buckets, so a share is a multiple of 0.01 %."""
 
@@ -24,6 +27,14 @@ class VersionRef:
 
     def __str__(self) -> str:
         return f"{self.model}@{self.version}"
+
+    @classmethod
+    def parse(cls, text: str) -> VersionRef:
+        """ "ranker@v8" as a VersionRef; ValueError for anything else."""
+        model, at, version = text.partition("@")
+        if not (model and at and version) or "@" in version:
+            raise ValueError(f"{text!r} is not a version: write model@version, such as ranker@v8")
+        return cls(model=model, version=version)
 
 
 class FieldType(StrEnum):
@@ -47,7 +58,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """A business use case that clients ask for: what goes in, what comes out, who owns it, what serves it by default."""
+    """A business use case that clients ask for: what goes in and comes out, who owns it, what serves it by default."""
 
     name: str
     title: str = ""
@@ -123,7 +134,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """Which contexts are meant: every field of `when` is one of its values, none of `unless` is, all of `between` fit."""
+    """Which contexts: each field of `when` has one of its values, none of `unless` has, all of `between` fit."""
 
     when: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     unless: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
@@ -172,7 +183,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """Gives cells to units. Its cells' percents are of all units when it has no layer, else of its part of the layer."""
+    """Gives cells to units. Its cells' percents are of all units, or when it has a layer of its part of the layer."""
 
     name: str
     objective: str
@@ -211,7 +222,11 @@ class Guard:
 
 
 class CanaryState(StrEnum):
-    """Where a canary stands."""
+    """Where a canary stands. It moves its share in every state but ROLLED_BACK.
+
+    PAUSED: the share is held and does not advance. DONE: the last step was baked; the share is kept until the canary is
+    removed, as it is when its version has become the default.
+    """
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -237,10 +252,17 @@ class Canary:
     reason: str = ""
     """why it is in its state"""
 
+    @property
+    def moves(self) -> bool:
+        return self.state is not CanaryState.ROLLED_BACK
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shadow:
-    """Sends a copy of a share of the matching requests to `version`; its answers are recorded, never served."""
+    """Sends a copy of a share of the matching requests to `version`; its answers are recorded, never served.
+
+    Which requests: `split.sampled(name, request id, percent)`.
+    """
 
     name: str
     objective: str
@@ -251,7 +273,8 @@ class Shadow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """Sends the requests of one client or user (`field` = `value`) to a version, before anything else."""
+    """Sends the requests of one client or user (`field` = `value`) to a version, before anything else; no canary
+    moves them. `field` is a context field, or "client"."""
 
     name: str
     objective: str
@@ -305,5 +328,5 @@ class Decision:
     canary: str = ""
     override: str = ""
     shadows: tuple[str, ...] = ()
-    """names of the shadows that get a copy"""
+    """names of the shadows that match; each takes its percent of the requests, `split.sampled` by request id"""
     reason: str = ""

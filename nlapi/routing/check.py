@@ -1,0 +1,29 @@
+"""Whether a whole configuration may become current: everything that is wrong with it, as Issues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nlapi.issue import Issue
+from nlapi.routing.check_names import check_names
+from nlapi.routing.check_overlaps import check_overlaps
+from nlapi.routing.check_references import check_references
+from nlapi.routing.check_schemas import check_schemas
+from nlapi.routing.check_shares import check_shares
+from nlapi.routing.nouns import Configuration
+
+
+def check(configuration: Configuration) -> list[Issue]:
+    """Every fault, in the order of the configuration. An ERROR refuses publication; `Issue.rule` says of which kind.
+
+    `where` is a path such as "rules.tv-brazil.match.when.country".
+    """
+    return list(_issues(configuration))
+
+
+def _issues(configuration: Configuration) -> Iterator[Issue]:
+    yield from check_names(configuration)
+    yield from check_references(configuration)
+    yield from check_shares(configuration)
+    yield from check_overlaps(configuration)
+    yield from check_schemas(configuration)

@@ -1,0 +1,121 @@
+"""Whether shares, cells, layers and steps add up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from nlapi.issue import Issue
+from nlapi.routing.check_names import error
+from nlapi.routing.nouns import Canary, Configuration, Experiment, Rule, Share
+from nlapi.routing.split import size
+from nlapi.routing.verdict import salt
+from nlapi.routing.words import percent
+
+SLACK = 0.05
+"""How far from 100 % shares may be, so that three thirds are a whole."""
+
+
+def check_shares(configuration: Configuration) -> Iterator[Issue]:
+    """Rules: bad-percent, no-shares, duplicate-share, shares-over-100, shares-under-100, layer-over-100, salt-in-use,
+    bad-guard."""
+    for rule in configuration.rules.values():
+        yield from _rule(rule)
+    for experiment in configuration.experiments.values():
+        yield from _experiment(experiment)
+    yield from _layers(configuration)
+    yield from _salts(configuration)
+    for canary in configuration.canaries.values():
+        yield from _canary(canary)
+    for shadow in configuration.shadows.values():
+        yield from _percent(f"shadows.{shadow.name}.percent", shadow.percent)
+
+
+def _rule(rule: Rule) -> Iterator[Issue]:
+    where = f"rules.{rule.name}.shares"
+    yield from _shares(where, rule.shares)
+    total = math.fsum(share.percent for share in rule.shares)
+    if rule.shares and total < 100 - SLACK:
+        message = f"the shares of rule {rule.name!r} are {percent(total)} together"
+        yield error(where, message, "they must be 100 % together", "shares-under-100")
+
+
+def _shares(where: str, shares: Sequence[Share]) -> Iterator[Issue]:
+    if not shares:
+        yield error(where, "there are no shares", "name at least one version", "no-shares")
+    if len(shares) > 1:
+        yield from _duplicates(where, shares)
+    for share in shares:
+        yield from _percent(f"{where}.{share.name or share.version}.percent", share.percent)
+    total = math.fsum(share.percent for share in shares)
+    if total > 100 + SLACK:
+        yield error(where, f"the shares are {percent(total)} together", "make them 100 % at most", "shares-over-100")
+
+
+def _duplicates(where: str, shares: Sequence[Share]) -> Iterator[Issue]:
+    seen: set[str] = set()
+    for share in shares:
+        name = share.name or str(share.version)
+        if name in seen:
+            yield error(where, f"{name!r} is there twice", "put both into one share", "duplicate-share")
+        seen.add(name)
+
+
+def _percent(where: str, value: float) -> Iterator[Issue]:
+    if not 0 <= value <= 100:
+        yield error(where, f"{value:g} is not a percentage", "write a number from 0 to 100", "bad-percent")
+    elif value and not size(value):
+        yield error(where, f"{value:g} % is too small", "the smallest share is 0.01 %", "bad-percent")
+
+
+def _experiment(experiment: Experiment) -> Iterator[Issue]:
+    where = f"experiments.{experiment.name}"
+    yield from _shares(f"{where}.cells", experiment.cells)
+    if experiment.layer:
+        yield from _percent(f"{where}.percent", experiment.percent)
+
+
+def _layers(configuration: Configuration) -> Iterator[Issue]:
+    totals: dict[str, list[float]] = {}
+    for experiment in configuration.experiments.values():
+        if experiment.layer:
+            totals.setdefault(experiment.layer, []).append(experiment.percent)
+    for layer, percents in totals.items():
+        if math.fsum(percents) > 100 + SLACK:
+            message = f"the experiments of layer {layer!r} take {percent(math.fsum(percents))} together"
+            hint = "make them 100 % at most, or remove one that has ended"
+            yield error(f"layers.{layer}", message, hint, "layer-over-100")
+
+
+def _salts(configuration: Configuration) -> Iterator[Issue]:
+    """A salt that is used twice makes two splits the same split."""
+    used = dict.fromkeys(configuration.layers, "layer")
+    for experiment in configuration.experiments.values():
+        other = used.get(salt(experiment))
+        if other:
+            message = f"the salt {salt(experiment)!r} is also that of {other}{_suffix(other, experiment)}"
+            hint = "give it another: with one salt their cells would go together"
+            yield error(f"experiments.{experiment.name}.salt", message, hint, "salt-in-use")
+        else:
+            used[salt(experiment)] = f"experiment {experiment.name!r}"
+
+
+def _suffix(other: str, experiment: Experiment) -> str:
+    return f" {salt(experiment)!r}" if other == "layer" else ""
+
+
+def _canary(canary: Canary) -> Iterator[Issue]:
+    where = f"canaries.{canary.name}"
+    yield from _percent(f"{where}.percent", canary.percent)
+    for number, step in enumerate(canary.steps):
+        yield from _percent(f"{where}.steps[{number}].percent", step.percent)
+        if not 0 <= step.bake_s < math.inf:
+            hint = "write seconds, 0 or more"
+            yield error(f"{where}.steps[{number}].bake_s", f"{step.bake_s} is no time", hint, "bad-number")
+    for number, guard in enumerate(canary.guards):
+        if guard.limit is None and guard.ratio is None:
+            message = f"the guard on {guard.metric!r} has neither a limit nor a ratio"
+            yield error(f"{where}.guards[{number}]", message, "give one of them", "bad-guard")
+    if canary.base == canary.version:
+        message = f"{canary.version} is both its base and its version"
+        yield error(f"{where}.base", message, "name the version that it takes from, or none", "same-version")

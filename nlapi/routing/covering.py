@@ -1,0 +1,51 @@
+"""Which earlier match, if any, covers a match: by masks, so that ten thousand of them take no pairs."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+from nlapi.routing.fields import FieldIndex, index
+from nlapi.routing.match import Domains, covers, holds
+from nlapi.routing.nouns import Match
+
+
+class Covering:
+    """Matches in their order."""
+
+    def __init__(self, matches: Sequence[Match], domains: Domains) -> None:
+        self._matches = matches
+        self._domains = domains
+        self._fields = index(matches)
+
+    def first(self, number: int) -> int | None:
+        """The first match before this one that is certain to match whatever this one does."""
+        match = self._matches[number]
+        possible = (1 << number) - 1
+        for field in self._fields:
+            possible &= self._possible(field, match)
+            if not possible:
+                return None
+        while possible:
+            lowest = possible & -possible
+            earlier = lowest.bit_length() - 1
+            if covers(self._matches[earlier], match, self._domains):
+                return earlier
+            possible ^= lowest
+        return None
+
+    def _possible(self, field: FieldIndex, match: Match) -> int:
+        """The matches that may cover this one, as far as one field can say."""
+        name = field.name
+        if name in match.when:
+            possible = -1
+            for value in match.when[name]:
+                if holds(match, name, value):
+                    possible &= field.possible(value)
+            return possible
+        if name in match.between:
+            between = match.between[name]
+            low = 0 if between.least is None else bisect_right(field.cuts, between.least)
+            high = len(field.cuts) if between.below is None else bisect_left(field.cuts, between.below)
+            return field.unnamed(low) & field.unnamed(high)
+        return -1 if name in self._domains else field.unnamed(-1)

@@ -1,0 +1,116 @@
+"""What is left of a decision when the matches are known: closures from a context to a Decision, by its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from nlapi.routing.nouns import BUCKETS, Canary, Context, Decision, Experiment, Rule, Share
+from nlapi.routing.split import allocate, bucketer, finder, size, width
+from nlapi.routing.verdict import Verdicts, canary_salt, largest, rule_salt, salt
+
+Decide: TypeAlias = Callable[[Context], Decision]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A way to decide, and every Decision that it can come to."""
+
+    decide: Decide
+    decisions: tuple[Decision, ...]
+
+
+def fixed(decision: Decision) -> Outcome:
+    """The same for everybody."""
+    return Outcome(decide=lambda context: decision, decisions=(decision,))
+
+
+def by_rule(rule: Rule, verdicts: Verdicts) -> Outcome:
+    """A rule's version, or the one whose share the unit lies in. Buckets that nobody holds go to the largest share."""
+    whole = largest(rule.shares)
+    if len(rule.shares) == 1:
+        return fixed(verdicts.rule(rule, whole))
+    shares = complete(rule.shares)
+    decisions = tuple(verdicts.rule(rule, share) for share in shares)
+    absent = verdicts.rule(rule, whole, absent=True)
+    unit, number, find = rule.unit, bucketer(rule_salt(rule)), finder(shares, rule.shares.index(whole))
+
+    def decide(context: Context) -> Decision:
+        value = context.get(unit)
+        return absent if value is None else decisions[find(number(value))]
+
+    return Outcome(decide=decide, decisions=(*decisions, absent))
+
+
+def complete(shares: tuple[Share, ...]) -> tuple[Share, ...]:
+    """The shares with buckets, allotted if they have none yet."""
+    if all(width(share.buckets) == size(share.percent) for share in shares):
+        return shares
+    return allocate(shares, shares)
+
+
+def by_experiment(experiment: Experiment, after: Outcome, verdicts: Verdicts) -> Outcome:
+    """The cell that the unit lies in; `after` for units in none, and without a unit."""
+    cells = complete(experiment.cells)
+    decisions: tuple[Decision | None, ...] = (*(verdicts.cell(experiment, cell) for cell in cells), None)
+    unit, number, find, otherwise = experiment.unit, bucketer(salt(experiment)), finder(cells, -1), after.decide
+    held = in_layer(experiment)
+
+    def decide(context: Context) -> Decision:
+        value = context.get(unit)
+        if value is None or not (held is None or held(value)):
+            return otherwise(context)
+        return decisions[find(number(value))] or otherwise(context)
+
+    found = tuple(decision for decision in decisions if decision is not None)
+    return Outcome(decide=decide, decisions=(*found, *after.decisions))
+
+
+def in_layer(experiment: Experiment) -> Callable[[str | int | float | bool], bool] | None:
+    """Does the experiment hold the unit's bucket of its layer? None when it has no layer."""
+    if not experiment.layer:
+        return None
+    number = bucketer(experiment.layer)
+    find = finder([Share(version=experiment.cells[0].version, percent=0.0, buckets=experiment.buckets)], -1)
+    return lambda unit: find(number(unit)) == 0
+
+
+def by_canary(canary: Canary, before: Outcome, verdicts: Verdicts) -> Outcome:
+    """Moves the canary's share of the units that its base would serve."""
+    moved = {
+        id(decision): verdicts.moved(decision, canary)
+        for decision in before.decisions
+        if not decision.override and moves(canary, decision)
+    }
+    limit = size(canary.percent)
+    if not (moved and limit):
+        return before
+    unit, number, usual = canary.unit, bucketer(canary_salt(canary)), before.decide
+    everyone = limit == BUCKETS
+
+    def decide(context: Context) -> Decision:
+        decision = usual(context)
+        value = context.get(unit)
+        if value is None or not (everyone or number(value) < limit):
+            return decision
+        return moved.get(id(decision), decision)
+
+    return Outcome(decide=decide, decisions=(*before.decisions, *moved.values()))
+
+
+def moves(canary: Canary, decision: Decision) -> bool:
+    """Is the decision one that the canary takes from: its base, not its own version?"""
+    return decision.version != canary.version and canary.base in (None, decision.version)
+
+
+def outcome(
+    experiments: Sequence[Experiment], rule: Rule | None, canaries: Sequence[Canary], verdicts: Verdicts
+) -> Outcome:
+    """All that matched put together, in the order of a decision."""
+    found = by_rule(rule, verdicts) if rule else fixed(verdicts.default())
+    for experiment in reversed(experiments):
+        found = by_experiment(experiment, found, verdicts)
+    for canary in canaries:
+        found = by_canary(canary, found, verdicts)
+    return found

@@ -1,0 +1,182 @@
+"""Recorded requests through a proposed revision: which share of which traffic would move where."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from nlapi.routing import words
+from nlapi.routing.nouns import Context, Decision, VersionRef
+from nlapi.routing.table import Table, UnknownObjectiveError
+
+MOST_SLICES = 20
+"""Slices told for each objective, those that moved most."""
+
+MOST_VALUES = 1_000
+"""A field of more values than this, such as a user, makes no slices."""
+
+SAMPLES = 5
+"""Requests shown for each movement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """Requests of an objective that go from one version to another; `percent` of all of the objective's."""
+
+    source: VersionRef
+    target: VersionRef
+    count: int
+    percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Of the requests whose `field` is `value`, `seen` in all, those that move."""
+
+    field: str
+    value: str
+    seen: int
+    moved: int
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.moved / self.seen
+
+    def __str__(self) -> str:
+        return f"{self.field}={self.value}: {self.percent:.1f} % of {self.seen:,} move"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A request that moves, with both decisions."""
+
+    context: Context
+    client: str
+    before: Decision
+    after: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moves:
+    """What a revision does to the requests of one objective."""
+
+    objective: str
+    seen: int
+    moved: int
+    movements: tuple[Movement, ...]
+    """the largest first"""
+    slices: tuple[Slice, ...]
+    samples: tuple[Sample, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{self.objective}: {_part(self.moved, self.seen)} requests move"]
+        lines += [f"  {one.source} -> {one.target}: {one.percent:.1f} %" for one in self.movements]
+        return "\n".join([*lines, *(f"  {one}" for one in self.slices)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """What a proposed revision would do to recorded requests.
+
+    `lost`: requests of objectives that it no longer has; `gained`: of those that only it has.
+    """
+
+    seen: int
+    moved: int
+    lost: int
+    gained: int
+    objectives: tuple[Moves, ...]
+
+    def __str__(self) -> str:
+        """What moves, in words."""
+        lines = [f"{_part(self.moved, self.seen)} requests move"]
+        if self.lost:
+            lines.append(f"{self.lost:,} ask for an objective that is removed")
+        if self.gained:
+            lines.append(f"{self.gained:,} ask for an objective that is new")
+        return "\n".join([*lines, *(str(one) for one in self.objectives if one.moved)])
+
+
+def simulate(current: Table, proposed: Table, seen: Iterable[tuple[str, Context, str]]) -> Simulation:
+    """`seen`: recorded requests as (objective, context, client). A request that both tables do not know is left out."""
+    tallies: dict[str, _Tally] = {}
+    lost = gained = 0
+    for objective, context, client in seen:
+        before, after = _decision(current, objective, context, client), _decision(proposed, objective, context, client)
+        if before and after:
+            tallies.setdefault(objective, _Tally()).add(context, client, before, after)
+        lost += bool(before and not after)
+        gained += bool(after and not before)
+    moves = tuple(tallies[name].moves(name) for name in sorted(tallies))
+    return Simulation(
+        seen=sum(one.seen for one in moves) + lost + gained,
+        moved=sum(one.moved for one in moves),
+        lost=lost,
+        gained=gained,
+        objectives=moves,
+    )
+
+
+def _decision(table: Table, objective: str, context: Context, client: str) -> Decision | None:
+    try:
+        return table.decide(objective, context, client)
+    except UnknownObjectiveError:
+        return None
+
+
+def _part(count: int, whole: int) -> str:
+    share = 100 * count / whole if whole else 0.0
+    return f"{count:,} of {whole:,} ({share:.1f} %)"
+
+
+@dataclass(slots=True)
+class _Tally:
+    """The counts of one objective while requests are replayed."""
+
+    seen: int = 0
+    moved: Counter[tuple[VersionRef, VersionRef]] = field(default_factory=Counter)
+    values: dict[str, Counter[str]] = field(default_factory=dict)
+    moved_values: dict[str, Counter[str]] = field(default_factory=dict)
+    samples: dict[tuple[VersionRef, VersionRef], list[Sample]] = field(default_factory=dict)
+
+    def add(self, context: Context, client: str, before: Decision, after: Decision) -> None:
+        self.seen += 1
+        _count(self.values, context, client)
+        if before.version == after.version:
+            return
+        pair = (before.version, after.version)
+        self.moved[pair] += 1
+        _count(self.moved_values, context, client)
+        shown = self.samples.setdefault(pair, [])
+        if len(shown) < SAMPLES:
+            shown.append(Sample(context=dict(context), client=client, before=before, after=after))
+
+    def moves(self, objective: str) -> Moves:
+        movements = (
+            Movement(source=source, target=target, count=count, percent=100 * count / self.seen)
+            for (source, target), count in self.moved.items()
+        )
+        slices = sorted(self._slices(), key=lambda one: (-one.moved, -one.percent, one.field, one.value))
+        return Moves(
+            objective=objective,
+            seen=self.seen,
+            moved=self.moved.total(),
+            movements=tuple(sorted(movements, key=lambda one: (-one.count, one.source, one.target))),
+            slices=tuple(slices[:MOST_SLICES]),
+            samples=tuple(one for pair in sorted(self.samples) for one in self.samples[pair]),
+        )
+
+    def _slices(self) -> Iterator[Slice]:
+        for name, counts in self.moved_values.items():
+            if len(self.values[name]) <= MOST_VALUES:
+                for value, moved in counts.items():
+                    yield Slice(field=name, value=value, seen=self.values[name][value], moved=moved)
+
+
+def _count(values: dict[str, Counter[str]], context: Context, client: str) -> None:
+    for name, value in {**context, "client": client}.items():
+        if value != "":
+            counts = values.setdefault(name, Counter())
+            if len(counts) <= MOST_VALUES:
+                counts[words.value(value)] += 1

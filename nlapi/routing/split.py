@@ -1,0 +1,180 @@
+"""Units into buckets, and buckets into shares that move nobody who need not move."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from xxhash import xxh3_64_intdigest
+
+from nlapi.routing.nouns import BUCKETS, Configuration, Experiment, Scalar, Share
+
+Ranges: TypeAlias = tuple[tuple[int, int], ...]
+"""Half-open ranges of buckets, ascending, apart from each other."""
+
+SEPARATOR = "\x1f"
+
+
+def bucket(salt: str, unit: Scalar) -> int:
+    """The bucket of a unit: xxh3_64(salt, 0x1f, unit) modulo 10,000; 0..9999.
+
+    Two salts give buckets that have nothing to do with each other, which crc32 does not.
+    """
+    return bucketer(salt)(unit)
+
+
+def bucketer(salt: str) -> Callable[[Scalar], int]:
+    """`bucket` for one salt, as fast as Python goes."""
+    prefix = (salt + SEPARATOR).encode("utf-8", "surrogatepass")
+
+    def of(unit: Scalar, digest: Callable[[bytes], int] = xxh3_64_intdigest) -> int:
+        if type(unit) is not str:
+            unit = _text(unit)
+        return digest(prefix + unit.encode("utf-8", "surrogatepass")) % BUCKETS
+
+    return of
+
+
+def _text(unit: Scalar) -> str:
+    """A unit as JSON writes it, with 7.0 as 7: they are the same number."""
+    if isinstance(unit, bool):
+        return "true" if unit else "false"
+    if isinstance(unit, float) and unit.is_integer():
+        return str(int(unit))
+    return str(unit)
+
+
+def sampled(salt: str, unit: Scalar, percent: float) -> bool:
+    """Does the unit lie in the first `percent` of the buckets? A greater percent keeps all that a smaller one had."""
+    return bucket(salt, unit) < size(percent)
+
+
+def size(percent: float) -> int:
+    """How many buckets a percentage is."""
+    return max(0, min(BUCKETS, round(percent * BUCKETS / 100)))
+
+
+def allocate(previous: Sequence[Share], wanted: Sequence[Share]) -> tuple[Share, ...]:
+    """`wanted` with buckets: each share keeps those it had in `previous`, as far as its percentage allows.
+
+    A share that shrinks releases its last buckets; one that grows takes free ones, lowest first. Shares are the same
+    when their names are, or without names their versions. Percentages over 100 get no more than there is.
+    """
+    had = dict(zip(_keys(previous), (share.buckets for share in previous), strict=True))
+    sizes = [size(share.percent) for share in wanted]
+    kept = [_first(had.get(key, ()), wide) for key, wide in zip(_keys(wanted), sizes, strict=True)]
+    filled = fill(kept, sizes)
+    return tuple(replace(share, buckets=buckets) for share, buckets in zip(wanted, filled, strict=True))
+
+
+def allocated(configuration: Configuration) -> Configuration:
+    """The configuration with buckets wherever they are absent, such as in one that a person wrote."""
+    rules = {
+        name: rule if _complete(rule.shares) else replace(rule, shares=allocate(rule.shares, rule.shares))
+        for name, rule in configuration.rules.items()
+    }
+    experiments = dict(configuration.experiments)
+    for name, experiment in experiments.items():
+        if not _complete(experiment.cells):
+            experiments[name] = replace(experiment, cells=allocate(experiment.cells, experiment.cells))
+    for layer in {experiment.layer for experiment in experiments.values() if experiment.layer}:
+        experiments |= allocate_layer(experiments, layer)
+    return replace(configuration, rules=rules, experiments=experiments)
+
+
+def allocate_layer(experiments: dict[str, Experiment], layer: str) -> dict[str, Experiment]:
+    """The experiments of a layer, each with its percentage of the layer's buckets; none gives up what it need not."""
+    inside = [experiments[name] for name in sorted(experiments) if experiments[name].layer == layer]
+    sizes = [size(experiment.percent) for experiment in inside]
+    kept = [_first(experiment.buckets, wide) for experiment, wide in zip(inside, sizes, strict=True)]
+    filled = fill(kept, sizes)
+    return {one.name: replace(one, buckets=buckets) for one, buckets in zip(inside, filled, strict=True)}
+
+
+def _complete(shares: Iterable[Share]) -> bool:
+    return all(width(share.buckets) == size(share.percent) for share in shares)
+
+
+def width(ranges: Ranges) -> int:
+    """How many buckets the ranges hold."""
+    return sum(end - start for start, end in ranges)
+
+
+def fill(kept: Sequence[Ranges], sizes: Sequence[int]) -> list[Ranges]:
+    """Ranges of the given sizes that hold `kept`, as far as free buckets last."""
+    free = _free(held for ranges in kept for held in ranges)
+    result = []
+    for ranges, wide in zip(kept, sizes, strict=True):
+        taken = _first(free, wide - width(ranges))
+        free = _without(free, width(taken))
+        result.append(_joined((*ranges, *taken)))
+    return result
+
+
+def _keys(shares: Sequence[Share]) -> list[tuple[str, int]]:
+    """What tells shares apart; the second of two that are alike is another one."""
+    seen: dict[str, int] = {}
+    keys = []
+    for share in shares:
+        key = share.name or str(share.version)
+        keys.append((key, seen.get(key, 0)))
+        seen[key] = seen.get(key, 0) + 1
+    return keys
+
+
+def _first(ranges: Ranges, count: int) -> Ranges:
+    taken = []
+    for start, end in ranges:
+        if count <= 0:
+            break
+        taken.append((start, min(end, start + count)))
+        count -= end - start
+    return tuple(taken)
+
+
+def _without(ranges: Ranges, count: int) -> Ranges:
+    """The ranges without their first `count` buckets."""
+    rest = []
+    for start, end in ranges:
+        gone = min(count, end - start)
+        count -= gone
+        if start + gone < end:
+            rest.append((start + gone, end))
+    return tuple(rest)
+
+
+def _free(held: Iterable[tuple[int, int]]) -> Ranges:
+    free = []
+    at = 0
+    for start, end in sorted(held):
+        if start > at:
+            free.append((at, start))
+        at = max(at, end)
+    return (*free, (at, BUCKETS)) if at < BUCKETS else tuple(free)
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return tuple(joined)
+
+
+def finder(shares: Sequence[Share], gap: int) -> Callable[[int], int]:
+    """Bucket -> index of the share that holds it; `gap` for one that nobody holds."""
+    edges = sorted((start, end, index) for index, share in enumerate(shares) for start, end in share.buckets)
+    starts = [0]
+    owners = [gap]
+    for start, end, index in edges:
+        starts += [start, end]
+        owners += [index, gap]
+
+    def find(number: int) -> int:
+        return owners[bisect_right(starts, number) - 1]
+
+    return find
