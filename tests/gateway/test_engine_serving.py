@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,6 @@ def test_a_version_runs_where_its_manifest_says(tmp_path: Path, mode: str) -> No
         """,
         f'[run]\nmode = "{mode}"\nworkers = 2\n',
     )
-    import os
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1", timeout_ms=20_000))
@@ -134,7 +134,14 @@ def test_an_output_that_breaks_the_schema_is_a_failure_of_the_version(tmp_path: 
 def test_a_version_that_takes_too_long_is_left(tmp_path: Path, mode: str) -> None:
     write(
         tmp_path / "v1",
-        "import time\ndef predict(value):\n    end = time.monotonic() + value\n    while time.monotonic() < end: pass\n",
+        """
+        from time import monotonic
+
+        def predict(value):
+            end = monotonic() + value
+            while monotonic() < end:
+                pass
+        """,
         f'[run]\nmode = "{mode}"\n',
     )
 
