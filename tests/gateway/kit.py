@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,9 +16,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import uvicorn
+from jsonschema import Draft202012Validator
 
 from nlapi.gateway.access import Audience, Role
 from nlapi.gateway.app import Gateway
+from nlapi.gateway.description import description
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.recording import recorder
 from nlapi.gateway.store import Store
@@ -74,6 +77,24 @@ class Reply:
         return json.loads(self.content)
 
 
+def as_described(method: str, path: str, reply: Reply) -> None:
+    """Is this an answer that the description has for this request?"""
+    tree = description().tree
+    for template, item in tree["paths"].items():
+        if method.lower() in item and re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path):
+            responses = item[method.lower()]["responses"]
+            node = responses.get(str(reply.status)) or responses.get("default")
+            assert node is not None, f"{method} {template} describes no {reply.status}"
+            if "$ref" in node:
+                node = tree["components"]["responses"][node["$ref"].rpartition("/")[2]]
+            media_type = reply.headers["content-type"].partition(";")[0]
+            assert media_type in node["content"], f"{method} {template} {reply.status} is {media_type}"
+            if media_type.endswith("json"):
+                schema = {**node["content"][media_type]["schema"], "components": tree["components"]}
+                Draft202012Validator(schema).validate(reply.json())
+            return
+
+
 @dataclass
 class Talk:
     """Speaks to a gateway as the bearer of one token."""
@@ -107,7 +128,9 @@ class Talk:
             connection.request(method, target, body=content, headers={**given, **(headers or {})})
             answer = connection.getresponse()
             found = {name.lower(): value for name, value in answer.getheaders()}
-            return Reply(answer.status, found, answer.read())
+            reply = Reply(answer.status, found, answer.read())
+            as_described(method, path, reply)
+            return reply
         finally:
             connection.close()
 
@@ -168,7 +191,7 @@ def _listening(app: Any) -> Iterator[int]:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     ready = threading.Event()
-    config = uvicorn.Config(app, http="h11", ws="none", loop="asyncio", lifespan="on", log_config=None, access_log=False)
+    config = uvicorn.Config(app, http="h11", ws="none", loop="asyncio", lifespan="on", log_config=None)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
