@@ -41,6 +41,8 @@ HANDLERS: Mapping[str, Handler] = {
 
 DENIALS_S = 1.0
 """Seconds between two denials of unknown callers that the audit log keeps: a flood of them must not fill the disk."""
+SKIPPED = 4
+"""How many times the largest body is read of one that is larger."""
 _ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 _log = logging.getLogger(__name__)
 
@@ -210,22 +212,23 @@ async def _body(receive: Receive, headers: Mapping[str, str], largest: int) -> b
     """The whole body. Problem 413 when it is too large, 415 when it is packed."""
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem(415, "packed bodies are not taken", code="media_type", path="header.content-encoding")
-    too_large = Problem(413, f"the body is larger than {largest:,} bytes", code="too_large", path="body")
     declared = headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > largest:
-        raise too_large
     chunks: list[bytes] = []
-    size = 0
+    size, skips = 0, declared.isdigit() and int(declared) > largest
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Problem(400, "the client went away before the body was complete", code="incomplete")
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > largest:
-            raise too_large
-        if not message.get("more_body", False):
-            return b"".join(chunks)
+        size += len(message.get("body", b""))
+        skips = skips or size > largest
+        if not skips:
+            chunks.append(message.get("body", b""))
+        # What is too large is read on for a while and thrown away, so that the answer gets through to the client.
+        if not message.get("more_body", False) or size > SKIPPED * largest:
+            break
+    if skips:
+        raise Problem(413, f"the body is larger than {largest:,} bytes", code="too_large", path="body")
+    return b"".join(chunks)
 
 
 def _problem(error: Exception, operation: Operation | None) -> Problem:
@@ -239,7 +242,8 @@ def _problem(error: Exception, operation: Operation | None) -> Problem:
 
 
 def _refusal(problem: Problem) -> Answer:
-    headers = dict(problem.headers) | ({"Connection": "close"} if problem.status == 413 else {})
+    closes = problem.status == 413 or problem.code == "framing"
+    headers = dict(problem.headers) | ({"Connection": "close"} if closes else {})
     return Answer(body=problem.as_dict(), status=problem.status, headers=headers, media_type="application/problem+json")
 
 

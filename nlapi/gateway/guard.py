@@ -34,6 +34,9 @@ class Guard:
                 raise Problem(400, f"the header {shown} is there twice", code="doubled_header", path=f"header.{shown}")
             if len(value) > LONGEST_HEADER:
                 raise Problem(431, f"the header {shown} is too long", code="long_header", path=f"header.{shown}")
+        if counts[b"transfer-encoding"] and counts[b"content-length"]:
+            # RFC 9112 §6.1: what one server takes for the end of a body, another takes for the next request.
+            raise Problem(400, "the body has two lengths", code="framing", path="header.transfer-encoding")
         found = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
         self._host(found.get("host", ""))
         if "origin" in found:

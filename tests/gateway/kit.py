@@ -150,11 +150,12 @@ class Talk:
         return problem
 
     def raw(self, content: bytes) -> bytes:
-        """What a gateway answers to raw bytes."""
+        """All that a gateway answers to raw bytes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as sock:
             sock.sendall(content)
+            first = sock.recv(65536)
             sock.shutdown(socket.SHUT_WR)
-            return b"".join(iter(lambda: sock.recv(65536), b""))
+            return first + b"".join(iter(lambda: sock.recv(65536), b""))
 
 
 @contextmanager

@@ -29,7 +29,7 @@ LIVES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"name": "artwork-test", "objective": "continue-watching", "cells": CELLS},
         {"running": False},
     ),
-    "canary": ("/v1/canaries", {"name": "ranker-v8", **V8, "percent": 5}, {"guards": [{"metric": "p99_ms", "ratio": 1.5}]}),
+    "canary": ("/v1/canaries", {"name": "ranker-v8", **V8, "percent": 5}, {"steps": [{"percent": 50}]}),
     "shadow": ("/v1/shadows", {"name": "try-v9", **V8, "version": "v9"}, {"percent": 20}),
     "override": ("/v1/overrides", {"name": "qa", **V8, "field": "user", "value": "u42"}, {"value": "u43"}),
 }  # fmt: skip

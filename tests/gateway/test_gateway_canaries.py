@@ -76,8 +76,9 @@ def test_a_canary_that_is_rolled_back_serves_nobody_from_then_on(talk: Talk) -> 
 
 
 def test_a_canary_for_all_becomes_the_default(talk: Talk) -> None:
-    talk.ok("POST", "/v1/rules", {"name": "split", "objective": "continue-watching", "when": {"country": ["BR"]}, "shares": [
-        {"model": "ranker", "version": "v7", "percent": 60}, {"model": "ranker", "version": "v9", "percent": 40}]})  # fmt: skip
+    shares = [{"model": "ranker", "version": name, "percent": part} for name, part in (("v7", 60), ("v9", 40))]
+    rule = {"name": "split", "objective": "continue-watching", "when": {"country": ["BR"]}, "shares": shares}
+    talk.ok("POST", "/v1/rules", rule)
     start(talk)
     done = talk.ok("POST", "/v1/canaries/ranker-v8/promote")
     assert (done["state"], done["percent"]) == ("done", 100)

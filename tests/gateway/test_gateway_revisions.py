@@ -19,6 +19,11 @@ def served_by(talk: Talk, objective: str = "continue-watching") -> str:
     return key
 
 
+def split(*percents: float) -> list[dict[str, object]]:
+    """Shares of ranker v7, v8, ..."""
+    return [{"model": "ranker", "version": f"v{7 + n}", "percent": part} for n, part in enumerate(percents)]
+
+
 def default(talk: Talk, version: str) -> None:
     talk.ok("PATCH", "/v1/objectives/continue-watching", {"model": "ranker", "version": version})
 
@@ -132,10 +137,8 @@ def test_many_operators_at_once_make_one_revision_each(talk: Talk) -> None:
 
 def test_a_gateway_that_starts_again_serves_what_it_served(tmp_path: Path) -> None:
     with gateway(tmp_path) as talk:
-        talk.ok("POST", "/v1/rules", {"name": "split", "objective": "continue-watching", "shares": [
-            {"model": "ranker", "version": "v7", "percent": 90}, {"model": "ranker", "version": "v8", "percent": 10}]})  # fmt: skip
-        talk.ok("PATCH", "/v1/rules/split", {"shares": [
-            {"model": "ranker", "version": "v7", "percent": 55}, {"model": "ranker", "version": "v8", "percent": 45}]})  # fmt: skip
+        talk.ok("POST", "/v1/rules", {"name": "split", "objective": "continue-watching", "shares": split(90, 10)})
+        talk.ok("PATCH", "/v1/rules/split", {"shares": split(55, 45)})
         before = talk.ok("GET", "/v1/configuration")
     with gateway(tmp_path) as talk:
         assert talk.ok("GET", "/v1/configuration") == before

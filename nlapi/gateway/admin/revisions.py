@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, etag, period
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_configuration, slug
-from nlapi.gateway.problem import issue_as_dict
+from nlapi.gateway.problem import issue_as_dict, unprocessable
 from nlapi.gateway.store import Revision
+from nlapi.issue import Issue, Level
 from nlapi.routing.change import Difference, diff
 from nlapi.routing.nouns import Configuration
 from nlapi.routing.split import allocate
@@ -94,6 +95,10 @@ async def replace_configuration(call: Call) -> Answer:
     expected = call.expected if call.expected is not None else call.body.get("revision")
 
     def edit(before: Configuration) -> Configuration:
+        if before.objectives and not given.objectives:
+            message, hint = "it would leave no objective, and fail all traffic", "delete objectives one by one"
+            issue = Issue(level=Level.ERROR, where="body.objectives", message=message, hint=hint, rule="no-objectives")
+            raise unprocessable([issue], code="invalid_configuration")
         return keeping_buckets(before, given)
 
     publisher = call.gateway.publisher
