@@ -100,17 +100,24 @@ class Access:
         if authorization is None:
             return NOBODY
         scheme, _, secret = authorization.partition(" ")
-        version = self._store.token_version()
-        if version != self._seen:
-            self._known = {one.digest: one for one in self._store.tokens()}
-            self._seen = version
-        found = self._known.get(digest(secret.strip())) if scheme.lower() == "bearer" else None
+        if scheme.lower() != "bearer":
+            raise unauthorized("only bearer tokens are taken")
+        key = digest(secret.strip())
+        self._read(self._store.token_version())
+        if key not in self._known:
+            self._read(self._store.token_version(fresh=True))
+        found = self._known.get(key)
         if found is None:
             raise unauthorized("the token is not known")
         if found.expires_at is not None and stamp(self._clock()) >= found.expires_at:
             raise unauthorized("the token has expired")
         role = Role(found.role) if found.role else None
         return Caller(name=found.name, audience=Audience(found.audience), role=role, client=found.client)
+
+    def _read(self, version: int) -> None:
+        if version != self._seen:
+            self._known = {one.digest: one for one in self._store.tokens()}
+            self._seen = version
 
 
 def digest(secret: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from nlapi.errors import NlapiError
 
 SCHEMA_VERSION = 1
 BUSY_S = 10.0
+LOOK_S = 1.0
+"""Seconds between two looks for changes that another process made."""
 MOST_DECISIONS = 200_000
 """Decisions that are kept; the oldest go first."""
 
@@ -99,6 +102,8 @@ class Store:
     def __init__(self, path: str | Path = ":memory:") -> None:
         self._lock = threading.RLock()
         self._token_changes = 0
+        self._elsewhere = 0
+        self._looked = 0.0
         try:
             self._db = sqlite3.connect(str(path), timeout=BUSY_S, check_same_thread=False, isolation_level=None)
             self._db.row_factory = sqlite3.Row
@@ -193,11 +198,19 @@ class Store:
         rows = self._all("SELECT * FROM tokens ORDER BY name")
         return tuple(TokenRecord(**dict(row)) for row in rows)
 
-    def token_version(self) -> int:
-        """A number that is another one after any change of the tokens, here or by another process."""
-        with self._lock:
-            elsewhere: int = self._db.execute("PRAGMA data_version").fetchone()[0]
-        return elsewhere * 1_000_003 + self._token_changes
+    def token_version(self, *, fresh: bool = False) -> int:
+        """A number that is another one after any change of the tokens, here at once, by another process in a second.
+
+        It never waits for a write that is under way, for every request asks for it. `fresh` looks again, and waits.
+        """
+        moment = time.monotonic()
+        if (fresh or moment - self._looked > LOOK_S) and self._lock.acquire(blocking=fresh):
+            try:
+                self._elsewhere = int(self._db.execute("PRAGMA data_version").fetchone()[0])
+                self._looked = moment
+            finally:
+                self._lock.release()
+        return self._elsewhere * 1_000_003 + self._token_changes
 
     # audit
 

@@ -13,8 +13,9 @@ from nlapi.routing.change import KINDS, key
 from nlapi.routing.context import of_type
 from nlapi.routing.nouns import CLIENT, Client, Configuration, Field, Objective, Protocol, Shard
 
-NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?", re.ASCII)
-LONGEST = 100
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]*", re.ASCII)
+FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
+LONGEST = 64
 
 
 def error(where: str, message: str, hint: str, rule: str) -> Issue:
@@ -39,8 +40,8 @@ def check_names(configuration: Configuration) -> Iterator[Issue]:
         yield from _client(client)
 
 
-def _name(where: str, name: str) -> Iterator[Issue]:
-    if not NAME.fullmatch(name) or len(name) > LONGEST:
+def _name(where: str, name: str, form: re.Pattern[str] = NAME) -> Iterator[Issue]:
+    if not form.fullmatch(name) or len(name) > LONGEST:
         message = f"{name[:LONGEST]!r} is not a name"
         hint = f"use letters, digits, '-', '_' and '.', at most {LONGEST}, such as 'tv-brazil'"
         yield error(where, message, hint, "bad-name")
@@ -56,7 +57,7 @@ def _objective(objective: Objective) -> Iterator[Issue]:
 
 
 def _field(where: str, field: Field, seen: set[str]) -> Iterator[Issue]:
-    yield from _name(where, field.name)
+    yield from _name(where, field.name, FIELD_NAME)
     if field.name in seen:
         yield error(where, f"the field {field.name!r} is declared twice", "remove one", "duplicate-field")
     if field.name == CLIENT:

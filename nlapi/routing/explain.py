@@ -11,7 +11,7 @@ from nlapi.routing.match import fields, fits, holds
 from nlapi.routing.nouns import CLIENT, Canary, Context, Decision, Experiment, Match, Override, Rule, Shadow, Share
 from nlapi.routing.outcome import complete, in_layer, moves
 from nlapi.routing.program import Nouns
-from nlapi.routing.split import bucket, finder, size
+from nlapi.routing.split import bucket, holder, size
 from nlapi.routing.verdict import Verdicts, canary_salt, largest, rule_salt, salt
 
 
@@ -121,7 +121,7 @@ class _Walk:
             )
         cells = complete(experiment.cells)
         number = bucket(salt(experiment), unit)
-        index = finder(cells, -1)(number)
+        index = holder(cells, number)
         place = f"{experiment.unit} {words.value(unit)} is in bucket {number}"
         if index < 0:
             return None, f"gives no cell: {place}, which no cell holds"
@@ -149,7 +149,8 @@ class _Walk:
             return whole, f"; there is no {rule.unit} in the context, so its largest share: {whole.version}"
         shares = complete(rule.shares)
         number = bucket(rule_salt(rule), unit)
-        index = finder(shares, rule.shares.index(whole))(number)
+        index = holder(shares, number)
+        index = rule.shares.index(whole) if index < 0 else index
         return shares[index], f"; {rule.unit} {words.value(unit)} is in bucket {number}, {words.cell(shares[index])}"
 
     def default(self) -> Decision:

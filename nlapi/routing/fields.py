@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from nlapi.routing.match import fields
@@ -14,9 +14,25 @@ FEW = 8
 
 
 class FieldIndex:
-    """One field over all matches of an objective."""
+    """One field over all matches of an objective.
 
-    __slots__ = ("_bits", "_neutral", "_unless", "_when", "constrained", "cuts", "name", "named", "ranged", "spans")
+    Values that all matches treat alike have one code, and so have all that none of them names. Codes are steps of
+    `radix` (from 0), so that the codes of several fields add up to a key that says all of them.
+    """
+
+    __slots__ = (
+        "_bits",
+        "_codes",
+        "_examples",
+        "_masks",
+        "_neutral",
+        "_spans",
+        "_unless",
+        "_when",
+        "constrained",
+        "cuts",
+        "name",
+    )
 
     def __init__(self, name: str, matches: Sequence[tuple[int, Match]], count: int) -> None:
         """`matches`: those that speak of the field, with their bit; `count` of all."""
@@ -28,34 +44,68 @@ class FieldIndex:
             for value in match.unless.get(name, ()):
                 unless.setdefault(value, []).append(bit)
         self.name = name
+        self._when, self._unless, self._bits = when, unless, count
         self.constrained = bits((bit for bit, _ in matches), count)
         """the matches that speak of the field"""
-        self.named = frozenset((*when, *unless))
-        """the values that matches name; all others are alike, apart from ranges"""
-        self._when, self._unless, self._bits = when, unless, count
-        everything = (1 << count) - 1
-        self._neutral = everything ^ bits((bit for bit, match in matches if name in match.when), count)
+        self._neutral = ((1 << count) - 1) ^ bits((bit for bit, match in matches if name in match.when), count)
+        self._masks: dict[int, int] = {}
+        self._examples: dict[int, Any] = {}
         ranges = [(bit, match.between[name]) for bit, match in matches if name in match.between]
-        self.ranged = bool(ranges)
-        self.cuts, self.spans = _spans(ranges, count)
-        """where ranges begin and end, and what each interval between leaves possible; the last: what is no number"""
+        self.cuts, self._spans = _spans(ranges, count) if ranges else ([], [])
+        """where ranges begin and end; what each interval between leaves possible, then what no number does"""
+        self._codes = self._coded()
+
+    def _coded(self) -> dict[Any, int]:
+        """Each named value with the number of its class, from 1."""
+        classes: dict[Any, int] = {}
+        coded = {}
+        for value in {**self._when, **self._unless}:
+            alike = (tuple(self._when.get(value, ())), tuple(self._unless.get(value, ())), self._span(value))
+            coded[value] = classes.setdefault(alike, len(classes) + 1)
+            self._examples.setdefault(coded[value], value)
+        return coded
 
     def possible(self, value: Any) -> int:
         """The matches that this value of the field leaves possible (None: absent)."""
-        mask = self._neutral
-        if value in self.named:
-            mask |= bits(self._when.get(value, ()), self._bits)
-            mask &= ~bits(self._unless.get(value, ()), self._bits)
-        return mask & self.spans[self.span(value)]
+        code = self._codes.get(value)
+        if code is None:
+            return self.unnamed(self._span(value))
+        mask = self._masks.get(code)
+        if mask is None:
+            mask = self._masks[code] = self._named(self._examples[code])
+        return mask
 
-    def span(self, value: Any) -> int:
+    def _named(self, value: Any) -> int:
+        mask = self._neutral | bits(self._when.get(value, ()), self._bits)
+        if self._spans:
+            mask &= self._spans[self._span(value)]
+        return mask & ~bits(self._unless.get(value, ()), self._bits)
+
+    def unnamed(self, span: int) -> int:
+        """The matches that a value leaves possible which nobody names, in an interval."""
+        return self._neutral & self._spans[span] if self._spans else self._neutral
+
+    def _span(self, value: Any) -> int:
         """The interval of a value; -1 for what is no number."""
         kind = type(value)
         return bisect_right(self.cuts, value) if kind is int or kind is float else -1
 
-    def unnamed(self, span: int) -> int:
-        """The matches that a value leaves possible which nobody names, in an interval."""
-        return self._neutral & self.spans[span]
+    def coder(self, radix: int) -> tuple[Callable[[Any, int], int], int]:
+        """A function from (value, 0) to its code, and the radix of the next field."""
+        codes = {value: code * radix for value, code in self._codes.items()}
+        width = max(self._codes.values(), default=0) + 1
+        if not self._spans:
+            return codes.get, radix * width
+        named, cuts = codes.get, self.cuts
+
+        def code(value: Any, nothing: int) -> int:
+            found = named(value)
+            if found is not None:
+                return found
+            kind = type(value)
+            return (bisect_right(cuts, value) + width) * radix if kind is int or kind is float else nothing
+
+        return code, radix * (width + len(self._spans))
 
 
 def _spans(ranges: Iterable[tuple[int, Range]], count: int) -> tuple[list[float], list[int]]:
@@ -95,10 +145,10 @@ def bits(positions: Iterable[int], count: int) -> int:
 
 
 def index(matches: Sequence[Match]) -> tuple[FieldIndex, ...]:
-    """An index for each field that the matches speak of: first the one that most of them do, ranges last."""
+    """An index for each field that the matches speak of: first the one that most of them do."""
     by_field: dict[str, list[tuple[int, Match]]] = {}
     for bit, match in enumerate(matches):
         for name in fields(match):
             by_field.setdefault(name, []).append((bit, match))
     made = [FieldIndex(name, those, len(matches)) for name, those in by_field.items()]
-    return tuple(sorted(made, key=lambda one: (one.ranged, -len(by_field[one.name]), one.name)))
+    return tuple(sorted(made, key=lambda one: (-len(by_field[one.name]), one.name)))

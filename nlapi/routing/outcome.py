@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from nlapi.routing.nouns import BUCKETS, Canary, Context, Decision, Experiment, Rule, Share
-from nlapi.routing.split import allocate, bucketer, finder, size, width
+from nlapi.routing.nouns import Canary, Context, Decision, Experiment, Rule, Scalar, Share
+from nlapi.routing.split import allocate, chooser, size, width
 from nlapi.routing.verdict import Verdicts, canary_salt, largest, rule_salt, salt
 
 Decide: TypeAlias = Callable[[Context], Decision]
@@ -34,11 +34,13 @@ def by_rule(rule: Rule, verdicts: Verdicts) -> Outcome:
     shares = complete(rule.shares)
     decisions = tuple(verdicts.rule(rule, share) for share in shares)
     absent = verdicts.rule(rule, whole, absent=True)
-    unit, number, find = rule.unit, bucketer(rule_salt(rule)), finder(shares, rule.shares.index(whole))
+    usual = decisions[rule.shares.index(whole)]
+    unit = rule.unit
+    choose = chooser(rule_salt(rule), [share.buckets for share in shares], decisions, usual)
 
     def decide(context: Context) -> Decision:
         value = context.get(unit)
-        return absent if value is None else decisions[find(number(value))]
+        return absent if value is None else choose(value)
 
     return Outcome(decide=decide, decisions=(*decisions, absent))
 
@@ -53,27 +55,26 @@ def complete(shares: tuple[Share, ...]) -> tuple[Share, ...]:
 def by_experiment(experiment: Experiment, after: Outcome, verdicts: Verdicts) -> Outcome:
     """The cell that the unit lies in; `after` for units in none, and without a unit."""
     cells = complete(experiment.cells)
-    decisions: tuple[Decision | None, ...] = (*(verdicts.cell(experiment, cell) for cell in cells), None)
-    unit, number, find, otherwise = experiment.unit, bucketer(salt(experiment)), finder(cells, -1), after.decide
-    held = in_layer(experiment)
+    decisions = tuple(verdicts.cell(experiment, cell) for cell in cells)
+    unit, otherwise, held = experiment.unit, after.decide, in_layer(experiment)
+    choose: Callable[[Scalar], Decision | None] = chooser(
+        salt(experiment), [cell.buckets for cell in cells], decisions, None
+    )
 
     def decide(context: Context) -> Decision:
         value = context.get(unit)
         if value is None or not (held is None or held(value)):
             return otherwise(context)
-        return decisions[find(number(value))] or otherwise(context)
+        return choose(value) or otherwise(context)
 
-    found = tuple(decision for decision in decisions if decision is not None)
-    return Outcome(decide=decide, decisions=(*found, *after.decisions))
+    return Outcome(decide=decide, decisions=(*decisions, *after.decisions))
 
 
-def in_layer(experiment: Experiment) -> Callable[[str | int | float | bool], bool] | None:
+def in_layer(experiment: Experiment) -> Callable[[Scalar], bool] | None:
     """Does the experiment hold the unit's bucket of its layer? None when it has no layer."""
     if not experiment.layer:
         return None
-    number = bucketer(experiment.layer)
-    find = finder([Share(version=experiment.cells[0].version, percent=0.0, buckets=experiment.buckets)], -1)
-    return lambda unit: find(number(unit)) == 0
+    return chooser(experiment.layer, [experiment.buckets], [True], False)
 
 
 def by_canary(canary: Canary, before: Outcome, verdicts: Verdicts) -> Outcome:
@@ -86,15 +87,13 @@ def by_canary(canary: Canary, before: Outcome, verdicts: Verdicts) -> Outcome:
     limit = size(canary.percent)
     if not (moved and limit):
         return before
-    unit, number, usual = canary.unit, bucketer(canary_salt(canary)), before.decide
-    everyone = limit == BUCKETS
+    unit, usual = canary.unit, before.decide
+    takes = chooser(canary_salt(canary), [((0, limit),)], [True], False)
 
     def decide(context: Context) -> Decision:
         decision = usual(context)
         value = context.get(unit)
-        if value is None or not (everyone or number(value) < limit):
-            return decision
-        return moved.get(id(decision), decision)
+        return moved.get(id(decision), decision) if value is not None and takes(value) else decision
 
     return Outcome(decide=decide, decisions=(*before.decisions, *moved.values()))
 

@@ -1,12 +1,14 @@
-"""One objective, compiled: a decision tree over its matches that grows as requests need it."""
+"""One objective, compiled: its matches as bits, and what comes of each set of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from nlapi.routing.fields import FieldIndex, index
+from nlapi.routing.fields import index
 from nlapi.routing.nouns import (
+    CLIENT,
     Canary,
     CanaryState,
     Configuration,
@@ -18,11 +20,13 @@ from nlapi.routing.nouns import (
     Rule,
     Shadow,
 )
-from nlapi.routing.outcome import Decide, fixed, outcome
+from nlapi.routing.outcome import Decide, outcome
 from nlapi.routing.verdict import Verdicts
 
-MOST_NODES = 65_536
-"""A tree that is larger is forgotten, and grows again."""
+MOST_KNOWN = 65_536
+"""Keys that are kept of one objective; beyond that they are forgotten and met anew."""
+
+Noun = TypeVar("Noun")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,143 +75,103 @@ def by_objective(configuration: Configuration) -> dict[str, Nouns]:
 
 
 class Program:
-    """Decides for one objective. Every match has a bit, in the order of a decision.
+    """Decides for one objective.
 
-    The tree asks one field at a node and keeps the mask of the matches that are still possible. Values that no match
-    names share one branch, and so do the numbers between two bounds, so that it has only as many leaves as there are
-    different answers to "what matches?".
+    Every match has a bit, in the order of a decision; every field has a mask of the matches that its value leaves
+    possible, and what is left of all masks is what matched. What comes of that is kept under the sum of the values'
+    codes, so that most requests cost a look-up for each field and one for the key.
     """
 
     def __init__(self, nouns: Nouns, verdicts: Verdicts) -> None:
         self._nouns = nouns
         self._verdicts = verdicts
         matches: list[Match] = [Match(when={one.field: (one.value,)}) for one in nouns.overrides]
-        first = len(matches)
-        matches += [experiment.match for experiment in nouns.experiments]
-        rules = len(matches)
-        matches += [rule.match for rule in nouns.rules]
-        canaries = len(matches)
-        matches += [canary.match for canary in nouns.canaries]
-        shadows = len(matches)
-        matches += [shadow.match for shadow in nouns.shadows]
-        self._starts = (first, rules, canaries, shadows)
-        self._overrides = (1 << first) - 1
-        self._rules = (1 << canaries) - (1 << rules)
-        self._shadows = (1 << len(matches)) - (1 << shadows)
+        starts = []
+        for kind in (nouns.experiments, nouns.rules, nouns.canaries, nouns.shadows):
+            starts.append(len(matches))
+            matches += [one.match for one in kind]
+        self._starts = tuple(starts)
         self._everything = (1 << len(matches)) - 1
         self._fields = index(matches)
-        self._later = [0] * (len(self._fields) + 1)
-        for number in reversed(range(len(self._fields))):
-            self._later[number] = self._later[number + 1] | self._fields[number].constrained
-        self._nodes = 0
-        self._leaves: dict[int, Decide] = {}
+        self._known: dict[int, Decision | Decide] = {}
+        self._outcomes: dict[tuple[int, ...], Decision | Decide] = {}
 
-        self.decide: Decide = self._grow(self._everything, 0)
-        """context -> Decision; "client" is a field of it"""
+    def decider(self) -> Callable[[Context, str], Decision]:
+        """(context, client) -> Decision."""
+        coders = []
+        radix = 1
+        for field in self._fields:
+            coder, radix = field.coder(radix)
+            coders.append((field.name, coder))
+        fields, known, meet = tuple(coders), self._known.get, self._meet
 
-    def asks(self, name: str) -> bool:
+        def decide(context: Context, client: str) -> Decision:
+            get = context.get
+            key = 0
+            for name, code in fields:
+                key += code(get(name), 0)
+            found = known(key) or meet(key, context)
+            return found if found.__class__ is Decision else found(context)
+
+        if not self._asks(CLIENT):
+            return decide
+        return lambda context, client: decide({**context, CLIENT: client}, client)
+
+    def _asks(self, name: str) -> bool:
         """Does a decision need this field, to match or as a unit?"""
-        kinds = (self._nouns.experiments, self._nouns.rules, self._nouns.canaries)
-        return any(field.name == name for field in self._fields) or any(
-            one.unit == name for kind in kinds for one in kind
-        )
+        nouns = self._nouns
+        units = {one.unit for kind in (nouns.experiments, nouns.rules, nouns.canaries) for one in kind}
+        return name in units or any(field.name == name for field in self._fields)
 
-    def _grow(self, possible: int, number: int) -> Decide:
-        """The tree for the matches that are still possible when the fields before `number` are known."""
-        possible = self._cut(possible, number)
-        while number < len(self._fields) and not possible & self._fields[number].constrained:
-            number += 1
-        if number == len(self._fields):
-            return self._leaf(possible)
-        self._nodes += 1
-        if self._nodes > MOST_NODES:
-            self._nodes = 0
-            self._leaves = {}
-            self.decide = self._grow(self._everything, 0)
-        field = self._fields[number]
-        return self._ranged(field, possible, number) if field.ranged else self._named(field, possible, number)
-
-    def _cut(self, possible: int, number: int) -> int:
-        """Without what comes after the first override, and the first rule, that match whatever the other fields are."""
-        certain = possible & ~self._later[number]
-        if certain & self._overrides:
-            lowest = certain & -certain
-            return possible & ((lowest << 1) - 1 | self._shadows)
-        rules = certain & self._rules
-        if rules:
-            lowest = rules & -rules
-            return possible & ~(self._rules & ~((lowest << 1) - 1))
-        return possible
-
-    def _leaf(self, matched: int) -> Decide:
-        """What is left to decide when it is known what matches."""
-        found = self._leaves.get(matched)
-        if found is None:
-            found = self._leaves[matched] = self._outcome(matched)
+    def _meet(self, key: int, context: Context) -> Decision | Decide:
+        """What comes of a context whose key is not known yet."""
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+            self._outcomes.clear()
+        matched = self._everything
+        for field in self._fields:
+            matched &= field.possible(context.get(field.name))
+        found = self._known[key] = self._outcome(matched)
         return found
 
-    def _outcome(self, matched: int) -> Decide:
-        nouns = self._nouns
+    def _outcome(self, matched: int) -> Decision | Decide:
+        """What is left to decide when it is known what matches; shared by all for whom the same matched."""
         experiments, rules, canaries, shadows = self._starts
-        names = tuple(nouns.shadows[bit].name for bit in _set(matched >> shadows))
+        parts = (
+            _lowest(_section(matched, 0, experiments)),
+            _section(matched, experiments, rules),
+            _lowest(_section(matched, rules, canaries)),
+            _section(matched, canaries, shadows),
+            matched >> shadows,
+        )
+        found = self._outcomes.get(parts)
+        if found is None:
+            found = self._outcomes[parts] = self._made(*parts)
+        return found
+
+    def _made(self, override: int, experiments: int, rule: int, canaries: int, shadows: int) -> Decision | Decide:
+        nouns = self._nouns
+        names = tuple(one.name for one in _chosen(nouns.shadows, shadows))
         verdicts = replace(self._verdicts, shadows=names) if names else self._verdicts
-        if matched & self._overrides:
-            return fixed(verdicts.override(nouns.overrides[next(_set(matched))])).decide
-        rule = next(_set((matched & self._rules) >> rules), None)
-        return outcome(
-            [nouns.experiments[bit] for bit in _set((matched & ((1 << rules) - 1)) >> experiments)],
-            None if rule is None else nouns.rules[rule],
-            [nouns.canaries[bit] for bit in _set((matched & ((1 << shadows) - 1)) >> canaries)],
+        if override >= 0:
+            return verdicts.override(nouns.overrides[override])
+        made = outcome(
+            _chosen(nouns.experiments, experiments),
+            nouns.rules[rule] if rule >= 0 else None,
+            _chosen(nouns.canaries, canaries),
             verdicts,
-        ).decide
-
-    def _named(self, field: FieldIndex, possible: int, number: int) -> Decide:
-        """A node for a field whose values are named."""
-        name, named = field.name, field.named
-        branches: dict[object, Decide] = {}
-        known = branches.get
-        other: Decide | None = None
-
-        def decide(context: Context) -> Decision:
-            nonlocal other
-            value = context.get(name)
-            following = known(value)
-            if following is None:
-                if value in named:
-                    following = branches[value] = self._grow(possible & field.possible(value), number + 1)
-                elif other is None:
-                    following = other = self._grow(possible & field.unnamed(-1), number + 1)
-                else:
-                    following = other
-            return following(context)
-
-        return decide
-
-    def _ranged(self, field: FieldIndex, possible: int, number: int) -> Decide:
-        """A node for a field that has ranges, besides named values."""
-        name, named, span = field.name, field.named, field.span
-        branches: dict[object, Decide] = {}
-        spans: list[Decide | None] = [None] * len(field.spans)
-
-        def decide(context: Context) -> Decision:
-            value = context.get(name)
-            if value in named:
-                following = branches.get(value)
-                if following is None:
-                    following = branches[value] = self._grow(possible & field.possible(value), number + 1)
-                return following(context)
-            interval = span(value)
-            following = spans[interval]
-            if following is None:
-                following = spans[interval] = self._grow(possible & field.unnamed(interval), number + 1)
-            return following(context)
-
-        return decide
+        )
+        return made.decisions[0] if len(made.decisions) == 1 else made.decide
 
 
-def _set(mask: int) -> Iterator[int]:
-    """The numbers of the bits that are set, ascending."""
-    while mask:
-        lowest = mask & -mask
-        yield lowest.bit_length() - 1
-        mask ^= lowest
+def _section(mask: int, start: int, end: int) -> int:
+    return (mask >> start) & ((1 << (end - start)) - 1)
+
+
+def _lowest(mask: int) -> int:
+    """The number of the lowest bit that is set; -1 when none is."""
+    return (mask & -mask).bit_length() - 1
+
+
+def _chosen(nouns: Sequence[Noun], mask: int) -> list[Noun]:
+    return [noun for number, noun in enumerate(nouns) if mask >> number & 1]

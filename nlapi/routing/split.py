@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from functools import cache
+from typing import TypeAlias, TypeVar
 
 from xxhash import xxh3_64_intdigest
 
@@ -22,23 +23,13 @@ def bucket(salt: str, unit: Scalar) -> int:
 
     Two salts give buckets that have nothing to do with each other, which crc32 does not.
     """
-    return bucketer(salt)(unit)
-
-
-def bucketer(salt: str) -> Callable[[Scalar], int]:
-    """`bucket` for one salt, as fast as Python goes."""
-    prefix = (salt + SEPARATOR).encode("utf-8", "surrogatepass")
-
-    def of(unit: Scalar, digest: Callable[[bytes], int] = xxh3_64_intdigest) -> int:
-        if type(unit) is not str:
-            unit = _text(unit)
-        return digest(prefix + unit.encode("utf-8", "surrogatepass")) % BUCKETS
-
-    return of
+    return xxh3_64_intdigest(f"{salt}{SEPARATOR}{_text(unit)}".encode("utf-8", "surrogatepass")) % BUCKETS
 
 
 def _text(unit: Scalar) -> str:
     """A unit as JSON writes it, with 7.0 as 7: they are the same number."""
+    if isinstance(unit, str):
+        return unit
     if isinstance(unit, bool):
         return "true" if unit else "false"
     if isinstance(unit, float) and unit.is_integer():
@@ -165,16 +156,46 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
     return tuple(joined)
 
 
-def finder(shares: Sequence[Share], gap: int) -> Callable[[int], int]:
-    """Bucket -> index of the share that holds it; `gap` for one that nobody holds."""
-    edges = sorted((start, end, index) for index, share in enumerate(shares) for start, end in share.buckets)
+def holder(shares: Sequence[Share], number: int) -> int:
+    """Which share holds a bucket: its index, or -1."""
+    held = (index for index, share in enumerate(shares) if any(start <= number < end for start, end in share.buckets))
+    return next(held, -1)
+
+
+Held = TypeVar("Held")
+
+
+def chooser(salt: str, ranges: Sequence[Ranges], held: Sequence[Held], otherwise: Held) -> Callable[[Scalar], Held]:
+    """Unit -> what is held by the range that its bucket lies in; `otherwise` where there is none.
+
+    One function, its parts bound as defaults, since it is run for every request that meets a split.
+    """
+    edges = sorted((start, end, index) for index, those in enumerate(ranges) for start, end in those)
     starts = [0]
-    owners = [gap]
+    holding = [otherwise]
     for start, end, index in edges:
+        if starts[-1] == start:
+            starts.pop()
+            holding.pop()
         starts += [start, end]
-        owners += [index, gap]
+        holding += [held[index], otherwise]
+    prefix = (salt + SEPARATOR).encode("utf-8", "surrogatepass")
 
-    def find(number: int) -> int:
-        return owners[bisect_right(starts, number) - 1]
+    def of(
+        unit: Scalar,
+        prefix: bytes = prefix,
+        starts: tuple[int, ...] = _shared(tuple(starts)),
+        holding: tuple[Held, ...] = tuple(holding),
+        digest: Callable[[bytes], int] = xxh3_64_intdigest,
+    ) -> Held:
+        if unit.__class__ is not str:
+            unit = _text(unit)
+        return holding[bisect_right(starts, digest(prefix + unit.encode("utf-8", "surrogatepass")) % BUCKETS) - 1]  # type: ignore[union-attr]
 
-    return find
+    return of
+
+
+@cache
+def _shared(starts: tuple[int, ...]) -> tuple[int, ...]:
+    """Splits of the same sizes share their bounds."""
+    return starts

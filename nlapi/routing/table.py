@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import replace
 
 from nlapi.errors import UsageError
@@ -27,36 +28,32 @@ class UnknownObjectiveError(UsageError):
 class Table:
     """Decides, at one revision. Immutable to its callers, and safe to share between threads."""
 
-    __slots__ = ("_asking_client", "_nouns", "_programs", "configuration", "revision")
+    __slots__ = ("_deciders", "_nouns", "configuration", "revision")
 
     def __init__(self, configuration: Configuration, revision: int) -> None:
         self.configuration = configuration
         self.revision = revision
         self._nouns = by_objective(configuration)
-        self._programs: dict[str, Program] = {}
-        self._asking_client: set[str] = set()
+        self._deciders: dict[str, Callable[[Context, str], Decision]] = {}
 
     def decide(self, objective: str, context: Context, client: str = "") -> Decision:
         """The version that serves this request. UnknownObjectiveError names the nearest objective.
 
         `context`: fields that the objective declares, of their types; an absent one matches no value.
         """
-        program = self._programs.get(objective) or self._program(objective)
-        if objective in self._asking_client:
-            context = {**context, CLIENT: client}
-        return program.decide(context)
+        decide = self._deciders.get(objective) or self._decider(objective)
+        return decide(context, client)
 
     def explain(self, objective: str, context: Context, client: str = "") -> Explanation:
         """The same decision, with each step on the way to it."""
         nouns = self._known(objective)
         return explain(nouns, self._verdicts(objective), {**context, CLIENT: client})
 
-    def _program(self, objective: str) -> Program:
-        program = Program(self._known(objective), self._verdicts(objective))
-        if program.asks(CLIENT):
-            self._asking_client.add(objective)
-        self._programs[objective] = program
-        return program
+    def _decider(self, objective: str) -> Callable[[Context, str], Decision]:
+        """An objective is compiled when it is first asked for."""
+        decide = Program(self._known(objective), self._verdicts(objective)).decider()
+        self._deciders[objective] = decide
+        return decide
 
     def _known(self, objective: str) -> Nouns:
         nouns = self._nouns.get(objective)
