@@ -168,7 +168,9 @@ def _listening(app: Any) -> Iterator[int]:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     ready = threading.Event()
-    config = uvicorn.Config(app, http="h11", ws="none", loop="asyncio", lifespan="on", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        app, http="h11", ws="none", loop="asyncio", lifespan="on", log_config=None, access_log=False
+    )
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
