@@ -62,7 +62,7 @@ class FailureKind(StrEnum):
     TIMEOUT = "timeout"
     UNAVAILABLE = "unavailable"
     INVALID = "invalid"
-    """its output breaks the objective's schema"""
+    """it refused the input, or its output breaks the objective's schema: others of its kind would do the same"""
 
 
 class Failed(Exception):  # noqa: N818 - it is also a value: what became of a copy

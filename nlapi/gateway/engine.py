@@ -88,16 +88,17 @@ class Engine:
     async def publish(self, table: Router, configuration: Configuration) -> None:
         """Load the versions that are new, then make `table` decide every request from the next one on.
 
-        LoadError when a version cannot be loaded: nothing has changed then. Versions that are gone are closed when
-        what they have is done.
+        LoadError when a version cannot be loaded, ValueError when a schema is not one: nothing has changed then.
+        Versions that are gone are closed when what they have is done.
         """
         async with self._publishing:
             before = self._live
+            routes = self._routes(configuration, before)
             runners, shadowing = await self._loaded.load(configuration)
             live = Live(
                 table=table,
                 configuration=configuration,
-                routes=self._routes(configuration, before),
+                routes=routes,
                 runners=runners,
                 shadowing=shadowing,
                 limits=limits_of(configuration.clients, before.limits if before else {}, self._clock),

@@ -9,12 +9,13 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from nlapi.errors import DescriptionError
 from nlapi.gateway.calls import Ask, Failed, FailureKind, Ran, Runner
 from nlapi.gateway.stages import Pipeline
 from nlapi.gateway.workflow import Manifest, Mode, Workflow, find, load, read
@@ -122,17 +123,25 @@ class Processes(_Pooled):
 
     def __init__(self, manifest: Manifest, *, nice: int = 0) -> None:
         self._nice = nice
+        self._starting: list[Future[None]] = []
         load(manifest).unload()  # what is wrong with it is said here, and not by a worker
         super().__init__(manifest)
+        try:
+            for started in self._starting:  # a worker takes longer to start than many a request may take
+                started.result()
+        except BrokenExecutor as error:
+            raise DescriptionError("its worker processes end as soon as they are started") from error
 
     def _start(self) -> Executor:
         # spawn: a fork of a process with threads and an event loop may hang.
-        return ProcessPoolExecutor(
+        executor = ProcessPoolExecutor(
             self._manifest.workers,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start_worker,
             initargs=(self._manifest, self._nice),
         )
+        self._starting = [executor.submit(_started) for _ in range(self._manifest.workers)]
+        return executor
 
     async def run(self, ask: Ask, timeout_s: float, *, repeatable: bool) -> Ran:
         """The version's output. The worker itself is interrupted at the deadline."""
@@ -151,6 +160,10 @@ def _start_worker(manifest: Manifest, nice: int) -> None:
     if nice:
         os.nice(nice)
     _loaded = load(manifest)
+
+
+def _started() -> None:
+    """The first thing that a worker does; by then it has loaded its version."""
 
 
 def _run_in_worker(given: Any, context: Context, deadline: float) -> Ran:

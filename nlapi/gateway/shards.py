@@ -72,6 +72,7 @@ class Cluster:
         Calls that were certainly not carried out go to another replica; others only when they are `repeatable`.
         """
         tried: list[Replica] = []
+        self._turn += 1
         failure = Failed(FailureKind.UNAVAILABLE, f"no replica of shard {self.shard.name} is ready", ran=False)
         try:
             async with asyncio.timeout(timeout_s):
@@ -79,8 +80,10 @@ class Cluster:
                     tried.append(replica)
                     try:
                         answer = await self._send(replica, path, headers, body, timeout_s, repeatable=repeatable)
-                        return Ran(output=answer.body, stages={}, attempts=len(tried), endpoint=replica.url)
+                        return _accepted(answer, replica, len(tried))
                     except Failed as error:
+                        if error.kind is FailureKind.INVALID:
+                            raise
                         failure = error
                         if error.ran and not repeatable:
                             break
@@ -92,7 +95,6 @@ class Cluster:
     def _next(self, tried: list[Replica]) -> Replica | None:
         """The replica with the fewest calls in flight of those that take one; equals take turns."""
         count = len(self._replicas)
-        self._turn += 1
         turned = (self._replicas[(self._turn + step) % count] for step in range(count))
         room = self.shard.concurrency
         fit = [one for one in turned if one not in tried and one.in_flight < room and one.breaker.ready(one.in_flight)]
@@ -117,8 +119,6 @@ class Cluster:
         replica.breaker.success()
         if answer.status == 429:
             raise Failed(FailureKind.UNAVAILABLE, f"{replica.url} has too much to do", ran=False)
-        if not 200 <= answer.status < 300:
-            raise Failed(FailureKind.ERROR, f"{replica.url} answered {answer.status}", ran=True)
         replica.answered += 1
         return answer
 
@@ -130,6 +130,14 @@ class Cluster:
         if replica.breaker.outlier and working * 2 >= len(self._replicas) and replica.breaker.ready(0):
             replica.breaker.eject()
         return Failed(kind, message, ran=ran)
+
+
+def _accepted(answer: Answer, replica: Replica, attempts: int) -> Ran:
+    """What an answer comes to. Another replica would refuse the request just the same."""
+    if not 200 <= answer.status < 300:
+        text = f"{replica.url} answered {answer.status}"
+        raise Failed(FailureKind.INVALID, text, ran=True, attempts=attempts)
+    return Ran(output=answer.body, stages={}, attempts=attempts, endpoint=replica.url)
 
 
 class Remote:

@@ -63,10 +63,12 @@ class Workflow:
 
 
 def find(source: str, root: Path) -> Path:
-    """The folder that `source` names: a path relative to `root`, or a Python package. DescriptionError when neither."""
-    folder = root / source
+    """The folder that `source` names: a path below `root`, or a Python package. DescriptionError when neither."""
+    folder = (root / source).resolve()
+    if not folder.is_relative_to(root.resolve()):
+        raise DescriptionError(f"{source!r} is outside the folder of models", hint="give a path below that folder")
     if (folder / MANIFEST).is_file():
-        return folder.resolve()
+        return folder
     if source and all(part.isidentifier() for part in source.split(".")):
         try:
             found = importlib.util.find_spec(source)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import socket
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import uvicorn
 from jsonschema import Draft202012Validator
 
 from nlapi.gateway.access import Audience, Role
@@ -23,6 +20,7 @@ from nlapi.gateway.app import Gateway
 from nlapi.gateway.description import description
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.recording import recorder
+from nlapi.gateway.server import running
 from nlapi.gateway.store import Store
 
 STAGES = """
@@ -167,8 +165,8 @@ def gateway(folder: Path, *, publish: bool = True, hosts: tuple[str, ...] = ()) 
     engine = Engine(models=folder / "models", record=recorder(store))
     app = Gateway(store, engine, hosts=hosts)
     tokens = _tokens(app)
-    with _listening(app) as port:
-        talk = Talk(port, tokens["admin"], tokens, app)
+    with running(app) as url:
+        talk = Talk(int(url.rpartition(":")[2]), tokens["admin"], tokens, app)
         if publish and not app.publisher.revision:
             talk.ok("PUT", "/v1/configuration", document(), why="the first")
         yield talk
@@ -185,27 +183,3 @@ def _tokens(app: Gateway) -> dict[str, str]:
     if not made:  # opened again: the old secrets are not known any more
         made["admin"] = app.access.make(f"again-{len(app.store.tokens())}", Audience.ADMIN, role=Role.ADMIN)[1]
     return made
-
-
-@contextmanager
-def _listening(app: Any) -> Iterator[int]:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    ready = threading.Event()
-    config = uvicorn.Config(app, http="h11", ws="none", loop="asyncio", lifespan="on", log_config=None)
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            ready.set()
-
-    server = Server(config)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
-    thread.start()
-    assert ready.wait(30)
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        listener.close()

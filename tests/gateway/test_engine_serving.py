@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nlapi.gateway.engine import Ask, Engine, LoadError
 from nlapi.gateway.problem import Problem
-from tests.gateway.versions import configuration, publish, ref, write, write_echo
-
-
-def run(folder: Path, body: Callable[[Engine], Awaitable[None]], **options: Any) -> None:
-    """`body` with an engine whose versions are in `folder`; it is drained afterwards."""
-
-    async def whole() -> None:
-        engine = Engine(models=folder, **options)
-        try:
-            await body(engine)
-        finally:
-            await engine.drain()
-
-    asyncio.run(whole())
+from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
 
 
 def test_the_default_version_serves(tmp_path: Path) -> None:

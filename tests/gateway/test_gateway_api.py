@@ -117,6 +117,7 @@ def test_lists_come_a_page_at_a_time(talk: Talk) -> None:
             break
         cursor = {"cursor": page["page"]["next_cursor"]}
     assert seen == ["continue-watching", "payment-fraud", "recommend"]
+    assert talk.ok("GET", "/v1/objectives", cursor=99)["data"] == []
     assert talk.refused(422, "GET", "/v1/objectives", cursor="nonsense")["errors"][0]["where"] == "query.cursor"
     assert talk.refused(422, "GET", "/v1/objectives", limit=0)["errors"][0]["where"] == "query.limit"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
@@ -71,6 +72,19 @@ def configuration(
         shadows={shadow.name: shadow for shadow in shadows},
         clients={client.name: client for client in clients},
     )
+
+
+def run(folder: Path, body: Callable[[Engine], Awaitable[None]], **options: Any) -> None:
+    """`body` with an engine whose versions are in `folder`; it is drained afterwards."""
+
+    async def whole() -> None:
+        engine = Engine(models=folder, **options)
+        try:
+            await body(engine)
+        finally:
+            await engine.drain()
+
+    asyncio.run(whole())
 
 
 async def publish(engine: Engine, given: Configuration, revision: int = 1) -> None:

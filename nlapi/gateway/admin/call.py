@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nlapi.gateway.access import Caller
 from nlapi.gateway.codec import slug
-from nlapi.gateway.problem import Problem, unprocessable
-from nlapi.issue import Issue, Level
 
 if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
@@ -66,8 +64,6 @@ def etag(revision: int) -> dict[str, str]:
 def page_of(items: Sequence[Any], call: Call) -> Answer:
     """The page of a whole list that `limit` and `cursor` ask for."""
     start = cursor(call)
-    if start > len(items):
-        raise bad_cursor()
     end = start + call.query["limit"]
     after = str(end) if end < len(items) else None
     page = {"next_cursor": after, "total": len(items)}
@@ -76,15 +72,7 @@ def page_of(items: Sequence[Any], call: Call) -> Answer:
 
 def cursor(call: Call) -> int:
     """The place where a page begins; 0 for the first."""
-    given = call.query.get("cursor", "0")
-    if not given.isascii() or not given.isdigit() or len(given) > 15:
-        raise bad_cursor()
-    return int(given)
-
-
-def bad_cursor() -> Problem:
-    message, hint = "it is of no page before", "take page.next_cursor of the page before"
-    return unprocessable([Issue(level=Level.ERROR, where="query.cursor", message=message, hint=hint, rule="cursor")])
+    return int(call.query.get("cursor", 0))
 
 
 def period(call: Call) -> tuple[str, str]:
