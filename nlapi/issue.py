@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How much an Issue costs: ERROR loses an operation (or refuses a configuration), WARNING loses some of it, INFO loses nothing."""
+    """What an Issue costs: ERROR loses an operation or refuses a configuration, WARNING some of it, INFO nothing."""
 
     ERROR = "error"
     WARNING = "warning"

@@ -46,12 +46,19 @@ KINDS: Mapping[type[Noun], str] = {
 """Where a configuration keeps each noun."""
 
 
+LONGEST = 200
+"""Characters of values that are told; of longer ones only that they changed."""
+
+
 def put(configuration: Configuration, noun: Noun) -> Configuration:
-    """The configuration with the noun, in the place of the one of its name. Its shares keep their buckets."""
+    """The configuration with the noun, in the place of the one of its name, whose shares keep their buckets.
+
+    The noun's own buckets count only when there was none of its name, as when a configuration is read again.
+    """
     kind = KINDS[type(noun)]
     if isinstance(noun, Rule):
         old = configuration.rules.get(noun.name)
-        noun = replace(noun, shares=allocate(old.shares if old else (), noun.shares))
+        noun = replace(noun, shares=allocate(old.shares if old else noun.shares, noun.shares))
     if isinstance(noun, Experiment):
         return _put_experiment(configuration, noun)
     return _with(configuration, kind, {**getattr(configuration, kind), key(noun): noun})
@@ -59,8 +66,8 @@ def put(configuration: Configuration, noun: Noun) -> Configuration:
 
 def _put_experiment(configuration: Configuration, experiment: Experiment) -> Configuration:
     old = configuration.experiments.get(experiment.name)
-    cells = allocate(old.cells if old else (), experiment.cells)
-    buckets = old.buckets if old and old.layer == experiment.layer else ()
+    cells = allocate(old.cells if old else experiment.cells, experiment.cells)
+    buckets = (old or experiment).buckets if old is None or old.layer == experiment.layer else ()
     made = replace(experiment, cells=cells, buckets=buckets if experiment.layer else ())
     experiments = {**configuration.experiments, experiment.name: made}
     if experiment.layer:
@@ -147,16 +154,19 @@ def _difference(kind: str, name: str, before: Noun | None, after: Noun | None) -
 
 def _told(name: str, before: Any, after: Any) -> str:
     old, new = _value(before), _value(after)
-    if old == new or len(old) + len(new) > 200:
+    if "" in (old, new) or old == new or len(old) + len(new) > LONGEST:
         return f"{name} changed"
     return f"{name} from {old} to {new}"
 
 
 def _value(one: Any) -> str:
+    """A value in words; "" for one that takes too many."""
     if isinstance(one, Match):
         return words.conditions(one)
     if isinstance(one, tuple) and one and all(isinstance(share, Share) for share in one):
         return words.shares(one)
-    if isinstance(one, Mapping) or (isinstance(one, tuple) and one):
-        return f"{len(one)} entries"
-    return "none" if one in (None, "", ()) else str(one)
+    if isinstance(one, Mapping | tuple):
+        return ""
+    if isinstance(one, float):
+        return words.number(one)
+    return "none" if one in (None, "") else str(one)

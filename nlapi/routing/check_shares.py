@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from nlapi.issue import Issue
 from nlapi.routing.check_names import error
-from nlapi.routing.nouns import Canary, Configuration, Experiment, Rule, Share
-from nlapi.routing.split import size
+from nlapi.routing.nouns import BUCKETS, Canary, Configuration, Experiment, Rule, Share
+from nlapi.routing.split import Ranges, size
 from nlapi.routing.verdict import salt
 from nlapi.routing.words import percent
 
@@ -18,7 +18,7 @@ SLACK = 0.05
 
 def check_shares(configuration: Configuration) -> Iterator[Issue]:
     """Rules: bad-percent, no-shares, duplicate-share, shares-over-100, shares-under-100, layer-over-100, salt-in-use,
-    bad-guard."""
+    bad-buckets, bad-guard, bad-number, same-version."""
     for rule in configuration.rules.values():
         yield from _rule(rule)
     for experiment in configuration.experiments.values():
@@ -50,6 +50,19 @@ def _shares(where: str, shares: Sequence[Share]) -> Iterator[Issue]:
     total = math.fsum(share.percent for share in shares)
     if total > 100 + SLACK:
         yield error(where, f"the shares are {percent(total)} together", "make them 100 % at most", "shares-over-100")
+    yield from _buckets(where, [share.buckets for share in shares])
+
+
+def _buckets(where: str, parts: Sequence[Ranges]) -> Iterator[Issue]:
+    """Ranges that whoever wrote the configuration gave must be apart from each other."""
+    hint = "leave the buckets out: they are allotted"
+    end = 0
+    for start, stop in sorted(held for ranges in parts for held in ranges):
+        if not 0 <= start < stop <= BUCKETS:
+            yield error(where, f"[{start}, {stop}) is no range of buckets", hint, "bad-buckets")
+        elif start < end:
+            yield error(where, f"bucket {start} is held twice", hint, "bad-buckets")
+        end = max(end, stop)
 
 
 def _duplicates(where: str, shares: Sequence[Share]) -> Iterator[Issue]:
@@ -76,11 +89,13 @@ def _experiment(experiment: Experiment) -> Iterator[Issue]:
 
 
 def _layers(configuration: Configuration) -> Iterator[Issue]:
-    totals: dict[str, list[float]] = {}
+    inside: dict[str, list[Experiment]] = {}
     for experiment in configuration.experiments.values():
         if experiment.layer:
-            totals.setdefault(experiment.layer, []).append(experiment.percent)
-    for layer, percents in totals.items():
+            inside.setdefault(experiment.layer, []).append(experiment)
+    for layer, experiments in inside.items():
+        yield from _buckets(f"layers.{layer}", [one.buckets for one in experiments])
+        percents = [one.percent for one in experiments]
         if math.fsum(percents) > 100 + SLACK:
             message = f"the experiments of layer {layer!r} take {percent(math.fsum(percents))} together"
             hint = "make them 100 % at most, or remove one that has ended"

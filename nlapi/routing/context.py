@@ -40,7 +40,8 @@ def nearest(name: str, known: Collection[str]) -> str:
 def wrong_value(where: str, field: Field, value: Any) -> Issue | None:
     """An Issue when a value is not of the field's type, or not one of its values."""
     if not of_type(field.type, value):
-        message = f"{words.value(value)} is not of type {field.type}, which {field.name!r} is"
+        shown = "null" if value is None else words.value(value)
+        message = f"{shown} is not of type {field.type}, which {field.name!r} is"
         return Issue(level=Level.ERROR, where=where, message=message, hint=_allowed(field), rule="wrong-type")
     if field.values and value not in field.values:
         message = f"{words.value(value)} is not a value of {field.name!r}"

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from nlapi.routing import words
 from nlapi.routing.match import fields, fits, holds
-from nlapi.routing.nouns import CLIENT, Canary, Context, Decision, Experiment, Match, Override, Rule, Shadow, Share
+from nlapi.routing.nouns import Canary, Context, Decision, Experiment, Match, Override, Rule, Shadow, Share
 from nlapi.routing.outcome import complete, in_layer, moves
 from nlapi.routing.program import Nouns
 from nlapi.routing.split import bucket, holder, size
@@ -42,15 +42,21 @@ class Explanation:
     steps: tuple[Considered, ...]
 
     def __str__(self) -> str:
-        """One line a step, the outcome last."""
-        lines = [f"{'->' if step.fate is Fate.DECIDED else '  '} {step.text}" for step in self.steps]
+        """One line a step, the outcome last; what was not reached is only counted."""
+        lines = [
+            f"{'->' if step.fate is Fate.DECIDED else '  '} {step.text}"
+            for step in self.steps
+            if step.fate is not Fate.NOT_REACHED
+        ]
+        late = sum(step.fate is Fate.NOT_REACHED for step in self.steps)
+        lines += [f"   {late} more {'was' if late == 1 else 'were'} not reached"] if late else []
         decision = self.decision
         place = f" on shard {decision.shard}" if decision.shard else ""
         return "\n".join([*lines, f"= {decision.version}{place}, revision {decision.revision}"])
 
 
 def explain(nouns: Nouns, verdicts: Verdicts, context: Context) -> Explanation:
-    """Walks through an objective's nouns one by one; `context` has "client"."""
+    """Walks through an objective's nouns one by one; `context` has "client", if there is one."""
     shadows = tuple(shadow.name for shadow in nouns.shadows if fits(shadow.match, context))
     walk = _Walk(replace(verdicts, shadows=shadows), context)
     for override in nouns.overrides:
@@ -64,8 +70,7 @@ def explain(nouns: Nouns, verdicts: Verdicts, context: Context) -> Explanation:
         decision = walk.canary(canary, decision)
     for shadow in nouns.shadows:
         walk.shadow(shadow)
-    seen = {name: value for name, value in context.items() if name != CLIENT or value}
-    return Explanation(decision=decision, context=seen, steps=tuple(walk.steps))
+    return Explanation(decision=decision, context=context, steps=tuple(walk.steps))
 
 
 class _Walk:

@@ -45,8 +45,6 @@ class FieldIndex:
                 unless.setdefault(value, []).append(bit)
         self.name = name
         self._when, self._unless, self._bits = when, unless, count
-        self.constrained = bits((bit for bit, _ in matches), count)
-        """the matches that speak of the field"""
         self._neutral = ((1 << count) - 1) ^ bits((bit for bit, match in matches if name in match.when), count)
         self._masks: dict[int, int] = {}
         self._examples: dict[int, Any] = {}
@@ -147,8 +145,8 @@ def bits(positions: Iterable[int], count: int) -> int:
 def index(matches: Sequence[Match]) -> tuple[FieldIndex, ...]:
     """An index for each field that the matches speak of: first the one that most of them do."""
     by_field: dict[str, list[tuple[int, Match]]] = {}
-    for bit, match in enumerate(matches):
-        for name in fields(match):
-            by_field.setdefault(name, []).append((bit, match))
+    for numbered in enumerate(matches):
+        for name in fields(numbered[1]):
+            by_field.setdefault(name, []).append(numbered)
     made = [FieldIndex(name, those, len(matches)) for name, those in by_field.items()]
     return tuple(sorted(made, key=lambda one: (-len(by_field[one.name]), one.name)))

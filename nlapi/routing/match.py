@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from nlapi.routing.nouns import Context, Match, Range, Scalar
@@ -19,9 +19,11 @@ def fits(match: Match, context: Context) -> bool:
     return all(holds(match, name, context.get(name)) for name in fields(match))
 
 
-def fields(match: Match) -> Iterator[str]:
+def fields(match: Match) -> Iterable[str]:
     """The fields that the match speaks of, each once."""
-    yield from dict.fromkeys((*match.when, *match.unless, *match.between))
+    if not match.unless and not match.between:
+        return match.when
+    return dict.fromkeys((*match.when, *match.unless, *match.between))
 
 
 def holds(match: Match, name: str, value: Any) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from nlapi.routing.fields import index
 from nlapi.routing.nouns import (
@@ -20,13 +21,20 @@ from nlapi.routing.nouns import (
     Rule,
     Shadow,
 )
-from nlapi.routing.outcome import Decide, outcome
+from nlapi.routing.outcome import Decide, Split, outcome
 from nlapi.routing.verdict import Verdicts
 
 MOST_KNOWN = 65_536
 """Keys that are kept of one objective; beyond that they are forgotten and met anew."""
 
+MOST_PLAIN = 16_384
+"""Contexts that may be met before an objective's plain keys are given up: then there are fields that are often absent,
+or have values without end."""
+
 Noun = TypeVar("Noun")
+
+Found: TypeAlias = Decision | Split | Decide
+"""What comes of a set of matches: the same for everybody, a rule's split, or anything else."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,15 +82,26 @@ def by_objective(configuration: Configuration) -> dict[str, Nouns]:
     return found
 
 
+class Entry(NamedTuple):
+    """How `Table.decide` finds what comes of a context: `known[key(context)]`, or after a KeyError `meet(context)`."""
+
+    key: Callable[[Context], Hashable]
+    known: dict[Any, Found]
+    meet: Callable[[Context], Found]
+    asks_client: bool
+
+
 class Program:
     """Decides for one objective.
 
     Every match has a bit, in the order of a decision; every field has a mask of the matches that its value leaves
-    possible, and what is left of all masks is what matched. What comes of that is kept under the sum of the values'
-    codes, so that most requests cost a look-up for each field and one for the key.
+    possible, and what is left of all masks is what matched. What comes of that is kept under a key of the context:
+    the plain values of the fields where they are few, else the sum of their codes, which is the same for all values
+    that the matches treat alike.
     """
 
-    def __init__(self, nouns: Nouns, verdicts: Verdicts) -> None:
+    def __init__(self, nouns: Nouns, verdicts: Verdicts, entries: dict[str, Entry]) -> None:
+        """Puts its Entry into `entries`, and another when that proves better."""
         self._nouns = nouns
         self._verdicts = verdicts
         matches: list[Match] = [Match(when={one.field: (one.value,)}) for one in nouns.overrides]
@@ -93,48 +112,76 @@ class Program:
         self._starts = tuple(starts)
         self._everything = (1 << len(matches)) - 1
         self._fields = index(matches)
-        self._known: dict[int, Decision | Decide] = {}
-        self._outcomes: dict[tuple[int, ...], Decision | Decide] = {}
+        self._code = self._coder()
+        self._coded: dict[int, Found] = {}
+        self._outcomes: dict[tuple[int, ...], Found] = {}
+        self._plain: dict[Hashable, Found] = {}
+        self._met = 0
+        self._names = [field.name for field in self._fields]
+        self._entries = entries
+        self._enter(plain=self._few())
 
-    def decider(self) -> Callable[[Context, str], Decision]:
-        """(context, client) -> Decision."""
+    def _enter(self, *, plain: bool) -> None:
+        asks_client = CLIENT in {*self._names, *self._units()}
+        if plain:
+            self._key: Callable[[Context], Hashable] = itemgetter(*self._names)
+            entry = Entry(self._key, self._plain, self._meet_plain, asks_client)
+        else:
+            entry = Entry(self._code, self._coded, self._meet, asks_client)
+        self._entries[self._verdicts.objective] = entry
+
+    def _units(self) -> set[str]:
+        """The fields that tell units apart."""
+        nouns = self._nouns
+        return {one.unit for kind in (nouns.experiments, nouns.rules, nouns.canaries) for one in kind}
+
+    def _few(self) -> bool:
+        """Do the fields that matches speak of seem to have few values each?"""
+        many = self._units() | {one.field for one in self._nouns.overrides}
+        return bool(self._fields) and not any(field.cuts or field.name in many for field in self._fields)
+
+    def _coder(self) -> Callable[[Context], int]:
+        """Context -> the sum of the codes of its values."""
         coders = []
         radix = 1
         for field in self._fields:
             coder, radix = field.coder(radix)
             coders.append((field.name, coder))
-        fields, known, meet = tuple(coders), self._known.get, self._meet
+        fields = tuple(coders)
 
-        def decide(context: Context, client: str) -> Decision:
+        def code(context: Context) -> int:
             get = context.get
             key = 0
-            for name, code in fields:
-                key += code(get(name), 0)
-            found = known(key) or meet(key, context)
-            return found if found.__class__ is Decision else found(context)
+            for name, of in fields:
+                key += of(get(name), 0)
+            return key
 
-        if not self._asks(CLIENT):
-            return decide
-        return lambda context, client: decide({**context, CLIENT: client}, client)
+        return code
 
-    def _asks(self, name: str) -> bool:
-        """Does a decision need this field, to match or as a unit?"""
-        nouns = self._nouns
-        units = {one.unit for kind in (nouns.experiments, nouns.rules, nouns.canaries) for one in kind}
-        return name in units or any(field.name == name for field in self._fields)
+    def _meet_plain(self, context: Context) -> Found:
+        """What comes of a context whose values are not known yet, or absent."""
+        key = self._code(context)
+        found = self._coded.get(key) or self._meet(context)
+        self._met += 1
+        if self._met > MOST_PLAIN:
+            self._plain.clear()
+            self._enter(plain=False)
+        elif all(name in context for name in self._names):
+            self._plain[self._key(context)] = found
+        return found
 
-    def _meet(self, key: int, context: Context) -> Decision | Decide:
-        """What comes of a context whose key is not known yet."""
-        if len(self._known) >= MOST_KNOWN:
-            self._known.clear()
+    def _meet(self, context: Context) -> Found:
+        """What comes of a context whose code is not known yet."""
+        if len(self._coded) >= MOST_KNOWN:
+            self._coded.clear()
             self._outcomes.clear()
         matched = self._everything
         for field in self._fields:
             matched &= field.possible(context.get(field.name))
-        found = self._known[key] = self._outcome(matched)
+        found = self._coded[self._code(context)] = self._outcome(matched)
         return found
 
-    def _outcome(self, matched: int) -> Decision | Decide:
+    def _outcome(self, matched: int) -> Found:
         """What is left to decide when it is known what matches; shared by all for whom the same matched."""
         experiments, rules, canaries, shadows = self._starts
         parts = (
@@ -149,7 +196,7 @@ class Program:
             found = self._outcomes[parts] = self._made(*parts)
         return found
 
-    def _made(self, override: int, experiments: int, rule: int, canaries: int, shadows: int) -> Decision | Decide:
+    def _made(self, override: int, experiments: int, rule: int, canaries: int, shadows: int) -> Found:
         nouns = self._nouns
         names = tuple(one.name for one in _chosen(nouns.shadows, shadows))
         verdicts = replace(self._verdicts, shadows=names) if names else self._verdicts
@@ -161,7 +208,7 @@ class Program:
             _chosen(nouns.canaries, canaries),
             verdicts,
         )
-        return made.decisions[0] if len(made.decisions) == 1 else made.decide
+        return made.least
 
 
 def _section(mask: int, start: int, end: int) -> int:

@@ -14,7 +14,9 @@ MOST_SLICES = 20
 """Slices told for each objective, those that moved most."""
 
 MOST_VALUES = 1_000
-"""A field of more values than this, such as a user, makes no slices."""
+FEW_VALUES = 10
+VALUES_PER_REQUEST = 0.05
+"""A field that has more values than these allow, such as a user, makes no slices."""
 
 SAMPLES = 5
 """Requests shown for each movement."""
@@ -168,8 +170,9 @@ class _Tally:
         )
 
     def _slices(self) -> Iterator[Slice]:
+        most = min(MOST_VALUES, max(FEW_VALUES, int(self.seen * VALUES_PER_REQUEST)))
         for name, counts in self.moved_values.items():
-            if len(self.values[name]) <= MOST_VALUES:
+            if len(self.values[name]) <= most:
                 for value, moved in counts.items():
                     yield Slice(field=name, value=value, seen=self.values[name][value], moved=moved)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import TypeAlias, TypeVar
 
 from xxhash import xxh3_64_intdigest
@@ -23,10 +22,10 @@ def bucket(salt: str, unit: Scalar) -> int:
 
     Two salts give buckets that have nothing to do with each other, which crc32 does not.
     """
-    return xxh3_64_intdigest(f"{salt}{SEPARATOR}{_text(unit)}".encode("utf-8", "surrogatepass")) % BUCKETS
+    return xxh3_64_intdigest(prefix(salt) + text(unit).encode("utf-8", "surrogatepass")) % BUCKETS
 
 
-def _text(unit: Scalar) -> str:
+def text(unit: Scalar) -> str:
     """A unit as JSON writes it, with 7.0 as 7: they are the same number."""
     if isinstance(unit, str):
         return unit
@@ -165,37 +164,35 @@ def holder(shares: Sequence[Share], number: int) -> int:
 Held = TypeVar("Held")
 
 
-def chooser(salt: str, ranges: Sequence[Ranges], held: Sequence[Held], otherwise: Held) -> Callable[[Scalar], Held]:
-    """Unit -> what is held by the range that its bucket lies in; `otherwise` where there is none.
-
-    One function, its parts bound as defaults, since it is run for every request that meets a split.
-    """
+def layout(ranges: Sequence[Ranges], held: Sequence[Held], otherwise: Held) -> tuple[tuple[int, ...], list[Held]]:
+    """The bounds between intervals of buckets, and what each interval holds: one more than there are bounds."""
     edges = sorted((start, end, index) for index, those in enumerate(ranges) for start, end in those)
-    starts = [0]
+    bounds = [0]
     holding = [otherwise]
     for start, end, index in edges:
-        if starts[-1] == start:
-            starts.pop()
+        if bounds[-1] == start:
+            bounds.pop()
             holding.pop()
-        starts += [start, end]
+        bounds += [start, end]
         holding += [held[index], otherwise]
-    prefix = (salt + SEPARATOR).encode("utf-8", "surrogatepass")
-
-    def of(
-        unit: Scalar,
-        prefix: bytes = prefix,
-        starts: tuple[int, ...] = _shared(tuple(starts)),
-        holding: tuple[Held, ...] = tuple(holding),
-        digest: Callable[[bytes], int] = xxh3_64_intdigest,
-    ) -> Held:
-        if unit.__class__ is not str:
-            unit = _text(unit)
-        return holding[bisect_right(starts, digest(prefix + unit.encode("utf-8", "surrogatepass")) % BUCKETS) - 1]  # type: ignore[union-attr]
-
-    return of
+    if bounds[-1] == BUCKETS:
+        bounds.pop()
+        holding.pop()
+    return tuple(bounds[1:]), holding
 
 
-@cache
-def _shared(starts: tuple[int, ...]) -> tuple[int, ...]:
-    """Splits of the same sizes share their bounds."""
-    return starts
+def prefix(salt: str) -> bytes:
+    """What is put before a unit to hash it."""
+    return (salt + SEPARATOR).encode("utf-8", "surrogatepass")
+
+
+def chooser(salt: str, ranges: Sequence[Ranges], held: Sequence[Held], otherwise: Held) -> Callable[[Scalar], Held]:
+    """Unit -> what is held by the range that its bucket lies in; `otherwise` where there is none."""
+    bounds, holding = layout(ranges, held, otherwise)
+    before = prefix(salt)
+
+    def choose(unit: Scalar) -> Held:
+        data = before + text(unit).encode("utf-8", "surrogatepass")
+        return holding[bisect_right(bounds, xxh3_64_intdigest(data) % BUCKETS)]
+
+    return choose

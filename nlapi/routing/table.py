@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from bisect import bisect_right
 from dataclasses import replace
+from typing import Any
+
+from xxhash import xxh3_64_intdigest as digest
 
 from nlapi.errors import UsageError
 from nlapi.routing.explain import Explanation, explain
-from nlapi.routing.nouns import CLIENT, Configuration, Context, Decision
-from nlapi.routing.program import Nouns, Program, by_objective
-from nlapi.routing.split import allocate_layer
+from nlapi.routing.nouns import BUCKETS, CLIENT, Configuration, Context, Decision
+from nlapi.routing.outcome import HOLDING
+from nlapi.routing.program import Entry, Nouns, Program, by_objective
+from nlapi.routing.split import allocate_layer, text
 from nlapi.routing.verdict import Verdicts
 
 
@@ -28,32 +32,52 @@ class UnknownObjectiveError(UsageError):
 class Table:
     """Decides, at one revision. Immutable to its callers, and safe to share between threads."""
 
-    __slots__ = ("_deciders", "_nouns", "configuration", "revision")
+    __slots__ = ("_entries", "_nouns", "configuration", "revision")
 
     def __init__(self, configuration: Configuration, revision: int) -> None:
         self.configuration = configuration
         self.revision = revision
         self._nouns = by_objective(configuration)
-        self._deciders: dict[str, Callable[[Context, str], Decision]] = {}
+        self._entries: dict[str, Entry] = {}
 
     def decide(self, objective: str, context: Context, client: str = "") -> Decision:
         """The version that serves this request. UnknownObjectiveError names the nearest objective.
 
         `context`: fields that the objective declares, of their types; an absent one matches no value.
         """
-        decide = self._deciders.get(objective) or self._decider(objective)
-        return decide(context, client)
+        key, known, meet, asks_client = self._entries.get(objective) or self._entry(objective)
+        if asks_client:
+            context = with_client(context, client)
+        found: Any  # mypy does not tell apart by __class__ what Found may be
+        try:
+            found = known[key(context)]
+        except KeyError:
+            found = meet(context)
+        decision: Decision
+        if found.__class__ is Decision:
+            decision = found
+        elif found.__class__ is tuple:
+            name, before, bounds = found[0]
+            unit = context.get(name)
+            if unit is None:
+                decision = found[1]
+            else:
+                data = unit if unit.__class__ is str else text(unit)
+                number = digest(before + data.encode("utf-8", "surrogatepass")) % BUCKETS
+                decision = found[HOLDING + bisect_right(bounds, number)]
+        else:
+            decision = found(context)
+        return decision
 
     def explain(self, objective: str, context: Context, client: str = "") -> Explanation:
         """The same decision, with each step on the way to it."""
         nouns = self._known(objective)
-        return explain(nouns, self._verdicts(objective), {**context, CLIENT: client})
+        return explain(nouns, self._verdicts(objective), with_client(context, client))
 
-    def _decider(self, objective: str) -> Callable[[Context, str], Decision]:
+    def _entry(self, objective: str) -> Entry:
         """An objective is compiled when it is first asked for."""
-        decide = Program(self._known(objective), self._verdicts(objective)).decider()
-        self._deciders[objective] = decide
-        return decide
+        Program(self._known(objective), self._verdicts(objective), self._entries)
+        return self._entries[objective]
 
     def _known(self, objective: str) -> Nouns:
         nouns = self._nouns.get(objective)
@@ -63,6 +87,13 @@ class Table:
 
     def _verdicts(self, objective: str) -> Verdicts:
         return Verdicts(configuration=self.configuration, revision=self.revision, objective=objective)
+
+
+def with_client(context: Context, client: str) -> Context:
+    """The context with the field that nobody declares; absent when the client has no name."""
+    if client:
+        return {**context, CLIENT: client}
+    return {name: value for name, value in context.items() if name != CLIENT} if CLIENT in context else context
 
 
 def compile(configuration: Configuration, revision: int) -> Table:

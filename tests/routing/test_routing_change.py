@@ -1,0 +1,104 @@
+"""Putting nouns in and out leaves the old configuration as it was, and differences read as sentences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from nlapi.errors import UsageError
+from nlapi.routing.change import KINDS, diff, put, remove
+from nlapi.routing.nouns import Client, Configuration, Layer
+from nlapi.routing.split import width
+from tests.routing.kit import example, shares, version, when
+
+
+def test_put_and_remove_give_a_new_configuration() -> None:
+    before = example()
+    after = put(before, Layer(name="new"))
+    assert set(after.layers) - set(before.layers) == {"new"}
+    assert remove(after, "layers", "new") == before
+    assert before == example()
+
+
+def test_every_kind_of_noun_can_be_put_and_removed() -> None:
+    full = put(example(), Client(name="app"))
+    for kind in KINDS.values():
+        for name, noun in getattr(full, kind).items():
+            without = remove(full, kind, name)
+            assert name not in getattr(without, kind)
+            assert getattr(put(without, noun), kind)[name].name == noun.name
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "message"),
+    [
+        ("rules", "tv-brasil", "there is no 'tv-brasil' in rules (did you mean 'tv-brazil'?)"),
+        ("versions", version("ranker@v77"), "there is no 'ranker@v77' in versions (did you mean 'ranker@v7'?)"),
+        ("rule", "x", "a configuration has no 'rule' (did you mean 'rules'?)"),
+        ("clients", "app", "there is no 'app' in clients (there are: none)"),
+    ],
+)
+def test_removing_what_is_not_there_names_the_nearest(kind: str, name: str, message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        remove(example(), kind, name)
+    assert str(raised.value) == message
+
+
+def test_changed_shares_keep_the_buckets_that_they_can() -> None:
+    before = example()
+    rule = before.rules["tv-brazil"]
+    after = put(before, replace(rule, shares=shares("ranker@v7 70, ranker@v8 20, ranker@v9 10"))).rules["tv-brazil"]
+    assert [share.buckets for share in rule.shares] == [((0, 9000),), ((9000, 10000),)]
+    assert [share.buckets for share in after.shares] == [((0, 7000),), ((7000, 8000), (9000, 10000)), ((8000, 9000),)]
+
+
+def test_an_experiment_that_changes_its_layer_gets_buckets_there() -> None:
+    before = put(example(), Layer(name="other"))
+    moved = put(before, replace(before.experiments["size"], layer="other")).experiments
+    assert moved["size"].buckets == ((0, 2000),)
+    assert moved["order"] == before.experiments["order"]
+    alone = put(before, replace(before.experiments["size"], layer="")).experiments["size"]
+    assert width(alone.buckets) == 0
+
+
+def test_a_configuration_that_is_read_again_keeps_its_buckets() -> None:
+    before = example()
+    moved = put(before, replace(before.rules["tv-brazil"], shares=shares("ranker@v7 70, ranker@v8 30")))
+    moved = put(moved, replace(moved.experiments["order"], percent=70))
+    again = Configuration()
+    for kind in KINDS.values():
+        for noun in reversed(getattr(moved, kind).values()):
+            again = put(again, noun)
+    assert again == moved
+
+
+def test_the_same_configurations_do_not_differ() -> None:
+    assert diff(example(), example()) == []
+
+
+def test_differences_are_sentences() -> None:
+    before = example()
+    after = put(before, replace(before.rules["tv-brazil"], shares=shares("ranker@v7 70, ranker@v8 30")))
+    after = put(after, replace(after.rules["lusophone"], match=when(country=("BR", "PT", "AO")), position=35))
+    after = put(after, replace(after.canaries["wallets"], percent=50))
+    after = put(after, replace(after.objectives["home"], input={"type": "object"}))
+    after = remove(put(after, Layer(name="new")), "overrides", "lab")
+    assert [str(one) for one in diff(before, after)] == [
+        "objective home: input changed",
+        "rule lusophone: match from country is BR or PT to country is BR, PT or AO; position from 30 to 35",
+        "rule tv-brazil: shares from ranker@v7 90 %, ranker@v8 10 % to ranker@v7 70 %, ranker@v8 30 %",
+        "layer new added",
+        "canary wallets: percent from 20 to 50",
+        "override lab removed",
+    ]
+    assert [one.change for one in diff(before, after)] == [*["changed"] * 3, "added", "changed", "removed"]
+
+
+def test_a_difference_holds_both_nouns_and_the_fields_that_changed() -> None:
+    before = example()
+    after = put(before, replace(before.canaries["wallets"], percent=50))
+    (one,) = diff(before, after)
+    assert (one.kind, one.name, one.fields) == ("canaries", "wallets", ("percent",))
+    assert (one.before, one.after) == (before.canaries["wallets"], after.canaries["wallets"])
+    assert len(diff(Configuration(), before)) == sum(len(getattr(before, kind)) for kind in KINDS.values())
