@@ -13,7 +13,7 @@ SPEC_SUFFIXES = (".yaml", ".json")
 
 
 def root() -> Traversable:
-    """The folder that holds prompts/, specs/, plugins/ and examples/: `_data` in an installed wheel, else the checkout's top."""
+    """The folder that holds what nlapi ships: `_data` in an installed wheel, else the checkout's top."""
     packed = files("nlapi") / "_data"
     return packed if packed.is_dir() else Path(__file__).parent.parent
 

@@ -1,4 +1,4 @@
-"""A gateway with nothing but its serving endpoints, on loopback, and a load of requests for it."""
+"""The whole gateway on loopback with a configuration of the tests, and a load of requests for it."""
 
 from __future__ import annotations
 
@@ -6,25 +6,19 @@ import asyncio
 import http.client
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.routing import Route
-
+from nlapi.gateway.access import Audience
+from nlapi.gateway.app import Gateway
 from nlapi.gateway.engine import Engine
+from nlapi.gateway.recording import recorder
 from nlapi.gateway.server import running
-from nlapi.gateway.serving import MetricsEndpoint, serve_endpoint
+from nlapi.gateway.store import Store
 from nlapi.routing.nouns import Configuration
-from tests.gateway.versions import publish
-
-
-def client_of(scope: Any) -> str:
-    """Clients say who they are, in place of tokens."""
-    return dict(scope["headers"]).get(b"x-client", b"").decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,71 +30,83 @@ class Answer:
     body: Any
 
 
-class Gateway:
-    """A gateway that runs at `url`; its engine lives in the server's loop."""
+class Served:
+    """A gateway that runs at `url`. Each client that asks has a token of its own."""
 
-    def __init__(self, folder: Path, configuration: Configuration, **options: Any) -> None:
+    def __init__(self, app: Gateway) -> None:
         self.url = ""
-        self._folder = folder
-        self._first = configuration
-        self._options = options
+        self.app = app
         self._loop: asyncio.AbstractEventLoop
-        self.engine: Engine
-        self.app = Starlette(lifespan=self._live)
+        self._tokens: dict[str, str] = {}
 
-    @asynccontextmanager
-    async def _live(self, app: Starlette) -> AsyncIterator[None]:
+    @property
+    def engine(self) -> Engine:
+        return self.app.engine
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self._loop = asyncio.get_running_loop()
-        self.engine = Engine(models=self._folder, **self._options)
-        serve = serve_endpoint(self.engine, authorize=client_of)
-        app.router.routes.append(Route(serve.PATH, serve, methods=["POST"]))
-        app.router.routes.append(Route(MetricsEndpoint.PATH, MetricsEndpoint(self.engine)))
-        await publish(self.engine, self._first)
-        yield
-        await self.engine.drain()
+        await self.app(scope, receive, send)
 
-    def publish(self, configuration: Configuration, revision: int) -> None:
-        """Publish, and come back when it decides."""
-        asyncio.run_coroutine_threadsafe(publish(self.engine, configuration, revision), self._loop).result(60)
+    def publish(self, configuration: Configuration) -> int:
+        """Commit and publish; the number of the revision, which decides when this comes back."""
+        change = self.app.publisher.change(lambda _: configuration, who="test")
+        return asyncio.run_coroutine_threadsafe(change, self._loop).result(60).number
 
-    def ask(self, document: Any, objective: str = "greet", **headers: str) -> Answer:
-        """One request on a connection of its own. A document of bytes is sent as it is."""
-        connection = self.connect()
-        try:
-            return ask(connection, document, objective, **headers)
-        finally:
-            connection.close()
+    def roll_back(self, number: int) -> int:
+        """A new revision with the configuration of an old one."""
+        back = self.app.publisher.roll_back(number, who="test")
+        return asyncio.run_coroutine_threadsafe(back, self._loop).result(60).number
 
-    def connect(self) -> http.client.HTTPConnection:
-        """A connection for several requests."""
-        return http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
+    def token(self, client: str) -> str:
+        if client not in self._tokens:
+            self._tokens[client] = self.app.access.make(client, Audience.SERVE)[1]
+        return self._tokens[client]
+
+    def ask(self, document: Any, *, client: str = "web", objective: str = "greet") -> Answer:
+        """One request on a connection of its own."""
+        with self.connect(client) as ask:
+            return ask(document, objective)
+
+    @contextmanager
+    def connect(self, client: str = "web") -> Iterator[Asking]:
+        """A connection for several requests of a client."""
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
+        yield Asking(connection, self.token(client))
+        connection.close()
 
 
-def ask(connection: http.client.HTTPConnection, document: Any, objective: str = "greet", **headers: str) -> Answer:
-    """One request. Header names are given with underscores."""
-    body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    named.setdefault("content-type", "application/json")
-    connection.request("POST", f"/v1/objectives/{objective}/serve", body, named)
-    response = connection.getresponse()
-    content = response.read()
-    return Answer(status=response.status, headers=dict(response.getheaders()), body=json.loads(content))
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Sends requests of one client over one connection."""
+
+    connection: http.client.HTTPConnection
+    token: str
+
+    def __call__(self, document: Any, objective: str = "greet") -> Answer:
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        self.connection.request("POST", f"/v1/objectives/{objective}/serve", json.dumps(document).encode(), headers)
+        response = self.connection.getresponse()
+        content = response.read()
+        return Answer(status=response.status, headers=dict(response.getheaders()), body=json.loads(content))
 
 
 @contextmanager
-def gateway(folder: Path, configuration: Configuration, **options: Any) -> Iterator[Gateway]:
-    """A gateway whose versions are in `folder`, for as long as the block lasts."""
-    made = Gateway(folder, configuration, **options)
-    with running(made.app) as url:
-        made.url = url
-        yield made
+def gateway(folder: Path, configuration: Configuration) -> Iterator[Served]:
+    """A gateway whose versions are in `folder`, for as long as the block lasts; the configuration is revision 1."""
+    store = Store()
+    served = Served(Gateway(store, Engine(models=folder, record=recorder(store))))
+    with running(served) as url:
+        served.url = url
+        served.publish(configuration)
+        yield served
+    store.close()
 
 
 @dataclass(slots=True)
 class Load:
     """Requests from several clients at once, until it is stopped."""
 
-    gateway: Gateway
+    gateway: Served
     clients: int = 4
     answers: list[Answer] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -127,13 +133,12 @@ class Load:
         self.join()
 
     def _ask_on(self, number: int) -> None:
-        connection = self.gateway.connect()
         count = 0
-        while not self.stopping.is_set():
-            document = {"input": {"n": count}, "context": {"user": f"u{number}-{count % 50}"}}
-            self.answers.append(ask(connection, document))
-            count += 1
-        connection.close()
+        with self.gateway.connect(f"client-{number}") as ask:
+            while not self.stopping.is_set():
+                document = {"input": {"n": count}, "context": {"user": f"u{number}-{count % 50}"}}
+                self.answers.append(ask(document))
+                count += 1
 
     def more(self, count: int) -> None:
         """Come back when so many more requests were answered."""

@@ -12,7 +12,7 @@ from nlapi.gateway.engine import Ask, Engine
 from nlapi.gateway.problem import Problem
 from nlapi.routing.nouns import Client
 from tests.gateway.clock import Clock
-from tests.gateway.gateway_app import Answer, ask, gateway
+from tests.gateway.gateway_app import Answer, gateway
 from tests.gateway.versions import configuration, publish, run, write, write_echo
 
 
@@ -73,16 +73,16 @@ def test_calls_in_flight_are_counted_over_all_versions_and_given_back(tmp_path: 
 
 def test_a_client_that_floods_gets_429s_and_its_neighbour_none(tmp_path: Path) -> None:
     write_echo(tmp_path, "v1")
-    clients = [Client(name="flood", rate=50.0, burst=5), Client(name="calm")]
+    clients = [Client(name="flood", rate=1.0, burst=5), Client(name="calm")]
     found: dict[str, list[Answer]] = {"flood": [], "calm": []}
 
     def send(client: str, count: int) -> None:
-        connection = served.connect()
-        for number in range(count):
-            found[client].append(ask(connection, {"input": number}, x_client=client))
-        connection.close()
+        with served.connect(client) as ask:
+            found[client] += [ask({"input": number}) for number in range(count)]
 
     with gateway(tmp_path, configuration("v1", clients=clients)) as served:
+        for client in found:
+            served.token(client)
         threads = [threading.Thread(target=send, args=(name, 150)) for name in ("flood", "flood", "calm")]
         for thread in threads:
             thread.start()

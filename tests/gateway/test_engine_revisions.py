@@ -36,10 +36,10 @@ def test_sixty_publishes_and_a_rollback_under_load_fail_nothing_and_mix_nothing(
     with gateway(tmp_path, configuration(*names)) as served, Load(served) as load:
         for revision in range(2, 62):
             version_at[revision] = names[revision % 6]
-            served.publish(serving(version_at[revision], *names), revision)
+            assert served.publish(serving(version_at[revision], *names)) == revision
             load.more(10)
         version_at[62] = "v1"
-        served.publish(configuration(*names), 62)
+        assert served.roll_back(1) == 62
         after = served.ask({"input": {}, "context": {"user": "u1"}})
     assert (after.body["decision"]["revision"], after.body["output"]) == (62, {"version": "v1"})
     assert {answer.status for answer in load.answers} == {200}
@@ -54,13 +54,9 @@ def test_sixty_publishes_and_a_rollback_under_load_fail_nothing_and_mix_nothing(
 def test_versions_come_and_go_under_load_with_no_restart(tmp_path: Path) -> None:
     write_echo(tmp_path, "v1", "v2", "v3")
     with gateway(tmp_path, configuration("v1")) as served, Load(served) as load:
-        revision = 1
         for _ in range(5):
             for name, both in (("v2", ("v1", "v2")), ("v2", ("v2",)), ("v3", ("v2", "v3")), ("v1", ("v1",))):
-                revision += 1
-                served.publish(
-                    replace(serving(name, *both), objectives=configuration(default=ref(name)).objectives), revision
-                )
+                served.publish(replace(serving(name, *both), objectives=configuration(default=ref(name)).objectives))
                 load.more(5)
     assert {answer.status for answer in load.answers} == {200}
     assert {answer.body["output"]["version"] for answer in load.answers} == {"v1", "v2", "v3"}

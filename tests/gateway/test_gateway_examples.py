@@ -81,6 +81,7 @@ def test_the_second_version_is_the_better_model(scripts: dict[str, ModuleType], 
 def test_the_traffic_generator_sends_what_it_says(tmp_path: Path) -> None:
     with gateway(MODELS, configuration()) as served:
         command = [sys.executable, str(FOLDER / "traffic.py"), served.url, "--rate", "200", "--seconds", "0.5"]
+        command += ["--token", served.token("tv")]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     counts = {line.split(maxsplit=1)[1]: int(line.split()[0]) for line in done.stdout.splitlines()}
     assert sum(counts.values()) == 100

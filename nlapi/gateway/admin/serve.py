@@ -17,7 +17,7 @@ async def serve(call: Call) -> Answer:
         input=body["input"],
         context=body.get("context", {}),
         client=call.caller.client,
-        request_id=call.headers.get("x-request-id", ""),
+        request_id=call.headers.get("x-request-id") or gateway.engine.new_request_id(),
         synthetic=call.headers.get("x-synthetic", False),
         trace=call.trace,
     )
