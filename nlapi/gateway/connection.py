@@ -108,7 +108,9 @@ class Connections:
     def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         while self._idle:
             reader, writer = self._idle.pop()
-            if not (reader.at_eof() or writer.is_closing() or reader.exception()):
+            # What came after an answer belongs to no request: the next one would take it for its own.
+            beyond = getattr(reader, "_buffer", b"")
+            if not (beyond or reader.at_eof() or writer.is_closing() or reader.exception()):
                 return reader, writer
             writer.close()
         return None

@@ -105,9 +105,15 @@ class Engine:
                 metrics=self.metrics,
             )
             self._live = live
+            self.metrics.gauges["nlapi_revision"] = table.revision
+            self.metrics.gauges["nlapi_versions"] = len(runners)
             if before is not None:
                 self._older.append(before)
             self._retire()
+
+    def replicas(self) -> dict[str, list[dict[str, object]]]:
+        """Remote shard -> its replicas: endpoint, breaker (closed, open, half_open), in_flight, answered, failed."""
+        return self._loaded.health()
 
     def resolve(self, objective: str, ask: Ask) -> Decision:
         """What would serve the request; nothing is run. Problem 404 or 422."""

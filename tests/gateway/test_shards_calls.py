@@ -137,6 +137,30 @@ def test_a_call_that_may_have_been_carried_out_goes_to_another_replica_only_when
         assert [failure.ran for failure in failures] == [True]
 
 
+def test_what_a_replica_sends_beyond_its_answer_is_nobodys_answer() -> None:
+    async def whole() -> list[Any]:
+        talks: list[asyncio.Task[Any] | None] = []
+
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            talks.append(asyncio.current_task())
+            await reader.readuntil(b"{}")
+            once = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
+            writer.write(once + b"1" + once + b"2")
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            cluster = Cluster(Shard(name="far", protocol=Protocol.JSON, endpoints=(url,)))
+            remote = Remote(VERSION, cluster)
+            found = [await remote.run(Ask(input={}), 10, repeatable=True) for _ in range(3)]
+            await cluster.close()
+            await asyncio.gather(*(one for one in talks if one))
+        return [ran.output for ran in found]
+
+    assert asyncio.run(whole()) == [1, 1, 1]
+
+
 def test_a_refused_connection_goes_to_another_replica_whatever_is_called() -> None:
     with Echo(Reply(200, {"ok": True})) as dead:
         pass

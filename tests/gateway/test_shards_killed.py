@@ -37,7 +37,9 @@ def test_when_every_replica_is_dead_the_fallback_version_serves(tmp_path: Path) 
             load.more(50)
             one.kill()
             load.more(100)
+            (state,) = served.engine.replicas()["far"]
     assert {answer.status for answer in load.answers} == {200}
+    assert (state["endpoint"], state["breaker"]) == (one.url, "open")
     last = load.answers[-1].body
     assert (last["fallback"], last["output"]["version"]) == (True, "v2")
     assert not load.answers[0].body["fallback"]
