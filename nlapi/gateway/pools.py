@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -157,9 +158,18 @@ _loaded: Workflow | None = None
 def _start_worker(manifest: Manifest, nice: int) -> None:
     global _loaded
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway, which stops its workers
-    if nice:
+    if nice and hasattr(os, "nice"):
         os.nice(nice)
+    threading.Thread(target=_end_with_gateway, name="end-with-gateway", daemon=True).start()
     _loaded = load(manifest)
+
+
+def _end_with_gateway() -> None:
+    """A worker holds both ends of its line and would wait for ever for a gateway that was killed."""
+    gateway = multiprocessing.parent_process()
+    if gateway is not None:
+        gateway.join()
+        os._exit(1)
 
 
 def _started() -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from time import perf_counter
-from types import ModuleType
-from typing import Any, get_type_hints
+from types import ModuleType, UnionType
+from typing import Any, get_origin, get_type_hints, is_typeddict
 
 from nlapi.errors import DescriptionError
 from nlapi.gateway.calls import Failed, FailureKind, Ran
@@ -71,14 +71,19 @@ def _stage(name: str, function: Any) -> Stage:
 
 
 def _check_types(before: Stage, after: Stage) -> None:
-    given = _hints(before).get("return")
-    first = next(iter(inspect.signature(after.function).parameters))
-    taken = _hints(after).get(first)
-    if isinstance(given, type) and isinstance(taken, type) and not issubclass(given, taken):
+    given = _class(_hints(before).get("return"))
+    taken = _class(_hints(after).get(next(iter(inspect.signature(after.function).parameters))))
+    if given and taken and not issubclass(given, taken):
         raise DescriptionError(
             f"{before.name} gives {given.__name__}, and {after.name} takes {taken.__name__}",
             hint="make the two annotations agree",
         )
+
+
+def _class(hint: Any) -> type | None:
+    """The class of an annotation; None for a union, a name that is only for the type checker, and so on."""
+    found = get_origin(hint) or hint
+    return found if isinstance(found, type) and found is not UnionType and not is_typeddict(found) else None
 
 
 def _hints(stage: Stage) -> Mapping[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -190,6 +192,11 @@ def test_what_is_wrong_with_a_request_is_said(tmp_path: Path, objective: str, as
             "",
             "preprocess gives dict, and predict takes list",
         ),
+        (
+            "def features(v) -> list[int]: ...\ndef predict(v: dict[str, int]): ...",
+            "",
+            "gives list, and predict takes dict",
+        ),
         ("import no_such_module", "", "no_such_module, which is not installed"),
         ("1 / 0", "", "ZeroDivisionError"),
         ("def predict(v): ...", '[run]\nmode = "fast"', "run.mode"),
@@ -214,3 +221,58 @@ def test_a_version_that_cannot_be_loaded_publishes_nothing(
         assert (await engine.serve("greet", Ask(input=1))).decision.revision == 1
 
     run(tmp_path, body)
+
+
+def test_annotations_that_agree_are_taken(tmp_path: Path) -> None:
+    write(
+        tmp_path / "v1",
+        """
+        from collections.abc import Mapping, Sequence
+        from typing import Any, TypedDict
+
+        class Row(TypedDict):
+            x: int
+
+        def preprocess(value: Any) -> Row: ...
+        def features(value: dict[str, int]) -> list[int] | None: ...
+        def predict(value: Sequence[int]) -> int: ...
+        def postprocess(value: float) -> Mapping[str, float]: return {"value": 1.0}
+        """,
+    )
+
+    async def body(engine: Engine) -> None:
+        await publish(engine, configuration("v1"))
+        assert (await engine.serve("greet", Ask(input=0))).output == {"value": 1.0}
+
+    run(tmp_path, body)
+
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+from nlapi.gateway.engine import Ask, Engine
+from tests.gateway.versions import configuration, publish
+
+async def main():
+    engine = Engine(models=Path(sys.argv[1]))
+    await publish(engine, configuration("v1", timeout_ms=20_000))
+    print((await engine.serve("greet", Ask(input=0))).output, flush=True)
+    await asyncio.sleep(600)
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+def test_worker_processes_end_with_a_gateway_that_is_killed(tmp_path: Path) -> None:
+    write(tmp_path / "v1", "import os\ndef predict(value):\n    return os.getpid()\n", '[run]\nmode = "process"\n')
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, str(script), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as gateway:
+        assert gateway.stdout
+        assert int(gateway.stdout.readline()) != gateway.pid
+        gateway.kill()
+        # The worker holds the gateway's stdout: it reads as ended when both are gone.
+        assert gateway.stdout.read() == b""
