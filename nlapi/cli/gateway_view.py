@@ -63,12 +63,15 @@ def _plot(objective: str, points: Sequence[Mapping[str, Any]], minutes: int) -> 
     from rich.text import Text
 
     versions = sorted({version for point in points for version in point["shares"]})
-    columns = [_column(point["shares"], versions) for point in points]
+    columns = [_column(point["shares"], versions) if point["requests"] else None for point in points]
     text = Text(f"{clean(objective)}, the last {minutes} minutes\n", style="bold")
     for level in reversed(range(HEIGHT)):
         label = f"{100 * (level + 1) // HEIGHT:>4} % " if level in (HEIGHT - 1, HEIGHT // 2 - 1) else " " * 7
         text.append(f"{label}|", style="not bold dim")
         for column in columns:
+            if column is None:
+                text.append(" ")
+                continue
             at = column[level]
             text.append(MARKS[at % len(MARKS)], style=f"not bold {COLOURS[at % len(COLOURS)]}")
         text.append("\n")
