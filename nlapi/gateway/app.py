@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,12 +16,14 @@ from nlapi.errors import UsageError
 from nlapi.gateway.access import NOBODY, Access, Caller, allow, now, stamp
 from nlapi.gateway.admin import canaries, decisions, nouns, revisions, serve, tokens, traffic
 from nlapi.gateway.admin.call import Answer, Call, Handler
+from nlapi.gateway.canary import Edit, Watcher
+from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.description import Operation, description
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.guard import Guard
 from nlapi.gateway.problem import Problem, not_found
 from nlapi.gateway.publish import Publisher
-from nlapi.gateway.store import Entry, Store
+from nlapi.gateway.store import Entry, Revision, Store
 from nlapi.gateway.traffic import FINE_S, Traffic
 
 Message = MutableMapping[str, Any]
@@ -39,6 +41,8 @@ HANDLERS: Mapping[str, Handler] = {
 }
 """operationId -> what carries it out."""
 
+ITSELF = "gateway"
+"""Who it is that makes a revision when a canary takes a step by itself."""
 DENIALS_S = 1.0
 """Seconds between two denials of unknown callers that the audit log keeps: a flood of them must not fill the disk."""
 SKIPPED = 4
@@ -50,15 +54,27 @@ _log = logging.getLogger(__name__)
 class Gateway:
     """The serving gateway as an ASGI application. `hosts` are the names it may be called by besides loopback's.
 
-    Its lifespan publishes the last revision of the store and drains the engine; a server has to support that.
+    Its lifespan publishes the last revision of the store and drains the engine; a server has to support that. `first`
+    is the configuration document of a store that has no revision yet.
     """
 
-    def __init__(self, store: Store, engine: Engine, *, hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self, store: Store, engine: Engine, *, hosts: Iterable[str] = (), first: Mapping[str, Any] | None = None
+    ) -> None:
         self.store = store
         self.engine = engine
         self.publisher = Publisher(store, engine)
         self.access = Access(store)
         self.traffic = Traffic(engine.metrics.tallies)
+        self.failure: Exception | None = None
+        """why it did not start"""
+        self._first = first
+        self._watcher = Watcher(
+            configuration=lambda: self.publisher.current.configuration,
+            metrics=engine.metrics,
+            commit=self._commit,
+            clock=time.monotonic,
+        )
         self._guard = Guard(hosts)
         self._routes = _Routes(description().operations.values())
         self._denied = 0.0
@@ -126,27 +142,36 @@ class Gateway:
         )
         await asyncio.to_thread(self.store.add_entry, entry)
 
+    async def _commit(self, edit: Edit, why: str) -> Revision:
+        """What a canary that watches itself changes."""
+        return await self.publisher.change(edit, who=ITSELF, why=why)
+
     async def _live(self, receive: Receive, send: Send) -> None:
-        ticking: asyncio.Task[None] | None = None
+        tasks: list[asyncio.Task[None]] = []
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 try:
-                    await self.publisher.start()
+                    await self._start()
                 except Exception as error:
-                    _log.exception("the last revision cannot be published")
+                    self.failure = error
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     return
-                ticking = asyncio.create_task(self._tick())
+                tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._watcher.watch())]
                 await send({"type": "lifespan.startup.complete"})
             else:
-                if ticking is not None:
-                    ticking.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await ticking
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await self.engine.drain()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+    async def _start(self) -> None:
+        await self.publisher.start()
+        if self._first is not None and not self.publisher.revision:
+            given = decode_configuration(description().check("Configuration", self._first))
+            await self.publisher.change(lambda _: given, who=ITSELF, why="the first configuration")
 
     async def _tick(self) -> None:
         while True:

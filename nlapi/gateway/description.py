@@ -136,9 +136,12 @@ class Description:
     tree: Mapping[str, Any]
     operations: Mapping[str, Operation]
 
-    def schema(self, name: str) -> Any:
-        """A validator of the schema called `name`."""
-        return _validator({"$ref": f"#/components/schemas/{name}"}, self.tree)
+    def check(self, name: str, value: Any) -> Any:
+        """A value that fits the schema called `name`. Problem 422 when it does not."""
+        validator = _validator({"$ref": f"#/components/schemas/{name}"}, self.tree)
+        if issues := _faults(validator, value, name.lower()):
+            raise unprocessable(issues)
+        return value
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -81,15 +81,14 @@ class Traffic:
         return sorted(rows, key=lambda row: (row.objective, -row.share, row.model, row.version))
 
     def history(self, minutes: float, points: int, *, objective: str = "") -> list[dict[str, Any]]:
-        """Requests and shares of each objective at `points` moments, the oldest first."""
+        """Requests and shares of each objective that was served, at `points` moments, the oldest first."""
         now = self._clock()
         width = 60 * minutes / points
         edges = [now - 60 * minutes + width * step for step in range(points)]
         samples = [self._at(edge) for edge in edges] + [_Sample(at=now, counts=self._counts())]
-        found: list[dict[str, Any]] = []
-        for before, after, edge in zip(samples, samples[1:], edges, strict=False):
-            found += _point(_added(before.counts, after.counts), edge, objective)
-        return found
+        steps = [_added(before.counts, after.counts) for before, after in zip(samples, samples[1:], strict=False)]
+        seen = {name for step in steps for name, total in _totals(step).items() if total and objective in ("", name)}
+        return [_point(step, edge, name) for step, edge in zip(steps, edges, strict=True) for name in sorted(seen)]
 
     def _at(self, moment: float) -> _Sample:
         """The counts as they were at a moment, as nearly as they are known."""
@@ -134,13 +133,8 @@ def _row(objective: str, ref: VersionRef, tally: Tally, total: int, seconds: flo
     )
 
 
-def _point(added: Mapping[tuple[str, VersionRef], Tally], at: float, objective: str) -> Iterator[dict[str, Any]]:
-    moment = stamp(datetime.fromtimestamp(at, UTC))
-    for name, total in sorted(_totals(added).items()):
-        if total and objective in ("", name):
-            shares = {
-                str(ref): round(100 * tally.requests / total, 2)
-                for (one, ref), tally in sorted(added.items())
-                if one == name and tally.requests
-            }
-            yield {"at": moment, "objective": name, "requests": total, "shares": shares}
+def _point(added: Mapping[tuple[str, VersionRef], Tally], at: float, objective: str) -> dict[str, Any]:
+    counts = {str(ref): tally.requests for (name, ref), tally in sorted(added.items()) if name == objective}
+    total = sum(counts.values())
+    shares = {version: round(100 * count / total, 2) for version, count in counts.items() if count}
+    return {"at": stamp(datetime.fromtimestamp(at, UTC)), "objective": objective, "requests": total, "shares": shares}

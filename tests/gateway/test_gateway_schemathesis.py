@@ -14,7 +14,7 @@ from tests.gateway.kit import gateway
 HERE = Path(__file__).parent
 SPEC = HERE.parents[1] / "specs" / "gateway.yaml"
 RUN = "import sys; from schemathesis.cli import schemathesis; sys.exit(schemathesis())"
-SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "40"))
+SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "25"))
 """For how long it looks; a whole look takes about four minutes."""
 
 

@@ -13,6 +13,8 @@ from nlapi.issue import Issue, Level
 from nlapi.routing.change import put, remove
 from nlapi.routing.nouns import Configuration, Objective, Rule, Version, VersionRef
 
+LEFT_OUT = frozenset(("input", "output", "context"))
+"""What a list leaves out: schemas are long, and `get` shows them."""
 POSITION_STEP = 10
 """Between the positions of two rules, so that one fits between them later."""
 
@@ -57,7 +59,8 @@ async def list_(kind: Kind, call: Call) -> Answer:
     if "name" in call.query:
         part = call.query["name"].lower()
         rows = [row for row in rows if part in row[kind.key] or part in row.get("title", "").lower()]
-    return page_of([{**row, "revision": current.table.revision} for row in rows], call)
+    shorter = [{name: value for name, value in row.items() if name not in LEFT_OUT} for row in rows]
+    return page_of([{**row, "revision": current.table.revision} for row in shorter], call)
 
 
 def _fits(noun: Any, query: Mapping[str, Any]) -> bool:
