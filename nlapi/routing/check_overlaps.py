@@ -11,13 +11,15 @@ from nlapi.routing.check_names import error
 from nlapi.routing.covering import Covering
 from nlapi.routing.match import Domains, intersect
 from nlapi.routing.nouns import CanaryState, Configuration, FieldType, Objective, Rule
-from nlapi.routing.program import Nouns, by_objective
+from nlapi.routing.order import Nouns, by_objective
 
 
 def check_overlaps(configuration: Configuration) -> Iterator[Issue]:
-    """Rules: overlapping-experiments, overlapping-canaries, duplicate-position, unreachable-rule."""
+    """Rules: duplicate-override, overlapping-experiments, overlapping-canaries, duplicate-position,
+    unreachable-rule."""
     for name, nouns in by_objective(configuration).items():
         domains = _domains(configuration.objectives[name])
+        yield from _overrides(nouns)
         yield from _experiments(nouns, domains)
         yield from _canaries(nouns, domains)
         yield from _rules(nouns.rules, domains)
@@ -31,6 +33,15 @@ def _domains(objective: Objective) -> Domains:
         elif field.type is FieldType.BOOLEAN:
             domains[field.name] = (True, False)
     return domains
+
+
+def _overrides(nouns: Nouns) -> Iterator[Issue]:
+    first: dict[tuple[str, object], str] = {}
+    for override in nouns.overrides:
+        name = first.setdefault((override.field, override.value), override.name)
+        if name != override.name:
+            message = f"overrides {name!r} and {override.name!r} are both of {override.field} {override.value}"
+            yield error(f"overrides.{override.name}", message, "remove one of them", "duplicate-override")
 
 
 def _experiments(nouns: Nouns, domains: Domains) -> Iterator[Issue]:

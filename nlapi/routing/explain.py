@@ -9,8 +9,8 @@ from enum import StrEnum
 from nlapi.routing import words
 from nlapi.routing.match import fields, fits, holds
 from nlapi.routing.nouns import Canary, Context, Decision, Experiment, Match, Override, Rule, Shadow, Share
+from nlapi.routing.order import Nouns
 from nlapi.routing.outcome import complete, in_layer, moves
-from nlapi.routing.program import Nouns
 from nlapi.routing.split import bucket, holder, size
 from nlapi.routing.verdict import Verdicts, canary_salt, largest, rule_salt, salt
 

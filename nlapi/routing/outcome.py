@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from xxhash import xxh3_64_intdigest
-
-from nlapi.routing.nouns import BUCKETS, Canary, Context, Decision, Experiment, Rule, Scalar, Share
-from nlapi.routing.split import allocate, chooser, layout, prefix, size, text, width
+from nlapi.routing.nouns import Canary, Context, Decision, Experiment, Rule, Scalar, Share
+from nlapi.routing.split import allocate, chooser, layout, prefix, size, width
 from nlapi.routing.verdict import Verdicts, canary_salt, largest, rule_salt, salt
 
 Decide: TypeAlias = Callable[[Context], Decision]
@@ -57,24 +54,22 @@ def by_rule(rule: Rule, verdicts: Verdicts) -> Outcome:
     decisions = tuple(verdicts.rule(rule, share) for share in shares)
     absent = verdicts.rule(rule, whole, absent=True)
     usual = decisions[rule.shares.index(whole)]
-    bounds, holding = layout([share.buckets for share in shares], decisions, usual)
-    split = (_shape(rule.unit, prefix(rule_salt(rule)), bounds), absent, *holding)
-    return Outcome(decide=lambda context: _run(split, context), decisions=(*decisions, absent), split=split)
+    ranges, unit, before = [share.buckets for share in shares], rule.unit, rule_salt(rule)
+    choose = chooser(before, ranges, decisions, usual)
+
+    def decide(context: Context) -> Decision:
+        value = context.get(unit)
+        return absent if value is None else choose(value)
+
+    bounds, holding = layout(ranges, decisions, usual)
+    split = (_shape(unit, prefix(before), bounds), absent, *holding)
+    return Outcome(decide=decide, decisions=(*decisions, absent), split=split)
 
 
 @lru_cache(maxsize=1024)
 def _shape(unit: str, before: bytes, bounds: tuple[int, ...]) -> Shape:
     """Splits that are alike share it, so that it stays in the processor's cache."""
     return unit, before, bounds
-
-
-def _run(split: Split, context: Context) -> Decision:
-    (unit, before, bounds), absent, *holding = split
-    value = context.get(unit)
-    if value is None:
-        return absent  # type: ignore[no-any-return]
-    number = xxh3_64_intdigest(before + text(value).encode("utf-8", "surrogatepass")) % BUCKETS
-    return holding[bisect_right(bounds, number)]  # type: ignore[no-any-return]
 
 
 def complete(shares: tuple[Share, ...]) -> tuple[Share, ...]:
@@ -124,8 +119,11 @@ def by_canary(canary: Canary, before: Outcome, verdicts: Verdicts) -> Outcome:
 
     def decide(context: Context) -> Decision:
         decision = usual(context)
+        after = moved.get(id(decision))
+        if after is None:
+            return decision
         value = context.get(unit)
-        return moved.get(id(decision), decision) if value is not None and takes(value) else decision
+        return decision if value is None or not takes(value) else after
 
     return Outcome(decide=decide, decisions=(*before.decisions, *moved.values()))
 

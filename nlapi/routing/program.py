@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from nlapi.routing.fields import index
-from nlapi.routing.nouns import (
-    CLIENT,
-    Canary,
-    CanaryState,
-    Configuration,
-    Context,
-    Decision,
-    Experiment,
-    Match,
-    Override,
-    Rule,
-    Shadow,
-)
+from nlapi.routing.nouns import CLIENT, Context, Decision, Match
+from nlapi.routing.order import Nouns
 from nlapi.routing.outcome import Decide, Split, outcome
 from nlapi.routing.verdict import Verdicts
 
@@ -35,51 +24,6 @@ Noun = TypeVar("Noun")
 
 Found: TypeAlias = Decision | Split | Decide
 """What comes of a set of matches: the same for everybody, a rule's split, or anything else."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Nouns:
-    """What decides for one objective, each kind in its order."""
-
-    overrides: list[Override]
-    experiments: list[Experiment]
-    rules: list[Rule]
-    canaries: list[Canary]
-    shadows: list[Shadow]
-
-    def sort(self) -> None:
-        """Rules by position, the others by name; canaries that are done go before those that build on them."""
-        for kind in (self.overrides, self.experiments, self.shadows):
-            kind.sort(key=lambda one: one.name)
-        self.rules.sort(key=lambda rule: (rule.position, rule.name))
-        self.canaries.sort(key=lambda canary: (canary.state is not CanaryState.DONE, canary.name))
-
-
-def by_objective(configuration: Configuration) -> dict[str, Nouns]:
-    """The nouns that take part in decisions, of each objective."""
-    found = {
-        name: Nouns(overrides=[], experiments=[], rules=[], canaries=[], shadows=[])
-        for name in configuration.objectives
-    }
-
-    def of(one: Override | Experiment | Rule | Canary | Shadow) -> Nouns:
-        return found.get(one.objective) or Nouns(overrides=[], experiments=[], rules=[], canaries=[], shadows=[])
-
-    for override in configuration.overrides.values():
-        of(override).overrides.append(override)
-    for experiment in configuration.experiments.values():
-        if experiment.running:
-            of(experiment).experiments.append(experiment)
-    for rule in configuration.rules.values():
-        of(rule).rules.append(rule)
-    for canary in configuration.canaries.values():
-        if canary.moves:
-            of(canary).canaries.append(canary)
-    for shadow in configuration.shadows.values():
-        of(shadow).shadows.append(shadow)
-    for nouns in found.values():
-        nouns.sort()
-    return found
 
 
 class Entry(NamedTuple):

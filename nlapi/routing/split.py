@@ -192,7 +192,8 @@ def chooser(salt: str, ranges: Sequence[Ranges], held: Sequence[Held], otherwise
     before = prefix(salt)
 
     def choose(unit: Scalar) -> Held:
-        data = before + text(unit).encode("utf-8", "surrogatepass")
-        return holding[bisect_right(bounds, xxh3_64_intdigest(data) % BUCKETS)]
+        data = unit if unit.__class__ is str else text(unit)
+        number = xxh3_64_intdigest(before + data.encode("utf-8", "surrogatepass")) % BUCKETS
+        return holding[bisect_right(bounds, number)]
 
     return choose

@@ -12,8 +12,9 @@ from xxhash import xxh3_64_intdigest as digest
 from nlapi.errors import UsageError
 from nlapi.routing.explain import Explanation, explain
 from nlapi.routing.nouns import BUCKETS, CLIENT, Configuration, Context, Decision
+from nlapi.routing.order import Nouns, by_objective
 from nlapi.routing.outcome import HOLDING
-from nlapi.routing.program import Entry, Nouns, Program, by_objective
+from nlapi.routing.program import Entry, Program
 from nlapi.routing.split import allocate_layer, text
 from nlapi.routing.verdict import Verdicts
 

@@ -131,6 +131,13 @@ FAULTS: dict[str, tuple[Any, str, str, str, str]] = {
         "objective 'continue-watching' has no context field 'usr'",
         "did you mean 'user'?",
     ),
+    "a second override of one user": (
+        Override(name="zz", objective=NAME, field="user", value="qa-1", version=version("ranker@v8")),
+        "duplicate-override",
+        "overrides.zz",
+        "overrides 'tester' and 'zz' are both of user qa-1",
+        "remove one of them",
+    ),
     "an unknown unit": (
         experiment(unit="usr"),
         "unknown-field",
