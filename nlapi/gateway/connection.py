@@ -84,8 +84,9 @@ class Connections:
 
         A kept connection may have been closed at the other end just now: a repeatable call goes out again on a new one.
         """
+        target = f"{self.address.path}{path}" or "/"
         head = (
-            f"POST {self.address.path}{path} HTTP/1.1\r\nHost: {self.address.authority}\r\n"
+            f"POST {target} HTTP/1.1\r\nHost: {self.address.authority}\r\n"
             f"Content-Type: application/json\r\nAccept: application/json\r\n"
             f"Content-Length: {len(body)}\r\n{headers}\r\n"
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from nlapi.gateway.calls import Ask as Asked
@@ -14,6 +13,7 @@ from nlapi.gateway.engine import Ask, Engine
 from nlapi.gateway.record import Record
 from nlapi.gateway.shadow import AT_ONCE, LONGEST, Copy, Shadows
 from nlapi.routing.nouns import Protocol, Shadow, Shard
+from nlapi.routing.split import sampled
 from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
 from tests.servers import Echo, Reply, Script
 
@@ -122,19 +122,19 @@ def test_a_shadow_of_a_share_gets_that_share(tmp_path: Path) -> None:
     write_echo(tmp_path, "v1")
     some = Shadow(name="s", objective="greet", version=ref("v2"), percent=20.0)
 
+    def copied(count: int) -> list[str]:
+        return [f"r{number}" for number in range(count) if sampled("s", f"r{number}", 20.0)]
+
     async def body(engine: Engine) -> None:
         shard = Shard(name="far", protocol=Protocol.JSON, endpoints=(server.url,))
         await publish(engine, configuration("v1", "v2", shadows=[some], shards=[shard], remote={"v2": "far"}))
-        for count in range(500):
+        for count in range(300):
             await engine.serve("greet", Ask(input=0, request_id=f"r{count}"))
-            await asyncio.sleep(0)
-        while any(engine.metrics.shadows.values()) and len(server.received) < sum(engine.metrics.shadows.values()):
-            await asyncio.sleep(0.001)
+            while sum(engine.metrics.shadows.values()) < len(copied(count + 1)):
+                await asyncio.sleep(0)
 
     with Echo(Reply(200, {})) as server:
         run(tmp_path, body)
-        assert 60 < len(server.received) < 140
-
-
-def _shadowed(records: Sequence[Record]) -> list[Record]:
-    return [one for one in records if one.shadow]
+        assert [request.header("x-request-id") for request in server.received] == copied(300)
+    assert 30 < len(copied(300)) < 90
+    assert {request.target for request in server.received} == {"/"}
