@@ -7,6 +7,8 @@ import json
 import multiprocessing
 import os
 import platform
+import secrets
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import gateway_servers as servers
-from benchmarks.load import Connection, Run, closed_loop, cpu_seconds, free_port, paced, request, server
+from benchmarks.load import Connection, closed_loop, cpu_seconds, free_port, paced, request, server
 from nlapi.routing.table import compile as compiled
 
 PAGE = Path(__file__).with_name("GATEWAY.md")
@@ -190,8 +192,15 @@ def environment(peers: Path | None, package: str) -> Path:
 def litellm(name: str, programs: Path, folder: Path, count: int) -> Row:
     config = folder / "litellm.yaml"
     config.write_text(LITELLM)
-    environ = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PATH": f"{programs}:{os.environ['PATH']}"}
-    sent = request("/v1/chat/completions", {"model": "noop", "messages": [{"role": "user", "content": "hello"}]})
+    key = f"sk-{secrets.token_hex(16)}"  # it does not start without one
+    environ = {
+        **os.environ,
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_MASTER_KEY": key,
+        "PATH": f"{programs}:{os.environ['PATH']}",
+    }
+    asked = {"model": "noop", "messages": [{"role": "user", "content": "hello"}]}
+    sent = request("/v1/chat/completions", asked, {"Authorization": f"Bearer {key}"})
 
     def command(port: int) -> list[str]:
         given = ["--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
@@ -221,33 +230,33 @@ def isolation(folder: Path) -> list[str]:
     ):
         for port, file in ((plain, tokens[0]), (shadowed, tokens[1])):
             warm_up(port, asking("calm", file), 500)
-        alone, copied, flooded = Run(), Run(), Run()
+        alone, copied, flooded = [], [], []
         for _ in range(ROUNDS):
-            add(alone, paced(plain, asking("calm", tokens[0]), rate=RATE, seconds=SECONDS))
-            add(copied, paced(shadowed, asking("calm", tokens[1]), rate=RATE, seconds=SECONDS))
+            alone.append(paced(plain, asking("calm", tokens[0]), rate=RATE, seconds=SECONDS))
+            copied.append(paced(shadowed, asking("calm", tokens[1]), rate=RATE, seconds=SECONDS))
             with flooding(plain, asking("flood", tokens[0])):
-                add(flooded, paced(plain, asking("calm", tokens[0]), rate=RATE, seconds=SECONDS))
-        rolls = rollbacks(plain, 20)
-    p99 = alone.percentile(0.99)
-    lines = ["| p99 of a client at 120 requests a second | ms | times alone | answers |", "|---|---|---|---|"]
-    for name, run in (
+                flooded.append(paced(plain, asking("calm", tokens[0]), rate=RATE, seconds=SECONDS))
+        effects, commits = rollbacks(plain, 20)
+    lines = ["| p99 of a client at 120 requests a second | ms | times alone | failed |", "|---|---|---|---|"]
+    for name, runs in (
         ("alone", alone),
         (f"with a shadow that takes {servers.SLOW_S:g} s", copied),
         ("beside a client that floods", flooded),
     ):
-        lines.append(f"| {name} | {run.percentile(0.99):.2f} | {run.percentile(0.99) / p99:.2f} | {run.statuses} |")
+        ratio = statistics.median(
+            run.percentile(0.99) / one.percentile(0.99) for run, one in zip(runs, alone, strict=True)
+        )
+        p99 = statistics.median(run.percentile(0.99) for run in runs)
+        failed = sum(count for run in runs for status, count in run.statuses.items() if status != 200)
+        lines.append(f"| {name} | {p99:.2f} | {ratio:.2f} | {failed} of {sum(len(run.latencies) for run in runs)} |")
     return [
         *lines,
         "",
-        f"A rollback is committed and in effect after {rolls[len(rolls) // 2]:.1f} ms (median of {len(rolls)}), "
-        f"{rolls[-1]:.1f} ms at most.",
+        f"Medians of {ROUNDS} rounds of {SECONDS:g} s, in turn.",
+        "",
+        f"A rollback is in effect after {statistics.median(effects):.1f} ms ({max(effects):.1f} at most) and committed "
+        f"after {statistics.median(commits):.1f} ms (medians of {len(effects)}, {servers.RULES} rules).",
     ]
-
-
-def add(whole: Run, part: Run) -> None:
-    whole.latencies += part.latencies
-    for status, count in part.statuses.items():
-        whole.statuses[status] = whole.statuses.get(status, 0) + count
 
 
 @contextmanager
@@ -260,16 +269,12 @@ def flooding(port: int, sent: bytes) -> Iterator[None]:
     process.join()
 
 
-def rollbacks(port: int, count: int) -> list[float]:
-    """Milliseconds from the call until the rolled back revision decides, ascending."""
+def rollbacks(port: int, count: int) -> tuple[list[float], list[float]]:
+    """Milliseconds from the call of a rollback until it decides, and until it is committed."""
     connection = Connection(port)
-    found = []
-    for _ in range(count):
-        status, body = connection.send(request("/roll", {}))
-        if status == 200:
-            found.append(json.loads(body)["ms"])
+    found = [json.loads(connection.send(request("/roll", {}))[1]) for _ in range(count)]
     connection.close()
-    return sorted(found)
+    return [one["effect_ms"] for one in found], [one["commit_ms"] for one in found]
 
 
 if __name__ == "__main__":

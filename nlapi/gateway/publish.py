@@ -23,6 +23,7 @@ Edit: TypeAlias = Callable[[Configuration], Configuration]
 OF_OBJECTIVE = ("rules", "experiments", "canaries", "shadows", "overrides")
 """The kinds whose things belong to one objective."""
 SUMMARY = 300
+RECENT = 50
 
 
 class Serving(Protocol):
@@ -48,6 +49,8 @@ class Publisher:
         self._engine = engine
         self._clock = clock
         self._turn = asyncio.Lock()
+        self._recent: dict[int, Configuration] = {}
+        """the last revisions that were checked, published and committed, by number: going back to one costs no more"""
         self.current = Current(configuration=Configuration(), table=compile(Configuration(), 0))
 
     @property
@@ -81,7 +84,8 @@ class Publisher:
                     hint=f"see what changed with GET /v1/revisions/{self.revision}/diff?from={expected}, and repeat",
                 )
             after = edit(before.configuration)
-            differences = await asyncio.to_thread(self._checked, before.configuration, after)
+            checked = any(after is known for known in self._recent.values())
+            differences = diff(before.configuration, after) if checked else await self._vetted(before, after)
             if not differences and self.revision:
                 return self._kept(self.revision)
             made = Revision(
@@ -100,15 +104,17 @@ class Publisher:
             except BaseException:
                 await self._publish(before.configuration, before.table.revision)
                 raise
+            self._recent[made.number] = after
+            if len(self._recent) > RECENT:
+                del self._recent[min(self._recent)]
             return made
 
     async def roll_back(self, number: int, *, who: str, why: str = "", expected: int | None = None) -> Revision:
         """A new revision with the configuration of an old one. Problem 404 when there is none."""
         document = self._kept(number).document
+        old = self._recent.get(number) or decode_configuration(document)
         why = why or f"back to revision {number}"
-        return await self.change(
-            lambda _: decode_configuration(document), who=who, why=why, expected=expected, restores=number
-        )
+        return await self.change(lambda _: old, who=who, why=why, expected=expected, restores=number)
 
     async def undo(self, objective: str, *, who: str, why: str = "", expected: int | None = None) -> Revision:
         """A new revision in which one objective is as it was before its last change; once more goes further back.
@@ -133,6 +139,9 @@ class Publisher:
     def checked(self, configuration: Configuration) -> list[Issue]:
         """Everything that is wrong with a configuration, the worst first."""
         return sorted(vet(configuration), key=lambda issue: list(Level).index(issue.level))
+
+    async def _vetted(self, before: Current, after: Configuration) -> list[Difference]:
+        return await asyncio.to_thread(self._checked, before.configuration, after)
 
     def _checked(self, before: Configuration, after: Configuration) -> list[Difference]:
         issues = vet(after)
