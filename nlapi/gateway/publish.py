@@ -81,7 +81,7 @@ class Publisher:
                     412,
                     f"revision {expected} is not current any more: {self.revision} is",
                     code="outdated",
-                    hint=f"see what changed with GET /v1/revisions/{self.revision}/diff?from={expected}, and repeat",
+                    hint=f"see what changed with GET /v1/revisions/{self.revision}/changes?from={expected}, and repeat",
                 )
             after = edit(before.configuration)
             checked = any(after is known for known in self._recent.values())

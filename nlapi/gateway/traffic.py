@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from nlapi.gateway.access import stamp
@@ -86,7 +87,7 @@ class Traffic:
         width = 60 * minutes / points
         edges = [now - 60 * minutes + width * step for step in range(points)]
         samples = [self._at(edge) for edge in edges] + [_Sample(at=now, counts=self._counts())]
-        steps = [_added(before.counts, after.counts) for before, after in zip(samples, samples[1:], strict=False)]
+        steps = [_added(before.counts, after.counts) for before, after in pairwise(samples)]
         seen = {name for step in steps for name, total in _totals(step).items() if total and objective in ("", name)}
         return [_point(step, edge, name) for step, edge in zip(steps, edges, strict=True) for name in sorted(seen)]
 

@@ -247,7 +247,8 @@ def _examples(description: str, schema: Mapping[str, Any]) -> frozenset[str]:
     for value in listed if isinstance(listed, list) else ():
         if isinstance(value, str):
             found.add(value)
-    return frozenset(value.strip(" .'\"").lower() for value in found if 1 < len(value.strip()) <= 60)
+    known = {value.strip(" .'\"").lower() for value in found if 1 < len(value.strip()) <= 60}
+    return frozenset(known | {re.sub(r"(?<=[a-z])[-_](?=[a-z])", " ", value) for value in known})
 
 
 def _glossary(description: str) -> Mapping[str, Any]:

@@ -51,7 +51,7 @@ def test_roles_are_what_they_are_called() -> None:
     assert {id for id, role in roles.items() if role == "admin"} == {"listTokens", "createToken", "revokeToken"}
     assert all(role == "viewer" for id, role in roles.items() if id.startswith(("list", "get")) and id != "listTokens")
     assert roles["rampCanary"] == roles["replaceConfiguration"] == "operator"
-    assert roles["simulateChange"] == roles["checkConfiguration"] == "viewer"
+    assert roles["simulate"] == roles["checkConfiguration"] == "viewer"
 
 
 def test_a_token_is_shown_once_and_works_until_it_is_revoked(talk: Talk) -> None:
@@ -106,7 +106,7 @@ def test_the_audit_log_has_what_was_done_refused_and_denied(talk: Talk) -> None:
         ("admin", "limitClient", "done"),
     ]
     assert rows[3]["detail"] == "revision 2"
-    assert [row["who"] for row in talk.ok("GET", "/v1/audit", who="viewer", outcome="denied")["data"]] == ["viewer"]
+    assert [row["who"] for row in talk.ok("GET", "/v1/audit", author="viewer", outcome="denied")["data"]] == ["viewer"]
     page = talk.ok("GET", "/v1/audit", limit=1)
     assert talk.ok("GET", "/v1/audit", limit=1, cursor=page["page"]["next_cursor"])["data"] == rows[1:2]
 

@@ -35,7 +35,7 @@ def test_a_revision_says_who_when_and_why(talk: Talk) -> None:
     assert (newest["summary"], newest["objectives"]) == ("canary ranker-v8 added", ["continue-watching"])
     assert (newest["current"], first["current"]) == (True, False)
     assert abs(datetime.now(UTC) - datetime.fromisoformat(newest["at"])) < timedelta(minutes=1)
-    assert talk.ok("GET", "/v1/revisions", who="OPERATOR")["data"] == [newest]
+    assert talk.ok("GET", "/v1/revisions", author="OPERATOR")["data"] == [newest]
     assert talk.ok("GET", "/v1/revisions", objective="continue watching")["page"]["total"] == 2
     today = datetime.now(UTC).date()
     assert talk.ok("GET", "/v1/revisions", since=today - timedelta(days=1), until=today)["page"]["total"] == 2
@@ -58,7 +58,7 @@ def test_revisions_come_a_page_at_a_time(talk: Talk) -> None:
 def test_a_difference_reads_well(talk: Talk) -> None:
     talk.ok("POST", "/v1/canaries", V8)
     talk.ok("POST", "/v1/canaries/ranker-v8/ramp", {"percent": 30})
-    found = talk.ok("GET", "/v1/revisions/3/diff")
+    found = talk.ok("GET", "/v1/revisions/3/changes")
     (one,) = found["differences"]
     assert (found["from"], one["where"], one["change"], one["fields"]) == (
         2,
@@ -68,8 +68,8 @@ def test_a_difference_reads_well(talk: Talk) -> None:
     )
     assert "percent from 10" in one["text"]
     assert (one["before"]["percent"], one["after"]["percent"]) == (10, 30)
-    assert talk.ok("GET", "/v1/revisions/3/diff", **{"from": 1})["differences"][0]["change"] == "added"
-    assert talk.ok("GET", "/v1/revisions/1/diff")["from"] == 0
+    assert talk.ok("GET", "/v1/revisions/3/changes", **{"from": 1})["differences"][0]["change"] == "added"
+    assert talk.ok("GET", "/v1/revisions/1/changes")["from"] == 0
 
 
 def test_any_revision_can_be_made_current_again(talk: Talk) -> None:
@@ -79,7 +79,7 @@ def test_any_revision_can_be_made_current_again(talk: Talk) -> None:
     assert (made["revision"], made["why"], made["current"]) == (4, "v9 is slow", True)
     assert served_by(talk) == "ranker@v7"
     assert talk.ok("GET", "/v1/configuration")["objectives"] == document()["objectives"] or served_by(talk)
-    assert talk.ok("GET", "/v1/revisions/4/diff", **{"from": 1})["differences"] == []
+    assert talk.ok("GET", "/v1/revisions/4/changes", **{"from": 1})["differences"] == []
     talk.refused(404, "POST", "/v1/revisions/9/rollback")
 
 

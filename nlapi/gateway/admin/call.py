@@ -79,7 +79,8 @@ def period(call: Call) -> tuple[str, str]:
     """Since when and until before when: the moments that the days of the query stand for."""
     from datetime import date, timedelta
 
-    since, until = call.query.get("since", ""), call.query.get("until", "")
+    day = call.query.get("day", "")
+    since, until = call.query.get("since", day), call.query.get("until", day)
     try:
         after = str(date.fromisoformat(until) + timedelta(days=1)) if until else ""
     except OverflowError:

@@ -120,7 +120,7 @@ def _replay(call: Call, current: Table, proposed: Table, objective: str) -> Simu
 
 
 def proposal(call: Call, current: Configuration) -> Configuration:
-    """The configuration that a body of simulateChange asks about. Problem 422 when it asks about none, or two."""
+    """The configuration that a body of `simulate` asks about. Problem 422 when it asks about none, or two."""
     body = call.body
     ways = [name for name in ("revision", "configuration", "version") if name in body]
     if len(ways) != 1:
@@ -170,5 +170,5 @@ HANDLERS: dict[str, Handler] = {
     "explainObjective": explain,
     "listDecisions": list_,
     "getDecision": get,
-    "simulateChange": simulate_change,
+    "simulate": simulate_change,
 }

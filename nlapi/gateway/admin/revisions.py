@@ -31,7 +31,7 @@ def revision_json(revision: Revision, current: int) -> Json:
 async def list_(call: Call) -> Answer:
     since, until = period(call)
     objective = slug(call.query.get("objective", ""))
-    who, limit = call.query.get("who", ""), call.query["limit"]
+    who, limit = call.query.get("author", ""), call.query["limit"]
     store, current = call.gateway.store, call.gateway.publisher.revision
     page = store.revisions(since=since, until=until, who=who, objective=objective, limit=limit, before=cursor(call))
     rows = [revision_json(one, current) for one in page.rows]

@@ -50,7 +50,7 @@ async def revoke(call: Call) -> Answer:
 
 async def audit(call: Call) -> Answer:
     since, until = period(call)
-    who, outcome = call.query.get("who", ""), call.query.get("outcome", "")
+    who, outcome = call.query.get("author", ""), call.query.get("outcome", "")
     limit = call.query["limit"]
     page = call.gateway.store.entries(
         since=since, until=until, who=who, outcome=outcome, limit=limit, before=cursor(call)
