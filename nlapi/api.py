@@ -18,20 +18,23 @@ def load(
     *,
     overlays: Iterable[str | PathLike[str]] = (),
     cache: str | PathLike[str] | None = None,
+    root: str | PathLike[str] | None = None,
 ) -> Spec:
     """The Spec in an OpenAPI description.
 
     `source` is a path, an http(s) URL, "-" for standard input, or the name of a bundled description such as "ads".
     `overlays` are OpenAPI Overlays, by path or URL, that are laid over it in order. `cache` is a folder in which what
-    is slow to have again is kept; without one nothing is kept.
+    is slow to have again is kept; without one nothing is kept. `root` is a folder that the other files of a description
+    may be in; without one its own folder, and the repository that this is in.
     DescriptionError when it cannot be read; what is wrong inside it is in `Spec.issues`.
     """
     from nlapi.openapi.bundle import joiner
     from nlapi.openapi.cache import Cache
-    from nlapi.openapi.document import read, read_tree
+    from nlapi.openapi.document import read
     from nlapi.openapi.fetch import fetch
     from nlapi.openapi.overlay import overlay
     from nlapi.openapi.parse import parse
+    from nlapi.openapi.tree import read_tree
 
     kept = Cache(folder=Path(cache)) if cache else None
     layers = []
@@ -39,7 +42,7 @@ def load(
         layer = fetch(fspath(one), cache=kept)
         layers.append(overlay(read_tree(layer.data, layer.source)[0], layer.source))
     fetched = fetch(fspath(source), cache=kept)
-    join = joiner(fetched.data, fetched.source, kept)
+    join = joiner(fetched.data, fetched.source, kept, within=fspath(root) if root else "")
     return parse(read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join))
 
 

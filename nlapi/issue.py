@@ -26,7 +26,7 @@ class Issue:
     message: str
     hint: str = ""
     rule: str = ""
-    """What kind of thing it is, for programs: "overlay", or a rule of `nlapi check`; else ""."""
+    """What kind of thing it is, for programs: "overlay", "refused", or a rule of `nlapi check`; else ""."""
 
     def __str__(self) -> str:
         text = f"{self.level}: {self.where}: {self.message}" if self.where else f"{self.level}: {self.message}"

@@ -111,7 +111,7 @@ def _text(content: Any) -> str:
 # ---- the rules of the real API ---------------------------------------------------------------------------------
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):  # noqa: N818 - an answer, not an error of the stand-in
     """What the real API would refuse, in its words."""
 
 
@@ -274,7 +274,7 @@ class MessagesServer:
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
-        self._server.stand_in = self  # type: ignore[attr-defined]
+        self._server.stand_in = self
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> MessagesServer:
@@ -338,7 +338,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("content-length", 0)))
-        stand_in: MessagesServer = self.server.stand_in  # type: ignore[attr-defined]
+        stand_in: MessagesServer = self.server.stand_in
         if self.path.partition("?")[0] != "/v1/messages":
             return self._json(404, {"type": "error", "error": {"type": "not_found_error", "message": "Not found"}}, {})
         headers = {name.lower(): value for name, value in self.headers.items()}

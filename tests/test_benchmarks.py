@@ -46,6 +46,14 @@ def test_what_is_lost_is_counted_and_named() -> None:
     assert audited(lambda tool: without(tool, "a")).lost == ["property .a: POST /x/{p}"]
 
 
+def test_a_header_that_is_left_out_on_purpose_is_named_in_an_issue() -> None:
+    names = ("X-HTTP-Method-Override", "Cookie", "Content-Length", "bad name")
+    paths = {"/x": {"post": {"parameters": [parameter(name, "header") for name in names], "responses": {}}}}
+    read = spec(paths)
+    found = audit(json.loads(text(paths)), read, nlapi.tools(read))
+    assert (found.parameters, found.parameters_shown, found.parameters_visible) == (4, 0, 4)
+
+
 def test_what_the_api_would_refuse_is_named() -> None:
     def broken(**changes: Any) -> list[str]:
         return audited(lambda tool: replace(tool, **changes)).faults

@@ -50,7 +50,7 @@ def test_what_is_shipped_is_found_from_the_wheel(wheel: Path, tmp_path: Path) ->
     where, names, counts = subprocess.run(
         [sys.executable, "-c", code],
         check=True,
-        **options,  # type: ignore[call-overload]
+        **options,
     ).stdout.splitlines()
     assert Path(where).is_relative_to(tmp_path)
     assert "ads" in names.split()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nlapi.cli import profile, show, table
-from nlapi.cli.options import Auth, BaseUrl, ListOutput, Overlays
+from nlapi.cli.options import Auth, BaseUrl, ListOutput, Overlays, Root
 from nlapi.errors import CredentialError, UsageError
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ def add(
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value to use whenever it is needed.")
     ] = None,
     overlays: Overlays = None,
+    root: Root = None,
 ) -> None:
     """Register an API, or replace one."""
     import nlapi
@@ -46,12 +47,15 @@ def add(
     if base_url is not None:
         parse(base_url)
     source, *layers = (str(Path(one).resolve()) if Path(one).is_file() else one for one in (source, *(overlays or ())))
-    spec = nlapi.load(source, overlays=layers)
+    root = str(Path(root).resolve()) if root else None
+    spec = nlapi.load(source, overlays=layers, root=root)
     for scheme in credentials.keys() - spec.security_schemes.keys():
         names = ", ".join(spec.security_schemes) or "none"
         raise CredentialError(f"{spec.title} has no security scheme {scheme!r}", hint=f"it has {names}")
     values = profile.pairs(known, "--set")
-    entry = profile.Profile(source=source, base_url=base_url, auth=credentials, known=values, overlays=layers)
+    entry = profile.Profile(
+        source=source, base_url=base_url, auth=credentials, known=values, overlays=layers, root=root
+    )
     profile.write_all({**profile.read_all(), name: entry})
     show.note(f"{name}: {spec.title}, {len(spec.operations)} operations")
 

@@ -18,6 +18,7 @@ from nlapi.cli.options import (
     DryRun,
     Output,
     Overlays,
+    Root,
     Source,
     Yes,
     is_interactive,
@@ -68,6 +69,7 @@ def call(
     ] = None,
     timeout: Deadline = None,
     overlays: Overlays = None,
+    root: Root = None,
 ) -> None:
     """Call one operation: its arguments are checked, the request is built as the description asks, then sent.
 
@@ -82,7 +84,7 @@ def call(
     if source == "-" and args == "-":
         raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
     chosen = _filter(jq) if jq is not None else None
-    target, known = open_target(source, base_url, auth, overlays)
+    target, known = open_target(source, base_url, auth, overlays, root)
     tool = compile_tool(target.spec.operation(operation))
     wanted = Call(tool=tool, arguments=arguments(tool, known=known, given=args, pairs=pairs or ()))
     if dry_run or curl:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import show, target
-from nlapi.cli.options import FLAG, Listing, ListOutput, Overlays, Source, is_terminal
+from nlapi.cli.options import FLAG, Listing, ListOutput, Overlays, Root, Source, is_terminal
 
 if TYPE_CHECKING:
     from nlapi.openapi.issue import Issue
@@ -30,6 +30,7 @@ def check(
     source: Source,
     output: ListOutput = None,
     overlays: Overlays = None,
+    root: Root = None,
     min_score: Annotated[
         int | None,
         typer.Option("--min-score", metavar="N", min=0, max=100, help="Exit with 1 when the score is below this."),
@@ -46,7 +47,7 @@ def check(
     from nlapi.openapi.issue import Level
     from nlapi.tools.lint import lint
 
-    spec = target.load(source, overlays)
+    spec = target.load(source, overlays, root)
     with show.working(f"reading {len(spec.operations)} operations of {spec.title} as a model would"):
         report = lint(spec)
     issues = _all(_issues(spec, standard=not no_standard), report)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from nlapi.cli import table, target
-from nlapi.cli.options import Exclude, Include, ListOutput, Overlays, Source
+from nlapi.cli.options import Exclude, Include, ListOutput, Overlays, Root, Source
 from nlapi.cli.plain import plain
 from nlapi.errors import UsageError
 
@@ -27,13 +27,14 @@ def find(
     include: Include = None,
     exclude: Exclude = None,
     overlays: Overlays = None,
+    root: Root = None,
 ) -> None:
     """Find the operations that some words are about, the likeliest first. Exits with 1 when there is none."""
     from nlapi.tools.index import Index
 
     if not " ".join(words).strip():
         raise UsageError("there are no words to look for", hint='such as nlapi find ads "pause a campaign"')
-    spec = target.load(source, overlays)
+    spec = target.load(source, overlays, root)
     found = Index(target.select(spec, include, exclude)).search(" ".join(words), k=limit)
     rows = [
         {

@@ -66,6 +66,10 @@ Overlays = Annotated[
     list[str] | None,
     typer.Option("--overlay", metavar="FILE", help="An OpenAPI Overlay to lay over it; several, with one each."),
 ]
+Root = Annotated[
+    str | None,
+    typer.Option("--root", metavar="DIR", help="A folder that the other files of a description may be in."),
+]
 Include = Annotated[
     list[str] | None, typer.Option("--include", metavar="FILTER", help="Only operations that it is about, as tag:pets.")
 ]

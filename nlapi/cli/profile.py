@@ -22,6 +22,7 @@ class Profile:
     auth: Mapping[str, str] = field(default_factory=dict)
     known: Mapping[str, str] = field(default_factory=dict)
     overlays: Sequence[str] = ()
+    root: str | None = None
 
 
 def config_folder() -> Path:
@@ -51,7 +52,7 @@ def read_all() -> dict[str, Profile]:
 def _profile(data: Mapping[str, Any]) -> Profile:
     """One entry of the file. TypeError or AttributeError when it is not what `write_all` writes."""
     profile = Profile(**data)
-    texts = (profile.source, profile.base_url or "", *profile.auth.items(), *profile.known.items())
+    texts = (profile.source, profile.base_url or "", profile.root or "", *profile.auth.items(), *profile.known.items())
     for text in (*texts, tuple(profile.overlays)):
         if not all(isinstance(part, str) for part in (text if isinstance(text, tuple) else (text,))):
             raise TypeError(f"{text!r} should be a text")

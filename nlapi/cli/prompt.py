@@ -18,7 +18,7 @@ def line(prompt: str) -> str | None:
     with _interruptible():
         if sys.stdin.isatty() and sys.stdout.isatty():
             with suppress(ImportError):
-                import readline  # noqa: F401  gives `input` its editing keys and its history
+                import readline  # noqa: F401 - importing it gives `input` its editing keys and its history
             try:
                 return input(prompt)
             except EOFError:

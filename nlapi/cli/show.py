@@ -21,7 +21,7 @@ MAX_BODY = 100_000
 """Characters of a request's body that are shown."""
 
 
-class HungUp(Exception):  # noqa: N818
+class HungUp(Exception):  # noqa: N818 - it is no error
     """Whoever read standard output has had enough, as `head` does. No error: there is nothing left to do."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from nlapi.cli import show
 from nlapi.cli.options import Listing, is_terminal
@@ -74,8 +74,8 @@ def table(rows: Sequence[Row], columns: Sequence[str]) -> None:
     console = Console(highlight=False, soft_wrap=False)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column, width in zip(columns, _widths(rows, columns, console.width), strict=True):
-        justify = "right" if _numeric(rows, column) else "left"
-        made.add_column(_escaped(column), justify=justify, overflow="fold", width=width)  # type: ignore[arg-type]
+        justify: Literal["left", "right"] = "right" if _numeric(rows, column) else "left"
+        made.add_column(_escaped(column), justify=justify, overflow="fold", width=width)
     for row in rows:
         made.add_row(*(_escaped(cell(row.get(column))) for column in columns))
     with console.capture() as captured:

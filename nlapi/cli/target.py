@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from nlapi.tools.run import Target
 
 
-def load(source: str, overlays: Sequence[str] | None = None) -> Spec:
+def load(source: str, overlays: Sequence[str] | None = None, root: str | None = None) -> Spec:
     """The Spec of a registered API, or of anything that `nlapi.load` takes, with `overlays` laid over it."""
     registered = profile.find(source)
     if registered is None:
-        return _load(source, overlays)
-    return _load(registered.source, (*registered.overlays, *(overlays or ())))
+        return _load(source, overlays, root)
+    return _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
 
 
 def cache_folder() -> Path:
@@ -45,12 +45,12 @@ def select(spec: Spec, include: Sequence[str] | None, exclude: Sequence[str] | N
     return chosen.operations
 
 
-def _load(source: str, overlays: Sequence[str] | None = None) -> Spec:
+def _load(source: str, overlays: Sequence[str] | None, root: str | None) -> Spec:
     """The Spec of a description; a DescriptionError when it has no operation: there is nothing to do with it then."""
     import nlapi
 
     with _uncollected():
-        spec = nlapi.load(source, overlays=overlays or (), cache=cache_folder())
+        spec = nlapi.load(source, overlays=overlays or (), cache=cache_folder(), root=root)
     for issue in spec.found:
         if issue.rule == "overlay":
             show.note(str(issue))
@@ -71,7 +71,11 @@ def _uncollected() -> Iterator[None]:
 
 
 def open_target(
-    source: str, base_url: str | None, auth: list[str] | None, overlays: Sequence[str] | None = None
+    source: str,
+    base_url: str | None,
+    auth: list[str] | None,
+    overlays: Sequence[str] | None = None,
+    root: str | None = None,
 ) -> tuple[Target, dict[str, str]]:
     """The Target of `source` and the values that its profile has for it; what the user gave goes over the profile."""
     from nlapi.tools.run import Target
@@ -79,7 +83,7 @@ def open_target(
     registered = profile.find(source) or profile.Profile(source=source)
     references = {**registered.auth, **profile.pairs(auth, "--auth")}
     credentials = {scheme: credential(scheme, value) for scheme, value in references.items()}
-    spec = _load(registered.source, (*registered.overlays, *(overlays or ())))
+    spec = _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
     target = Target(
         spec=spec,
         base_url=base_url or registered.base_url,

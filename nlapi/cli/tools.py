@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nlapi.cli import show, table, target
-from nlapi.cli.options import Exclude, Include, Overlays, Source, is_terminal
+from nlapi.cli.options import Exclude, Include, Overlays, Root, Source, is_terminal
 
 if TYPE_CHECKING:
+    from nlapi.openapi.spec import Operation
     from nlapi.tools.tool import Tool
 
 EPILOG = """A filter is tag:GLOB, id:GLOB, path:GLOB or method:GLOB; a bare GLOB is an operationId or a path.
@@ -38,6 +41,7 @@ def tools(
     include: Include = None,
     exclude: Exclude = None,
     overlays: Overlays = None,
+    root: Root = None,
     strict: Annotated[bool, typer.Option("--strict", help="Strict tools, as many as one request may have.")] = False,
 ) -> None:
     """Make LLM tools from a description: a table on a terminal, a JSON manifest anywhere else or with --format.
@@ -47,17 +51,26 @@ def tools(
     from nlapi.tools.compile import tools as compile_tools
     from nlapi.tools.manifest import manifest
 
-    spec = target.load(source, overlays)
+    spec = target.load(source, overlays, root)
     chosen = target.select(spec, include, exclude)
     made = compile_tools(spec, chosen)
     if skipped := len(chosen) - len(made):
         show.note(f"{skipped} of {len(chosen)} operations could not be converted; `nlapi check {source}` says why")
+    for message, count in _refused(chosen).items():
+        show.note(f"{count} of {len(chosen)} operations: {message}")
     if format is None and is_terminal():
         _table(made)
     else:
         show.write(show.json_text(manifest(made, format or Format.ANTHROPIC, strict=strict)))
     if not chosen:
         raise typer.Exit(1)
+
+
+def _refused(chosen: Iterable[Operation]) -> Counter[str]:
+    """What was left out on purpose, and of how many operations."""
+    from nlapi.openapi.details import REFUSED
+
+    return Counter(str(issue.message) for one in chosen for issue in one.details.issues if issue.rule == REFUSED)
 
 
 def _table(made: tuple[Tool, ...]) -> None:

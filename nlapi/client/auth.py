@@ -14,7 +14,8 @@ from nlapi.client.redact import redact
 from nlapi.client.server import expanded
 from nlapi.errors import CredentialError, UsageError
 from nlapi.openapi.address import origin, parse
-from nlapi.openapi.spec import Operation, Requirement, SecurityScheme
+from nlapi.openapi.parts import Requirement, SecurityScheme
+from nlapi.openapi.spec import Operation
 
 __all__ = ["Addition", "Authorized", "addition", "alternative", "authorize", "redact", "same_api", "secret_parts"]
 
@@ -78,7 +79,7 @@ def alternative(operation: Operation, given: Collection[str]) -> Requirement | N
         return {}
     schemes = operation.spec.security_schemes
     for wanted in operation.security:
-        usable = all(id in given and schemes[id].kind != "mutualTLS" for id in wanted)
+        usable = all(id in given and not schemes[id].fault for id in wanted)
         if wanted and usable:
             return wanted
     return {} if _anonymous(operation) else None
@@ -101,18 +102,15 @@ def same_api(operation: Operation, url: str, base_url: str | None = None) -> boo
 
 def addition(scheme: SecurityScheme, credential: str) -> Addition:
     """What `scheme` adds to a request for `credential` (OpenAPI 3.1.1 §4.8.27). CredentialError when it cannot be."""
+    if scheme.fault:
+        raise CredentialError(f"{scheme.id} is {scheme.fault}")
     if scheme.kind == "apiKey":
         if scheme.where == "cookie" and ";" in credential:
             raise CredentialError(f"the credential for {scheme.id} has a semicolon in it, which a cookie cannot hold")
         return Addition(where=scheme.where, name=scheme.name, value=credential)
     if scheme.kind == "http" and scheme.scheme == "basic":
         return _basic(scheme, credential)
-    if scheme.kind in ("oauth2", "openIdConnect"):
-        word = "Bearer"
-    elif scheme.kind == "http":
-        word = scheme.scheme.capitalize()
-    else:
-        raise CredentialError(f"{scheme.id} is of the kind {scheme.kind}, which nlapi does not support yet")
+    word = scheme.scheme.capitalize() if scheme.kind == "http" else "Bearer"
     value = re.sub(rf"^{re.escape(word)}\s+", "", credential, flags=re.IGNORECASE)
     return Addition(where="header", name="Authorization", value=value, prefix=f"{word} ")
 
@@ -181,9 +179,10 @@ def _check(operation: Operation, credentials: Mapping[str, str]) -> None:
 
 def _missing(operation: Operation) -> CredentialError:
     schemes = operation.spec.security_schemes
-    ways = [wanted for wanted in operation.security if all(schemes[id].kind != "mutualTLS" for id in wanted)]
+    ways = [wanted for wanted in operation.security if not any(schemes[id].fault for id in wanted)]
     if not ways:
-        return CredentialError(f"{operation.id} needs mutual TLS, which nlapi does not support yet")
+        fault = next(schemes[id].fault for wanted in operation.security for id in wanted if schemes[id].fault)
+        return CredentialError(f"{operation.id} cannot be called: its security is {fault}")
     needed = dict.fromkeys(id for wanted in ways for id in wanted)
     return CredentialError(
         f"{operation.id} needs a credential: {' or '.join(' and '.join(wanted) for wanted in ways)}",

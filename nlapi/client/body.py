@@ -9,13 +9,17 @@ from typing import Any
 from urllib.parse import quote
 
 from nlapi.client.message import File, is_json
-from nlapi.client.style import compact, fields, is_list, query, scalar
+from nlapi.client.style import compact, fields, header, is_list, query, scalar
 from nlapi.errors import ArgumentError
-from nlapi.openapi.spec import Encoding, Media, Schema, Spec
+from nlapi.openapi.headers import TOKEN
+from nlapi.openapi.parts import Encoding, Media, Schema
+from nlapi.openapi.spec import Spec
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 DEFAULT = Encoding()
+OF_PART = frozenset(("content-type", "content-disposition", "content-transfer-encoding", "content-length"))
+"""Headers of a part that are made from its value."""
 
 
 def write(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
@@ -32,7 +36,7 @@ def write(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
         content_type = media.content_type if is_json(media.content_type) else "application/json"
         return content_type, _utf8(compact(value))
     if essence == FORM:
-        return media.content_type, _form(media, _object(value, essence))
+        return media.content_type, "&".join(form_pairs(value, media.encoding)).encode()
     if isinstance(value, Mapping) or is_list(value):
         raise ArgumentError(f"nlapi cannot write {essence} from an object", hint="give the body as text")
     return media.content_type if "*" not in essence else "application/octet-stream", _utf8(scalar(value))
@@ -51,14 +55,14 @@ def _utf8(text: str) -> bytes:
         raise ArgumentError("the body holds half a character (a lone surrogate)") from None
 
 
-def _form(media: Media, value: Mapping[str, Any]) -> bytes:
-    """application/x-www-form-urlencoded, each property written like a query parameter (OpenAPI 3.1.1 §4.8.15)."""
+def form_pairs(value: Any, encodings: Mapping[str, Encoding]) -> list[str]:
+    """The pairs of application/x-www-form-urlencoded, each property like a query parameter (OpenAPI 3.1.1 §4.8.15)."""
     pairs: list[str] = []
-    for name, item in value.items():
-        encoding = media.encoding.get(name, DEFAULT)
+    for name, item in _object(value, FORM).items():
+        encoding = encodings.get(name, DEFAULT)
         text, style, explode = _styled(item, encoding)
         pairs += [] if item is None else query(name, text, style, explode, reserved=encoding.allow_reserved)
-    return "&".join(pairs).encode()
+    return pairs
 
 
 def _styled(value: Any, encoding: Encoding) -> tuple[Any, str, bool]:
@@ -99,7 +103,7 @@ def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec
         return
     if _has_style(encoding):
         for key, texts, separator in fields(name, *_styled(value, encoding)):
-            yield _part(key, _utf8(separator.join(texts)), "", "")
+            yield _part(key, _utf8(separator.join(texts)), headers=_headers(encoding, spec))
         return
     if is_list(value):
         items = spec.follow(schema.get("items", {}))
@@ -117,7 +121,19 @@ def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec
         data = _utf8(compact(value) if is_json(content_type) else scalar(value))
         if _is_binary(schema, content_type):
             filename, content_type = name, content_type or "application/octet-stream"
-    yield _part(name, data, filename, content_type)
+    yield _part(name, data, filename, content_type, _headers(encoding, spec))
+
+
+def _headers(encoding: Encoding, spec: Spec) -> str:
+    """The header lines of a part whose value the description fixes: by `const`, a single choice or a default."""
+    lines = ""
+    for name, node in encoding.headers.items():
+        schema = spec.follow((spec.follow(node) or {}).get("schema", {})) if isinstance(node, Mapping) else {}
+        choices = schema.get("enum", ())
+        value = schema.get("const", choices[0] if len(choices) == 1 else schema.get("default"))
+        if value is not None and TOKEN.fullmatch(name) and name.lower() not in OF_PART:
+            lines += f"\r\n{name}: {header(value, explode=False)}"
+    return lines
 
 
 def _file_type(allowed: str, own: str) -> str:
@@ -134,7 +150,7 @@ def _is_binary(schema: Schema, content_type: str) -> bool:
     return bool(content_type) and not is_json(content_type) and not content_type.startswith("text/")
 
 
-def _part(name: str, data: bytes, filename: str, content_type: str) -> bytes:
+def _part(name: str, data: bytes, filename: str = "", content_type: str = "", headers: str = "") -> bytes:
     head = f'Content-Disposition: form-data; name="{_quoted(name)}"'
     if filename:
         head += f'; filename="{_quoted(filename)}"'
@@ -142,7 +158,7 @@ def _part(name: str, data: bytes, filename: str, content_type: str) -> bytes:
         if any(ord(char) < 32 for char in content_type):
             raise ArgumentError(f"the content type of {name!r} holds control characters")
         head += f"\r\nContent-Type: {content_type}"
-    return head.encode() + b"\r\n\r\n" + data
+    return _utf8(head + headers) + b"\r\n\r\n" + data
 
 
 def _quoted(text: str) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nlapi.client import style
-from nlapi.client.body import write
+from nlapi.client.body import FORM, form_pairs, write
 from nlapi.client.message import Request, is_json
+from nlapi.client.segment import check_segment
 from nlapi.client.server import server_url
 from nlapi.errors import ArgumentError
-from nlapi.openapi.spec import Operation, Parameter
+from nlapi.openapi.parts import Parameter
+from nlapi.openapi.spec import Operation
 
 Values = Mapping[tuple[str, str], Any]
 """(where, name) -> value; ("body", "") is the whole body, ("body", name) one property of it."""
@@ -79,7 +81,13 @@ def _content(parameter: Parameter, value: Any) -> Any:
 
 
 def _path(operation: Operation, given: list[tuple[Parameter, Any]]) -> str:
-    path = _filled(operation.route, given)
+    """The route with its parameters in it; what they come to together may not be a dot segment either."""
+    texts = {
+        parameter.name: _segment(parameter, value)
+        for parameter, value in given
+        if parameter.where == "path" and f"{{{parameter.name}}}" in operation.route
+    }
+    path = _filled(operation.route, texts)
     for segment in path.split("/"):
         if segment in (".", ".."):
             raise ArgumentError(f"the path would be {path!r}: a dot segment leads to another place")
@@ -88,16 +96,18 @@ def _path(operation: Operation, given: list[tuple[Parameter, Any]]) -> str:
 
 def _fixed_query(operation: Operation, given: list[tuple[Parameter, Any]]) -> Iterator[str]:
     """The pairs behind a `?` of the path itself, except those that a query parameter stands for."""
+    if not operation.fixed_query:
+        return
     sent = {parameter.name for parameter in operation.parameters if parameter.where == "query"}
-    for pair in operation.fixed_query.split("&") if operation.fixed_query else ():
+    texts = {parameter.name: _expanded(parameter, value) for parameter, value in given if parameter.where == "path"}
+    for pair in operation.fixed_query.split("&"):
         name, _, value = pair.partition("=")
         if name not in sent and value.strip("{}") not in sent:
-            yield _visible(_filled(pair, given))
+            yield _visible(_filled(pair, texts))
 
 
-def _filled(template: str, given: list[tuple[Parameter, Any]]) -> str:
-    """The template with the path parameters that are given in place of their names in braces."""
-    texts = {parameter.name: _segment(parameter, value) for parameter, value in given if parameter.where == "path"}
+def _filled(template: str, texts: Mapping[str, str]) -> str:
+    """The template with `texts` in place of their names in braces."""
     return re.sub(r"\{([^{}]+)\}", lambda match: texts.get(match[1], match[0]), template)
 
 
@@ -107,34 +117,35 @@ def _visible(text: str) -> str:
 
 
 def _segment(parameter: Parameter, value: Any) -> str:
-    text = _named(
-        parameter,
-        style.path,
-        parameter.name,
-        _content(parameter, value),
-        parameter.style,
-        parameter.explode,
-        reserved=parameter.allow_reserved,
-    )
+    """What stands in the path for a parameter (docs/design/009)."""
+    _named(parameter, check_segment, _content(parameter, value), named=parameter.style == "matrix")
+    return _expanded(parameter, value)
+
+
+def _expanded(parameter: Parameter, value: Any) -> str:
+    content, reserved = _content(parameter, value), parameter.allow_reserved
+    text = _named(parameter, style.path, parameter.name, content, parameter.style, parameter.explode, reserved=reserved)
     assert isinstance(text, str)
-    empty = value in ([], {}) or (value == "" and parameter.style != "matrix")
-    if empty or not text.replace("%20", "").replace("%09", ""):
-        raise ArgumentError(f"{parameter.name}: a path parameter may not be empty")
-    if text in (".", ".."):
-        raise ArgumentError(f"{parameter.name}: a path parameter may not be a dot segment")
-    values = text.replace("%09", "") if parameter.style == "tabDelimited" else text
-    if re.search(r"%(0[0-9A-F]|1[0-9A-F]|7F)", values):
-        raise ArgumentError(f"{parameter.name}: a path parameter may not hold line breaks or control characters")
     return text
 
 
 def _query(parameter: Parameter, value: Any) -> Iterator[str]:
+    if parameter.style == "querystring":
+        yield from _named(parameter, _whole_query, parameter, value)
+        return
     if parameter.content_type is not None:
         yield f"{style.encode(parameter.name)}={style.encode(_named(parameter, _content, parameter, value))}"
         return
     reserved = parameter.allow_reserved
     pairs = style.query(parameter.name, value, parameter.style, parameter.explode, reserved=reserved)
     yield from _named(parameter, list, pairs)
+
+
+def _whole_query(parameter: Parameter, value: Any) -> list[str]:
+    """The query that one parameter is all of (OpenAPI 3.2.0 §4.12.2.2)."""
+    if (parameter.content_type or "").partition(";")[0].strip().lower() == FORM:
+        return form_pairs(value, {})
+    return [style.encode(_content(parameter, value))]
 
 
 def _cookie(parameter: Parameter, value: Any) -> Iterator[str]:

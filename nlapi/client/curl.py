@@ -11,7 +11,8 @@ from nlapi.client.auth import Addition, addition, alternative, same_api
 from nlapi.client.message import Request
 from nlapi.errors import CredentialError, UsageError
 from nlapi.openapi.headers import TOKEN
-from nlapi.openapi.spec import Operation, SecurityScheme
+from nlapi.openapi.parts import SecurityScheme
+from nlapi.openapi.spec import Operation
 
 MAX_BODY = 100_000
 """Bytes of a body that are written into the line; Linux takes 128 KB in one argument."""

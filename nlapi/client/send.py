@@ -28,6 +28,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """The methods that ask for nothing to change (RFC 9110 §9.2.1)."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CHANCE = random.SystemRandom()
 _FOREIGN = frozenset({"accept", "accept-language", "user-agent"})
 
 
@@ -114,7 +115,7 @@ class _Sending:
             except BrokenError as error:
                 if not (may_retry and error.again):
                     raise self._unanswered(error, request) from None
-                wait = 0.1 * 2**self.tries * random.uniform(0.5, 1.5)  # noqa: S311
+                wait = 0.1 * 2**self.tries * _CHANCE.uniform(0.5, 1.5)
             else:
                 asked = _retry_after(result)
                 if asked is None or not may_retry or not self._worth_waiting(asked):

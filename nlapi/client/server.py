@@ -6,13 +6,17 @@ import re
 
 from nlapi.errors import UsageError
 from nlapi.openapi.address import Address, parse, shown
-from nlapi.openapi.spec import Operation, Server
+from nlapi.openapi.parts import Server
+from nlapi.openapi.spec import Operation
 
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 HINT = "name the server yourself with --base-url"
 
 
 def server_url(operation: Operation, base_url: str | None = None) -> str:
     """The absolute URL that the operation's path is put behind, without a slash at its end.
+
+    It is the first that is absolute, as a relative one in a file leads nowhere.
 
     `base_url` is the user's word and may be any http(s) URL; the description's own server may not lead where a
     description has no business to lead (OpenAPI 3.1.1 §4.8.5). UsageError says why it was refused.
@@ -20,9 +24,8 @@ def server_url(operation: Operation, base_url: str | None = None) -> str:
     if base_url is not None:
         _checked(base_url, f"base URL {shown(base_url)!r}", "such as http://127.0.0.1:8080")
         return base_url.rstrip("/")
-    server = operation.servers[0]
-    url = expanded(server)
-    if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", url):
+    url = next(filter(_SCHEME.match, map(expanded, operation.servers)), "") or expanded(operation.servers[0])
+    if not _SCHEME.match(url):
         raise UsageError(f"{operation.spec.source} names no server, only the relative URL {url!r}", hint=HINT)
     label = f"server {shown(url)!r} of {operation.spec.source}"
     if reason := _forbidden(_checked(url, label, HINT), operation.spec.source):

@@ -45,7 +45,7 @@ class Stream(httpcore2.AsyncNetworkStream):
         tail = tail[-len(self._last) :] or b"\n"
         return self._last.endswith(tail) or self._last.rstrip(b"\r\n").endswith(tail)
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - as httpcore2 declares it
         data = await self._inner.read(min(max_bytes, self.CHUNK), timeout)
         self._last = data or self._last
         if self.in_head:
@@ -54,7 +54,7 @@ class Stream(httpcore2.AsyncNetworkStream):
                 raise httpcore2.RemoteProtocolError(f"more than {MAX_HEAD // 1024} KB came before the body")
         return data
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as httpcore2 declares it
         self.in_head, self._head = True, 0
         await self._inner.write(buffer, timeout)
 

@@ -28,12 +28,18 @@ MAX_DEPTH = 200
 ELSEWHERE = re.compile(rb"""\$ref["']?\s*:\s*["']?[^\s"'#]""")
 """A `$ref` to another file, in JSON or YAML, or a text that looks like one."""
 
+REFERENCE = re.compile(r"[/#]|\.(?:json|ya?ml)$")
+"""What tells a reference among the values of a discriminator's `mapping` from the name of a schema."""
 
-def joiner(data: bytes, source: str, cache: Cache | None = None) -> Join | None:
-    """What makes one tree of the description in `data` and the files beside `source`; None when it has no others."""
+
+def joiner(data: bytes, source: str, cache: Cache | None = None, *, within: str = "") -> Join | None:
+    """What makes one tree of the description in `data` and its other files; None when it has no others.
+
+    `within` is a folder that they may be in besides that of `source`; see Files.
+    """
     if not may_be_split(data):
         return None
-    return partial(bundle, files=Files(root=source, cache=cache))
+    return partial(bundle, files=Files(root=source, cache=cache, within=within))
 
 
 def may_be_split(data: bytes) -> bool:
@@ -48,6 +54,7 @@ def bundle(tree: dict[str, Any], files: Files) -> tuple[dict[str, Any], dict[str
     """
     work = _Bundle(tree, files, Finder(tree, files))
     work.run()
+    work.name_operations()
     return tree, work.lost
 
 
@@ -68,6 +75,7 @@ class _Bundle:
     done: dict[int, Any] = field(default_factory=dict)
     moved: dict[int, Any] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)
+    links: list[tuple[dict[str, Any], str]] = field(default_factory=list)
 
     def run(self) -> None:
         self.todo.append((self.tree, "root", ""))
@@ -122,6 +130,10 @@ class _Bundle:
             raise DescriptionError(f"{self.files.root} is nested more than {MAX_DEPTH} levels deep")
         self.done[id(node)] = node
         self.open.add(id(node))
+        if kind == "link":
+            self.links.append((node, file))
+        elif kind == "schema" and "discriminator" in node:
+            self.map(node["discriminator"], file)
         shapes = SHAPES[kind]
         for key, value in list(node.items()):  # the walk of the root adds components to it
             if not isinstance(value, dict | list):
@@ -178,6 +190,31 @@ class _Bundle:
             node["$ref"] = self.home(target, kind) if target.file else f"#{percent(target.pointer)}"
         except LostError as error:
             self.lose(node, ref, file, str(error))
+
+    def map(self, discriminator: Any, file: str) -> None:
+        """Makes the references among the values of a discriminator's `mapping` local ones (OpenAPI 3.1.1 §4.8.25)."""
+        mapping = discriminator.get("mapping") if isinstance(discriminator, dict) else None
+        if not isinstance(mapping, dict):
+            return
+        for key, value in mapping.items():
+            if isinstance(value, str) and REFERENCE.search(value) and not (value.startswith("#") and not file):
+                with suppress(LostError):
+                    target = self.finder.target(value, file)
+                    mapping[key] = self.home(target, "schema") if target.file else f"#{percent(target.pointer)}"
+
+    def name_operations(self) -> None:
+        """Makes each `operationRef` of a Link that leads into another file lead to that operation under `paths`."""
+        operations = {
+            id(node): f"#/paths/{escape(path)}/{method}"
+            for path, item in (self.tree["paths"].items() if isinstance(self.tree.get("paths"), dict) else ())
+            for method, node in (item.items() if isinstance(item, dict) else ())
+        }
+        for link, file in self.links:
+            ref = link.get("operationRef")
+            if isinstance(ref, str) and (file or not ref.startswith("#")):
+                with suppress(LostError):
+                    found, _ = self.included(*self.finder.found(self.finder.target(ref, file)))
+                    link["operationRef"] = operations.get(id(found), ref)
 
     def lose(self, node: dict[str, Any], ref: str, file: str, reason: str) -> None:
         """The `$ref` stays, so written that it can be no other; whoever follows it is told the reason."""

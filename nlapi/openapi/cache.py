@@ -18,7 +18,7 @@ from typing import Any
 
 from nlapi.version import __version__
 
-FORMAT = f"nlapi-cache-1-{__version__}"
+FORMAT = f"nlapi-cache-2-{__version__}"
 """What one version keeps, another does not read."""
 
 MAX_BYTES = 256 * 1024 * 1024

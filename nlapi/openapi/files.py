@@ -13,11 +13,14 @@ from urllib.parse import unquote, urljoin
 from nlapi.errors import NlapiError
 from nlapi.openapi.address import origin
 from nlapi.openapi.cache import Cache
-from nlapi.openapi.document import read_tree
 from nlapi.openapi.fetch import DEADLINE, MAX_BYTES, fetch
+from nlapi.openapi.tree import read_tree
 
 MAX_FILES = 10_000
 """Files of one description; DigitalOcean's has 2,907."""
+
+REPOSITORIES = (".git", ".hg", ".svn", ".jj")
+"""What lies in the top folder of a repository."""
 
 MAX_SECONDS = 120.0
 """For everything that is downloaded."""
@@ -27,11 +30,13 @@ MAX_SECONDS = 120.0
 class Files:
     """The files beside `root`, a path or a URL. LookupError says why one cannot be had.
 
-    A file is known by its place: for a local root its path from the root's folder, else its URL. Only what is in that
-    folder or below it is read, only what is on the root's own origin downloaded.
+    A file is known by its place: for a local root its path from the root's folder, else its URL. Only what is on the
+    root's own origin is downloaded. Only what is in the root's folder, or in `within`, is read; without `within`, in
+    the repository that the root belongs to. Names that begin with a dot are never read (docs/design/005).
     """
 
     root: str
+    within: str = ""
     cache: Cache | None = None
     max_files: int = MAX_FILES
     max_bytes: int = MAX_BYTES
@@ -42,6 +47,7 @@ class Files:
     _deadline: float = 0.0
     _places: dict[tuple[str, str], str] = field(default_factory=dict)
     _folder: str = ""
+    _reach: str = ""
 
     @property
     def is_remote(self) -> bool:
@@ -63,19 +69,28 @@ class Files:
             raise LookupError(f"{path!r} is not on the server that the description came from")
         return "" if url == self.root.partition("#")[0] else url
 
-    def _local(self, path: str, within: str) -> str:
+    def _local(self, path: str, beside: str) -> str:
         if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:", path):
             raise LookupError(f"{path!r} is elsewhere; files may name only files in the folder of {self.root}")
-        folder = self.folder.rstrip("/") + "/"
-        full = posixpath.normpath(posixpath.join(folder, within, unquote(path)))
+        full = posixpath.normpath(posixpath.join(self.folder, beside, unquote(path)))
         try:
-            inside = full.startswith(folder) and Path(full).resolve().as_posix().startswith(folder)
+            real = Path(full).resolve().as_posix()
         except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL in the name
-            inside = False
-        if not inside:
-            raise LookupError(f"{path!r} is outside the folder of {self.root}")
-        place = full.removeprefix(folder)
+            real = ""
+        if not (self._inside(full) and self._inside(real)):
+            raise LookupError(
+                f"{path!r} is outside the folder of {self.root}; if it is meant, name a folder above both with --root"
+            )
+        place = posixpath.relpath(full, self.folder)
+        if any(part.startswith(".") and part != ".." for one in (full, real) for part in self._from_folder(one)):
+            raise LookupError(f"{path!r} is hidden: a description is not shown files whose names begin with a dot")
         return "" if place == Path(self.root).name else place
+
+    def _inside(self, path: str) -> bool:
+        return any(path.startswith(f"{folder.rstrip('/')}/") for folder in (self.folder, self.reach))
+
+    def _from_folder(self, path: str) -> list[str]:
+        return posixpath.relpath(path, self.folder).split("/")
 
     @property
     def folder(self) -> str:
@@ -86,6 +101,14 @@ class Files:
                 raise LookupError(f"it leads into another file, and {self.root} is in no folder")
             self._folder = path.parent.resolve().as_posix()
         return self._folder
+
+    @property
+    def reach(self) -> str:
+        """The folder that files above the root's own may be in: `within`, else the root's repository, else its own."""
+        if not self._reach:
+            given = Path(self.within).expanduser().resolve() if self.within else _repository(Path(self.folder))
+            self._reach = given.as_posix()
+        return self._reach
 
     def tree(self, place: str) -> Any:
         """The tree of a file, the same each time."""
@@ -134,4 +157,18 @@ class Files:
         return LookupError(reason)
 
     def _shown(self, place: str) -> str:
-        return place if self.is_remote else posixpath.join(posixpath.dirname(self.root), place)
+        return place if self.is_remote else posixpath.normpath(posixpath.join(posixpath.dirname(self.root), place))
+
+
+def _repository(folder: Path) -> Path:
+    """The nearest repository that `folder` is in, or `folder`. A home folder that is one is not: too much is in it."""
+    try:
+        home: Path | None = Path.home().resolve()
+    except RuntimeError:
+        home = None
+    for above in (folder, *folder.parents):
+        if above == Path(above.anchor) or above == home or (home and above in home.parents):
+            break
+        if any((above / mark).exists() for mark in REPOSITORIES):
+            return above
+    return folder

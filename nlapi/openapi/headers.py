@@ -9,12 +9,29 @@ CONNECTION = frozenset(
 )
 """Headers that belong to the connection (RFC 9110 §7.6.1)."""
 
-NOT_PARAMETERS = CONNECTION | {
-    *("accept", "content-type", "authorization", "proxy-authorization", "host", "content-length", "cookie", "expect"),
-    *("x-http-method-override", "x-http-method", "x-method-override"),
+OF_CONNECTION = CONNECTION | {"host", "content-length", "expect"}
+OF_HTTP = OF_CONNECTION | {"cookie", "proxy-authorization"}
+
+DESCRIBED_ELSEWHERE = {
+    "accept": "the media type of its responses",
+    "content-type": "the media type of its body",
+    "authorization": "its security",
 }
-"""Headers that a parameter may not set: OpenAPI 3.1.1 §4.8.12.1 rules out three; the others belong to HTTP, or would
-make another method of a call than the one that consent was asked for."""
+"""Names that OpenAPI 3.1.1 §4.8.12.1 rules out for parameters -> what says the same."""
+
+METHOD_OVERRIDES = frozenset(("x-http-method-override", "x-http-method", "x-method-override"))
+"""Headers by which many servers take a request for one of another method."""
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """The name of a header or a method (RFC 9110 §5.6.2)."""
+
+
+def refusal(name: str) -> str:
+    """Why a header parameter of that name is left out; "" when it is not."""
+    if not TOKEN.fullmatch(name):
+        return "it is not the name of a header"
+    if name.lower() in METHOD_OVERRIDES:
+        return "with it a call would be another than the one that consent was asked for"
+    if name.lower() in DESCRIBED_ELSEWHERE:
+        return f"{DESCRIBED_ELSEWHERE[name.lower()]} says what is sent"
+    return "it belongs to HTTP" if name.lower() in OF_HTTP else ""

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import urljoin
 
 from nlapi.errors import DescriptionError
 from nlapi.openapi import swagger2
-from nlapi.openapi.details import load_answers, load_details
+from nlapi.openapi.answers import load_answers
+from nlapi.openapi.details import load_details
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.headers import TOKEN
 from nlapi.openapi.hints import extensions, faults, hints
 from nlapi.openapi.issue import Issue, Level
-from nlapi.openapi.spec import Answers, Details, Effect, Operation, SecurityScheme, Server, ServerVariable, Spec
+from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server
+from nlapi.openapi.servers import faults_of, servers
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.upgrade import upgrade_schema
 
 READS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
 
+MAX_PATHS = 25_000
+"""The largest description known has 7,000."""
+
 
 def parse(document: Document) -> Spec:
-    """The Spec of a Document. DescriptionError when `paths` is no map; a Spec without operations has an Issue."""
+    """The Spec of a Document. DescriptionError when `paths` is no map, or too large; no operations are an Issue."""
     tree = document.tree
     paths = tree.get("paths", {})
     if not isinstance(paths, Mapping):
         raise DescriptionError(
             f"{document.source}: `paths` is {type(paths).__name__}, not a map", hint="each key of `paths` is a path"
+        )
+    if len(paths) > MAX_PATHS:
+        raise DescriptionError(
+            f"{document.source} has {len(paths):,} paths; nlapi reads up to {MAX_PATHS:,}", hint="split the description"
         )
     info = _map(tree.get("info"))
     found: list[Issue] = list(document.issues)
@@ -38,7 +48,7 @@ def parse(document: Document) -> Spec:
         description=_text(info.get("description")),
         source=document.source,
         document=tree,
-        servers=servers(_server_list(document), document.source) or (Server(url=urljoin(document.source, "/")),),
+        servers=_servers(document, found),
         security_schemes=_schemes(document, found),
         resolve=_resolver(document),
         found=(),
@@ -52,37 +62,12 @@ def parse(document: Document) -> Spec:
     return spec
 
 
-def servers(node: Any, source: str) -> tuple[Server, ...]:
-    """The Servers of a `servers` list; relative URLs are resolved against where the description came from."""
-    remote = source.startswith(("http://", "https://"))
-    result = []
-    for item in _list(node):
-        if isinstance(item, Mapping) and isinstance(item.get("url"), str):
-            url = urljoin(source, item["url"]) if remote and not _absolute(item["url"]) else item["url"]
-            variables = {
-                str(name): ServerVariable(
-                    default=_scalar(value.get("default")),
-                    enum=tuple(map(_scalar, _list(value.get("enum")))),
-                    description=_text(value.get("description")),
-                )
-                for name, value in _map(item.get("variables")).items()
-                if isinstance(value, Mapping)
-            }
-            result.append(Server(url=url, description=_text(item.get("description")), variables=variables))
-    return tuple(result)
-
-
-def _server_list(document: Document) -> Any:
-    tree = document.tree
-    return swagger2.servers(tree, document.source) if document.is_swagger else tree.get("servers")
-
-
-def _absolute(url: str) -> bool:
-    return bool(re.match(r"[a-zA-Z{][\w{}+.-]*:", url)) or url.startswith("{")
-
-
-def _scalar(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+def _servers(document: Document, found: list[Issue]) -> tuple[Server, ...]:
+    tree, source = document.tree, document.source
+    listed = swagger2.servers(tree, source) if document.is_swagger else tree.get("servers")
+    made = servers(listed, source) or servers([{"url": "/"}], source)
+    found.extend(faults_of(made, "servers"))
+    return made
 
 
 def _resolver(document: Document) -> Any:
@@ -111,7 +96,7 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
             message = "not a security scheme; left out"
             found.append(Issue(level=Level.WARNING, where=f"{place}.{id}", message=message))
             continue
-        schemes[id] = SecurityScheme(
+        schemes[id] = scheme = SecurityScheme(
             id=id,
             kind=node["type"],
             where=_text(node.get("in")),
@@ -121,6 +106,9 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
             flows=_map(node.get("flows")),
             description=_text(node.get("description")),
         )
+        if scheme.fault:
+            hint = "operations that have no other way in cannot be called"
+            found.append(Issue(level=Level.WARNING, where=f"{place}.{id}", message=f"it is {scheme.fault}", hint=hint))
     return schemes
 
 
@@ -162,9 +150,11 @@ def _path_fault(path: str) -> str:
 
 
 def _methods(item: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Method and operation of each key of a path item that is a method, also one in capitals."""
+    written = {key.lower(): key for key in item if key.isupper()} | {key: key for key in METHODS if key in item}
     for method in METHODS:
-        if method in item:
-            yield method, item[method]
+        if method in written:
+            yield method, item[written[method]]
     yield from _map(item.get("additionalOperations")).items()
 
 
@@ -179,10 +169,10 @@ def _operation(
     found: list[Issue],
 ) -> Operation:
     where = f"paths.{path}.{method}"
-    given = node.get("operationId")
-    id = given if isinstance(given, str) and given.strip() else derived_id(method, path)
+    given = _text(node.get("operationId"))
+    id = given if given.strip() else derived_id(method, path)
     if id in ids:
-        unique = _unique(f"{id}_{derived_id(method, path)}", ids)
+        unique = _unique(id, method, path, ids)
         message = f"operationId {id!r} is taken; this one is called {unique!r}"
         found.append(Issue(level=Level.WARNING, where=where, message=message, hint="give it an operationId of its own"))
         id = unique
@@ -198,7 +188,7 @@ def _operation(
         where=where,
         summary="" if described else _text(node.get("summary")) or _text(item.get("summary")),
         description=described or _text(node.get("description")) or _text(item.get("description")),
-        tags=tuple(tag for tag in _list(node.get("tags")) if isinstance(tag, str)),
+        tags=tuple(tag for tag in map(_text, _list(node.get("tags"))) if tag),
         deprecated=node.get("deprecated") is True,
         extensions=own,
         spec=spec,
@@ -213,6 +203,7 @@ def _details(document: Document, item: Mapping[str, Any], node: Mapping[str, Any
         upgraded = swagger2.upgrade_operation(document, item, node, operation.where)
         item, node, issues = {}, upgraded.node, upgraded.issues
     found = servers(node.get("servers"), document.source) or servers(item.get("servers"), document.source)
+    issues = (*issues, *faults_of(found, f"{operation.where}.servers"))
     details = load_details(document, item, node, operation, found or operation.spec.servers)
     return replace(details, issues=(*issues, *details.issues)) if issues else details
 
@@ -227,11 +218,10 @@ def derived_id(method: str, path: str) -> str:
     return "_".join((method.lower(), *words)) if words else f"{method.lower()}_root"
 
 
-def _unique(id: str, ids: set[str]) -> str:
-    unique, number = id, 2
-    while unique in ids:
-        unique, number = f"{id}_{number}", number + 1
-    return unique
+def _unique(id: str, method: str, path: str, ids: set[str]) -> str:
+    """An id for an operation whose own is taken, made of its method and path, so that it stays whatever is added."""
+    unique = f"{id}_{derived_id(method, path)}"
+    return unique if unique not in ids else f"{id}_{hashlib.sha256(f'{method} {path}'.encode()).hexdigest()[:8]}"
 
 
 def _effect(method: str, given: str, where: str, found: list[Issue]) -> Effect:

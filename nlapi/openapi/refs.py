@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nlapi.openapi.spec import Schema, Spec
+from nlapi.openapi.parts import Schema
+from nlapi.openapi.spec import Spec
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
 
 
@@ -27,8 +28,75 @@ def refs(schema: Any) -> Iterator[str]:
                 todo.extend(value.values())
 
 
+ITSELF = "leads to itself"
+MAX_RING = 2_000
+"""`$ref`s in a ring that are walked to see whether one of them is in it."""
+
+BESIDE = ("not", "if", "then", "else")
+"""Keywords beside the lists whose schema is asked of the same value, not of something inside it."""
+
+
+def circular(spec: Spec, ref: str) -> bool:
+    """Does this `$ref` lead to itself before it says anything of a value's parts? Such a schema asks for nothing."""
+    if not _endless(spec, ref):
+        return False
+    known: dict[str, bool] = spec.memo.setdefault("circular", {})
+    if ref not in known:
+        todo, seen = _in_place(spec, ref), set[str]()
+        while todo and len(seen) < MAX_RING:
+            one = todo.pop()
+            if one not in seen:
+                seen.add(one)
+                todo.extend(_in_place(spec, one))
+        known[ref] = ref in seen or bool(todo)
+    return known[ref]
+
+
+def _endless(spec: Spec, ref: str) -> bool:
+    """Does this `$ref` lead into a ring? One walk, depth first, answers for everything on the way."""
+    known: dict[str, bool | None] = spec.memo.setdefault("endless", {})  # None: still being walked
+    if ref in known:
+        return known[ref] is not False
+    known[ref] = None
+    walk, found = [(ref, iter(_in_place(spec, ref)))], set[str]()
+    while walk:
+        here, rest = walk[-1]
+        for one in rest:
+            if one not in known:
+                known[one] = None
+                walk.append((one, iter(_in_place(spec, one))))
+                break
+            if known[one] is not False:
+                found.add(here)
+        else:
+            walk.pop()
+            known[here] = here in found
+            if walk and here in found:
+                found.add(walk[-1][0])
+    return known[ref] is not False
+
+
+def _in_place(spec: Spec, ref: str) -> list[str]:
+    """The `$ref`s that are asked of the very value that this one is asked of."""
+    known: dict[str, list[str]] = spec.memo.setdefault("in_place", {})
+    if ref not in known:
+        found: list[str] = []
+        try:
+            todo = [spec.lookup(ref)]
+        except LookupError:
+            todo = []
+        while todo:
+            node = todo.pop()
+            if isinstance(node, Mapping):
+                found += [node["$ref"]] if "$ref" in node else []
+                todo += [one for key in ("allOf", "anyOf", "oneOf") for one in node.get(key, ())]
+                todo += [node[key] for key in BESIDE if key in node]
+        known[ref] = found
+    return list(known[ref])
+
+
 def lost(spec: Spec, schema: Schema) -> dict[str, str]:
-    """The `$ref`s in `schema`, and in what it leads to, that lead nowhere: `$ref` -> reason."""
+    """The `$ref`s in `schema`, and in what it leads to, that lead nowhere or to themselves: `$ref` -> reason."""
     known: dict[str, tuple[str, ...] | str] = spec.memo.setdefault("refs", {})
     found: dict[str, str] = {}
     todo, seen = list(refs(schema)), set[str]()
@@ -47,4 +115,6 @@ def lost(spec: Spec, schema: Schema) -> dict[str, str]:
             found[ref] = further
         else:
             todo.extend(further)
+            if circular(spec, ref):
+                found[ref] = f"{ref!r} {ITSELF}"
     return found

@@ -47,7 +47,7 @@ SHAPES: Mapping[str, Mapping[str, Shape]] = {
         "mediaTypes": ("media", True),
     },
     "pathItem": {
-        **dict.fromkeys(METHODS, ("operation", False)),
+        **dict.fromkeys((*METHODS, *map(str.upper, METHODS)), ("operation", False)),
         "additionalOperations": ("operation", True),
         "parameters": ("parameter", True),
         "servers": ("plain", True),

@@ -1,7 +1,6 @@
-"""The nouns of a description: Spec, Operation, Parameter, Body, Response, Link, Effect.
+"""The nouns of a description: Spec, Operation, Effect.
 
-Every schema in here is in the OpenAPI 3.1 dialect (JSON Schema 2020-12) whatever the description was written in.
-`$ref`s are kept; `Spec.lookup` follows one. An Operation parses its parts when they are first asked for.
+`$ref`s are kept; `Spec.lookup` follows one. An Operation parses its parts (openapi/parts) when they are asked for.
 """
 
 from __future__ import annotations
@@ -14,8 +13,17 @@ from typing import Any
 
 from nlapi.errors import UsageError
 from nlapi.openapi.issue import Issue, Level
-
-Schema = Mapping[str, Any]
+from nlapi.openapi.parts import (
+    Answers,
+    Body,
+    Details,
+    Link,
+    Parameter,
+    Requirement,
+    Response,
+    SecurityScheme,
+    Server,
+)
 
 
 class Effect(StrEnum):
@@ -24,147 +32,6 @@ class Effect(StrEnum):
     READ = "read"
     WRITE = "write"
     DESTROY = "destroy"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerVariable:
-    """OpenAPI 3.1.1 §4.8.6."""
-
-    default: str
-    enum: tuple[str, ...] = ()
-    description: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """OpenAPI 3.1.1 §4.8.5. `url` is a template; a relative one was resolved if the description came from a URL."""
-
-    url: str
-    description: str = ""
-    variables: Mapping[str, ServerVariable] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """OpenAPI 3.1.1 §4.8.12. `where` is path, query, header or cookie.
-
-    `content_type` is set for a parameter that is described by `content`: its value is serialised as that media type.
-    """
-
-    name: str
-    where: str
-    required: bool
-    schema: Schema
-    description: str = ""
-    style: str = "form"
-    explode: bool = True
-    allow_reserved: bool = False
-    allow_empty: bool = False
-    content_type: str | None = None
-    deprecated: bool = False
-    extensions: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Encoding:
-    """How one property of a form body is written; OpenAPI 3.1.1 §4.8.15. None: the default of the media type."""
-
-    content_type: str | None = None
-    headers: Mapping[str, Any] = field(default_factory=dict)
-    style: str | None = None
-    explode: bool | None = None
-    allow_reserved: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Media:
-    """One media type of a body or a response; OpenAPI 3.1.1 §4.8.14."""
-
-    content_type: str
-    schema: Schema
-    encoding: Mapping[str, Encoding] = field(default_factory=dict)
-    examples: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
-    """A request body; OpenAPI 3.1.1 §4.8.13. The first Media is the one that is sent (JSON before forms before XML)."""
-
-    required: bool
-    media: tuple[Media, ...]
-    description: str = ""
-
-    @property
-    def content_type(self) -> str:
-        return self.media[0].content_type
-
-    @property
-    def schema(self) -> Schema:
-        """The schema of the Media that is sent, with a `$ref` at its top already followed."""
-        return self.media[0].schema
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """From an answer to a next call; OpenAPI 3.1.1 §4.8.20. `parameters` maps names (or `path.name`) to expressions."""
-
-    name: str
-    operation_id: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    body: Any = None
-    description: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """OpenAPI 3.1.1 §4.8.17. `status` is "200", "2XX" or "default"."""
-
-    status: str
-    description: str = ""
-    media: tuple[Media, ...] = ()
-    links: tuple[Link, ...] = ()
-    headers: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecurityScheme:
-    """OpenAPI 3.1.1 §4.8.27. `kind` is apiKey, http, oauth2, openIdConnect or mutualTLS.
-
-    apiKey: `where` (query, header, cookie) and `name`. http: `scheme` (bearer, basic, ...), in lower case.
-    """
-
-    id: str
-    kind: str
-    where: str = ""
-    name: str = ""
-    scheme: str = ""
-    bearer_format: str = ""
-    flows: Mapping[str, Any] = field(default_factory=dict)
-    description: str = ""
-
-
-Requirement = Mapping[str, tuple[str, ...]]
-"""One way to be let in: every scheme named (id -> scopes) is needed. An empty one means no credential is needed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Details:
-    """The parts of an Operation that a request needs, which cost something to parse."""
-
-    parameters: tuple[Parameter, ...] = ()
-    body: Body | None = None
-    security: tuple[Requirement, ...] = ()
-    servers: tuple[Server, ...] = ()
-    issues: tuple[Issue, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
-    """What an Operation may answer; parsed apart from its Details, since making tools does not need it."""
-
-    responses: tuple[Response, ...] = ()
-    issues: tuple[Issue, ...] = ()
-    """Warnings only: what is wrong with an answer loses no operation."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -204,9 +204,6 @@ def _schema(node: Mapping[str, Any]) -> dict[str, Any]:
     own = {key: value for key, value in node.items() if key not in ABOUT_PARAMETER}
     if "x-example" in node:
         own["example"] = node["x-example"]
-    choices, items = own.get("enum"), node.get("items")
-    if isinstance(choices, list) and isinstance(items, Mapping) and not any(isinstance(one, list) for one in choices):
-        own["items"] = {"enum": own.pop("enum"), **items}  # often put a level too high: no list is one of these
     return {**_map(node.get("schema")), **own}
 
 

@@ -1,28 +1,17 @@
 """Schemas of OpenAPI 3.0 in, the dialect of 3.1 (JSON Schema 2020-12) out; nothing else knows 3.0.
 
 OpenAPI 3.0.4 §4.7.24 against 3.1.1 §4.8.24: `nullable`, boolean `exclusiveMinimum`, `example`, siblings of `$ref`.
-What cannot be meant (a type that does not exist, a `required` that is no list) is mended or dropped, so that what
-comes out is always a valid schema.
+What cannot be meant (a type that does not exist, a `required` that is no list) is left to `mend`: what comes out is
+always a valid schema.
 """
 
 from __future__ import annotations
 
-import math
-import re
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from nlapi.openapi.hints import hints
-
-TYPES = frozenset(("array", "boolean", "integer", "null", "number", "object", "string"))
-ALIASES = {
-    "int": "integer", "int32": "integer", "int64": "integer", "long": "integer", "float": "number",
-    "double": "number", "decimal": "number", "bool": "boolean", "str": "string", "text": "string",
-    "date": "string", "datetime": "string", "date-time": "string", "file": "string", "list": "array",
-    "dict": "object", "map": "object",
-}  # fmt: skip
-"""Types that people write and JSON Schema does not have."""
+from nlapi.openapi.mend import TYPES, distinct, fitting, mended, pattern, types_of
 
 IN_MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 IN_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
@@ -30,13 +19,10 @@ IN_PLACE = (
     "items", "additionalProperties", "not", "contains", "if", "then", "else", "propertyNames", "unevaluatedItems",
     "unevaluatedProperties", "contentSchema",
 )  # fmt: skip
-COUNTS = (
-    "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains",
-)  # fmt: skip
-BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 DROPPED = frozenset((
     "nullable", "example", "discriminator", "xml", "externalDocs", "$schema", "$id", "id", "$ref", "$anchor",
     "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary", "dependencies",
+    "collectionFormat",
 ))  # fmt: skip
 """Keywords with no meaning to a JSON Schema validator here; the first two are kept in another form."""
 
@@ -46,8 +32,8 @@ BESIDE = frozenset((
 ))  # fmt: skip
 """Keywords that only annotate, and so keep their meaning beside a `$ref` in every version."""
 
-ECMA_ONLY = re.compile(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
-MAYBE_NESTED_SET = re.compile(r"\[\[|--|&&|~~|\|\|")
+MAX_DISCRIMINATED = 30
+"""Choices whose values are told."""
 
 
 def upgrade_schema(node: Any, minor: int) -> Any:
@@ -63,12 +49,14 @@ def upgrade_schema(node: Any, minor: int) -> Any:
         if key in DROPPED or (key.startswith("x-") and not key.startswith("x-nlapi")):
             continue
         handler = HANDLERS.get(key)
-        kept = handler(value, minor) if handler else value
+        kept = handler(value, minor) if handler else mended(key, value)
         if kept is not None:
             schema[key] = kept
     _type(schema, node)
     _bounds(schema)
     _examples(schema, node)
+    if "discriminator" in node and (choices := schema.get("oneOf") or schema.get("anyOf")):
+        _discriminate(schema, node["discriminator"], choices)
     if any(key.startswith("x-nlapi") for key in schema) and (text := hints(schema).description):
         schema["description"] = text
     return schema
@@ -94,7 +82,7 @@ def _map(value: Any, minor: int) -> Any:
 
 def _patterns(value: Any, minor: int) -> Any:
     schemas = _map(value, minor) or {}
-    return {key: schema for key, schema in schemas.items() if _pattern(key, minor) is not None} or None
+    return {key: schema for key, schema in schemas.items() if pattern(key) is not None} or None
 
 
 def _list(value: Any, minor: int) -> Any:
@@ -108,110 +96,39 @@ def _place(value: Any, minor: int) -> Any:
     return upgrade_schema(value, minor) if isinstance(value, dict | bool) else None
 
 
-def _required(value: Any, minor: int) -> Any:
-    names = [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
-    return list(dict.fromkeys(names)) or None
-
-
-def _dependent(value: Any, minor: int) -> Any:
-    names = {key: _required(one, minor) for key, one in value.items()} if isinstance(value, dict) else {}
-    return {key: one for key, one in names.items() if one} or None
-
-
-def _enum(value: Any, minor: int) -> Any:
-    return _distinct(value) or None if isinstance(value, list) else None
-
-
-def _distinct(values: list[Any]) -> list[Any]:
-    seen: dict[tuple[type, str], Any] = {}
-    for value in values:
-        seen.setdefault((type(value), repr(value)), value)
-    return list(seen.values())
-
-
-def _count(value: Any, minor: int) -> Any:
-    number = _number(value)
-    return int(number) if number is not None and number >= 0 and number == int(number) else None
-
-
-def _number(value: Any) -> int | float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value) if isinstance(value, str) else value
-    except ValueError:
-        return None
-    return number if isinstance(number, int) or math.isfinite(number) else None
-
-
-def _bound(value: Any, minor: int) -> Any:
-    return value if isinstance(value, bool) else _number(value)
-
-
-def _multiple(value: Any, minor: int) -> Any:
-    number = _number(value)
-    return number if number is not None and number > 0 else None
-
-
-def _pattern(value: Any, minor: int) -> Any:
-    """Patterns are ECMA-262; one that Python reads otherwise is left out, so that nothing is refused for it."""
-    if not isinstance(value, str) or ECMA_ONLY.search(value):
-        return None
-    try:
-        if MAYBE_NESTED_SET.search(value):
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", FutureWarning)
-                re.compile(value)
-        else:
-            re.compile(value)
-    except (re.error, OverflowError, RecursionError, FutureWarning):
-        return None
-    return value
-
-
-def _text(value: Any, minor: int) -> Any:
-    return value if isinstance(value, str) else None
-
-
-def _flag(value: Any, minor: int) -> Any:
-    return value if isinstance(value, bool) else None
-
-
 HANDLERS: dict[str, Callable[[Any, int], Any]] = {
     **dict.fromkeys(IN_MAPS, _map),
     **dict.fromkeys(IN_LISTS, _list),
     **dict.fromkeys(IN_PLACE, _place),
-    **dict.fromkeys(COUNTS, _count),
-    **dict.fromkeys(BOUNDS, _bound),
-    **dict.fromkeys(("title", "description", "format", "$comment", "contentEncoding", "contentMediaType"), _text),
-    **dict.fromkeys(("uniqueItems", "readOnly", "writeOnly", "deprecated"), _flag),
     "patternProperties": _patterns,
-    "dependentRequired": _dependent,
-    "required": _required,
-    "enum": _enum,
-    "pattern": _pattern,
-    "multipleOf": _multiple,
 }
 
 
 def _type(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
     given = schema.pop("type", None)
-    types = [given] if isinstance(given, str) and given in TYPES else _mended(given)
+    types = [given] if isinstance(given, str) and given in TYPES else types_of(given)
     if given == "file":
         schema["format"] = "binary"
     if not types:
         types = _implied(schema)
+    if types == ["array"] and "enum" in schema and not any(isinstance(one, list) for one in schema["enum"]):
+        _choices_of_items(schema)
+    if "enum" in schema and types:
+        schema["enum"] = distinct([fitting(choice, types) for choice in schema["enum"]])
+    if "default" in schema and types:
+        schema["default"] = fitting(schema["default"], types)
     if _nullable(node):
         _allow_null(schema, types)
     if types:
         schema["type"] = types[0] if len(types) == 1 else types
 
 
-def _mended(given: Any) -> list[str]:
-    """The types that are meant by a `type` that JSON Schema does not know, or by a list of them."""
-    names = [given] if isinstance(given, str) else given if isinstance(given, list) else []
-    types = [ALIASES.get(str(name).lower(), str(name).lower()) for name in names]
-    return list(dict.fromkeys(name for name in types if name in TYPES))
+def _choices_of_items(schema: dict[str, Any]) -> None:
+    """Moves choices that were put a level too high: no list is one of them, its items are."""
+    choices, items = schema.pop("enum"), schema.get("items", {})
+    if isinstance(items, Mapping) and not {"$ref", "enum"} & items.keys():
+        types = types_of(items.get("type"))
+        schema["items"] = {"enum": [fitting(one, types) for one in choices] if types else choices, **items}
 
 
 def _nullable(node: Mapping[str, Any]) -> bool:
@@ -247,6 +164,20 @@ def _bounds(schema: dict[str, Any]) -> None:
                 schema[exclusive] = schema.pop(inclusive)
         if isinstance(schema.get(inclusive), bool):
             del schema[inclusive]
+
+
+def _discriminate(schema: dict[str, Any], discriminator: Any, choices: list[Any]) -> None:
+    """Says in the description which value goes with which choice: JSON Schema has no discriminator (3.1.1 §4.8.25)."""
+    if not isinstance(discriminator, Mapping) or not isinstance(discriminator.get("propertyName"), str):
+        return  # Swagger 2.0 has a plain name, beside no choice
+    given = discriminator.get("mapping")
+    named = {value: str(to).rpartition("/")[2] for value, to in given.items()} if isinstance(given, Mapping) else {}
+    refs = (one["$ref"].rpartition("/")[2] for one in choices if isinstance(one.get("$ref"), str))
+    named |= {name: name for name in refs if name not in named.values()}
+    values = [value if value == name else f"{value} for {name}" for value, name in named.items()]
+    if 0 < len(values) <= MAX_DISCRIMINATED:
+        told = f"{discriminator['propertyName']} tells them apart: {', '.join(values)}."
+        schema["description"] = f"{schema.get('description', '')} {told}".strip()
 
 
 def _examples(schema: dict[str, Any], node: Mapping[str, Any]) -> None:

@@ -11,18 +11,19 @@ import yaml
 try:
     from yaml import CSafeLoader as _Base
 except ImportError:  # PyYAML was built without libyaml
-    from yaml import SafeLoader as _Base  # type: ignore[assignment]
+    from yaml import SafeLoader as _Base  # type: ignore[assignment]  # the same face, no common type
 
 MAX_SPREAD = 1_000_000
 """Entries that merge keys (`<<`) may add to a document; chained, they grow with the square of its length."""
+
+MAX_DIGITS = 300
+"""Digits of an integer; more than a JSON number may have for most who read it."""
 
 _TAG = "tag:yaml.org,2002:"
 
 
 class _Loader(_Base):
     """YAML 1.2 core schema: `no` and `on` are strings, dates stay strings, 0o17 is octal (YAML 1.2.2 §10.3.2)."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  (PyYAML's own class attribute; ours must not be the shared one)
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -50,18 +51,20 @@ class _Loader(_Base):
             raise yaml.constructor.ConstructorError(None, None, "its merge keys grow too large", node.start_mark)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """A map whose keys are texts, as they are written: an unquoted `200:` or `true:` is a name and no value."""
         self.flatten_mapping(node)
         mapping: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, dict | list):
+            if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key_node.start_mark)
+            key = key_node.value
             if key in mapping:
-                self.doubles.append((str(key), key_node.start_mark.line + 1))
+                self.doubles.append((key, key_node.start_mark.line + 1))
             mapping[key] = self.construct_object(value_node, deep=deep)
         return mapping
 
 
+_Loader.yaml_implicit_resolvers = {}  # PyYAML's own are those of YAML 1.1
 for _name, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("null", r"~|null|Null|NULL|", ("~", "n", "N", "")),
@@ -76,8 +79,11 @@ for _name, _pattern, _first in (
     _Loader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(rf"^(?:{_pattern})$"), list(_first))
 
 
-def _integer(loader: Any, node: Any) -> int:
-    text = loader.construct_scalar(node)
+def _integer(loader: Any, node: Any) -> int | str:
+    """A number, or the text as it stands where it has more digits than anybody counts with."""
+    text: str = loader.construct_scalar(node)
+    if len(text) > MAX_DIGITS:
+        return text
     return int(text, 0) if text.lstrip("+-")[:2] in ("0o", "0x") else int(text)
 
 

@@ -83,7 +83,7 @@ class Sandbox:
         """
         if incoming.method == "OPTIONS" and (allowed := self._options(incoming.path)):
             return allowed
-        match = self._routes.match(incoming.method, incoming.path)
+        match = self._routes.match(incoming.method, incoming.path, incoming.query, incoming.headers)
         authenticate(match.operation, _carried(incoming))
         checked = check(match.operation, match.raw, incoming, self._stage.schemas)
         again = next((str(value) for name, value in checked.headers.items() if plain(name) == "idempotencykey"), "")

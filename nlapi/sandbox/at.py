@@ -36,7 +36,7 @@ class At:
 
     @property
     def rng(self) -> Random:
-        return Random(f"{self.seed}/{self.path}/{self.index}")  # noqa: S311
+        return Random(f"{self.seed}/{self.path}/{self.index}")  # noqa: S311 - samples that are the same each time, no secret
 
     @property
     def turn(self) -> int:

@@ -6,7 +6,8 @@ import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from nlapi.openapi.spec import Operation, SecurityScheme
+from nlapi.openapi.parts import SecurityScheme
+from nlapi.openapi.spec import Operation
 from nlapi.sandbox.problem import Problem
 
 

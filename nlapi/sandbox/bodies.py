@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from nlapi.openapi.spec import Body, Encoding, Media, Parameter
+from nlapi.openapi.parts import Body, Encoding, Media, Parameter
 from nlapi.sandbox.coerce import coerce, coerce_tree
 from nlapi.sandbox.multipart import Part, split_multipart
 from nlapi.sandbox.parameters import MISSING, Pairs, decoded, nests, read_query, shape, split_pairs, take_brackets

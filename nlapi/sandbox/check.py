@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-from nlapi.openapi.spec import Operation, Parameter
+from nlapi.openapi.parts import Media, Parameter
+from nlapi.openapi.spec import Operation
 from nlapi.sandbox import parameters as wire
-from nlapi.sandbox.bodies import choose, is_json, read_body, read_json
+from nlapi.sandbox.bodies import choose, essence, is_json, read_body, read_json
 from nlapi.sandbox.parameters import MISSING, Pairs, split_pairs
 from nlapi.sandbox.problem import Fault, Problem, unprocessable
 from nlapi.sandbox.schemas import Schemas
+from nlapi.sandbox.variants import take_fixed
 
 IGNORED_HEADERS = frozenset(("accept", "content-type", "authorization"))
 """Header parameters of these names are not parameters; OpenAPI 3.1.1 §4.8.12.1."""
@@ -57,6 +59,7 @@ class Checked:
 def check(operation: Operation, raw: Mapping[str, str], incoming: Incoming, schemas: Schemas) -> Checked:
     """The values of the request; Problem 400, 404, 415 or 422 when the description forbids it."""
     pairs = split_pairs(incoming.query)
+    raw = {**raw, **take_fixed(operation, pairs)}
     values: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
     faults: list[Fault] = []
     for parameter in operation.parameters:
@@ -82,7 +85,7 @@ def check(operation: Operation, raw: Mapping[str, str], incoming: Incoming, sche
 
 def _read(parameter: Parameter, raw: Mapping[str, str], pairs: Pairs, incoming: Incoming, schemas: Schemas) -> Any:
     if parameter.content_type is not None:
-        return _read_content(parameter, raw, pairs, incoming)
+        return _read_content(parameter, raw, pairs, incoming, schemas)
     if parameter.where == "query":
         return wire.read_query(parameter, pairs, schemas)
     text = _carried(parameter, raw, incoming)
@@ -103,8 +106,12 @@ def _carried(parameter: Parameter, raw: Mapping[str, str], incoming: Incoming) -
     return incoming.cookies.get(parameter.name)
 
 
-def _read_content(parameter: Parameter, raw: Mapping[str, str], pairs: Pairs, incoming: Incoming) -> Any:
+def _read_content(
+    parameter: Parameter, raw: Mapping[str, str], pairs: Pairs, incoming: Incoming, schemas: Schemas
+) -> Any:
     """A parameter described by `content` is a text of that media type (OpenAPI 3.1.1 §4.8.12.4)."""
+    if parameter.style == "querystring":
+        return _read_whole_query(parameter, pairs, incoming, schemas)
     if parameter.where == "query":
         found = pairs.take(parameter.name)
         text = wire.decoded(found[-1]) if found else None
@@ -121,6 +128,17 @@ def _read_content(parameter: Parameter, raw: Mapping[str, str], pairs: Pairs, in
     except Problem:
         where = f"{parameter.where}.{parameter.name}"
         raise unprocessable([Fault(where=where, message=f"is not JSON: {text[:80]}")]) from None
+
+
+def _read_whole_query(parameter: Parameter, pairs: Pairs, incoming: Incoming, schemas: Schemas) -> Any:
+    """A parameter that is all of the query (OpenAPI 3.2.0 §4.12.2.2)."""
+    pairs.used.update(range(len(pairs.pairs)))
+    if not incoming.query:
+        return MISSING
+    kind = essence(parameter.content_type or "")
+    is_form = kind == "application/x-www-form-urlencoded"
+    text = incoming.query if is_form else wire.decoded(incoming.query, plus=False)
+    return read_body(Media(content_type=kind, schema=parameter.schema), text.encode(), kind, schemas)
 
 
 def _judge(parameter: Parameter, value: Any, schemas: Schemas) -> list[Fault]:

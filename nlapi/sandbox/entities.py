@@ -81,7 +81,7 @@ class Entities:
         self.schemas = schemas
         by_path: dict[Path, dict[str, Operation]] = {}
         for operation in spec.operations:
-            by_path.setdefault(segments(operation.path), {})[operation.method] = operation
+            by_path.setdefault(segments(operation.route), {})[operation.method] = operation
         self.prefix = common_prefix(list(by_path))
         self.operations = by_path
         self.collections = {shape(one.path): one for one in self._collect()}

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.openapi.spec import Media, Operation, Schema
+from nlapi.openapi.parts import Media, Schema
+from nlapi.openapi.spec import Operation
 from nlapi.sandbox.bodies import is_json
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.words import plain, same, singular_name, words

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
-from nlapi.openapi.spec import Parameter
+from nlapi.openapi.parts import Parameter
 from nlapi.sandbox.coerce import coerce, coerce_array, coerce_object, coerce_tree
 from nlapi.sandbox.problem import Fault, Problem
 from nlapi.sandbox.schemas import Schemas

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from nlapi.openapi.spec import Media, Operation, Response
+from nlapi.openapi.parts import Media, Response
+from nlapi.openapi.spec import Operation
 from nlapi.sandbox.answers import Outcome
 from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.bodies import essence, is_json
@@ -133,11 +134,11 @@ def _location(stage: Stage, operation: Operation, row: Row, path: str, prefix: s
     """Where the thing that was made can be read; "" when nowhere."""
     key = quote(row.key, safe="")
     entity = next((one for one in stage.entities.all if one.name == row.entity), None)
-    here = stage.entities.at(segments(operation.path))
+    here = stage.entities.at(segments(operation.route))
     for collection in entity.collections if entity else ():
         if "GET" not in collection.item:
             continue
-        if here is entity and len(collection.path) == len(segments(operation.path)):
+        if here is entity and len(collection.path) == len(segments(operation.route)):
             return f"{path.rstrip('/')}/{key}"
         values = _values(stage, collection.item["GET"].path, collection.item_path[:-1], row.scope)
         if values is not None:

@@ -38,7 +38,7 @@ def compute(stage: Stage, operation: Operation, checked: Checked, scope: Scope) 
         full=True,
     )
     known = _echo(stage, media.schema, asked)
-    name = words(operation.path)[-1] if words(operation.path) else ""
+    name = words(operation.route)[-1] if words(operation.route) else ""
     found = find_array(media.schema, name, stage.schemas)
     if found is None or "object" not in stage.schemas.types(found.schema):
         return stage.sampler.sample(media.schema, at, known) if known else stage.sampler.sample(media.schema, at)
@@ -54,7 +54,7 @@ def compute(stage: Stage, operation: Operation, checked: Checked, scope: Scope) 
 
 def _acted_on(operation: Operation, checked: Checked) -> dict[str, Any]:
     """The id of the thing that an action is done to, when its kind is not kept: 5 for `POST /loans/5/return`."""
-    path = segments(operation.path)
+    path = segments(operation.route)
     last = words(path[-1].text) if path else ()
     if operation.method in ("GET", "HEAD") or len(path) < 2 or path[-1].parameter or not path[-2].parameter:
         return {}

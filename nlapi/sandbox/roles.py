@@ -72,7 +72,7 @@ class Roles:
         return role
 
     def _decide(self, operation: Operation) -> Role:
-        path, method = segments(operation.path), operation.method
+        path, method = segments(operation.route), operation.method
         entity = self.entities.at(path)
         if entity is not None and (role := self._on_collection(operation, method, path, entity)):
             return role

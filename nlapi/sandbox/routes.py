@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import unquote, urlsplit
 
-from nlapi.openapi.spec import Operation, Server, Spec
+from nlapi.openapi.parts import Server
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.sandbox.problem import Problem
+from nlapi.sandbox.variants import chosen
 
+NO_HEADERS: Mapping[str, str] = {}
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
@@ -31,7 +34,7 @@ class _Template:
     path: str
     pattern: re.Pattern[str]
     names: tuple[str, ...]
-    operations: Mapping[str, Operation]
+    operations: Mapping[str, tuple[Operation, ...]]
 
 
 Candidate = tuple[str, _Template, Mapping[str, str]]
@@ -44,23 +47,32 @@ class Routes:
     """
 
     def __init__(self, spec: Spec) -> None:
-        by_path: dict[str, dict[str, Operation]] = {}
+        routes: dict[str, dict[str, tuple[Operation, ...]]] = {}
         for operation in spec.operations:
-            by_path.setdefault(operation.path, {})[operation.method] = operation
-        self._templates = [_template(path, by_path[path]) for path in sorted(by_path, key=_concreteness)]
+            methods = routes.setdefault(operation.route, {})
+            methods[operation.method] = (*methods.get(operation.method, ()), operation)
+        self._templates = [_template(route, routes[route]) for route in sorted(routes, key=_concreteness)]
         self._spec = spec
         self._prefixes = tuple(sorted(set(_prefixes(spec.servers)), key=len, reverse=True))
 
-    def match(self, method: str, path: str) -> Match:
-        """The Match of a raw (percent-encoded) path; Problem 404 for an unknown path, 405 with Allow for a method."""
+    def match(self, method: str, path: str, query: str = "", headers: Mapping[str, str] = NO_HEADERS) -> Match:
+        """The Match of a raw (percent-encoded) path; Problem 404 for an unknown path, 405 with Allow for a method.
+
+        `query`, raw, and `headers`, their names in lower case, tell operations on one path apart.
+        """
         allowed: dict[str, None] = {}
+        lacking: list[Operation] = []
         for prefix, template, raw in self._candidates(path):
-            operation = template.operations.get(method)
-            if operation is None and method == "HEAD":
-                operation = template.operations.get("GET")
-            if operation is not None:
+            operations = template.operations.get(method, ())
+            if not operations and method == "HEAD":
+                operations = template.operations.get("GET", ())
+            if (operation := chosen(operations, query, headers)) is not None:
                 return Match(operation=operation, raw=raw, prefix=prefix)
+            lacking += operations
             allowed |= dict.fromkeys(template.operations)
+        if lacking:
+            wanted = " or ".join(f"?{one.fixed_query}" for one in lacking[:3])
+            raise Problem(404, f"{method} {unquote(path)} is only described with {wanted}")
         if not allowed:
             raise Problem(404, f"{unquote(path)} is no path of this API")
         methods = [*allowed, *(["HEAD"] if "GET" in allowed and "HEAD" not in allowed else ()), "OPTIONS"]
@@ -91,7 +103,7 @@ class Routes:
         return tuple({prefix for operation in self._spec.operations for prefix in _prefixes(operation.servers)})
 
 
-def _template(path: str, operations: Mapping[str, Operation]) -> _Template:
+def _template(path: str, operations: Mapping[str, tuple[Operation, ...]]) -> _Template:
     pattern, end = "", 0
     names = []
     for found in PLACEHOLDER.finditer(path):

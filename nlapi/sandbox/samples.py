@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from nlapi.openapi.spec import Schema
+from nlapi.openapi.parts import Schema
 from nlapi.sandbox import vocabulary
 from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.schemas import Schemas, type_of, types

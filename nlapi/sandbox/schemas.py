@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from nlapi.openapi.spec import Schema, Spec
+from nlapi.openapi.parts import Schema
+from nlapi.openapi.spec import Spec
 from nlapi.sandbox.formats import checker
 from nlapi.sandbox.problem import Fault
 from nlapi.tools.validator import VALIDATOR

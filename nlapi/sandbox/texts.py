@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from nlapi.openapi.spec import Schema
+from nlapi.openapi.parts import Schema
 from nlapi.sandbox import vocabulary
 from nlapi.sandbox.patterns import match
 from nlapi.sandbox.words import singular, words

@@ -16,12 +16,17 @@ MAX_SHOWN = 160
 
 MAX_FAULTS = 3
 
+MAX_NESTED = 60
+"""Levels of values inside values; the validator recurs, and must not run out of stack in a part that is not Python."""
+
 
 def check(tool: Tool, arguments: Mapping[str, Any]) -> None:
     """ArgumentError, naming each argument that is wrong and what would be right, unless all of them fit."""
     from nlapi.tools.validator import VALIDATOR
 
     faults = list(_unknown(tool, arguments)) + list(_absent(tool, arguments))
+    if not faults and _too_deep(arguments):
+        faults = [("the arguments are nested too deeply", f"at most {MAX_NESTED} levels")]
     if not faults:
         schema = VALIDATOR(tool.input_schema, format_checker=_formats())
         try:
@@ -35,6 +40,14 @@ def check(tool: Tool, arguments: Mapping[str, Any]) -> None:
         raise ArgumentError(f"{tool.operation.id}: {text}", hint=next((hint for _, hint in faults if hint), ""))
 
 
+def _too_deep(arguments: Mapping[str, Any]) -> bool:
+    level: list[Any] = [arguments]
+    for _ in range(MAX_NESTED + 1):
+        children = [node.values() if isinstance(node, Mapping) else node for node in level]
+        level = [one for group in children for one in group if isinstance(one, Mapping | list)]
+    return bool(level)
+
+
 def _unknown(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
     if tool.input_schema.get("additionalProperties") is not False:
         return []
@@ -42,8 +55,9 @@ def _unknown(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
     faults = []
     for name in arguments:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known) or 'none'}"
+            folded = {one.lower(): one for one in known}
+            near = difflib.get_close_matches(str(name).lower(), folded, n=1)
+            hint = f"did you mean {folded[near[0]]!r}?" if near else f"it takes {', '.join(known) or 'none'}"
             faults.append((f"there is no argument {name!r}"[:MAX_SHOWN], hint[:400]))
     return faults
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nlapi.openapi.hints import hidden, hints
-from nlapi.openapi.spec import Body, Operation, Parameter, Spec
+from nlapi.openapi.parts import Body, Parameter, Schema
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.name import argument_name, tool_names
 from nlapi.tools.schema import OF_THE_WHOLE, Pool
 from nlapi.tools.text import first_sentence, plain, says
@@ -135,6 +136,8 @@ class _Arguments:
             if schema.get("type") not in SCALARS:  # nlapi does not write XML, CSV and the like from data
                 content = {"contentMediaType": body.content_type, "contentSchema": schema} if schema else {}
                 schema = {"type": "string", **content}
+        elif _is_form(body.content_type):
+            schema = _as_fields(schema)
         self._add(("body", ""), schema, description, body.required)
 
 
@@ -143,8 +146,20 @@ def _by_property(content_type: str) -> bool:
     from nlapi.client.message import is_json
 
     essence = content_type.partition(";")[0].strip().lower()
-    forms = ("application/x-www-form-urlencoded", "multipart/form-data", "*/*", "application/*")
-    return is_json(content_type) or essence in forms
+    return is_json(content_type) or _is_form(content_type) or essence in ("*/*", "application/*")
+
+
+def _is_form(content_type: str) -> bool:
+    essence = content_type.partition(";")[0].strip().lower()
+    return essence in ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def _as_fields(schema: Schema) -> Schema:
+    """The schema of a form's fields: an object, as nothing else can be written as a form, whatever it is said to be."""
+    kinds = schema.get("type", "object")
+    if kinds == "object" or (isinstance(kinds, list) and "object" in kinds):
+        return {**schema, "type": "object"}
+    return {"type": "object", "description": "The fields of the form by their names."}
 
 
 def _description(spec: Spec, schema: Any) -> str:

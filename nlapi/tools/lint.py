@@ -159,10 +159,9 @@ def _security(operation: Operation) -> tuple[str, str] | None:
         if issue.where == f"{operation.where}.security":
             return issue.message, "describe it under components.securitySchemes"
     schemes = operation.spec.security_schemes
-    kinds = [{schemes[id].kind for id in wanted} for wanted in operation.security]
-    strange = [sorted(kind - {"apiKey", "http", "oauth2", "openIdConnect"}) for kind in kinds]
-    if strange and all(strange):
-        return f"security of the kind {strange[0][0]}, for which nlapi has no credential", "offer another alternative"
+    faults = [[schemes[id].fault for id in wanted if schemes[id].fault] for wanted in operation.security]
+    if faults and all(faults):
+        return f"its security is {faults[0][0]}", "offer another alternative"
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 
 from nlapi.openapi.hints import hints
 from nlapi.openapi.spec import Operation
@@ -40,7 +40,7 @@ def _fitted(name: str, operation: Operation, taken: set[str]) -> str:
     return f"{(name or operation.method.lower())[: MAX_LENGTH - 9]}_{digest}"
 
 
-def argument_name(name: str, place: str, taken: Iterable[str]) -> str:
+def argument_name(name: str, place: str, taken: Container[str]) -> str:
     """A name for an argument: `^[a-zA-Z0-9_.-]{1,64}$` and not among `taken`.
 
     `filter[name]` becomes `filter_name`, `$top` `top`. When the name is taken, the place is added: `id_query`.
@@ -50,11 +50,10 @@ def argument_name(name: str, place: str, taken: Iterable[str]) -> str:
         plain = re.sub(r"[^a-zA-Z0-9_.-]+", "_", _plain(name)).strip("_") or f"{place}_{_digest(name)}"
         if len(plain) > MAX_LENGTH:
             plain = f"{plain[: MAX_LENGTH - 9]}_{_digest(name)}"
-    used = set(taken)
-    if plain not in used:
+    if plain not in taken:
         return plain
     placed = f"{plain[: MAX_LENGTH - 7]}_{place}"
-    return placed if placed not in used else f"{plain[: MAX_LENGTH - 9]}_{_digest(place, name)}"
+    return placed if placed not in taken else f"{plain[: MAX_LENGTH - 9]}_{_digest(place, name)}"
 
 
 def _plain(name: str) -> str:

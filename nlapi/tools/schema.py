@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nlapi.openapi.hints import extensions, hidden, hints
-from nlapi.openapi.spec import Schema, Spec
+from nlapi.openapi.parts import Schema
+from nlapi.openapi.refs import circular
+from nlapi.openapi.spec import Spec
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
 from nlapi.tools.text import plain
 from nlapi.tools.units import as_amount
@@ -22,12 +24,19 @@ MAX_ENUM = 2_000
 MAX_INLINE = 4
 """A referred schema with at most this many keywords and none below it is put where it is used."""
 
+MAX_MERGED = 100
+"""Schemas above each other, by `$ref` and `allOf`, that are merged into one."""
+
 ANNOTATIONS = frozenset(("title", "description", "examples", "default", "deprecated", "$comment", "x-nlapi"))
 OF_THE_WHOLE = ("minProperties", "maxProperties", "dependentRequired")
 """What is asked of an object as a whole: checked on the body once it is put together."""
 
 FLAT = ANNOTATIONS | {"type", "properties", "required", "additionalProperties", *OF_THE_WHOLE}
 """What an object schema may hold for its properties to become arguments of their own."""
+
+
+class _TooDeepError(Exception):
+    """More schemas lie one above the other than are merged."""
 
 
 class Pool:
@@ -37,6 +46,7 @@ class Pool:
         self.spec = spec
         self._made: dict[str, tuple[Any, frozenset[str]]] = {}
         self._described: dict[tuple[int, str], tuple[Any, tuple[Any, frozenset[str]]]] = {}
+        self._merged: dict[str, dict[str, Any] | None] = {}
         self._names: dict[str, str] = {}
         self._refs: dict[str, str] = {}
 
@@ -70,7 +80,10 @@ class Pool:
 
     def object(self, schema: Schema) -> dict[str, Any] | None:
         """`schema` as one flat object schema, `allOf`s merged, or None when its properties cannot stand alone."""
-        merged = self._merge(schema, frozenset())
+        try:
+            merged = self._merge(schema)
+        except _TooDeepError:
+            return None
         if merged is None or set(merged) - FLAT or merged.get("type", "object") != "object":
             return None
         settable = merged.get("properties", {}).keys() - self.unseen(merged)
@@ -122,7 +135,7 @@ class Pool:
 
     def _reference(self, node: Mapping[str, Any], refs: set[str]) -> Any:
         siblings = {key: value for key, value in node.items() if key in ("description", "default", "deprecated")}
-        target = self._lookup(node["$ref"])
+        target = {} if circular(self.spec, node["$ref"]) else self._lookup(node["$ref"])
         if own := extensions(node):
             return self._rewrite({**target, **siblings, **own}, refs)
         if _is_small(target):
@@ -146,17 +159,20 @@ class Pool:
             self._names[ref] = name
         return self._names[ref]
 
-    def _merge(self, schema: Schema, seen: frozenset[str]) -> dict[str, Any] | None:
+    def _merge(self, schema: Schema, above: int = 0) -> dict[str, Any] | None:
         """The schema with its top `$ref` followed and its `allOf` merged; None when that loses something."""
+        if above > MAX_MERGED:
+            raise _TooDeepError
         ref = schema.get("$ref")
         if isinstance(ref, str):
-            if ref in seen:
-                return None
-            siblings = {key: value for key, value in schema.items() if key != "$ref"}
-            return self._merge({**self._lookup(ref), **siblings}, seen | {ref})
+            if ref not in self._merged:
+                whole = not circular(self.spec, ref)
+                self._merged[ref] = self._merge(self._lookup(ref), above + 1) if whole else None
+            target = self._merged[ref]
+            return None if target is None else {**target, **{key: schema[key] for key in schema if key != "$ref"}}
         merged = {key: value for key, value in schema.items() if key != "allOf"}
         for part in schema.get("allOf", ()):
-            flat = self._merge(part, seen) if isinstance(part, Mapping) else None
+            flat = self._merge(part, above + 1) if isinstance(part, Mapping) else None
             joined = _join(merged, flat) if flat is not None else None
             if joined is None:
                 return None

@@ -44,8 +44,11 @@ def plain(text: str) -> str:
         text = TAG.sub(_without_tag, text)
     if "--" in text:
         text = RULER.sub("", text)
-    text = re.sub(r"[ \t]+\n", "\n", text)
-    text = re.sub(r"\n{3,}", "\n\n", text).strip()
+    if " \n" in text or "\t\n" in text:
+        text = re.sub(r"(?<![ \t])[ \t]+\n", "\n", text)
+    if "\n\n\n" in text:
+        text = re.sub(r"\n{3,}", "\n\n", text)
+    text = text.strip()
     return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1]}…"
 
 

@@ -47,6 +47,18 @@ def _additional_properties(validator: Any, rest: Any, value: Any, schema: Any) -
             yield from validator.descend(item, rest, path=name)
 
 
+def _one_of(validator: Any, choices: Any, value: Any, _: Any) -> Faults:
+    """One choice at least. Choices overlap in most descriptions (objects that allow other properties): holding a value
+    to exactly one would leave no way to call such an operation, and what the API takes it for is the API's to say."""
+    context: list[ValidationError] = []
+    for place, choice in enumerate(choices):
+        faults = list(validator.descend(value, choice, schema_path=place))
+        if not faults:
+            return
+        context.extend(faults)
+    yield ValidationError(f"{value!r} is not valid under any of the given schemas", context=context)
+
+
 def _mismatch(expression: str, value: str) -> str:
     """Why `value` does not match, or "". A pattern that takes too long is a fault: descriptions come from elsewhere."""
     try:
@@ -58,13 +70,14 @@ def _mismatch(expression: str, value: str) -> str:
     return "" if found else f"{value!r} does not match {expression!r}"
 
 
-VALIDATOR: Any = extend(  # type: ignore[no-untyped-call]
+VALIDATOR: Any = extend(  # type: ignore[no-untyped-call]  # jsonschema's stubs leave it untyped
     Draft202012Validator,
     {
         "multipleOf": _multiple_of,
         "pattern": _pattern,
+        "oneOf": _one_of,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
     },
 )
-"""jsonschema's class for Draft 2020-12, with patterns that are bounded in time."""
+"""jsonschema's class for Draft 2020-12, with patterns that are bounded in time, and choices that may overlap."""

@@ -77,7 +77,7 @@ def plan(planner: Planner, conversation: Conversation) -> tuple[list[str], Plan]
     *texts, last = asyncio.run(run())
     assert isinstance(last, Plan)
     assert all(isinstance(text, str) for text in texts)
-    return texts, last  # type: ignore[return-value]
+    return texts, last
 
 
 def test_text_is_streamed(spec: Spec) -> None:

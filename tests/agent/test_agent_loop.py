@@ -15,7 +15,8 @@ from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Said,
 from nlapi.agent.loop import AT_ONCE, converse
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy
 from nlapi.errors import ConsentError, CredentialError, PlannerError, UsageError
-from nlapi.openapi.spec import Details, Effect, Operation, Parameter, Spec
+from nlapi.openapi.parts import Details, Parameter
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, ask
 from nlapi.tools.run import Target
@@ -121,7 +122,7 @@ def test_reads_run_side_by_side(spec: Spec) -> None:
     class Patient(Echo):
         def talk(self, connection: object) -> None:
             together.wait(10)
-            super().talk(connection)  # type: ignore[arg-type]
+            super().talk(connection)
 
     planner = Scripted(Plan(calls=tuple(call(spec, "listCards", board=f"b{n}") for n in range(3))), "Nothing.")
     with Patient(Reply(200, [])) as api:
@@ -239,7 +240,7 @@ def test_cancelled_during_a_write_the_step_says_so_before_the_loop_ends(spec: Sp
 
         async def watch() -> None:
             async for event in converse(planner, ask("add A"), targets, policy=Policy(yes=True), consent=no):
-                seen.append(event)  # noqa: PERF401
+                seen.append(event)  # noqa: PERF401 - it is cancelled midway, and keeps what it has
 
         task = asyncio.create_task(watch())
         await asyncio.to_thread(arrived.wait, 10)
@@ -256,7 +257,7 @@ def test_cancelled_during_a_write_the_step_says_so_before_the_loop_ends(spec: Sp
 
 def test_a_planner_that_gives_no_plan_is_an_error(spec: Spec) -> None:
     class Mute(Scripted):
-        async def next(self, conversation: Conversation):  # type: ignore[no-untyped-def,override]
+        async def next(self, conversation: Conversation):
             yield "hm"
 
     with pytest.raises(PlannerError, match="without a plan"):
@@ -350,7 +351,7 @@ def test_reads_that_were_over_when_the_rest_was_cancelled_are_done(spec: Spec) -
 
         async def watch() -> None:
             async for event in converse(planner, ask("?"), targets, policy=Policy(), consent=no):
-                seen.append(event)  # noqa: PERF401
+                seen.append(event)  # noqa: PERF401 - it is cancelled midway, and keeps what it has
 
         task = asyncio.create_task(watch())
         await asyncio.to_thread(arrived.wait, 10)

@@ -61,7 +61,7 @@ class _Stream(io.TextIOWrapper):
     @property
     def text(self) -> str:
         self.flush()
-        return self.buffer.getvalue().decode("utf-8", "surrogateescape")  # type: ignore[attr-defined]
+        return self.buffer.getvalue().decode("utf-8", "surrogateescape")
 
 
 def run(*words: str, stdin: str | bytes = "") -> Ran:

@@ -203,7 +203,7 @@ def test_a_credential_is_sent_and_never_shown(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("NOTES_TOKEN", SECRET)
 
     def unkind(request: object) -> Reply:
-        return Reply(401, {"detail": f"{request.header('authorization')} is not known"})  # type: ignore[attr-defined]
+        return Reply(401, {"detail": f"{request.header('authorization')} is not known"})
 
     with Echo(unkind) as api:
         source = notes(tmp_path, api.url, **BEARER)

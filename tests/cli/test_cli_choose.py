@@ -117,3 +117,29 @@ def test_what_is_slow_to_read_is_kept_in_the_cache_folder(tmp_path: Path, home: 
     first = run("tools", str(path))
     assert len(list((home / "cache").iterdir())) == 1
     assert run("tools", str(path)).out == first.out
+
+
+def test_a_folder_may_be_named_that_the_other_files_are_in(tmp_path: Path) -> None:
+    (tmp_path / "v1").mkdir()
+    (tmp_path / "common.json").write_text(json.dumps({"get": {"operationId": "listX", "responses": {}}}))
+    path = tmp_path / "v1" / "api.json"
+    path.write_bytes(text({"/x": {"$ref": "../common.json"}}, servers=[{"url": "https://api.example"}]))
+    assert run("tools", str(path)).code == 1
+    root = ("--root", str(tmp_path))
+    assert names(str(path), *root) == ["listX"]
+    assert run("call", str(path), "listX", "--dry-run", *root).code == 0
+    assert run("find", str(path), "x", *root).code == 0
+    assert run("check", str(path), *root).json["usable"] == 1
+    assert run("api", "add", "split", str(path), *root).code == 0
+    assert names("split") == ["listX"]
+
+
+def test_what_is_left_out_on_purpose_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "api.json"
+    header = parameter("X-HTTP-Method-Override", "header")
+    item = {"post": {"operationId": "mk", "parameters": [header], "responses": {}}}
+    path.write_bytes(text({"/x": item, "/y": {"get": {"responses": {}}}}, servers=[{"url": "https://api.example"}]))
+    ran = run("tools", str(path))
+    assert "1 of 2 operations: header 'X-HTTP-Method-Override' is not for callers to set" in ran.err
+    assert len(ran.json) == 2
+    assert "consent" in run("check", str(path)).out

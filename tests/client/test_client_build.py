@@ -242,6 +242,20 @@ def test_names_are_encoded_too() -> None:
     assert url([parameter("$top"), parameter("a b&c")], {"$top": 1, "a b&c": 2}) == "/x?%24top=1&a%20b%26c=2"
 
 
+@pytest.mark.parametrize(
+    ("content_type", "value", "wanted"),
+    [
+        ("application/x-www-form-urlencoded", {"a": "x y", "b": [1, 2], "c": None}, "a=x%20y&b=1&b=2"),
+        ("application/x-www-form-urlencoded", {}, ""),
+        ("application/json", {"a": ["&"]}, "%7B%22a%22%3A%5B%22%26%22%5D%7D"),
+        ("text/plain", "a b&c", "a%20b%26c"),
+    ],
+)
+def test_a_parameter_may_be_all_of_the_query(content_type: str, value: Any, wanted: str) -> None:
+    whole = {"name": "all", "in": "querystring", "content": {content_type: {"schema": {}}}}
+    assert url([whole], {"all": value}).removeprefix("/x").removeprefix("?") == wanted
+
+
 def test_the_order_is_that_of_the_description() -> None:
     assert url([parameter("b"), parameter("a")], {"a": 1, "b": 2}) == "/x?b=2&a=1"
 
@@ -265,6 +279,44 @@ def test_values_in_a_path(value: Any, wanted: str) -> None:
 def test_what_may_never_be_a_path_segment_is_refused_with_the_parameter(value: Any) -> None:
     with pytest.raises(ArgumentError, match="color"):
         in_path(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/", "/x", "x/", "a//b", "../x", "x/..", "a/./b", "a/../b", "\\x", "a\\..\\b", " / ", "a/ /b", "..\\x",
+        "%2e%2e/x", "%2E", "..%2fx", "..%252f..%252fx", "%25252e", "%%32%65", "a%2F", "%5c%5cx", "a%0d%0ab", "%00",
+        "\uff0e\uff0e\uff0fx", "\uff0e", "\u2025", "a\uff0f", "http://x.example/y", "%2525252525252525252525252e",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("style", ["simple", "label", "matrix"])
+@pytest.mark.parametrize("explode", [True, False])
+def test_a_value_that_would_lead_to_another_place_is_refused_alone_and_inside(
+    value: str, style: str, explode: bool
+) -> None:
+    for inside in (value, ["a", value], {"R": value}, {value: "a"}):
+        with pytest.raises(ArgumentError, match="color"):
+            in_path(inside, style, explode)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [("heads/main", "heads%2Fmain"), ("src\\a.py", "src%5Ca.py"), ("a/b/c", "a%2Fb%2Fc"), ("a%2Fb", "a%252Fb"),
+     ("..a/b..", "..a%2Fb.."), ("100%", "100%25"), ("\u2026", "%E2%80%A6"), (["a/b", "c"], "a%2Fb,c"), ("½", "%C2%BD")],
+)  # fmt: skip
+def test_a_slash_between_plain_segments_goes_out_encoded(value: Any, wanted: str) -> None:
+    assert in_path(value) == wanted
+
+
+@pytest.mark.parametrize(("style", "value"), [("simple", ["a", ""]), ("label", ["", "a"]), ("label", {"a": ""})])
+def test_an_empty_item_is_refused_where_no_name_stands_before_it(style: str, value: Any) -> None:
+    with pytest.raises(ArgumentError, match="empty"):
+        in_path(value, style)
+    assert in_path("", "matrix") == ";color"
+
+
+def test_a_path_parameter_in_the_query_of_the_path_may_be_anything() -> None:
+    assert url([parameter("u", "path")], {"u": "https://x/../y"}, "/x?u={u}") == "/x?u=https%3A%2F%2Fx%2F..%2Fy"
 
 
 @pytest.mark.parametrize(
@@ -471,6 +523,20 @@ def test_an_object_is_a_json_part_and_encoding_may_say_otherwise() -> None:
     assert (part.content_type, part.data) == ("application/json", b'"x"')
     (part,) = parts({"pic": "x"}, pic={"contentType": "image/png, image/jpeg"})
     assert (part.content_type, part.filename) == ("image/png", "pic")
+
+
+def test_a_part_has_the_headers_that_the_description_fixes() -> None:
+    headers = {
+        "X-Kind": {"schema": {"const": "k"}}, "X-One": {"schema": {"enum": [1]}},
+        "X-Default": {"schema": {"default": "d"}},
+        "X-Open": {"schema": {"type": "string"}}, "X-Ref": {"$ref": "#/components/headers/H"},
+        "Content-Type": {"schema": {"const": "a/b"}}, "x y": {"schema": {"const": "no"}}, "X-Odd": 5,
+    }  # fmt: skip
+    more = {"encoding": {"a": {"headers": headers}}}
+    known = {"headers": {"H": {"required": True, "schema": {"type": "string", "const": "r"}}}}
+    made = sent(body({"properties": {"a": {"type": "string"}}}, MULTIPART, **more), {"a": "x"}, components=known)
+    part = (made.content or b"").split(b"\r\n\r\n")[0].split(b"\r\n")[2:]
+    assert part == [b"X-Kind: k", b"X-One: 1", b"X-Default: d", b"X-Ref: r"]
 
 
 def test_a_name_cannot_end_its_header() -> None:

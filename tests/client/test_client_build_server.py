@@ -160,3 +160,9 @@ def test_a_refusal_never_repeats_a_password() -> None:
     for server in ("https://user:s3cret@api.example", "https://s3cret@api.example/"):
         assert "s3cret" not in refusal(server)
         assert "s3cret" not in refusal("https://api.example", base_url=server)
+
+
+def test_a_relative_server_of_a_file_gives_way_to_one_that_leads_somewhere() -> None:
+    one = operation(servers=[{"url": "/v1"}, {"url": "https://api.example/v1"}], source=FILE)
+    assert build(one, {}).url == "https://api.example/v1/x"
+    assert "names no server, only the relative URL '/v1'" in refusal("/v1")

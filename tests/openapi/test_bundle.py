@@ -12,9 +12,9 @@ import pytest
 import nlapi
 from nlapi.errors import DescriptionError
 from nlapi.openapi.bundle import bundle, may_be_split
-from nlapi.openapi.document import read_tree
 from nlapi.openapi.files import Files
 from nlapi.openapi.spec import Spec
+from nlapi.openapi.tree import read_tree
 from tests.describe import messages
 from tests.servers import Echo, Received, Reply
 
@@ -360,6 +360,111 @@ def test_too_deep_is_refused(tmp_path: Path) -> None:
 def test_standard_input_has_no_folder() -> None:
     found = root({"/x": takes(ref("Pet.json"))})
     assert "is in no folder" in bundle(found, Files(root="standard input"))[1]["Pet.json"]
+
+
+# Above the folder of the root
+
+
+LAYOUT = {
+    "apis/v1/api.json": root({"/x": takes(ref("../common/Pet.json")), "/y": ref("../common/paths.json#/y")}),
+    "apis/common/Pet.json": {**PET, "description": ref("note.md")},
+    "apis/common/note.md": "A pet.",
+    "apis/common/paths.json": {"y": answers(ref("Pet.json"), id="y")},
+}
+
+
+@pytest.mark.parametrize("mark", [".git", ".hg", ".svn"])
+def test_files_may_lie_beside_the_folder_of_the_root_within_its_repository(tmp_path: Path, mark: str) -> None:
+    (tmp_path / "apis" / mark).mkdir(parents=True)
+    spec = load(tmp_path, LAYOUT)
+    assert messages(spec) == ""
+    assert [one.id for one in spec.operations] == ["op", "y"]
+    assert body(spec)["description"] == "A pet."
+    assert set(spec.document["components"]["schemas"]) == {"Pet"}
+
+
+def test_a_worktree_whose_mark_is_a_file_is_a_repository(tmp_path: Path) -> None:
+    write(tmp_path, {".git": "gitdir: elsewhere"})
+    assert messages(load(tmp_path, LAYOUT)) == ""
+
+
+def test_a_folder_may_be_named_that_the_files_are_in(tmp_path: Path) -> None:
+    path = write(tmp_path, LAYOUT)
+    assert "with --root" in messages(nlapi.load(path))
+    assert messages(nlapi.load(path, root=tmp_path)) == ""
+    assert messages(nlapi.load(path, root=tmp_path / "apis" / "common")) == ""
+    assert "is outside the folder of" in messages(nlapi.load(path, root=tmp_path / "apis" / "v1"))
+
+
+def test_what_is_hidden_or_above_the_repository_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "repo" / ".git").mkdir(parents=True)
+    write(tmp_path, {"secret.json": PET, "repo/.secret.json": PET, "repo/.git/config.json": PET, "repo/open.json": PET})
+    (tmp_path / "repo" / "plain.json").symlink_to(tmp_path / "repo" / ".secret.json")
+    (tmp_path / "repo" / "away.json").symlink_to(tmp_path / "secret.json")
+    reasons = {
+        "../../secret.json": "is outside", "../away.json": "is outside", "../.secret.json": "is hidden",
+        "../.git/config.json": "is hidden", "../plain.json": "is hidden", ".own.json": "is hidden",
+    }  # fmt: skip
+    paths = {f"/{n}": takes(ref(to), f"op{n}") for n, to in enumerate(reasons)}
+    files = {"api.json": root({**paths, "/open": takes(ref("../open.json"))}), ".own.json": PET}
+    *lost, found = load(tmp_path / "repo" / "v1", files).operations
+    assert found.usable
+    for operation, reason in zip(lost, reasons.values(), strict=True):
+        assert reason in messages(operation)
+
+
+def test_a_root_in_a_hidden_folder_may_use_what_is_beside_it(tmp_path: Path) -> None:
+    spec = load(tmp_path / ".api", {"api.json": root({"/x": takes(ref("s/Pet.json"))}), "s/Pet.json": PET})
+    assert messages(spec) == ""
+
+
+def test_a_home_folder_that_is_a_repository_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "is outside the folder of" in messages(load(tmp_path, LAYOUT))
+    monkeypatch.setenv("HOME", str(tmp_path / "apis"))
+    assert "is outside the folder of" in messages(load(tmp_path, LAYOUT))
+
+
+# What refers without a `$ref`
+
+
+def test_the_mapping_of_a_discriminator_leads_where_the_files_went(tmp_path: Path) -> None:
+    mapping = {"dog": "Dog.json", "cat": "../pets.json#/Cat", "own": "#/Own", "name": "Fish", "none": "No.json"}
+    choice = {"oneOf": [ref("Dog.json")], "discriminator": {"propertyName": "kind", "mapping": mapping}}
+    found, _ = tree(
+        tmp_path,
+        {
+            "api.json": root({"/x": takes(ref("s/Pet.json"))}),
+            "s/Pet.json": {**choice, "Own": PET},
+            "s/Dog.json": PET,
+            "pets.json": {"Cat": PET},
+        },
+    )
+    assert found["components"]["schemas"]["Pet"]["discriminator"]["mapping"] == {
+        "dog": "#/components/schemas/Dog", "cat": "#/components/schemas/Cat", "own": "#/components/schemas/Own",
+        "name": "Fish", "none": "No.json",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("place", "to"),
+    [("api.json", "a.json#/get"), ("a.json", "#/get"), ("b.json", "a.json#/get"), ("b.json", "op.json"),
+     ("b.json", "api.json#/paths/~1a~1%7Bid%7D/get")],
+)  # fmt: skip
+def test_an_operation_reference_into_another_file_leads_to_its_operation(tmp_path: Path, place: str, to: str) -> None:
+    linked = {"200": {"description": "ok", "links": {"next": {"operationRef": to}}}}
+    items: dict[str, Any] = {name: answers(PET, id=name) for name in ("api.json", "a.json", "b.json")}
+    items[place]["get"]["responses"] = linked
+    files = {
+        "api.json": root({"/x": items["api.json"], "/a/{id}": ref("a.json"), "/b": ref("b.json")}),
+        "b.json": items["b.json"],
+        "a.json": items["a.json"] if to != "op.json" else {"get": ref("op.json")},
+        "op.json": items["a.json"]["get"],
+    }
+    spec = load(tmp_path, files)
+    links = {one.id: [link.operation_id for link in one.links] for one in spec.operations}
+    assert links[place] == ["a.json"]
 
 
 # From a server

@@ -96,6 +96,18 @@ def test_a_duplicate_key_is_an_issue_and_the_last_one_counts() -> None:
     assert issue.where == "line 10"
 
 
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", " : "), ("\n,", "\t:\n")])
+def test_a_duplicate_key_is_found_in_a_large_text_too(separators: tuple[str, str]) -> None:
+    says = 'a "key": and "one" : more, \\'
+    one = {"get": {"description": says, "responses": {}}}
+    paths = {"/first": one, **{f"/{n}": {"description": says * 50} for n in range(700)}, "/last": one, "/x\\": one}
+    found = json.dumps({"openapi": "3.1.0", "info": {}, "paths": paths}, separators=separators)
+    assert len(found) > 1_000_000
+    assert read(found.encode(), "a.json").issues == ()
+    doubled = read(found.replace('"/last"', '"/first"', 1).encode(), "a.json").issues
+    assert [issue.message for issue in doubled] == ["duplicate key '/first'; the last one counts"]
+
+
 def test_a_duplicate_path_or_method_is_an_error_as_an_operation_is_lost() -> None:
     yaml = "openapi: 3.1.0\npaths:\n  /a: {get: {}, get: {}}\n  /a: {}\n"
     text = '{"openapi": "3.1.0", "info": {"a": 1, "a": 2}, "paths": {"/a": {}, "/a": {}}}'
@@ -268,3 +280,48 @@ def test_a_ref_is_followed_through_escapes() -> None:
 def test_a_ref_that_leads_nowhere_is_a_lookup_error(ref: str) -> None:
     with pytest.raises(LookupError, match="leads"):
         document(YAML).lookup(ref)
+
+
+# What is not quite YAML or UTF-8, and clear all the same
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
+def test_every_encoding_of_unicode_is_read(encoding: str) -> None:
+    for text in (YAML, YAML.replace("\n", "\r\n")):
+        assert read(text.encode(encoding), "a.yaml").tree == read(YAML.encode(), "a.yaml").tree
+
+
+def test_tabs_are_taken_for_indentation_where_nothing_else_is() -> None:
+    text = "openapi: 3.1.0\ninfo:\n\ttitle: a\tb\n\tversion: 1\npaths:\n\t/a:\n\t\tget: {responses: {}}\n"
+    tree = read(text.encode(), "a.yaml").tree
+    assert list(tree["paths"]["/a"]) == ["get"]
+    with pytest.raises(DescriptionError, match=r"line 3.*this line has a tab"):
+        read(text.replace("\t\tget", "    get").encode(), "a.yaml")
+
+
+def test_a_second_document_is_told() -> None:
+    with pytest.raises(DescriptionError, match="a second document begins here"):
+        read(f"{YAML}---\na: b\n".encode(), "a.yaml")
+
+
+def test_keys_are_what_is_written_and_values_are_not_keys() -> None:
+    text = (
+        "openapi: 3.1.0\npaths: {}\nx: {1: a, true: b, True: c, 1.10: d, on: e, ~: f, 2024-01-01: g, 0x1: h, '1': i}\n"
+    )
+    document = read(text.encode(), "a.yaml")
+    assert document.tree["x"] == {
+        "1": "i", "true": "b", "True": "c", "1.10": "d", "on": "e", "~": "f", "2024-01-01": "g", "0x1": "h",
+    }  # fmt: skip
+    assert [issue.message for issue in document.issues] == ["duplicate key '1'; the last one counts"]
+
+
+def test_an_integer_with_more_digits_than_a_number_has_costs_only_itself() -> None:
+    assert read(f"openapi: 3.1.0\npaths: {{}}\nx: {'9' * 5000}\n".encode(), "a.yaml").tree["x"] == "9" * 5000
+
+
+def test_methods_in_capitals_and_names_that_are_numbers_are_understood() -> None:
+    node = {"operationId": 7, "tags": [1], "responses": {}, "parameters": [{"name": 5, "in": "query"}]}
+    (found,) = describe.spec({"/x": {"GET": node}}).operations
+    assert (found.method, found.id, found.tags, found.parameters[0].name) == ("GET", "7", ("1",), "5")

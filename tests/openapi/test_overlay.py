@@ -93,7 +93,7 @@ def test_a_path_item_can_be_moved_by_copying_it() -> None:
         {"target": "$.paths['/animals']", "copy": "$.paths['/pets']"},
         {"target": "$.paths['/pets']", "remove": True},
     )
-    assert changed["paths"]["/animals"] == PETS["paths"]["/pets"]  # type: ignore[index]
+    assert changed["paths"]["/animals"] == PETS["paths"]["/pets"]
     assert "/pets" not in changed["paths"]
     assert not issues
 

@@ -73,7 +73,7 @@ def test_webhooks_and_callbacks_are_no_operations() -> None:
         ("patch", {"x-nlapi-effect": "destroy"}, Effect.DESTROY),
     ],
 )
-def test_the_effect_comes_from_the_method_unless_the_description_says_otherwise(method, more, effect) -> None:  # type: ignore[no-untyped-def]
+def test_the_effect_comes_from_the_method_unless_the_description_says_otherwise(method, more, effect) -> None:
     found = operation(more, method=method)
     assert found.effect is effect
     assert ("nonsense" in messages(found.spec)) == (more == {"x-nlapi-effect": "nonsense"})
@@ -140,7 +140,7 @@ def test_path_items_that_lead_to_each_other_are_an_issue_and_the_others_work() -
         {"parameters": [parameter(schema={"$ref": "#/components/schemas/Gone"})]},
     ],
 )
-def test_a_ref_that_leads_nowhere_costs_its_operation_and_no_other(node) -> None:  # type: ignore[no-untyped-def]
+def test_a_ref_that_leads_nowhere_costs_its_operation_and_no_other(node) -> None:
     components = {"parameters": {"Loop": {"$ref": "#/components/parameters/Loop"}}}
     broken, good = {**OK, "operationId": "broken", **node}, {**OK, "operationId": "good"}
     found = spec({"/x": {"post": broken, "get": good}}, components=components)
@@ -159,7 +159,7 @@ def test_a_ref_that_leads_nowhere_costs_its_operation_and_no_other(node) -> None
         body({"$ref": "#/components/schemas/Deep"}),
     ],
 )
-def test_a_ref_inside_a_schema_that_leads_nowhere_is_told_and_takes_any_value(node) -> None:  # type: ignore[no-untyped-def]
+def test_a_ref_inside_a_schema_that_leads_nowhere_is_told_and_takes_any_value(node) -> None:
     schemas = {"Deep": {"type": "object", "properties": {"p": {"$ref": "#/components/schemas/Gone"}}}}
     found = operation({"operationId": "op", **node}, method="post", components={"schemas": schemas})
     assert tool_ids(found.spec) == ["op"]
@@ -186,14 +186,15 @@ def test_parameters_given_as_a_map_are_read() -> None:
         parameter(where="nowhere"),
         parameter(where="body"),
         {"in": "query"},
-        {"name": 5, "in": "query"},
+        {"name": 5.5, "in": "query"},
+        {"name": ["q"], "in": "query"},
         "q",
         5,
         None,
         {},
     ],
 )
-def test_what_is_no_parameter_is_left_out_and_told(wrong) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_no_parameter_is_left_out_and_told(wrong) -> None:
     found = operation({"parameters": [wrong, parameter("q")]})
     assert [p.name for p in found.parameters] == ["q"]
     assert "parameters[0]" in messages(found)
@@ -234,6 +235,29 @@ def test_headers_that_are_not_the_callers_business_are_left_out_and_told(name: s
 
 
 @pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Accept", "the media type of its responses says what is sent"),
+        ("Host", "it belongs to HTTP"),
+        ("bad name", "it is not the name of a header"),
+        ("x-http-method-override", "another than the one that consent was asked for"),
+    ],
+)
+def test_the_reason_why_a_header_is_left_out_is_told(name: str, reason: str) -> None:
+    assert reason in messages(operation({"parameters": [parameter(name, "header")]}))
+
+
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
+def test_an_operation_that_is_another_without_its_method_override_is_lost(name: str) -> None:
+    optional, needed = (
+        operation({"parameters": [parameter(name, "header", required=one)]}, method="post") for one in (False, True)
+    )
+    assert [issue.level for issue in optional.issues] == [Level.WARNING]
+    assert optional.usable
+    assert not needed.usable
+
+
+@pytest.mark.parametrize(
     ("where", "more", "wanted"),
     [
         ("query", {}, ("form", True)),
@@ -249,7 +273,7 @@ def test_headers_that_are_not_the_callers_business_are_left_out_and_told(name: s
         ("cookie", {}, ("form", True)),
     ],
 )
-def test_style_and_explode_have_the_defaults_of_their_place(where, more, wanted) -> None:  # type: ignore[no-untyped-def]
+def test_style_and_explode_have_the_defaults_of_their_place(where, more, wanted) -> None:
     (only,) = operation({"parameters": [parameter("p", where, **more)]}, path="/x/{p}").parameters[:1]
     assert (only.style, only.explode) == wanted
 
@@ -345,7 +369,7 @@ SCHEMES = {
         ([{"key": "scope"}], [{"key": ()}]),
     ],
 )
-def test_security_is_the_operations_own_or_that_of_the_description(own, wanted) -> None:  # type: ignore[no-untyped-def]
+def test_security_is_the_operations_own_or_that_of_the_description(own, wanted) -> None:
     node = {} if own is None else {"security": own}
     found = operation(node, components={"securitySchemes": SCHEMES}, security=[{"key": []}])
     assert [dict(one) for one in found.security] == wanted
@@ -389,7 +413,7 @@ def urls(*given: str) -> list[dict[str, str]]:
         ({}, ["/"]),
     ],
 )  # fmt: skip
-def test_the_nearest_servers_count(levels, wanted) -> None:  # type: ignore[no-untyped-def]
+def test_the_nearest_servers_count(levels, wanted) -> None:
     assert server_urls("folder/api.yaml", **levels) == wanted
 
 
@@ -466,3 +490,75 @@ def test_a_path_that_tells_operations_apart_by_query_or_fragment_is_sent_without
         ("/a", "op=x"), ("/a", ""), ("/a b", ""), ("/a", "q={q}"),
     ]  # fmt: skip
     assert [(one.name, one.where) for one in found.operations[-1].parameters] == [("q", "path")]
+
+
+# Servers and security that are not quite right
+
+
+@pytest.mark.parametrize(
+    ("url", "source", "wanted"),
+    [
+        ("", "https://h.example/docs/o.json", "https://h.example/"),
+        (" /v1 ", "https://h.example/docs/o.json", "https://h.example/v1"),
+        ("./v1/", "https://h.example/docs/o.json?x=1", "https://h.example/docs/v1/"),
+        ("//o.example/v1", "http://h.example/o.json", "http://o.example/v1"),
+        ("//o.example/v1", "o.json", "https://o.example/v1"),
+        ("{scheme}://h.example", "https://h.example/o.json", "{scheme}://h.example"),
+        ("/{v}", "https://h.example/o.json", "https://h.example/{v}"),
+        ("/v1", "o.json", "/v1"),
+    ],
+)
+def test_the_url_of_a_server_is_resolved_against_the_source(url: str, source: str, wanted: str) -> None:
+    assert spec({"/x": {"get": {}}}, source=source, servers=[{"url": url}]).servers[0].url == wanted
+
+
+def test_a_server_whose_variables_cannot_be_right_is_told() -> None:
+    choice = {"url": "https://{r}.example", "variables": {"r": {"default": "xx", "enum": ["us", "eu"]}}}
+    found = spec({"/x": {"get": {"servers": [{"url": "https://{gone}.example"}]}}}, servers=[choice])
+    assert "warning: servers: the default 'xx' of {r} is none of its choices (choices are us, eu)" in messages(found)
+    assert "paths./x.get.servers: server 'https://{gone}.example' uses {gone}, which is not described" in messages(
+        found
+    )
+
+
+@pytest.mark.parametrize(
+    ("scheme", "said"),
+    [
+        ({"type": "mutualTLS"}, "mutual TLS"),
+        ({"type": "aws.sig4"}, "of the kind 'aws.sig4'"),
+        ({"type": "http", "scheme": "Digest"}, "digest"),
+        ({"type": "http"}, "an http scheme without a name"),
+        ({"type": "apiKey", "in": "body", "name": "k"}, "a key in 'body'"),
+        ({"type": "apiKey", "in": "header"}, "not the name of a header"),
+        ({"type": "apiKey", "in": "query"}, "a key without a name"),
+        ({"type": "apiKey", "in": "header", "name": "Host"}, "belongs to the connection"),
+    ],
+)
+def test_a_security_scheme_that_cannot_be_served_is_told(scheme: dict[str, str], said: str) -> None:
+    found = spec({"/x": {"get": {"security": [{"s": []}]}}}, components={"securitySchemes": {"s": scheme}})
+    assert "warning: components.securitySchemes.s: it is" in messages(found)
+    assert said in messages(found)
+    assert found.operations[0].usable
+
+
+def test_security_that_is_null_is_not_given_and_a_lone_requirement_counts() -> None:
+    known = {"securitySchemes": {name: {"type": "http", "scheme": "bearer"} for name in "ab"}}
+    paths = {"/x": {"get": {"security": None}}, "/y": {"get": {"security": {"b": []}}}, "/z": {"get": {"security": []}}}
+    found = spec(paths, components=known, security=[{"a": []}]).operations
+    assert [one.security for one in found] == [({"a": ()},), ({"b": ()},), ()]
+
+
+@pytest.mark.parametrize(
+    "schema", [{"allOf": [{"$ref": "#/components/schemas/A"}]}, {"anyOf": [{"$ref": "#/components/schemas/A"}, {}]}]
+)
+def test_a_schema_that_only_leads_to_itself_is_told_and_takes_any_value(schema: dict[str, object]) -> None:
+    node = {"operationId": "get", "parameters": [parameter(schema={"$ref": "#/components/schemas/A"})], "responses": {}}
+    description = spec({"/x": {"get": node}}, components={"schemas": {"A": schema}})
+    assert "leads to itself" in messages(description)
+    assert nlapi.build(description, "get", {"p": "a"}).url.endswith("/x?p=a")
+
+
+def test_a_parameter_with_its_type_beside_it_has_that_schema() -> None:
+    node = {"name": "q", "in": "query", "description": "D", "type": "integer", "minimum": 1, "example": 5}
+    (found,) = operation({"parameters": [node]}).parameters
+    assert (found.schema, found.description) == ({"type": "integer", "minimum": 1, "examples": [5]}, "D")

@@ -191,10 +191,10 @@ def test_a_body_in_each_media_type_that_is_consumed() -> None:
 def test_what_is_consumed_is_said_by_the_operation_or_else_by_the_description() -> None:
     given = field("b", "body", schema={"type": "string"})
     top = {"consumes": ["text/plain"]}
-    assert operation(given, top=top).body.content_type == "text/plain"  # type: ignore[union-attr]
-    assert operation(given, top=top, consumes=["text/csv"]).body.content_type == "text/csv"  # type: ignore[union-attr]
-    assert operation(given).body.content_type == "application/json"  # type: ignore[union-attr]
-    assert operation(given, top=top, consumes=[]).body.content_type == "application/json"  # type: ignore[union-attr]
+    assert operation(given, top=top).body.content_type == "text/plain"
+    assert operation(given, top=top, consumes=["text/csv"]).body.content_type == "text/csv"
+    assert operation(given).body.content_type == "application/json"
+    assert operation(given, top=top, consumes=[]).body.content_type == "application/json"
 
 
 FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from nlapi.openapi import upgrade
+from nlapi.openapi import mend, upgrade
 from nlapi.openapi.upgrade import upgrade_schema
 
 
@@ -108,7 +108,24 @@ def test_example_becomes_the_first_of_examples() -> None:
         ({"type": "array", "items": [{"type": "string"}]}, {"type": "array", "items": {"type": "string"}}),
         ({"items": {"type": "string"}}, {"type": "array", "items": {"type": "string"}}),
         ({"type": "object", "required": True}, {"type": "object"}),
-        ({"type": "object", "required": ["a", "a", 1]}, {"type": "object", "required": ["a"]}),
+        ({"type": "object", "required": ["a", "a", 1.5]}, {"type": "object", "required": ["a"]}),
+        ({"type": "object", "required": ["a", 1, True]}, {"type": "object", "required": ["a", "1", "true"]}),
+        ({"type": "string", "enum": [1, 2.0, True, "on"]}, {"type": "string", "enum": ["1", "2.0", "true", "on"]}),
+        ({"type": "integer", "enum": ["1", "x"], "default": "2"}, {"type": "integer", "enum": [1, "x"], "default": 2}),
+        ({"type": "boolean", "default": "true"}, {"type": "boolean", "default": True}),
+        ({"type": "number", "default": "1e400"}, {"type": "number", "default": "1e400"}),
+        ({"type": ["string", "integer"], "enum": [1, "2"]}, {"type": ["string", "integer"], "enum": [1, "2"]}),
+        ({"type": "integer", "maximum": 10**400}, {"type": "integer"}),
+        ({"type": "array", "collectionFormat": "csv"}, {"type": "array"}),
+        (
+            {"type": "array", "enum": ["a", 1], "items": {"type": "string"}},
+            {"type": "array", "items": {"type": "string", "enum": ["a", "1"]}},
+        ),
+        (
+            {"type": "array", "enum": ["a"], "items": {"$ref": "#/x"}, "nullable": True},
+            {"type": ["array", "null"], "items": {"$ref": "#/x"}},
+        ),
+        ({"type": "array", "enum": [["a"]]}, {"type": "array", "enum": [["a"]]}),
         ({"type": "string", "maxLength": "12"}, {"type": "string", "maxLength": 12}),
         ({"type": "string", "maxLength": 12.0, "minLength": -1}, {"type": "string", "maxLength": 12}),
         ({"type": "number", "maximum": "inf", "minimum": "nan"}, {"type": "number"}),
@@ -143,7 +160,7 @@ def test_upgrading_what_is_upgraded_changes_nothing() -> None:
 
 
 KEYWORDS = sorted({
-    *upgrade.HANDLERS, *upgrade.DROPPED, *upgrade.BESIDE, "type", "const", "x-other",
+    *upgrade.HANDLERS, *mend.KEYWORDS, *upgrade.DROPPED, *upgrade.BESIDE, "type", "const", "x-other",
 })  # fmt: skip
 SCALARS = st.one_of(
     st.none(),
@@ -151,7 +168,7 @@ SCALARS = st.one_of(
     st.integers(),
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=5),
-    st.sampled_from([*sorted(upgrade.TYPES), *upgrade.ALIASES, "inf", "-1", "1e400", "[", "#/components/schemas/A"]),
+    st.sampled_from([*sorted(mend.TYPES), *mend.ALIASES, "inf", "-1", "1e400", "[", "#/components/schemas/A"]),
 )
 ANYTHING = st.recursive(
     SCALARS,
@@ -166,3 +183,25 @@ ANYTHING = st.recursive(
 @example(schema={"multipleOf": "1e-400"}, minor=0)
 def test_whatever_comes_in_a_valid_schema_comes_out(schema: Any, minor: int) -> None:
     upgraded(schema, minor)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "told"),
+    [
+        ({"dog": "#/components/schemas/Dog", "cat": "Cat"}, "kind tells them apart: dog for Dog, cat for Cat."),
+        ({"Dog": "#/components/schemas/Dog"}, "kind tells them apart: Dog, Cat."),
+        (None, "kind tells them apart: Dog, Cat."),
+    ],
+)
+@pytest.mark.parametrize("union", ["oneOf", "anyOf"])
+def test_what_a_discriminator_says_is_told(mapping: Any, told: str, union: str) -> None:
+    choices = [{"$ref": "#/components/schemas/Dog"}, {"$ref": "#/components/schemas/Cat"}]
+    discriminator = {"propertyName": "kind", **({"mapping": mapping} if mapping else {})}
+    found = upgraded({union: choices, "discriminator": discriminator, "description": "A pet."})
+    assert found == {union: choices, "description": f"A pet. {told}"}
+
+
+@pytest.mark.parametrize("wrong", ["kind", {"propertyName": 5}, {}, {"propertyName": "kind", "mapping": 5}, None])
+def test_a_discriminator_that_says_nothing_is_dropped(wrong: Any) -> None:
+    choices = [{"type": "string"}, {"type": "object"}]
+    assert upgraded({"oneOf": choices, "discriminator": wrong}) == {"oneOf": choices}

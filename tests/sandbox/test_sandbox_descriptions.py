@@ -10,7 +10,8 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
-from nlapi.openapi.spec import Link, Operation, Spec
+from nlapi.openapi.parts import Link
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.sandbox.at import At
 from nlapi.sandbox.samples import Sampler
 from nlapi.sandbox.schemas import Schemas

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import nlapi
 from nlapi.client.build import build
 from nlapi.errors import ArgumentError
-from nlapi.sandbox import Sandbox
+from nlapi.sandbox import Sandbox, running
 from nlapi.sandbox.check import Incoming
 from tests.describe import parameter, spec
 from tests.sandbox.served import client, echo, faults
@@ -213,3 +214,19 @@ def test_what_the_client_writes_is_what_the_sandbox_reads(sent: tuple[str, str, 
     with Sandbox(found) as sandbox:
         reply = sandbox.respond(Incoming(method="GET", path=path, query=query, headers={}, content=b""))
     assert json.loads(reply.content) == {"p": value}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "value"),
+    [("application/x-www-form-urlencoded", {"a": "x y", "b": [1, 2]}), ("application/json", {"a": "&", "b": [3]})],
+)
+def test_a_parameter_that_is_all_of_the_query(content_type: str, value: Any) -> None:
+    items = {"type": "array", "items": {"type": "integer"}}
+    schema = {"type": "object", "properties": {"a": {"type": "string"}, "b": items}}
+    whole = {"name": "all", "in": "querystring", "content": {content_type: {"schema": schema}}}
+    paths = echo({**whole, "schema": schema})
+    paths["/i"]["get"]["parameters"] = [whole]
+    described = spec(paths)
+    with running(described) as server:
+        result = nlapi.call(described, "op", {"all": value}, base_url=server.url)
+        assert (result.status, result.data["all"]) == (200, value)

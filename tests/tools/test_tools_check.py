@@ -107,6 +107,8 @@ def test_a_value_that_breaks_its_schema_says_where_and_how(schema: dict[str, Any
         ({"type": "number", "multipleOf": 0.1}, 0.3),
         ({"type": "integer", "multipleOf": 5}, 10**30),
         ({"type": "integer"}, 5.0),
+        ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, 5),
+        ({"oneOf": [{"type": "object"}, {"type": "object", "properties": {"a": {}}}]}, {"a": 1}),
         ({}, {"anything": [1, None]}),
         ({"$ref": "#/components/schemas/Loop"}, "x"),
     ],

@@ -11,7 +11,7 @@ import nlapi
 from nlapi.errors import UsageError
 from nlapi.tools.text import MAX_DESCRIPTION
 from nlapi.tools.tool import Tool
-from tests.describe import body, operation, parameter
+from tests.describe import body, operation, parameter, spec
 
 
 def tool(node: dict[str, Any] | None = None, **more: Any) -> Tool:
@@ -90,6 +90,15 @@ def test_a_body_that_is_no_plain_object_is_one_argument(schema: dict[str, Any]) 
     assert made.places == {"body": ("body", "")}
     assert made.required == ("body",)
     assert {key: value for key, value in properties(made)["body"].items() if key in schema} == schema
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("schema", [{}, {"type": "string", "format": "binary"}, {"type": "array", "items": {}}])
+def test_a_form_is_given_as_its_fields_whatever_it_is_said_to_be(content_type: str, schema: dict[str, Any]) -> None:
+    node = {**body(schema, content_type), "operationId": "up", "responses": {}}
+    description = spec({"/x": {"post": node}})
+    assert nlapi.tools(description)[0].input_schema["properties"]["body"]["type"] == "object"
+    assert b"field" in (nlapi.build(description, "up", {"body": {"field": "a"}}).content or b"")
 
 
 def test_an_argument_for_the_whole_body_does_not_take_the_name_of_a_parameter() -> None:

@@ -1,0 +1,61 @@
+"""What one operation may answer: its responses and their links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from nlapi.openapi.document import Document
+from nlapi.openapi.issue import Level
+from nlapi.openapi.parts import Answers, Link, Response
+from nlapi.openapi.reader import Reader, media_of, text
+from nlapi.openapi.spec import Operation
+
+
+def load_answers(document: Document, node: Mapping[str, Any], operation: Operation) -> Answers:
+    """The Answers of an operation. Nothing here raises."""
+    reader = Reader(document, operation)
+    responses = tuple(_responses(reader, node.get("responses")))
+    return Answers(responses=responses, issues=tuple(reader.issues))
+
+
+def _responses(reader: Reader, value: Any) -> Iterator[Response]:
+    for status, one in value.items() if isinstance(value, Mapping) else ():
+        if status.startswith("x-"):
+            continue
+        where = f"responses.{status}"
+        node = reader.follow(one, where, Level.WARNING) or {}
+        yield Response(
+            status=status,
+            description=text(node.get("description")),
+            media=tuple(media_of(reader, node.get("content"), f"{where}.content", Level.WARNING)),
+            links=tuple(_links(reader, node.get("links"), where)),
+            headers=node["headers"] if isinstance(node.get("headers"), Mapping) else {},
+        )
+
+
+def _links(reader: Reader, value: Any, where: str) -> Iterator[Link]:
+    for name, one in value.items() if isinstance(value, Mapping) else ():
+        node = reader.follow(one, f"{where}.links.{name}", Level.WARNING) or {}
+        target = node.get("operationId") or _target(reader.operation, node.get("operationRef"))
+        if not isinstance(target, str) or not reader.operation.spec.has(target):
+            reader.issue(Level.WARNING, where, f"link {name!r} leads to no operation; left out")
+            continue
+        parameters = node.get("parameters")
+        yield Link(
+            name=name,
+            operation_id=target,
+            parameters=parameters if isinstance(parameters, Mapping) else {},
+            body=node.get("requestBody"),
+            description=text(node.get("description")),
+        )
+
+
+def _target(operation: Operation, ref: Any) -> str | None:
+    """The id of the operation that an operationRef such as `#/paths/~1pets~1{id}/get` leads to."""
+    if not isinstance(ref, str) or not ref.startswith("#/paths/"):
+        return None
+    path, _, method = ref.removeprefix("#/paths/").rpartition("/")
+    path = unquote(path).replace("~1", "/").replace("~0", "~")
+    return next((o.id for o in operation.spec.operations if o.path == path and o.method == method.upper()), None)

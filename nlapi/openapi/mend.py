@@ -1,0 +1,142 @@
+"""The values of a schema's keywords: what cannot be meant is mended, or dropped, so that the schema is valid."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+TYPES = frozenset(("array", "boolean", "integer", "null", "number", "object", "string"))
+ALIASES = {
+    "int": "integer", "int32": "integer", "int64": "integer", "long": "integer", "float": "number",
+    "double": "number", "decimal": "number", "bool": "boolean", "str": "string", "text": "string",
+    "date": "string", "datetime": "string", "date-time": "string", "file": "string", "list": "array",
+    "dict": "object", "map": "object",
+}  # fmt: skip
+"""Types that people write and JSON Schema does not have."""
+
+COUNTS = (
+    "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains",
+)  # fmt: skip
+BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+ECMA_ONLY = re.compile(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
+MAX_PATTERN = 20_000
+"""Characters of a pattern that is worth the time to compile it."""
+
+MAYBE_NESTED_SET = re.compile(r"\[\[|--|&&|~~|\|\|")
+
+
+def _required(value: Any) -> Any:
+    names = [as_name(name) for name in value if as_name(name)] if isinstance(value, list) else []
+    return list(dict.fromkeys(names)) or None
+
+
+def as_name(value: Any) -> str:
+    """A name, also one that YAML reads as a number or a boolean; "" for what is none."""
+    return value if isinstance(value, str) else json.dumps(value) if isinstance(value, bool | int) else ""
+
+
+def _dependent(value: Any) -> Any:
+    names = {key: _required(one) for key, one in value.items()} if isinstance(value, dict) else {}
+    return {key: one for key, one in names.items() if one} or None
+
+
+def _enum(value: Any) -> Any:
+    return distinct(value) or None if isinstance(value, list) else None
+
+
+def distinct(values: list[Any]) -> list[Any]:
+    seen: dict[tuple[type, str], Any] = {}
+    for value in values:
+        seen.setdefault((type(value), repr(value)), value)
+    return list(seen.values())
+
+
+def _count(value: Any) -> Any:
+    number = _number(value)
+    return int(number) if number is not None and number >= 0 and number == int(number) else None
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value) if isinstance(value, str) else value
+        return number if math.isfinite(number) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _bound(value: Any) -> Any:
+    return value if isinstance(value, bool) else _number(value)
+
+
+def _multiple(value: Any) -> Any:
+    number = _number(value)
+    return number if number is not None and number > 0 else None
+
+
+def pattern(value: Any) -> Any:
+    """Patterns are ECMA-262; one that Python reads otherwise is left out, so that nothing is refused for it."""
+    if not isinstance(value, str) or len(value) > MAX_PATTERN or ECMA_ONLY.search(value):
+        return None
+    try:
+        if MAYBE_NESTED_SET.search(value):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", FutureWarning)
+                re.compile(value)
+        else:
+            re.compile(value)
+    except (re.error, OverflowError, RecursionError, FutureWarning):
+        return None
+    return value
+
+
+def _text(value: Any) -> Any:
+    return value if isinstance(value, str) else None
+
+
+def _flag(value: Any) -> Any:
+    return value if isinstance(value, bool) else None
+
+
+def fitting(value: Any, types: list[str]) -> Any:
+    """A choice or default as the type says: in YAML `enum: [1, 2]` of strings, and `enum: ['1', '2']` of integers."""
+    plain, texts = not {"boolean", "integer", "number"}.isdisjoint(types), "string" in types
+    if isinstance(value, bool | int | float) and texts and not plain:
+        return json.dumps(value)
+    if isinstance(value, str) and plain and not texts:
+        with suppress(ValueError, RecursionError):
+            read = json.loads(value)
+            return read if isinstance(read, bool) or _number(read) is not None else value
+    return value
+
+
+def types_of(given: Any) -> list[str]:
+    """The types that are meant by a `type` that JSON Schema does not know, or by a list of them."""
+    names = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    types = [ALIASES.get(str(name).lower(), str(name).lower()) for name in names]
+    return list(dict.fromkeys(name for name in types if name in TYPES))
+
+
+KEYWORDS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(COUNTS, _count),
+    **dict.fromkeys(BOUNDS, _bound),
+    **dict.fromkeys(("title", "description", "format", "$comment", "contentEncoding", "contentMediaType"), _text),
+    **dict.fromkeys(("uniqueItems", "readOnly", "writeOnly", "deprecated"), _flag),
+    "dependentRequired": _dependent,
+    "required": _required,
+    "enum": _enum,
+    "pattern": pattern,
+    "multipleOf": _multiple,
+}
+
+
+def mended(keyword: str, value: Any) -> Any:
+    """The value of a keyword as it is meant, None when it means nothing."""
+    mend = KEYWORDS.get(keyword)
+    return mend(value) if mend else value

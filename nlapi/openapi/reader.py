@@ -1,0 +1,107 @@
+"""Reads one operation of a description and collects what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nlapi.openapi.document import Document
+from nlapi.openapi.hints import cannot_hide, hidden, hints
+from nlapi.openapi.issue import Issue, Level
+from nlapi.openapi.judge import judge
+from nlapi.openapi.parts import Encoding, Media, Schema
+from nlapi.openapi.refs import ITSELF, lost
+from nlapi.openapi.spec import Operation
+from nlapi.openapi.upgrade import upgrade_schema
+
+
+class Reader:
+    """One operation while it is read, and what was found wrong with it."""
+
+    def __init__(self, document: Document, operation: Operation) -> None:
+        self.document = document
+        self.operation = operation
+        self.issues: list[Issue] = []
+
+    def issue(self, level: Level, where: str, message: str, hint: str = "", rule: str = "") -> None:
+        where = f"{self.operation.where}.{where}" if where else self.operation.where
+        self.issues.append(Issue(level=level, where=where, message=message, hint=hint, rule=rule))
+
+    def follow(self, node: Any, where: str, level: Level = Level.ERROR) -> Mapping[str, Any] | None:
+        """The map that `node` is or leads to; None, with an Issue, when there is none. A lost `$ref` is of `level`."""
+        seen: set[str] = set()
+        while isinstance(node, Mapping) and isinstance(node.get("$ref"), str):
+            ref = node["$ref"]
+            if ref in seen:
+                self.issue(level, where, f"$ref {ref!r} leads to itself")
+                return None
+            seen.add(ref)
+            try:
+                node = self.document.lookup(ref)
+            except LookupError as error:
+                self.issue(level, where, f"$ref {error.args[0]}")
+                return None
+        if not isinstance(node, Mapping):
+            self.issue(Level.WARNING, where, "not a map; left out")
+            return None
+        return node
+
+    def schema(self, node: Any) -> Schema:
+        upgraded = upgrade_schema(node, self.document.minor)
+        return upgraded if isinstance(upgraded, Mapping) else {} if upgraded else {"not": {}}
+
+    def lost(self, schema: Schema, where: str) -> None:
+        """Tells of the `$ref`s in a schema that lead nowhere: an ERROR when that is all there is of it."""
+        for ref, reason in lost(self.operation.spec, schema).items():
+            if ref == schema.get("$ref") and not reason.endswith(ITSELF):
+                self.issue(Level.ERROR, where, f"$ref {reason}")
+            else:
+                self.issue(Level.WARNING, where, f"$ref {reason}", "any value is taken there")
+
+    def hints(self, schema: Schema, where: str, *, required: bool = False) -> None:
+        """Tells what is wrong with the `x-nlapi` in a schema; nothing is looked at where a description has none."""
+        if not self.document.hinted:
+            return
+        where = f"{self.operation.where}.{where}"
+        self.issues.extend(judge(self.operation.spec, schema, where))
+        top = self.operation.spec.follow(schema)
+        if required and hints(top).hide and not hidden(top, required=True):
+            self.issues.append(cannot_hide(where))
+
+
+def media_of(reader: Reader, content: Any, where: str, level: Level) -> Iterator[Media]:
+    for content_type, value in content.items() if isinstance(content, Mapping) else ():
+        node = reader.follow(value, f"{where}.{content_type}", level) or {}
+        encoding = node.get("encoding")
+        yield Media(
+            content_type=content_type,
+            schema=reader.schema(node.get("schema", {})),
+            encoding={
+                name: _encoding(one)
+                for name, one in (encoding.items() if isinstance(encoding, Mapping) else ())
+                if isinstance(one, Mapping)
+            },
+            examples=examples_of(node),
+        )
+
+
+def _encoding(node: Mapping[str, Any]) -> Encoding:
+    return Encoding(
+        content_type=node.get("contentType") if isinstance(node.get("contentType"), str) else None,
+        headers=node["headers"] if isinstance(node.get("headers"), Mapping) else {},
+        style=node.get("style") if isinstance(node.get("style"), str) else None,
+        explode=node.get("explode") if isinstance(node.get("explode"), bool) else None,
+        allow_reserved=node.get("allowReserved") is True,
+    )
+
+
+def examples_of(node: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The values of `example` and `examples` of a parameter or media type."""
+    values = [node["example"]] if "example" in node else []
+    given = node.get("examples")
+    named = given.values() if isinstance(given, Mapping) else ()
+    return (*values, *(one["value"] for one in named if isinstance(one, Mapping) and "value" in one))
+
+
+def text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

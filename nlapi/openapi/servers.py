@@ -1,0 +1,71 @@
+"""The Servers of a `servers` list, and what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urljoin
+
+from nlapi.openapi.issue import Issue, Level
+from nlapi.openapi.parts import Server, ServerVariable
+
+ABSOLUTE = re.compile(r"[a-zA-Z{][\w{}+.-]*:|\{")
+"""How a URL begins that is absolute, or may be once its variables are put in."""
+
+
+def servers(node: Any, source: str) -> tuple[Server, ...]:
+    """The Servers of a list; relative URLs are resolved against where the description came from (RFC 3986 §5)."""
+    listed = node if isinstance(node, list) else []
+    return tuple(
+        Server(
+            url=_resolved(item["url"].strip() or "/", source),
+            description=item["description"] if isinstance(item.get("description"), str) else "",
+            variables=dict(_variables(item.get("variables"))),
+        )
+        for item in listed
+        if isinstance(item, Mapping) and isinstance(item.get("url"), str)
+    )
+
+
+def _resolved(url: str, source: str) -> str:
+    if url.startswith("//"):
+        return f"{'http' if source.startswith('http://') else 'https'}:{url}"
+    if not source.startswith(("http://", "https://")) or ABSOLUTE.match(url):
+        return url
+    return urljoin(source, url)
+
+
+def _variables(node: Any) -> Iterator[tuple[str, ServerVariable]]:
+    for name, value in node.items() if isinstance(node, Mapping) else ():
+        if isinstance(value, Mapping):
+            choices, description = value.get("enum"), value.get("description")
+            yield (
+                str(name),
+                ServerVariable(
+                    default=_scalar(value.get("default")),
+                    enum=tuple(map(_scalar, choices)) if isinstance(choices, list) else (),
+                    description=description if isinstance(description, str) else "",
+                ),
+            )
+
+
+def _scalar(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+
+
+def faults_of(found: Iterable[Server], where: str) -> Iterator[Issue]:
+    """What is wrong with the variables of servers; the server can be named with --base-url, so nothing is lost."""
+    for server in found:
+        for name in re.findall(r"\{([^{}]+)\}", server.url):
+            variable = server.variables.get(name)
+            if variable is None:
+                message, hint = f"server {server.url!r} uses {{{name}}}, which is not described", "give it a default"
+            elif variable.enum and not variable.default:
+                message, hint = f"{{{name}}} has no default; {variable.enum[0]!r} is used", ""
+            elif variable.enum and variable.default not in variable.enum:
+                message = f"the default {variable.default!r} of {{{name}}} is none of its choices"
+                hint = f"choices are {', '.join(variable.enum[:12])}"
+            else:
+                continue
+            yield Issue(level=Level.WARNING, where=where, message=message, hint=hint)

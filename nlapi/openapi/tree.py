@@ -1,0 +1,213 @@
+"""Bytes to a tree of dicts, lists and scalars, JSON or YAML, under limits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+import orjson
+
+from nlapi.errors import DescriptionError
+from nlapi.openapi.cache import Cache, Doubles
+
+MAX_NODES = 5_000_000
+"""Nodes of a tree once its YAML aliases are followed; GitHub's description has 0.6 million."""
+
+MAX_OBJECTS = 1_000_000
+"""Opening braces in a JSON text: each is worth 250 bytes of memory or more. The largest description has 340,000."""
+
+MAX_DEPTH = 200
+"""Levels of nesting; real descriptions stay under 40."""
+
+ENCODINGS = {
+    re.compile(rb"\xff\xfe\0\0|\0\0\xfe\xff"): "utf-32",
+    re.compile(rb"\xff\xfe|\xfe\xff"): "utf-16",
+    re.compile(rb"[^\0]\0\0\0"): "utf-32-le",
+    re.compile(rb"\0\0\0[^\0]"): "utf-32-be",
+    re.compile(rb"[^\0]\0"): "utf-16-le",
+    re.compile(rb"\0[^\0]"): "utf-16-be",
+}
+"""How a text begins that is not in UTF-8, with a byte order mark or in ASCII (YAML 1.2.2 §5.2)."""
+
+MAX_TOLD = 32_000_000
+"""Bytes of a JSON text up to which its duplicate keys are told; finding them takes 3 s then."""
+
+MAX_FLOW_YAML = 1_000_000
+"""Characters up to which broken JSON is tried as YAML: libyaml takes 70 times as long as a JSON parser."""
+
+
+def read_tree(data: bytes, source: str, cache: Cache | None = None) -> tuple[Any, Doubles]:
+    """What the JSON or YAML in `data` says, and its duplicate keys; DescriptionError when it is neither."""
+    kept = cache.tree(data) if cache else None
+    if kept is not None:
+        return kept
+    tree, doubles = _large_json(data, source) or _tree(_decode(data, source), source)
+    if cache:
+        cache.keep_tree(data, tree, doubles)
+    return tree, doubles
+
+
+def _large_json(data: bytes, source: str) -> tuple[Any, Doubles] | None:
+    """What a large text that is plain JSON in UTF-8 says, without a copy of it; None for any other."""
+    if len(data) <= MAX_FLOW_YAML or data[:1] not in (b"{", b"["):
+        return None
+    if (objects := data.count(b"{")) > MAX_OBJECTS:
+        raise DescriptionError(
+            f"{source} is too large: about {objects:,} objects; nlapi reads up to {MAX_OBJECTS:,}", hint="split it"
+        )
+    try:
+        tree = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    keys = _bounded_keys(tree, source)
+    return tree, _json_doubles(data) if len(data) <= MAX_TOLD and _may_be_doubled(data, keys) else Doubles()
+
+
+def _bounded_keys(tree: Any, source: str) -> int:
+    """How many keys a tree, in which nothing is shared, has; DescriptionError when it is too deep."""
+    level, depth, keys = [tree], 0, 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH + 1:
+            raise DescriptionError(f"{source} is nested more than {MAX_DEPTH} levels deep")
+        keys += sum(len(node) for node in level if type(node) is dict)
+        children = [node.values() if type(node) is dict else node for node in level]
+        level = [one for group in children for one in group if type(one) is dict or type(one) is list]
+    return keys
+
+
+def _may_be_doubled(data: bytes, keys: int) -> bool:
+    """Are there more keys in a JSON text than the `keys` of its tree? Counts quotes before colons, 20 ms for 13 MB.
+
+    Unusual white space, or a key that ends in a backslash, makes it say yes, which costs an exact look.
+    """
+    for mark in (b'":', b'" :'):
+        keys -= data.count(mark) - data.count(b"\\" + mark)
+        if not keys:
+            return False
+    return True
+
+
+def _decode(data: bytes, source: str) -> str:
+    encoding = next((name for mark, name in ENCODINGS.items() if mark.match(data)), "utf-8-sig")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise DescriptionError(
+            f"{source} is not {encoding.removesuffix('-sig').upper()}: line {line} has a byte that cannot be decoded",
+            hint="save it as UTF-8",
+        ) from None
+    if not text.strip():
+        raise DescriptionError(f"{source} is empty")
+    if text.lstrip()[:1] == "<":
+        raise DescriptionError(
+            f"{source} is an HTML or XML page, not an API description",
+            hint="give the address of the raw OpenAPI file, often .../openapi.json",
+        )
+    return text
+
+
+def _tree(text: str, source: str) -> tuple[Any, Doubles]:
+    """What a text says: as JSON if it looks like it, else, or if it is small and may still be flow style, as YAML."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return _yaml(text, source)
+    try:
+        tree = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if len(text) < MAX_FLOW_YAML and _parses_as_yaml(text):
+            return _yaml(text, source)
+        raise DescriptionError(
+            f"{source}, line {error.lineno}, column {error.colno}: {error.msg}", hint="is the file complete?"
+        ) from None
+    _bounded_keys(tree, source)
+    return tree, _json_doubles(text)
+
+
+def _json_doubles(text: str | bytes) -> Doubles:
+    """The keys that stand twice in one object of a JSON text, line unknown."""
+    found = Doubles()
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        if len({key for key, _ in pairs}) < len(pairs):
+            found.extend((key, 0) for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+
+    with suppress(ValueError, RecursionError):
+        json.loads(text, object_pairs_hook=note)
+    return found
+
+
+def _parses_as_yaml(text: str) -> bool:
+    import yaml
+
+    from nlapi.openapi.yaml import load
+
+    try:
+        load(text)
+    except yaml.YAMLError:
+        return False
+    return True
+
+
+def _yaml(text: str, source: str) -> tuple[Any, Doubles]:
+    import yaml
+
+    from nlapi.openapi.yaml import load
+
+    try:
+        tree, doubles = load(text)
+    except yaml.MarkedYAMLError as error:
+        if (spaced := _spaced(text)) != text:
+            return _yaml(spaced, source)
+        raise _broken(error, text, source) from None
+    except yaml.YAMLError as error:
+        raise DescriptionError(f"{source} is neither JSON nor YAML: {str(error)[:200]}") from None
+    _bound(tree, source)
+    return tree, doubles
+
+
+def _spaced(text: str) -> str:
+    """The text with spaces for the tabs that it is indented with, if it is indented with nothing else."""
+    return text if re.search(r"^\t* ", text, re.MULTILINE) else re.sub(r"^\t+", _spaces, text, flags=re.MULTILINE)
+
+
+def _spaces(tabs: re.Match[str]) -> str:
+    return "  " * len(tabs[0])
+
+
+def _broken(error: Any, text: str, source: str) -> DescriptionError:
+    """What is wrong with a YAML text, where, and what to do about it."""
+    mark = error.problem_mark or error.context_mark
+    place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    problem, hint = error.problem or error.context, "is the file complete?"
+    if problem == "but found another document":
+        problem, hint = "a second document begins here", "leave one in the file"
+    elif mark and text.splitlines()[mark.line : mark.line + 1] and "\t" in text.splitlines()[mark.line]:
+        hint = "YAML is indented with spaces, and this line has a tab"
+    return DescriptionError(f"{source}{place}: {problem}", hint=hint)
+
+
+def _bound(tree: Any, source: str) -> None:
+    """Refuse a tree that is too deep, or too large once its aliases are followed, without following them all."""
+    sizes: dict[int, int] = {}
+    open_now: set[int] = set()
+
+    def size(node: Any, depth: int) -> int:
+        if not isinstance(node, (dict, list)):
+            return 1
+        if id(node) in sizes:
+            return sizes[id(node)]
+        if depth > MAX_DEPTH or id(node) in open_now:
+            raise DescriptionError(f"{source} is nested more than {MAX_DEPTH} levels deep")
+        open_now.add(id(node))
+        children = node.values() if isinstance(node, dict) else node
+        total = 1 + sum(size(child, depth + 1) for child in children)
+        open_now.discard(id(node))
+        sizes[id(node)] = total
+        return total
+
+    if size(tree, 0) > MAX_NODES:
+        raise DescriptionError(f"{source} grows to more than {MAX_NODES:,} nodes when its aliases are followed")
