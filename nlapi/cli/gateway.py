@@ -106,11 +106,12 @@ def _gateway(store: Store, config: Path | None, models: Path | None, hosts: list
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
     from nlapi.gateway.recording import recorder
+    from nlapi.gateway.trace import configured
 
     first = _document(config) if config else None
     if first is not None and store.last_number():
         show.note(f"{config} is not read: the database has revision {store.last_number()} already")
-    engine = Engine(models=models or Path(), record=recorder(store))
+    engine = Engine(models=models or Path(), record=recorder(store), tracer=configured())
     return Gateway(store, engine, hosts=hosts, first=first)
 
 

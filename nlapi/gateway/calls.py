@@ -10,8 +10,6 @@ from typing import Any, Protocol
 from nlapi.errors import NlapiError
 from nlapi.routing.nouns import Context, Decision, VersionRef
 
-NO_CONTEXT: Context = {}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:

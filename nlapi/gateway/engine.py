@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nlapi.gateway import refusals
 from nlapi.gateway.after import Afterwards, Exchange
+from nlapi.gateway.breaker import BreakerState
 from nlapi.gateway.calls import Ask, Failed, LoadError, Ran, Router, Served
 from nlapi.gateway.limits import Clock, limits_of
 from nlapi.gateway.live import Live, Route
@@ -32,7 +33,8 @@ _log = logging.getLogger(__name__)
 class Engine:
     """Serves objectives by the current revision. Make it, publish to it and drain it in one event loop.
 
-    `models` is what the sources of local versions are relative to; `record` writes decisions down, in a thread.
+    `models` is what the sources of local versions are relative to; `record` writes decisions down, in a thread;
+    `training` gets only those that a model may learn from.
     """
 
     def __init__(
@@ -40,11 +42,12 @@ class Engine:
         *,
         models: Path = Path(),
         record: Sink | None = None,
+        training: Sink | None = None,
         tracer: Tracer | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
-        self.metrics = Metrics()
-        self.recorder = Recorder(record)
+        self.metrics = Metrics(self._gauges)
+        self.recorder = Recorder(record, training)
         self._clock = clock
         self._live: Live | None = None
         self._older: list[Live] = []
@@ -105,8 +108,6 @@ class Engine:
                 metrics=self.metrics,
             )
             self._live = live
-            self.metrics.gauges["nlapi_revision"] = table.revision
-            self.metrics.gauges["nlapi_versions"] = len(runners)
             if before is not None:
                 self._older.append(before)
             self._retire()
@@ -195,6 +196,16 @@ class Engine:
             raise refusals.failed(plan.decision.version, failure) from failure
         self._after.finish(exchange, served, (self._clock() - before) * 1000)
         return served
+
+    def _gauges(self) -> dict[str, float]:
+        replicas = [one for replicas in self.replicas().values() for one in replicas]
+        return {
+            "nlapi_revision": self.revision,
+            "nlapi_requests_in_flight": self._requests,
+            "nlapi_records_dropped": self.recorder.dropped,
+            "nlapi_replicas": len(replicas),
+            "nlapi_replicas_ejected": sum(1 for one in replicas if one["breaker"] != BreakerState.CLOSED),
+        }
 
     def _routes(self, configuration: Configuration, before: Live | None) -> dict[str, Route]:
         """Compiled objectives; those that have not changed are taken over."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -127,16 +127,16 @@ Key = tuple[str, VersionRef, str]
 
 
 class Metrics:
-    """All series of an engine, and what was refused or dropped."""
+    """All series of an engine, and what was refused or dropped. `gauges` gives what is so at the moment, by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, gauges: Callable[[], Mapping[str, float]] = dict) -> None:
+        self._gauges = gauges
         self._series: dict[Key, Series] = {}
         self.refused: Counter[tuple[str, int]] = Counter()
         """(objective, status) of requests that reached no version"""
         self.fallbacks: Counter[str] = Counter()
         self.shadows: Counter[tuple[str, str]] = Counter()
         """(shadow, what became of a copy)"""
-        self.gauges: dict[str, float] = {}
 
     def series(self, objective: str, version: VersionRef, canary: str = "") -> Series:
         """The series of an objective, version and canary, made at its first request."""
@@ -181,7 +181,7 @@ class Metrics:
         yield "# TYPE nlapi_shadow_copies_total counter"
         for (shadow, outcome), count in self.shadows.items():
             yield f'nlapi_shadow_copies_total{{shadow="{_escape(shadow)}",outcome="{outcome}"}} {count}'
-        for name, value in self.gauges.items():
+        for name, value in self._gauges().items():
             yield f"# TYPE {name} gauge"
             yield f"{name} {value:g}"
 

@@ -63,11 +63,6 @@ class Logistic:
         return sigmoid(sum(map(float.__mul__, self._weights, map(float, row)), self._bias))
 
 
-Leaf = float
-Split = tuple[int, float, Any, Any]
-"""feature, threshold, the node where feature <= threshold, the other node"""
-
-
 class BoostedTrees:
     """Gradient boosted trees for a probability: `base` + the sum of the `trees`' leaves, through a sigmoid.
 

@@ -35,6 +35,7 @@ def test_metrics_count_what_was_served_refused_and_failed(tmp_path: Path) -> Non
         assert 'nlapi_fallbacks_total{objective="greet"} 1' in text
         assert 'nlapi_refused_total{objective="greet",status="422"} 1' in text
         assert 'nlapi_refused_total{objective="",status="404"} 1' in text
+        assert "nlapi_revision 1" in text.splitlines()
 
     run(tmp_path, body)
 

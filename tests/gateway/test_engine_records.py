@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from nlapi.gateway.engine import Ask, Engine
 from nlapi.gateway.problem import Problem
-from nlapi.gateway.record import LONGEST, Record, Recorder, for_training
+from nlapi.gateway.record import LONGEST, Record, Recorder, training_log
 from tests.gateway.versions import configuration, publish, run, write, write_echo
 
 
@@ -51,9 +52,12 @@ def test_synthetic_traffic_is_flagged_and_kept_from_training(tmp_path: Path) -> 
         for synthetic in (True, False, True):
             await engine.serve("greet", Ask(input=synthetic, synthetic=synthetic))
 
-    run(tmp_path, body, record=records.extend)
+    log = tmp_path / "training.ndjson"
+    run(tmp_path, body, record=records.extend, training=training_log(log))
     assert [record.synthetic for record in records] == [True, False, True]
-    assert [record.input for record in for_training(records)] == [False]
+    (example,) = map(json.loads, log.read_text().splitlines())
+    assert (example["input"], example["output"]) == (False, {"version": "v1", "input": False})
+    assert (example["objective"], example["version"]) == ("greet", "echo@v1")
 
 
 def test_a_store_that_fails_or_is_slow_stops_nothing(tmp_path: Path) -> None:
