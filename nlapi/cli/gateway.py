@@ -81,7 +81,6 @@ def serve(
     It goes on with the last revision of its database. When that has no token yet, the first one is made and shown
     this once.
     """
-    from nlapi.gateway.server import serve as run
     from nlapi.gateway.store import Store
 
     if example and (config or models):
@@ -95,9 +94,7 @@ def serve(
     try:
         gateway = _gateway(store, config, models, [host, *(allow_host or ())])
         _first_token(gateway.access, store, token_file)
-        run(gateway, host=host, port=port, ready=_ready)
-        if gateway.failure is not None:
-            raise gateway.failure
+        _run(gateway, host, port)
     finally:
         store.close()
 
@@ -113,6 +110,19 @@ def _gateway(store: Store, config: Path | None, models: Path | None, hosts: list
         show.note(f"{config} is not read: the database has revision {store.last_number()} already")
     engine = Engine(models=models or Path(), record=recorder(store), tracer=configured())
     return Gateway(store, engine, hosts=hosts, first=first)
+
+
+def _run(gateway: Gateway, host: str, port: int) -> None:
+    """Serves until it is stopped. What kept it from starting is raised: the server itself only exits."""
+    from nlapi.gateway.server import serve as run
+
+    try:
+        run(gateway, host=host, port=port, ready=_ready)
+    except SystemExit:
+        if gateway.failure is None:
+            raise
+    if gateway.failure is not None:
+        raise gateway.failure
 
 
 def _document(path: Path) -> dict[str, Any]:
