@@ -92,7 +92,7 @@ def serve(
         config, models = folder / "configuration.json", folder / "models"
     store = Store(_database(database))
     try:
-        gateway = _gateway(store, config, models, [host, *(allow_host or ())])
+        gateway = _gateway(store, config, models, [f"[{host}]" if ":" in host else host, *(allow_host or ())])
         _first_token(gateway.access, store, token_file)
         _run(gateway, host, port)
     finally:

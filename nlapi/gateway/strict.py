@@ -15,8 +15,7 @@ DEEPEST = 64
 def loads(content: bytes) -> Any:
     """The value in a request's body. Problem 400 when it is no JSON (RFC 8259 §2, and I-JSON's RFC 7493 §2.1, §2.3)."""
     try:
-        text = content.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_object, parse_float=_float, parse_constant=_constant)
+        value = _DECODER.decode(content.decode("utf-8"))
     except UnicodeDecodeError:
         raise _refused("it is not UTF-8") from None
     except RecursionError:
@@ -50,6 +49,9 @@ def _float(text: str) -> float:
 
 def _constant(text: str) -> NoReturn:
     raise _refused(f"{text} is not a number")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_constant=_constant)
 
 
 def _deep(value: Any) -> bool:
