@@ -18,6 +18,14 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannerChosen:
+    """Of several planners, the one called `planner` goes on from here; `why` says so in words."""
+
+    planner: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """The planner has made a plan; `planner` is its name."""
 
@@ -57,6 +65,18 @@ class Needed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """The turn stopped because the plan is hardly more than a guess: the user has to say which of `choices` is meant.
+
+    They are single calls, the likeliest first. `conversation.choosing(operation)` can be gone on with.
+    """
+
+    choices: tuple[Call, ...]
+    plan: Plan
+    conversation: Conversation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """The turn is over. `text` is the planner's answer; `conversation` holds everything that happened."""
 
@@ -64,4 +84,4 @@ class Answered:
     conversation: Conversation
 
 
-Event = Said | Planned | Proposed | Stepped | Needed | Answered
+Event = Said | PlannerChosen | Planned | Proposed | Stepped | Needed | Offered | Answered

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Said, Stepped
+from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, PlannerChosen, Proposed, Said, Stepped
 from nlapi.client.auth import secret_parts
+from nlapi.client.clean import one_line
 from nlapi.client.message import Request, Result
 from nlapi.client.redact import redact
 from nlapi.errors import UsageError
@@ -115,6 +116,8 @@ def encode(event: Event) -> Record:
     match event:
         case Said():
             return {"event": "said", "text": event.text}
+        case PlannerChosen():
+            return {"event": "planner", "planner": event.planner, "why": event.why}
         case Planned():
             return {"event": "planned", "planner": event.planner, **_plan(event.plan)}
         case Proposed():
@@ -124,6 +127,8 @@ def encode(event: Event) -> Record:
             return {"event": "stepped", **_step(event.step)}
         case Needed():
             return {"event": "needed", "missing": [_missing(missing) for missing in event.missing]}
+        case Offered():
+            return {"event": "offered", "choices": [_choice(call) for call in event.choices]}
         case Answered():
             return {"event": "answered", "text": event.text}
 
@@ -143,6 +148,12 @@ def _call(call: Call) -> Record:
     operation = call.tool.operation
     source = {"source": operation.spec.source, "operation": operation.id, "tool": call.tool.name}
     return {"id": call.id, **source, "arguments": dict(call.arguments), "reason": call.reason}
+
+
+def _choice(call: Call) -> Record:
+    operation = call.tool.operation
+    does = one_line(operation.summary) or operation.id
+    return {**_call(call), "does": does, "method": operation.method, "path": operation.path}
 
 
 def _missing(missing: Missing) -> Record:

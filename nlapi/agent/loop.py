@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Said, Stepped
+from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, PlannerChosen, Proposed, Said, Stepped
 from nlapi.agent.planner import Planner
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Judgement, Policy, Verdict
 from nlapi.client.clean import one_line
@@ -33,6 +33,8 @@ from nlapi.tools.tool import Call
 if TYPE_CHECKING:
     from nlapi.client.wire import Client
 
+CHOICES = 3
+"""How many calls a menu has at most."""
 AT_ONCE = 8
 """How many READs of a plan run side by side."""
 
@@ -74,10 +76,10 @@ async def converse(
 ) -> AsyncIterator[Event]:
     """Answers the question of `conversation`, one event at a time.
 
-    Each round: Said*, Planned, then for every call Proposed and Stepped; Answered or Needed ends it. READs that stand
-    next to each other in a plan are proposed together and run side by side; a change runs alone, in its order, and
-    what came after a change that failed is not run. A call that cannot be built or sent is a FAILED step, the first
-    without a Proposed; it goes back to the planner, as a refused one does. In a dry run nothing is sent.
+    Each round: Said*, Planned, then for every call Proposed and Stepped; Answered, Needed or Offered ends it. READs
+    that stand next to each other in a plan are proposed together and run side by side; a change runs alone, in its
+    order, and what came after a change that failed is not run. A call that cannot be built or sent is a FAILED step,
+    the first without a Proposed; it goes back to the planner, as a refused one does. In a dry run nothing is sent.
 
     Raises PlannerError; ConsentError when consent is needed and nobody is there to give it; CredentialError and
     UsageError for what only the user can mend, a credential or a base URL. Before it ends in an error, or is cancelled,
@@ -94,18 +96,22 @@ async def converse(
 async def _rounds(
     planner: Planner, conversation: Conversation, terms: _Terms, max_rounds: int
 ) -> AsyncGenerator[Event, None]:
+    name = planner.name
     for _ in range(max_rounds):
         plan = None
         async for piece in planner.next(conversation):
             if isinstance(piece, Plan):
                 plan = piece
+            elif isinstance(piece, PlannerChosen):
+                name = piece.planner
+                yield piece
             else:
                 yield Said(text=piece)
         if plan is None:
             raise PlannerError(f"the planner {planner.name} ended without a plan")
-        yield Planned(plan=plan, planner=planner.name)
-        if plan.missing:
-            yield Needed(missing=plan.missing, plan=plan, conversation=conversation)
+        yield Planned(plan=plan, planner=name)
+        if stopped := _stopped(plan, conversation, terms):
+            yield stopped
             return
         steps: list[Step] = []
         async for event in _carry_out(plan, conversation, steps, terms):
@@ -120,6 +126,18 @@ async def _rounds(
             yield Answered(text=f"Dry run: {calls} shown above; nothing was sent.", conversation=conversation)
             return
     yield Answered(text=f"Stopped after {max_rounds} rounds of calls without an answer.", conversation=conversation)
+
+
+def _stopped(plan: Plan, conversation: Conversation, terms: _Terms) -> Needed | Offered | None:
+    """What the user has to give or to choose before anything of the plan is done; None when nothing."""
+    if plan.calls and plan.alternatives and plan.confidence < terms.policy.offer_below:
+        likeliest = {call.tool.operation: call for call in (plan.goal or plan.calls[-1], *plan.alternatives)}
+        if len(likeliest) > 1:
+            choices = tuple(likeliest.values())[:CHOICES]
+            return Offered(choices=choices, plan=plan, conversation=conversation)
+    if plan.missing:
+        return Needed(missing=plan.missing, plan=plan, conversation=conversation)
+    return None
 
 
 async def _carry_out(plan: Plan, conversation: Conversation, done: list[Step], terms: _Terms) -> AsyncIterator[Event]:

@@ -45,7 +45,8 @@ class Policy:
 
     A READ runs; a WRITE or DESTROY asks, and runs unasked when `yes` gives consent in advance. A plan whose confidence
     is under `ask_below` asks for a change even under `yes`: consent in advance is to what was asked for, not to a guess
-    at it. When someone is there (`interactive`), it asks for READs too.
+    at it. When someone is there (`interactive`), it asks for READs too. Under `offer_below` nothing of a plan that has
+    alternatives is proposed: the user is offered the choice.
 
     What an API answers is untrusted, and a read is a channel as well as a write. So once one API has answered, a change
     to another API asks even under `yes`, and so does a READ there whose arguments the user did not give; `across`
@@ -58,6 +59,7 @@ class Policy:
     across: bool = False
     interactive: bool = True
     ask_below: float = 0.0
+    offer_below: float = 0.0
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def judge(

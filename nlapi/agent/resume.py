@@ -38,7 +38,7 @@ def resume(records: Iterable[Record], tool: FindTool) -> Conversation:
             open_round.proposed.append(record["call"])
         elif event == "stepped":
             open_round.steps.append(_step(record, tool))
-        elif event == "needed":
+        elif event in ("needed", "offered"):
             open_round = _Open()
     return open_round.closed(conversation)
 

@@ -55,11 +55,11 @@ async def _ask_all(spec: Spec, target: Target) -> int:
     """Ask every question; the worst exit code."""
     from nlapi.agent.policy import Policy
     from nlapi.cli import events
-    from nlapi.cli.session import PlannerName, Session, make_planner
+    from nlapi.cli.session import PlannerName, Session, has_key, make_planner
     from nlapi.tools.plan import ask
 
     targets = {spec: target}
-    planner = make_planner(PlannerName.AUTO, targets, None)
+    planner = make_planner(PlannerName.CLAUDE if has_key() else PlannerName.OFFLINE, targets, None)
     show.note(f"The planner is {planner.name}.")
     policy = Policy(secrets=tuple(target.credentials.values()))
     worst, started = 0, time.perf_counter()

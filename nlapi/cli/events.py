@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Said, Stepped
+from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, PlannerChosen, Proposed, Said, Stepped
 from nlapi.agent.log import encode
-from nlapi.cli import show, table
+from nlapi.cli import menu, show, table
 from nlapi.client.clean import clean, one_line
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
@@ -57,6 +57,8 @@ class Text:
         match event:
             case Said():
                 self._say(event.text)
+            case PlannerChosen():
+                show.dim(f"planner: {event.planner}, as {event.why}")
             case Planned():
                 self._planned(event)
             case Proposed():
@@ -65,6 +67,8 @@ class Text:
                 self._stepped(event.step)
             case Needed():
                 self._needed(event)
+            case Offered():
+                show.write("Which of these is meant?\n" + "\n".join(menu.lines(event)))
             case Answered():
                 self._answered(event)
 

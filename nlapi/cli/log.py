@@ -11,28 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import show, table
-from nlapi.cli.options import (
-    Across,
-    Auth,
-    BaseUrl,
-    Deadline,
-    DryRun,
-    Known,
-    ListOutput,
-    Model,
-    Planner,
-    PlannerName,
-    Told,
-    Yes,
-    is_terminal,
-)
+from nlapi.cli.ask import question_of
+from nlapi.cli.options import ListOutput, is_terminal
+from nlapi.cli.setup import Setup, options_of_setup
 from nlapi.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nlapi.agent.log import Record
-    from nlapi.cli.session import Setup
     from nlapi.openapi.spec import Spec
     from nlapi.tools.tool import Tool
 
@@ -86,19 +73,9 @@ def show_(
 
 
 @app.command(epilog='nlapi log resume last "and the paused ones?"')
+@options_of_setup("sources", "no_log")
 def resume(
-    id: Id,
-    words: Annotated[list[str], typer.Argument(metavar="QUESTION", help="What to ask next.")],
-    planner: Planner = PlannerName.AUTO,
-    model: Model = None,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    across: Across = False,
-    known: Known = None,
-    base_url: BaseUrl = None,
-    auth: Auth = None,
-    timeout: Deadline = None,
-    output: Told = None,
+    id: Id, words: Annotated[list[str], typer.Argument(metavar="QUESTION", help="What to ask next.")], setup: Setup
 ) -> None:
     """Go on with a conversation: ask something that builds on what was said before.
 
@@ -107,28 +84,14 @@ def resume(
     from nlapi.agent.log import Log, read
     from nlapi.agent.resume import resume as rebuild
     from nlapi.cli import profile
-    from nlapi.cli.session import Setup, open_session
+    from nlapi.cli.session import open_session
 
-    question = " ".join(words).strip().encode("utf-8", "replace").decode()
-    if not question:
-        raise UsageError("the question is empty", hint='such as nlapi log resume last "and the paused ones?"')
+    question = question_of(words, 'nlapi log resume last "and the paused ones?"')
     path = _find(id)
     records = read(path)
-    setup = Setup(
-        base_url=base_url,
-        auth=auth,
-        known=known,
-        planner=planner,
-        model=model,
-        yes=yes,
-        across=across,
-        dry_run=dry_run,
-        output=output,
-        timeout=timeout,
-    )
     session = open_session(_as_before(setup, records))
     earlier = rebuild(records, _tool_finder(records, tuple(session.targets)))
-    values = {**session.known, **earlier.known, **profile.pairs(known, "--set")}
+    values = {**session.known, **earlier.known, **profile.pairs(setup.known, "--set")}
     with Log.open(path, secrets=session.policy.secrets) as session.log:
         _, code = asyncio.run(session.answer(earlier.asked(question).with_known(values)))
     if code:

@@ -82,7 +82,8 @@ Sources = Annotated[
     typer.Option("-a", "--api", metavar="SOURCE", help="The API to ask; several are given with an -a each."),
 ]
 Planner = Annotated[
-    PlannerName, typer.Option("--planner", help="auto is claude when ANTHROPIC_API_KEY is set, else offline.")
+    PlannerName,
+    typer.Option("--planner", help="auto is offline where that is sure; else claude, when ANTHROPIC_API_KEY is set."),
 ]
 Model = Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="The Claude model to plan with.")]
 Known = Annotated[

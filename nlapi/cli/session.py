@@ -9,17 +9,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Stepped
+from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, Proposed, Stepped
 from nlapi.agent.loop import Consent, converse
 from nlapi.agent.policy import Policy
-from nlapi.cli import events, missing, profile, prompt, show
+from nlapi.cli import events, menu, missing, profile, prompt, show
 from nlapi.cli.events import Renderer, Targets
 from nlapi.cli.options import PlannerName as PlannerName
 from nlapi.cli.options import Telling, is_interactive, is_terminal
+from nlapi.cli.setup import Setup
 from nlapi.cli.target import limits, open_target
 from nlapi.client.limits import Limits
 from nlapi.errors import UsageError
-from nlapi.openapi.address import shown
 from nlapi.tools.plan import Conversation, Outcome, Round
 
 if TYPE_CHECKING:
@@ -30,30 +30,8 @@ if TYPE_CHECKING:
 
 UNSURE = 0.4
 """The embedded planner's confidence under which it guesses: a call asks first, no call means it did not understand."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """What the user chose for a conversation, as it was typed: the options of `ask`, `chat` and `log resume`."""
-
-    sources: list[str] | None = None
-    base_url: str | None = None
-    auth: list[str] | None = field(default=None, repr=False)
-    known: list[str] | None = None
-    planner: PlannerName = PlannerName.AUTO
-    model: str | None = None
-    yes: bool = False
-    across: bool = False
-    dry_run: bool = False
-    output: Telling | None = None
-    timeout: float | None = None
-
-    @property
-    def kept(self) -> dict[str, Any]:
-        """What a transcript keeps of it, so that the conversation can be gone on with: no credential."""
-        references = [text for text in self.auth or () if text.partition("=")[2].startswith("env:")]
-        apis = [str(Path(name).resolve()) if Path(name).is_file() else shown(name) for name in self.sources or ()]
-        return {"apis": apis, "base_url": self.base_url and shown(self.base_url), "auth": references}
+LOST = 0.2
+"""The confidence under which the user is offered the likeliest operations to choose from."""
 
 
 @dataclass(kw_only=True)
@@ -81,13 +59,16 @@ class Session:
         while True:
             last = await self._until_last(conversation)
             if isinstance(last, Answered):
-                return last.conversation, exit_code(last, self.planner.name)
+                return last.conversation, exit_code(last)
+            if isinstance(last, Offered):
+                conversation = last.conversation.choosing(menu.choose(last, ask=self.policy.interactive))
+                continue
             values = missing.ask_for(last.missing) if self.policy.interactive else {}
             if not values:
                 raise missing.needed(last.missing)
             conversation = last.conversation.with_known(values)
 
-    async def _until_last(self, conversation: Conversation) -> Answered | Needed:
+    async def _until_last(self, conversation: Conversation) -> Answered | Needed | Offered:
         told = converse(
             self.planner,
             conversation,
@@ -108,13 +89,13 @@ class Session:
                     rounds.append(Round(plan=event.plan))
                 elif isinstance(event, Stepped):
                     rounds[-1] = replace(rounds[-1], steps=(*rounds[-1].steps, event.step))
-                elif isinstance(event, Needed):
+                elif isinstance(event, Needed | Offered):
                     rounds.pop()
         finally:
             for round in rounds:
                 conversation = conversation.with_round(round)
             self.conversation = conversation
-        assert isinstance(last, Answered | Needed)
+        assert isinstance(last, Answered | Needed | Offered)
         return last
 
     def _keep_question(self, conversation: Conversation) -> None:
@@ -130,7 +111,7 @@ class Session:
 
 def open_session(setup: Setup) -> Session:
     """Reads the descriptions and makes everything else that a conversation needs; nothing is asked or sent yet."""
-    setup = setup if setup.sources else replace(setup, sources=_only_registered())
+    setup = setup if setup.sources else replace(setup, sources=_registered())
     with show.working("reading the description"):
         targets, values = _open_targets(setup)
         planner = make_planner(setup.planner, targets, setup.model)
@@ -141,7 +122,12 @@ def open_session(setup: Setup) -> Session:
         targets=targets,
         render=events.Text(targets, dry_run=setup.dry_run) if as_text else events.json_lines(targets),
         policy=Policy(
-            yes=setup.yes, across=setup.across, interactive=is_interactive(), ask_below=UNSURE, secrets=secrets
+            yes=setup.yes,
+            across=setup.across,
+            interactive=is_interactive(),
+            ask_below=UNSURE,
+            offer_below=LOST,
+            secrets=secrets,
         ),
         consent=consent,
         dry_run=setup.dry_run,
@@ -189,28 +175,41 @@ def _takes(spec: Spec, name: str) -> bool:
     return any(name in tool.places for tool in nlapi.tools(spec))
 
 
-def _only_registered() -> list[str]:
+def _registered() -> list[str]:
+    """All the registered APIs, for a question that names none."""
     names = list(profile.read_all())
-    if len(names) == 1:
-        return names
-    some = f"registered: {', '.join(names)}" if names else "such as -a openapi.yaml, or -a ads for the bundled example"
-    raise UsageError("which API? name it with -a", hint=some)
+    if not names:
+        raise UsageError(
+            "which API? name it with -a", hint="such as -a openapi.yaml, or -a ads for the bundled example"
+        )
+    return names
+
+
+def has_key() -> bool:
+    """Is there a key for Claude?"""
+    return bool(os.environ.get("ANTHROPIC_API_KEY"))
 
 
 def make_planner(name: PlannerName, targets: Targets, model: str | None) -> Planner:
-    """The planner called `name`; auto is Claude when there is a key, else the embedded one."""
+    """The planner called `name`; auto is the embedded one and, where it is not sure and there is a key, Claude."""
     key = os.environ.get("ANTHROPIC_API_KEY", "")
-    if name is PlannerName.AUTO:
-        name = PlannerName.CLAUDE if key else PlannerName.OFFLINE
+
+    def claude() -> Planner:
+        from nlapi.agent.claude import ClaudePlanner
+        from nlapi.agent.models import DEFAULT
+
+        base_url = os.environ.get("ANTHROPIC_BASE_URL") or None
+        return ClaudePlanner(tuple(targets), api_key=key, base_url=base_url, model=model or DEFAULT)
+
+    if name is PlannerName.CLAUDE:
+        return claude()
+    from nlapi.agent.auto import AutoPlanner
+    from nlapi.offline.planner import OfflinePlanner
+
+    embedded = OfflinePlanner(tuple(targets))
     if name is PlannerName.OFFLINE:
-        from nlapi.offline.planner import OfflinePlanner
-
-        return OfflinePlanner(tuple(targets))
-    from nlapi.agent.claude import ClaudePlanner
-    from nlapi.agent.models import DEFAULT
-
-    base_url = os.environ.get("ANTHROPIC_BASE_URL") or None
-    return ClaudePlanner(tuple(targets), api_key=key, base_url=base_url, model=model or DEFAULT)
+        return embedded
+    return AutoPlanner(embedded, claude if key else None, sure=UNSURE)
 
 
 def open_log(wanted: bool, policy: Policy) -> AbstractContextManager[Log | None]:
@@ -236,12 +235,12 @@ async def consent(proposed: Proposed) -> bool:
     return prompt.consents(proposed.call.operation_id, proposed.effect)
 
 
-def exit_code(answered: Answered, planner: str) -> int:
-    """0 done, 1 failed, 3-5 the API's last answer, 6 refused, 7 the embedded planner did not understand."""
+def exit_code(answered: Answered) -> int:
+    """0 done, 1 failed, 3-5 the API's last answer, 6 refused, 7 the planner did not understand."""
     rounds = answered.conversation.current.rounds
     steps = answered.conversation.current.steps
     if not steps:
-        return 7 if planner == "offline" and rounds and rounds[-1].plan.confidence < UNSURE else 0
+        return 7 if rounds and rounds[-1].plan.confidence < UNSURE else 0
     step = steps[-1]
     if step.outcome is Outcome.REFUSED:
         return 6

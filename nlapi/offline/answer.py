@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nlapi.client.message import Result
+from nlapi.offline.checked import checked
 from nlapi.offline.entities import collection_of
+from nlapi.offline.fields import (
+    SILENT,
+    counted,
+    dated,
+    flat,
+    label,
+    noun,
+    plain,
+    plural,
+    shown,
+    spaced,
+    stems_of,
+)
+from nlapi.offline.figures import figure, groups
 from nlapi.offline.items import Item, id_of, items_in, name_of, total_in
+from nlapi.offline.wish import Want, Wish, wish_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
-from nlapi.tools.units import from_wire, unit_of
-from nlapi.tools.words import Intent, pieces, singular, stem
+from nlapi.tools.words import VERBS, Intent
 
-_GROUPS = ("status", "state", "type", "kind", "category", "role", "objective")
 _DETAIL = ("detail", "message", "error_description", "title", "error", "description")
 _MOST_NAMES = 6
 _MOST_FIELDS = 6
@@ -31,7 +44,7 @@ _REASONS = {
 
 
 def answer(question: str, steps: Sequence[Step]) -> str:
-    """What the last of `steps` says to `question`, in a sentence or two."""
+    """What the last of `steps` says to `question`, in a sentence or two; pages of one listing are taken together."""
     step = steps[-1]
     if step.outcome is Outcome.REFUSED:
         return "Not done: you did not agree to the call. Nothing was sent."
@@ -40,8 +53,14 @@ def answer(question: str, steps: Sequence[Step]) -> str:
     if not step.result.ok:
         return failure(step.result)
     if step.call.tool.effect is Effect.READ:
-        return _read(question, step.call, step.result)
+        return _read(question, steps)
     return _written(step.call, step.result)
+
+
+def told(question: str, steps: Sequence[Step], *, several: bool) -> str:
+    """The answer, and of several APIs which one gives it."""
+    title = f"{steps[-1].call.tool.operation.spec.title}: " if several else ""
+    return f"{title}{answer(question, steps)}"
 
 
 def failure(result: Result) -> str:
@@ -58,103 +77,116 @@ def failure(result: Result) -> str:
     return f"The API answered {result.status}: {meaning}."
 
 
-def _read(question: str, call: Call, result: Result) -> str:
+def pages_of(steps: Sequence[Step]) -> list[Step]:
+    """The steps at the end of `steps` that are pages of one listing, in order."""
+    last = steps[-1].call
+    found: list[Step] = []
+    for step in reversed(steps):
+        if step.call.operation_id != last.operation_id or step.call.id != last.id or step.result is None:
+            break
+        found.insert(0, step)
+    return found
+
+
+def _read(question: str, steps: Sequence[Step]) -> str:
+    result, operation = steps[-1].result, steps[-1].call.tool.operation
+    assert result is not None
+    wish = wish_of(question)
     things = items_in(result.data)
-    operation = call.tool.operation
     if things is not None:
-        return _listed(question, operation, things, total_in(result.data))
+        pages = [step.result.data for step in pages_of(steps) if step.result is not None]
+        every = [thing for page in pages for thing in items_in(page) or ()]
+        return _listed(wish, operation, every, total_in(result.data), steps[-1].call)
     if isinstance(result.data, Mapping):
-        return _one(question, operation, _inner(result.data))
+        return _one(wish, operation, _inner(result.data))
     if isinstance(result.data, list):
-        shown = ", ".join(map(str, result.data[:20]))
-        return f"{_counted(len(result.data), operation)}: {shown}." if result.data else f"No {_plural(operation)}."
+        said = ", ".join(map(str, result.data[:20]))
+        return f"{counted(len(result.data), operation)}: {said}." if result.data else f"No {plural(operation)}."
     return result.text.strip()[:400] or "Done; the answer is empty."
 
 
-def _listed(question: str, operation: Operation, things: Sequence[Item], total: int | None) -> str:
+def _listed(wish: Wish, operation: Operation, things: Sequence[Item], total: int | None, call: Call) -> str:
     if not things:
-        return f"No {_plural(operation)} found."
-    head = _counted(len(things), operation)
+        none = f"No {plural(operation)} found{_under(call)}."
+        return f"No: {none[0].lower()}{none[1:]}" if wish.want is Want.CHECK else none
+    head = counted(len(things), operation)
     if total is not None and total > len(things):
-        head = f"{len(things)} of {total} {_plural(operation)}"
-    parts = [part for part in (_groups(things), _sums(question, operation, things)) if part]
+        head = f"{len(things)} of {total:,} {plural(operation)}"
+    if wish.want is Want.CHECK:
+        head = f"Yes: {head}"
+    parts = [part for part in (groups(wish, things), figure(wish, operation, things)) if part]
     names = [name for name in map(name_of, things) if name]
-    if len(things) <= _MOST_NAMES and len(names) == len(things):
+    if len(things) <= _MOST_NAMES and len(names) == len(things) and not wish.compares:
         parts.append(", ".join(names))
+    if wish.compares and (said := figure(wish, operation, things)):
+        return f"{said[0].upper()}{said[1:]} (of {head})."
     return f"{head}: {'; '.join(parts)}." if parts else f"{head}."
 
 
-def _groups(things: Sequence[Item]) -> str:
-    """3 active, 4 paused: by the first field that sorts them."""
-    for key in _GROUPS:
-        values = [thing.get(key) for thing in things]
-        if all(isinstance(value, str) for value in values):
-            counts = Counter(str(value).lower().replace("_", " ") for value in values)
-            if len(counts) <= 5 and (len(counts) < len(things) or len(things) == 1):
-                return ", ".join(f"{count} {value}" for value, count in counts.most_common())
-    return ""
+def _under(call: Call) -> str:
+    """The filters that nothing came through."""
+    filters = [
+        f"{name}={value if not isinstance(value, list) else ','.join(map(str, value))}"
+        for name, value in call.arguments.items()
+        if call.tool.places.get(name, ("",))[0] == "query" and isinstance(value, (str, list, bool))
+    ]
+    return f" with {', '.join(filters)}" if filters else ""
 
 
-def _sums(question: str, operation: Operation, things: Sequence[Item]) -> str:
-    """The sum of a numeric field that the question names when it asks for a total."""
-    asked = {stem(word) for word in pieces(question)}
-    if not asked & {"total", "sum", "altogeth", "overal", "combin"} and "how much" not in question.lower():
-        return ""
-    for key in things[0]:
-        words = set(map(stem, pieces(key))) - {"micro", "amount", "id"}
-        values = [thing.get(key) for thing in things]
-        numeric = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
-        if words & asked and len(numeric) == len(values):
-            return f"{_spaced(key)} {_shown(key, sum(numeric), _unit(operation, key))} in total"
-    return ""
-
-
-def _one(question: str, operation: Operation, thing: Item) -> str:
-    asked = {stem(word) for word in pieces(question)}
-    label = _label(operation, thing)
-    plain = {key: value for key, value in thing.items() if _plain(value) and not _is_label(key, value, thing)}
-    named = {key: value for key, value in plain.items() if set(map(stem, pieces(key))) <= asked}
-    chosen = named or dict(list(plain.items())[:_MOST_FIELDS])
+def _one(wish: Wish, operation: Operation, thing: Item) -> str:
+    if wish.want is Want.CHECK and (said := checked(wish, operation, thing)):
+        return said
+    fields = {key: value for key, value in flat(thing).items() if plain(value) and not _is_label(key, value, thing)}
+    chosen = _asked_for(wish, operation, fields)
     if not chosen:
-        return f"{label}."
-    shown = ", ".join(f"{_spaced(key)} {_shown(key, value, _unit(operation, key))}" for key, value in chosen.items())
-    return f"{label}: {shown}."
+        chosen = dict([pair for pair in fields.items() if "." not in pair[0]][:_MOST_FIELDS])
+    if not chosen:
+        return f"{label(operation, thing)}."
+    said = ", ".join(f"{spaced(key)} {shown(operation, key, value, thing)}" for key, value in chosen.items())
+    return f"{label(operation, thing)}: {said}."
+
+
+def _asked_for(wish: Wish, operation: Operation, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that the question names: in full, else in part; of dates alone when it asks `when`."""
+    asked = wish.words - set(collection_of(operation))
+    when = "when" in asked
+    full = {key: value for key, value in fields.items() if stems_of(key) <= asked and stems_of(key) - SILENT}
+    if full:
+        return full
+    partly = {key: value for key, value in fields.items() if stems_of(key) & asked - SILENT}
+    if when:
+        return {key: value for key, value in partly.items() if dated(value)} or {
+            key: value for key, value in fields.items() if dated(value)
+        }
+    return partly
 
 
 def _written(call: Call, result: Result) -> str:
     operation = call.tool.operation
     data = _inner(result.data) if isinstance(result.data, Mapping) else {}
-    noun = _noun(operation)
     if operation.method == "DELETE":
-        target = next(
-            (
-                str(value)
-                for name, value in reversed(list(call.arguments.items()))
-                if call.tool.places.get(name, ("",))[0] == "path"
-            ),
-            "",
-        )
-        return f"Deleted the {noun}{f' {target}' if target else ''}."
-    label = _label(operation, data)
+        target = _target(call)
+        return f"Deleted the {noun(operation)}{f' {target}' if target else ''}."
+    name = label(operation, data)
     if operation.method in ("PATCH", "PUT"):
-        changed = [
-            name for name in call.arguments if call.tool.places.get(name, ("",))[0] == "body" and _plain(data.get(name))
-        ]
+        body = [name for name in call.arguments if call.tool.places.get(name, ("",))[0] == "body"]
+        changed = [name for name in body if plain(data.get(name))]
         if changed:
-            said = " and ".join(
-                f"{_spaced(name)} is now {_shown(name, data[name], _unit(operation, name))}" for name in changed
-            )
-            return f"{label}: {said}."
-        return f"Updated {_lower(label)}."
+            now = (f"{spaced(key)} is now {shown(operation, key, data[key], data)}" for key in changed)
+            return f"{name}: {' and '.join(now)}."
+        return f"Updated {_lower(name)}."
     if operation.path.rstrip("/").endswith("}") or collection_of(operation) == _verb_words(operation):
-        return f"Done: {operation.summary.rstrip('.') or operation.id}."
-    return f"Created {_lower(label)}."
+        return f"Done: {operation.summary.strip().rstrip('.') or operation.id}."
+    return f"Created {_lower(name)}."
+
+
+def _target(call: Call) -> str:
+    in_path = [str(value) for name, value in call.arguments.items() if call.tool.places.get(name, ("",))[0] == "path"]
+    return in_path[-1] if in_path else ""
 
 
 def _verb_words(operation: Operation) -> tuple[str, ...]:
     """A last segment that is a verb (/campaigns/{id}/publish) says what was done, not what there is."""
-    from nlapi.tools.words import VERBS
-
     words = collection_of(operation)
     return words if words and VERBS.get(words[0]) not in (None, Intent.READ) else ("",)
 
@@ -168,67 +200,9 @@ def _inner(data: Mapping[str, Any]) -> Item:
     return inner if isinstance(inner, Mapping) else data
 
 
-def _label(operation: Operation, thing: Item) -> str:
-    """The campaign Back to School (cmp_1)."""
-    name, id = name_of(thing), id_of(thing)
-    parts = ["The", _noun(operation), *([name] if name else []), *([f"({id})"] if id is not None and name else [])]
-    if id is not None and not name:
-        parts.append(str(id))
-    return " ".join(parts)
-
-
 def _is_label(key: str, value: Any, thing: Item) -> bool:
     return value == name_of(thing) or value == id_of(thing) or key == "id"
 
 
-def _noun(operation: Operation) -> str:
-    literal = [segment for segment in operation.path.split("/") if segment and "{" not in segment]
-    words = pieces(literal[-1]) if literal else ["result"]
-    return " ".join((*words[:-1], singular(words[-1]))) if words else "result"
-
-
-def _plural(operation: Operation) -> str:
-    literal = [segment for segment in operation.path.split("/") if segment and "{" not in segment]
-    return " ".join(pieces(literal[-1])) if literal else "results"
-
-
-def _counted(count: int, operation: Operation) -> str:
-    return f"1 {_noun(operation)}" if count == 1 else f"{count} {_plural(operation)}"
-
-
-def _plain(value: Any) -> bool:
-    return isinstance(value, (str, int, float, bool)) and value != "" and len(str(value)) <= 80
-
-
-def _spaced(key: str) -> str:
-    return " ".join(word for word in pieces(key) if word not in ("micros", "micro"))
-
-
-def _lower(label: str) -> str:
-    return label[0].lower() + label[1:]
-
-
-def _unit(operation: Operation, key: str) -> str:
-    """The wire unit of a field of the answer."""
-    response = operation.response()
-    if response is None or not response.media:
-        return ""
-    schema = operation.spec.follow(response.media[0].schema)
-    for _ in range(2):
-        inner = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
-        if key in inner:
-            return unit_of(operation.spec.follow(inner[key]))
-        listed = next(
-            (operation.spec.follow(one) for one in inner.values() if "items" in operation.spec.follow(one)), None
-        )
-        schema = operation.spec.follow(listed["items"]) if isinstance(listed, Mapping) else {}
-    return ""
-
-
-def _shown(key: str, value: Any, unit: str) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (int, float)):
-        unit = unit or ("micros" if "micro" in {singular(word) for word in pieces(key)} else "")
-        return f"{from_wire(value, unit):,}" if unit else str(value)
-    return str(value)
+def _lower(name: str) -> str:
+    return name[0].lower() + name[1:]

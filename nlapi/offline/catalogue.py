@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from nlapi.offline.entities import listers
+from nlapi.offline.entities import listers, takes_id
+from nlapi.offline.links import Flows
+from nlapi.offline.secret import is_secret, without_credentials
 from nlapi.offline.slots import Slot, slots_of
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.index import Index
@@ -19,16 +21,21 @@ SMALL = 150
 
 
 class Catalogue:
-    """Operations of one API or of several. `tool` makes the Tool of an operation when it is first needed."""
+    """Operations of one API or of several. `tool` makes the Tool of an operation when it is first needed.
+
+    Ids flow within an API, never from one to another.
+    """
 
     def __init__(self, operations: Iterable[Operation], tool: Callable[[Operation], Tool]) -> None:
         self.operations = tuple(operations)
+        self.specs: tuple[Spec, ...] = tuple(dict.fromkeys(operation.spec for operation in self.operations))
         self.index = Index(self.operations, _parameters if len(self.operations) <= SMALL else None)
         self._make = tool
         self._tools: dict[Operation, Tool | None] = {}
         self._slots: dict[Tool, tuple[Slot, ...]] = {}
-        self._listers: dict[tuple[Tool, tuple[str, ...]], Operation | None] = {}
-        self._by_id = {operation.id: operation for operation in self.operations}
+        self._listers: dict[tuple[Tool, tuple[str, ...]], tuple[Operation, ...]] = {}
+        self._flows: dict[Spec, Flows] = {}
+        self._parts: dict[Spec, Catalogue] = {}
 
     @classmethod
     def of(cls, sources: Iterable[Spec | Tool]) -> Catalogue:
@@ -45,31 +52,62 @@ class Catalogue:
         operations = [operation for spec in sources if isinstance(spec, Spec) for operation in spec.shown]
         return cls((*ready, *operations), lambda operation: ready.get(operation) or compile_tool(operation))
 
+    def part(self, spec: Spec) -> Catalogue:
+        """The operations of one of the APIs."""
+        if spec not in self._parts:
+            own = [operation for operation in self.operations if operation.spec is spec]
+            self._parts[spec] = Catalogue(own, self._make)
+        return self._parts[spec]
+
     def tool(self, operation: Operation) -> Tool | None:
-        """The Tool of an operation; None when the description does not allow one."""
+        """The Tool of an operation, without its credentials; None when the description does not allow one."""
         if operation not in self._tools:
-            self._tools[operation] = self._make(operation) if operation.usable else None
+            self._tools[operation] = without_credentials(self._make(operation)) if operation.usable else None
         return self._tools[operation]
 
     def slots(self, tool: Tool) -> tuple[Slot, ...]:
+        """What a sentence may fill of a tool: no credential."""
         if tool not in self._slots:
-            self._slots[tool] = slots_of(tool)
+            self._slots[tool] = tuple(slot for slot in slots_of(tool) if not is_secret(slot))
         return self._slots[tool]
+
+    def secrets(self, tool: Tool) -> tuple[Slot, ...]:
+        """The credentials among a tool's required arguments: only the user can give them, by name."""
+        return tuple(slot for slot in slots_of(tool) if slot.required and is_secret(slot))
+
+    def flows(self, spec: Spec) -> Flows:
+        if spec not in self._flows:
+            self._flows[spec] = Flows(spec, self.operations)
+        return self._flows[spec]
 
     def lister(self, tool: Tool, slot: Slot) -> Operation | None:
         """The operation that lists the things whose id `slot` takes: where a name can be turned into that id."""
+        return next(iter(self.listers(tool, slot)), None)
+
+    def listers(self, tool: Tool, slot: Slot) -> tuple[Operation, ...]:
+        """All such operations, the best first: by their paths, else by Links, else by search."""
         key = (tool, slot.path)
         if key not in self._listers:
-            self._listers[key] = next(listers(self.operations, tool, slot), None)
+            flows = self.flows(tool.operation.spec)
+            found = [*listers(flows.operations, tool, slot)]
+            if not found and takes_id(slot):
+                found = [source.operation for source in flows.listers(tool, slot)]
+            self._listers[key] = tuple(dict.fromkeys(found))
         return self._listers[key]
 
     def other_listers(self, tool: Tool, slot: Slot, listing: Tool) -> tuple[Tool, ...]:
         """The tools besides `listing` that list the same kind of thing, for when it cannot be called."""
-        found = (self.tool(operation) for operation in listers(self.operations, tool, slot))
+        found = (self.tool(operation) for operation in self.listers(tool, slot))
         return tuple(one for one in found if one is not None and one is not listing)
 
-    def find(self, id: str) -> Operation | None:
-        return self._by_id.get(id)
+    def find(self, id: str, spec: Spec | None = None) -> Operation | None:
+        """The operation of that id, in `spec` where several APIs are there."""
+        found = (operation for operation in self.operations if operation.id == id)
+        return next((operation for operation in found if spec is None or operation.spec is spec), None)
+
+    def spec(self, source: str) -> Spec | None:
+        """The API whose description came from `source`."""
+        return next((spec for spec in self.specs if spec.source == source), None)
 
 
 def _parameters(operation: Operation) -> str:

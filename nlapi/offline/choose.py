@@ -118,3 +118,7 @@ def _arguments(filling: Filling, known: Mapping[str, Any], operation: Operation)
     clear = sum(option.score > 1.6 for option in filling.options if not option.slot.required)
     total += WEIGHTS["extra"] * min(2, clear)
     return total + (WEIGHTS["deprecated"] if operation.deprecated else 0.0)
+
+
+candidate_of = _candidate
+"""The candidate that one operation is: for an operation that somebody has chosen."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ID_WORDS = frozenset(map(stem, ("id", "uuid", "guid", "key", "uid")))
 """Last words of the names of what takes an id."""
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
+_OWNING = frozenset(("of", "for", "by", "from"))
 PLACED = frozenset("first last latest newest oldest next previous other others same rest".split())
 """Words that pick a thing by its place among others, not by its name."""
 _BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names? of\b", re.IGNORECASE)
@@ -27,10 +28,16 @@ _ID_LIKE = re.compile(r"(?=.*[\d_])[\w.:\-]+|#?\d+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """In the place of an id: the thing called `name`, to be looked up with the operation `lister`."""
+    """In the place of an id: the thing called `name`, to be looked up with the operation `lister`.
+
+    Without a name it is whatever `lister` answers with (who is calling). `field` is what is wanted of the thing when
+    that is not its own id, and `via` the operation that shows it, when the listing does not.
+    """
 
     name: str
     lister: str
+    field: str = ""
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,23 +110,17 @@ def _collection(operation: Operation) -> tuple[str, ...]:
 def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
     """What in the sentence may be the name of the thing that `slot` takes the id of, the likeliest scored highest."""
     words = collection_of(listing)
-    tokens, stems = scene.sentence.tokens, scene.sentence.stems
-    places = [at for at in range(len(stems) - len(words) + 1) if words and stems[at : at + len(words)] == words]
-    for span in scene.sentence.spans:
-        if not _may_name(span, slot):
-            continue
-        if span.form == "place" or _only(span, scene, words):
-            continue
-        near = min((_distance(span, at, at + len(words)) for at in places), default=9)
-        if near <= 2:
-            whole = span.form in LOOSE
-            loose = -0.1 if span.form == "joined" and near else 0.15 if whole else 0.0
-            worth = 2.4 - 0.2 * near + loose
-        elif not places and is_subject(scene.operation, slot):
-            worth = 0.9
-        else:
-            continue
-        yield Named(name=span.text, start=span.start, end=span.end, score=worth, span=span)
+    tokens = scene.sentence.tokens
+    places = _places(scene, words)
+    yield from named(scene, words, coded=slot.integer)
+    if not places:
+        for span in scene.sentence.spans:
+            if not _may_name(span, coded=slot.integer) or span.form == "place" or _only(span, scene, words):
+                continue
+            if is_subject(scene.operation, slot):
+                yield Named(name=span.text, start=span.start, end=span.end, score=0.9, span=span)
+            elif scene.operation.method == "GET" and _owner(span, scene):
+                yield Named(name=span.text, start=span.start, end=span.end, score=1.2, span=span)
     for at in places:
         first = _modifiers(scene, at)
         if first < at and slot.required:
@@ -131,10 +132,42 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
             )
 
 
-def _may_name(span: Span, slot: Slot) -> bool:
+def named(scene: Scene, words: Sequence[str], *, coded: bool) -> Iterator[Named]:
+    """The names that stand beside a noun of the stems `words`: the campaign Back to School."""
+    places = _places(scene, words)
+    for span in scene.sentence.spans:
+        if not _may_name(span, coded=coded) or span.form == "place" or _only(span, scene, words):
+            continue
+        near = min((_distance(span, at, at + len(words)) for at in places), default=9)
+        if near <= 2:
+            whole = span.form in LOOSE
+            loose = -0.1 if span.form == "joined" and near else 0.15 if whole else 0.0
+            yield Named(name=span.text, start=span.start, end=span.end, score=2.4 - 0.2 * near + loose, span=span)
+
+
+def _places(scene: Scene, words: Sequence[str]) -> list[int]:
+    """Where in the sentence the stems `words` stand."""
+    stems = scene.sentence.stems
+    return [at for at in range(len(stems) - len(words) + 1) if words and stems[at : at + len(words)] == tuple(words)]
+
+
+def _owner(span: Span, scene: Scene) -> bool:
+    """Is a span said to own what is asked for: the loans [of Ada Lovelace], Ada Lovelace's loans?"""
+    tokens = scene.sentence.tokens
+    before = tokens[span.first - 1].lower if span.first else ""
+    after = tokens[span.last].text if span.last < len(tokens) else ""
+    plain = (
+        span.kind is Kind.NAME
+        and not span.form
+        and not any(token.stem in VERBS for token in tokens[span.first : span.last])
+    )
+    return (plain or span.kind is Kind.QUOTED) and (before in _OWNING or after in ("'", "’", "'s", "’s"))
+
+
+def _may_name(span: Span, *, coded: bool) -> bool:
     """A code (WEB-2) names a thing whose id is a number."""
     if span.kind is Kind.LITERAL:
-        return span.form == "id" and slot.integer
+        return span.form == "id" and coded
     return span.kind in (Kind.CALLED, Kind.NAME) or (span.kind is Kind.QUOTED and not id_like(span.text))
 
 

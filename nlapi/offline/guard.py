@@ -35,7 +35,9 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _SUPPOSES = re.compile(
-    r"\bshould (?:i|we)\b|\bwhat (?:happens|(?:would|will) happen|if)\b|\bwhether (?:i|we)\b", re.IGNORECASE
+    r"\bshould (?:i|we)\b|\bwhat (?:happens|(?:would|will) happen|if)\b|\bwhether (?:i|we)\b"
+    r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b",
+    re.IGNORECASE,
 )
 _ALL = frozenset("all every each both everything everyone everybody any several multiple".split())
 _UNITS = frozenset("day week month quarter year hour minute morning evening night time".split())
@@ -58,7 +60,7 @@ def refusal(candidate: Candidate, names: Callable[[str], bool]) -> str:
     if _QUESTION.search(text):
         return "the sentence asks about a change rather than for it"
     if several := _several(candidate, text) or _others(candidate, text, names):
-        return f"the call changes one thing, by its id or its name, and the sentence says {several!r}"
+        return f"the call changes one thing, by its id or its name, and the sentence says {several!r}; name one of them"
     return ""
 
 

@@ -30,14 +30,14 @@ _APART = 0.12
 
 
 def items_in(data: Any) -> list[Item] | None:
-    """The things that an answer lists, at its top or in an envelope; None when it lists none."""
+    """The things that an answer lists, at its top or in an envelope; None when it lists none, or is a thing itself."""
     if isinstance(data, list):
         return (
             [_bare(one) for one in data if isinstance(one, Mapping)]
             if all(isinstance(one, Mapping) for one in data)
             else None
         )
-    if not isinstance(data, Mapping):
+    if not isinstance(data, Mapping) or "id" in data or "name" in data:
         return None
     lists = {key: value for key, value in data.items() if _list_of_things(value)}
     for key in _LISTS:
@@ -110,9 +110,9 @@ def alike(asked: str, name: str) -> float:
 
 
 def answers_to(asked: str, item: Item) -> float:
-    """How well a thing answers to what was asked for, by its name, or by a code of its own (WEB) in full."""
+    """How well a thing answers to what was asked for, by its name, or by a code (WEB) or an id in full."""
     wanted = asked.lower().strip()
-    if any(isinstance(item.get(key), str) and item[key].lower() == wanted for key in _CODES):
+    if any(isinstance(item.get(key), str) and item[key].lower() == wanted for key in ("id", *_CODES)):
         return 1.0
     return alike(asked, name_of(item))
 

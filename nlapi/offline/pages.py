@@ -134,3 +134,8 @@ def _first(slot: Slot) -> int:
 def _current(slot: Slot, arguments: Mapping[str, Any]) -> int:
     found = _number(slot, arguments)
     return _first(slot) if found is None else found
+
+
+def is_cursor(slot: Slot) -> bool:
+    """Does a slot say where a page begins?"""
+    return _called(slot, _CURSORS) or _called(slot, _OFFSETS)

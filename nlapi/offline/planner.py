@@ -3,32 +3,59 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from nlapi.offline import chain
+from nlapi.offline.apis import named_api
 from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.choose import Candidate, candidates
+from nlapi.offline.choose import Candidate, candidate_of, candidates
+from nlapi.offline.clash import Clash, clash_in
 from nlapi.offline.confidence import confidence, coverage, features
 from nlapi.offline.fill import Filling
-from nlapi.offline.given import complete, wanted_in
+from nlapi.offline.followup import follow
+from nlapi.offline.given import Values, argument_name, complete, wanted_in
+from nlapi.offline.goal import Goal, final
 from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unexpressed, unused, unused_value
+from nlapi.offline.language import foreign
+from nlapi.offline.meant import (
+    as_command,
+    completed,
+    listing_instead,
+    named_changes,
+    other_goals,
+    owned_instead,
+    read_instead,
+    says_all,
+    tells,
+)
 from nlapi.offline.read import read_sentence
 from nlapi.offline.sentence import Sentence
-from nlapi.offline.steps import Goal, can_do, go_on, plan_for
-from nlapi.openapi.spec import Effect, Spec
+from nlapi.offline.steps import can_do, go_on, plan_for
+from nlapi.offline.twins import with_twins
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.plan import Conversation, Plan
-from nlapi.tools.tool import Call, Tool
+from nlapi.tools.tool import Call, Missing, Tool
 from nlapi.tools.words import METHODS, VERBS, Intent, stem
 
 ALTERNATIVES = 3
+LONGEST = 2000
+"""Characters of a question that are read: nobody says one thing in more."""
 NOT_MEANT = 0.2
 """An operation that accounts for less than this part of a sentence is not what it asks for."""
 UNSURE = 0.35
 """The most that a plan is sure of which leaves out a condition, or changes something that nobody commanded."""
+CHOSEN = 0.6
+"""The least that a plan is sure of whose operation the user chose."""
+LEGIBLE = 0.3
+"""The least that a read is sure of which is planned from a sentence in another language than English."""
+RIVAL = 2.0
+"""How near another operation has to be to be offered beside one that only lacks a value."""
 CLEAR = 6.0
 """Index score from which a part of a sentence clearly names an operation by itself."""
+CLAUDE = "this needs Claude: "
 
 _PARTS = re.compile(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 
@@ -54,58 +81,69 @@ class OfflinePlanner:
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
         """The next Plan, and no text before it."""
-        turn = conversation.current
+        turn, known = conversation.current, conversation.known
         if any(round.steps for round in turn.rounds):
-            yield go_on(turn, self.catalogue, conversation.known)
+            made = go_on(turn, self.catalogue, known)
+            ended = not made.calls and not made.missing
+            several = len(self.catalogue.specs) > 1
+            yield chain.go_on(conversation, made, self._one_of(known), several=several) if ended else made
         else:
-            yield self.plan(turn.question, known=conversation.known)
+            yield follow(conversation, self.catalogue, self.plan, self.today or date.today())
 
-    def plan(self, question: str, *, known: Mapping[str, Any] | None = None) -> Plan:
-        """The first Plan for a question."""
+    def plan(self, question: str, *, known: Mapping[str, Any] | None = None, chosen: Operation | None = None) -> Plan:
+        """The first Plan for a question; for the operation that the user has `chosen`, if he did."""
         known = known or {}
-        sentence = read_sentence(question, self.today or date.today())
-        found = candidates(sentence, self.catalogue, known)
-        if not found or _beside_the_point(found[0], self.catalogue):
-            return self._unmatched(found)
-        if wants := self._several(sentence):
-            text = f"this needs Claude: the sentence asks for {len(wants)} things ({', '.join(wants)})"
-            return replace(self._unmatched(found), text=f"{text}; ask for one at a time")
-        best, others = found[0], found[1:]
-        changes = self.catalogue.index.changes(best.operation)
-        if (changes and (why := refusal(best, self.catalogue.index.names))) or (why := _forbidden(best)):
-            return replace(self._unmatched(found), text=f"this needs Claude: {why}", confidence=0.1)
-        return self._planned(best, others, known, question, changes=changes)
+        if chosen is None and len(question) < LONGEST:
+            made = chain.chained(question, self.catalogue, self._one_of(known))
+            if wants := chain.unrelated(made, self.catalogue):
+                return _too_much(wants, ())
+            if made:
+                return chain.begun(made)
+        return self._one(question, known, chosen)
 
-    def _planned(
-        self, best: Candidate, others: Sequence[Candidate], known: Mapping[str, Any], question: str, *, changes: bool
-    ) -> Plan:
-        values = {option.slot.path: option.value for option in best.filling.options}
-        _, missing = complete(values, best.scene.slots, known)
-        sure = confidence(features(best, others, len(missing)))
-        unsaid = () if changes else tuple(unexpressed(best))
-        half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
-        if best.unasked or unsaid or half:
-            sure = min(sure, UNSURE)
-        left = ", ".join((*unsaid, *(one for one in unused(best) if not any(one in said for said in unsaid))))
-        note = f"not used: {left}" if left else ""
-        goal = Goal(tool=best.tool, values=values, confidence=round(sure, 3), question=question, note=note)
-        made = plan_for(goal, self.catalogue, known)
-        return replace(made, alternatives=tuple(map(_call, others[:ALTERNATIVES])))
+    def _one_of(self, known: Mapping[str, Any]) -> Callable[[str], Plan]:
+        return lambda question: self._one(question, known)
 
-    def _unmatched(self, found: Sequence[Candidate]) -> Plan:
-        """Nothing in the API is meant: say so, and what it can do."""
-        operations = self.catalogue.operations
-        title = operations[0].spec.title if operations else ""
-        text = f"Nothing in {title or 'this API'} matches that. {can_do(operations, title)}".strip()
-        return Plan(text=text, confidence=0.05, alternatives=tuple(map(_call, found[:ALTERNATIVES])))
+    def _one(self, question: str, known: Mapping[str, Any], chosen: Operation | None = None) -> Plan:
+        """The first Plan for a question that asks for one thing."""
+        catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.part(chosen.spec)
+        said = as_command(question[:LONGEST], catalogue.index.names)
+        sentence = read_sentence(said, self.today or date.today())
+        if chosen is not None:
+            found = [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
+        else:
+            found = candidates(sentence, catalogue, known)
+        if chosen is None and (not found or _beside_the_point(found[0], catalogue)):
+            found = named_changes(sentence, catalogue, known) or found
+        language = foreign(sentence)
+        if not found or (_beside_the_point(found[0], catalogue) and not _names_all(found[0])):
+            return _unmatched(catalogue, found, language)
+        if wants := self._several(sentence, catalogue):
+            return _too_much(wants, found)
+        best, others = listing_instead(read_instead(found, sentence), sentence, catalogue, known)
+        best = owned_instead(best, catalogue, known, question)
+        if (no := self._refused(best, catalogue)) is not None:
+            return replace(no, alternatives=tuple(map(_call, found[:ALTERNATIVES])))
+        made = _planned(best, others, catalogue, known, question, sure=CHOSEN if chosen is not None else 0.0)
+        least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
+        if language and (made.confidence < least or made.missing):
+            return _unmatched(catalogue, found, language)
+        return made
 
-    def _several(self, sentence: Sentence) -> list[str]:
+    def _refused(self, best: Candidate, catalogue: Catalogue) -> Plan | None:
+        """The Plan that says why the likeliest operation must not be planned, or what contradicts itself in it."""
+        changes = catalogue.index.changes(best.operation)
+        if (changes and (why := refusal(best, catalogue.index.names))) or (why := _forbidden(best)):
+            return _no_plan(f"{CLAUDE}{why}", (), 0.1)
+        return None
+
+    def _several(self, sentence: Sentence, catalogue: Catalogue) -> list[str]:
         """The operations asked for when a sentence plainly asks for several unrelated ones, else nothing."""
         parts = [part for part in _PARTS.split(sentence.text) if part]
         wants: list[tuple[str, Intent]] = []
         for part in parts:
             intent = VERBS.get(stem(part.split()[0].lower()))
-            top = self.catalogue.index.search(part, 1) if intent is not None else []
+            top = catalogue.index.search(part, 1) if intent is not None else []
             if intent is None or not top or top[0][1] < CLEAR:
                 continue
             wants.append((top[0][0].id, intent))
@@ -113,11 +151,99 @@ class OfflinePlanner:
         return ids if len(ids) > 1 and len({intent for _, intent in wants}) > 1 else []
 
 
+def _planned(
+    best: Candidate,
+    others: Sequence[Candidate],
+    catalogue: Catalogue,
+    known: Mapping[str, Any],
+    question: str,
+    *,
+    sure: float,
+) -> Plan:
+    changes = catalogue.index.changes(best.operation)
+    best = completed(best, catalogue, known, question)
+    values: Values = {option.slot.path: option.value for option in best.filling.options}
+    _, missing = complete(values, best.scene.slots, known)
+    sure = max(sure, confidence(features(best, others, len(missing))))
+    unsaid = () if changes else tuple(unexpressed(best))
+    half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
+    if tells(best, missing):
+        sure = max(sure, CHOSEN)
+    if best.unasked or unsaid or half:
+        sure = min(sure, UNSURE)
+    elsewhere = other_goals(best, values, catalogue)
+    if elsewhere and (changes or says_all(best)):
+        sure = UNSURE if changes else max(sure, CHOSEN)
+    left = ", ".join((*unsaid, *(one for one in unused(best) if not any(one in said for said in unsaid))))
+    note = f"not used: {left}" if left else ""
+    goal = Goal(
+        tool=best.tool, values=values, confidence=round(sure, 3), question=question, note=note, others=elsewhere
+    )
+    found = clash_in(best.scene, best.filling.options)
+    if found is not None and not (found.slot is not None and argument_name(found.slot) in known):
+        return _contradicted(goal, found)
+    if found is not None and found.slot is not None:
+        goal = replace(goal, values={path: value for path, value in values.items() if path != found.slot.path})
+    made = plan_for(goal, catalogue, known)
+    if found is None and best.tool.effect is Effect.READ and made.raw["stage"] == "call":
+        made = with_twins(made, best)
+    rivals = _rivals(best, others, catalogue) if made.missing else others
+    return replace(made, alternatives=tuple(map(_call, rivals[:ALTERNATIVES])))
+
+
+def _rivals(best: Candidate, others: Sequence[Candidate], catalogue: Catalogue) -> list[Candidate]:
+    """What may be meant in place of a call that lacks a value: no listing of what the value is to be chosen from."""
+    listings = {catalogue.lister(best.tool, slot) for slot in best.filling.missing}
+    return [one for one in others if one.score > best.score - RIVAL and one.operation not in listings]
+
+
+def _contradicted(goal: Goal, clash: Clash) -> Plan:
+    """Says what contradicts itself; where the user can choose among values, one question that names the argument."""
+    text = f"The question contradicts itself: {clash.why}."
+    if clash.slot is None:
+        return _no_plan(text, (), 0.1)
+    about = clash.slot.description or f"the {clash.slot.name}"
+    missing = Missing(
+        tool=goal.tool,
+        argument=argument_name(clash.slot),
+        description=f"{text} {about}",
+        choices=tuple(map(str, clash.values)),
+        schema=clash.slot.schema,
+    )
+    made = final(goal, ())
+    return replace(made, text=text, confidence=min(UNSURE, goal.confidence), missing=(missing,))
+
+
+def _no_plan(text: str, found: Sequence[Candidate], sure: float) -> Plan:
+    return Plan(text=text, confidence=sure, alternatives=tuple(map(_call, found[:ALTERNATIVES])))
+
+
+def _too_much(wants: Sequence[str], found: Sequence[Candidate]) -> Plan:
+    text = f"{CLAUDE}the sentence asks for {len(wants)} things ({', '.join(wants)}); ask for one at a time"
+    return _no_plan(text, found, 0.05)
+
+
+def _unmatched(catalogue: Catalogue, found: Sequence[Candidate], language: str) -> Plan:
+    """Nothing in the API is meant, or nothing that can be read: say so, and what it can do."""
+    title = ", ".join(spec.title for spec in catalogue.specs)
+    can = can_do(catalogue.operations, title)
+    if language:
+        text = f"{CLAUDE}the question is not in English but, it seems, in {language}. {can}"
+    else:
+        text = f"Nothing in {title or 'this API'} matches that. {can}"
+    return _no_plan(text.strip(), found, 0.05)
+
+
 def _beside_the_point(best: Candidate, catalogue: Catalogue) -> bool:
     """Does the best operation have next to nothing to do with the sentence?"""
     if best.filling.options and all(option.score > 1.0 for option in best.filling.options):
         return False
     return coverage(best) < NOT_MEANT
+
+
+def _names_all(best: Candidate) -> bool:
+    """Is the thing that it changes called by its name, and is what shall become of it said?"""
+    return not best.filling.missing and any(wanted_in(option.value) is not None for option in best.filling.options)
 
 
 def _changes_nothing(best: Candidate) -> bool:

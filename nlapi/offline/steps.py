@@ -1,37 +1,28 @@
-"""Turns a chosen operation into Plans: at once, or by way of a look-up of what the sentence only names."""
+"""Turns a goal into Plans: at once, or by way of look-ups of what the sentence only names; and ends in the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from nlapi.offline.answer import answer, failure
+from nlapi.offline.answer import failure, pages_of, told
 from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.entities import Wanted, entity_of, thing_of
 from nlapi.offline.fill import nest
-from nlapi.offline.given import Values, argument_name, complete, missing_of, wanted_in
-from nlapi.offline.items import Item, Rated, alike, answers_to, id_of, items_in, name_of, pick
+from nlapi.offline.given import argument_name, complete, wanted_in
+from nlapi.offline.goal import Goal, final, values_of
+from nlapi.offline.items import Item, Rated, id_of, items_in, pick
+from nlapi.offline.lookup import MOST_CHOICES, ask_which, chosen, look_up, page_on, rate, things_of
 from nlapi.offline.pages import MOST, next_page
-from nlapi.offline.slots import Family, Slot
-from nlapi.openapi.spec import Operation
+from nlapi.offline.slots import Slot
+from nlapi.offline.wish import Want, wish_of
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.plan import Outcome, Plan, Step, Turn
-from nlapi.tools.tool import Call, Missing, Tool
+from nlapi.tools.tool import Call, Tool
+from nlapi.tools.words import pieces, stem
 
-_FILTERS = ("name", "q", "query", "search", "title", "keyword", "filter_name", "name_contains", "search_term", "text")
-_MOST_CHOICES = 12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """The call to be made in the end, with names in it that are still to be looked up."""
-
-    tool: Tool
-    values: Values
-    confidence: float
-    question: str
-    note: str = ""
-    """what of the sentence is in none of the values"""
+CLEARLY = 0.8
+"""How well a thing has to answer to a name when the same name is looked for among things of other kinds too."""
 
 
 def plan_for(goal: Goal, catalogue: Catalogue, known: Mapping[str, Any], *, filtered: bool = True) -> Plan:
@@ -39,150 +30,166 @@ def plan_for(goal: Goal, catalogue: Catalogue, known: Mapping[str, Any], *, filt
     slots = catalogue.slots(goal.tool)
     values, missing = complete(goal.values, slots, known)
     goal = replace(goal, values=values)
+    spec = goal.tool.operation.spec
     for slot in slots:
         wanted = wanted_in(values.get(slot.path))
-        listing = catalogue.find(wanted.lister) if wanted is not None else None
+        listing = catalogue.find(wanted.lister, spec) if wanted is not None else None
         tool = catalogue.tool(listing) if listing is not None else None
         if wanted is not None and tool is not None:
-            return _look_up(goal, slot, wanted, tool, catalogue, known, filtered=filtered)
-    return _final(goal, missing)
-
-
-def _final(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
-    call = Call(tool=goal.tool, arguments=nest(goal.values), id="call")
-    needs = missing_of(goal.tool, missing)
-    return Plan(
-        calls=(call,),
-        confidence=goal.confidence,
-        missing=needs,
-        understood=_noted(understood(call), goal),
-        text=_asking(needs),
-        raw={"planner": "offline", "stage": "call"},
-    )
-
-
-def _look_up(
-    goal: Goal,
-    slot: Slot,
-    wanted: Wanted,
-    tool: Tool,
-    catalogue: Catalogue,
-    known: Mapping[str, Any],
-    *,
-    filtered: bool,
-) -> Plan:
-    """List the things of the kind that `slot` wants, so that the next round can pick the one called `wanted.name`."""
-    listings = (tool, *catalogue.other_listers(goal.tool, slot, tool))
-    tries = [(one, *_listing(goal, catalogue.slots(one), known)) for one in listings]
-    tool, values, missing = next((one for one in tries if not one[2]), tries[0])
-    by_name = _name_filter(catalogue.slots(tool))
-    if filtered and by_name is not None:
-        values[by_name.path] = wanted.name
-    call = Call(tool=tool, arguments=nest(values), id="lookup", reason=f"to find the id of {wanted.name!r}")
-    needs = missing_of(tool, missing)
-    what = thing_of(slot)
-    final = Call(tool=goal.tool, arguments={".".join(path): _said(value) for path, value in goal.values.items()})
-    raw = {
-        "planner": "offline",
-        "stage": "lookup",
-        "operation": goal.tool.operation.id,
-        "values": [[list(path), _plain(value)] for path, value in goal.values.items()],
-        "slot": list(slot.path),
-        "name": wanted.name,
-        "filtered": filtered and by_name is not None,
-        "confidence": goal.confidence,
-        "note": goal.note,
-        "pages": 1,
-        "rated": [],
-    }
-    return Plan(
-        calls=(call,),
-        confidence=goal.confidence,
-        missing=needs,
-        understood=_noted(f"find the {what} called {wanted.name!r}, then {understood(final)}", goal),
-        text=_asking(needs),
-        raw=raw,
-    )
-
-
-def _listing(goal: Goal, slots: Sequence[Slot], known: Mapping[str, Any]) -> tuple[Values, tuple[Slot, ...]]:
-    """What a listing must be told, from the goal and what is known, and what of it neither says."""
-    must = [one for one in slots if one.required]
-    shared = {one.path: goal.values[one.path] for one in must if one.path in goal.values}
-    names = set(map(argument_name, must))
-    hints = {name: value for name, value in known.items() if name in names}
-    return complete({path: value for path, value in shared.items() if wanted_in(value) is None}, slots, hints)
-
-
-def _name_filter(slots: tuple[Slot, ...]) -> Slot | None:
-    """The query parameter of a listing that keeps only what is called so."""
-    free = {
-        slot.name.lower(): slot
-        for slot in slots
-        if slot.where == "query" and slot.family is Family.TEXT and not slot.many
-    }
-    return next((free[name] for name in _FILTERS if name in free), None)
+            return look_up(goal, slot, wanted, tool, catalogue, known, filtered=filtered)
+    return final(goal, (*missing, *catalogue.secrets(goal.tool)))
 
 
 def go_on(turn: Turn, catalogue: Catalogue, known: Mapping[str, Any]) -> Plan:
-    """The Plan after the last round of `turn`: the call that a look-up was for, or the answer."""
+    """The Plan after the last round of `turn`: the call that a look-up was for, more of a listing, or the answer."""
     last = next(round for round in reversed(turn.rounds) if round.steps)
     step, raw = last.steps[-1], last.plan.raw
-    if not (isinstance(raw, Mapping) and raw.get("stage") == "lookup"):
-        return Plan(text=answer(turn.question, last.steps), raw={"planner": "offline", "stage": "answer"})
-    if step.outcome is not Outcome.DONE or step.result is None:
-        return Plan(text=answer(turn.question, last.steps), raw={"planner": "offline", "stage": "answer"})
+    stage = raw.get("stage") if isinstance(raw, Mapping) else None
+    if stage not in ("lookup", "via") or step.outcome is not Outcome.DONE or step.result is None:
+        return _more(turn, catalogue) or _answered(turn, catalogue)
     if not step.result.ok:
-        return Plan(text=f"Looking up {raw['name']!r} failed. {failure(step.result)}")
-    return _picked(turn, step, raw, catalogue, known)
-
-
-def _picked(turn: Turn, step: Step, raw: Mapping[str, Any], catalogue: Catalogue, known: Mapping[str, Any]) -> Plan:
-    operation = catalogue.find(raw["operation"])
+        what = f"Looking up {raw['name']!r}" if raw["name"] else "Finding out who you are"
+        return Plan(text=f"{what} failed. {failure(step.result)}", confidence=0.3)
+    operation = catalogue.find(raw["operation"], catalogue.spec(raw["source"]))
     tool = catalogue.tool(operation) if operation is not None else None
-    if tool is None or step.result is None:
+    if tool is None:
         return Plan(text=f"{raw['operation']} is not among the operations any more.", confidence=0.0)
-    goal = Goal(
+    goal = _goal(turn, raw, tool)
+    slot = next(one for one in catalogue.slots(tool) if list(one.path) == raw["slot"])
+    if stage == "via" or not raw["name"]:
+        return _taken(goal, slot, step.result.data, raw, catalogue, known)
+    return _picked(turn, goal, slot, step, raw, catalogue, known)
+
+
+def _answered(turn: Turn, catalogue: Catalogue) -> Plan:
+    """The end of a turn: what the answer says, or what the answers to calls made together say."""
+    together = next(round.steps for round in reversed(turn.rounds) if round.steps)
+    several = len(catalogue.specs) > 1
+    groups = [[step] for step in together] if len(together) > 1 else [list(turn.steps)]
+    text = "\n".join(told(turn.question, group, several=several) for group in groups)
+    return Plan(text=text, raw={"planner": "offline", "stage": "answer"})
+
+
+def _goal(turn: Turn, raw: Mapping[str, Any], tool: Tool) -> Goal:
+    return Goal(
         tool=tool,
-        values=_values(raw["values"]),
+        values=values_of(raw["values"]),
         confidence=raw["confidence"],
         question=turn.question,
         note=raw["note"],
+        others=tuple((id, values_of(rows)) for id, rows in raw["others"]),
+        tried=tuple(raw["tried"]),
     )
-    slot = next(one for one in catalogue.slots(tool) if list(one.path) == raw["slot"])
-    things = items_in(step.result.data) or []
-    rated = [*map(_rated, raw["rated"]), *_rate(raw["name"], slot, things)]
+
+
+def _more(turn: Turn, catalogue: Catalogue) -> Plan | None:
+    """The next page of a listing whose every thing a question needs (how many, the most, in total); else None."""
+    wish = wish_of(turn.question)
+    step = turn.steps[-1]
+    result = step.result
+    if not wish.figures or result is None or not result.ok or step.call.tool.effect is not Effect.READ:
+        return None
+    things = items_in(result.data)
+    pages = pages_of(turn.steps)
+    if not things or len(pages) >= MOST or (len(pages) > 1 and _repeats(turn, things)):
+        return None
+    if wish.want is Want.COUNT and _total_tells(result.data, things):
+        return None
+    arguments = next_page(catalogue.slots(step.call.tool), step.call.arguments, result, things)
+    if not arguments:
+        return None
+    call = replace(step.call, arguments=dict(arguments), reason="to have all of them")
+    text = f"read page {len(pages) + 1}, to have all of them"
+    return Plan(calls=(call,), understood=text, raw={"planner": "offline", "stage": "call"})
+
+
+def _total_tells(data: Any, things: Sequence[Item]) -> bool:
+    from nlapi.offline.items import total_in
+
+    total = total_in(data)
+    return total is not None and total >= len(things)
+
+
+def _picked(
+    turn: Turn,
+    goal: Goal,
+    slot: Slot,
+    step: Step,
+    raw: Mapping[str, Any],
+    catalogue: Catalogue,
+    known: Mapping[str, Any],
+) -> Plan:
+    """What a page of a look-up says: the thing is found, is on another page, or the user has to say which it is."""
+    assert step.result is not None
+    things = things_of(step.result.data, tuple(map(stem, pieces(raw["kind"]))))
+    rated = [*map(_rated, raw["rated"]), *rate(raw["name"], slot, things, raw["field"], via=bool(raw["via"]))]
     given = known.get(argument_name(slot))
     if given is not None:
-        return plan_for(_with(goal, slot, _chosen(given, rated)), catalogue, known)
+        return plan_for(goal.with_id(slot, chosen(given, rated)), catalogue, known)
     found, pages = pick(rated), raw["pages"]
     exact = bool(found) and found[0][0] == 1.0
     arguments = next_page(catalogue.slots(step.call.tool), step.call.arguments, step.result, things)
     unread = arguments is not None and not (pages > 1 and _repeats(turn, things))
     if not exact and unread and arguments and pages < MOST:
-        kept = [one for one in rated if one in found][:_MOST_CHOICES] + rated[:_MOST_CHOICES]
-        return _page_on(
-            step.call, arguments, {**raw, "pages": pages + 1, "rated": list(map(list, dict.fromkeys(kept)))}
-        )
-    if len(found) == 1 and (exact or not unread):
-        if found[0][1] is not None:
-            return plan_for(_with(goal, slot, found[0][1]), catalogue, known)
-        return Plan(text=f"{found[0][2]} was found, but the answer gives no id for it.", confidence=0.2)
+        kept = [one for one in rated if one in found][:MOST_CHOICES] + rated[:MOST_CHOICES]
+        again = {**raw, "pages": pages + 1, "rated": list(map(list, dict.fromkeys(kept)))}
+        return page_on(step.call, arguments, again, goal)
+    clear = exact or (not unread and (not goal.others or (bool(found) and found[0][0] >= CLEARLY)))
+    if len(found) == 1 and clear:
+        return _used(goal, slot, found[0], raw, catalogue, known)
+    tried = (*goal.tried, raw["kind"])
+    if goal.others and not exact:
+        return _elsewhere(replace(goal, tried=tried), catalogue, known)
+    if goal.tried and not found:
+        kinds = f"{', '.join(f'no {kind}' for kind in tried[:-1])} and no {tried[-1]}"
+        return Plan(text=f"There is {kinds} called {raw['name']!r}.", confidence=0.3)
     if not found and raw["filtered"]:
         return plan_for(goal, catalogue, known, filtered=False)
-    return _ask_which(tool, slot, raw["name"], found or rated, found=bool(found), unread=pages if unread else 0)
+    return ask_which(goal.tool, slot, raw, found or rated, found=bool(found), unread=pages if unread else 0)
 
 
-def _chosen(given: Any, rated: Sequence[Rated]) -> Any:
-    """The id that a user's choice is, or the id of what he called by its name."""
-    same = [id for _, id, title in rated if id is not None and given in (id, str(id), title)]
-    near = pick([(alike(str(given), title), id, title) for _, id, title in rated if id is not None])
-    return same[0] if same else near[0][1] if len(near) == 1 else given
+def _used(
+    goal: Goal, slot: Slot, found: Rated, raw: Mapping[str, Any], catalogue: Catalogue, known: Mapping[str, Any]
+) -> Plan:
+    """The goal with what was found, or first the call that shows the field which is wanted of it."""
+    _, id, name = found
+    if id is None:
+        wanted = raw["field"] or "id"
+        return Plan(text=f"{name} was found, but the answer gives no {wanted} for it.", confidence=0.2)
+    via = catalogue.find(raw["via"], goal.tool.operation.spec) if raw["via"] else None
+    tool = catalogue.tool(via) if via is not None else None
+    if tool is None:
+        return plan_for(goal.with_id(slot, id), catalogue, known)
+    target = next((one for one in reversed(catalogue.slots(tool)) if one.where == "path"), None)
+    if target is None:
+        return Plan(text=f"{tool.operation.id} takes no id.", confidence=0.2)
+    values, _ = complete({target.path: id}, catalogue.slots(tool), known)
+    call = Call(tool=tool, arguments=nest(values), id="lookup", reason=f"to read the {raw['field']} of {name!r}")
+    text = f"read the {raw['field']} of {name!r}"
+    return Plan(
+        calls=(call,), goal=goal.known, confidence=goal.confidence, understood=text, raw={**raw, "stage": "via"}
+    )
 
 
-def _rate(name: str, slot: Slot, things: Sequence[Item]) -> list[Rated]:
-    entity = entity_of(slot)
-    return [(answers_to(name, thing), id_of(thing, slot.name, entity), name_of(thing)) for thing in things]
+def _taken(
+    goal: Goal, slot: Slot, data: Any, raw: Mapping[str, Any], catalogue: Catalogue, known: Mapping[str, Any]
+) -> Plan:
+    """The goal with what one thing, shown, says of itself."""
+    thing = data.get("data", data) if isinstance(data, Mapping) else {}
+    value = thing.get(raw["field"]) if raw["field"] and isinstance(thing, Mapping) else id_of(thing, slot.name)
+    if value is None:
+        return Plan(text=f"The answer gives no {raw['field'] or 'id'}.", confidence=0.2)
+    return plan_for(goal.with_id(slot, value), catalogue, known)
+
+
+def _elsewhere(goal: Goal, catalogue: Catalogue, known: Mapping[str, Any]) -> Plan:
+    """The same name among things of another kind."""
+    (id, values), *rest = goal.others
+    operation = catalogue.find(id, goal.tool.operation.spec)
+    tool = catalogue.tool(operation) if operation is not None else None
+    if tool is None:
+        return Plan(text=f"{id} is not among the operations any more.", confidence=0.0)
+    return plan_for(replace(goal, tool=tool, values=values, others=tuple(rest)), catalogue, known)
 
 
 def _rated(row: Sequence[Any]) -> Rated:
@@ -196,96 +203,13 @@ def _repeats(turn: Turn, things: Sequence[Item]) -> bool:
     return len(answers) == 2 and bool(things) and items_in(answers[0]) == things
 
 
-def _page_on(call: Call, arguments: Mapping[str, Any], raw: Mapping[str, Any]) -> Plan:
-    """Read the next page of the same look-up."""
-    call = replace(call, arguments=dict(arguments), reason=f"to look for {raw['name']!r} on the next page")
-    text = f"look for {raw['name']!r} on page {raw['pages']}"
-    return Plan(calls=(call,), confidence=raw["confidence"], understood=text, raw=dict(raw))
-
-
-def _with(goal: Goal, slot: Slot, id: Any) -> Goal:
-    """`goal` with an id in the place of a name."""
-    value = goal.values[slot.path]
-    if isinstance(value, list):
-        filled: Any = [id if isinstance(one, Wanted) else one for one in value]
-    else:
-        filled = id
-    return replace(goal, values={**goal.values, slot.path: filled})
-
-
-def _ask_which(tool: Tool, slot: Slot, name: str, rated: Sequence[Rated], *, found: bool, unread: int) -> Plan:
-    """One question: which of these is meant? `unread` is the number of pages read when there are more of them."""
-    choices = {str(id): title for _, id, title in rated[:_MOST_CHOICES] if id is not None}
-    what = thing_of(slot)
-    shown = ", ".join(f"{title} ({id})" if title else id for id, title in choices.items())
-    start = f"There is no {what} called {name!r}"
-    if unread:
-        read = "the first page" if unread == 1 else f"the first {unread} pages"
-        start = f"No {what} called {name!r} is on {read}, and there are more that were not read"
-    if found:
-        start = f"Several answer to {name!r}" if len(choices) > 1 else f"{start}; near to it"
-    text = f"{start}{f': {shown}' if shown else ''}."
-    if not choices:
-        return Plan(text=text, confidence=0.3)
-    missing = Missing(
-        tool=tool, argument=argument_name(slot), description=text, choices=tuple(choices), schema=slot.schema
-    )
-    return Plan(text=text, confidence=0.3, missing=(missing,), raw={"planner": "offline", "stage": "ask"})
-
-
-def understood(call: Call) -> str:
-    """What a call means, on one line: Update a campaign: status=PAUSED."""
-    operation = call.tool.operation
-    head = operation.summary.strip().rstrip(".") or operation.id
-    said = ", ".join(f"{name}={_said(value)}" for name, value in call.arguments.items())
-    return f"{head} ({said})" if said else head
-
-
-def _noted(text: str, goal: Goal) -> str:
-    return f"{text}; {goal.note}" if goal.note else text
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, list):
-        return ",".join(map(_said, value))
-    return f"the id of {value.name!r}" if isinstance(value, Wanted) else str(value)
-
-
-def _asking(missing: tuple[Missing, ...]) -> str:
-    if not missing:
-        return ""
-    names = ", ".join(
-        f"{one.argument} ({one.description.rstrip('.')})" if one.description else one.argument for one in missing
-    )
-    return f"Still needed: {names}."
-
-
-def _plain(value: Any) -> Any:
-    """A value with its Wanteds as JSON."""
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return {"$wanted": value.name, "lister": value.lister} if isinstance(value, Wanted) else value
-
-
-def _values(rows: list[Any]) -> Values:
-    return {tuple(path): _wanting(value) for path, value in rows}
-
-
-def _wanting(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_wanting(one) for one in value]
-    if isinstance(value, Mapping) and "$wanted" in value:
-        return Wanted(name=value["$wanted"], lister=value["lister"])
-    return value
-
-
 def can_do(operations: tuple[Operation, ...], title: str) -> str:
     """A few examples of what an API can do, one a tag."""
     shown: dict[str, str] = {}
     for operation in operations:
         tag = operation.tags[0] if operation.tags else operation.path.strip("/").partition("/")[0]
-        if operation.summary and tag not in shown:
-            shown[tag] = operation.summary.strip().rstrip(".")
+        if tag not in shown:
+            shown[tag] = operation.summary.strip().rstrip(".") or operation.id
         if len(shown) == 5:
             break
     return f"{title or 'This API'} can, for example: {'; '.join(shown.values())}." if shown else ""

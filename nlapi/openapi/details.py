@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.openapi.document import Document
-from nlapi.openapi.headers import METHOD_OVERRIDES, refusal
+from nlapi.openapi.headers import HARMLESS, METHOD_OVERRIDES, refusal
 from nlapi.openapi.hints import extensions, hints
 from nlapi.openapi.issue import Level
 from nlapi.openapi.mend import as_name
@@ -119,7 +119,8 @@ def _one_parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
         given = f"in: {place!r} with name: {node.get('name')!r}"
         reader.issue(Level.WARNING, where, f"{given} is not a parameter; left out")
         return None
-    if place == "header" and (reason := refusal(name)):
+    pinned = _pinned(reader, node) if name.lower() in METHOD_OVERRIDES else ""
+    if place == "header" and not pinned and (reason := refusal(name)):
         _refuse(reader, node, where, reason)
         return None
     styles = (*STYLES[place], *COLLECTIONS) if reader.document.is_swagger else STYLES[place]
@@ -129,6 +130,8 @@ def _one_parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
         style = styles[0]
     content_type, schema = _parameter_schema(reader, node)
     reader.lost(schema, f"{where}.schema")
+    if pinned:
+        schema = {**schema, "const": pinned}
     if own := extensions(node):
         schema = {**schema, **own}
     required = place == "path" or node.get("required") is True
@@ -148,6 +151,14 @@ def _one_parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
         deprecated=node.get("deprecated") is True,
         extensions=own,
     )
+
+
+def _pinned(reader: Reader, node: Mapping[str, Any]) -> str:
+    """The one method that a header may name by its description, when a call of it can do no harm; else ""."""
+    schema = _parameter_schema(reader, node)[1]
+    choices = schema.get("enum", ())
+    value = schema.get("const", choices[0] if len(choices) == 1 else schema.get("default"))
+    return value if value in HARMLESS and not set(choices) - {value} else ""
 
 
 def _refuse(reader: Reader, node: Mapping[str, Any], where: str, reason: str) -> None:

@@ -22,6 +22,9 @@ DESCRIBED_ELSEWHERE = {
 METHOD_OVERRIDES = frozenset(("x-http-method-override", "x-http-method", "x-method-override"))
 """Headers by which many servers take a request for one of another method."""
 
+HARMLESS = ("GET", "HEAD")
+"""What such a header may make of a call: no more than its own method may do."""
+
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """The name of a header or a method (RFC 9110 §5.6.2)."""
 

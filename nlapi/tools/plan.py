@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from nlapi.client.message import Result
+from nlapi.openapi.spec import Operation
 from nlapi.tools.tool import Call, Missing
 
 
@@ -22,6 +23,8 @@ class Plan:
 
     calls: tuple[Call, ...] = ()
     text: str = ""
+    goal: Call | None = None
+    """the call that `calls` lead to, as far as it is known, when they are not the last"""
     confidence: float = 1.0
     missing: tuple[Missing, ...] = ()
     alternatives: tuple[Call, ...] = ()
@@ -62,10 +65,11 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One question of the user and the rounds that answer it."""
+    """One question of the user and the rounds that answer it. `chosen` is the operation that the user says is meant."""
 
     question: str
     rounds: tuple[Round, ...] = ()
+    chosen: Operation | None = None
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -95,6 +99,10 @@ class Conversation:
         """This conversation with one more round in its current turn."""
         current = replace(self.current, rounds=(*self.current.rounds, round))
         return replace(self, turns=(*self.turns[:-1], current))
+
+    def choosing(self, operation: Operation) -> Conversation:
+        """This conversation with the operation that the user says the current question means."""
+        return replace(self, turns=(*self.turns[:-1], replace(self.current, chosen=operation)))
 
     def with_known(self, values: Mapping[str, Any]) -> Conversation:
         return replace(self, known={**self.known, **values})

@@ -258,6 +258,24 @@ def test_an_operation_that_is_another_without_its_method_override_is_lost(name: 
 
 
 @pytest.mark.parametrize(
+    ("schema", "kept"),
+    [
+        ({"type": "string", "default": "GET"}, True),
+        ({"type": "string", "enum": ["HEAD"]}, True),
+        ({"const": "GET"}, True),
+        ({"type": "string", "default": "DELETE"}, False),
+        ({"type": "string", "default": "GET", "enum": ["GET", "DELETE"]}, False),
+    ],
+)
+def test_a_method_override_is_sent_when_the_description_lets_it_name_a_harmless_method_only(schema, kept) -> None:
+    header = parameter("X-HTTP-Method-Override", "header", required=True, schema=schema)
+    found = operation({"parameters": [header]}, method="post")
+    assert found.usable is kept
+    wanted = schema.get("default") or schema.get("const") or "HEAD"
+    assert [one.schema["const"] for one in found.parameters] == ([wanted] if kept else [])
+
+
+@pytest.mark.parametrize(
     ("where", "more", "wanted"),
     [
         ("query", {}, ("form", True)),

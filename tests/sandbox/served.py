@@ -25,7 +25,7 @@ def client(
 ) -> Iterator[httpx2.Client]:
     """An HTTP client of a sandbox for a Spec, or for the `paths` of a description whose other keys are in `more`."""
     found = description if isinstance(description, Spec) else spec(description, **more)
-    with running(found) as server, httpx2.Client(base_url=server.url, headers=headers) as http:
+    with running(found) as server, httpx2.Client(base_url=server.url, headers=headers, timeout=60) as http:
         yield http
 
 

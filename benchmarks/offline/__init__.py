@@ -1,0 +1,1 @@
+"""Training and evaluation of the embedded planner on the public question sets under ../shared."""

@@ -1,0 +1,133 @@
+"""How often the embedded planner takes the right steps for questions that need several calls; printed, not asserted.
+
+`python -m benchmarks.offline.steps [--questions FILE] [--specs FILE] [--show]`. Rows whose gold names two operations or
+more; their arguments are not given. There is no API behind them, so every read is answered with one thing that is
+called what was looked for: whatever is looked up by its name is found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nlapi.client.message import Result
+from nlapi.offline import OfflinePlanner
+from nlapi.openapi.spec import Spec
+from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask
+from nlapi.tools.tool import Call
+
+DATA = Path(__file__).parents[3] / "shared" / "data" / "questions"
+MOST_ROUNDS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A question, the operations that it takes, in order, and those that were called or, at the last, proposed."""
+
+    dataset: str
+    question: str
+    gold: tuple[str, ...]
+    called: tuple[str, ...]
+
+    @property
+    def marks(self) -> dict[str, bool]:
+        at_least = iter(self.called)
+        return {
+            "first call": self.called[:1] == self.gold[:1],
+            "right set": set(self.called) == set(self.gold),
+            "right order": self.called == self.gold,
+            "gold within": all(any(one == other for other in at_least) for one in self.gold),
+            "no plan": not self.called,
+        }
+
+
+def steps(planner: OfflinePlanner, question: str) -> tuple[str, ...]:
+    """The operations that the planner calls for a question, and the one that it would call if nothing were missing."""
+    conversation, called = ask(question), []
+    for _ in range(MOST_ROUNDS):
+        plan = asyncio.run(_next(planner, conversation))
+        if not plan.calls:
+            break
+        called += [call.operation_id for call in plan.calls]
+        if plan.missing:
+            goal = plan.goal.operation_id if plan.goal is not None else called[-1]
+            called += [goal] if goal != called[-1] else []
+            break
+        answered = tuple(_answered(call, plan) for call in plan.calls)
+        conversation = conversation.with_round(Round(plan=plan, steps=answered))
+    return tuple(called)
+
+
+async def _next(planner: OfflinePlanner, conversation: Conversation) -> Plan:
+    return [piece async for piece in planner.next(conversation) if isinstance(piece, Plan)][-1]
+
+
+def _answered(call: Call, plan: Plan) -> Step:
+    raw: Mapping[str, Any] = plan.raw if isinstance(plan.raw, Mapping) else {}
+    thing = {"id": "1", "name": raw.get("name") or "Sample", "uri": "1", raw.get("field") or "kind": "1"}
+    one = call.tool.operation.path.endswith("}") or raw.get("stage") == "via" or raw.get("name") == ""
+    data: Any = thing if one else [thing]
+    headers = (("content-type", "application/json"),)
+    result = Result(status=200, headers=headers, content=json.dumps(data).encode())
+    return Step(call=call, outcome=Outcome.DONE, result=result)
+
+
+def rows(questions: Path, specs: Path) -> Iterator[Row]:
+    """Every question of the file that takes several operations, with what the planner does."""
+    documents = {row["id"]: row["spec"] for row in map(json.loads, specs.read_text().splitlines())}
+    planners: dict[str, OfflinePlanner] = {}
+    for row in map(json.loads, questions.read_text().splitlines()):
+        gold = tuple(row.get("operations") or [call["operationId"] for call in row["calls"]])
+        if len(gold) < 2:
+            continue
+        if row["spec"] not in planners:
+            planners[row["spec"]] = OfflinePlanner((_spec(documents[row["spec"]]),))
+        called = steps(planners[row["spec"]], row["question"])
+        yield Row(dataset=row["dataset"], question=row["question"], gold=gold, called=called)
+
+
+def _spec(document: Mapping[str, Any]) -> Spec:
+    import tempfile
+
+    import nlapi
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "openapi.json"
+        path.write_text(json.dumps(document))
+        return nlapi.load(str(path))
+
+
+def table(found: Sequence[Row]) -> str:
+    """The shares, by data set and by how many calls the gold has."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in found:
+        groups[f"{row.dataset}, {len(row.gold) if len(row.gold) < 4 else '4 or more'} calls"].append(row)
+    names = list(found[0].marks)
+    lines = [f"{'':40} cases  " + "  ".join(names)]
+    for group, members in [*sorted(groups.items()), ("all", list(found))]:
+        shares = (sum(row.marks[name] for row in members) / len(members) for name in names)
+        cells = "  ".join(f"{share:{len(name)}.2f}" for name, share in zip(names, shares, strict=True))
+        lines.append(f"{group:40} {len(members):5}  {cells}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--questions", type=Path, default=DATA / "dev.jsonl")
+    parser.add_argument("--specs", type=Path, default=DATA / "specs.jsonl")
+    parser.add_argument("--show", action="store_true", help="print what was called for each question")
+    options = parser.parse_args()
+    found = list(rows(options.questions, options.specs))
+    for row in found if options.show else ():
+        print(f"{'ok ' if row.marks['right order'] else '   '} {row.question}\n      {row.gold}\n      {row.called}")
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()

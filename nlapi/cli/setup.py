@@ -1,0 +1,77 @@
+"""What the user chose for a conversation, and the options that `ask`, `chat` and `log resume` choose it by."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from nlapi.cli.options import (
+    Across,
+    Auth,
+    BaseUrl,
+    Deadline,
+    DryRun,
+    Known,
+    Model,
+    NoLog,
+    Planner,
+    PlannerName,
+    Sources,
+    Told,
+    Yes,
+)
+from nlapi.openapi.address import shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """A field an option, in the order in which help shows them."""
+
+    sources: Sources = None
+    planner: Planner = PlannerName.AUTO
+    model: Model = None
+    dry_run: DryRun = False
+    yes: Yes = False
+    across: Across = False
+    output: Told = None
+    known: Known = None
+    base_url: BaseUrl = None
+    auth: Auth = field(default=None, repr=False)
+    timeout: Deadline = None
+    no_log: NoLog = False
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What a transcript keeps of it, so that the conversation can be gone on with: no credential."""
+        references = [text for text in self.auth or () if text.partition("=")[2].startswith("env:")]
+        apis = [str(Path(name).resolve()) if Path(name).is_file() else shown(name) for name in self.sources or ()]
+        return {"apis": apis, "base_url": self.base_url and shown(self.base_url), "auth": references}
+
+
+def options_of_setup(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command that takes `setup` an option for every field of Setup, except for those named in `without`."""
+    types = get_type_hints(Setup, include_extras=True)
+    chosen = [one for one in fields(Setup) if one.name not in without]
+
+    def with_options(command: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(command, include_extras=True)
+        own = [one.replace(annotation=hints[one.name]) for one in inspect.signature(command).parameters.values()]
+        kept = [one for one in own if one.name != "setup"]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        added = [
+            inspect.Parameter(one.name, keyword, default=one.default, annotation=types[one.name]) for one in chosen
+        ]
+
+        def run(**values: Any) -> None:
+            setup = Setup(**{one.name: values.pop(one.name) for one in chosen})
+            command(**values, setup=setup)
+
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        run.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in (*kept, *added)}
+        return run
+
+    return with_options

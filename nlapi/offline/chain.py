@@ -1,0 +1,150 @@
+"""Several things asked for one after the other: the clauses of a question, each planned for itself, in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from nlapi.offline.answer import told
+from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.entities import collection_of
+from nlapi.offline.referred import NobodySaid, resolve
+from nlapi.openapi.spec import Operation
+from nlapi.tools.plan import Conversation, Outcome, Plan, Turn
+from nlapi.tools.words import METHODS, VERBS, Intent, pieces, singular, stem
+
+MOST = 4
+SURE = 0.35
+"""Each clause has to be planned this surely by itself; else the question is taken as a whole."""
+_BOUNDARY = re.compile(
+    r"(?<=[.;!?])\s+|\s*,\s*(?:and\s+)?(?:then\s+|also\s+)?|\s+(?:and|then)\s+(?:then\s+|also\s+)?", re.IGNORECASE
+)
+_PROLOGUE = re.compile(
+    r"^\W*(?:hey|hi|hello|i(?:['’]m| am| have|['’]ve)|we(?:['’]re| are| have)?|my|our)\b", re.IGNORECASE
+)
+"""How a clause begins that says why something is asked."""
+_POLITE = re.compile(
+    r"^(?:(?:also|additionally|then|next|afterwards?|finally|please|kindly|and|after (?:that|this)"
+    r"|i(?:['’]d| would)? (?:also )?(?:like|want|need) (?:you )?to|i(?:['’]ll| will) (?:also )?need (?:you )?to"
+    r"|(?:can|could|would|will) you(?: please)?(?: also)?)\b[,\s]*)+",
+    re.IGNORECASE,
+)
+
+
+def clauses(question: str, verbs: frozenset[str]) -> list[str]:
+    """The parts of a question that begin with a verb of their own (one that is known, or in `verbs`), in order."""
+    ends = [match for match in _BOUNDARY.finditer(question) if not _quoted(question, match.start())]
+    parts: list[str] = []
+    start = 0
+    for match in ends:
+        rest = _POLITE.sub("", question[match.end() :])
+        if question[start : match.start()].strip() and _begins_with_verb(rest, verbs):
+            parts.append(question[start : match.start()])
+            start = match.end()
+    parts.append(question[start:])
+    return [bare for part in parts if (bare := _POLITE.sub("", part.strip()).strip(" ,;"))]
+
+
+def own_verbs(catalogue: Catalogue) -> frozenset[str]:
+    """The first words of the ids and summaries of an API's operations."""
+    first = (words[0] for one in catalogue.operations for words in (pieces(one.id), pieces(one.summary)) if words)
+    return frozenset(word for word in map(stem, first) if not catalogue.index.names(word))
+
+
+def _quoted(text: str, at: int) -> bool:
+    return text.count('"', 0, at) % 2 == 1
+
+
+def _begins_with_verb(text: str, verbs: frozenset[str]) -> bool:
+    words = pieces(text[:80])
+    if not words or singular(words[0]) != words[0] or words[0].endswith(("ed", "ing")):
+        return False
+    return stem(words[0]) in VERBS or stem(words[0]) in verbs
+
+
+def chained(question: str, catalogue: Catalogue, plan: Callable[[str], Plan]) -> list[tuple[str, Plan]]:
+    """The clauses with their plans, when each is clearly planned by itself and no two lead to the same call."""
+    parts = clauses(question, own_verbs(catalogue))
+    if len(parts) > 2 and _PROLOGUE.match(parts[0]):
+        parts = parts[1:]
+    if not 1 < len(parts) <= MOST:
+        return []
+    made: list[tuple[str, Plan]] = []
+    for part in parts:
+        one = plan(part)
+        if not one.calls or one.missing or one.confidence < SURE:
+            return []
+        made.append((part, one))
+    return made if len({_operation(one) for _, one in made}) == len(made) else []
+
+
+def _operation(plan: Plan) -> Operation | None:
+    call = plan.goal or (plan.calls[-1] if plan.calls else None)
+    return call.tool.operation if call is not None else None
+
+
+def unrelated(made: Sequence[tuple[str, Plan]], catalogue: Catalogue) -> list[str]:
+    """The operations, when changes of different kinds are asked for (create this, delete that); else nothing."""
+    changes = [one for _, plan in made if (one := _operation(plan)) is not None and catalogue.index.changes(one)]
+    return [one.id for one in changes] if len(set(map(_kind, changes))) > 1 else []
+
+
+def _kind(operation: Operation) -> Intent:
+    """What an operation does; a POST to what is no collection (/player/next) changes the state of what is there."""
+    words = collection_of(operation)
+    last = pieces(operation.path.rstrip("/").rpartition("/")[2])
+    creates = bool(words) and bool(last) and singular(last[-1]) != last[-1]
+    if operation.method == "POST":
+        return Intent.CREATE if creates else Intent.UPDATE
+    return Intent.DELETE if operation.method in METHODS[Intent.DELETE] else Intent.UPDATE
+
+
+def begun(made: Sequence[tuple[str, Plan]]) -> Plan:
+    """The Plan of the first clause, which says what comes after it."""
+    (asked, first), *rest = made
+    later = "; then ".join(plan.understood for _, plan in rest)
+    raw: Mapping[str, Any] = first.raw if isinstance(first.raw, Mapping) else {}
+    chain = {"asked": asked, "then": [part for part, _ in rest], "said": []}
+    sure = min(plan.confidence for _, plan in made)
+    return replace(
+        first,
+        understood=f"{first.understood}; then {later}",
+        confidence=sure,
+        raw={**raw, "chain": chain},
+        alternatives=(),
+    )
+
+
+def go_on(conversation: Conversation, ended: Plan, plan: Callable[[str], Plan], *, several: bool) -> Plan:
+    """`ended` unless more clauses are left: then the Plan of the next; at the last the answers to all of them."""
+    turn = conversation.current
+    chain, steps = _chain(turn)
+    if chain is None or not steps:
+        return ended
+    said = [*chain["said"], told(chain["asked"], steps, several=several)]
+    failed = steps[-1].outcome is not Outcome.DONE or steps[-1].result is None or not steps[-1].result.ok
+    if failed or not chain["then"]:
+        left = f" Not done: {'; '.join(chain['then'])}." if failed and chain["then"] else ""
+        return replace(ended, text="\n".join(said) + left)
+    asked, *then = chain["then"]
+    try:
+        following = plan(resolve(asked, conversation))
+    except NobodySaid as unsaid:
+        return replace(ended, text="\n".join([*said, str(unsaid)]))
+    raw = following.raw if isinstance(following.raw, Mapping) else {}
+    if not following.calls:
+        return replace(ended, text="\n".join([*said, following.text]))
+    return replace(following, alternatives=(), raw={**raw, "chain": {"asked": asked, "then": then, "said": said}})
+
+
+def _chain(turn: Turn) -> tuple[Mapping[str, Any] | None, list[Any]]:
+    """What is known of the clause that is being carried out, and its steps so far."""
+    steps: list[Any] = []
+    for round in reversed(turn.rounds):
+        steps = [*round.steps, *steps]
+        raw = round.plan.raw
+        if isinstance(raw, Mapping) and isinstance(raw.get("chain"), Mapping):
+            return raw["chain"], steps
+    return None, steps

@@ -1,0 +1,115 @@
+"""The call that a question leads to in the end, with names in it that are still to be looked up, and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nlapi.offline.entities import Wanted
+from nlapi.offline.fill import nest
+from nlapi.offline.given import Values, missing_of, wanted_in
+from nlapi.offline.slots import Slot
+from nlapi.tools.plan import Plan
+from nlapi.tools.tool import Call, Missing, Tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """The call to be made in the end. `others` are what else the same words may mean, where only a look-up can tell."""
+
+    tool: Tool
+    values: Values
+    confidence: float
+    question: str
+    note: str = ""
+    """what of the sentence is in none of the values"""
+    tried: tuple[str, ...] = ()
+    """kinds of things among which the name was looked for in vain"""
+    others: tuple[tuple[str, Values], ...] = ()
+    """(operation id, values) of goals in whose place the name may have been meant"""
+
+    @property
+    def known(self) -> Call:
+        """The call as far as it is known: without what is still to be looked up."""
+        plain = {path: value for path, value in self.values.items() if wanted_in(value) is None}
+        return Call(tool=self.tool, arguments=nest(plain))
+
+    def with_id(self, slot: Slot, id: Any) -> Goal:
+        """The goal with an id in the place of a name."""
+        value = self.values[slot.path]
+        filled = [id if isinstance(one, Wanted) else one for one in value] if isinstance(value, list) else id
+        return replace(self, values={**self.values, slot.path: filled})
+
+
+def final(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
+    """The Plan of the goal's own call."""
+    call = Call(tool=goal.tool, arguments=nest(goal.values), id="call")
+    needs = missing_of(goal.tool, missing)
+    return Plan(
+        calls=(call,),
+        confidence=goal.confidence,
+        missing=needs,
+        understood=noted(understood(call), goal),
+        text=asking(needs),
+        raw={"planner": "offline", "stage": "call"},
+    )
+
+
+def understood(call: Call) -> str:
+    """What a call means, on one line: Update a campaign: status=PAUSED."""
+    operation = call.tool.operation
+    head = operation.summary.strip().rstrip(".") or operation.id
+    told = ", ".join(f"{name}={said(value)}" for name, value in call.arguments.items())
+    return f"{head} ({told})" if told else head
+
+
+def noted(text: str, goal: Goal) -> str:
+    return f"{text}; {goal.note}" if goal.note else text
+
+
+def said(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(said, value))
+    if not isinstance(value, Wanted):
+        return str(value)
+    if not value.name:
+        return "your own id"
+    return f"the {value.field or 'id'} of {value.name!r}"
+
+
+def asking(missing: tuple[Missing, ...]) -> str:
+    if not missing:
+        return ""
+    names = ", ".join(
+        f"{one.argument} ({one.description.rstrip('.')})" if one.description else one.argument for one in missing
+    )
+    return f"Still needed: {names}."
+
+
+def rows(values: Values) -> list[list[Any]]:
+    """Values as JSON."""
+    return [[list(path), _plain(value)] for path, value in values.items()]
+
+
+def values_of(rows: list[Any]) -> Values:
+    """What `rows` made, back."""
+    return {tuple(path): _wanting(value) for path, value in rows}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if not isinstance(value, Wanted):
+        return value
+    return {"$wanted": value.name, "lister": value.lister, "field": value.field, "via": value.via}
+
+
+def _wanting(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_wanting(one) for one in value]
+    if isinstance(value, Mapping) and "$wanted" in value:
+        return Wanted(
+            name=value["$wanted"], lister=value["lister"], field=value.get("field", ""), via=value.get("via", "")
+        )
+    return value

@@ -1,0 +1,175 @@
+"""Looks a thing up: the call that lists things of its kind, and the one among them that a name means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.entities import Wanted, collection_of, entity_of, thing_of
+from nlapi.offline.fields import noun
+from nlapi.offline.fill import nest
+from nlapi.offline.given import Values, argument_name, complete, missing_of, wanted_in
+from nlapi.offline.goal import Goal, asking, noted, rows, said, understood
+from nlapi.offline.items import Item, Rated, alike, answers_to, id_of, items_in, name_of, pick
+from nlapi.offline.links import narrowed
+from nlapi.offline.slots import Family, Slot
+from nlapi.tools.plan import Plan
+from nlapi.tools.rows import rows_of
+from nlapi.tools.tool import Call, Missing, Tool
+
+_FILTERS = ("name", "q", "query", "search", "title", "keyword", "filter_name", "name_contains", "search_term", "text")
+MOST_CHOICES = 12
+
+
+def look_up(
+    goal: Goal,
+    slot: Slot,
+    wanted: Wanted,
+    tool: Tool,
+    catalogue: Catalogue,
+    known: Mapping[str, Any],
+    *,
+    filtered: bool,
+) -> Plan:
+    """List the things of the kind that `slot` wants, so that the next round can pick the one called `wanted.name`."""
+    kind = collection_of(tool.operation) if wanted.field else entity_of(slot)
+    listings = (tool, *(() if wanted.field else catalogue.other_listers(goal.tool, slot, tool)))
+    tries = [(one, *_listing(goal, one, kind, wanted.name, catalogue, known)) for one in listings]
+    tool, values, missing = next((one for one in tries if not one[2]), tries[0])
+    by_name = name_filter(catalogue.slots(tool))
+    if by_name is not None and wanted.name and (filtered or by_name.required):
+        values[by_name.path] = wanted.name
+    what = noun(tool.operation) if wanted.field else thing_of(slot)
+    reason = f"to find the id of {wanted.name!r}" if wanted.name else "to find out who is calling"
+    call = Call(tool=tool, arguments=nest(values), id="lookup", reason=reason)
+    last = Call(tool=goal.tool, arguments={".".join(path): said(value) for path, value in goal.values.items()})
+    first = f"find the {what} called {wanted.name!r}" if wanted.name else "find out who you are"
+    needs = missing_of(tool, missing)
+    return Plan(
+        calls=(call,),
+        goal=goal.known,
+        confidence=goal.confidence,
+        missing=needs,
+        understood=noted(f"{first}, then {understood(last)}", goal),
+        text=asking(needs),
+        raw={
+            **state(goal, "lookup"),
+            "slot": list(slot.path),
+            "name": wanted.name,
+            "field": wanted.field,
+            "via": wanted.via,
+            "kind": what,
+            "filtered": filtered and by_name is not None and not by_name.required,
+            "pages": 1,
+            "rated": [],
+        },
+    )
+
+
+def state(goal: Goal, stage: str) -> dict[str, Any]:
+    """What the next round has to know of a goal."""
+    return {
+        "planner": "offline",
+        "stage": stage,
+        "source": goal.tool.operation.spec.source,
+        "operation": goal.tool.operation.id,
+        "values": rows(goal.values),
+        "confidence": goal.confidence,
+        "note": goal.note,
+        "others": [[id, rows(values)] for id, values in goal.others],
+        "tried": list(goal.tried),
+    }
+
+
+def _listing(
+    goal: Goal, tool: Tool, kind: tuple[str, ...], name: str, catalogue: Catalogue, known: Mapping[str, Any]
+) -> tuple[Values, tuple[Slot, ...]]:
+    """What a listing must be told, from the goal and what is known, and what of it neither says."""
+    slots = catalogue.slots(tool)
+    must = [one for one in slots if one.required]
+    shared = {one.path: goal.values[one.path] for one in must if one.path in goal.values}
+    names = set(map(argument_name, must))
+    hints = {name: value for name, value in known.items() if name in names}
+    plain = {path: value for path, value in shared.items() if wanted_in(value) is None}
+    values, missing = complete({**narrowed(tool, kind), **plain}, slots, hints)
+    by_name = name_filter(slots)
+    if by_name is not None and by_name.required and name:
+        missing = tuple(one for one in missing if one is not by_name)
+    return values, missing
+
+
+def name_filter(slots: Iterable[Slot]) -> Slot | None:
+    """The query parameter of a listing that keeps only what is called so."""
+    free = {
+        slot.name.lower(): slot
+        for slot in slots
+        if slot.where == "query" and slot.family is Family.TEXT and not slot.many
+    }
+    return next((free[name] for name in _FILTERS if name in free), None)
+
+
+def things_of(data: Any, kind: Sequence[str]) -> list[Item]:
+    """The things listed in an answer; in one that lists several kinds, those of `kind`."""
+    found = items_in(data)
+    if found is None and isinstance(data, Mapping):
+        of_kind = [value for key, value in data.items() if set(kind) <= _stems(key)]
+        found = next((items for value in of_kind if (items := items_in(value)) is not None), None)
+        if found is None:
+            found = [one for one in rows_of(data) or () if isinstance(one, Mapping)]
+    return found or []
+
+
+def _stems(text: str) -> set[str]:
+    from nlapi.tools.words import pieces, stem
+
+    return set(map(stem, pieces(text)))
+
+
+def rate(name: str, slot: Slot, things: Sequence[Item], field: str, *, via: bool) -> list[Rated]:
+    """How well each thing answers to a name, with the id that is wanted of it."""
+    entity = entity_of(slot)
+
+    def value(thing: Item) -> Any:
+        if not field:
+            return id_of(thing, slot.name, entity)
+        return id_of(thing) if via else thing.get(field)
+
+    return [(answers_to(name, thing), value(thing), name_of(thing)) for thing in things]
+
+
+def chosen(given: Any, rated: Sequence[Rated]) -> Any:
+    """The id that a user's choice is, or the id of what he called by its name."""
+    same = [id for _, id, title in rated if id is not None and given in (id, str(id), title)]
+    near = pick([(alike(str(given), title), id, title) for _, id, title in rated if id is not None])
+    return same[0] if same else near[0][1] if len(near) == 1 else given
+
+
+def page_on(call: Call, arguments: Mapping[str, Any], raw: Mapping[str, Any], goal: Goal) -> Plan:
+    """Read the next page of the same look-up."""
+    call = replace(call, arguments=dict(arguments), reason=f"to look for {raw['name']!r} on the next page")
+    text = f"look for {raw['name']!r} on page {raw['pages']}"
+    return Plan(calls=(call,), goal=goal.known, confidence=raw["confidence"], understood=text, raw=dict(raw))
+
+
+def ask_which(
+    tool: Tool, slot: Slot, raw: Mapping[str, Any], rated: Sequence[Rated], *, found: bool, unread: int
+) -> Plan:
+    """One question: which of these is meant? `unread` is the number of pages read when there are more of them."""
+    choices = {str(id): title for _, id, title in rated[:MOST_CHOICES] if id is not None}
+    name, what = raw["name"], raw["kind"]
+    shown = ", ".join(f"{title} ({id})" if title else id for id, title in choices.items())
+    start = f"There is no {what} called {name!r}"
+    if unread:
+        read = "the first page" if unread == 1 else f"the first {unread} pages"
+        start = f"No {what} called {name!r} is on {read}, and there are more that were not read"
+    if found:
+        start = f"Several answer to {name!r}" if len(choices) > 1 else f"{start}; near to it"
+    text = f"{start}{f': {shown}' if shown else ''}."
+    if not choices or raw["field"]:
+        return Plan(text=text, confidence=0.3)
+    missing = Missing(
+        tool=tool, argument=argument_name(slot), description=text, choices=tuple(choices), schema=slot.schema
+    )
+    return Plan(text=text, confidence=0.3, missing=(missing,), raw={"planner": "offline", "stage": "ask"})

@@ -1,0 +1,78 @@
+"""Arguments that are credentials (a `token` in the query): no sentence fills them, and none is asked for in vain."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from nlapi.offline.slots import Slot
+from nlapi.tools.tool import Tool
+from nlapi.tools.words import pieces
+
+_NAMES = frozenset(
+    (
+        "token",
+        "access token",
+        "api token",
+        "auth token",
+        "authentication token",
+        "bearer token",
+        "session token",
+        "api key",
+        "apikey",
+        "app key",
+        "auth key",
+        "access key",
+        "secret key",
+        "client secret",
+        "authorization",
+        "x api key",
+        "x auth token",
+    )
+)
+_SAID = re.compile(
+    r"\b(?:authentication|authorization|auth|api|access|bearer|oauth)\s+(?:token|key|secret|credential)s?\b|\bcredentials?\b",
+    re.IGNORECASE,
+)
+
+
+def is_credential(name: str, where: str, schema: Mapping[str, Any], description: str = "") -> bool:
+    """Is an argument what the caller proves itself with, by its name, or by its format and its description?
+
+    A body may well be about tokens (revoke a token), so there its description has to say so too.
+    """
+    named = " ".join(pieces(name)) in _NAMES
+    said = _SAID.search(description) is not None
+    if where == "body":
+        return said and (named or schema.get("format") == "password")
+    return named or (schema.get("format") == "password" and said)
+
+
+def without_credentials(tool: Tool) -> Tool:
+    """`tool` without the arguments that the credentials of its security stand for; as it is when it has no security."""
+    if not any(tool.operation.security):
+        return tool
+    properties = tool.input_schema.get("properties", {})
+    held = {name for name, schema in properties.items() if _is_credential(tool, name, schema)}
+    if not held:
+        return tool
+    schema = {
+        **tool.input_schema,
+        "properties": {name: one for name, one in properties.items() if name not in held},
+        "required": [name for name in tool.required if name not in held],
+    }
+    places = {name: place for name, place in tool.places.items() if name not in held}
+    return replace(tool, input_schema=schema, places=places)
+
+
+def _is_credential(tool: Tool, name: str, schema: Any) -> bool:
+    where, wire = tool.places.get(name, ("body", name))
+    known = schema if isinstance(schema, Mapping) else {}
+    return is_credential(wire, where, known, str(known.get("description", "")))
+
+
+def is_secret(slot: Slot) -> bool:
+    """Is a slot a credential?"""
+    return len(slot.path) == 1 and is_credential(slot.name, slot.where, slot.schema, slot.description)

@@ -1,0 +1,123 @@
+"""The planner `auto`: which of two goes on, and why; and the choice that the loop offers where a plan is a guess."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from nlapi.agent.auto import AutoPlanner
+from nlapi.agent.events import Answered, Needed, Offered, Planned, PlannerChosen, Proposed
+from nlapi.agent.policy import Policy
+from nlapi.tools.plan import Conversation, Plan
+from nlapi.tools.tool import Missing
+from tests.agent.kit import Scripted, boards, boards_api, call, events, of
+
+
+class Named(Scripted):
+    """A scripted planner with a name and, like Claude's, a raw form of its plans."""
+
+    def __init__(self, name: str, *rounds: str | Plan) -> None:
+        super().__init__(*rounds)
+        self.name = name
+
+    async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
+        async for piece in super().next(conversation):
+            yield piece if isinstance(piece, str) else _raw(piece, self.name)
+
+
+def _raw(plan: Plan, name: str) -> Plan:
+    from dataclasses import replace
+
+    return replace(plan, raw={"planner": name, "messages": [], "results": {}})
+
+
+def test_the_embedded_planner_goes_on_where_it_is_sure_and_claude_is_not_made(tmp_path: Path) -> None:
+    spec = boards(tmp_path)
+    embedded = Named("offline", Plan(calls=(call(spec, "listBoards"),), confidence=0.9), "One board.")
+    with boards_api() as api:
+        seen = events(AutoPlanner(embedded, _never, sure=0.4), [spec], api.url)
+    (chosen,) = of(PlannerChosen, seen)
+    assert (chosen.planner, chosen.why) == ("offline", "it is 90% sure and nothing is missing")
+    assert {event.planner for event in of(Planned, seen)} == {"offline"}
+    assert seen[-1].text == "One board."
+
+
+def _never() -> Scripted:
+    raise AssertionError("Claude was made")
+
+
+@pytest.mark.parametrize(
+    ("plan", "why"),
+    [
+        (
+            Plan(text="this needs Claude: it is hard. More.", confidence=0.1),
+            "has no plan (this needs Claude: it is hard)",
+        ),
+        ("unsure", "is only 20% sure"),
+        ("missing", "lacks board"),
+    ],
+)
+def test_claude_goes_on_where_the_embedded_planner_is_not_sure(tmp_path: Path, plan: Plan | str, why: str) -> None:
+    spec = boards(tmp_path)
+    cards = call(spec, "listCards", board="b7")
+    if plan == "unsure":
+        plan = Plan(calls=(cards,), confidence=0.2)
+    elif plan == "missing":
+        plan = Plan(calls=(cards,), confidence=0.9, missing=(Missing(tool=cards.tool, argument="board"),))
+    assert isinstance(plan, Plan)
+    claude = Named("claude", Plan(calls=(call(spec, "listBoards"),)), "Claude says one.")
+    with boards_api() as api:
+        seen = events(AutoPlanner(Named("offline", plan), lambda: claude, sure=0.4), [spec], api.url)
+    (chosen,) = of(PlannerChosen, seen)
+    assert (chosen.planner, chosen.why) == ("claude", f"the embedded planner {why}")
+    assert {event.planner for event in of(Planned, seen)} == {"claude"}
+    assert seen[-1].text == "Claude says one."
+
+
+def test_without_a_key_the_embedded_planners_question_is_asked_and_the_stream_says_why(tmp_path: Path) -> None:
+    spec = boards(tmp_path)
+    cards = call(spec, "listCards")
+    plan = Plan(calls=(cards,), confidence=0.9, missing=(Missing(tool=cards.tool, argument="board"),))
+    chosen, planned, needed = events(AutoPlanner(Named("offline", plan), None, sure=0.4), [spec])
+    assert chosen.why == "it lacks board, and there is no ANTHROPIC_API_KEY to ask Claude with"
+    assert planned.planner == "offline"
+    assert isinstance(needed, Needed)
+
+
+def test_claude_takes_over_where_the_embedded_planner_is_stuck_on_the_way(tmp_path: Path) -> None:
+    spec = boards(tmp_path)
+    stuck = Plan(text="There is no board called 'X'.", confidence=0.3)
+    embedded = Named("offline", Plan(calls=(call(spec, "listBoards"),), confidence=0.9), stuck)
+    with boards_api() as api:
+        seen = events(AutoPlanner(embedded, lambda: Named("claude", "It is Roadmap."), sure=0.4), [spec], api.url)
+    assert [event.planner for event in of(PlannerChosen, seen)] == ["offline", "claude"]
+    assert seen[-1].text == "It is Roadmap."
+
+
+def test_a_guess_is_offered_beside_its_alternatives_and_nothing_of_it_is_proposed(tmp_path: Path) -> None:
+    spec = boards(tmp_path)
+    guess = Plan(
+        calls=(call(spec, "listBoards"),),
+        confidence=0.1,
+        alternatives=(call(spec, "listCards"), call(spec, "createCard")),
+    )
+    seen = events(Scripted(guess), [spec], policy=Policy(offer_below=0.2))
+    assert not of(Proposed, seen)
+    assert isinstance(seen[-1], Offered)
+    assert [one.operation_id for one in seen[-1].choices] == ["listBoards", "listCards", "createCard"]
+    going_on = seen[-1].conversation.choosing(seen[-1].choices[1].tool.operation)
+    planner = Scripted("Done.")
+    events(planner, [spec], conversation=going_on)
+    chosen = planner.seen[0].current.chosen
+    assert chosen is not None
+    assert chosen.id == "listCards"
+
+
+def test_a_guess_without_alternatives_is_proposed(tmp_path: Path) -> None:
+    spec = boards(tmp_path)
+    guess = Plan(calls=(call(spec, "listBoards"),), confidence=0.1)
+    with boards_api() as api:
+        seen = events(Scripted(guess, "Done."), [spec], api.url, policy=Policy(offer_below=0.2))
+    assert isinstance(seen[-1], Answered)
