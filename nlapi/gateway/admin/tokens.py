@@ -41,7 +41,7 @@ async def create(call: Call) -> Answer:
 
 
 async def revoke(call: Call) -> Answer:
-    name = call.name("token")
+    name = call.name("name")
     found = call.gateway.access.revoke(name)
     if found is None:
         raise not_found("token", name, (one.name for one in call.gateway.store.tokens()))
