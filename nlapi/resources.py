@@ -1,4 +1,4 @@
-"""Bundled files (prompts, specs, plugins), from a wheel or from a checkout."""
+"""Bundled files (prompts, specs, plugins, examples), from a wheel or from a checkout."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from nlapi.errors import UsageError
 
-FOLDERS = ("prompts", "specs", "plugins")
+FOLDERS = ("prompts", "specs", "plugins", "examples")
 SPEC_SUFFIXES = (".yaml", ".json")
 
 
 def root() -> Traversable:
-    """The folder that holds prompts/, specs/ and plugins/: `_data` in an installed wheel, else the checkout's top."""
+    """The folder that holds what nlapi ships: `_data` in an installed wheel, else the checkout's top."""
     packed = files("nlapi") / "_data"
     return packed if packed.is_dir() else Path(__file__).parent.parent
 
@@ -24,6 +24,14 @@ def text(name: str) -> str:
     if name.split("/")[0] not in FOLDERS or not file.is_file():
         raise UsageError(f"nlapi ships no file {name!r}")
     return file.read_text(encoding="utf-8")
+
+
+def folder(name: str) -> Path:
+    """The bundled folder called `name`, such as "examples/gateway". UsageError when there is none on disk."""
+    found = Path(str(root().joinpath(*name.split("/"))))
+    if name.split("/")[0] not in FOLDERS or not found.is_dir():
+        raise UsageError(f"nlapi ships no folder {name!r}")
+    return found
 
 
 def spec_names() -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "nlapi").rglob("*.py"))
-SHIPPED = ("prompts", "specs", "plugins")
+SHIPPED = ("prompts", "specs", "plugins", "examples/gateway")
 
 
 def name(path: Path) -> str:
@@ -36,7 +36,8 @@ def test_the_wheel_holds_what_nlapi_ships_and_nothing_else(wheel: Path) -> None:
     assert {name(module) for module in MODULES} <= packed
     assert "nlapi/py.typed" in packed
     tops = {one.partition("/")[0] for one in packed}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"nlapi", *SHIPPED}
+    folders = {folder.partition("/")[0] for folder in SHIPPED}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"nlapi", *folders}
 
 
 def test_what_is_shipped_is_found_from_the_wheel(wheel: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ _DETERMINERS = frozenset("the a an my our this that its your all of from in to f
 _OWNING = frozenset(("of", "for", "by", "from"))
 PLACED = frozenset("first last latest newest oldest next previous other others same rest".split())
 """Words that pick a thing by its place among others, not by its name."""
+_BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names? of\b", re.IGNORECASE)
 _ID_LIKE = re.compile(r"(?=.*[\d_])[\w.:\-]+|#?\d+")
 
 
@@ -71,9 +72,14 @@ def takes_id(slot: Slot) -> bool:
     return slot.family is Family.ID or bool(slot.words and slot.words[-1] in ID_WORDS) or slot.where == "path"
 
 
+def takes_name(slot: Slot) -> bool:
+    """Does `slot` say that it takes the very name that people use, so that there is nothing to look up?"""
+    return slot.family in (Family.TEXT, Family.ID) and _BY_NAME.match(slot.description) is not None
+
+
 def listers(operations: Iterable[Operation], tool: Tool, slot: Slot) -> Iterator[Operation]:
     """The GETs that list the things whose id `slot` takes, by the path before it or by its name, the best first."""
-    if not takes_id(slot):
+    if not takes_id(slot) or takes_name(slot):
         return
     reads = [operation for operation in operations if operation.method == "GET"]
     if slot.where == "path":

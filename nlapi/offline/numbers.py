@@ -43,6 +43,9 @@ _SPELT = re.compile(
 _COMPASS = re.compile(r"\s?°?\s?([NSEW])\b")
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _ORDINAL_PAGE = re.compile(r"\b(?:" + "|".join(_ORDINALS) + r")(?=\s+page\b)", re.IGNORECASE)
+_PARTS = {"half": 50, "a quarter": 25, "three quarters": 75}
+_PART = re.compile(r"\b(?:half|(?:a|three) quarters?)(?=\s+of\b)", re.IGNORECASE)
+"""Half of the traffic is 50 per cent of it."""
 _CURRENCY_AFTER = re.compile(
     r"\s*(?:US\s+)?(dollars?|bucks?|euros?|pounds?|yen|rupees?|yuan|USD|EUR|GBP|JPY|INR|CNY|CHF)\b", re.I
 )
@@ -75,6 +78,11 @@ def find_numbers(text: str) -> list[Number]:
     for match in _ORDINAL_PAGE.finditer(text):
         place = _ORDINALS.index(match.group().lower()) + 1
         found.append(Number(start=match.start(), end=match.end(), value=place, text=match.group()))
+    found += [
+        Number(start=match.start(), end=match.end(), value=_PARTS[part], text=match.group(), sort=Sort.PERCENT)
+        for match in _PART.finditer(text)
+        if (part := " ".join(match.group().lower().split())) in _PARTS
+    ]
     for match in _SPELT.finditer(text):
         if any(match.start() < number.end and number.start < match.end() for number in found):
             continue

@@ -35,6 +35,7 @@ _ROLES: dict[str, str] = {
     "below": "max maximum",
     "most": "max maximum",
     "within": "radius distance",
+    "because": "reason why cause",
 }
 ROLES = {word: frozenset(map(stem, roles.split())) for word, roles in _ROLES.items()}
 """Little word -> stems of the names that it leads to."""

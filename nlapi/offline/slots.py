@@ -249,8 +249,8 @@ def _samples(description: str, schema: Mapping[str, Any]) -> tuple[str, ...]:
     found += re.findall(r"(?<!\w)['\"]([^'\"]{2,40})['\"](?!\w)", description)
     listed = schema.get("examples")
     found += [value for value in (listed if isinstance(listed, list) else ()) if isinstance(value, str)]
-    clean = (value.strip(" .'\"") for value in found)
-    return tuple(dict.fromkeys(value for value in clean if 1 < len(value) <= 60))
+    clean = [value for one in found if 1 < len(value := one.strip(" .'\"")) <= 60]
+    return tuple(dict.fromkeys([*clean, *(re.sub(r"(?<=[a-z])[-_](?=[a-z])", " ", value) for value in clean)]))
 
 
 def _glossary(description: str) -> Mapping[str, Any]:

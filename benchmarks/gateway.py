@@ -1,0 +1,292 @@
+"""What the gateway costs beside a bare application, LiteLLM's proxy and Ray Serve; writes benchmarks/GATEWAY.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+
+from benchmarks import gateway_servers as servers
+from benchmarks.load import Connection, Run, closed_loop, cpu_seconds, free_port, paced, request, server
+from nlapi.routing.table import compile as compiled
+
+PAGE = Path(__file__).with_name("GATEWAY.md")
+SERVE = "/v1/objectives/noop/serve"
+RATE, SECONDS, ROUNDS = 120.0, 4.0, 5
+GOAL_US = 250
+POLITE = 10
+
+RAY = """
+import sys, time, ray
+from ray import serve
+
+@serve.deployment
+class Echo:
+    async def __call__(self, request):
+        return await request.json()
+
+ray.init(num_cpus=2, include_dashboard=False, logging_level="error", object_store_memory=100_000_000)
+serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
+serve.run(Echo.bind())
+time.sleep(3600)
+"""
+LITELLM = """
+model_list:
+  - model_name: noop
+    litellm_params: {model: openai/noop, api_key: none, mock_response: done}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A server under the same load: CPU of its processes for a request, and requests a second."""
+
+    name: str
+    us: float
+    rps: float
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gateway", description=__doc__)
+    parser.add_argument("--peers", type=Path, metavar="FOLDER", help="where LiteLLM and Ray have, or get, environments")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        lines = list(report(Path(folder), options.peers))
+    PAGE.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return 0
+
+
+def report(folder: Path, peers: Path | None) -> Iterator[str]:
+    """The page, line by line, printed as it is made."""
+    where = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    yield from said("# What the gateway costs", "")
+    load = f"{os.getloadavg()[0]:.1f}"
+    yield from said(
+        f"`python -m benchmarks.gateway`, {where}, load {load} before it began, {datetime.now(UTC):%Y-%m-%d}."
+    )
+    yield from said("One run: figures in one table were taken one after the other on the same machine.", "")
+    yield from said(f"Decisions a second on one core, {servers.RULES} rules: **{decisions():,.0f}**", "")
+    rows, left_out = served(folder, peers)
+    base = rows[0].us
+    yield from said(
+        "| server | CPU us a request | requests a second | times the bare application |", "|---|---|---|---|"
+    )
+    for row in rows:
+        yield from said(f"| {row.name} | {row.us:,.0f} | {row.rps:,.0f} | {row.us / base:.1f} |")
+    yield from said("", f"The goal was {GOAL_US} us for routing and a local version that does nothing.", *left_out, "")
+    with suppress(PermissionError):  # what else runs on the machine is not what is measured
+        os.nice(-POLITE)
+    yield from said(*isolation(folder))
+
+
+def said(*lines: str) -> Iterator[str]:
+    for line in lines:
+        print(line, flush=True)
+        yield line
+
+
+def decisions() -> float:
+    """Decisions a second, the best of three, over contexts that match different rules."""
+    table = compiled(servers.configuration(), 1)
+    contexts = [{**servers.CONTEXT, "country": servers.COUNTRIES[n % 230], "user": f"u{n}"} for n in range(5000)]
+    best = 0.0
+    for _ in range(4):
+        before = time.process_time()
+        for context in contexts * 10:
+            table.decide("noop", context)
+        best = max(best, 10 * len(contexts) / (time.process_time() - before))
+    return best
+
+
+def served(folder: Path, peers: Path | None) -> tuple[list[Row], list[str]]:
+    """Each server under the same closed loop of 8 clients, and a line for each that is not there."""
+    document = {"input": servers.INPUT, "context": servers.CONTEXT}
+    rows = [measured("bare starlette application", ours("bare"), request("/x", document), 8000)]
+    for kind, name in (("gateway-quiet", "gateway, nothing recorded"), ("gateway", "gateway, every decision recorded")):
+        tokens = folder / f"{kind}.json"
+        rows.append(measured(name, ours(kind, tokens), lambda tokens=tokens: asking("calm", tokens), 8000))
+    left_out = []
+    for name, package, peer, count in (
+        ("LiteLLM's proxy, a mocked model", "litellm[proxy]", litellm, 400),
+        ("Ray Serve, a deployment that does nothing", "ray[serve]", ray, 1200),
+    ):
+        try:
+            rows.append(peer(name, environment(peers, package), folder, count))
+        except (subprocess.CalledProcessError, RuntimeError, OSError) as error:
+            left_out.append(f"{name} is left out: {type(error).__name__}: {str(error)[:120]}")
+    return rows, left_out
+
+
+def measured(
+    name: str, command: Callable[[int], list[str]], sent: bytes | Callable[[], bytes], count: int, **options: object
+) -> Row:
+    """CPU a request of a server under load, without what it uses when it is idle."""
+    port = free_port()
+    with server(command(port), port, patience_s=120, **options) as pid:
+        content = sent if isinstance(sent, bytes) else sent()
+        warm_up(port, content, max(count // 10, 50))
+        idle = cpu_seconds(pid)
+        time.sleep(2)
+        idle = (cpu_seconds(pid) - idle) / 2
+        before = cpu_seconds(pid)
+        run = closed_loop(port, content, count)
+        used = cpu_seconds(pid) - before - idle * run.seconds
+        answers = sum(run.statuses.values())
+        if run.statuses.get(200, 0) != answers:
+            raise RuntimeError(f"{name} answered {run.statuses}")
+        return Row(name=name, us=used / answers * 1e6, rps=answers / run.seconds)
+
+
+def warm_up(port: int, sent: bytes, count: int) -> None:
+    """Requests that do not count; the first may come before the server is quite ready."""
+    end = time.monotonic() + 90
+    while True:
+        connection = Connection(port)
+        try:
+            status, _ = connection.send(sent)
+        except ConnectionError:
+            status = 0
+        finally:
+            connection.close()
+        if status == 200:
+            break
+        if time.monotonic() > end:
+            raise RuntimeError(f"it answers {status}")
+        time.sleep(0.5)
+    closed_loop(port, sent, count)
+
+
+def ours(kind: str, *more: object) -> Callable[[int], list[str]]:
+    """The command of a server of our own on a port."""
+    return lambda port: [sys.executable, "-m", "benchmarks.gateway_servers", kind, str(port), *map(str, more)]
+
+
+def asking(client: str, tokens: Path) -> bytes:
+    """A request of a client with its token."""
+    headers = {"Authorization": f"Bearer {json.loads(tokens.read_text())[client]}"}
+    return request(SERVE, {"input": servers.INPUT, "context": servers.CONTEXT}, headers)
+
+
+def environment(peers: Path | None, package: str) -> Path:
+    """The folder of programs of an environment that holds the package; it is made when it is not there."""
+    home = (peers or Path(tempfile.gettempdir()) / "nlapi-peers") / package.partition("[")[0]
+    programs = home / "bin"
+    if not (programs / "pip").exists():
+        venv.create(home, with_pip=True)
+    command = [str(programs / "python"), "-m", "pip", "install", "--quiet", package]
+    subprocess.run(command, check=True, capture_output=True, timeout=900)
+    return programs
+
+
+def litellm(name: str, programs: Path, folder: Path, count: int) -> Row:
+    config = folder / "litellm.yaml"
+    config.write_text(LITELLM)
+    key = f"sk-{secrets.token_hex(16)}"  # it does not start without one
+    environ = {
+        **os.environ,
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_MASTER_KEY": key,
+        "PATH": f"{programs}:{os.environ['PATH']}",
+    }
+    asked = {"model": "noop", "messages": [{"role": "user", "content": "hello"}]}
+    sent = request("/v1/chat/completions", asked, {"Authorization": f"Bearer {key}"})
+
+    def command(port: int) -> list[str]:
+        given = ["--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
+        return [str(programs / "litellm"), *given]
+
+    return measured(name, command, sent, count, env=environ, cwd=folder)
+
+
+def ray(name: str, programs: Path, folder: Path, count: int) -> Row:
+    script = folder / "ray_server.py"
+    script.write_text(RAY)
+    environ = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+    sent = request("/", {"input": servers.INPUT, "context": servers.CONTEXT})
+    return measured(
+        name, lambda port: [str(programs / "python"), str(script), str(port)], sent, count, env=environ, cwd=folder
+    )
+
+
+def isolation(folder: Path) -> list[str]:
+    """What a slow shadow and a flooding client do to the others, and how soon a rollback is in effect."""
+    slow, plain, shadowed = free_port(), free_port(), free_port()
+    tokens = [folder / "plain.json", folder / "shadowed.json"]
+    with (
+        server(ours("slow")(slow), slow),
+        server(ours("gateway", tokens[0])(plain), plain),
+        server(ours("gateway", tokens[1], f"http://127.0.0.1:{slow}/x")(shadowed), shadowed),
+    ):
+        for port, file in ((plain, tokens[0]), (shadowed, tokens[1])):
+            warm_up(port, asking("calm", file), 500)
+        alone, copied, flooded, floods = [], [], [], []
+        for _ in range(ROUNDS):
+            alone.append(paced(plain, asking("calm", tokens[0]), rate=RATE, seconds=SECONDS))
+            copied.append(paced(shadowed, asking("calm", tokens[1]), rate=RATE, seconds=SECONDS))
+            with flooding(plain, asking("flood", tokens[0])) as got:
+                flooded.append(paced(plain, asking("calm", tokens[0]), rate=RATE, seconds=SECONDS))
+            floods += got
+        effects, commits = rollbacks(plain, 20)
+    latencies = [one for run in floods for one in run.latencies]
+    lines = ["| p99 of a client at 120 requests a second | ms | times alone | failed |", "|---|---|---|---|"]
+    for name, runs in (
+        ("alone", alone),
+        (f"with a shadow that takes {servers.SLOW_S:g} s", copied),
+        ("beside a client that floods", flooded),
+    ):
+        ratio = statistics.median(
+            run.percentile(0.99) / one.percentile(0.99) for run, one in zip(runs, alone, strict=True)
+        )
+        p99 = statistics.median(run.percentile(0.99) for run in runs)
+        failed = sum(count for run in runs for status, count in run.statuses.items() if status != 200)
+        lines.append(f"| {name} | {p99:.2f} | {ratio:.2f} | {failed} of {sum(len(run.latencies) for run in runs)} |")
+    return [
+        *lines,
+        "",
+        f"Medians of {ROUNDS} rounds of {SECONDS:g} s, in turn. The flood: {len(latencies):,} requests, "
+        f"{sum(run.statuses.get(429, 0) for run in floods):,} of them refused with 429.",
+        "",
+        f"A rollback is in effect after {statistics.median(effects):.1f} ms ({max(effects):.1f} at most) and committed "
+        f"after {statistics.median(commits):.1f} ms (medians of {len(effects)}, {servers.RULES} rules).",
+    ]
+
+
+@contextmanager
+def flooding(port: int, sent: bytes) -> Iterator[list[Run]]:
+    """A process that sends four times what its neighbour does; at the end of the block, what it got is in the list.
+
+    It is polite: on a machine of its own it would take no time from the server either.
+    """
+    got: list[Run] = []
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=os.nice, initargs=(POLITE,)) as pool:
+        pool.submit(os.getpid).result()
+        flood = pool.submit(paced, port, sent, rate=4 * RATE, seconds=SECONDS)
+        yield got
+        got.append(flood.result())
+
+
+def rollbacks(port: int, count: int) -> tuple[list[float], list[float]]:
+    """Milliseconds from the call of a rollback until it decides, and until it is committed."""
+    connection = Connection(port)
+    found = [json.loads(connection.send(request("/roll", {}))[1]) for _ in range(count)]
+    connection.close()
+    return [one["effect_ms"] for one in found], [one["commit_ms"] for one in found]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,279 @@
+"""`nlapi gateway`: start the serving gateway, make tokens for it, and watch what it serves."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nlapi.cli import show, target
+from nlapi.cli.options import FLAG, Auth, Listing, ListOutput, is_terminal
+from nlapi.errors import NlapiError, UsageError
+
+if TYPE_CHECKING:
+    from nlapi.gateway.access import Access
+    from nlapi.gateway.app import Gateway
+    from nlapi.gateway.store import Store
+
+TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
+EXAMPLE = "examples/gateway"
+FIRST = "first-admin"
+"""The name of the token that is made when there is none."""
+EVERY_S = 1.0
+
+app = typer.Typer(
+    name="gateway",
+    help="Ask for an objective, get the right model: the serving gateway.",
+    no_args_is_help=True,
+    epilog="""nlapi gateway serve --example
+nlapi gateway status
+nlapi ask "what serves continue-watching in Brazil?" -a gateway --auth admin=env:NLAPI_GATEWAY_TOKEN""",
+)
+
+
+class ForWhom(StrEnum):
+    """What a new token may do."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+    SERVE = "serve"
+
+
+Database = Annotated[
+    Path | None,
+    typer.Option(
+        "--database", metavar="FILE", help="Where revisions and tokens are kept, if not with the user's data."
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", metavar="FILE", help="Write the token there, for the user alone; print nothing."),
+]
+Url = Annotated[str | None, typer.Option("--url", metavar="URL", help="Where the gateway is: http://127.0.0.1:8700.")]
+Objective = Annotated[str | None, typer.Argument(metavar="[OBJECTIVE]", help="Only this objective.")]
+Minutes = Annotated[int, typer.Option("--minutes", min=1, max=1440, help="How far to look back.")]
+
+
+@app.command(epilog="nlapi gateway serve --config gateway.json --models models/")
+def serve(
+    database: Database = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="The first configuration, as JSON or YAML.")
+    ] = None,
+    models: Annotated[Path | None, typer.Option("--models", metavar="DIR", help="Where versions' sources are.")] = None,
+    example: Annotated[
+        bool, typer.Option("--example", metavar=FLAG, help="Serve the three objectives that nlapi ships.")
+    ] = False,
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes a free one.")] = 8700,
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A name it may be called by; * is any.")
+    ] = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Start the gateway on this machine, and serve until it is stopped.
+
+    It goes on with the last revision of its database. When that has no token yet, the first one is made and shown
+    this once.
+    """
+    from nlapi.gateway.store import Store
+
+    if example and (config or models):
+        raise UsageError("--example brings its own configuration and models", hint="leave out --config and --models")
+    if example:
+        from nlapi import resources
+
+        folder = resources.folder(EXAMPLE)
+        config, models = folder / "configuration.json", folder / "models"
+    store = Store(_database(database))
+    try:
+        gateway = _gateway(store, config, models, [f"[{host}]" if ":" in host else host, *(allow_host or ())])
+        _first_token(gateway.access, store, token_file)
+        _run(gateway, host, port)
+    finally:
+        store.close()
+
+
+def _gateway(store: Store, config: Path | None, models: Path | None, hosts: list[str]) -> Gateway:
+    from nlapi.gateway.app import Gateway
+    from nlapi.gateway.engine import Engine
+    from nlapi.gateway.recording import recorder
+    from nlapi.gateway.trace import configured
+
+    first = _document(config) if config else None
+    if first is not None and store.last_number():
+        show.note(f"{config} is not read: the database has revision {store.last_number()} already")
+    engine = Engine(models=models or Path(), record=recorder(store), tracer=configured())
+    return Gateway(store, engine, hosts=hosts, first=first)
+
+
+def _run(gateway: Gateway, host: str, port: int) -> None:
+    """Serves until it is stopped. What kept it from starting is raised: the server itself only exits."""
+    from nlapi.gateway.server import serve as run
+
+    try:
+        run(gateway, host=host, port=port, ready=_ready)
+    except SystemExit:
+        if gateway.failure is None:
+            raise
+    if gateway.failure is not None:
+        raise gateway.failure
+
+
+def _document(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", hint="give a configuration as JSON or YAML") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"{path} holds no configuration", hint="GET /v1/configuration of a gateway gives one")
+    return found
+
+
+def _ready(url: str) -> None:
+    show.write(url)
+    sys.stdout.flush()
+    show.note(f"the gateway serves on {url}; Ctrl-C stops it. In another terminal:")
+    show.note(f'  nlapi ask "which objectives are there?" -a gateway --base-url {url} --auth admin=env:{TOKEN}')
+    show.note("  nlapi gateway status")
+
+
+def _first_token(access: Access, store: Store, file: Path | None) -> None:
+    """Nobody could do anything with a gateway that has no token."""
+    from nlapi.gateway.access import Audience, Role
+
+    if not store.tokens():
+        _, secret = access.make(FIRST, Audience.ADMIN, role=Role.ADMIN)
+        _hand_over(secret, file, "the first token, for an admin; it is shown this once:")
+
+
+def _hand_over(secret: str, file: Path | None, what: str) -> None:
+    """Gives a secret to the user: in a file that only the user can read, or on standard error."""
+    if file is None:
+        show.note(f"{what}\n  export {TOKEN}={secret}")
+        return
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="name a file that is not there") from None
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(f"{secret}\n")
+    show.note(f"the token is in {file}, for you alone")
+
+
+@app.command(epilog="nlapi gateway token ana --for operator --days 30")
+def token(
+    name: Annotated[str, typer.Argument(help="Whose it is; it stands as who in revisions.")],
+    for_whom: Annotated[
+        ForWhom, typer.Option("--for", help="A role, or serve for a client that calls.")
+    ] = ForWhom.VIEWER,
+    client: Annotated[
+        str | None, typer.Option("--client", help="The client of a serve token, if not its name.")
+    ] = None,
+    days: Annotated[int, typer.Option("--days", min=0, max=3650, help="How long it is good for; 0 is for ever.")] = 0,
+    revoke: Annotated[bool, typer.Option("--revoke", metavar=FLAG, help="Make the token useless instead.")] = False,
+    database: Database = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Make a token for a gateway whose database is on this machine. Its secret is shown this once."""
+    from nlapi.gateway.access import Access, Audience, Role
+    from nlapi.gateway.codec import slug
+    from nlapi.gateway.store import Store
+
+    store = Store(_database(database))
+    try:
+        access = Access(store)
+        if revoke:
+            if access.revoke(slug(name)) is None:
+                raise UsageError(f"there is no token {name!r}")
+            show.note(f"{name} is revoked")
+            return
+        serves = for_whom is ForWhom.SERVE
+        if client and not serves:
+            raise UsageError("only a serve token has a client", hint="give --for serve")
+        audience = Audience.SERVE if serves else Audience.ADMIN
+        role = None if serves else Role(for_whom)
+        _, secret = access.make(slug(name), audience, role=role, client=slug(client or ""), days=days)
+        _hand_over(secret, token_file, f"a token for {name} ({for_whom}); it is shown this once:")
+    finally:
+        store.close()
+
+
+def _database(given: Path | None) -> Path:
+    if given is not None:
+        return given
+    import platformdirs
+
+    folder = Path(os.environ.get("NLAPI_DATA_DIR") or platformdirs.user_data_dir("nlapi"))
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / "gateway.db"
+
+
+@app.command(epilog="nlapi gateway status continue-watching --once")
+def status(
+    objective: Objective = None,
+    url: Url = None,
+    auth: Auth = None,
+    minutes: Minutes = 5,
+    once: Annotated[bool, typer.Option("--once", metavar=FLAG, help="Show it once, not again each second.")] = False,
+    output: ListOutput = None,
+) -> None:
+    """Show how each version is doing: its share, requests a second, latency and errors. Ctrl-C stops it."""
+    from nlapi.cli.gateway_view import draw, live, status_table
+
+    ask = _Asking(url, auth)
+    query = {"minutes": minutes, **({"objective": objective} if objective else {})}
+
+    def traffic() -> Any:
+        return ask("getTraffic", query)
+
+    if output is Listing.JSON or (output is None and not is_terminal()):
+        show.write(show.json_text(traffic()))
+    elif once:
+        draw(status_table(traffic()))
+    else:
+        live(lambda: status_table(traffic()), EVERY_S)
+
+
+@app.command(epilog="nlapi gateway traffic continue-watching --minutes 30")
+def traffic(
+    objective: Objective = None, url: Url = None, auth: Auth = None, minutes: Minutes = 15, output: ListOutput = None
+) -> None:
+    """Plot how the shares of the traffic moved between versions."""
+    from nlapi.cli.gateway_view import draw, history_plot
+
+    query = {"minutes": minutes, "points": 60, **({"objective": objective} if objective else {})}
+    found = _Asking(url, auth)("getTrafficHistory", query)
+    if output is Listing.JSON or (output is None and not is_terminal()):
+        show.write(show.json_text(found))
+    else:
+        draw(history_plot(found["data"], minutes))
+
+
+class _Asking:
+    """Calls operations of the gateway, through the same pipeline as every other API."""
+
+    def __init__(self, url: str | None, auth: list[str] | None) -> None:
+        given = auth or ([f"admin=env:{TOKEN}"] if os.environ.get(TOKEN) else [])
+        self._target, _ = target.open_target("gateway", url, given)
+
+    def __call__(self, operation: str, arguments: dict[str, Any]) -> Any:
+        import nlapi
+
+        credentials = self._target.credentials
+        result = nlapi.call(
+            self._target.spec, operation, arguments, base_url=self._target.base_url, auth=dict(credentials)
+        )
+        if not result.ok:
+            problem = result.data if isinstance(result.data, dict) else {}
+            raise NlapiError(
+                f"the gateway answered {result.status}: {problem.get('detail', '')}", hint=str(problem.get("hint", ""))
+            )
+        return result.data

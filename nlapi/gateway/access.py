@@ -1,0 +1,148 @@
+"""Who may do what: bearer tokens for two audiences, kept as hashes, and the roles of those who operate."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+
+from nlapi.gateway.problem import Problem
+from nlapi.gateway.store import Store, TokenRecord
+
+PREFIX = "nlg_"
+"""What every secret begins with, so that scanners find one that got out."""
+
+
+class Audience(StrEnum):
+    """Whom a token is for: those who operate the gateway, or the clients that call it."""
+
+    ADMIN = "admin"
+    SERVE = "serve"
+
+
+class Role(StrEnum):
+    """What an admin token may do; each may do what those before it may."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+ROLES = tuple(Role)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who makes a request. `client` is the client of a serve token."""
+
+    name: str = ""
+    audience: Audience | None = None
+    role: Role | None = None
+    client: str = ""
+
+
+NOBODY = Caller()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as it is kept and shown: 2026-11-25T03:04:05.678901Z. Such texts sort by time."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Access:
+    """The tokens of a Store. Their digests are looked up in memory, and read again when the store has changed."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime] = now) -> None:
+        self._store = store
+        self._clock = clock
+        self._seen = -1
+        self._known: dict[str, TokenRecord] = {}
+
+    def make(
+        self, name: str, audience: Audience, *, role: Role | None = None, client: str = "", days: int = 0
+    ) -> tuple[TokenRecord, str]:
+        """A new token and its secret, 256 random bits that are kept nowhere. Problem 409 when the name is taken."""
+        secret = PREFIX + secrets.token_urlsafe(32)
+        made = self._clock()
+        record = TokenRecord(
+            name=name,
+            digest=digest(secret),
+            audience=audience,
+            role=(role or Role.VIEWER) if audience is Audience.ADMIN else "",
+            client=(client or name) if audience is Audience.SERVE else "",
+            created_at=stamp(made),
+            expires_at=stamp(made + timedelta(days=days)) if days else None,
+        )
+        if not self._store.add_token(record):
+            raise Problem(
+                409, f"there is a token {name!r} already", code="exists", hint="revoke it or take another name"
+            )
+        return record, secret
+
+    def revoke(self, name: str) -> TokenRecord | None:
+        """The token that is gone; None when there was none. Problem 409 rather than losing the last admin token."""
+        admins = [one for one in self._store.tokens() if one.role == Role.ADMIN]
+        if [one.name for one in admins] == [name]:
+            raise Problem(
+                409, f"{name!r} is the last token that makes tokens", code="last_admin", hint="make another one"
+            )
+        return self._store.remove_token(name)
+
+    def caller(self, authorization: str | None) -> Caller:
+        """Who sends this Authorization header; NOBODY without one. Problem 401 when it is no good."""
+        if authorization is None:
+            return NOBODY
+        scheme, _, secret = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise unauthorized("only bearer tokens are taken")
+        key = digest(secret.strip())
+        self._read(self._store.token_version())
+        if key not in self._known:
+            self._read(self._store.token_version(fresh=True))
+        found = self._known.get(key)
+        if found is None:
+            raise unauthorized("the token is not known")
+        if found.expires_at is not None and stamp(self._clock()) >= found.expires_at:
+            raise unauthorized("the token has expired")
+        role = Role(found.role) if found.role else None
+        return Caller(name=found.name, audience=Audience(found.audience), role=role, client=found.client)
+
+    def _read(self, version: int) -> None:
+        if version != self._seen:
+            self._known = {one.digest: one for one in self._store.tokens()}
+            self._seen = version
+
+
+def digest(secret: str) -> str:
+    """What is kept of a secret. It has 256 random bits, so that one sha256 is as good as a slow hash."""
+    return sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def unauthorized(why: str) -> Problem:
+    return Problem(
+        401,
+        why,
+        code="unauthorized",
+        hint="send Authorization: Bearer TOKEN; `nlapi gateway token` makes one",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def allow(caller: Caller, audiences: frozenset[str], role: str) -> None:
+    """Problem 401 or 403 unless the caller may call an operation for these audiences (none: anybody) and this role."""
+    if not audiences:
+        return
+    if caller.audience is None:
+        raise unauthorized("this needs a token")
+    if caller.audience not in audiences:
+        wanted = " or ".join(sorted(audiences))
+        raise Problem(403, f"this needs a token of the {wanted} audience, not {caller.audience}", code="wrong_audience")
+    if caller.audience is Audience.ADMIN and ROLES.index(caller.role or Role.VIEWER) < ROLES.index(Role(role)):
+        raise Problem(403, f"this needs the role {role}; {caller.name} is {caller.role}", code="wrong_role")

@@ -1,0 +1,1 @@
+"""The operations of specs/gateway.yaml, one function each, by operationId."""

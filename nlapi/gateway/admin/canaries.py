@@ -1,0 +1,195 @@
+"""The life of a canary: start, status, ramp, pause, resume, promote, roll back, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from nlapi.gateway.admin import nouns
+from nlapi.gateway.admin.call import Answer, Call, Handler, etag
+from nlapi.gateway.codec import KINDS, Json
+from nlapi.gateway.problem import Problem, not_found
+from nlapi.routing.change import put, remove
+from nlapi.routing.nouns import EVERYTHING, Canary, CanaryState, Configuration, Objective, Rule, Share, VersionRef
+
+KIND = KINDS["canary"]
+
+
+def named(call: Call, configuration: Configuration) -> Canary:
+    """The canary of the name in the path, or the only one that moves a share of the objective of that name.
+
+    Problem 404 when there is none, 409 when an objective has several.
+    """
+    name = call.name("canary")
+    if name in configuration.canaries:
+        return configuration.canaries[name]
+    those = [one for one in configuration.canaries.values() if one.objective == name]
+    moving = [one for one in those if one.moves] or those
+    if len(moving) > 1:
+        names = ", ".join(sorted(one.name for one in moving))
+        raise Problem(409, f"{name} has {len(moving)} canaries", code="ambiguous", hint=f"name one of them: {names}")
+    if moving:
+        return moving[0]
+    if name in configuration.objectives:
+        raise Problem(404, f"{name} has no canary", code="unknown_canary", hint="start one with POST /v1/canaries")
+    raise not_found("canary", name, configuration.canaries)
+
+
+async def status(call: Call) -> Answer:
+    current = call.gateway.publisher.current
+    canary = named(call, current.configuration)
+    return Answer(body=with_status(call, canary), headers=etag(current.table.revision))
+
+
+def with_status(call: Call, canary: Canary) -> Json:
+    """A canary as an answer has it, with how its version and its base are doing."""
+    gateway = call.gateway
+    current = gateway.publisher.current
+    objective = current.configuration.objectives.get(canary.objective)
+    base = canary.base or (objective.default if objective else None)
+    rows = {(row.model, row.version): row for row in gateway.traffic.rows(5, objective=canary.objective)}
+    doing: Json = {}
+    for name, ref in (("canary", canary.version), ("base", base)):
+        row = rows.get((ref.model, ref.version)) if ref else None
+        if row is not None:
+            doing[name] = row.as_dict()
+    return {**nouns.shown(KIND, canary, current.table.revision), "status": doing}
+
+
+async def list_(call: Call) -> Answer:
+    answer = await nouns.list_(KIND, call)
+    canaries = call.gateway.publisher.current.configuration.canaries
+    rows = [with_status(call, canaries[row["name"]]) for row in answer.body["data"]]
+    return Answer(body={**answer.body, "data": rows})
+
+
+async def ramp(call: Call) -> Answer:
+    percent = float(call.body["percent"])
+    return await _step(call, lambda canary: replace(canary, percent=percent, reason=call.why), CanaryState.ROLLED_BACK)
+
+
+async def pause(call: Call) -> Answer:
+    def edit(canary: Canary) -> Canary:
+        return replace(canary, state=CanaryState.PAUSED, reason=call.why or f"paused by {call.caller.name}")
+
+    return await _step(call, edit, CanaryState.DONE, CanaryState.ROLLED_BACK)
+
+
+async def resume(call: Call) -> Answer:
+    def edit(canary: Canary) -> Canary:
+        return replace(canary, state=CanaryState.RUNNING, reason=call.why)
+
+    return await _step(call, edit, CanaryState.DONE, CanaryState.ROLLED_BACK)
+
+
+async def roll_back(call: Call) -> Answer:
+    def edit(canary: Canary) -> Canary:
+        reason = call.why or f"rolled back by {call.caller.name}"
+        return replace(canary, state=CanaryState.ROLLED_BACK, reason=reason)
+
+    return await _step(call, edit)
+
+
+async def _step(call: Call, step: Callable[[Canary], Canary], *never: CanaryState) -> Answer:
+    """Changes a canary that is in none of the states `never`. Problem 409 when it is."""
+    meant: list[Canary] = []
+
+    def edit(configuration: Configuration) -> Configuration:
+        canary = named(call, configuration)
+        if canary.state in never:
+            message = f"{canary.name} is {canary.state.replace('_', ' ')}"
+            raise Problem(409, message, code="wrong_state", hint="start another canary")
+        meant.append(canary)
+        return put(configuration, step(canary))
+
+    return await nouns.changed(KIND, call, edit, lambda: meant[0].name)
+
+
+async def update(call: Call) -> Answer:
+    def step(canary: Canary) -> Canary:
+        made: Canary = KIND.decode({**KIND.encode(canary, True), **call.body})
+        return made
+
+    return await _step(call, step)
+
+
+async def promote(call: Call) -> Answer:
+    """What the canary matches is served by its version from now on, and the canary is gone."""
+    meant: list[Canary] = []
+
+    def edit(configuration: Configuration) -> Configuration:
+        canary = named(call, configuration)
+        if not canary.moves:
+            message = f"{canary.name} is rolled back"
+            raise Problem(409, message, code="wrong_state", hint="start another canary")
+        meant.append(canary)
+        return remove(promoted(configuration, canary), "canaries", canary.name)
+
+    publisher = call.gateway.publisher
+    made = await publisher.change(edit, who=call.caller.name, why=call.why, expected=call.expected)
+    done = replace(meant[0], state=CanaryState.DONE, percent=100.0, reason="promoted")
+    return Answer(body=nouns.shown(KIND, done, made.number), headers=etag(made.number), made=made.number)
+
+
+def promoted(configuration: Configuration, canary: Canary) -> Configuration:
+    """The canary's version in the place of its base: as the default and in the rules, or by a rule of its own.
+
+    A canary that matches some requests only becomes a rule before all others, with the canary's name.
+    """
+    objective = configuration.objectives[canary.objective]
+    if canary.match != EVERYTHING:
+        return put(configuration, _rule(configuration, canary))
+    base = canary.base or objective.default
+    for rule in configuration.rules.values():
+        if rule.objective == objective.name and any(share.version == base for share in rule.shares):
+            configuration = put(configuration, _replaced(rule, base, canary.version))
+    return put(configuration, _default(objective, base, canary.version))
+
+
+def _default(objective: Objective, base: VersionRef | None, version: VersionRef) -> Objective:
+    return replace(objective, default=version) if objective.default == base else objective
+
+
+def _replaced(rule: Rule, base: VersionRef | None, version: VersionRef) -> Rule:
+    if any(share.version == version for share in rule.shares):
+        whole = sum(share.percent for share in rule.shares if share.version in (base, version))
+        others = tuple(share for share in rule.shares if share.version not in (base, version))
+        return replace(rule, shares=(*others, Share(version=version, percent=whole)))
+    return replace(
+        rule, shares=tuple(replace(one, version=version) if one.version == base else one for one in rule.shares)
+    )
+
+
+def _rule(configuration: Configuration, canary: Canary) -> Rule:
+    others = [one.position for one in configuration.rules.values() if one.objective == canary.objective]
+    first = min(others, default=nouns.POSITION_STEP)
+    if first == 0:
+        message = "there is a rule at position 0, before which no rule fits"
+        raise Problem(409, message, code="no_position", hint="give that rule a higher position first")
+    share = Share(version=canary.version, percent=100.0)
+    name = canary.name if canary.name not in configuration.rules else f"{canary.name}-promoted"
+    return Rule(
+        name=name, objective=canary.objective, match=canary.match, shares=(share,), unit=canary.unit, position=first - 1
+    )
+
+
+async def delete(call: Call) -> Answer:
+    canary = named(call, call.gateway.publisher.current.configuration)
+    if canary.moves:
+        message = f"{canary.name} still moves a share"
+        raise Problem(409, message, code="wrong_state", hint="roll it back or promote it")
+    return await nouns.delete(KIND, replace(call, path={"canary": canary.name}))
+
+
+HANDLERS: dict[str, Handler] = {
+    "listCanaries": list_,
+    "startCanary": nouns.HANDLERS["createCanary"],
+    "getCanary": status,
+    "updateCanary": update,
+    "rampCanary": ramp,
+    "pauseCanary": pause,
+    "resumeCanary": resume,
+    "promoteCanary": promote,
+    "rollBackCanary": roll_back,
+    "deleteCanary": delete,
+}

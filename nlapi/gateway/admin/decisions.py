@@ -1,0 +1,174 @@
+"""What was decided, what would be, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, period
+from nlapi.gateway.admin.revisions import keeping_buckets
+from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_decision, slug
+from nlapi.gateway.problem import Problem, issue_as_dict, not_found, unprocessable
+from nlapi.issue import Issue, Level
+from nlapi.routing.change import put
+from nlapi.routing.context import check_context
+from nlapi.routing.nouns import Canary, Configuration, Objective
+from nlapi.routing.simulate import Simulation, simulate
+from nlapi.routing.table import Table, compile
+
+COLUMNS = ("objective", "model", "version", "user", "client", "experiment", "canary")
+_NAMES = frozenset(COLUMNS) - {"user"}
+
+
+def objective_of(call: Call) -> Objective:
+    """The objective that the path names. Problem 404 with the nearest name."""
+    known = call.gateway.publisher.current.configuration.objectives
+    name = call.path["objective"]
+    found = known.get(name) or known.get(slug(name))
+    if found is None:
+        raise not_found("objective", slug(name), known)
+    return found
+
+
+def asked(call: Call, objective: Objective) -> tuple[dict[str, Any], str]:
+    """The context and the client that a body gives. Problem 422 for a field that the objective does not declare."""
+    body = call.body or {}
+    context = body.get("context", {})
+    if issues := check_context(objective, context):
+        raise unprocessable([_in_body(issue) for issue in issues], code="invalid_context")
+    return context, call.caller.client or body.get("client", "")
+
+
+def _in_body(issue: Issue) -> Issue:
+    return Issue(
+        level=issue.level, where=f"body.{issue.where}", message=issue.message, hint=issue.hint, rule=issue.rule
+    )
+
+
+async def resolve(call: Call) -> Answer:
+    current = call.gateway.publisher.current
+    objective = objective_of(call)
+    decision = current.table.decide(objective.name, *asked(call, objective))
+    shard = current.configuration.shards.get(decision.shard)
+    place = {"protocol": str(shard.protocol), "endpoints": list(shard.endpoints)} if shard else {}
+    body = {
+        "decision": encode_decision(decision),
+        "routing_key": str(decision.version),
+        **place,
+        "objective": KINDS["objective"].encode(objective, False),
+    }
+    return Answer(body=body)
+
+
+async def explain(call: Call) -> Answer:
+    current = call.gateway.publisher.current
+    objective = objective_of(call)
+    context, client = asked(call, objective)
+    found = current.table.explain(objective.name, context, client)
+    steps = [{"kind": step.kind, "name": step.name, "fate": str(step.fate), "text": step.text} for step in found.steps]
+    return Answer(body={"decision": encode_decision(found.decision), "steps": steps, "text": str(found)})
+
+
+async def list_(call: Call) -> Answer:
+    await call.gateway.flush()
+    since, until = period(call)
+    equal = {
+        name: slug(value) if name in _NAMES else value
+        for name in COLUMNS
+        if (value := call.query.get(name)) is not None
+    }
+    page = call.gateway.store.decisions(
+        equal=equal,
+        failed=call.query.get("failed"),
+        since=since,
+        until=until,
+        limit=call.query["limit"],
+        before=cursor(call),
+    )
+    after = str(page.next) if page.next else None
+    return Answer(body={"data": list(page.rows), "page": {"next_cursor": after, "total": page.total}})
+
+
+async def get(call: Call) -> Answer:
+    await call.gateway.flush()
+    found = call.gateway.store.decision(call.path["request_id"])
+    if found is None:
+        raise Problem(404, f"nothing is recorded of request {call.path['request_id']!r}", code="unknown_request")
+    return Answer(body=found)
+
+
+async def simulate_change(call: Call) -> Answer:
+    import asyncio
+
+    await call.gateway.flush()
+    current = call.gateway.publisher.current
+    proposed = proposal(call, current.configuration)
+    issues = [issue_as_dict(one) for one in call.gateway.publisher.checked(proposed)]
+    if any(issue["level"] == Level.ERROR for issue in issues):
+        return Answer(body={"decisions": 0, "moved": 0.0, "moves": [], "issues": issues, "text": "it would be refused"})
+    table = compile(proposed, current.table.revision + 1)
+    name = slug(call.body["objective"]) if "objective" in call.body else ""
+    found = await asyncio.to_thread(_replay, call, current.table, table, name)
+    return Answer(body={**simulation_json(found), "issues": issues})
+
+
+def _replay(call: Call, current: Table, proposed: Table, objective: str) -> Simulation:
+    most = call.body.get("decisions", 10_000)
+    equal = {"objective": objective} if objective else {}
+    rows = call.gateway.store.decisions(equal=equal, limit=most).rows
+    return simulate(current, proposed, ((row["objective"], row["context"], row.get("client", "")) for row in rows))
+
+
+def proposal(call: Call, current: Configuration) -> Configuration:
+    """The configuration that a body of `simulate` asks about. Problem 422 when it asks about none, or two."""
+    body = call.body
+    ways = [name for name in ("revision", "configuration", "version") if name in body]
+    if len(ways) != 1:
+        message = "it takes one of: a model and version, a revision, a configuration"
+        raise unprocessable([Issue(level=Level.ERROR, where="body", message=message, rule="proposal")])
+    if "configuration" in body:
+        return keeping_buckets(current, decode_configuration(body["configuration"]))
+    if "revision" in body:
+        return decode_configuration(call.gateway.publisher.revision_of(body["revision"]).document)
+    if missing := [name for name in ("objective", "model") if name not in body]:
+        message = f"a share needs {' and '.join(missing)} too"
+        raise unprocessable([Issue(level=Level.ERROR, where="body", message=message, rule="proposal")])
+    if slug(body["objective"]) not in current.objectives:
+        raise not_found("objective", slug(body["objective"]), current.objectives)
+    parts = ("objective", "model", "version", "when", "unless", "between")
+    given = {name: body[name] for name in parts if name in body}
+    canary: Canary = KINDS["canary"].decode({**given, "percent": body.get("percent", 100.0)})
+    return put(current, canary)
+
+
+def simulation_json(found: Simulation) -> Json:
+    return {
+        "decisions": found.seen,
+        "moved": round(100 * found.moved / found.seen, 2) if found.seen else 0.0,
+        "lost": found.lost,
+        "gained": found.gained,
+        "moves": sorted(_moves(found), key=lambda row: -row["requests"]),
+        "slices": [
+            {"objective": one.objective, "field": cut.field, "value": cut.value, "seen": cut.seen, "moved": cut.moved}
+            for one in found.objectives
+            for cut in one.slices
+        ],
+        "text": str(found),
+    }
+
+
+def _moves(found: Simulation) -> Iterator[Json]:
+    for one in found.objectives:
+        for move in one.movements:
+            before, after = str(move.source), str(move.target)
+            share = {"requests": move.count, "percent": round(move.percent, 2)}
+            yield {"objective": one.objective, "before": before, "after": after, **share}
+
+
+HANDLERS: dict[str, Handler] = {
+    "resolveObjective": resolve,
+    "explainObjective": explain,
+    "listDecisions": list_,
+    "getDecision": get,
+    "simulate": simulate_change,
+}

@@ -1,0 +1,187 @@
+"""List, get, create, update and delete: the same five operations for every kind of noun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from nlapi.gateway.admin.call import Answer, Call, Handler, etag, page_of
+from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
+from nlapi.gateway.problem import Problem, not_found, unprocessable
+from nlapi.issue import Issue, Level
+from nlapi.routing.change import put, remove
+from nlapi.routing.nouns import Configuration, Objective, Rule, Version, VersionRef
+
+LEFT_OUT = frozenset(("input", "output", "context"))
+"""What a list leaves out: schemas are long, and `get` shows them."""
+POSITION_STEP = 10
+"""Between the positions of two rules, so that one fits between them later."""
+
+
+def wanted(kind: Kind, call: Call) -> str | VersionRef:
+    """The name in the path of the thing that is meant, as Configuration keeps it."""
+    if kind.name == "version":
+        return VersionRef(model=call.name("model"), version=call.name("version"))
+    return call.name(kind.name)
+
+
+def find(kind: Kind, call: Call, configuration: Configuration) -> Any:
+    """The noun that the path names. Problem 404, with the nearest name, when there is none."""
+    if kind.name == "version":
+        model(call, configuration)
+    things, name = kind.of(configuration), wanted(kind, call)
+    if name not in things:
+        raise not_found(kind.name, str(name), map(str, things))
+    return things[name]
+
+
+def model(call: Call, configuration: Configuration) -> str:
+    """The model that the path names. Problem 404 when there is none."""
+    name = call.name("model")
+    if name not in configuration.models:
+        raise not_found("model", name, configuration.models)
+    return name
+
+
+def shown(kind: Kind, noun: Any, revision: int) -> Json:
+    """A noun as an answer has it."""
+    return {**kind.encode(noun, False), "revision": revision}
+
+
+async def list_(kind: Kind, call: Call) -> Answer:
+    current = call.gateway.publisher.current
+    nouns = ordered(kind, current.configuration)
+    if kind.name == "version":
+        name = model(call, current.configuration)
+        nouns = [one for one in nouns if one.model == name]
+    rows = [kind.encode(one, False) for one in nouns if _fits(one, call.query)]
+    if "name" in call.query:
+        part = call.query["name"].lower()
+        rows = [row for row in rows if part in row[kind.key] or part in row.get("title", "").lower()]
+    shorter = [{name: value for name, value in row.items() if name not in LEFT_OUT} for row in rows]
+    return page_of([{**row, "revision": current.table.revision} for row in shorter], call)
+
+
+def _fits(noun: Any, query: Mapping[str, Any]) -> bool:
+    if "objective" in query and getattr(noun, "objective", None) != slug(query["objective"]):
+        return False
+    if any(name in query and getattr(noun, name, "").lower() != query[name].lower() for name in ("owner", "state")):
+        return False
+    if "running" in query and noun.running is not query["running"]:
+        return False
+    refs = list(_refs(noun))
+    model, version = (slug(query[name]) if name in query else "" for name in ("model", "version"))
+    return not (model or version) or any(model in ("", one.model) and version in ("", one.version) for one in refs)
+
+
+def _refs(noun: Any) -> Iterator[VersionRef]:
+    """The versions that a noun may send requests to."""
+    if isinstance(noun, Objective):
+        yield from (one for one in (noun.default, noun.fallback) if one is not None)
+    elif isinstance(getattr(noun, "version", None), VersionRef):
+        yield noun.version
+    for share in (*getattr(noun, "shares", ()), *getattr(noun, "cells", ())):
+        yield share.version
+
+
+async def get(kind: Kind, call: Call) -> Answer:
+    current = call.gateway.publisher.current
+    noun = find(kind, call, current.configuration)
+    return Answer(body=shown(kind, noun, current.table.revision), headers=etag(current.table.revision))
+
+
+async def create(kind: Kind, call: Call) -> Answer:
+    made: list[Any] = []
+
+    def edit(configuration: Configuration) -> Configuration:
+        data = dict(call.body)
+        if kind.name == "version":
+            data["model"] = model(call, configuration)
+        if kind.name == "rule":
+            _either(data)
+            data.setdefault("position", _last_position(configuration, slug(data["objective"])))
+        noun = kind.decode(data)
+        if kind.id_of(noun) in kind.of(configuration):
+            hint = "update it, or take another name"
+            raise Problem(409, f"there is a {kind.name} {str(kind.id_of(noun))!r} already", code="exists", hint=hint)
+        made.append(noun)
+        return put(configuration, noun)
+
+    return await changed(kind, call, edit, lambda: kind.id_of(made[0]), status=201)
+
+
+async def update(kind: Kind, call: Call) -> Answer:
+    def edit(configuration: Configuration) -> Configuration:
+        noun = find(kind, call, configuration)
+        data = kind.encode(noun, True)
+        if isinstance(noun, Rule):
+            _either(call.body, required=False)
+            for name in ("shares",) if "model" in call.body else ("model", "version") if "shares" in call.body else ():
+                data.pop(name, None)
+        return put(configuration, kind.decode({**data, **call.body}))
+
+    return await changed(kind, call, edit, lambda: wanted(kind, call))
+
+
+async def delete(kind: Kind, call: Call) -> Answer:
+    def edit(configuration: Configuration) -> Configuration:
+        find(kind, call, configuration)
+        return remove(configuration, kind.plural, wanted(kind, call))
+
+    publisher = call.gateway.publisher
+    made = await publisher.change(edit, who=call.caller.name, why=call.why, expected=call.expected)
+    from nlapi.gateway.admin.revisions import revision_json
+
+    return Answer(body=revision_json(made, publisher.revision), headers=etag(made.number), made=made.number)
+
+
+async def changed(kind: Kind, call: Call, edit: Any, name: Any, *, status: int = 200) -> Answer:
+    """The answer to a change: the noun as the new revision holds it."""
+    publisher = call.gateway.publisher
+    made = await publisher.change(edit, who=call.caller.name, why=call.why, expected=call.expected)
+    noun = kind.of(publisher.current.configuration).get(name())
+    if noun is None:
+        raise Problem(409, f"the {kind.name} was removed by somebody else meanwhile", code="gone")
+    body = shown(kind, noun, made.number)
+    return Answer(body=body, status=status, headers=etag(made.number), made=made.number)
+
+
+async def limit_client(call: Call) -> Answer:
+    """Unlike the others, a client that is not there is made: it is known by its token."""
+    kind = KINDS["client"]
+
+    def edit(configuration: Configuration) -> Configuration:
+        known = configuration.clients.get(call.name("client"))
+        data = kind.encode(known, True) if known else {"name": call.name("client")}
+        return put(configuration, kind.decode({**data, **call.body}))
+
+    return await changed(kind, call, edit, lambda: call.name("client"))
+
+
+def _either(data: Mapping[str, Any], *, required: bool = True) -> None:
+    """A rule has a model and a version, or else shares."""
+    single, split = "model" in data or "version" in data, "shares" in data
+    whole = "model" in data and "version" in data
+    if (single and split) or (single and not whole) or (required and not single and not split):
+        message = "a rule has a model and a version, or else shares"
+        raise unprocessable([Issue(level=Level.ERROR, where="body", message=message, rule="shares")])
+
+
+def _last_position(configuration: Configuration, objective: str) -> int:
+    positions = [one.position for one in configuration.rules.values() if one.objective == objective]
+    return max(positions, default=-POSITION_STEP) + POSITION_STEP
+
+
+_NAMES = {"canary": "Canaries"}
+HANDLERS: dict[str, Handler] = {"limitClient": limit_client}
+for _kind in KINDS.values():
+    _one = _kind.name.capitalize()
+    HANDLERS[f"list{_NAMES.get(_kind.name, f'{_one}s')}"] = partial(list_, _kind)
+    HANDLERS[f"get{_one}"] = partial(get, _kind)
+    HANDLERS[f"delete{_one}"] = partial(delete, _kind)
+    if _kind.name != "client":
+        HANDLERS[f"create{_one}"] = partial(create, _kind)
+        HANDLERS[f"update{_one}"] = partial(update, _kind)
+
+__all__ = ["HANDLERS", "Version", "changed", "find", "shown"]

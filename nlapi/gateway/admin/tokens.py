@@ -1,0 +1,68 @@
+"""Tokens and the audit log."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from nlapi.gateway.access import Audience, Role
+from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, page_of, period
+from nlapi.gateway.codec import Json, slug
+from nlapi.gateway.problem import not_found, unprocessable
+from nlapi.gateway.store import TokenRecord
+from nlapi.issue import Issue, Level
+
+
+def token_json(token: TokenRecord) -> Json:
+    said = {"name": token.name, "audience": token.audience, "role": token.role, "client": token.client}
+    times = {"created_at": token.created_at, "expires_at": token.expires_at}
+    return {name: value for name, value in said.items() if value} | times
+
+
+async def list_(call: Call) -> Answer:
+    audience, part = call.query.get("audience"), call.query.get("name", "").lower()
+    rows = [
+        token_json(one)
+        for one in call.gateway.store.tokens()
+        if audience in (None, one.audience) and part in one.name.lower()
+    ]
+    return page_of(rows, call)
+
+
+async def create(call: Call) -> Answer:
+    body, audience = call.body, Audience(call.body["audience"])
+    stray = "client" if audience is Audience.ADMIN else "role"
+    if stray in body:
+        message = f"a token of the {audience} audience has no {stray}"
+        raise unprocessable([Issue(level=Level.ERROR, where=f"body.{stray}", message=message, rule="token")])
+    role = Role(body["role"]) if "role" in body else None
+    client, days = slug(body.get("client", "")), body.get("days", 0)
+    record, secret = call.gateway.access.make(slug(body["name"]), audience, role=role, client=client, days=days)
+    return Answer(body={**token_json(record), "token": secret}, status=201)
+
+
+async def revoke(call: Call) -> Answer:
+    name = call.name("name")
+    found = call.gateway.access.revoke(name)
+    if found is None:
+        raise not_found("token", name, (one.name for one in call.gateway.store.tokens()))
+    return Answer(body=token_json(found))
+
+
+async def audit(call: Call) -> Answer:
+    since, until = period(call)
+    who, outcome = call.query.get("author", ""), call.query.get("outcome", "")
+    limit = call.query["limit"]
+    page = call.gateway.store.entries(
+        since=since, until=until, who=who, outcome=outcome, limit=limit, before=cursor(call)
+    )
+    after = str(page.next) if page.next else None
+    rows = [asdict(entry) for entry in page.rows]
+    return Answer(body={"data": rows, "page": {"next_cursor": after, "total": page.total}})
+
+
+HANDLERS: dict[str, Handler] = {
+    "listTokens": list_,
+    "createToken": create,
+    "revokeToken": revoke,
+    "listAuditEntries": audit,
+}

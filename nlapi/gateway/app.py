@@ -1,0 +1,291 @@
+"""The gateway as an ASGI application: each request guarded, checked against the description, and answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+
+from nlapi.errors import UsageError
+from nlapi.gateway.access import NOBODY, Access, Caller, allow, now, stamp
+from nlapi.gateway.admin import canaries, decisions, nouns, revisions, serve, tokens, traffic
+from nlapi.gateway.admin.call import Answer, Call, Handler
+from nlapi.gateway.canary import Edit, Watcher
+from nlapi.gateway.codec import decode_configuration
+from nlapi.gateway.description import Operation, description
+from nlapi.gateway.engine import Engine
+from nlapi.gateway.guard import Guard
+from nlapi.gateway.problem import Problem, not_found
+from nlapi.gateway.publish import Publisher
+from nlapi.gateway.store import Entry, Revision, Store
+from nlapi.gateway.traffic import FINE_S, Traffic
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+HANDLERS: Mapping[str, Handler] = {
+    **nouns.HANDLERS,
+    **canaries.HANDLERS,
+    **revisions.HANDLERS,
+    **decisions.HANDLERS,
+    **traffic.HANDLERS,
+    **tokens.HANDLERS,
+    **serve.HANDLERS,
+}
+"""operationId -> what carries it out."""
+
+ITSELF = "gateway"
+"""Who it is that makes a revision when a canary takes a step by itself."""
+DENIALS_S = 1.0
+"""Seconds between two denials of unknown callers that the audit log keeps: a flood of them must not fill the disk."""
+SKIPPED = 4
+"""How many times the largest body is read of one that is larger."""
+_ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+_log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """The serving gateway as an ASGI application. `hosts` are the names it may be called by besides loopback's.
+
+    Its lifespan publishes the last revision of the store and drains the engine; a server has to support that. `first`
+    is the configuration document of a store that has no revision yet.
+    """
+
+    def __init__(
+        self, store: Store, engine: Engine, *, hosts: Iterable[str] = (), first: Mapping[str, Any] | None = None
+    ) -> None:
+        self.store = store
+        self.engine = engine
+        self.publisher = Publisher(store, engine)
+        self.access = Access(store)
+        self.traffic = Traffic(engine.metrics.tallies)
+        self.failure: Exception | None = None
+        """why it did not start"""
+        self._first = first
+        self._watcher = Watcher(
+            configuration=lambda: self.publisher.current.configuration,
+            metrics=engine.metrics,
+            commit=self._commit,
+            clock=time.monotonic,
+        )
+        self._guard = Guard(hosts)
+        self._routes = _Routes(description().operations.values())
+        self._denied = 0.0
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            answer = await self._answer(scope, receive)
+            await _send(send, answer, head=scope["method"] == "HEAD")
+
+    async def flush(self) -> None:
+        """Everything that was decided so far is in the store once this returns."""
+        await self.engine.recorder.flush()
+
+    async def _answer(self, scope: Message, receive: Receive) -> Answer:
+        operation: Operation | None = None
+        caller = NOBODY
+        path = _raw_path(scope)
+        try:
+            headers = self._guard.check(scope["headers"])
+            caller = self.access.caller(headers.get("authorization"))
+            operation, values = self._routes.match(scope["method"], path)
+            allow(caller, operation.audiences, operation.role)
+            content = await _body(receive, headers, operation.largest)
+            call = Call(
+                gateway=self,
+                operation=operation.id,
+                caller=caller,
+                path=operation.check_path(values),
+                query=operation.check_query(_pairs(scope["query_string"])),
+                headers=operation.check_headers(headers),
+                body=operation.check_body(content, headers.get("content-type", "")),
+                trace=headers.get("traceparent", ""),
+            )
+            answer = await HANDLERS[operation.id](call)
+        except Exception as error:
+            problem = _problem(error, operation)
+            await self._audit(operation, caller, path, problem=problem)
+            return _refusal(problem)
+        if operation.changes:
+            await self._audit(operation, caller, path, made=answer.made)
+        return answer
+
+    async def _audit(
+        self, operation: Operation | None, caller: Caller, path: str, *, problem: Problem | None = None, made: int = 0
+    ) -> None:
+        """Changes that were made or refused, and whoever was not let in."""
+        denied = problem is not None and problem.status in (401, 403, 421)
+        if not denied and (operation is None or not operation.changes):
+            return
+        if denied and caller is NOBODY:
+            moment = asyncio.get_running_loop().time()
+            if moment - self._denied < DENIALS_S:
+                return
+            self._denied = moment
+        detail = problem.message if problem else f"revision {made}" if made else ""
+        entry = Entry(
+            at=stamp(now()),
+            who=caller.name,
+            action=operation.id if operation else "",
+            target=path[:300],
+            outcome="denied" if denied else "refused" if problem else "done",
+            detail=detail[:500],
+        )
+        await asyncio.to_thread(self.store.add_entry, entry)
+
+    async def _commit(self, edit: Edit, why: str) -> Revision:
+        """What a canary that watches itself changes."""
+        return await self.publisher.change(edit, who=ITSELF, why=why)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        tasks: list[asyncio.Task[None]] = []
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await self._start()
+                except Exception as error:
+                    self.failure = error
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
+                tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._watcher.watch())]
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await self.engine.drain()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _start(self) -> None:
+        await self.publisher.start()
+        if self._first is not None and not self.publisher.revision:
+            given = decode_configuration(description().check("Configuration", self._first))
+            await self.publisher.change(lambda _: given, who=ITSELF, why="the first configuration")
+
+    async def _tick(self) -> None:
+        while True:
+            self.traffic.tick()
+            await asyncio.sleep(FINE_S)
+
+
+class _Routes:
+    """Which operation a method and a path mean."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._fixed: dict[str, dict[str, Operation]] = {}
+        self._patterns: dict[str, tuple[re.Pattern[str], dict[str, Operation]]] = {}
+        for one in operations:
+            if "{" not in one.path:
+                self._fixed.setdefault(one.path, {})[one.method] = one
+            else:
+                pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", re.escape(one.path).replace(r"\{", "{").replace(r"\}", "}")))  # fmt: skip  # noqa: E501
+                self._patterns.setdefault(one.path, (pattern, {}))[1][one.method] = one
+
+    def match(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
+        """The operation, and the values in the path. Problem 404 or 405."""
+        found, values = self._find(path)
+        if found is None:
+            raise not_found("path", path, (*self._fixed, *self._patterns))
+        operation = found.get("GET" if method == "HEAD" else method)
+        if operation is None:
+            allowed = ", ".join(sorted({*found, *(("HEAD",) if "GET" in found else ())}))
+            message = f"{path[:200]} takes {allowed}, not {method[:20]}"
+            raise Problem(405, message, code="method", headers={"Allow": allowed})
+        return operation, values
+
+    def _find(self, path: str) -> tuple[dict[str, Operation] | None, dict[str, str]]:
+        if path in self._fixed:
+            return self._fixed[path], {}
+        for pattern, operations in self._patterns.values():
+            if matched := pattern.fullmatch(path):
+                return operations, {name: _decoded(text) for name, text in matched.groupdict().items()}
+        return None, {}
+
+
+def _decoded(text: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise Problem(400, "the address is not UTF-8", code="malformed_path", path="path") from None
+
+
+def _pairs(query: bytes) -> list[tuple[str, str]]:
+    """Names and values of a query, in order."""
+    if not query:
+        return []
+    parts = [part.partition("=") for part in query.decode("latin-1").split("&") if part]
+    return [(_decoded(name.replace("+", " ")), _decoded(value.replace("+", " "))) for name, _, value in parts]
+
+
+def _raw_path(scope: Message) -> str:
+    raw = scope.get("raw_path")
+    return raw.decode("latin-1").partition("?")[0] if raw else str(scope["path"])
+
+
+async def _body(receive: Receive, headers: Mapping[str, str], largest: int) -> bytes:
+    """The whole body. Problem 413 when it is too large, 415 when it is packed."""
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem(415, "packed bodies are not taken", code="media_type", path="header.content-encoding")
+    declared = headers.get("content-length", "0")
+    chunks: list[bytes] = []
+    size, skips = 0, declared.isdigit() and int(declared) > largest
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "the client went away before the body was complete", code="incomplete")
+        size += len(message.get("body", b""))
+        skips = skips or size > largest
+        if not skips:
+            chunks.append(message.get("body", b""))
+        # What is too large is read on for a while and thrown away, so that the answer gets through to the client.
+        if not message.get("more_body", False) or size > SKIPPED * largest:
+            break
+    if skips:
+        raise Problem(413, f"the body is larger than {largest:,} bytes", code="too_large", path="body")
+    return b"".join(chunks)
+
+
+def _problem(error: Exception, operation: Operation | None) -> Problem:
+    """The refusal that an error comes to. What nobody expected is logged, and the client told no more than that."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, UsageError):
+        return Problem(422, error.message, hint=error.hint, code="invalid_request")
+    _log.error("%s failed", operation.id if operation else "a request", exc_info=error)
+    return Problem(500, "the gateway failed; its log says how", code="internal")
+
+
+def _refusal(problem: Problem) -> Answer:
+    closes = problem.status == 413 or problem.code == "framing"
+    headers = dict(problem.headers) | ({"Connection": "close"} if closes else {})
+    return Answer(body=problem.as_dict(), status=problem.status, headers=headers, media_type="application/problem+json")
+
+
+async def _send(send: Send, answer: Answer, *, head: bool) -> None:
+    try:
+        content = answer.body.encode() if isinstance(answer.body, str) else orjson.dumps(answer.body, option=_NUMPY)
+    except (TypeError, UnicodeEncodeError):
+        answer = _refusal(Problem(502, "the output is not JSON", code="version_failed"))
+        content = orjson.dumps(answer.body)
+    headers = [
+        (b"content-type", answer.media_type.encode("latin-1")),
+        (b"content-length", str(len(content)).encode()),
+        *_ALWAYS,
+        *((name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in answer.headers.items()),
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else content})
+
+
+_NUMPY = orjson.OPT_SERIALIZE_NUMPY

@@ -1,0 +1,179 @@
+"""Canaries that watch themselves: a step further after each bake time, or back when a guard is broken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from nlapi.errors import NlapiError
+from nlapi.gateway.limits import Clock
+from nlapi.gateway.metrics import Metrics, Tally
+from nlapi.routing.change import put
+from nlapi.routing.nouns import Canary, CanaryState, Configuration, Guard, Step
+
+_log = logging.getLogger(__name__)
+
+Edit = Callable[[Configuration], Configuration]
+Commit = Callable[[Edit, str], Awaitable[object]]
+"""Publishes what an edit makes of the current configuration, with the reason why. NlapiError when it is refused."""
+
+SIGMAS = 3.0
+"""how far an error count may be over its expectation by chance"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """What the canary and its base have served."""
+
+    canary: Tally
+    base: Tally
+
+    def since(self, before: Sides) -> Sides:
+        """What they served after `before`."""
+        return Sides(canary=self.canary.since(before.canary), base=self.base.since(before.base))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Watch:
+    """A canary as it was when it came to its share."""
+
+    canary: Canary
+    at: float
+    before: Sides
+
+
+class Watcher:
+    """Looks at every running canary that has steps or guards, whenever `tick` is called.
+
+    `configuration` gives the current one. What it decides goes out through `commit`; when that is refused, the next
+    tick tries again.
+    """
+
+    def __init__(
+        self, *, configuration: Callable[[], Configuration], metrics: Metrics, commit: Commit, clock: Clock
+    ) -> None:
+        self._configuration = configuration
+        self._metrics = metrics
+        self._commit = commit
+        self._clock = clock
+        self._watched: dict[str, _Watch] = {}
+
+    async def tick(self) -> None:
+        """Take every canary a step further or back that is due."""
+        canaries = {name: one for name, one in self._configuration().canaries.items() if _watchable(one)}
+        self._watched = {name: watch for name, watch in self._watched.items() if name in canaries}
+        for canary in canaries.values():
+            found = self._due(canary)
+            if found is not None:
+                await self._change(canary, found)
+
+    async def watch(self, every_s: float = 1.0) -> None:
+        """Tick for ever."""
+        while True:
+            await self.tick()
+            await asyncio.sleep(every_s)
+
+    def _due(self, canary: Canary) -> Canary | None:
+        """The canary as it should be now; None when it stays as it is."""
+        now, sides = self._clock(), self._sides(canary)
+        watch = self._watched.get(canary.name)
+        if watch is None or not _same_share(watch.canary, canary):
+            self._watched[canary.name] = _Watch(canary=canary, at=now, before=sides)
+            return None
+        seen = sides.since(watch.before)
+        for guard in canary.guards:
+            broken = broken_by(guard, seen)
+            if broken:
+                return replace(canary, state=CanaryState.ROLLED_BACK, reason=broken)
+        if any(_undecided(guard, seen, canary) for guard in canary.guards):
+            return None
+        return _advanced(canary, now - watch.at, seen.canary.requests)
+
+    def _sides(self, canary: Canary) -> Sides:
+        mine, base = Tally(), Tally()
+        for (objective, version, moved_by), tally in self._metrics.tallies().items():
+            if objective != canary.objective:
+                continue
+            if moved_by == canary.name:
+                mine = mine.plus(tally)
+            elif version == canary.base or (canary.base is None and version != canary.version):
+                base = base.plus(tally)
+        return Sides(canary=mine, base=base)
+
+    async def _change(self, seen: Canary, wanted: Canary) -> None:
+        def edit(configuration: Configuration) -> Configuration:
+            if configuration.canaries.get(seen.name) != seen:
+                return configuration  # somebody was faster; the next tick looks again
+            return put(configuration, wanted)
+
+        try:
+            await self._commit(edit, f"canary {seen.name}: {wanted.reason}")
+        except NlapiError as error:
+            _log.warning("canary %s stays as it is: %s", seen.name, error)
+
+
+def broken_by(guard: Guard, seen: Sides) -> str:
+    """How the canary broke a guard, in words; "" when it did not, or when too little was seen to say."""
+    value = measure(guard.metric, seen.canary)
+    if value is None or seen.canary.requests < guard.least:
+        return ""
+    count = f"after {seen.canary.requests} requests"
+    if guard.limit is not None and value > guard.limit:
+        return f"{guard.metric} is {value:.4g}, over its limit of {guard.limit:g}, {count}"
+    base = measure(guard.metric, seen.base)
+    if guard.ratio is None or base is None or seen.base.requests < guard.least:
+        return ""
+    most = guard.ratio * base
+    if guard.metric == "error_rate":
+        # A base without errors would forbid the canary a single one: what chance explains is let through.
+        expected = most * seen.canary.requests
+        most = (expected + SIGMAS * math.sqrt(max(expected, 1.0))) / seen.canary.requests
+    if value > most:
+        return f"{guard.metric} is {value:.4g}, over {guard.ratio:g} times the base's {base:.4g}, {count}"
+    return ""
+
+
+def _undecided(guard: Guard, seen: Sides, canary: Canary) -> bool:
+    """Was too little seen to judge by a guard? At 100 % there is no base to compare with."""
+    compares = guard.ratio is not None and canary.percent < 100
+    return seen.canary.requests < guard.least or (compares and seen.base.requests < guard.least)
+
+
+def measure(metric: str, tally: Tally) -> float | None:
+    """The value of a guard's metric; None when nothing was seen of it."""
+    if metric.startswith("output."):
+        return tally.mean(metric.removeprefix("output."))
+    if not tally.requests:
+        return None
+    return tally.error_rate if metric == "error_rate" else tally.percentile(0.99)
+
+
+def _watchable(canary: Canary) -> bool:
+    return canary.state is CanaryState.RUNNING and bool(canary.steps or canary.guards)
+
+
+def _same_share(a: Canary, b: Canary) -> bool:
+    return (a.version, a.base, a.percent, a.match) == (b.version, b.base, b.percent, b.match)
+
+
+def _advanced(canary: Canary, baked_s: float, requests: int) -> Canary | None:
+    """The next step when this one has baked; DONE after the last."""
+    if not canary.steps:
+        return None
+    at = _step(canary)
+    bake = canary.steps[max(at, 0)].bake_s
+    if baked_s < bake:
+        return None
+    good = f"{requests} requests in {baked_s:.0f} s at {canary.percent:g} % broke no guard"
+    if at + 1 < len(canary.steps):
+        step: Step = canary.steps[at + 1]
+        return replace(canary, percent=step.percent, reason=f"to {step.percent:g} %: {good}")
+    return replace(canary, state=CanaryState.DONE, reason=f"done: {good}")
+
+
+def _step(canary: Canary) -> int:
+    """The index of the last step that the canary's share has reached; -1 before the first."""
+    return max((index for index, step in enumerate(canary.steps) if step.percent <= canary.percent), default=-1)

@@ -1,0 +1,142 @@
+"""The nouns of routing to and from the JSON of specs/gateway.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from nlapi.gateway import shapes
+from nlapi.gateway.problem import unprocessable
+from nlapi.gateway.shapes import Json as Json
+from nlapi.gateway.shapes import slug as slug
+from nlapi.issue import Issue, Level
+from nlapi.routing.nouns import (
+    Canary,
+    Client,
+    Configuration,
+    Decision,
+    Experiment,
+    Layer,
+    Model,
+    Objective,
+    Override,
+    Rule,
+    Shadow,
+    Shard,
+    Version,
+    VersionRef,
+)
+
+Noun: TypeAlias = Objective | Model | Version | Shard | Rule | Layer | Experiment | Canary | Shadow | Override | Client
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of noun: its name, the field of Configuration that holds it, and its way from and to JSON.
+
+    `encode(noun, whole)` gives everything that `decode` needs to make the same noun again when `whole`, else what a
+    person wants to see (no buckets).
+    """
+
+    name: str
+    plural: str
+    key: str
+    """the JSON property that holds its name"""
+    decode: Callable[[Mapping[str, Any]], Any]
+    encode: Callable[[Any, bool], Json]
+
+    def id_of(self, noun: Noun) -> str | VersionRef:
+        """What Configuration keeps it under."""
+        return noun.ref if isinstance(noun, Version) else noun.name
+
+    def of(self, configuration: Configuration) -> Mapping[Any, Any]:
+        found: Mapping[Any, Any] = getattr(configuration, self.plural)
+        return found
+
+
+def decode_configuration(data: Mapping[str, Any]) -> Configuration:
+    """The Configuration in a document that fits its schema. Problem 422 when two things have one name."""
+    issues: list[Issue] = []
+    found: dict[str, dict[Any, Any]] = {}
+    for kind in KINDS.values():
+        found[kind.plural] = things = {}
+        for at, item in enumerate(data.get(kind.plural, ())):
+            noun = kind.decode(item)
+            if kind.id_of(noun) in things:
+                where = f"{kind.plural}[{at}].{kind.key}"
+                message = f"there are two {kind.plural} called {kind.id_of(noun)}"
+                issues.append(Issue(level=Level.ERROR, where=where, message=message, rule="duplicate"))
+            things[kind.id_of(noun)] = noun
+    if issues:
+        raise unprocessable(issues, code="invalid_configuration")
+    return Configuration(**found)
+
+
+def encode_configuration(configuration: Configuration, *, whole: bool = True) -> Json:
+    """The document of a Configuration: every kind as a list in the order of names, rules in the order of positions."""
+    return {kind.plural: [kind.encode(noun, whole) for noun in ordered(kind, configuration)] for kind in KINDS.values()}
+
+
+def ordered(kind: Kind, configuration: Configuration) -> list[Any]:
+    """The nouns of a kind, rules by position, all else by name."""
+    return sorted(kind.of(configuration).values(), key=lambda noun: (getattr(noun, "position", 0), kind.id_of(noun)))
+
+
+def encode_decision(decision: Decision) -> Json:
+    """A Decision; what did not take part is left out."""
+    said = {
+        name: value
+        for name in _DECIDED
+        if (value := getattr(decision, name)) or name in ("reason", "shard", "revision")
+    }
+    shadows = {"shadows": list(decision.shadows)} if decision.shadows else {}
+    return {
+        "objective": decision.objective,
+        "model": decision.version.model,
+        "version": decision.version.version,
+        **said,
+        **shadows,
+    }
+
+
+_DECIDED = ("shard", "revision", "rule", "experiment", "cell", "canary", "override", "reason")
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            name="objective",
+            plural="objectives",
+            key="name",
+            decode=shapes.decode_objective,
+            encode=shapes.encode_objective,
+        ),
+        Kind(name="model", plural="models", key="name", decode=shapes.decode_model, encode=shapes.encode_named),
+        Kind(
+            name="version", plural="versions", key="version", decode=shapes.decode_version, encode=shapes.encode_version
+        ),
+        Kind(name="shard", plural="shards", key="name", decode=shapes.decode_shard, encode=shapes.encode_shard),
+        Kind(name="rule", plural="rules", key="name", decode=shapes.decode_rule, encode=shapes.encode_rule),
+        Kind(name="layer", plural="layers", key="name", decode=shapes.decode_layer, encode=shapes.encode_named),
+        Kind(
+            name="experiment",
+            plural="experiments",
+            key="name",
+            decode=shapes.decode_experiment,
+            encode=shapes.encode_experiment,
+        ),
+        Kind(name="canary", plural="canaries", key="name", decode=shapes.decode_canary, encode=shapes.encode_canary),
+        Kind(name="shadow", plural="shadows", key="name", decode=shapes.decode_shadow, encode=shapes.encode_shadow),
+        Kind(
+            name="override",
+            plural="overrides",
+            key="name",
+            decode=shapes.decode_override,
+            encode=shapes.encode_override,
+        ),
+        Kind(name="client", plural="clients", key="name", decode=shapes.decode_client, encode=shapes.encode_client),
+    )
+}
+"""Kind of noun -> its Kind, in the order of a document."""

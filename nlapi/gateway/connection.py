@@ -1,0 +1,208 @@
+"""HTTP/1.1 to one address over connections that are kept: as little as calling a shard needs (RFC 9112)."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from nlapi.errors import UsageError
+
+LARGEST_HEAD = 64 * 2**10
+LARGEST_BODY = 64 * 2**20
+IDLE = 64
+"""connections kept open to one address"""
+
+
+class NotSentError(Exception):
+    """No connection, so that nothing was sent."""
+
+
+class LostError(Exception):
+    """Something was sent and no complete answer came. `answered`: part of one did."""
+
+    def __init__(self, message: str, *, answered: bool) -> None:
+        super().__init__(message)
+        self.answered = answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A status and a body."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """An http or https URL, taken apart. `path` has no slash at its end."""
+
+    url: str
+    host: str
+    port: int
+    secure: bool
+    authority: str
+    path: str
+
+
+def address(url: str) -> Address:
+    """UsageError when `url` is no absolute http(s) URL without credentials, query and fragment."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+        parts = urlsplit("")
+    odd = parts.username or parts.query or parts.fragment or not (url.isascii() and url.isprintable()) or " " in url
+    if parts.scheme not in ("http", "https") or not host or odd:
+        raise UsageError(f"an endpoint is no http or https URL: {url!r}", hint="such as http://127.0.0.1:8080")
+    secure = parts.scheme == "https"
+    return Address(
+        url=url,
+        host=host,
+        port=port or (443 if secure else 80),
+        secure=secure,
+        authority=parts.netloc,
+        path=parts.path.rstrip("/"),
+    )
+
+
+class Connections:
+    """The open connections to one address. A call has one to itself."""
+
+    def __init__(self, place: Address) -> None:
+        self.address = place
+        self._idle: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
+        self._tls = ssl.create_default_context() if place.secure else None
+        self._closed = False
+
+    async def post(self, path: str, headers: str, body: bytes, *, connect_s: float, repeatable: bool) -> Answer:
+        """The answer to a POST of JSON. `headers` are whole lines. NotSentError or LostError when there is none.
+
+        A kept connection may have been closed at the other end just now: a repeatable call goes out again on a new one.
+        """
+        target = f"{self.address.path}{path}" or "/"
+        head = (
+            f"POST {target} HTTP/1.1\r\nHost: {self.address.authority}\r\n"
+            f"Content-Type: application/json\r\nAccept: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n{headers}\r\n"
+        )
+        request = head.encode("latin-1") + body
+        kept = self._kept()
+        if kept is not None:
+            try:
+                return await self._exchange(*kept, request)
+            except LostError as error:
+                if error.answered or not repeatable:
+                    raise
+                self._forget()
+        return await self._exchange(*await self._open(connect_s), request)
+
+    async def close(self) -> None:
+        """Close the connections that nothing uses; the others close after their call."""
+        self._closed = True
+        self._forget()
+
+    def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        while self._idle:
+            reader, writer = self._idle.pop()
+            # What came after an answer belongs to no request: the next one would take it for its own.
+            beyond = getattr(reader, "_buffer", b"")
+            if not (beyond or reader.at_eof() or writer.is_closing() or reader.exception()):
+                return reader, writer
+            writer.close()
+        return None
+
+    def _forget(self) -> None:
+        while self._idle:
+            self._idle.pop()[1].close()
+
+    async def _open(self, connect_s: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        place = self.address
+        try:
+            async with asyncio.timeout(connect_s):
+                return await asyncio.open_connection(place.host, place.port, ssl=self._tls, limit=LARGEST_HEAD)
+        except (OSError, TimeoutError) as error:
+            raise NotSentError(f"no connection to {place.url}: {error or 'too slow'}") from error
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> Answer:
+        answered = False
+        keep = False
+        try:
+            writer.write(request)
+            await writer.drain()
+            head = await reader.readuntil(b"\r\n\r\n")
+            answered = True
+            while head[9:10] == b"1":  # 100 Continue, 103 Early Hints
+                head = await reader.readuntil(b"\r\n\r\n")
+            status, headers, keep = _read_head(head)
+            body, framed = await _read_body(reader, status, headers)
+            keep = keep and framed
+            return Answer(status=status, body=body)
+        except (OSError, EOFError, asyncio.LimitOverrunError, ValueError) as error:
+            keep = False
+            text = f"{self.address.url} gave no complete answer: {type(error).__name__}"
+            raise LostError(text, answered=answered) from error
+        except BaseException:
+            keep = False
+            raise
+        finally:
+            if keep and not self._closed and len(self._idle) < IDLE:
+                self._idle.append((reader, writer))
+            else:
+                writer.close()
+
+
+def _read_head(head: bytes) -> tuple[int, dict[bytes, bytes], bool]:
+    """Status, headers with names in small letters, and whether the connection may be kept. ValueError."""
+    first, *lines = head[:-4].split(b"\r\n")
+    if not first.startswith(b"HTTP/1.") or not first[9:12].isdigit():
+        raise ValueError("not an HTTP/1 answer")
+    headers = {}
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise ValueError("not a header")
+        headers[name.strip().lower()] = value.strip()
+    wish = headers.get(b"connection", b"").lower()
+    keep = b"close" not in wish and (first[7:8] == b"1" or b"keep-alive" in wish)
+    return int(first[9:12]), headers, keep
+
+
+async def _read_body(reader: asyncio.StreamReader, status: int, headers: dict[bytes, bytes]) -> tuple[bytes, bool]:
+    """The body, and whether its end was marked (RFC 9112 §6.3). ValueError when it is too large or not framed right."""
+    if status in (204, 304):
+        return b"", True
+    coding = headers.get(b"transfer-encoding", b"").lower()
+    if coding:
+        if coding != b"chunked":
+            raise ValueError("unknown transfer coding")
+        return await _read_chunks(reader), True
+    if b"content-length" in headers:
+        length = int(headers[b"content-length"])
+        if not 0 <= length <= LARGEST_BODY:
+            raise ValueError("too large")
+        return await reader.readexactly(length), True
+    body = await reader.read(LARGEST_BODY)
+    while more := await reader.read(LARGEST_BODY):
+        body += more
+        if len(body) > LARGEST_BODY:
+            raise ValueError("too large")
+    return body, False
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    parts = []
+    room = LARGEST_BODY
+    while size := int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
+        room -= size
+        if size < 0 or room < 0:
+            raise ValueError("too large")
+        parts.append(await reader.readexactly(size))
+        await reader.readexactly(2)
+    while await reader.readuntil(b"\r\n") != b"\r\n":
+        pass  # trailers
+    return b"".join(parts)

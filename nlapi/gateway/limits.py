@@ -1,0 +1,58 @@
+"""How much each client may ask for: a rate and a number in flight, over all objectives and versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from nlapi.gateway import refusals
+from nlapi.routing.nouns import Client
+
+Clock = Callable[[], float]
+"""Seconds that only go up."""
+
+
+class Limit:
+    """One client's token bucket and calls in flight. It lives as long as the client's limits stay the same."""
+
+    def __init__(self, client: Client, clock: Clock) -> None:
+        self.client = client
+        self._clock = clock
+        self._most = float(client.burst or max(1.0, client.rate))
+        self._tokens = self._most
+        self._at = clock()
+        self.in_flight = 0
+        self.refused = 0
+
+    def enter(self) -> None:
+        """Count a call in. Problem 429 when it is one too many; then nothing was counted."""
+        client = self.client
+        if client.concurrency and self.in_flight >= client.concurrency:
+            self.refused += 1
+            raise refusals.too_many(client.name, f"{client.concurrency} calls in flight", 1.0)
+        if client.rate:
+            self._refill(client.rate)
+            if self._tokens < 1.0:
+                self.refused += 1
+                wait = (1.0 - self._tokens) / client.rate
+                raise refusals.too_many(client.name, f"{client.rate:g} requests a second", wait)
+            self._tokens -= 1.0
+        self.in_flight += 1
+
+    def leave(self) -> None:
+        """Count a call out."""
+        self.in_flight -= 1
+
+    def _refill(self, rate: float) -> None:
+        now = self._clock()
+        self._tokens = min(self._most, self._tokens + (now - self._at) * rate)
+        self._at = now
+
+
+def limits_of(clients: Mapping[str, Client], before: Mapping[str, Limit], clock: Clock) -> dict[str, Limit]:
+    """A Limit for each client that has limits; those of `before` whose client is the same go on as they are."""
+    found = {}
+    for name, client in clients.items():
+        if client.rate or client.concurrency:
+            known = before.get(name)
+            found[name] = known if known is not None and known.client == client else Limit(client, clock)
+    return found

@@ -1,0 +1,121 @@
+"""The versions that are loaded: opened when a configuration names them, closed when no request can reach them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nlapi.errors import NlapiError
+from nlapi.gateway.calls import LoadError, Runner
+from nlapi.gateway.live import Live
+from nlapi.gateway.pools import open_runner
+from nlapi.gateway.shards import Cluster, Remote
+from nlapi.routing.nouns import Configuration, Protocol, Shard, Version, VersionRef
+
+_log = logging.getLogger(__name__)
+
+LOCAL = Shard(name="local")
+"""the shard that need not be declared"""
+
+Key = tuple[VersionRef, bool]
+"""a version, and whether it runs copies for shadows"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A runner, and what it was opened for."""
+
+    version: Version
+    shard: Shard
+    runner: Runner
+
+    def fits(self, version: Version, shard: Shard) -> bool:
+        """Would opening it again give the same?"""
+        mine = self.version
+        same = mine.source == version.source and mine.output == version.output
+        return same and self.shard == shard
+
+
+class Loaded:
+    """Every runner that is open."""
+
+    def __init__(self, models: Path) -> None:
+        self._models = models
+        self._current: dict[Key, Opened] = {}
+        self._clusters: dict[str, Cluster] = {}
+        self._open: list[Runner | Cluster] = []
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def load(self, configuration: Configuration) -> tuple[dict[VersionRef, Runner], dict[VersionRef, Runner]]:
+        """The runners of all versions, and of those that run copies. LoadError; then nothing new stays open."""
+        wanted = [(version, False) for version in configuration.versions.values()]
+        shadowed = {shadow.version for shadow in configuration.shadows.values()}
+        wanted += [(configuration.versions[ref], True) for ref in sorted(shadowed) if ref in configuration.versions]
+        clusters = {name: self._cluster(shard) for name, shard in configuration.shards.items() if shard.endpoints}
+        opened: dict[Key, Opened] = {}
+        fresh: list[Runner] = []
+        try:
+            for version, shadow in wanted:
+                shard = configuration.shards.get(version.shard, LOCAL)
+                before = self._current.get((version.ref, shadow))
+                if before is None or not before.fits(version, shard):
+                    before = await self._opened(version, shard, clusters, shadow=shadow)
+                    fresh.append(before.runner)
+                opened[version.ref, shadow] = before
+        except BaseException:
+            await asyncio.gather(*(runner.close() for runner in fresh))
+            raise
+        self._current, self._clusters = opened, clusters
+        self._open += [*fresh, *(one for one in clusters.values() if one not in self._open)]
+        runners = {ref: one.runner for (ref, shadow), one in opened.items() if not shadow}
+        return runners, {ref: one.runner for (ref, shadow), one in opened.items() if shadow}
+
+    def close_all_but(self, used: Iterable[Live]) -> None:
+        """Close, in the background, what none of the revisions can reach."""
+        kept: set[int] = {id(one) for one in self._clusters.values()}
+        for live in used:
+            for runner in (*live.runners.values(), *live.shadowing.values()):
+                kept.add(id(runner))
+                if isinstance(runner, Remote):
+                    kept.add(id(runner.cluster))
+        gone = [one for one in self._open if id(one) not in kept]
+        self._open = [one for one in self._open if id(one) in kept]
+        for one in gone:
+            task = asyncio.get_running_loop().create_task(one.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """Close everything."""
+        everything, self._open = self._open, []
+        await asyncio.gather(*self._closing, *(one.close() for one in everything), return_exceptions=True)
+
+    def health(self) -> dict[str, list[dict[str, object]]]:
+        """Shard -> its replicas with their state."""
+        return {name: cluster.health() for name, cluster in self._clusters.items()}
+
+    def _cluster(self, shard: Shard) -> Cluster:
+        known = self._clusters.get(shard.name)
+        return known if known is not None and known.shard == shard else Cluster(shard)
+
+    async def _opened(self, version: Version, shard: Shard, clusters: dict[str, Cluster], *, shadow: bool) -> Opened:
+        try:
+            runner = await self._runner(version, shard, clusters, shadow=shadow)
+        except LoadError:
+            raise
+        except NlapiError as error:
+            raise LoadError(version.ref, error.message, hint=error.hint) from error
+        return Opened(version=version, shard=shard, runner=runner)
+
+    async def _runner(self, version: Version, shard: Shard, clusters: dict[str, Cluster], *, shadow: bool) -> Runner:
+        if shard.protocol is Protocol.LOCAL:
+            # Importing and reading a model takes as long as it takes; requests go on meanwhile.
+            return await asyncio.to_thread(open_runner, version.source, self._models, shadow=shadow)
+        cluster = clusters.get(shard.name)
+        if cluster is None:
+            raise LoadError(version.ref, f"shard {shard.name!r} has no endpoints", hint="give the shard an endpoint")
+        # Copies have connections and a concurrency of their own, so that they never take a call's place.
+        return Remote(version, cluster.apart() if shadow else cluster, owns=shadow)

@@ -1,0 +1,198 @@
+"""What was served, counted: requests, errors and latencies of each objective and version, as Prometheus text."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from nlapi.routing.nouns import VersionRef
+
+BOUNDS_MS = tuple(0.05 * 1.25**step for step in range(64))
+"""The upper ends of the latency buckets: each is a quarter more than the one before, from 50 us to a minute."""
+
+_SHOWN = range(3, len(BOUNDS_MS), 4)
+"""The buckets that Prometheus is shown; the finer ones are for our own percentiles."""
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Counts at one moment; the difference of two is what happened between them."""
+
+    requests: int = 0
+    errors: int = 0
+    buckets: tuple[int, ...] = (0,) * (len(BOUNDS_MS) + 1)
+    outputs: Mapping[str, tuple[int, float]] | None = None
+    """field of the output -> how many numbers, and their sum"""
+
+    def since(self, before: Tally) -> Tally:
+        """What was added after `before`."""
+        old = before.outputs or {}
+        return Tally(
+            requests=self.requests - before.requests,
+            errors=self.errors - before.errors,
+            buckets=tuple(now - then for now, then in zip(self.buckets, before.buckets, strict=True)),
+            outputs={
+                name: (count - old.get(name, (0, 0.0))[0], total - old.get(name, (0, 0.0))[1])
+                for name, (count, total) in (self.outputs or {}).items()
+            },
+        )
+
+    def plus(self, other: Tally) -> Tally:
+        """Both together."""
+        mine, theirs = self.outputs or {}, other.outputs or {}
+        outputs = {
+            name: tuple(map(sum, zip(mine.get(name, (0, 0.0)), theirs.get(name, (0, 0.0)), strict=True)))
+            for name in mine.keys() | theirs.keys()
+        }
+        return Tally(
+            requests=self.requests + other.requests,
+            errors=self.errors + other.errors,
+            buckets=tuple(a + b for a, b in zip(self.buckets, other.buckets, strict=True)),
+            outputs=outputs,  # type: ignore[arg-type]  # pairs in, pairs out
+        )
+
+    @property
+    def error_rate(self) -> float:
+        """Errors per request, 0 to 1."""
+        return self.errors / self.requests if self.requests else 0.0
+
+    def percentile(self, share: float) -> float:
+        """The latency in ms that `share` (0 to 1) of the requests kept within; 0.0 when there were none."""
+        wanted = share * sum(self.buckets)
+        if not wanted:
+            return 0.0
+        seen = 0
+        for index, count in enumerate(self.buckets):
+            if count and seen + count >= wanted:
+                low = BOUNDS_MS[index - 1] if index else 0.0
+                high = BOUNDS_MS[min(index, len(BOUNDS_MS) - 1)]
+                return low + (high - low) * (wanted - seen) / count
+            seen += count
+        return BOUNDS_MS[-1]
+
+    def mean(self, field: str) -> float | None:
+        """The mean of a number in the outputs, or None when none was seen."""
+        count, total = (self.outputs or {}).get(field, (0, 0.0))
+        return total / count if count else None
+
+
+class Series:
+    """The running counts of one objective, version and canary."""
+
+    __slots__ = ("_buckets", "_errors", "_outputs", "_requests", "_sum")
+
+    def __init__(self) -> None:
+        self._requests = 0
+        self._errors = 0
+        self._sum = 0.0
+        self._buckets = [0] * (len(BOUNDS_MS) + 1)
+        self._outputs: dict[str, list[float]] = {}
+
+    def observe(self, ms: float, *, failed: bool) -> None:
+        """Count one request."""
+        self._requests += 1
+        self._sum += ms
+        self._buckets[bisect_left(BOUNDS_MS, ms)] += 1
+        if failed:
+            self._errors += 1
+
+    def observe_output(self, output: Any, fields: Iterable[str]) -> None:
+        """Add up the fields of an output that are numbers."""
+        for field in fields:
+            value = output.get(field) if isinstance(output, dict) else None
+            if isinstance(value, int | float):
+                pair = self._outputs.setdefault(field, [0, 0.0])
+                pair[0] += 1
+                pair[1] += value
+
+    @property
+    def sum_ms(self) -> float:
+        """All latencies added up."""
+        return self._sum
+
+    def tally(self) -> Tally:
+        """The counts now."""
+        outputs = {name: (int(count), total) for name, (count, total) in self._outputs.items()}
+        return Tally(requests=self._requests, errors=self._errors, buckets=tuple(self._buckets), outputs=outputs)
+
+
+Key = tuple[str, VersionRef, str]
+"""objective, version, and the canary that chose it or \"\""""
+
+
+class Metrics:
+    """All series of an engine, and what was refused or dropped. `gauges` gives what is so at the moment, by name."""
+
+    def __init__(self, gauges: Callable[[], Mapping[str, float]] = dict) -> None:
+        self._gauges = gauges
+        self._series: dict[Key, Series] = {}
+        self.refused: Counter[tuple[str, int]] = Counter()
+        """(objective, status) of requests that reached no version"""
+        self.fallbacks: Counter[str] = Counter()
+        self.shadows: Counter[tuple[str, str]] = Counter()
+        """(shadow, what became of a copy)"""
+
+    def series(self, objective: str, version: VersionRef, canary: str = "") -> Series:
+        """The series of an objective, version and canary, made at its first request."""
+        return self._series.setdefault((objective, version, canary), Series())
+
+    def tallies(self) -> dict[Key, Tally]:
+        """The counts of every series now."""
+        return {key: series.tally() for key, series in self._series.items()}
+
+    def text(self) -> str:
+        """Everything in the Prometheus text format 0.0.4."""
+        return "\n".join([*self._requests(), *self._latencies(), *self._others(), ""])
+
+    def _requests(self) -> Iterator[str]:
+        yield "# HELP nlapi_requests_total Requests that reached a version."
+        yield "# TYPE nlapi_requests_total counter"
+        for key, tally in self.tallies().items():
+            labels = _labels(key)
+            yield f'nlapi_requests_total{{{labels},outcome="ok"}} {tally.requests - tally.errors}'
+            yield f'nlapi_requests_total{{{labels},outcome="error"}} {tally.errors}'
+
+    def _latencies(self) -> Iterator[str]:
+        yield "# HELP nlapi_request_seconds Time from the decision to the answer."
+        yield "# TYPE nlapi_request_seconds histogram"
+        for key, series in self._series.items():
+            labels, tally = _labels(key), series.tally()
+            below = list(accumulate(tally.buckets))
+            for index in _SHOWN:
+                bound = f"{BOUNDS_MS[index] / 1000:.6g}"
+                yield f'nlapi_request_seconds_bucket{{{labels},le="{bound}"}} {below[index]}'
+            yield f'nlapi_request_seconds_bucket{{{labels},le="+Inf"}} {tally.requests}'
+            yield f"nlapi_request_seconds_sum{{{labels}}} {series.sum_ms / 1000:.6f}"
+            yield f"nlapi_request_seconds_count{{{labels}}} {tally.requests}"
+
+    def _others(self) -> Iterator[str]:
+        yield "# TYPE nlapi_refused_total counter"
+        for (objective, status), count in self.refused.items():
+            yield f'nlapi_refused_total{{objective="{_escape(objective)}",status="{status}"}} {count}'
+        yield "# TYPE nlapi_fallbacks_total counter"
+        for objective, count in self.fallbacks.items():
+            yield f'nlapi_fallbacks_total{{objective="{_escape(objective)}"}} {count}'
+        yield "# TYPE nlapi_shadow_copies_total counter"
+        for (shadow, outcome), count in self.shadows.items():
+            yield f'nlapi_shadow_copies_total{{shadow="{_escape(shadow)}",outcome="{outcome}"}} {count}'
+        for name, value in self._gauges().items():
+            yield f"# TYPE {name} gauge"
+            yield f"{name} {value:g}"
+
+
+def _labels(key: Key) -> str:
+    objective, version, canary = key
+    return (
+        f'objective="{_escape(objective)}",model="{_escape(version.model)}",'
+        f'version="{_escape(version.version)}",canary="{_escape(canary)}"'
+    )
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

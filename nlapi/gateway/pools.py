@@ -1,0 +1,205 @@
+"""Running local versions: in the event loop, in threads, or in processes of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from nlapi.errors import DescriptionError
+from nlapi.gateway.calls import Ask, Failed, FailureKind, Ran, Runner
+from nlapi.gateway.stages import Pipeline
+from nlapi.gateway.workflow import Manifest, Mode, Workflow, find, load, read
+from nlapi.routing.nouns import Context
+
+_log = logging.getLogger(__name__)
+
+POLITE = 10
+"""the niceness of a process that runs copies of requests"""
+
+
+def open_runner(source: str, root: Path, *, shadow: bool = False) -> Runner:
+    """Load the version at `source` and give what runs it. DescriptionError when it cannot be loaded.
+
+    A `shadow` runs in one process of its own at low priority whatever its manifest says: in this process it would
+    compete with the requests that are answered.
+    """
+    manifest = read(find(source, root))
+    if shadow:
+        return Processes(replace(manifest, mode=Mode.PROCESS, workers=1), nice=POLITE)
+    if manifest.mode is Mode.PROCESS:
+        return Processes(manifest)
+    workflow = load(manifest)
+    return Threads(workflow) if manifest.mode is Mode.THREAD else Inline(workflow)
+
+
+class Inline:
+    """Runs the stages in the event loop."""
+
+    def __init__(self, workflow: Workflow) -> None:
+        self._workflow = workflow
+        self._pipeline = workflow.pipeline
+
+    async def run(self, ask: Ask, timeout_s: float, *, repeatable: bool) -> Ran:
+        """The version's output. Only asynchronous stages can be interrupted by the timeout."""
+        if not self._pipeline.asynchronous:
+            return self._pipeline.run(ask.input, ask.context)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._pipeline.run_async(ask.input, ask.context)
+        except TimeoutError:
+            raise too_slow(timeout_s) from None
+
+    async def close(self) -> None:
+        """Forget the version's code."""
+        self._workflow.unload()
+
+
+class _Pooled:
+    """What threads and processes share: an executor, a bounded line in front of it, and a deadline."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._room = manifest.workers + manifest.waiting
+        self._executor: Executor = self._start()
+
+    def _start(self) -> Executor:
+        raise NotImplementedError
+
+    async def _submit(self, timeout_s: float, function: Callable[..., Ran], *given: Any) -> Ran:
+        if self._room <= 0:
+            raise Failed(FailureKind.UNAVAILABLE, "too many calls wait for a worker", ran=False)
+        self._room -= 1
+        executor = self._executor
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.get_running_loop().run_in_executor(executor, function, *given)
+        except TimeoutError:
+            raise too_slow(timeout_s) from None
+        except BrokenExecutor as error:
+            if self._executor is executor:  # the first of its calls to notice starts the next pool
+                _log.warning("a worker of %s died; starting new ones", self._manifest.folder.name)
+                self._executor = self._start()
+            raise Failed(FailureKind.ERROR, "its worker process died", ran=True) from error
+        finally:
+            self._room += 1
+
+    async def close(self) -> None:
+        """Stop the workers."""
+        await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
+
+
+class Threads(_Pooled):
+    """Runs the stages in threads."""
+
+    def __init__(self, workflow: Workflow) -> None:
+        super().__init__(workflow.manifest)
+        self._workflow = workflow
+
+    def _start(self) -> Executor:
+        return ThreadPoolExecutor(self._manifest.workers, thread_name_prefix=self._manifest.folder.name)
+
+    async def run(self, ask: Ask, timeout_s: float, *, repeatable: bool) -> Ran:
+        """The version's output. A thread that is late goes on to its end; nobody waits for it."""
+        return await self._submit(timeout_s, _run, self._workflow.pipeline, ask.input, ask.context)
+
+    async def close(self) -> None:
+        """Stop the workers and forget the version's code."""
+        await super().close()
+        self._workflow.unload()
+
+
+class Processes(_Pooled):
+    """Runs the stages in processes, each of which has loaded the version; one that dies is replaced."""
+
+    def __init__(self, manifest: Manifest, *, nice: int = 0) -> None:
+        self._nice = nice
+        self._starting: list[Future[None]] = []
+        load(manifest).unload()  # what is wrong with it is said here, and not by a worker
+        super().__init__(manifest)
+        try:
+            for started in self._starting:  # a worker takes longer to start than many a request may take
+                started.result()
+        except BrokenExecutor as error:
+            raise DescriptionError("its worker processes end as soon as they are started") from error
+
+    def _start(self) -> Executor:
+        # spawn: a fork of a process with threads and an event loop may hang.
+        executor = ProcessPoolExecutor(
+            self._manifest.workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(self._manifest, self._nice),
+        )
+        self._starting = [executor.submit(_started) for _ in range(self._manifest.workers)]
+        return executor
+
+    async def run(self, ask: Ask, timeout_s: float, *, repeatable: bool) -> Ran:
+        """The version's output. The worker itself is interrupted at the deadline."""
+        # The monotonic clock is one for all processes of a machine, so that time spent waiting counts.
+        deadline = time.monotonic() + timeout_s
+        return await self._submit(timeout_s, _run_in_worker, ask.input, dict(ask.context), deadline)
+
+
+_loaded: Workflow | None = None
+"""the one version of a worker process"""
+
+
+def _start_worker(manifest: Manifest, nice: int) -> None:
+    global _loaded
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway, which stops its workers
+    if nice and hasattr(os, "nice"):
+        os.nice(nice)
+    threading.Thread(target=_end_with_gateway, name="end-with-gateway", daemon=True).start()
+    _loaded = load(manifest)
+
+
+def _end_with_gateway() -> None:
+    """A worker holds both ends of its line and would wait for ever for a gateway that was killed."""
+    gateway = multiprocessing.parent_process()
+    if gateway is not None:
+        gateway.join()
+        os._exit(1)
+
+
+def _started() -> None:
+    """The first thing that a worker does; by then it has loaded its version."""
+
+
+def _run_in_worker(given: Any, context: Context, deadline: float) -> Ran:
+    left = deadline - time.monotonic()
+    if _loaded is None or left <= 0:
+        raise Failed(FailureKind.UNAVAILABLE, "the worker was not ready in time", ran=False)
+    if not hasattr(signal, "setitimer"):
+        return _run(_loaded.pipeline, given, context)
+    signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, left)
+    try:
+        return _run(_loaded.pipeline, given, context)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise TimeoutError
+
+
+def _run(pipeline: Pipeline, given: Any, context: Context) -> Ran:
+    if pipeline.asynchronous:
+        return asyncio.run(pipeline.run_async(given, context))
+    return pipeline.run(given, context)
+
+
+def too_slow(timeout_s: float) -> Failed:
+    """The failure of a version that did not answer in time."""
+    return Failed(FailureKind.TIMEOUT, f"no answer within {timeout_s * 1000:.0f} ms", ran=True)

@@ -1,0 +1,209 @@
+"""A change from its idea to the next request: checked, compiled, published and committed as one revision."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from nlapi.errors import NlapiError
+from nlapi.gateway.access import now, stamp
+from nlapi.gateway.codec import decode_configuration, encode_configuration
+from nlapi.gateway.problem import Problem, not_found, unprocessable
+from nlapi.gateway.store import Revision, Store
+from nlapi.gateway.vet import vet
+from nlapi.issue import Issue, Level
+from nlapi.routing.change import Difference, diff
+from nlapi.routing.nouns import Configuration
+from nlapi.routing.table import Table, compile
+
+Edit: TypeAlias = Callable[[Configuration], Configuration]
+OF_OBJECTIVE = ("rules", "experiments", "canaries", "shadows", "overrides")
+"""The kinds whose things belong to one objective."""
+SUMMARY = 300
+RECENT = 50
+
+
+class Serving(Protocol):
+    """What publishes: the engine."""
+
+    async def publish(self, table: Table, configuration: Configuration) -> None:
+        """Loads what is new and decides by `table` from the next request on. NlapiError: nothing has changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Current:
+    """What decides now."""
+
+    configuration: Configuration
+    table: Table
+
+
+class Publisher:
+    """Makes revisions, one after the other. Everything that changes the routing goes through `change`."""
+
+    def __init__(self, store: Store, engine: Serving, clock: Callable[[], datetime] = now) -> None:
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._recent: dict[int, Configuration] = {}
+        """the last revisions that were checked, published and committed, by number: going back to one costs no more"""
+        self.current = Current(configuration=Configuration(), table=compile(Configuration(), 0))
+
+    @property
+    def revision(self) -> int:
+        """The number of the current revision; 0 before the first."""
+        return self.current.table.revision
+
+    async def start(self) -> None:
+        """Publishes the last committed revision, if there is one."""
+        async with self._turn:
+            last = self._store.revision(self._store.last_number())
+            if last is not None:
+                configuration = decode_configuration(last.document)
+                await self._publish(configuration, last.number)
+
+    async def change(
+        self, edit: Edit, *, who: str, why: str = "", expected: int | None = None, restores: int = 0
+    ) -> Revision:
+        """The revision that `edit` makes of the current configuration; the current one when it changes nothing.
+
+        Problem 412 when `expected` is no longer current, 422 when what it makes is faulty or cannot be loaded; the
+        revision before goes on serving. Once this returns, the revision is committed and decides every new request.
+        """
+        async with self._turn:
+            before = self.current
+            if expected is not None and expected != self.revision:
+                raise Problem(
+                    412,
+                    f"revision {expected} is not current any more: {self.revision} is",
+                    code="outdated",
+                    hint=f"see what changed with GET /v1/revisions/{self.revision}/changes?from={expected}, and repeat",
+                )
+            after = edit(before.configuration)
+            checked = any(after is known for known in self._recent.values())
+            differences = diff(before.configuration, after) if checked else await self._vetted(before, after)
+            if not differences and self.revision:
+                return self._kept(self.revision)
+            made = Revision(
+                number=self.revision + 1,
+                at=stamp(self._clock()),
+                who=who,
+                why=why,
+                summary=summary(differences),
+                objectives=touched(differences),
+                restores=restores,
+                document=encode_configuration(after),
+            )
+            await self._publish(after, made.number)
+            try:
+                await asyncio.to_thread(self._store.add_revision, made)
+            except BaseException:
+                await self._publish(before.configuration, before.table.revision)
+                raise
+            self._recent[made.number] = after
+            if len(self._recent) > RECENT:
+                del self._recent[min(self._recent)]
+            return made
+
+    async def roll_back(self, number: int, *, who: str, why: str = "", expected: int | None = None) -> Revision:
+        """A new revision with the configuration of an old one. Problem 404 when there is none."""
+        document = self._kept(number).document
+        old = self._recent.get(number) or decode_configuration(document)
+        why = why or f"back to revision {number}"
+        return await self.change(lambda _: old, who=who, why=why, expected=expected, restores=number)
+
+    async def undo(self, objective: str, *, who: str, why: str = "", expected: int | None = None) -> Revision:
+        """A new revision in which one objective is as it was before its last change; once more goes further back.
+
+        Problem 404 when there is no such objective, 409 when there is nothing before.
+        """
+        if objective not in self.current.configuration.objectives:
+            raise not_found("objective", objective, self.current.configuration.objectives)
+        target = await asyncio.to_thread(self._before, objective)
+        old = decode_configuration(self._kept(target).document) if target else Configuration()
+        if objective not in old.objectives:
+            raise Problem(409, f"{objective} has not been changed since it was made", code="nothing_before")
+        why = why or f"{objective} back to revision {target}"
+        return await self.change(
+            lambda now: with_objective(now, old, objective), who=who, why=why, expected=expected, restores=target
+        )
+
+    def revision_of(self, number: int) -> Revision:
+        """A committed revision. Problem 404 when there is none of that number."""
+        return self._kept(number)
+
+    def checked(self, configuration: Configuration) -> list[Issue]:
+        """Everything that is wrong with a configuration, the worst first."""
+        return sorted(vet(configuration), key=lambda issue: list(Level).index(issue.level))
+
+    async def _vetted(self, before: Current, after: Configuration) -> list[Difference]:
+        return await asyncio.to_thread(self._checked, before.configuration, after)
+
+    def _checked(self, before: Configuration, after: Configuration) -> list[Difference]:
+        issues = vet(after)
+        if any(issue.level is Level.ERROR for issue in issues):
+            hint = f"nothing was changed; revision {self.revision} goes on serving"
+            raise unprocessable(issues, code="invalid_configuration", hint=hint)
+        return diff(before, after)
+
+    async def _publish(self, configuration: Configuration, number: int) -> None:
+        table = await asyncio.to_thread(compile, configuration, number)
+        try:
+            await self._engine.publish(table, table.configuration)
+        except Problem:
+            raise
+        except (NlapiError, ValueError) as error:
+            hint = getattr(error, "hint", "") or f"nothing was changed; revision {self.revision} goes on serving"
+            message = getattr(error, "message", str(error))
+            raise Problem(422, message, code="not_loaded", hint=hint) from error
+        self.current = Current(configuration=configuration, table=table)
+
+    def _kept(self, number: int) -> Revision:
+        found = self._store.revision(number)
+        if found is None:
+            last = self._store.last_number()
+            hint = f"they go from 1 to {last}" if last else "there is none yet"
+            raise Problem(404, f"there is no revision {number}", code="unknown_revision", hint=hint)
+        return found
+
+    def _before(self, objective: str) -> int:
+        """The number of the revision that holds what an objective was before its last change; 0 when there is none."""
+        last = self._last_change(objective, self.revision)
+        while last is not None and last.restores:
+            last = self._last_change(objective, last.restores)
+        return last.number - 1 if last is not None else 0
+
+    def _last_change(self, objective: str, number: int) -> Revision | None:
+        page = self._store.revisions(objective=objective, limit=1, before=number + 1)
+        return page.rows[0] if page.rows else None
+
+
+def with_objective(configuration: Configuration, old: Configuration, name: str) -> Configuration:
+    """A configuration in which one objective and what belongs to it are as in `old`."""
+    parts = {}
+    for kind in OF_OBJECTIVE:
+        others = {key: one for key, one in getattr(configuration, kind).items() if one.objective != name}
+        parts[kind] = others | {key: one for key, one in getattr(old, kind).items() if one.objective == name}
+    return replace(configuration, objectives={**configuration.objectives, name: old.objectives[name]}, **parts)
+
+
+def touched(differences: list[Difference]) -> tuple[str, ...]:
+    """The objectives that differences are about, in order."""
+    names = set()
+    for one in differences:
+        for noun in (one.before, one.after):
+            name = getattr(noun, "name" if one.kind == "objectives" else "objective", "")
+            if name and one.kind in ("objectives", *OF_OBJECTIVE):
+                names.add(name)
+    return tuple(sorted(names))
+
+
+def summary(differences: list[Difference]) -> str:
+    """What differences come to, in one line."""
+    text = "; ".join(one.text for one in differences[:5])
+    more = f" (and {len(differences) - 5} more)" if len(differences) > 5 else ""
+    return f"{text if len(text) <= SUMMARY else text[: SUMMARY - 3] + '...'}{more}"

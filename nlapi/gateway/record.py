@@ -1,0 +1,148 @@
+"""Decisions that were made, written down in batches and off the request's path."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from nlapi.routing.nouns import Context, Decision, VersionRef
+
+_log = logging.getLogger(__name__)
+
+LONGEST = 20_000
+"""records that wait to be written; more are dropped and counted"""
+
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One request that reached a version, or one copy that a shadow answered (`shadow` names it)."""
+
+    at: float
+    """seconds since 1970"""
+    request_id: str
+    decision: Decision
+    version: VersionRef
+    """the version that answered"""
+    client: str
+    context: Context
+    input: Any
+    output: Any
+    """None when it failed"""
+    error: str
+    """why it failed, or \"\""""
+    ms: float
+    stages: Mapping[str, float]
+    attempts: int
+    fallback: bool
+    synthetic: bool
+    shadow: str = ""
+
+
+Sink = Callable[[Sequence[Record]], None]
+"""Writes records down; called in a thread, one batch at a time."""
+
+
+def for_training(records: Iterable[Record]) -> list[Record]:
+    """The records that a model may be trained on: served to somebody real, and answered."""
+    return [one for one in records if not one.synthetic and not one.shadow and not one.error]
+
+
+def training_log(file: Path) -> Sink:
+    """A Sink that adds a line of JSON for each record to a file: what went in, and what came out of which version."""
+
+    def write(records: Sequence[Record]) -> None:
+        with file.open("ab") as stream:
+            stream.writelines(orjson.dumps(_example(one), option=_LINE, default=str) for one in records)
+
+    return write
+
+
+_LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+
+
+def _example(one: Record) -> dict[str, Any]:
+    return {
+        "at": one.at,
+        "request_id": one.request_id,
+        "objective": one.decision.objective,
+        "version": str(one.version),
+        "context": dict(one.context),
+        "input": one.input,
+        "output": one.output,
+    }
+
+
+class Recorder:
+    """Takes records at no cost to the request, and hands them to `sink` every `every_s` seconds or 500 records.
+
+    `training` is handed those that a model may be trained on.
+    """
+
+    def __init__(self, sink: Sink | None, training: Sink | None = None, *, every_s: float = 0.5) -> None:
+        self._sink = sink
+        self._training = training
+        self._every_s = every_s
+        self._waiting: deque[Record] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._full = asyncio.Event()
+        self.dropped = 0
+
+    @property
+    def wanted(self) -> bool:
+        """Does anybody read the records?"""
+        return self._sink is not None or self._training is not None
+
+    def note(self, record: Record) -> None:
+        """Keep a record for the next batch."""
+        if len(self._waiting) >= LONGEST:
+            self.dropped += 1
+            return
+        self._waiting.append(record)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._write_on())
+        if len(self._waiting) == BATCH:
+            self._full.set()
+
+    async def flush(self) -> None:
+        """Write what waits."""
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            await self._write(self._sink, batch)
+            await self._write(self._training, for_training(batch))
+
+    async def close(self) -> None:
+        """Write what waits and stop."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        await self.flush()
+
+    async def _write(self, sink: Sink | None, batch: list[Record]) -> None:
+        if sink is None or not batch:
+            return
+        try:
+            await asyncio.to_thread(sink, batch)
+        except Exception:
+            # A store that cannot write must not stop what is served.
+            self.dropped += len(batch)
+            _log.exception("%d decisions could not be recorded", len(batch))
+
+    async def _write_on(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._every_s):
+                    await self._full.wait()
+            except TimeoutError:
+                pass
+            self._full.clear()
+            await self.flush()

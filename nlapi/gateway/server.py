@@ -1,0 +1,110 @@
+"""The HTTP server in front of the gateway's application: uvicorn on httptools and uvloop."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import uvicorn
+
+from nlapi.errors import UsageError
+
+HOST = "127.0.0.1"
+"""Nothing listens beyond loopback unless it is told to."""
+
+PORT = 8700
+DRAIN_S = 30
+"""how long requests in flight are waited for"""
+
+READY_S = 60.0
+BACKLOG = 2048
+
+
+def serve(
+    app: Any, *, host: str = HOST, port: int = PORT, ready: Callable[[str], None] | None = None, drain_s: int = DRAIN_S
+) -> None:
+    """Serve until SIGTERM or Ctrl-C; then take nothing more, finish what there is and end the application's lifespan.
+
+    `ready` is called with the base URL when requests are taken. Port 0 is any free one. UsageError: it is taken.
+    """
+    with _bound(host, port) as (listener, url):
+        server = _Server(_config(app, drain_s), on_ready=lambda: ready(url) if ready else None)
+        server.run(sockets=[listener])
+
+
+@contextmanager
+def running(app: Any, *, port: int = 0, drain_s: int = DRAIN_S) -> Iterator[str]:
+    """The base URL of a server on loopback in a thread of its own, for as long as the block lasts."""
+    up = threading.Event()
+    with _bound(HOST, port) as (listener, url):
+        server = _Server(_config(app, drain_s), on_ready=up.set)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="gateway", daemon=True)
+        thread.start()
+        deadline = time.monotonic() + READY_S
+        while not up.wait(0.05):
+            if not thread.is_alive() or time.monotonic() > deadline:
+                raise UsageError("the gateway did not start", hint="its log says why")
+        try:
+            yield url
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class _Server(uvicorn.Server):
+    """Tells when it takes requests."""
+
+    def __init__(self, config: uvicorn.Config, *, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._on_ready()
+
+
+def _config(app: Any, drain_s: int) -> uvicorn.Config:
+    # Measured, us of CPU a request of an application that answers JSON: httptools + uvloop 37, granian + uvloop 86,
+    # h11 + asyncio 127.
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        loop=_loop(),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=drain_s,
+        backlog=BACKLOG,
+    )
+
+
+def _loop() -> str:
+    with suppress(ImportError):  # there is none for Windows
+        import uvloop  # noqa: F401
+
+        return "uvloop"
+    return "asyncio"
+
+
+@contextmanager
+def _bound(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, for asyncio sets TCP_NODELAY only then.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except (OSError, OverflowError) as error:
+            raise UsageError(
+                f"cannot listen on {host} port {port}: {error}", hint="choose another with --port"
+            ) from error
+        listener.listen(BACKLOG)
+        shown = f"[{host}]" if ":" in host else host
+        yield listener, f"http://{shown}:{listener.getsockname()[1]}"

@@ -1,0 +1,337 @@
+"""What the gateway keeps: revisions, tokens, the audit log and recorded decisions, in one SQLite file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nlapi.errors import NlapiError
+
+SCHEMA_VERSION = 1
+BUSY_S = 10.0
+LOOK_S = 1.0
+"""Seconds between two looks for changes that another process made."""
+MOST_DECISIONS = 200_000
+"""Decisions that are kept; the oldest go first."""
+
+_TABLES = """
+CREATE TABLE revisions (
+  number INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL,
+  summary TEXT NOT NULL, objectives TEXT NOT NULL, restores INTEGER NOT NULL, document TEXT NOT NULL);
+CREATE TABLE tokens (
+  name TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, audience TEXT NOT NULL, role TEXT NOT NULL,
+  client TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT);
+CREATE TABLE audit (
+  id INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
+  outcome TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE TABLE decisions (
+  id INTEGER PRIMARY KEY, request_id TEXT NOT NULL, at TEXT NOT NULL, objective TEXT NOT NULL, model TEXT NOT NULL,
+  version TEXT NOT NULL, user TEXT, client TEXT, experiment TEXT, canary TEXT, failed INTEGER NOT NULL,
+  body TEXT NOT NULL);
+CREATE INDEX decisions_by_request ON decisions (request_id);
+CREATE INDEX decisions_by_time ON decisions (at);
+CREATE INDEX audit_by_time ON audit (at);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One change, as it was committed. `document` is the JSON of the whole configuration it made.
+
+    `restores` is the number of the revision whose state it brought back; 0 when it is no rollback.
+    """
+
+    number: int
+    at: str
+    who: str
+    why: str
+    summary: str = ""
+    objectives: tuple[str, ...] = ()
+    restores: int = 0
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRecord:
+    """A token as it is kept: the sha256 of its secret, never the secret. Times are ISO 8601 in UTC."""
+
+    name: str
+    digest: str
+    audience: str
+    role: str = ""
+    client: str = ""
+    created_at: str
+    expires_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A line of the audit log."""
+
+    at: str
+    who: str
+    action: str
+    target: str
+    outcome: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of rows, and where the next one begins (0: there is none)."""
+
+    rows: tuple[Any, ...]
+    next: int
+    total: int
+
+
+class Store:
+    """One SQLite file in WAL mode. Every method is safe to call from any thread; each write is one transaction.
+
+    A committed revision survives a kill or a loss of power at any point (synchronous=FULL).
+    NlapiError when the file cannot be opened or is of another version.
+    """
+
+    def __init__(self, path: str | Path = ":memory:") -> None:
+        self._lock = threading.RLock()
+        self._token_changes = 0
+        self._elsewhere = 0
+        self._looked = 0.0
+        try:
+            self._db = sqlite3.connect(str(path), timeout=BUSY_S, check_same_thread=False, isolation_level=None)
+            self._db.row_factory = sqlite3.Row
+            self._prepare()
+        except sqlite3.Error as error:
+            raise NlapiError(f"cannot open the gateway's store {path}: {error}", hint="give another file") from None
+
+    def _prepare(self) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            self._db.execute(f"PRAGMA {pragma}")
+        with self.transaction():
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                for statement in _TABLES.split(";"):
+                    if statement.strip():
+                        self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            elif version != SCHEMA_VERSION:
+                raise NlapiError(f"the gateway's store is of version {version}", hint="a newer nlapi made it")
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing of what is written in the `with` block; nobody else writes meanwhile."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    # revisions
+
+    def add_revision(self, revision: Revision) -> None:
+        """Commits a revision, whose number must be the one after the last. NlapiError when it cannot be kept."""
+        row = (
+            revision.number, revision.at, revision.who, revision.why, revision.summary,
+            json.dumps(revision.objectives), revision.restores, json.dumps(revision.document, separators=(",", ":")),
+        )  # fmt: skip
+        try:
+            with self.transaction():
+                self._db.execute("INSERT INTO revisions VALUES (?,?,?,?,?,?,?,?)", row)
+        except sqlite3.Error as error:
+            raise NlapiError(f"revision {revision.number} cannot be kept: {error}") from None
+
+    def last_number(self) -> int:
+        """The number of the current revision; 0 when there is none."""
+        found = self._one("SELECT max(number) AS number FROM revisions")
+        return int(found["number"] or 0) if found else 0
+
+    def revision(self, number: int) -> Revision | None:
+        found = self._one("SELECT * FROM revisions WHERE number = ?", number)
+        return _revision(found) if found else None
+
+    def revisions(
+        self, *, since: str = "", until: str = "", who: str = "", objective: str = "", limit: int, before: int = 0
+    ) -> Page:
+        """Revisions, the newest first. `since` and `until` are moments, `until` is not included."""
+        where = _Where()
+        where.period(since, until)
+        where.add("lower(who) = lower(?)", who)
+        if objective:
+            where.add("EXISTS (SELECT 1 FROM json_each(objectives) WHERE value = ?)", objective)
+        return self._page("revisions", "number", where, limit, before, _revision)
+
+    # tokens
+
+    def add_token(self, token: TokenRecord) -> bool:
+        """False when there is one of that name already."""
+        row = (token.name, token.digest, token.audience, token.role, token.client, token.created_at, token.expires_at)
+        try:
+            with self.transaction():
+                self._db.execute("INSERT INTO tokens VALUES (?,?,?,?,?,?,?)", row)
+        except sqlite3.IntegrityError:
+            return False
+        self._token_changes += 1
+        return True
+
+    def remove_token(self, name: str) -> TokenRecord | None:
+        with self.transaction():
+            found = self._one("SELECT * FROM tokens WHERE name = ?", name)
+            self._db.execute("DELETE FROM tokens WHERE name = ?", (name,))
+            self._token_changes += 1
+        return TokenRecord(**dict(found)) if found else None
+
+    def tokens(self) -> tuple[TokenRecord, ...]:
+        rows = self._all("SELECT * FROM tokens ORDER BY name")
+        return tuple(TokenRecord(**dict(row)) for row in rows)
+
+    def token_version(self, *, fresh: bool = False) -> int:
+        """A number that is another one after any change of the tokens, here at once, by another process in a second.
+
+        It never waits for a write that is under way, for every request asks for it. `fresh` looks again, and waits.
+        """
+        moment = time.monotonic()
+        if (fresh or moment - self._looked > LOOK_S) and self._lock.acquire(blocking=fresh):
+            try:
+                self._elsewhere = int(self._db.execute("PRAGMA data_version").fetchone()[0])
+                self._looked = moment
+            finally:
+                self._lock.release()
+        return self._elsewhere * 1_000_003 + self._token_changes
+
+    # audit
+
+    def add_entry(self, entry: Entry) -> None:
+        row = (entry.at, entry.who, entry.action, entry.target, entry.outcome, entry.detail)
+        with self.transaction():
+            self._db.execute("INSERT INTO audit (at, who, action, target, outcome, detail) VALUES (?,?,?,?,?,?)", row)
+
+    def entries(
+        self, *, since: str = "", until: str = "", who: str = "", outcome: str = "", limit: int, before: int = 0
+    ) -> Page:
+        where = _Where()
+        where.period(since, until)
+        where.add("lower(who) = lower(?)", who)
+        where.add("outcome = ?", outcome)
+        return self._page("audit", "id", where, limit, before, _entry)
+
+    # decisions
+
+    def add_decisions(self, recorded: Iterable[Mapping[str, Any]]) -> None:
+        """Keeps decisions as specs/gateway.yaml's `Recorded` has them."""
+        rows = [
+            (
+                one["request_id"], one["at"], one["objective"], one["model"], one["version"],
+                _text(one.get("context", {}).get("user")), one.get("client", ""), one.get("experiment", ""),
+                one.get("canary", ""), int(bool(one.get("error"))), json.dumps(one, separators=(",", ":")),
+            )
+            for one in recorded
+        ]  # fmt: skip
+        with self.transaction():
+            self._db.executemany("INSERT INTO decisions VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?)", rows)
+            oldest = "DELETE FROM decisions WHERE id <= (SELECT max(id) FROM decisions) - ?"
+            self._db.execute(oldest, (MOST_DECISIONS,))
+
+    def decision(self, request_id: str) -> Mapping[str, Any] | None:
+        """What was recorded last for a request."""
+        found = self._one("SELECT body FROM decisions WHERE request_id = ? ORDER BY id DESC LIMIT 1", request_id)
+        return _body(found) if found else None
+
+    def decisions(
+        self,
+        *,
+        equal: Mapping[str, str] | None = None,
+        failed: bool | None = None,
+        since: str = "",
+        until: str = "",
+        limit: int,
+        before: int = 0,
+    ) -> Page:
+        """Recorded decisions, the newest first. `equal` are columns (objective, user, ...) and what they have to be."""
+        where = _Where()
+        where.period(since, until)
+        for column, value in (equal or {}).items():
+            where.add(f"{_COLUMNS[column]} = ?", value)
+        if failed is not None:
+            where.add("failed = ?", str(int(failed)))
+        return self._page("decisions", "id", where, limit, before, _body)
+
+    # reading
+
+    def _page(
+        self, table: str, key: str, where: _Where, limit: int, before: int, make: Callable[[sqlite3.Row], Any]
+    ) -> Page:
+        # Only names and conditions that are written in this file get into the text; values are bound.
+        counted = self._one(f"SELECT count(*) AS total FROM {table}{where.text()}", *where.values)  # noqa: S608
+        total = int(counted["total"]) if counted else 0
+        if before:
+            where.add(f"{key} < ?", str(before))
+        query = f"SELECT * FROM {table}{where.text()} ORDER BY {key} DESC LIMIT ?"  # noqa: S608
+        rows = self._all(query, *where.values, limit + 1)
+        more = int(rows[limit - 1][key]) if len(rows) > limit else 0
+        return Page(rows=tuple(make(row) for row in rows[:limit]), next=more, total=total)
+
+    def _one(self, query: str, *values: Any) -> sqlite3.Row | None:
+        with self._lock:
+            found: sqlite3.Row | None = self._db.execute(query, values).fetchone()
+        return found
+
+    def _all(self, query: str, *values: Any) -> Sequence[sqlite3.Row]:
+        with self._lock:
+            return self._db.execute(query, values).fetchall()
+
+
+_COLUMNS = {name: name for name in ("objective", "model", "version", "user", "client", "experiment", "canary")}
+"""The columns of decisions that may be asked for; nothing else gets into a query's text."""
+
+
+class _Where:
+    """The conditions of a query and their values."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.values: list[str] = []
+
+    def add(self, condition: str, value: str) -> None:
+        """Adds a condition, unless its value is empty."""
+        if value:
+            self.parts.append(condition)
+            self.values.append(value)
+
+    def period(self, since: str, until: str) -> None:
+        self.add("at >= ?", since)
+        self.add("at < ?", until)
+
+    def text(self) -> str:
+        return f" WHERE {' AND '.join(self.parts)}" if self.parts else ""
+
+
+def _revision(row: sqlite3.Row) -> Revision:
+    objectives = tuple(json.loads(row["objectives"]))
+    return Revision(**dict(row) | {"objectives": objectives, "document": json.loads(row["document"])})
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    return Entry(**{key: value for key, value in dict(row).items() if key != "id"})
+
+
+def _body(row: sqlite3.Row) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(row["body"])
+    return found
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

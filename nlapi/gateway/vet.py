@@ -1,0 +1,69 @@
+"""What makes a configuration dangerous to serve, beyond what routing knows: addresses, sources and doubled effects."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from nlapi.issue import Issue, Level
+from nlapi.routing.check import check
+from nlapi.routing.nouns import Configuration, Protocol
+
+_METADATA = frozenset(("metadata.google.internal", "metadata", "instance-data"))
+
+
+def vet(configuration: Configuration) -> list[Issue]:
+    """Every fault of a whole configuration, those of `routing.check` first. An ERROR refuses it."""
+    return [*check(configuration), *_shards(configuration), *_sources(configuration), *_shadows(configuration)]
+
+
+def _shards(configuration: Configuration) -> Iterator[Issue]:
+    for shard in configuration.shards.values():
+        if shard.protocol is not Protocol.LOCAL and not shard.endpoints:
+            yield _error(f"shards.{shard.name}.endpoints", "a remote shard needs an address", "no-endpoint")
+        for at, endpoint in enumerate(shard.endpoints):
+            if why := _forbidden(endpoint):
+                yield _error(f"shards.{shard.name}.endpoints[{at}]", f"{endpoint[:200]!r} {why}", "endpoint")
+
+
+def _forbidden(endpoint: str) -> str:
+    """Why nothing may be sent to an address; "" when it may. Private addresses are where shards live."""
+    try:
+        parts = urlsplit(endpoint)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "is no address"
+    if parts.scheme not in ("http", "https") or not host:
+        return "is no http or https address"
+    if parts.username is not None or parts.password is not None:
+        return "holds a credential, which would end up in revisions and logs"
+    if host.rstrip(".").lower() in _METADATA:
+        return "is the address of a cloud's metadata"
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return "is a number in disguise" if host.replace(".", "").replace("0x", "").isdigit() else ""
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    if mapped.is_link_local:
+        return "is a link-local address, where clouds keep their metadata"
+    return "is no address of a replica" if mapped.is_unspecified or mapped.is_multicast else ""
+
+
+def _sources(configuration: Configuration) -> Iterator[Issue]:
+    for version in configuration.versions.values():
+        if ".." in PurePosixPath(version.source.replace("\\", "/")).parts:
+            yield _error(f"versions.{version.ref}.source", "it leads out of the folder of models", "source")
+
+
+def _shadows(configuration: Configuration) -> Iterator[Issue]:
+    for shadow in configuration.shadows.values():
+        objective = configuration.objectives.get(shadow.objective)
+        if objective is not None and not objective.idempotent:
+            message = f"{shadow.objective} is not idempotent: a copy would do a second time what the request does"
+            yield _error(f"shadows.{shadow.name}.objective", message, "doubled-effect")
+
+
+def _error(where: str, message: str, rule: str) -> Issue:
+    return Issue(level=Level.ERROR, where=where, message=message, rule=rule)

@@ -1,0 +1,179 @@
+"""A version on disk: a folder or a Python package with a `model.toml`, its stages and its trained part."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from nlapi.errors import DescriptionError
+from nlapi.gateway.stages import Pipeline, stages_of
+from nlapi.gateway.trained import load as load_trained
+
+MANIFEST = "model.toml"
+
+_loads = itertools.count()
+
+
+class Mode(StrEnum):
+    """Where a version's stages run."""
+
+    INLINE = "inline"
+    """in the event loop: for stages of microseconds, or asynchronous ones"""
+    THREAD = "thread"
+    """in threads: for stages that wait, or that leave the interpreter's lock"""
+    PROCESS = "process"
+    """in processes: for stages that compute in Python"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a `model.toml` says."""
+
+    folder: Path
+    mode: Mode = Mode.INLINE
+    workers: int = 1
+    waiting: int = 256
+    """calls that may wait for a worker; more are refused"""
+    module: str = "stages.py"
+    trained: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """A version that is loaded in this process."""
+
+    manifest: Manifest
+    pipeline: Pipeline
+    module: str
+    """the name that its stages were imported under"""
+
+    def unload(self) -> None:
+        """Forget what was imported for it."""
+        _forget(self.module)
+
+
+def find(source: str, root: Path) -> Path:
+    """The folder that `source` names: a path below `root`, or a Python package. DescriptionError when neither."""
+    folder = (root / source).resolve()
+    if not folder.is_relative_to(root.resolve()):
+        raise DescriptionError(f"{source!r} is outside the folder of models", hint="give a path below that folder")
+    if (folder / MANIFEST).is_file():
+        return folder
+    if source and all(part.isidentifier() for part in source.split(".")):
+        try:
+            found = importlib.util.find_spec(source)
+        except (ImportError, ValueError):
+            found = None
+        for place in (found.submodule_search_locations or ()) if found else ():
+            if (Path(place) / MANIFEST).is_file():
+                return Path(place).resolve()
+    raise DescriptionError(
+        f"{source!r} has no {MANIFEST}", hint=f"give a folder or a Python package that holds a {MANIFEST}"
+    )
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest of a version's folder. DescriptionError names the field that is wrong."""
+    file = folder / MANIFEST
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DescriptionError(f"{file.name} cannot be read: {error}") from error
+    run, stages, trained = (_table(document, name) for name in ("run", "stages", "trained"))
+    _known(document, {"description", "run", "stages", "trained"}, "")
+    _known(run, {"mode", "workers", "waiting"}, "run.")
+    _known(stages, {"module"}, "stages.")
+    _known(trained, {"file"}, "trained.")
+    mode = run.get("mode", Mode.INLINE)
+    if mode not in tuple(Mode):
+        raise DescriptionError(f"{MANIFEST}: run.mode is {mode!r}", hint=f"one of {', '.join(Mode)}")
+    return Manifest(
+        folder=folder,
+        mode=Mode(mode),
+        workers=_whole(run, "workers", 1),
+        waiting=_whole(run, "waiting", 256),
+        module=_text(stages, "module", "stages.py"),
+        trained=_text(trained, "file", ""),
+        description=_text(document, "description", ""),
+    )
+
+
+def load(manifest: Manifest) -> Workflow:
+    """Import a version's stages and read its trained part. DescriptionError when that cannot be done."""
+    trained = load_trained(_inside(manifest, manifest.trained)) if manifest.trained else None
+    file = _inside(manifest, manifest.module)
+    with _imported(file) as module:
+        pipeline = Pipeline(stages_of(module, trained), trained)
+    return Workflow(manifest=manifest, pipeline=pipeline, module=module.__name__)
+
+
+@contextmanager
+def _imported(file: Path) -> Iterator[ModuleType]:
+    # Each load is a module of its own name, so that two versions with a stages.py never meet, and one that is
+    # loaded again is read again.
+    name = f"nlapi_version_{next(_loads)}"
+    found = importlib.util.spec_from_file_location(name, file, submodule_search_locations=[str(file.parent)])
+    if found is None or found.loader is None or not file.is_file():
+        raise DescriptionError(f"{file.name} is not there", hint=f"name the file in {MANIFEST} under [stages] module")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    try:
+        found.loader.exec_module(module)
+        yield module
+    except DescriptionError:
+        _forget(name)
+        raise
+    except ImportError as error:
+        _forget(name)
+        raise DescriptionError(f"{file.name} imports {error.name}, which is not installed") from error
+    except Exception as error:  # somebody else's code, at import
+        _forget(name)
+        raise DescriptionError(f"{file.name} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _forget(name: str) -> None:
+    for one in [one for one in sys.modules if one == name or one.startswith(name + ".")]:
+        del sys.modules[one]
+
+
+def _inside(manifest: Manifest, name: str) -> Path:
+    file = (manifest.folder / name).resolve()
+    if not file.is_relative_to(manifest.folder.resolve()):
+        raise DescriptionError(f"{MANIFEST} names {name!r}, which is outside its folder")
+    return file
+
+
+def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
+    table = document.get(name, {})
+    if not isinstance(table, dict):
+        raise DescriptionError(f"{MANIFEST}: {name} is not a table")
+    return table
+
+
+def _known(table: dict[str, Any], names: set[str], where: str) -> None:
+    for name in table.keys() - names:
+        raise DescriptionError(f"{MANIFEST}: unknown field {where}{name}", hint=f"one of {', '.join(sorted(names))}")
+
+
+def _whole(table: dict[str, Any], name: str, default: int) -> int:
+    value = table.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10_000:
+        raise DescriptionError(f"{MANIFEST}: run.{name} is {value!r}", hint="a whole number from 1 to 10000")
+    return value
+
+
+def _text(table: dict[str, Any], name: str, default: str) -> str:
+    value = table.get(name, default)
+    if not isinstance(value, str):
+        raise DescriptionError(f"{MANIFEST}: {name} is {value!r}", hint="a text")
+    return value

@@ -1,0 +1,96 @@
+"""`nlapi gateway`: a real process that serves, and the commands that look at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.kit import Talk
+
+RUN = "from nlapi.cli.main import main; main()"
+
+
+def environment(folder: Path, token: str = "") -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    folders = {f"NLAPI_{name}_DIR": str(folder) for name in ("DATA", "CONFIG", "CACHE")}
+    return {**kept, **folders, "COLUMNS": "80", "NO_COLOR": "1", **({"NLAPI_GATEWAY_TOKEN": token} if token else {})}
+
+
+def nlapi(folder: Path, *words: str, token: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", RUN, *words]
+    return subprocess.run(command, capture_output=True, text=True, env=environment(folder, token), timeout=120)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, str]]:
+    """The folder, the URL and the first token of a gateway that serves the example."""
+    folder = tmp_path_factory.mktemp("gateway")
+    command = [sys.executable, "-c", RUN, "gateway", "serve", "--example", "--port", "0"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env=environment(folder), **pipes) as process:  # type: ignore[call-overload]
+        url = process.stdout.readline().strip()
+        said = ""
+        while "gateway status" not in said:
+            said += process.stderr.readline()
+        token = re.search(r"NLAPI_GATEWAY_TOKEN=(nlg_\S+)", said)
+        assert token is not None, said
+        yield folder, url, token[1]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) in (0, 130)
+
+
+def test_the_example_is_served_and_operated(running: tuple[Path, str, str]) -> None:
+    folder, url, token = running
+    admin = Talk(int(url.rpartition(":")[2]), token)
+    assert [one["name"] for one in admin.ok("GET", "/v1/objectives")["data"]] == [
+        "continue-watching", "payment-fraud", "recommendations"]  # fmt: skip
+    words = ["ask", "which objectives are there?", "-a", "gateway", "--base-url", url, "--planner", "offline"]
+    asked = nlapi(folder, *words, "--auth", "admin=env:NLAPI_GATEWAY_TOKEN", "-o", "text", token=token)
+    assert asked.returncode == 0, asked.stderr
+    assert "payment-fraud" in asked.stdout
+
+
+def test_status_and_traffic_show_what_was_served(running: tuple[Path, str, str]) -> None:
+    folder, url, token = running
+    made = nlapi(folder, "gateway", "token", "tv", "--for", "serve", "--token-file", str(folder / "tv.token"))
+    assert made.returncode == 0, made.stderr
+    assert stat.S_IMODE((folder / "tv.token").stat().st_mode) == 0o600
+    client = Talk(int(url.rpartition(":")[2]), (folder / "tv.token").read_text().strip())
+    for user in range(5):
+        body = {"input": {"watched": [], "limit": 2}, "context": {"user": f"u{user}"}}
+        client.ok("POST", "/v1/objectives/recommendations/serve", body)
+    found = nlapi(folder, "gateway", "status", "--url", url, token=token)
+    rows = [row for row in json.loads(found.stdout)["data"] if row["objective"] == "recommendations"]
+    assert sum(row["requests"] for row in rows) == 5
+    table = nlapi(folder, "gateway", "status", "--url", url, "--once", "-o", "table", token=token)
+    assert re.search(r"recommend\S* +│ recommender@v\d", table.stdout)
+    plot = nlapi(folder, "gateway", "traffic", "recommendations", "--url", url, "-o", "table", token=token)
+    assert "recommendations, the last 15 minutes" in plot.stdout
+    assert "█ recommender@v1" in plot.stdout
+
+
+def test_what_cannot_be_done_says_what_to_do(running: tuple[Path, str, str], tmp_path: Path) -> None:
+    folder, url, token = running
+    refused = nlapi(folder, "gateway", "status", "--url", url, token="wrong")
+    assert refused.returncode == 1
+    assert "the gateway answered 401: the token is not known" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert token not in refused.stderr
+    nlapi(folder, "gateway", "token", "bob")
+    again = nlapi(folder, "gateway", "token", "bob")
+    assert "there is a token 'bob' already" in again.stderr
+    assert nlapi(folder, "gateway", "token", "bob", "--revoke").returncode == 0
+    faulty = tmp_path / "faulty.json"
+    faulty.write_text('{"objectives": []}')
+    stopped = nlapi(tmp_path, "gateway", "serve", "--config", str(faulty), "--port", "0")
+    assert stopped.returncode == 1
+    assert "models" in stopped.stderr

@@ -1,0 +1,140 @@
+"""Shadows get copies of requests; nothing that happens to a copy reaches the request."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from pathlib import Path
+
+from nlapi.gateway.calls import Ask as Asked
+from nlapi.gateway.calls import Failed, FailureKind, Ran
+from nlapi.gateway.engine import Ask, Engine
+from nlapi.gateway.record import Record
+from nlapi.gateway.shadow import AT_ONCE, LONGEST, Copy, Shadows
+from nlapi.routing.nouns import Protocol, Shadow, Shard
+from nlapi.routing.split import sampled
+from tests.gateway.versions import configuration, publish, ref, run, write, write_echo
+from tests.servers import Echo, Reply, Script
+
+SHADOW = Shadow(name="s", objective="greet", version=ref("v2"))
+
+
+class Gated:
+    """A version that answers when its gate opens."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.running = 0
+        self.most = 0
+
+    async def run(self, ask: Asked, timeout_s: float, *, repeatable: bool) -> Ran:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await self.gate.wait()
+        self.running -= 1
+        if ask.input == "bad":
+            raise Failed(FailureKind.ERROR, "no", ran=True)
+        if ask.input == "odd":
+            raise RuntimeError
+        return Ran(output=ask.input, stages={})
+
+    async def close(self) -> None: ...
+
+
+def test_a_shadow_has_a_small_line_of_its_own_and_the_rest_is_dropped() -> None:
+    async def whole() -> None:
+        outcomes: Counter[tuple[str, str]] = Counter()
+        shadows, gated, finished = Shadows(outcomes), Gated(), Counter[str]()
+
+        def copy(given: str) -> Copy:
+            return Copy(
+                shadow="s",
+                ask=Ask(input=given),
+                runner=gated,
+                timeout_s=1,
+                answered=lambda result: None,
+                finished=lambda: finished.update(["done"]),
+            )
+
+        taken = [shadows.offer(copy("x")) for _ in range(500)]
+        assert taken.count(True) == AT_ONCE + LONGEST
+        await asyncio.sleep(0)
+        assert gated.running == AT_ONCE
+        gated.gate.set()
+        while outcomes["s", "ok"] < AT_ONCE + LONGEST:
+            await asyncio.sleep(0)
+        assert (gated.most, outcomes["s", "dropped"]) == (AT_ONCE, 500 - AT_ONCE - LONGEST)
+        for given in ("bad", "odd", "x"):
+            assert shadows.offer(copy(given))
+        while outcomes["s", "ok"] < AT_ONCE + LONGEST + 1:
+            await asyncio.sleep(0)
+        assert outcomes["s", "error"] == 2
+        assert finished["done"] == 503
+        await shadows.close()
+
+    asyncio.run(whole())
+
+
+def test_a_shadow_answers_in_another_process_and_is_recorded_only(tmp_path: Path) -> None:
+    write_echo(tmp_path, "v1")
+    write(tmp_path / "v2", "import os\ndef predict(value):\n    return [os.getpid(), value]\n")
+    records: list[Record] = []
+
+    async def body(engine: Engine) -> None:
+        both = configuration("v1", "v2", shadows=[SHADOW], timeout_ms=20_000)
+        await publish(engine, both)
+        served = await engine.serve("greet", Ask(input="x", request_id="r1"))
+        assert served.output["version"] == "v1"
+        assert served.decision.shadows == ("s",)
+        while not engine.metrics.shadows["s", "ok"]:
+            await asyncio.sleep(0.001)
+        await engine.recorder.flush()
+
+    run(tmp_path, body, record=records.extend)
+    served, copied = sorted(records, key=lambda one: one.shadow)
+    assert (served.shadow, served.version, copied.shadow, copied.version) == ("", ref("v1"), "s", ref("v2"))
+    assert (copied.request_id, copied.output[1]) == ("r1", "x")
+    assert copied.output[0] != os.getpid()
+
+
+def test_a_dead_and_a_silent_shadow_leave_the_requests_alone(tmp_path: Path) -> None:
+    write_echo(tmp_path, "v1")
+    with Echo(Reply()) as dead:
+        pass
+
+    async def body(engine: Engine, url: str) -> None:
+        shard = Shard(name="far", protocol=Protocol.JSON, endpoints=(url,))
+        both = configuration("v1", "v2", shadows=[SHADOW], shards=[shard], remote={"v2": "far"}, timeout_ms=20_000)
+        await publish(engine, both)
+        for count in range(200):
+            served = await engine.serve("greet", Ask(input=count))
+            assert served.output == {"version": "v1", "input": count}
+            assert served.attempts == 1
+        assert engine.in_flight == 0
+
+    run(tmp_path, lambda engine: body(engine, dead.url))
+    with Script(Script.SILENCE) as silent:
+        run(tmp_path, lambda engine: body(engine, silent.url))
+
+
+def test_a_shadow_of_a_share_gets_that_share(tmp_path: Path) -> None:
+    write_echo(tmp_path, "v1")
+    some = Shadow(name="s", objective="greet", version=ref("v2"), percent=20.0)
+
+    def copied(count: int) -> list[str]:
+        return [f"r{number}" for number in range(count) if sampled("s", f"r{number}", 20.0)]
+
+    async def body(engine: Engine) -> None:
+        shard = Shard(name="far", protocol=Protocol.JSON, endpoints=(server.url,))
+        await publish(engine, configuration("v1", "v2", shadows=[some], shards=[shard], remote={"v2": "far"}))
+        for count in range(300):
+            await engine.serve("greet", Ask(input=0, request_id=f"r{count}"))
+            while sum(engine.metrics.shadows.values()) < len(copied(count + 1)):
+                await asyncio.sleep(0)
+
+    with Echo(Reply(200, {})) as server:
+        run(tmp_path, body)
+        assert [request.header("x-request-id") for request in server.received] == copied(300)
+    assert 30 < len(copied(300)) < 90
+    assert {request.target for request in server.received} == {"/"}

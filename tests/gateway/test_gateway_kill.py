@@ -1,0 +1,71 @@
+"""A gateway process that is killed at any moment has lost no revision that it told of."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from nlapi.gateway.codec import decode_configuration
+from nlapi.gateway.store import Store
+from nlapi.gateway.vet import vet
+from tests.gateway.kit import document
+
+ROOT = Path(__file__).parents[2]
+WRITER = """
+import asyncio, json, sys
+from nlapi.gateway.codec import KINDS, decode_configuration
+from nlapi.gateway.publish import Publisher
+from nlapi.gateway.store import Store
+from nlapi.routing.change import put
+
+class Engine:
+    async def publish(self, table, configuration):
+        pass
+
+async def main(path, document):
+    publisher = Publisher(Store(path), Engine())
+    await publisher.start()
+    if not publisher.revision:
+        await publisher.change(lambda _: decode_configuration(document), who="test")
+    rate = publisher.revision
+    while True:
+        rate += 1
+        client = KINDS["client"].decode({"name": "web", "requests_per_second": rate})
+        made = await publisher.change(lambda now: put(now, client), who="test", why=f"rate {rate}")
+        print(made.number, rate, flush=True)
+
+asyncio.run(main(sys.argv[1], json.loads(sys.argv[2])))
+"""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_last_committed_revision_is_in_the_store(tmp_path: Path, seed: int) -> None:
+    path, told = tmp_path / "gateway.db", (1, 0.0)
+    for _ in range(3):
+        command = [sys.executable, "-c", WRITER, str(path), json.dumps(document())]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for _ in range(Random(seed).randint(1, 40)):
+                number, rate = process.stdout.readline().split()
+                told = (int(number), float(rate))
+            process.send_signal(signal.SIGKILL)
+            for line in process.stdout:  # what it told between the last look and its end
+                if line.endswith("\n"):
+                    told = (int(line.split()[0]), float(line.split()[1]))
+        store = Store(path)
+        last = store.last_number()
+        assert last in (told[0], told[0] + 1)  # one more may have been committed and not told any more
+        for number in range(max(1, last - 5), last + 1):
+            kept = store.revision(number)
+            assert kept is not None
+            assert not [one for one in vet(decode_configuration(kept.document)) if one.level == "error"]
+        kept = store.revision(told[0])
+        assert kept is not None
+        assert kept.document["clients"][0]["requests_per_second"] == told[1]
+        store.close()

@@ -1,0 +1,287 @@
+"""Versions on remote shards: what goes over the wire, which replica gets it, and what happens when one fails."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from nlapi.errors import UsageError
+from nlapi.gateway.calls import Ask, Failed, FailureKind, Ran
+from nlapi.gateway.shards import Cluster, Remote
+from nlapi.routing.nouns import Protocol, Shard, Version
+from tests.gateway.clock import Clock
+from tests.servers import Echo, Received, Reply, Script
+
+VERSION = Version(model="ranker", name="v8", shard="far")
+
+
+def echoed(request: Received) -> Reply:
+    """An inference response whose outputs are the inputs."""
+    return Reply(200, {"model_name": "ranker", "outputs": request.json()["inputs"]})
+
+
+def asked(
+    urls: Iterable[str],
+    *asks: Ask,
+    repeatable: bool = True,
+    timeout_s: float = 10.0,
+    protocol: Protocol = Protocol.OPEN_INFERENCE,
+    clock: Clock | None = None,
+) -> list[Ran | Failed]:
+    """What becomes of calls of a shard with these replicas, one after the other."""
+
+    async def whole() -> list[Ran | Failed]:
+        shard = Shard(name="far", protocol=protocol, endpoints=tuple(urls))
+        cluster = Cluster(shard, clock) if clock else Cluster(shard)
+        remote = Remote(VERSION, cluster)
+        found: list[Ran | Failed] = []
+        for ask in asks:
+            try:
+                found.append(await remote.run(ask, timeout_s, repeatable=repeatable))
+            except Failed as failure:
+                found.append(failure)
+        await cluster.close()
+        return found
+
+    return asyncio.run(whole())
+
+
+def test_an_open_inference_request_is_as_the_protocol_says() -> None:
+    given = {"user": "u1", "scores": [0.5, 1.5], "grid": [[1, 2], [3, 4]], "on": True, "mixed": [1, "x"], "none": None}
+    with Echo(echoed) as server:
+        (ran,) = asked([server.url], Ask(input=given, request_id="r1", context={"country": "BR"}))
+    assert isinstance(ran, Ran)
+    assert ran.output == given
+    assert list(ran.stages) == ["remote"]
+    request = server.only
+    assert (request.method, request.target) == ("POST", "/v2/models/ranker/versions/v8/infer")
+    assert request.header("x-request-id") == "r1"
+    assert json.loads(request.header("nlapi-context") or "") == {"country": "BR"}
+    document = request.json()
+    assert document["id"] == "r1"
+    tensors = {one["name"]: one for one in document["inputs"]}
+    assert tensors["user"] == {"name": "user", "shape": [1], "datatype": "BYTES", "data": ["u1"]}
+    assert tensors["scores"] == {"name": "scores", "shape": [2], "datatype": "FP64", "data": [0.5, 1.5]}
+    assert tensors["grid"] == {"name": "grid", "shape": [2, 2], "datatype": "INT64", "data": [1, 2, 3, 4]}
+    assert tensors["on"]["datatype"] == "BOOL"
+    assert tensors["mixed"]["parameters"] == {"content_type": "json"}
+
+
+def test_a_json_shard_gets_the_input_and_gives_the_output() -> None:
+    with Echo(Reply(200, {"score": 1})) as server:
+        (ran,) = asked([server.url + "/predict"], Ask(input={"a": [1, None]}), protocol=Protocol.JSON)
+    assert isinstance(ran, Ran)
+    assert ran.output == {"score": 1}
+    assert (server.only.target, server.only.json()) == ("/predict", {"a": [1, None]})
+
+
+def test_a_connection_is_kept_and_one_that_died_is_replaced() -> None:
+    async def whole() -> tuple[list[Any], int]:
+        opened = 0
+
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal opened
+            opened += 1
+            for _ in range(2):  # closes without a word after the second answer
+                await reader.readuntil(b"{}")
+                writer.write(
+                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\n{}\r\n0\r\nTrailer: x\r\n\r\n"
+                )
+            writer.close()
+
+        async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            cluster = Cluster(Shard(name="far", protocol=Protocol.JSON, endpoints=(url,)))
+            remote = Remote(VERSION, cluster)
+            found = [await remote.run(Ask(input={}), 10, repeatable=True) for _ in range(4)]
+            await cluster.close()
+        return found, opened
+
+    found, opened = asyncio.run(whole())
+    assert [ran.output for ran in found] == [{}] * 4
+    assert opened == 2
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda: Echo(Reply(503, {})),
+        lambda: Script(b""),
+        lambda: Script(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"),
+        lambda: Script(b"what is this\r\n\r\n"),
+        lambda: Script(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n"),
+        lambda: Script(Script.RESET),
+    ],
+    ids=["503", "hangs up", "stops halfway", "no HTTP", "odd coding", "resets"],
+)
+def test_a_call_that_may_have_been_carried_out_goes_to_another_replica_only_when_repeatable(
+    bad: Callable[[], Any], repeatable: bool
+) -> None:
+    with bad() as first, Echo(Reply(200, {"ok": True})) as second:
+        # Equals take turns, the second one first: by the second call the bad replica has had its turn.
+        found = asked(
+            [second.url, first.url], Ask(input={}), Ask(input={}), repeatable=repeatable, protocol=Protocol.JSON
+        )
+    failures = [one for one in found if isinstance(one, Failed)]
+    assert first.received
+    if repeatable:
+        assert not failures
+        assert sorted(one.attempts for one in found) == [1, 2]
+    else:
+        assert [failure.ran for failure in failures] == [True]
+
+
+def test_what_a_replica_sends_beyond_its_answer_is_nobodys_answer() -> None:
+    async def whole() -> list[Any]:
+        talks: list[asyncio.Task[Any] | None] = []
+
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            talks.append(asyncio.current_task())
+            await reader.readuntil(b"{}")
+            once = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
+            writer.write(once + b"1" + once + b"2")
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            cluster = Cluster(Shard(name="far", protocol=Protocol.JSON, endpoints=(url,)))
+            remote = Remote(VERSION, cluster)
+            found = [await remote.run(Ask(input={}), 10, repeatable=True) for _ in range(3)]
+            await cluster.close()
+            await asyncio.gather(*(one for one in talks if one))
+        return [ran.output for ran in found]
+
+    assert asyncio.run(whole()) == [1, 1, 1]
+
+
+def test_a_refused_connection_goes_to_another_replica_whatever_is_called() -> None:
+    with Echo(Reply(200, {"ok": True})) as dead:
+        pass
+    with Echo(Reply(200, {"ok": True})) as server:
+        found = asked([dead.url, server.url], *[Ask(input={})] * 4, repeatable=False, protocol=Protocol.JSON)
+    assert all(isinstance(one, Ran) for one in found)
+
+
+def test_a_refused_request_is_not_sent_again() -> None:
+    with Echo(Reply(400, {"error": "no"})) as one, Echo(Reply(400, {"error": "no"})) as other:
+        (failure,) = asked([one.url, other.url], Ask(input={}))
+        assert len(one.received) + len(other.received) == 1
+    assert isinstance(failure, Failed)
+    assert "answered 400" in failure.message
+
+
+def test_an_answer_that_is_not_of_the_protocol_is_a_failure() -> None:
+    with Echo(Reply(200, {"outputs": [{"name": "x", "shape": [3], "datatype": "INT64", "data": [1]}]})) as server:
+        (failure,) = asked([server.url], Ask(input={}))
+    assert isinstance(failure, Failed)
+    assert failure.kind is FailureKind.INVALID
+
+
+def test_a_replica_that_says_nothing_is_left_when_the_time_is_over() -> None:
+    with Script(Script.SILENCE) as server:
+        (failure,) = asked([server.url], Ask(input={}), timeout_s=0.05)
+    assert isinstance(failure, Failed)
+    assert (failure.kind, failure.ran) == (FailureKind.TIMEOUT, True)
+
+
+def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_call_try_again() -> None:
+    clock = Clock()
+    working = False
+
+    def answer(request: Received) -> Reply:
+        return Reply(200 if working else 500, {})
+
+    async def whole() -> None:
+        nonlocal working
+        cluster = Cluster(Shard(name="far", protocol=Protocol.JSON, endpoints=(server.url,)), clock)
+        remote = Remote(VERSION, cluster)
+
+        async def call() -> str:
+            try:
+                await remote.run(Ask(input={}), 10, repeatable=True)
+            except Failed as failure:
+                return failure.message
+            return "ok"
+
+        for _ in range(5):
+            assert "500" in await call()
+        assert "no replica" in await call()
+        assert len(server.received) == 5
+        assert cluster.health()[0]["breaker"] == "open"
+        clock.now += 1.1
+        assert "500" in await call()  # the one that tries
+        clock.now += 1.1
+        assert "no replica" in await call()  # it stays away twice as long
+        clock.now += 1.0
+        working = True
+        assert await call() == "ok"
+        assert cluster.health()[0]["breaker"] == "closed"
+        await cluster.close()
+
+    with Echo(answer) as server:
+        asyncio.run(whole())
+
+
+def test_a_replica_that_fails_half_of_its_calls_is_ejected_while_the_other_works() -> None:
+    count = 0
+
+    def flaky(request: Received) -> Reply:
+        nonlocal count
+        count += 1
+        return Reply(200 if count % 2 else 500, {})
+
+    with Echo(flaky) as bad, Echo(Reply(200, {})) as good:
+        found = asked([bad.url, good.url], *[Ask(input={})] * 80, protocol=Protocol.JSON, clock=Clock())
+        assert all(isinstance(one, Ran) for one in found)
+        assert len(bad.received) < 30
+        assert len(good.received) > 50
+
+
+def test_the_least_loaded_replica_is_called_and_none_beyond_its_concurrency() -> None:
+    async def whole() -> None:
+        release = asyncio.Event()
+        served = [0, 0]
+
+        def talker(index: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]:
+            async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                await reader.readuntil(b"{}")
+                served[index] += 1
+                await release.wait()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+                writer.close()
+
+            return talk
+
+        servers = [await asyncio.start_server(talker(index), "127.0.0.1", 0) for index in range(2)]
+        urls = tuple(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers)
+        cluster = Cluster(Shard(name="far", protocol=Protocol.JSON, endpoints=urls, concurrency=3))
+        remote = Remote(VERSION, cluster)
+        calls = [asyncio.create_task(remote.run(Ask(input={}), 10, repeatable=True)) for _ in range(6)]
+        while sum(served) < 6:
+            await asyncio.sleep(0)
+        assert served == [3, 3]
+        with pytest.raises(Failed, match="no replica") as caught:
+            await remote.run(Ask(input={}), 10, repeatable=True)
+        assert (caught.value.kind, caught.value.ran) == (FailureKind.UNAVAILABLE, False)
+        release.set()
+        await asyncio.gather(*calls)
+        await cluster.close()
+        for server in servers:
+            server.close()
+
+    asyncio.run(whole())
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://x", "http://", "x", "http://u:p@x", "http://x/?a=b", "http://x/#a", "http://x/\r\na", "http://x:y"]
+)
+def test_an_endpoint_has_to_be_a_url(url: str) -> None:
+    with pytest.raises(UsageError, match="endpoint"), ExitStack():
+        Cluster(Shard(name="far", endpoints=(url,)))

@@ -1,0 +1,66 @@
+"""Trained parts in JSON, evaluated in plain Python."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlapi.errors import DescriptionError
+from nlapi.gateway.trained import load, sigmoid
+
+NUMBERS = st.lists(st.floats(-5, 5), min_size=3, max_size=3)
+
+
+def write(folder: Path, document: object, name: str = "model.json") -> Path:
+    file = folder / name
+    file.write_text(document if isinstance(document, str) else json.dumps(document), encoding="utf-8")
+    return file
+
+
+@given(weights=NUMBERS, mean=NUMBERS, row=NUMBERS, bias=st.floats(-5, 5))
+def test_a_logistic_regression_is_the_sigmoid_of_its_scaled_sum(
+    tmp_path_factory: pytest.TempPathFactory, weights: list[float], mean: list[float], row: list[float], bias: float
+) -> None:
+    document = {"kind": "logistic", "weights": weights, "mean": mean, "scale": [2.0] * 3, "bias": bias}
+    model = load(write(tmp_path_factory.mktemp("model"), document))
+    total = bias + sum(w * (x - m) / 2 for w, x, m in zip(weights, row, mean, strict=True))
+    assert model.predict(row) == pytest.approx(1 / (1 + math.exp(-total)), abs=1e-9)
+
+
+def test_boosted_trees_add_up_their_leaves(tmp_path: Path) -> None:
+    trees = [[0, 0.5, [1, 1.0, -1, 2], 3], 0.25]
+    model = load(write(tmp_path, {"kind": "boosted-trees", "base": 0.5, "trees": trees}))
+    for row, leaf in (([0.5, 1.0], -1), ([0.0, 1.1], 2), ([0.6, 0], 3)):
+        assert model.predict(row) == pytest.approx(sigmoid(0.75 + leaf))
+
+
+@given(st.floats(-1e6, 1e6))
+def test_the_sigmoid_never_overflows(value: float) -> None:
+    assert 0.0 <= sigmoid(value) <= 1.0
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{",
+        {},
+        {"kind": "forest"},
+        {"kind": "logistic", "weights": ["x"], "bias": 0},
+        {"kind": "logistic", "weights": [1.0], "mean": [1.0, 2.0], "bias": 0},
+        {"kind": "boosted-trees", "base": 0, "trees": [[1, 2]]},
+        [],
+    ],
+)
+def test_what_is_no_model_is_said(tmp_path: Path, document: object) -> None:
+    with pytest.raises(DescriptionError, match=r"model\.json is not a model"):
+        load(write(tmp_path, document))
+
+
+def test_an_onnx_file_needs_its_extra_or_has_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(DescriptionError, match=r"model\.onnx (needs onnxruntime|is not an ONNX model)"):
+        load(write(tmp_path, "x", "model.onnx"))
