@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -109,11 +110,12 @@ class Server:
     def ambiguous(self, expected: Mapping[Place, Any]) -> bool:
         """May no server tell the values apart, by the standards themselves?
 
-        Two parameters side by side in a path; an exploded object in a query with the key of another; a value that
-        holds the mark between values where that mark is not encoded (OpenAPI 3.1.1 §4.8.12.3).
+        Two parameters side by side in a path; an exploded object in a query with the key of another, or beside another
+        one; a value that holds the mark between values where that mark is not encoded (OpenAPI 3.1.1 §4.8.12.3).
         """
         beside = set(re.findall(r"\{([^{}]+)\}(?=\{)|(?<=\})\{([^{}]+)\}", self.path))
         keys = [name for where, name in self.parameters if where == "query"]
+        spread: Counter[str] = Counter()
         for (where, name), value in expected.items():
             node = self.parameters.get((where, name), {})
             if where == "body" or "content" in node:
@@ -121,11 +123,12 @@ class Server:
             style, explode = self._style(node, where)
             if where in ("query", "cookie") and style != "deepObject" and explode and kind(value) == "object":
                 keys += [key for key in value if key != name]
+                spread[where] += 1
             if kind(value) != "primitive":
                 between = _keys(value) if style == "deepObject" else _texts(value)
                 if any(mark in one for mark in self._marks(node) for one in between):
                     return True
-        return bool(beside) or len(keys) > len(set(keys))
+        return bool(beside) or len(keys) > len(set(keys)) or any(number > 1 for number in spread.values())
 
     def _marks(self, node: Mapping[str, Any]) -> str:
         """What may not stand in a value of a list or an object of this parameter."""

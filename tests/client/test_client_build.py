@@ -608,3 +608,10 @@ def test_a_style_counts_in_multipart_too() -> None:
     content = sent(body(schema, "multipart/form-data", encoding=encoding), {"p": {"a": 1, "b": [2]}}).content or b""
     assert b'name="p[a]"\r\n\r\n1\r\n' in content
     assert b'name="p[b][0]"\r\n\r\n2\r\n' in content
+
+
+def test_a_form_whose_schema_is_all_of_itself_is_written() -> None:
+    parts = [{"$ref": "#/components/schemas/A"}, {"properties": {"f": {"type": "string", "format": "binary"}}}]
+    node = body({"$ref": "#/components/schemas/A"}, "multipart/form-data")
+    request = sent(node, {"f": "x"}, schemas={"A": {"allOf": parts}})
+    assert request.content is not None and b'name="f"; filename="f"' in request.content
