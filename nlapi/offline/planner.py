@@ -105,7 +105,7 @@ class OfflinePlanner:
     def _one(self, question: str, known: Mapping[str, Any], chosen: Operation | None = None) -> Plan:
         """The first Plan for a question that asks for one thing."""
         catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.part(chosen.spec)
-        said = as_command(question[:LONGEST], catalogue.index.names)
+        said = as_command(question[:LONGEST], catalogue.index.names, catalogue.operations)
         sentence = read_sentence(said, self.today or date.today())
         if chosen is not None:
             found = [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
