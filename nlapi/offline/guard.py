@@ -202,7 +202,8 @@ def _more(candidate: Candidate, nouns: set[str]) -> Iterator[str]:
         if span.kind not in _TARGETS or span.form in LOOSE or any(_covers(option, span) for option in options):
             continue
         before = sentence.tokens[span.first - 1] if span.first else None
-        if span.kind is Kind.NAME and {t.stem for t in sentence.tokens[span.first : span.last]} <= candidate.scene.common:
+        words = set(sentence.stems[span.first : span.last])
+        if span.kind is Kind.NAME and words <= candidate.scene.common:
             continue
         joined = before is not None and _joins(sentence, span.first - 1)
         if before is not None and before.stem in nouns and ids:
