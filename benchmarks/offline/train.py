@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.offline import learn
+from benchmarks.offline.folds import FOLDS
 from benchmarks.offline.gold import cases, is_right, scene_of, wanted
 from benchmarks.offline.invented import invented
 from nlapi.offline.options import options
@@ -56,6 +57,12 @@ def general() -> list[Example]:
                     )
                 )
     return found
+
+
+def by_fold() -> list[dict[str, Any]]:
+    """For each fold the forest that was trained without it."""
+    found = [*examples(), *general()]
+    return [fit(one for one in found if one.fold != fold) for fold in range(FOLDS)]
 
 
 def fit(chosen: Iterable[Example], without: Sequence[str] = ()) -> dict[str, Any]:
