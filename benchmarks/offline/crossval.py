@@ -1,7 +1,7 @@
 """Measures the planner on the question sets, every question answered by forests that have not seen its API.
 
-This is the measurement of ../shared/tools/check_questions.py out of fold: arguments, order of the operations, confidence and
-what is refused are all of forests trained on the other folds, and a refusal counts as wrong.
+This is ../shared/tools/check_questions.py out of fold: arguments, the order of the operations, confidence and what is
+refused come from forests trained on the other folds, and a refusal counts as wrong.
 
 usage: python -m benchmarks.offline.crossval [--keep FILE]
 """
@@ -65,7 +65,7 @@ def evaluate(forests: Callable[[int], Forests]) -> tuple[list[Answer], float]:
 
 def everything() -> list[Forests]:
     """For each fold all forests of the planner, trained without it: slots, rank, confidence and meant."""
-    slots = train.by_fold()
+    slots = train.by_fold(train.every())
     every, strange = examples(slots)
     return [{"slots": slots[fold], **found} for fold, found in nested(every, strange)]
 

@@ -1,6 +1,6 @@
-"""Trains the forest that says how likely a value is right for a slot.
+"""Trains the forest that says how likely a value is right for a slot, and after it those that are trained on what it fills.
 
-usage: python -m benchmarks.offline.train     (writes nlapi/offline/forests/slots.json; needs the group `train`)
+usage: python -m benchmarks.offline.train     (writes the four of nlapi/offline/forests; needs the group `train`)
 """
 
 from __future__ import annotations
@@ -59,9 +59,13 @@ def general() -> list[Example]:
     return found
 
 
-def by_fold() -> list[dict[str, Any]]:
+def every() -> list[Example]:
+    """The options of all questions, public and invented."""
+    return [*examples(), *general()]
+
+
+def by_fold(found: Sequence[Example]) -> list[dict[str, Any]]:
     """For each fold the forest that was trained without it."""
-    found = [*examples(), *general()]
     return [fit(one for one in found if one.fold != fold) for fold in range(FOLDS)]
 
 
@@ -81,12 +85,12 @@ def fit(chosen: Iterable[Example], without: Sequence[str] = ()) -> dict[str, Any
 
 
 def main() -> None:
-    found = [*examples(), *general()]
+    found = every()
     path = learn.ship("slots", fit(found))
     print(f"{len(found)} options, {sum(one.right for one in found)} right -> {path.name}, {path.stat().st_size} bytes")
     from benchmarks.offline import train_rank  # it is trained on what the forest just written fills
 
-    train_rank.ship()
+    train_rank.ship(by_fold(found))
 
 
 if __name__ == "__main__":
