@@ -1,4 +1,4 @@
-"""Trains the forest that says how likely a value is right for a slot, and after it those that are trained on what it fills.
+"""Trains the forest that says how likely a value is right for a slot, then those that depend on what it fills.
 
 usage: python -m benchmarks.offline.train     (writes the four of nlapi/offline/forests; needs the group `train`)
 """
