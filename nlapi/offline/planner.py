@@ -234,9 +234,9 @@ def _unmatched(catalogue: Catalogue, found: Sequence[Candidate], language: str) 
 
 
 def _half_read(made: Plan, language: str) -> Plan:
-    """A read of an API that can do little else, from a sentence of which only values are understood: to be looked at."""
+    """A read of an API that can do little else, from a sentence of which only values are read: to be looked at."""
     text = f"The question is not in English but, it seems, in {language}: see whether this is what it asks for."
-    return replace(made, text=made.text or text, confidence=min(UNSURE, made.confidence))
+    return replace(made, text=f"{text} {made.text}".strip(), confidence=min(UNSURE, made.confidence))
 
 
 def _names_all(best: Candidate) -> bool:
