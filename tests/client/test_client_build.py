@@ -613,5 +613,5 @@ def test_a_style_counts_in_multipart_too() -> None:
 def test_a_form_whose_schema_is_all_of_itself_is_written() -> None:
     parts = [{"$ref": "#/components/schemas/A"}, {"properties": {"f": {"type": "string", "format": "binary"}}}]
     node = body({"$ref": "#/components/schemas/A"}, "multipart/form-data")
-    request = sent(node, {"f": "x"}, schemas={"A": {"allOf": parts}})
+    request = sent(node, {"f": "x"}, components={"schemas": {"A": {"allOf": parts}}})
     assert request.content is not None and b'name="f"; filename="f"' in request.content
