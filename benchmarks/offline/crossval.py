@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -104,22 +104,32 @@ def _needed(case: Case) -> set[str]:
 
 
 def table(answers: Sequence[Answer]) -> str:
-    """The figures by data set, and all together the exact among the surest 40 % and the calibration error."""
-    lines = [f"{'data set':28} cases  operation  exact  required  exact, operation given"]
+    """The figures by data set and of all together."""
+    heads = ("operation", "exact", "required", "operation given", "surest 40 %", "calibration")
+    lines = [f"{'data set':26} cases  " + "  ".join(heads)]
     groups: dict[str, list[Answer]] = defaultdict(list)
     for one in answers:
         groups[one.case.row["dataset"]].append(one)
     for name, some in (*sorted(groups.items()), ("all", list(answers))):
         shares = [sum(getattr(one, what) for one in some) / len(some) for what in _WHAT]
-        lines.append("{:28} {:5}  {:9.3f}  {:5.3f}  {:8.3f}  {:8.3f}".format(name, len(some), *shares))
-    surest = sorted(answers, key=lambda one: -one.confidence)[: int(len(answers) * 0.4)]
-    bins: dict[int, Counter[str]] = defaultdict(Counter)
-    for one in answers:
-        bins[min(9, int(one.confidence * 10))].update({"sure": one.confidence, "right": one.exact})  # type: ignore[dict-item]
-    error = sum(abs(one["sure"] - one["right"]) for one in bins.values()) / len(answers)
-    top = sum(one.exact for one in surest) / max(1, len(surest))
-    lines.append(f"exact in the most confident 40 % {top:.3f}, calibration error {error:.3f}")
+        figures = (*shares, surest(some), calibration(some))
+        said = "  ".join(f"{figure:{len(head)}.3f}" for head, figure in zip(heads, figures, strict=True))
+        lines.append(f"{name:26} {len(some):5}  {said}")
     return "\n".join(lines)
+
+
+def surest(answers: Sequence[Answer]) -> float:
+    """The exact share among the most confident 40 %."""
+    some = sorted(answers, key=lambda one: -one.confidence)[: int(len(answers) * 0.4)]
+    return sum(one.exact for one in some) / max(1, len(some))
+
+
+def calibration(answers: Sequence[Answer]) -> float:
+    """The expected calibration error over ten bins."""
+    bins: dict[int, list[float]] = defaultdict(list)
+    for one in answers:
+        bins[min(9, int(one.confidence * 10))].append(one.confidence - one.exact)
+    return sum(abs(sum(some)) for some in bins.values()) / len(answers)
 
 
 _WHAT = ("operation", "exact", "required", "exact_if_given")

@@ -51,6 +51,10 @@ LEGIBLE = 0.3
 """The least that a read is sure of which is planned from a sentence in another language than English."""
 RIVAL = 2.0
 """How near another operation has to be to be offered beside one that only lacks a value."""
+TIE = 0.4
+"""How near another operation is when it is a toss-up between the two."""
+TOSSED = 0.15
+"""The most that a plan is sure of which is a toss-up: so little that the user is offered the choice."""
 CLEAR = 6.0
 """Index score from which a part of a sentence clearly names an operation by itself."""
 CLAUDE = "this needs Claude: "
@@ -172,6 +176,8 @@ def _planned(
         sure = max(sure, CHOSEN)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
+    if _tossed_up(best, others):
+        sure = min(sure, TOSSED)
     elsewhere = other_goals(best, values, catalogue)
     if elsewhere and (changes or says_all(best)):
         sure = UNSURE if changes else max(sure, CHOSEN)
@@ -190,6 +196,12 @@ def _planned(
         made = with_twins(made, best)
     rivals = _rivals(best, others, catalogue) if made.missing else others
     return replace(made, alternatives=tuple(map(_call, rivals[:ALTERNATIVES])))
+
+
+def _tossed_up(best: Candidate, others: Sequence[Candidate]) -> bool:
+    """Is another operation about as likely, no argument said that speaks for this one, and most of the rest unknown?"""
+    vague = not best.filling.options and best.row["heard"] < 0.5
+    return vague and any(best.score - one.score < TIE for one in others)
 
 
 def _rivals(best: Candidate, others: Sequence[Candidate], catalogue: Catalogue) -> list[Candidate]:
