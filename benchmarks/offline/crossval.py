@@ -1,4 +1,7 @@
-"""Measures the planner on the question sets, every question answered by a forest that has not seen its API.
+"""Measures the planner on the question sets, every question answered by forests that have not seen its API.
+
+This is ../shared/tools/check_questions.py out of fold: arguments, the order of the operations, confidence and what is
+refused come from forests trained on the other folds, and a refusal counts as wrong.
 
 usage: python -m benchmarks.offline.crossval [--keep FILE]
 """
@@ -19,6 +22,8 @@ from typing import Any
 from benchmarks.offline import learn, train
 from benchmarks.offline.folds import FOLDS
 from benchmarks.offline.gold import Case, cases, catalogues, scoring
+from benchmarks.offline.rank_examples import examples
+from benchmarks.offline.train_rank import nested
 from nlapi.offline.fill import fill, nest
 from nlapi.offline.given import complete
 from nlapi.offline.planner import OfflinePlanner
@@ -56,6 +61,13 @@ def evaluate(forests: Callable[[int], Forests]) -> tuple[list[Answer], float]:
             answers += [answer(case) for case in every if case.fold == fold]
             spent += time.process_time() - start
     return answers, spent / max(1, len(answers))
+
+
+def everything() -> list[Forests]:
+    """For each fold all forests of the planner, trained without it: slots, rank, confidence and meant."""
+    slots = train.by_fold(train.every())
+    every, strange = examples(slots)
+    return [{"slots": slots[fold], **found} for fold, found in nested(every, strange)]
 
 
 def answer(case: Case) -> Answer:
@@ -136,9 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", type=Path, metavar="FILE", help="where to write every answer, for reading")
     chosen = parser.parse_args()
-    found = [*train.examples(), *train.general()]
-    forests = [train.fit(one for one in found if one.fold != fold) for fold in range(FOLDS)]
-    answers, seconds = evaluate(lambda fold: {"slots": forests[fold]})
+    answers, seconds = evaluate(everything().__getitem__)
     print(table(answers))
     print(f"{1000 * seconds:.1f} ms of CPU a question (planned once and filled once more)")
     if chosen.keep:

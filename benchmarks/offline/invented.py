@@ -67,6 +67,19 @@ _WORDINGS: Mapping[str, str] = {
     "min_weight": "At least this heavy (kilos).|Lower bound of the weight",
     "max_weight": "At most this heavy (kilos).|Upper bound of the weight",
     "budget": "In dollars.|What may be spent",
+    "percent": "In percent.|The new share in percent, 0 to 100.",
+    "share": "The part that goes there, from 0 to 1.|New share",
+    "reason": "Why it is done.|What the change is for",
+    "why": "The reason of the change, for others to read.|Why it is done",
+    "comment": "A reason for the log.|Why",
+    "day": "Only this day.|The day to look at",
+    "date": "Only this day.|The day (YYYY-MM-DD)",
+    "on": "Only this day.",
+    "since": "The first day.|From this day on",
+    "until": "The last day.|Up to this day",
+    "author": "Who did it.|Name of the person",
+    "who": "Who did it.|Only what this person did",
+    "user": "Who did it, such as 'sam'.|Login of the person",
     "assignee": "Who does it.|Name of the person in charge",
 }
 """What descriptions say of a parameter, one or another or nothing."""
@@ -234,6 +247,51 @@ class Maker:
             arguments=arguments,
         )
 
+    def code(self) -> str:
+        """A name as things are given that are called by it: silver-harbor, kettle-v2, lantern."""
+        word = self.one_of(*_NOUNS)
+        return self.one_of(f"{self.one_of(*_ADJECTIVES)}-{word}", f"{word}-v{self.dice.randint(2, 9)}", word)
+
+    def doing(self, question: str, arguments: Mapping[str, Any]) -> Said:
+        """A POST that does something to one thing, which stands first among the arguments, in its path."""
+        key, *inner = arguments
+        known = {**_SHARES, "step": NUMBER, "remark": TEXT, "notify": FLAG, "title": TEXT}
+        free = sorted(set(known) - set(arguments) - {"reason", "why", "comment", "remark", "step"})
+        free = [name for name in free if not (_PARTS & {name} and _PARTS & set(inner))]
+        names = [*inner, *self.dice.sample(free, self.dice.randint(0, 2))]
+        self.dice.shuffle(names)
+        properties = {name: self.worded(name, known[name]) for name in names}
+        needed = [name for name in inner if name in _PARTS and self.dice.random() < 0.6]
+        schema = {"type": "object", "properties": properties, "required": needed}
+        first = {"name": key, "in": "path", "required": True, "schema": NUMBER if key == "step" else TEXT}
+        said = {} if self.dice.random() < 0.3 else {"description": f"Name of the {self.thing.one}."}
+        deed = self.one_of("adjust", "shift", "change")
+        node: dict[str, Any] = {
+            "operationId": f"{deed}{self.thing.one.title()}",
+            "summary": f"{deed.title()} a {self.thing.one}",
+            "parameters": [first if key == "step" else {**first, **said}],
+            "requestBody": {"content": {"application/json": {"schema": schema}}, "required": True},
+        }
+        path = f"/{self.thing.many}/{{{key}}}/{deed}"
+        return Said(question=question, operation=node, method="post", path=path, arguments=arguments)
+
+    def log(self, question: str, arguments: Mapping[str, Any]) -> Said:
+        """A GET of what was done, by whom and when."""
+        known = {"day": DAY, "on": DAY, "date": DAY, "since": DAY, "until": DAY, "limit": NUMBER, "cursor": TEXT}
+        people = {"author": TEXT, "user": TEXT, "who": TEXT, "owner": TEXT}
+        names = dict.fromkeys([*arguments, "since", "until"])
+        names |= dict.fromkeys(self.dice.sample(("limit", "cursor"), self.dice.randint(0, 2)))
+        if not people.keys() & names.keys() and self.dice.random() < 0.7:
+            names[self.one_of(*people)] = None
+        if not {"day", "on", "date"} & names.keys():
+            names[self.one_of("day", "date")] = None
+        order = list(names)
+        self.dice.shuffle(order)
+        every = {**known, **people}
+        parameters = [{"name": name, "in": "query", "schema": self.worded(name, every[name])} for name in order]
+        node = {"operationId": "listChanges", "summary": "List changes", "parameters": parameters}
+        return Said(question=question, operation=node, method="get", path="/changes", arguments=arguments)
+
     def id_schema(self, id: Any) -> dict[str, Any]:
         return TEXT if isinstance(id, str) else self.one_of(NUMBER, TEXT)
 
@@ -254,6 +312,16 @@ class Maker:
         return self.one_of(*ways), day.isoformat()
 
 
+_PARTS = {"percent", "discount_percent", "share", "portion"}
+_SHARES: Mapping[str, Any] = {
+    "percent": {**AMOUNT, "minimum": 0, "maximum": 100},
+    "discount_percent": {**AMOUNT, "maximum": 100},
+    "share": {**AMOUNT, "minimum": 0, "maximum": 1},
+    "portion": {**AMOUNT, "maximum": 1},
+    "reason": TEXT,
+    "why": TEXT,
+    "comment": TEXT,
+}
 _NAMES = {"name", "title", "topic"}
 _MONEY = {"budget", "price", "daily_budget_micros"}
 _DAYS = {"start_date", "starts_at", "due_on"}
@@ -413,7 +481,55 @@ def words(make: Maker) -> Iterator[Said]:
     yield make.making(f"create a {one} with a note saying {note}", {"note": note})
 
 
-PATTERNS: tuple[Callable[[Maker], Iterator[Said]], ...] = (pages, states, days, flags, names, lists, figures, words)
+def shares(make: Maker) -> Iterator[Said]:
+    """Things that are called by name and get a part of something, with or without a reason."""
+    one, name, amount = make.thing.one, make.code(), make.dice.randint(2, 95)
+    key = make.one_of(one, f"{one}_name", "name")
+    part = make.one_of("percent", "share", "discount_percent", "portion")
+    fraction = part in ("share", "portion")
+    told = amount / 100 if fraction else amount
+    half = 0.5 if fraction else 50
+    sign = make.one_of("%", " %", " percent")
+    yield make.doing(f"move {name} to {amount}{sign} {one}", {key: name, part: told})
+    yield make.doing(f"raise {name} to {amount}{sign}", {key: name, part: told})
+    yield make.doing(f"set the {one} {name} to {amount}{sign}", {key: name, part: told})
+    yield make.doing(f"give the {one} {name} half of it", {key: name, part: half})
+    yield make.doing(f"what would it cost to give half of the orders to {name}", {key: name, part: half})
+    yield make.doing(f"would it help if {name} got half of the orders?", {key: name, part: half})
+    why = make.one_of("orders fell", "costs doubled", "it was too slow", "the pump broke again", "nobody uses it")
+    number = make.dice.randint(2, 90)
+    reason = make.one_of("reason", "why", "comment")
+    yield make.doing(f"undo step {number} because {why}", {"step": number, reason: why})
+    yield make.doing(f"stop the {one} {name} because {why}", {key: name, reason: why})
+    yield make.doing(f"take {amount}{sign} off {name} because {why}", {key: name, part: told, reason: why})
+
+
+def logs(make: Maker) -> Iterator[Said]:
+    """Who did what on which day."""
+    many, who = make.thing.many, make.one_of(*_PEOPLE)
+    first = who.split()[0]
+    first = make.one_of(first, first.lower())
+    day = make.one_of("day", "on", "date")
+    yesterday = (TODAY - timedelta(days=1)).isoformat()
+    today = TODAY.isoformat()
+    yield make.log(f"who moved the {many} yesterday?", {day: yesterday})
+    yield make.log("what was moved yesterday?", {day: yesterday})
+    yield make.log(f"which {many} were changed today?", {day: today})
+    said, at = make.day()
+    yield make.log(f"what happened on {said}?", {day: at})
+    person = make.one_of("author", "user", "who", "owner")
+    yield make.log(f"what did {first} do yesterday?", {person: first, day: yesterday})
+    monday = TODAY - timedelta(days=TODAY.weekday() + 7)
+    week = {"since": monday.isoformat(), "until": (monday + timedelta(days=6)).isoformat()}
+    yield make.log(f"what did {first} move last week?", {person: first, **week})
+    yield make.log(f"which {many} did {first} add last week", {person: first, **week})
+    yield make.log(f"what has {first} done?", {person: first})
+    yield make.log("everything that happened last week", week)
+
+
+PATTERNS: tuple[Callable[[Maker], Iterator[Said]], ...] = (
+    *(pages, states, days, flags, names, lists, figures, words, shares, logs),
+)
 
 
 def things() -> tuple[Thing, ...]:

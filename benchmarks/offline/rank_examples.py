@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import nlapi
-from benchmarks.offline import learn, train
-from benchmarks.offline.folds import FOLDS, Row, folds, read_rows
+from benchmarks.offline import learn
+from benchmarks.offline.folds import Row, folds, read_rows
 from benchmarks.offline.gold import TODAY, catalogues, scoring
 from benchmarks.offline.invented_choices import choices
 from nlapi.offline.catalogue import Catalogue
@@ -53,18 +53,17 @@ class Example:
     """how many required values are neither said nor left to the server"""
 
 
-def examples() -> tuple[list[Example], list[Example]]:
+def examples(forests: Sequence[Mapping[str, Any]]) -> tuple[list[Example], list[Example]]:
     """Every question with its own API, small APIs a second time among rivals; and questions put to other APIs.
 
-    The arguments of a fold are filled by a forest that has not seen it, as those of a user's API are.
+    The arguments of a fold are filled by the one of the `forests` that has not seen it, as those of a user's API are.
     """
     known: list[Example] = []
     strange: list[Example] = []
     rows = read_rows()
-    options = [*train.examples(), *train.general()]
-    for fold in range(FOLDS):
+    for fold, forest in enumerate(forests):
         chosen = [row for row, one in zip(rows, folds(rows), strict=True) if one == fold]
-        with learn.instead("slots", train.fit(option for option in options if option.fold != fold)):
+        with learn.instead("slots", forest):
             known += _known(chosen, fold)
             strange += _strange(chosen, fold)
     known += _invented()

@@ -1,6 +1,6 @@
-"""Trains the forest that says how likely a value is right for a slot.
+"""Trains the forest that says how likely a value is right for a slot, then those that depend on what it fills.
 
-usage: python -m benchmarks.offline.train     (writes nlapi/offline/forests/slots.json; needs the group `train`)
+usage: python -m benchmarks.offline.train     (writes the four of nlapi/offline/forests; needs the group `train`)
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.offline import learn
+from benchmarks.offline.folds import FOLDS
 from benchmarks.offline.gold import cases, is_right, scene_of, wanted
 from benchmarks.offline.invented import invented
 from nlapi.offline.options import options
@@ -58,6 +59,16 @@ def general() -> list[Example]:
     return found
 
 
+def every() -> list[Example]:
+    """The options of all questions, public and invented."""
+    return [*examples(), *general()]
+
+
+def by_fold(found: Sequence[Example]) -> list[dict[str, Any]]:
+    """For each fold the forest that was trained without it."""
+    return [fit(one for one in found if one.fold != fold) for fold in range(FOLDS)]
+
+
 def fit(chosen: Iterable[Example], without: Sequence[str] = ()) -> dict[str, Any]:
     """A forest trained on `chosen`; the features in `without` are held at 0."""
     chosen = list(chosen)
@@ -74,12 +85,12 @@ def fit(chosen: Iterable[Example], without: Sequence[str] = ()) -> dict[str, Any
 
 
 def main() -> None:
-    found = [*examples(), *general()]
+    found = every()
     path = learn.ship("slots", fit(found))
     print(f"{len(found)} options, {sum(one.right for one in found)} right -> {path.name}, {path.stat().st_size} bytes")
     from benchmarks.offline import train_rank  # it is trained on what the forest just written fills
 
-    train_rank.ship()
+    train_rank.ship(by_fold(found))
 
 
 if __name__ == "__main__":

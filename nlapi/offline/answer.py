@@ -139,7 +139,9 @@ def _one(wish: Wish, operation: Operation, thing: Item) -> str:
     fields = {key: value for key, value in flat(thing).items() if plain(value) and not _is_label(key, value, thing)}
     chosen = _asked_for(wish, operation, fields)
     if not chosen:
-        chosen = dict([pair for pair in fields.items() if "." not in pair[0]][:_MOST_FIELDS])
+        own = [pair for pair in fields.items() if "." not in pair[0]]
+        unnamed = not name_of(thing) and id_of(thing) is None  # what it is about is said further in
+        chosen = dict([*own, *(pair for pair in fields.items() if unnamed and pair not in own)][:_MOST_FIELDS])
     if not chosen:
         return f"{label(operation, thing)}."
     said = ", ".join(f"{spaced(key)} {shown(operation, key, value, thing)}" for key, value in chosen.items())

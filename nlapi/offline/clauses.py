@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from nlapi.offline.sentence import Token
 from nlapi.tools.words import VERBS
 
-_LEADS = frozenset("to that about for of : with saying says reads content by in at on from is".split())
+_LEADS = frozenset("to that about for of : with saying says reads content by in at on from is because".split())
 _ADDRESS = re.compile(
     r"(?<![\w.,-])\d{1,6}[A-Za-z]?\s+(?:[A-Z][\w.'’-]*\s?)+"
     r"(?:,\s*[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*)*(?:\s\d{4,6})?)*"

@@ -11,13 +11,15 @@ from nlapi.offline.option import Option
 from nlapi.offline.options import options
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Span
-from nlapi.offline.slots import Slot
+from nlapi.offline.slots import Family, Slot
 from nlapi.offline.weigh import weighed
 
 REQUIRED_AT = 0.08
 """A required slot is filled by the best option that is at least this sure."""
 OPTIONAL_AT = 0.35
 """An optional slot is left out rather than filled by an option less sure than this."""
+DAY_AT = 0.25
+"""So is an optional day: one is hardly ever said for nothing."""
 USED = 0.5
 """What it is worth, in log-odds, to leave no quotation or id unused."""
 BEAM = 24
@@ -64,7 +66,11 @@ def fill(scene: Scene) -> Filling:
 
 
 def _least(scene: Scene, slot: Slot) -> float:
-    return GIVEN_AT if slot in scene.given else REQUIRED_AT if slot.required else OPTIONAL_AT
+    return GIVEN_AT if slot in scene.given else REQUIRED_AT if slot.required else _optional_at(slot)
+
+
+def _optional_at(slot: Slot) -> float:
+    return DAY_AT if slot.family is Family.DATE else OPTIONAL_AT
 
 
 def _assign(options: Sequence[Option]) -> list[Option]:
@@ -85,7 +91,7 @@ def _assign(options: Sequence[Option]) -> list[Option]:
 
 def _gain(option: Option) -> float:
     used = USED * sum(span.kind in (Kind.QUOTED, Kind.LITERAL, Kind.JSON) for span in option.spans[:1])
-    least = REQUIRED_AT / 2 if option.slot.required else OPTIONAL_AT
+    least = REQUIRED_AT / 2 if option.slot.required else _optional_at(option.slot)
     return used + _log_odds(option.sure) - _log_odds(least) + 0.1
 
 

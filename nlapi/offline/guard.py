@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from nlapi.offline.choose import Candidate
 from nlapi.offline.commands import commands
@@ -24,7 +24,7 @@ _EXCEPT = re.compile(
     r"|(?:all|every\w*|any\w*) but|leav\w+ out|with the exception)\b",
     re.IGNORECASE,
 )
-_CONDITION = re.compile(r"\b(?:if|unless|provided|as soon as)\b", re.IGNORECASE)
+_CONDITION = re.compile(r"\b(?:if|unless|(?<!the )(?<!as )(?<!you )provided|as soon as)\b", re.IGNORECASE)
 _QUESTION = re.compile(
     r"^\W*(?:(?:hey|hi|hello|ok|okay|so|and|but|then|please|well)\b\W*)*"
     r"(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do\s+(?:i|we|you)|does|did"
@@ -39,9 +39,14 @@ _SUPPOSES = re.compile(
     r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b",
     re.IGNORECASE,
 )
+_WISHES = re.compile(r"\bi(?: (?:need|want|would like|wish)|['’]d like) to\b", re.IGNORECASE)
 _ALL = frozenset("all every each both everything everyone everybody any several multiple".split())
+_PEOPLE = frozenset(("all", "everyone", "everybody"))
 _UNITS = frozenset("day week month quarter year hour minute morning evening night time".split())
-_AND = frozenset((",", "and", "or", "&", "+", "plus", "through", "to", "-", "–"))
+_AND = frozenset((",", "and", "or", "&", "+", "plus"))
+_UP_TO = frozenset(("through", "to", "-", "–"))
+"""What joins numbers: loans 4 to 7."""
+_RECIPIENTS = frozenset(("to", "for"))
 _VALUES = (Kind.QUOTED, Kind.CALLED, Kind.JSON, Kind.LITERAL)
 _TARGETS = (Kind.NUMBER, Kind.LITERAL, Kind.QUOTED, Kind.NAME)
 
@@ -57,11 +62,17 @@ def refusal(candidate: Candidate, names: Callable[[str], bool]) -> str:
     for pattern, why in ((_EXCEPT, "makes an exception"), (_CONDITION, "makes a condition")):
         if found := pattern.search(text):
             return f"the sentence {why} ({found.group().lower()!r}) that the call cannot express"
-    if _QUESTION.search(text):
+    if _asks(text):
         return "the sentence asks about a change rather than for it"
     if several := _several(candidate, text) or _others(candidate, text, names):
         return f"the call changes one thing, by its id or its name, and the sentence says {several!r}; name one of them"
     return ""
+
+
+def _asks(text: str) -> bool:
+    """Is it a question about a change? `Could we ...` is a request once somebody has said what he wants done."""
+    found = _QUESTION.search(text)
+    return found is not None and not (_WISHES.search(text[: found.start()]) and not _SUPPOSES.search(text))
 
 
 def forbids(sentence: Sentence) -> bool:
@@ -138,6 +149,8 @@ def _several(candidate: Candidate, text: str) -> str:
     words: list[str] = re.findall(r"[^\W_]+", text)
     for at, word in enumerate(words):
         lower = word.lower()
+        if at and words[at - 1].lower() in _RECIPIENTS and lower in _PEOPLE and _is_for_all(candidate, targets):
+            continue
         if lower in _ALL and not (at + 1 < len(words) and singular(words[at + 1].lower()) in _UNITS):
             return " ".join(words[at : at + 2])
         if lower in PLACED and any(stem(word.lower()) in nouns for word in words[at + 1 : at + 3]):
@@ -145,6 +158,13 @@ def _several(candidate: Candidate, text: str) -> str:
         if singular(lower) != lower and stem(lower) in nouns:
             return lower
     return next(_more(candidate, nouns), "") or _counted(candidate)
+
+
+def _is_for_all(candidate: Candidate, targets: Iterable[Slot]) -> bool:
+    """Is the thing named, and says the operation of itself that it is for all: promote a draft to everyone?"""
+    operation, filled = candidate.operation, {option.slot for option in candidate.filling.options}
+    said = pieces(f"{operation.summary} {operation.description}")
+    return all(slot in filled for slot in targets) and not _ALL.isdisjoint(said)
 
 
 def _others(candidate: Candidate, text: str, names: Callable[[str], bool]) -> str:
@@ -182,17 +202,26 @@ def _more(candidate: Candidate, nouns: set[str]) -> Iterator[str]:
         if span.kind not in _TARGETS or span.form in LOOSE or any(_covers(option, span) for option in options):
             continue
         before = sentence.tokens[span.first - 1] if span.first else None
-        joined = before is not None and before.lower in _AND
+        words = set(sentence.stems[span.first : span.last])
+        if span.kind is Kind.NAME and words <= candidate.scene.common:
+            continue
+        joined = before is not None and _joins(sentence, span.first - 1)
         if before is not None and before.stem in nouns and ids:
             yield span.text
         elif joined and any(_ends_at(option, sentence, span.first - 1) for option in options):
             yield f"{before.text} {span.text}" if before else span.text
-        elif _says_and(sentence, span.last) and any(_starts_at(option, sentence, span.last + 1) for option in options):
+        elif _joins(sentence, span.last) and any(_starts_at(option, sentence, span.last + 1) for option in options):
             yield f"{span.text} {sentence.tokens[span.last].text}"
 
 
-def _says_and(sentence: Sentence, at: int) -> bool:
-    return at < len(sentence.tokens) and sentence.tokens[at].lower in _AND
+def _joins(sentence: Sentence, at: int) -> bool:
+    """Does token `at` stand between two of a kind: 4 and 5, 4 to 7; not between the parties of `between X and Y`?"""
+    tokens = sentence.tokens
+    if not 0 < at < len(tokens) - 1:
+        return False
+    if tokens[at].lower in _UP_TO:
+        return tokens[at - 1].text[-1:].isdigit() and tokens[at + 1].text[-1:].isdigit()
+    return tokens[at].lower in _AND and all(token.lower != "between" for token in tokens[max(0, at - 5) : at])
 
 
 def _starts_at(option: Option, sentence: Sentence, at: int) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
+from nlapi.tools.rows import is_envelope
 from nlapi.tools.words import STOPWORDS, pieces, stem
 
 Item = Mapping[str, Any]
@@ -44,7 +45,8 @@ def items_in(data: Any) -> list[Item] | None:
         if key in lists:
             return items_in(lists[key])
     if len(lists) == 1:
-        return items_in(next(iter(lists.values())))
+        (only,) = lists.values()
+        return items_in(only) if is_envelope(data, only) else None
     inner = data.get("data")
     if isinstance(inner, Mapping) and not lists:
         return items_in(inner)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,10 +41,11 @@ SOLID = 0.94
 """How well a look-up fits that the description itself leads to."""
 
 
-def as_command(question: str, names: Callable[[str], bool]) -> str:
+def as_command(question: str, names: Callable[[str], bool], operations: Iterable[Operation] = ()) -> str:
     """A question that is a noun with nothing but what follows it (ads of the campaign X) asks to be shown it.
 
-    So does one whether something has such things: does the campaign X have ads?
+    So does one whether something has such things: does the campaign X have ads? A noun that one of the `operations`
+    begins its summary with as a verb (limit a client) is one.
     """
     has = _HAS.match(question[:200])
     things = pieces(has["things"])[-1] if has is not None else ""
@@ -55,7 +56,13 @@ def as_command(question: str, names: Callable[[str], bool]) -> str:
     first, after = (*words[at : at + 2], "", "")[:2]
     verb = stem(first) in VERBS and singular(first) == first
     noun = bool(first) and names(stem(first)) and not verb and after not in _DETERMINERS
-    return f"show {question.lstrip()}" if noun else question
+    return f"show {question.lstrip()}" if noun and not _is_deed(first, operations) else question
+
+
+def _is_deed(word: str, operations: Iterable[Operation]) -> bool:
+    """Does the summary of a change begin with the word as a verb, with what it is done to behind an article?"""
+    begun = (one.summary.lower().split() for one in operations if one.summary[: len(word)].lower() == word)
+    return any(len(words) > 1 and words[0] == word and words[1] in _DETERMINERS for words in begun)
 
 
 def read_instead(found: Sequence[Candidate], sentence: Sentence) -> Sequence[Candidate]:

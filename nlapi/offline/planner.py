@@ -13,7 +13,7 @@ from nlapi.offline.apis import named_api
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
-from nlapi.offline.confidence import confidence, features, is_meant
+from nlapi.offline.confidence import FEW, confidence, features, is_meant
 from nlapi.offline.fill import Filling
 from nlapi.offline.followup import follow
 from nlapi.offline.given import Values, argument_name, complete, wanted_in
@@ -105,7 +105,7 @@ class OfflinePlanner:
     def _one(self, question: str, known: Mapping[str, Any], chosen: Operation | None = None) -> Plan:
         """The first Plan for a question that asks for one thing."""
         catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.part(chosen.spec)
-        said = as_command(question[:LONGEST], catalogue.index.names)
+        said = as_command(question[:LONGEST], catalogue.index.names, catalogue.operations)
         sentence = read_sentence(said, self.today or date.today())
         if chosen is not None:
             found = [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
@@ -125,7 +125,8 @@ class OfflinePlanner:
         made = _planned(best, others, catalogue, known, question, sure=CHOSEN if chosen is not None else 0.0)
         least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
         if language and (made.confidence < least or made.missing):
-            return _unmatched(catalogue, found, language)
+            few = len(catalogue.operations) < FEW and not catalogue.index.changes(best.operation)
+            return _half_read(made, language) if few else _unmatched(catalogue, found, language)
         return made
 
     def _refused(self, best: Candidate, catalogue: Catalogue) -> Plan | None:
@@ -230,6 +231,12 @@ def _unmatched(catalogue: Catalogue, found: Sequence[Candidate], language: str) 
     else:
         text = f"Nothing in {title or 'this API'} matches that. {can}"
     return _no_plan(text.strip(), found, 0.05)
+
+
+def _half_read(made: Plan, language: str) -> Plan:
+    """A read of an API that can do little else, from a sentence of which only values are read: to be looked at."""
+    text = f"The question is not in English but, it seems, in {language}: see whether this is what it asks for."
+    return replace(made, text=f"{text} {made.text}".strip(), confidence=min(UNSURE, made.confidence))
 
 
 def _names_all(best: Candidate) -> bool:

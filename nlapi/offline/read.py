@@ -48,6 +48,9 @@ _BREAKS = frozenset(
 )
 _PLACES = frozenset(("in", "from", "to", "near"))
 """What leads to a place: the day in `from Paris Friday` is a day."""
+MOST = 500
+"""Spans of a sentence from which on plain words are no values any more: no question that a person asks has as many."""
+
 _JOINERS = frozenset(("and", "in", "at", "to", "for"))
 """Little words that are in a name (Back to School) as often as between two (Rome and Paris): both are offered."""
 
@@ -293,6 +296,8 @@ class _Finder:
     def _phrase(self, run: list[int]) -> None:
         for first in range(len(run)):
             for last in range(first + 1, min(len(run), first + 5) + 1):
+                if len(self.spans) >= MOST:
+                    return
                 start, end = self.tokens[run[first]].start, self.tokens[run[last - 1]].end
                 form = "whole" if last - first == len(run) else ""
                 self._add(Kind.PHRASE, start, end, take=False, form=form, text=self.text[start:end].removesuffix("'s"))

@@ -12,7 +12,7 @@ from nlapi.offline.sentence import Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot, type_of
 from nlapi.offline.tables import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
 from nlapi.tools.units import to_wire
-from nlapi.tools.words import STOPWORDS, singular
+from nlapi.tools.words import STOPWORDS, singular, stem
 
 _TEXTUAL = frozenset((Kind.QUOTED, Kind.CALLED, Kind.NAME, Kind.PHRASE, Kind.LITERAL))
 _FORMATS = (
@@ -51,8 +51,11 @@ def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any
         plain = _whole(span, slot)
     elif slot.family is Family.NUMBER:
         plain = _number(span, slot)
-        if span.form == "percent" and plain is not None and not slot.integer:
-            yield round(span.value / 100, 10), "fraction"
+        if span.form == "percent" and not slot.integer and not wants_percent(slot):
+            part = round(span.value / 100, 10)
+            if _in_range(part, slot):
+                yield part, "fraction"
+            plain = None if _at_most_one(slot) else plain
     elif slot.family in (Family.DATE, Family.TIME):
         plain = _moment(span, slot)
         yield from _moments(span, slot, sentence)
@@ -188,13 +191,29 @@ def _scaled(value: int | float, span: Span, slot: Slot) -> int | float:
 
 def wants_fraction(slot: Slot) -> bool:
     """Is 5 % told as 0.05?"""
+    if _at_most_one(slot):
+        return True
+    if wants_percent(slot):
+        return False
+    lower = slot.description.lower()
+    return any(word in lower for word in ("decimal", "fraction", "between 0 and 1", "0.")) or "rat" in slot.words
+
+
+def wants_percent(slot: Slot) -> bool:
+    """Is 5 % told as 5? So it is where more than 1 may be told, or where the name or the description speaks of it."""
     top = slot.schema.get("maximum")
     if isinstance(top, (int, float)):
-        return top <= 1
+        return top > 1
     lower = slot.description.lower()
-    if "percent" in lower or "%" in lower:
-        return False
-    return any(word in lower for word in ("decimal", "fraction", "between 0 and 1", "0.")) or "rat" in slot.words
+    return "percent" in lower or "%" in lower or bool(_PERCENT & set(slot.words))
+
+
+_PERCENT = frozenset(map(stem, ("percent", "percentage", "pct")))
+
+
+def _at_most_one(slot: Slot) -> bool:
+    top = slot.schema.get("maximum")
+    return isinstance(top, (int, float)) and top <= 1
 
 
 def _in_range(value: int | float, slot: Slot) -> bool:

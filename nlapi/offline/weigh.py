@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from math import inf
 
 from nlapi.offline.choices import EVIDENCE
 from nlapi.offline.forest import Forest
@@ -55,8 +57,8 @@ class _Table:
         self.slots: dict[Slot, list[float]] = {}
         self.pairs: dict[tuple[Span, Slot], list[float]] = {}
         self.counts: dict[Slot, int] = {}
-        self._of_span: dict[Span, list[list[float]]] = {}
-        self._of_slot: dict[Slot, list[list[float]]] = {}
+        self._of_span: defaultdict[Span, _Best] = defaultdict(_Best)
+        self._of_slot: defaultdict[Slot, _Best] = defaultdict(_Best)
         for option in options:
             span, slot = option.span, option.slot
             self.counts[slot] = self.counts.get(slot, 0) + 1
@@ -67,8 +69,8 @@ class _Table:
             if slot not in self.slots:
                 self.slots[slot] = slot_traits(scene, slot)
             pair = self.pairs[span, slot] = match(scene, span, slot)
-            self._of_span.setdefault(span, []).append(pair)
-            self._of_slot.setdefault(slot, []).append(pair)
+            self._of_span[span].add(pair)
+            self._of_slot[slot].add(pair)
 
     def row(self, option: Option) -> list[float] | None:
         span, slot = option.span, option.slot
@@ -82,21 +84,37 @@ class _Table:
             *pair,
             *(option.evidence or _NONE),
             *_HOW[option.how],
-            *_over(pair, of_span),
-            *_over(pair, of_slot),
+            *of_span.over(pair),
+            *of_slot.over(pair),
             _end_fits(option),
             float(len(option.spans)),
             float(slot.has_default and option.value == slot.schema["default"]),
             float(self.counts[slot]),
-            float(len(of_span)),
-            float(len(of_slot)),
+            float(of_span.count),
+            float(of_slot.count),
         ]
 
 
-def _over(pair: list[float], rivals: list[list[float]]) -> list[float]:
-    """How much each compared figure is over the best of the rivals."""
-    others = [other for other in rivals if other is not pair]
-    return [pair[at] - max((other[at] for other in others), default=0.0) for at in COMPARED]
+class _Best:
+    """The two best of each compared figure among pairs, so that each pair can be told its best rival."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._best: list[tuple[float, float]] = [(-inf, -inf)] * len(COMPARED)
+
+    def add(self, pair: list[float]) -> None:
+        self.count += 1
+        for place, at in enumerate(COMPARED):
+            first, second = self._best[place]
+            if pair[at] > second:
+                self._best[place] = (pair[at], first) if pair[at] > first else (first, pair[at])
+
+    def over(self, pair: list[float]) -> list[float]:
+        """How much each compared figure of one of the pairs is over the best of its rivals'."""
+        if self.count == 1:
+            return [pair[at] for at in COMPARED]
+        pairs = zip(COMPARED, self._best, strict=True)
+        return [pair[at] - (second if pair[at] == first else first) for at, (first, second) in pairs]
 
 
 def _end_fits(option: Option) -> float:

@@ -5,6 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_ABOUT = frozenset(
+    "cursors error facets filters info links meta metadata pagination page paging query response_metadata stats"
+    " summary totals _links".split()
+)
+"""Names of objects that tell of a list beside them."""
+
+
+def is_envelope(data: Mapping[str, Any], listed: list[Any]) -> bool:
+    """Is `data` there for the list in it? An empty list beside an object of another kind is only a part of a thing."""
+    return bool(listed) or not any(isinstance(value, Mapping) and name not in _ABOUT for name, value in data.items())
+
 
 def rows_of(data: Any) -> list[Any] | None:
     """The list in an answer: the answer itself, or the one list of its envelope; None when there is none.
@@ -18,7 +29,7 @@ def rows_of(data: Any) -> list[Any] | None:
         return None
     lists = [value for value in data.values() if isinstance(value, list)]
     if len(lists) == 1:
-        return lists[0]
+        return lists[0] if is_envelope(data, lists[0]) else None
     objects = [one for one in lists if one and all(isinstance(item, Mapping) for item in one)]
     if objects:
         return max(objects, key=len)

@@ -35,6 +35,13 @@ def test_one_thing_is_told_by_its_fields() -> None:
     assert told("what is the status of shelf sh_1", shelf) == "The shelf Poetry (sh_1): status PAUSED."
 
 
+def test_a_thing_without_a_name_is_told_by_what_is_in_it_and_an_empty_list_in_it_is_only_a_part() -> None:
+    shelf = {"rank": 1, "books": [], "place": {"room": "B", "row": 3}}
+    assert told("get shelf sh_1", shelf) == "The shelf: rank 1, room B, row 3."
+    assert told("get shelf sh_1", {"books": [], "place": {"room": "B"}}) == "The shelf: room B."
+    assert told("list shelves", {"shelves": [], "paging": {"total": 0}}) == "No shelves found."
+
+
 def test_what_was_created_is_named() -> None:
     made = {"id": "sh_3", "name": "Poetry"}
     assert told("create a shelf called Poetry", made, 201) == "Created the shelf Poetry (sh_3)."
