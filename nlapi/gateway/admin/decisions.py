@@ -50,12 +50,11 @@ async def resolve(call: Call) -> Answer:
     objective = objective_of(call)
     decision = current.table.decide(objective.name, *asked(call, objective))
     shard = current.configuration.shards.get(decision.shard)
+    place = {"protocol": str(shard.protocol), "endpoints": list(shard.endpoints)} if shard else {}
     body = {
         "decision": encode_decision(decision),
         "routing_key": str(decision.version),
-        **({"protocol": str(shard.protocol)} if shard else {}),
-        # An empty list would read as the answer: "nothing serves it".
-        **({"endpoints": list(shard.endpoints)} if shard and shard.endpoints else {}),
+        **place,
         "objective": KINDS["objective"].encode(objective, False),
     }
     return Answer(body=body)
