@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 from nlapi.agent.events import PlannerChosen
 from nlapi.agent.messages import own
+from nlapi.agent.models import DEFAULT
 from nlapi.agent.planner import Planner
 from nlapi.agent.routes import CLAUDE, EMBEDDED, OBJECTIVE, Routes
 from nlapi.routing.nouns import Decision, Scalar
@@ -50,7 +51,7 @@ class AutoPlanner:
             if stop := self._capped(turn):
                 yield stop
                 return
-            async for piece in self._planned(self._claude(str(said.get("model", ""))), conversation):
+            async for piece in self._planned(self._claude(str(said.get("model") or DEFAULT)), conversation):
                 yield piece
             return
         plan = await _plan_of(self._embedded, conversation)
