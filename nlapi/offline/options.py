@@ -32,10 +32,20 @@ def options(scene: Scene) -> Iterator[Option]:
                 yield from choices(scene, slot, slot.glossary)
             if slot.samples and slot.family is Family.TEXT:
                 for option in choices(scene, slot, {sample: sample for sample in slot.samples}, literal=True):
-                    yield replace(option, how="sample")
+                    if not _in_a_name(scene, option):
+                        yield replace(option, how="sample")
             yield from _plain(scene, slot, runs)
             if slot in scene.listers:
                 yield from _by_name(scene, slot, scene.listers[slot])
+
+
+def _in_a_name(scene: Scene, option: Option) -> bool:
+    """Is it only a part of what is called or quoted something: the sale of Summer Sale?"""
+    names = (span for span in scene.sentence.spans if span.kind in (Kind.NAME, Kind.QUOTED) and span.form != "part")
+    return any(
+        name.start <= option.start and option.end <= name.end and option.end - option.start < name.end - name.start
+        for name in names
+    )
 
 
 def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:

@@ -163,7 +163,9 @@ def _planned(
     best = completed(best, catalogue, known, question)
     values: Values = {option.slot.path: option.value for option in best.filling.options}
     _, missing = complete(values, best.scene.slots, known)
-    sure = max(sure, confidence(features(best, others, len(missing))))
+    ours = confidence(features(best, others, len(missing)))
+    # what it was trained on is one API at a time, where no other has an operation just like this
+    sure = max(sure, min(ours, best.chance) if catalogue.several else ours)
     unsaid = () if changes else tuple(unexpressed(best))
     half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
     if tells(best, missing):
