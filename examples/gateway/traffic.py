@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("url", nargs="?", default="http://127.0.0.1:8700")
     parser.add_argument("--rate", type=float, default=20.0, help=f"requests a second, at most {FASTEST:g}")
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--token", default="", help="a token that may serve")
+    parser.add_argument("--token", default=os.environ.get("NLAPI_GATEWAY_TOKEN", ""), help="a token that may serve")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     count = int(min(given.rate, FASTEST) * given.seconds)

@@ -254,7 +254,11 @@ def _used(conversation: Conversation) -> list[Operation]:
 
 def spent(turn: Turn) -> str:
     """What Claude's plans of a turn took, for a person: tokens, and dollars if the prices are known; "" without any."""
-    plans = [said for round in turn.rounds if (said := own(round.plan))]
+    return told_of([said for round in turn.rounds if (said := own(round.plan))])
+
+
+def told_of(plans: Sequence[Mapping[str, Any]]) -> str:
+    """The same of the raw forms of Claude's plans."""
     if not plans:
         return ""
     inward = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nlapi.client.message import Request
 from nlapi.openapi.spec import Effect
+from nlapi.routing.nouns import Context, Decision
 from nlapi.tools.plan import Conversation, Plan, Step
 from nlapi.tools.tool import Call, Missing
 
@@ -19,10 +20,15 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannerChosen:
-    """Of several planners, the one called `planner` goes on from here; `why` says so in words."""
+    """Of several planners, the one called `planner` goes on from here; `why` says so in words.
+
+    `decision` is routing's, for the objective `nlapi.plan` in this `context`, where it was routing that chose.
+    """
 
     planner: str
     why: str
+    decision: Decision | None = None
+    context: Context = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,7 +117,7 @@ def encode(event: Event) -> Record:
         case Said():
             return {"event": "said", "text": event.text}
         case PlannerChosen():
-            return {"event": "planner", "planner": event.planner, "why": event.why}
+            return {"event": "planner", "planner": event.planner, "why": event.why, **_decision(event)}
         case Planned():
             return {"event": "planned", "planner": event.planner, **_plan(event.plan)}
         case Proposed():
@@ -131,6 +131,16 @@ def encode(event: Event) -> Record:
             return {"event": "offered", "choices": [_choice(call) for call in event.choices]}
         case Answered():
             return {"event": "answered", "text": event.text}
+
+
+def _decision(event: PlannerChosen) -> Record:
+    """What routing decided on; the question is in the transcript already."""
+    if event.decision is None:
+        return {}
+    one = event.decision
+    made = {"objective": one.objective, "model": one.version.model, "version": one.version.version}
+    context = {name: value for name, value in event.context.items() if name != "question"}
+    return {"decision": {**made, "rule": one.rule, "revision": one.revision, "reason": one.reason}, "context": context}
 
 
 def _plan(plan: Plan) -> Record:

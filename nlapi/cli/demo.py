@@ -13,7 +13,7 @@ from nlapi.cli import show
 
 if TYPE_CHECKING:
     from nlapi.agent.events import Proposed
-    from nlapi.openapi.spec import Spec
+    from nlapi.agent.planner import Planner
     from nlapi.tools.run import Target
 
 QUESTIONS = (
@@ -26,6 +26,15 @@ QUESTIONS = (
     ("Two steps: find it, then list what is in it", "show the ads of the campaign Summer Sale"),
     ("Two steps: find it, then change it", "pause the campaign Summer Sale"),
 )
+LOOK = (
+    ("What does the gateway serve?", "which objectives are there?"),
+    ("Which model is it?", "what serves continue-watching in Brazil?"),
+    ("Try the new version on a few", "send 10 % of continue-watching to ranker v2 as a canary"),
+)
+JUDGE = (
+    ("Is it any good?", "how is the ranker-v2 canary doing?"),
+    ("Back again", "roll the ranker-v2 canary back"),
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -33,10 +42,18 @@ def register(app: typer.Typer) -> None:
 
 
 def demo() -> None:
-    """Show the main job: a sandbox of the bundled ads API, and questions to it in plain English.
+    """Show the main job: questions in plain English to a sandbox of the bundled ads API, then to a serving gateway.
 
     Nothing leaves this machine, unless ANTHROPIC_API_KEY is set: then Claude plans the calls.
     """
+    code = max(_ads(), _gateway())
+    show.note('Everything is stopped. Next: nlapi ask "..." -a YOUR-OPENAPI-FILE --dry-run')
+    if code:
+        raise typer.Exit(code)
+
+
+def _ads() -> int:
+    """The sandbox of the ads API; the worst exit code."""
     import nlapi
     from nlapi.sandbox import running
     from nlapi.tools.run import Target
@@ -45,38 +62,76 @@ def demo() -> None:
     show.note(f"{spec.title}: {len(spec.operations)} operations, from the description that ships as `ads`.")
     with running(spec) as server:
         show.note(f"A sandbox of it runs on {server.url}, on this machine only.")
-        code = asyncio.run(_ask_all(spec, Target(spec=spec, base_url=server.url, credentials={"bearer": "demo-token"})))
-    show.note('The sandbox is stopped. Next: nlapi ask "..." -a YOUR-OPENAPI-FILE --dry-run')
-    if code:
-        raise typer.Exit(code)
+        asking = _Asking("ads", Target(spec=spec, base_url=server.url, credentials={"bearer": "demo-token"}))
+        asking.all(QUESTIONS)
+    show.note(f"\n{asking.count} questions answered in {asking.seconds:.2f} s. The sandbox is stopped.")
+    return asking.worst
 
 
-async def _ask_all(spec: Spec, target: Target) -> int:
-    """Ask every question; the worst exit code."""
-    from nlapi.agent.policy import Policy
-    from nlapi.cli import events
-    from nlapi.cli.session import PlannerName, Session, has_key, make_planner
-    from nlapi.tools.plan import ask
+def _gateway() -> int:
+    """The serving gateway with its example objectives and traffic; the worst exit code."""
+    import nlapi
+    from nlapi.cli.demo_gateway import ADMIN, example
+    from nlapi.tools.run import Target
 
-    targets = {spec: target}
-    planner = make_planner(PlannerName.CLAUDE if has_key() else PlannerName.OFFLINE, targets, None)
-    show.note(f"The planner is {planner.name}.")
-    policy = Policy(secrets=tuple(target.credentials.values()))
-    worst, started = 0, time.perf_counter()
-    for title, question in QUESTIONS:
-        _heading(title, question)
-        render = events.Text(targets, dry_run=False)
-        session = Session(planner=planner, targets=targets, render=render, policy=policy, consent=_consent)
+    typer.echo(err=True)
+    spec = nlapi.load("gateway")
+    show.note(f"{spec.title}: {len(spec.operations)} operations, from the description that ships as `gateway`.")
+    with example() as served:
+        show.note(f"It serves three example objectives on {served.url}, on this machine only.")
+        asking = _Asking("gateway", Target(spec=spec, base_url=served.url, credentials={ADMIN: served.token}))
+        served.traffic()
+        asking.all(LOOK)
+        served.traffic()
+        asking.all(JUDGE)
+        served.traffic()
+    show.note(f"\n{asking.count} questions answered in {asking.seconds:.2f} s. The gateway is stopped.")
+    return asking.worst
+
+
+class _Asking:
+    """Asks one API; `worst` is the worst exit code, `seconds` how long the answers took."""
+
+    def __init__(self, source: str, target: Target) -> None:
+        from nlapi.cli.session import PlannerName, has_key, make_planner
+
+        self.source = source
+        self.target = target
+        name = PlannerName.CLAUDE if has_key() else PlannerName.OFFLINE
+        self.planner: Planner = make_planner(name, {target.spec: target}, None)
+        self.worst, self.count, self.seconds = 0, 0, 0.0
+        show.note(f"The planner is {self.planner.name}.")
+
+    def all(self, questions: tuple[tuple[str, str], ...]) -> None:
+        started = time.perf_counter()
+        for title, question in questions:
+            self.worst = max(self.worst, asyncio.run(self._answered(title, question)))
+            self.count += 1
+        self.seconds += time.perf_counter() - started
+
+    async def _answered(self, title: str, question: str) -> int:
+        from nlapi.agent.policy import Policy
+        from nlapi.cli import events
+        from nlapi.cli.session import Session
+        from nlapi.tools.plan import ask
+
+        _heading(title, question, self.source)
+        targets = {self.target.spec: self.target}
+        session = Session(
+            planner=self.planner,
+            targets=targets,
+            render=events.Text(targets, dry_run=False),
+            policy=Policy(secrets=tuple(self.target.credentials.values())),
+            consent=_consent,
+        )
         _, code = await session.answer(ask(question))
-        worst = max(worst, code)
-    show.note(f"\n{len(QUESTIONS)} questions answered in {time.perf_counter() - started:.2f} s.")
-    return worst
+        return code
 
 
-def _heading(title: str, question: str) -> None:
+def _heading(title: str, question: str, source: str) -> None:
     typer.echo(err=True)
     typer.secho(f"── {title} ", fg="cyan", bold=True, err=True)
-    typer.secho(f"$ nlapi ask {shlex.quote(question)} -a ads", bold=True, err=True)
+    typer.secho(f"$ nlapi ask {shlex.quote(question)} -a {source}", bold=True, err=True)
 
 
 async def _consent(proposed: Proposed) -> bool:

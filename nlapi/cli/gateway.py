@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -92,14 +93,15 @@ def serve(
         config, models = folder / "configuration.json", folder / "models"
     store = Store(_database(database))
     try:
-        gateway = _gateway(store, config, models, [f"[{host}]" if ":" in host else host, *(allow_host or ())])
+        gateway = make(store, config, models, [f"[{host}]" if ":" in host else host, *(allow_host or ())])
         _first_token(gateway.access, store, token_file)
         _run(gateway, host, port)
     finally:
         store.close()
 
 
-def _gateway(store: Store, config: Path | None, models: Path | None, hosts: list[str]) -> Gateway:
+def make(store: Store, config: Path | None, models: Path | None, hosts: Iterable[str] = ()) -> Gateway:
+    """The gateway on a store; `config` is the first configuration of one that has none."""
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
     from nlapi.gateway.recording import recorder

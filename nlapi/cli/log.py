@@ -146,8 +146,11 @@ def told(record: Mapping[str, Any]) -> str:
     match record.get("event"):
         case "asked":
             text = f"? {record.get('question')}"
-        case "planned" if record.get("understood"):
-            text = f"  {record.get('planner')}: {record['understood']}"
+        case "planner":
+            version = (record.get("decision") or {}).get("version")
+            text = f"  planner: {record.get('planner')}{f' ({version})' if version else ''}, as {record.get('why')}"
+        case "planned" if about := " · ".join(filter(None, (record.get("understood"), _took(record.get("raw"))))):
+            text = f"  {record.get('planner')}: {about}"
         case "proposed":
             asks = ", asks for consent" if record.get("asks") else ""
             text = f"→ {record.get('method')} {record.get('url')} ({record.get('effect')}{asks})"
@@ -160,6 +163,13 @@ def told(record: Mapping[str, Any]) -> str:
         case _:
             return ""
     return f"{at} {text}"
+
+
+def _took(raw: Any) -> str:
+    """What a plan of Claude's took."""
+    from nlapi.agent.claude import told_of
+
+    return told_of([raw]) if isinstance(raw, dict) and "usage" in raw else ""
 
 
 def _outcome(record: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -86,6 +87,10 @@ Planner = Annotated[
     typer.Option("--planner", help="auto is offline where that is sure; else claude, when ANTHROPIC_API_KEY is set."),
 ]
 Model = Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="The Claude model to plan with.")]
+Routing = Annotated[
+    Path | None,
+    typer.Option("--routing", metavar="FILE", help="Which planner plans what, and what it may cost; see the guide."),
+]
 Known = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for the argument of that name.")
 ]

@@ -114,7 +114,7 @@ def open_session(setup: Setup) -> Session:
     setup = setup if setup.sources else replace(setup, sources=_registered())
     with show.working("reading the description"):
         targets, values = _open_targets(setup)
-        planner = make_planner(setup.planner, targets, setup.model)
+        planner = make_planner(setup.planner, targets, setup.model, setup.routing)
     as_text = setup.output is Telling.TEXT or (setup.output is None and is_terminal())
     secrets = tuple(secret for target in targets.values() for secret in target.credentials.values())
     return Session(
@@ -190,26 +190,43 @@ def has_key() -> bool:
     return bool(os.environ.get("ANTHROPIC_API_KEY"))
 
 
-def make_planner(name: PlannerName, targets: Targets, model: str | None) -> Planner:
-    """The planner called `name`; auto is the embedded one and, where it is not sure and there is a key, Claude."""
+def make_planner(name: PlannerName, targets: Targets, model: str | None, routing: Path | None = None) -> Planner:
+    """The planner called `name`; auto is what routing decides on for each question, by default the embedded one and,
+    where it is not sure and there is a key, Claude. A `model` is asked in place of every Claude model."""
     key = os.environ.get("ANTHROPIC_API_KEY", "")
 
-    def claude() -> Planner:
+    def claude(chosen: str) -> Planner:
         from nlapi.agent.claude import ClaudePlanner
-        from nlapi.agent.models import DEFAULT
 
         base_url = os.environ.get("ANTHROPIC_BASE_URL") or None
-        return ClaudePlanner(tuple(targets), api_key=key, base_url=base_url, model=model or DEFAULT)
+        return ClaudePlanner(tuple(targets), api_key=key, base_url=base_url, model=model or chosen)
 
+    if routing is not None and name is not PlannerName.AUTO:
+        raise UsageError(f"--routing decides between planners, and --planner {name} is one", hint="give one of the two")
     if name is PlannerName.CLAUDE:
-        return claude()
-    from nlapi.agent.auto import AutoPlanner
+        from nlapi.agent.models import DEFAULT
+
+        return claude(DEFAULT)
     from nlapi.offline.planner import OfflinePlanner
 
     embedded = OfflinePlanner(tuple(targets))
     if name is PlannerName.OFFLINE:
         return embedded
-    return AutoPlanner(embedded, claude if key else None, sure=UNSURE)
+    from nlapi.agent.auto import AutoPlanner
+    from nlapi.cli import routing as routings
+
+    operations = sum(len(spec.operations) for spec in targets)
+    routes = routings.routes(routing, sure=UNSURE)
+    return AutoPlanner(embedded, claude if key else None, routes=routes, operations=operations, spent=_spent)
+
+
+def _spent() -> tuple[float, float]:
+    """What was spent this day and this month, in the user's time."""
+    from datetime import datetime
+
+    from nlapi.agent.spending import spent
+
+    return spent(log_folder(), datetime.now().astimezone())
 
 
 def open_log(wanted: bool, policy: Policy) -> AbstractContextManager[Log | None]:

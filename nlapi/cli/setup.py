@@ -19,6 +19,7 @@ from nlapi.cli.options import (
     NoLog,
     Planner,
     PlannerName,
+    Routing,
     Sources,
     Told,
     Yes,
@@ -33,6 +34,7 @@ class Setup:
     sources: Sources = None
     planner: Planner = PlannerName.AUTO
     model: Model = None
+    routing: Routing = None
     dry_run: DryRun = False
     yes: Yes = False
     across: Across = False

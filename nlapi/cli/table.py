@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from nlapi.cli import show
@@ -28,6 +28,10 @@ GAP = 3
 EDGES = 2
 """Characters before the first column and after the last."""
 
+SPREAD_DEPTH = 2
+SPREAD_FIELDS = 16
+"""Objects of so many levels and fields are shown field by field in the table of one thing."""
+
 FIRST = ("id", "name", "title", "status", "state", "type")
 
 
@@ -49,7 +53,7 @@ def answer(data: Any) -> None:
     rows = rows_of(data)
     if rows is None:
         fields = data if isinstance(data, Mapping) else {"value": data}
-        table([{"field": key, "value": value} for key, value in fields.items()], ("field", "value"))
+        table([{"field": key, "value": value} for key, value in _spread(fields)], ("field", "value"))
         return
     if not rows:
         show.note("nothing")
@@ -63,6 +67,21 @@ def answer(data: Any) -> None:
         show.dim(f"not shown: {', '.join(left_out)}")
     if len(rows) > MAX_ROWS:
         show.dim(f"the first {MAX_ROWS} of {len(rows)} are shown")
+
+
+def _spread(fields: Row) -> Iterator[tuple[str, Any]]:
+    """The fields of a thing, those of a small object in it one by one, as "status.requests"."""
+    for key, value in fields.items():
+        if isinstance(value, Mapping) and value and _is_small(value, SPREAD_DEPTH):
+            yield from ((f"{key}.{inner}", one) for inner, one in _spread(value))
+        else:
+            yield key, value
+
+
+def _is_small(value: Any, depth: int) -> bool:
+    if isinstance(value, Mapping):
+        return depth > 0 and len(value) <= SPREAD_FIELDS and all(_is_small(one, depth - 1) for one in value.values())
+    return not isinstance(value, list) or not value
 
 
 def table(rows: Sequence[Row], columns: Sequence[str]) -> None:

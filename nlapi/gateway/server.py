@@ -52,7 +52,7 @@ def running(app: Any, *, port: int = 0, drain_s: int = DRAIN_S) -> Iterator[str]
             yield url
         finally:
             server.should_exit = True
-            thread.join()
+            thread.join(2 * drain_s + READY_S)  # what is in flight, what the engine still has, and its workers
 
 
 class _Server(uvicorn.Server):

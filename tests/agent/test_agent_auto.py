@@ -10,6 +10,7 @@ import pytest
 from nlapi.agent.auto import AutoPlanner
 from nlapi.agent.events import Answered, Needed, Offered, Planned, PlannerChosen, Proposed
 from nlapi.agent.policy import Policy
+from nlapi.agent.routes import built_in
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.tool import Missing
 from tests.agent.kit import Scripted, boards, boards_api, call, events, of
@@ -37,14 +38,14 @@ def test_the_embedded_planner_goes_on_where_it_is_sure_and_claude_is_not_made(tm
     spec = boards(tmp_path)
     embedded = Named("offline", Plan(calls=(call(spec, "listBoards"),), confidence=0.9), "One board.")
     with boards_api() as api:
-        seen = events(AutoPlanner(embedded, _never, sure=0.4), [spec], api.url)
+        seen = events(AutoPlanner(embedded, _never, routes=built_in(0.4)), [spec], api.url)
     (chosen,) = of(PlannerChosen, seen)
     assert (chosen.planner, chosen.why) == ("offline", "it is 90% sure and nothing is missing")
     assert {event.planner for event in of(Planned, seen)} == {"offline"}
     assert seen[-1].text == "One board."
 
 
-def _never() -> Scripted:
+def _never(model: str) -> Scripted:
     raise AssertionError("Claude was made")
 
 
@@ -69,7 +70,7 @@ def test_claude_goes_on_where_the_embedded_planner_is_not_sure(tmp_path: Path, p
     assert isinstance(plan, Plan)
     claude = Named("claude", Plan(calls=(call(spec, "listBoards"),)), "Claude says one.")
     with boards_api() as api:
-        seen = events(AutoPlanner(Named("offline", plan), lambda: claude, sure=0.4), [spec], api.url)
+        seen = events(AutoPlanner(Named("offline", plan), lambda _: claude, routes=built_in(0.4)), [spec], api.url)
     (chosen,) = of(PlannerChosen, seen)
     assert (chosen.planner, chosen.why) == ("claude", f"the embedded planner {why}")
     assert {event.planner for event in of(Planned, seen)} == {"claude"}
@@ -80,7 +81,7 @@ def test_without_a_key_the_embedded_planners_question_is_asked_and_the_stream_sa
     spec = boards(tmp_path)
     cards = call(spec, "listCards")
     plan = Plan(calls=(cards,), confidence=0.9, missing=(Missing(tool=cards.tool, argument="board"),))
-    chosen, planned, needed = events(AutoPlanner(Named("offline", plan), None, sure=0.4), [spec])
+    chosen, planned, needed = events(AutoPlanner(Named("offline", plan), None, routes=built_in(0.4)), [spec])
     assert chosen.why == "it lacks board, and there is no ANTHROPIC_API_KEY to ask Claude with"
     assert planned.planner == "offline"
     assert isinstance(needed, Needed)
@@ -90,8 +91,9 @@ def test_claude_takes_over_where_the_embedded_planner_is_stuck_on_the_way(tmp_pa
     spec = boards(tmp_path)
     stuck = Plan(text="There is no board called 'X'.", confidence=0.3)
     embedded = Named("offline", Plan(calls=(call(spec, "listBoards"),), confidence=0.9), stuck)
+    claude = Named("claude", "It is Roadmap.")
     with boards_api() as api:
-        seen = events(AutoPlanner(embedded, lambda: Named("claude", "It is Roadmap."), sure=0.4), [spec], api.url)
+        seen = events(AutoPlanner(embedded, lambda _: claude, routes=built_in(0.4)), [spec], api.url)
     assert [event.planner for event in of(PlannerChosen, seen)] == ["offline", "claude"]
     assert seen[-1].text == "It is Roadmap."
 

@@ -118,7 +118,8 @@ def test_auto_plans_without_claude_where_the_embedded_planner_is_sure(
 ) -> None:
     ran = run("ask", "show the open notes", "-a", notes(tmp_path, api.url), "-o", "ndjson")
     assert ran.code == 0
-    assert ran.lines[0].keys() == {"event", "planner", "why"}
+    assert ran.lines[0].keys() == {"event", "planner", "why", "decision", "context"}
+    assert ran.lines[0]["decision"]["version"] == "embedded"
     assert (ran.lines[0]["event"], ran.lines[0]["planner"]) == ("planner", "offline")
     assert claude.requests == []
 

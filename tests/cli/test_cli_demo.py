@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -33,6 +35,15 @@ def demo() -> str:
         "status is now PAUSED",
         "5 questions answered in",
         "The sandbox is stopped.",
+        "continue-watching, payment-fraud, recommendations",
+        '"country": "BR"',
+        "routing_key          ranker@v1",
+        "startCanary needs consent; the demo says yes",
+        "Created the canary ranker-v2",
+        "status.canary.error_percent         0.0",
+        "rollBackCanary needs consent; the demo says yes",
+        "rolled back by demo",
+        "The gateway is stopped.",
     ],
 )
 def test_the_demo_shows_what_was_understood_the_call_and_the_answer(demo: str, shown: str) -> None:
@@ -40,19 +51,35 @@ def test_the_demo_shows_what_was_understood_the_call_and_the_answer(demo: str, s
 
 
 def test_each_question_of_the_demo_shows_a_curl_line_without_the_credential(demo: str) -> None:
-    assert demo.count("  curl ") >= 5
+    assert demo.count("  curl ") >= 10
     assert "Bearer $BEARER_TOKEN" in demo
+    assert "Bearer $ADMIN_TOKEN" in demo
     assert "demo-token" not in demo
+    assert "nlg_" not in demo
+
+
+def test_the_traffic_of_the_demo_moves_to_the_canary_and_back(demo: str) -> None:
+    served = [line.partition(" were served ")[2] for line in demo.splitlines() if "made-up requests were sent" in line]
+    assert [re.findall(r"ranker@v\d", line) for line in served] == [
+        ["ranker@v1"], ["ranker@v1", "ranker@v2"], ["ranker@v1"]]  # fmt: skip
+
+
+def test_the_demo_leaves_nothing_running(demo: str) -> None:
+    urls = set(re.findall("http://127.0.0.1:[0-9]+", demo))
+    assert len(urls) == 2
+    for url in urls:
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=5)
 
 
 def test_with_a_key_the_demo_asks_claude() -> None:
-    script = [use("listCampaigns", {"status": ["ACTIVE"]}), say("Two are active."), *[say("Done.")] * 4]
+    script = [use("listCampaigns", {"status": ["ACTIVE"]}), say("Two are active."), *[say("Done.")] * 9]
     with MessagesServer(script, key="sk-test") as server:
         ran = command("demo", ANTHROPIC_API_KEY="sk-test", ANTHROPIC_BASE_URL=server.url)
     assert ran.code == 0
     assert "The planner is claude." in ran.err
     assert "Two are active." in ran.out
-    assert len(server.requests) == 6
+    assert len(server.requests) == 11
 
 
 def test_a_sandbox_says_where_it_is_answers_and_stops_when_told() -> None:

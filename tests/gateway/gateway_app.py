@@ -6,7 +6,8 @@ import asyncio
 import http.client
 import json
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from nlapi.gateway.recording import recorder
 from nlapi.gateway.server import running
 from nlapi.gateway.store import Store
 from nlapi.routing.nouns import Configuration
+from tests.gateway.versions import PATIENCE_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,5 +145,12 @@ class Load:
     def more(self, count: int) -> None:
         """Come back when so many more requests were answered."""
         wanted = len(self.answers) + count
-        while len(self.answers) < wanted and any(thread.is_alive() for thread in self._threads):
+        self.until(lambda: len(self.answers) >= wanted)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Come back when it is so. AssertionError when the clients have failed, or it takes too long."""
+        end = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert all(thread.is_alive() for thread in self._threads), "a client of the load failed"
+            assert time.monotonic() < end, "what was waited for did not come"
             self.stopping.wait(0.001)

@@ -156,8 +156,7 @@ def test_a_server_that_is_stopped_answers_what_it_has(tmp_path: Path) -> None:
     with gateway(tmp_path, configuration("v1", timeout_ms=20_000)) as served:
         load = Load(served, clients=4)
         load.start()
-        while served.engine.in_flight < 4:
-            load.stopping.wait(0.001)
+        load.until(lambda: served.engine.in_flight == 4)
         load.stopping.set()
     load.join()
     assert [answer.body["output"] for answer in load.answers] == ["done"] * 4

@@ -74,13 +74,18 @@ def configuration(
     )
 
 
+PATIENCE_S = 120.0
+"""Nothing takes this long unless it waits for what does not come."""
+
+
 def run(folder: Path, body: Callable[[Engine], Awaitable[None]], **options: Any) -> None:
     """`body` with an engine whose versions are in `folder`; it is drained afterwards."""
 
     async def whole() -> None:
         engine = Engine(models=folder, **options)
         try:
-            await body(engine)
+            async with asyncio.timeout(PATIENCE_S):
+                await body(engine)
         finally:
             await engine.drain()
 

@@ -1,0 +1,198 @@
+"""Which planner answers a question, as a configuration of `nlapi.routing`: the built-in one, or the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nlapi.agent.models import DEFAULT, MODELS
+from nlapi.errors import UsageError
+from nlapi.issue import Level
+from nlapi.routing.check import check
+from nlapi.routing.nouns import (
+    Configuration,
+    Field,
+    FieldType,
+    Match,
+    Model,
+    Objective,
+    Range,
+    Rule,
+    Shard,
+    Share,
+    Version,
+    VersionRef,
+)
+from nlapi.routing.table import Table, compile
+
+OBJECTIVE = "nlapi.plan"
+PLANNER = "planner"
+EMBEDDED = "embedded"
+CLAUDE: Mapping[str, str] = {id.split("-")[1]: id for id in MODELS}
+"""Version -> the Claude model that it is: "haiku", "sonnet", "opus", ..."""
+CAPS = ("question", "day", "month")
+
+CONTEXT = (
+    Field(name="question", description="The question itself: what a split keeps in its share."),
+    Field(name="confidence", type=FieldType.NUMBER, description="How sure the embedded planner is, from 0 to 1."),
+    Field(name="complete", type=FieldType.BOOLEAN, description="Does the embedded planner lack nothing for its plan?"),
+    Field(name="operations", type=FieldType.INTEGER, description="How many operations there are to choose from."),
+    Field(name="length", type=FieldType.INTEGER, description="Characters of the question."),
+    Field(name="steps", type=FieldType.INTEGER, description="Calls that were made for this question so far."),
+    Field(name="chosen", type=FieldType.BOOLEAN, description="Did the user choose the operation from a menu?"),
+    Field(name="key", type=FieldType.BOOLEAN, description="Is there a key for Claude?"),
+    *(Field(name=f"spent_{cap}", type=FieldType.NUMBER, description=f"Dollars this {cap} so far.") for cap in CAPS),
+)
+_MATCH: Mapping[str, Any] = {
+    "when": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
+    "unless": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
+    "between": {
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"least": {"type": "number"}, "below": {"type": "number"}},
+        },
+    },
+}
+_SHARE = {
+    "type": "object",
+    "required": ["version", "percent"],
+    "additionalProperties": False,
+    "properties": {"version": {"type": "string"}, "percent": {"type": "number"}},
+}
+_RULE = {
+    "type": "object",
+    "required": ["name"],
+    "additionalProperties": False,
+    "oneOf": [{"required": ["version"]}, {"required": ["shares"]}],
+    "properties": {
+        "name": {"type": "string"},
+        "description": {"type": "string"},
+        "version": {"type": "string"},
+        "shares": {"type": "array", "items": _SHARE},
+        **_MATCH,
+    },
+}
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "default": {"type": "string"},
+        "rules": {"type": "array", "items": _RULE},
+        "most": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {cap: {"type": "number", "minimum": 0} for cap in CAPS},
+        },
+    },
+}
+"""What the user's file holds. Rules are in the gateway's form, without `objective` and `model`, first match wins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """What decides which planner plans. `most` is what questions may cost, in dollars by question, day and month."""
+
+    table: Table
+    sure: float
+    """the confidence from which the embedded planner is said to be sure"""
+    most: Mapping[str, float] = field(default_factory=dict)
+    own: bool = False
+    """did the user write it?"""
+
+    @property
+    def looks_back(self) -> bool:
+        """Must it be known what earlier questions have cost?"""
+        fields = {"spent_day", "spent_month"}
+        matches = [rule.match for rule in self.table.configuration.rules.values()]
+        return any(fields & {*match.when, *match.unless, *match.between} for match in matches)
+
+
+def built_in(sure: float) -> Routes:
+    """The embedded planner where it is `sure` of its plan and lacks nothing, else Claude."""
+    match = Match(when={"complete": (True,)}, between={"confidence": Range(least=sure)})
+    rule = Rule(name="sure", objective=OBJECTIVE, match=match, shares=_all(EMBEDDED), unit="question", position=10)
+    return Routes(table=compile(_configuration([*_house({}), rule], _default()), 1), sure=sure)
+
+
+def read_routes(document: Any, where: str, *, sure: float) -> Routes:
+    """The user's own, from a parsed file called `where`. UsageError names every fault in it."""
+    from jsonschema import Draft202012Validator
+
+    faults = [f"{error.json_path[2:]}: {error.message}" for error in Draft202012Validator(SCHEMA).iter_errors(document)]
+    _refuse(faults, where)
+    most = document.get("most", {})
+    rules = [_rule(data, 10 + at) for at, data in enumerate(document.get("rules", ()))]
+    made = [*_house(most), *rules]
+    names = [rule.name for rule in made]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    _refuse([f"rules.{name}: there are two rules of this name, or nlapi has one" for name in twice], where)
+    configuration = _configuration(made, document.get("default", _default()))
+    _refuse([_told(one) for one in check(configuration) if one.level is Level.ERROR], where)
+    return Routes(table=compile(configuration, 1), sure=sure, most=most, own=True)
+
+
+def _refuse(faults: Iterable[str], where: str) -> None:
+    if told := list(faults):
+        hint = f"versions are {', '.join((EMBEDDED, *CLAUDE))}; fields are {', '.join(one.name for one in CONTEXT)}"
+        raise UsageError(f"{where} is no routing of planners: {'; '.join(told)}", hint=hint)
+
+
+def _told(issue: Any) -> str:
+    return f"{issue.where}: {issue.message}"
+
+
+def _house(most: Mapping[str, float]) -> Iterable[Rule]:
+    """What comes before every rule of the user: a choice from a menu stays, no key is no Claude, and caps hold."""
+    matches = {
+        "chosen": Match(when={"chosen": (True,)}),
+        "no-key": Match(when={"key": (False,)}),
+        **{f"most-{cap}": Match(between={f"spent_{cap}": Range(least=most[cap])}) for cap in CAPS if cap in most},
+    }
+    for position, (name, match) in enumerate(matches.items()):
+        yield Rule(
+            name=name, objective=OBJECTIVE, match=match, shares=_all(EMBEDDED), unit="question", position=position
+        )
+
+
+def _rule(data: Mapping[str, Any], position: int) -> Rule:
+    shares = tuple(Share(version=_ref(one["version"]), percent=float(one["percent"])) for one in data.get("shares", ()))
+    return Rule(
+        name=data["name"],
+        objective=OBJECTIVE,
+        match=Match(
+            when={name: tuple(values) for name, values in data.get("when", {}).items()},
+            unless={name: tuple(values) for name, values in data.get("unless", {}).items()},
+            between={name: Range(**ends) for name, ends in data.get("between", {}).items()},
+        ),
+        shares=shares or _all(data["version"]),
+        unit="question",
+        position=position,
+        description=data.get("description", ""),
+    )
+
+
+def _configuration(rules: Iterable[Rule], default: str) -> Configuration:
+    versions = [Version(model=PLANNER, name=name) for name in (EMBEDDED, *CLAUDE)]
+    objective = Objective(name=OBJECTIVE, title="Plan a question", default=_ref(default), context=CONTEXT)
+    return Configuration(
+        objectives={OBJECTIVE: objective},
+        models={PLANNER: Model(name=PLANNER)},
+        versions={one.ref: one for one in versions},
+        shards={"local": Shard(name="local")},
+        rules={rule.name: rule for rule in rules},
+    )
+
+
+def _default() -> str:
+    return next(name for name, id in CLAUDE.items() if id == DEFAULT)
+
+
+def _ref(version: str) -> VersionRef:
+    return VersionRef(model=PLANNER, version=version)
+
+
+def _all(version: str) -> tuple[Share, ...]:
+    return (Share(version=_ref(version), percent=100.0),)

@@ -1,0 +1,40 @@
+"""What questions have cost so far, by the transcripts of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from nlapi.agent.log import read
+
+
+def spent(folder: Path, now: datetime) -> tuple[float, float]:
+    """Dollars of the day and of the month of `now` (with its zone), by the transcripts in `folder`.
+
+    A plan of unknown cost and a question without a transcript count nothing.
+    """
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    month = day.replace(day=1)
+    costs = [
+        (at, cost)
+        for path in folder.glob("*.jsonl")
+        if path.stat().st_mtime >= month.timestamp()
+        for record in read(path)
+        if (at := _moment(record)) is not None and at >= month and (cost := _cost(record))
+    ]
+    return sum(cost for at, cost in costs if at >= day), sum(cost for _, cost in costs)
+
+
+def _moment(record: dict[str, Any]) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(str(record.get("at")))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def _cost(record: dict[str, Any]) -> float:
+    raw = record.get("raw") if record.get("event") == "planned" else None
+    cost = raw.get("cost") if isinstance(raw, dict) else None
+    return float(cost) if isinstance(cost, (int, float)) else 0.0

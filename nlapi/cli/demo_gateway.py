@@ -1,0 +1,66 @@
+"""The gateway of `nlapi demo`: the example objectives on a free port of this machine, with made-up traffic."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nlapi import resources
+from nlapi.cli import gateway, show
+from nlapi.errors import NlapiError
+
+ADMIN = "admin"
+"""The security scheme of the gateway's description that the token is for."""
+RATE, SECONDS = 200, 1
+"""Requests a second, and for how long they are sent each time."""
+DRAIN_S = 2
+PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A gateway at `url`; `token` is its admin's, `traffic_token` that of a client."""
+
+    url: str
+    script: Path
+    token: str = field(repr=False)
+    traffic_token: str = field(repr=False)
+
+    def traffic(self) -> None:
+        """Send requests, and show what served those for continue-watching. NlapiError when they could not be sent."""
+        command = [sys.executable, str(self.script), self.url, "--rate", str(RATE), "--seconds", str(SECONDS)]
+        environment = {**os.environ, gateway.TOKEN: self.traffic_token}
+        try:
+            sent = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=True
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise NlapiError(f"the demo's traffic could not be sent: {error}") from None
+        rows = [line.split(maxsplit=2) for line in sent.stdout.splitlines()]
+        shares = ", ".join(f"{count} by {version}" for count, name, version in rows if name == "continue-watching:")
+        show.note(f"\n{RATE * SECONDS} made-up requests were sent; those for continue-watching were served {shares}.")
+
+
+@contextmanager
+def example() -> Iterator[Served]:
+    """The gateway with the example objectives, its store in memory, for as long as the block lasts."""
+    from nlapi.gateway.access import Access, Audience, Role
+    from nlapi.gateway.server import running
+    from nlapi.gateway.store import Store
+
+    folder = resources.folder(gateway.EXAMPLE)
+    store = Store()
+    try:
+        access = Access(store)
+        token = access.make("demo", Audience.ADMIN, role=Role.OPERATOR)[1]
+        traffic_token = access.make("web", Audience.SERVE)[1]
+        app = gateway.make(store, folder / "configuration.json", folder / "models")
+        with running(app, drain_s=DRAIN_S) as url:
+            yield Served(url=url, script=folder / "traffic.py", token=token, traffic_token=traffic_token)
+    finally:
+        store.close()
