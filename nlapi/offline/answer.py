@@ -27,9 +27,10 @@ from nlapi.offline.wish import Want, Wish, wish_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
-from nlapi.tools.words import VERBS, Intent
+from nlapi.tools.words import VERBS, Intent, singular
 
 _DETAIL = ("detail", "message", "error_description", "title", "error", "description")
+CREATED = 201
 _MOST_NAMES = 6
 _MOST_FIELDS = 6
 _REASONS = {
@@ -177,7 +178,7 @@ def _written(call: Call, result: Result) -> str:
             now = (f"{spaced(key)} is now {shown(operation, key, data[key], data)}" for key in changed)
             return f"{name}: {' and '.join(now)}."
         return f"Updated {_lower(name)}."
-    if operation.path.rstrip("/").endswith("}") or collection_of(operation) == _verb_words(operation):
+    if not _makes(operation, result):
         return f"Done: {operation.summary.strip().rstrip('.') or operation.id}."
     return f"Created {_lower(name)}."
 
@@ -187,10 +188,12 @@ def _target(call: Call) -> str:
     return in_path[-1] if in_path else ""
 
 
-def _verb_words(operation: Operation) -> tuple[str, ...]:
-    """A last segment that is a verb (/campaigns/{id}/publish) says what was done, not what there is."""
+def _makes(operation: Operation, result: Result) -> bool:
+    """Does a POST make a thing? One to a verb (/campaigns/{id}/publish) or to a noun for one (/rollback) does not."""
     words = collection_of(operation)
-    return words if words and VERBS.get(words[0]) not in (None, Intent.READ) else ("",)
+    deed = bool(words) and VERBS.get(words[0]) not in (None, Intent.READ)
+    last = operation.path.rstrip("/").rpartition("/")[2]
+    return not last.endswith("}") and not deed and (result.status == CREATED or singular(last) != last)
 
 
 def _inner(data: Mapping[str, Any]) -> Item:

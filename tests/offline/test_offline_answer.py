@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+import nlapi
+from nlapi.offline.answer import answer
+from nlapi.tools.plan import Outcome, Step
+from nlapi.tools.tool import Call
+from tests.describe import parameter, spec
 from tests.offline.kit import reply, talk
 
 
@@ -45,6 +52,24 @@ def test_a_thing_without_a_name_is_told_by_what_is_in_it_and_an_empty_list_in_it
 def test_what_was_created_is_named() -> None:
     made = {"id": "sh_3", "name": "Poetry"}
     assert told("create a shelf called Poetry", made, 201) == "Created the shelf Poetry (sh_3)."
+
+
+@pytest.mark.parametrize(
+    ("place", "status", "said"),
+    [
+        ("/shelves/{id}/rollback", 200, "Done: Move it back."),
+        ("/shelves/{id}/publish", 201, "Done: Move it back."),
+        ("/shelves/{id}/seal", 201, "Created the seal Poetry."),
+        ("/shelves/{id}/labels", 200, "Created the label Poetry."),
+    ],
+)
+def test_a_deed_makes_no_thing(place: str, status: int, said: str) -> None:
+    node = {"operationId": "moveBack", "summary": "Move it back", "responses": {"200": {"description": "ok"}}}
+    (tool,) = nlapi.tools(spec({place: {"post": {**node, "parameters": [parameter("id", "path")]}}}))
+    step = Step(
+        call=Call(tool=tool, arguments={"id": "1"}), outcome=Outcome.DONE, result=reply({"name": "Poetry"}, status)
+    )
+    assert answer("move it back", [step]) == said
 
 
 def test_a_problem_is_told_by_its_title_and_detail() -> None:
