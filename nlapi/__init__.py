@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from nlapi.api import build, call, load, plan
     from nlapi.client.message import Request, Result
     from nlapi.errors import NlapiError
-    from nlapi.openapi.issue import Issue
+    from nlapi.issue import Issue
     from nlapi.openapi.spec import Effect, Operation, Spec
     from nlapi.tools.compile import tools
     from nlapi.tools.plan import Plan
@@ -22,7 +22,7 @@ _HOMES = {
     **dict.fromkeys(("Effect", "Operation", "Spec"), "nlapi.openapi.spec"),
     **dict.fromkeys(("Call", "Tool"), "nlapi.tools.tool"),
     "NlapiError": "nlapi.errors",
-    "Issue": "nlapi.openapi.issue",
+    "Issue": "nlapi.issue",
     "Plan": "nlapi.tools.plan",
 }
 

@@ -11,7 +11,7 @@ from nlapi.cli import show, target
 from nlapi.cli.options import FLAG, Listing, ListOutput, Overlays, Root, Source, is_terminal
 
 if TYPE_CHECKING:
-    from nlapi.openapi.issue import Issue
+    from nlapi.issue import Issue
     from nlapi.openapi.spec import Spec
     from nlapi.tools.lint import Report
 
@@ -44,7 +44,7 @@ def check(
 
     Exits with 1 when an operation is lost, or when the score is below --min-score.
     """
-    from nlapi.openapi.issue import Level
+    from nlapi.issue import Level
     from nlapi.tools.lint import lint
 
     spec = target.load(source, overlays, root)

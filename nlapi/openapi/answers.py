@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from nlapi.issue import Level
 from nlapi.openapi.document import Document
-from nlapi.openapi.issue import Level
 from nlapi.openapi.parts import Answers, Link, Response
 from nlapi.openapi.reader import Reader, media_of, text
 from nlapi.openapi.spec import Operation

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from nlapi.openapi.issue import Issue, Level
+from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Spec
 
 MAX_FINDINGS = 200

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from nlapi.issue import Level
 from nlapi.openapi.document import Document
 from nlapi.openapi.headers import HARMLESS, METHOD_OVERRIDES, refusal
 from nlapi.openapi.hints import extensions, hints
-from nlapi.openapi.issue import Level
 from nlapi.openapi.mend import as_name
 from nlapi.openapi.parts import Body, Details, Parameter, Requirement, Schema, Server
 from nlapi.openapi.reader import Reader, examples_of, media_of, text

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from nlapi.errors import DescriptionError
+from nlapi.issue import Issue, Level
 from nlapi.openapi import overlay
 from nlapi.openapi.cache import Cache
-from nlapi.openapi.issue import Issue, Level
 from nlapi.openapi.tree import read_tree
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from nlapi.openapi.issue import Issue, Level
+from nlapi.issue import Issue, Level
 
 SCALES: Mapping[str, Decimal] = {
     "micros": Decimal(1_000_000),

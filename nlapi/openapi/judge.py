@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from nlapi.issue import Issue
 from nlapi.openapi.hints import cannot_hide, faults, hints
-from nlapi.openapi.issue import Issue
 from nlapi.openapi.parts import Schema
 from nlapi.openapi.spec import Spec
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE

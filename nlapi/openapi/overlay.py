@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from nlapi.errors import DescriptionError
-from nlapi.openapi.issue import Issue, Level
+from nlapi.issue import Issue, Level
 
 SUPPORTED = re.compile(r"1\.[01](\.\d+)?")
 MAX_NODES = 5_000_000

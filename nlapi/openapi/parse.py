@@ -10,13 +10,13 @@ from functools import partial
 from typing import Any
 
 from nlapi.errors import DescriptionError
+from nlapi.issue import Issue, Level
 from nlapi.openapi import swagger2
 from nlapi.openapi.answers import load_answers
 from nlapi.openapi.details import load_details
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.headers import TOKEN
 from nlapi.openapi.hints import extensions, faults, hints
-from nlapi.openapi.issue import Issue, Level
 from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server
 from nlapi.openapi.servers import faults_of, servers
 from nlapi.openapi.spec import Effect, Operation, Spec

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nlapi.issue import Issue
 from nlapi.openapi.headers import OF_CONNECTION, TOKEN
-from nlapi.openapi.issue import Issue
 
 CHALLENGED = frozenset(("digest", "mutual", "negotiate", "ntlm", "scram-sha-1", "scram-sha-256"))
 """Schemes of the header Authorization whose value is made from what the server asks (RFC 9110 §11.4)."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nlapi.issue import Issue, Level
 from nlapi.openapi.document import Document
 from nlapi.openapi.hints import cannot_hide, hidden, hints
-from nlapi.openapi.issue import Issue, Level
 from nlapi.openapi.judge import judge
 from nlapi.openapi.parts import Encoding, Media, Schema
 from nlapi.openapi.refs import ITSELF, lost

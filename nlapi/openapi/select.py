@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from nlapi.openapi.issue import Issue, Level
+from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Operation, Spec
 
 FIELDS = ("tag", "id", "path", "method")

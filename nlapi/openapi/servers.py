@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urljoin
 
-from nlapi.openapi.issue import Issue, Level
+from nlapi.issue import Issue, Level
 from nlapi.openapi.parts import Server, ServerVariable
 
 ABSOLUTE = re.compile(r"[a-zA-Z{][\w{}+.-]*:|\{")

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from nlapi.errors import UsageError
-from nlapi.openapi.issue import Issue, Level
+from nlapi.issue import Issue, Level
 from nlapi.openapi.parts import (
     Answers,
     Body,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from nlapi.issue import Issue, Level
 from nlapi.openapi.document import Document
-from nlapi.openapi.issue import Issue, Level
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"

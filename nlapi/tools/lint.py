@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from nlapi.issue import Issue, Level
 from nlapi.openapi.hints import SCALES, hints
-from nlapi.openapi.issue import Issue, Level
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool

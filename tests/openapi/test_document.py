@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.errors import DescriptionError
+from nlapi.issue import Level
 from nlapi.openapi.document import Document, read
-from nlapi.openapi.issue import Level
 from nlapi.openapi.parse import parse
 from tests import describe
 

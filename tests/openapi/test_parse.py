@@ -6,7 +6,7 @@ import pytest
 
 import nlapi
 from nlapi.errors import DescriptionError, UsageError
-from nlapi.openapi.issue import Level
+from nlapi.issue import Level
 from nlapi.openapi.spec import Effect, Spec
 from tests.describe import body, messages, operation, parameter, spec
 
