@@ -13,8 +13,8 @@ from typing import Any
 
 import nlapi
 from benchmarks.offline import learn
-from benchmarks.offline.folds import Row, folds, read_rows
-from benchmarks.offline.gold import TODAY, catalogues, scoring
+from benchmarks.offline.folds import Row
+from benchmarks.offline.gold import catalogues, every_row, scoring, today_of
 from benchmarks.offline.invented_choices import choices
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, compared
@@ -60,9 +60,8 @@ def examples(forests: Sequence[Mapping[str, Any]]) -> tuple[list[Example], list[
     """
     known: list[Example] = []
     strange: list[Example] = []
-    rows = read_rows()
     for fold, forest in enumerate(forests):
-        chosen = [row for row, one in zip(rows, folds(rows), strict=True) if one == fold]
+        chosen = [row for row, one in every_row() if one == fold]
         with learn.instead("slots", forest):
             known += _known(chosen, fold)
             strange += _strange(chosen, fold)
@@ -121,7 +120,7 @@ def _distinct(rows: Sequence[Row]) -> Sequence[Operation]:
 
 
 def _example(row: Row, fold: int, catalogue: Catalogue, wanted: set[str], *, made_up: bool) -> Example:
-    question = asked(read_sentence(row["question"], TODAY))
+    question = asked(read_sentence(row["question"], today_of(row)))
     pairs = compared(question, catalogue, {})
     features = rows(question, [one for _, one in pairs])
     found = [
