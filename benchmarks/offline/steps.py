@@ -51,7 +51,7 @@ def steps(planner: OfflinePlanner, question: str) -> tuple[str, ...]:
     """The operations that the planner calls for a question, and the one that it would call if nothing were missing."""
     conversation, called = ask(question), []
     for _ in range(MOST_ROUNDS):
-        plan = asyncio.run(_next(planner, conversation))
+        plan = asyncio.run(next_plan(planner, conversation))
         if not plan.calls:
             break
         called += [call.operation_id for call in plan.calls]
@@ -59,16 +59,18 @@ def steps(planner: OfflinePlanner, question: str) -> tuple[str, ...]:
             goal = plan.goal.operation_id if plan.goal is not None else called[-1]
             called += [goal] if goal != called[-1] else []
             break
-        answered = tuple(_answered(call, plan) for call in plan.calls)
-        conversation = conversation.with_round(Round(plan=plan, steps=answered))
+        done = tuple(answered(call, plan) for call in plan.calls)
+        conversation = conversation.with_round(Round(plan=plan, steps=done))
     return tuple(called)
 
 
-async def _next(planner: OfflinePlanner, conversation: Conversation) -> Plan:
+async def next_plan(planner: OfflinePlanner, conversation: Conversation) -> Plan:
+    """The planner's next Plan."""
     return [piece async for piece in planner.next(conversation) if isinstance(piece, Plan)][-1]
 
 
-def _answered(call: Call, plan: Plan) -> Step:
+def answered(call: Call, plan: Plan) -> Step:
+    """The step of a call that is answered with one thing, called what was looked for."""
     raw: Mapping[str, Any] = plan.raw if isinstance(plan.raw, Mapping) else {}
     thing = {"id": "1", "name": raw.get("name") or "Sample", "uri": "1", raw.get("field") or "kind": "1"}
     one = call.tool.operation.path.endswith("}") or raw.get("stage") == "via" or raw.get("name") == ""

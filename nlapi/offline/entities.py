@@ -16,7 +16,7 @@ from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 if TYPE_CHECKING:
     from nlapi.offline.scene import Scene
 
-ID_WORDS = frozenset(map(stem, ("id", "uuid", "guid", "key", "uid")))
+ID_WORDS = frozenset(map(stem, ("id", "uuid", "guid", "gid", "sid", "key", "uid")))
 """Last words of the names of what takes an id."""
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
 _OWNING = frozenset(("of", "for", "by", "from"))

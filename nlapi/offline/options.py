@@ -7,21 +7,26 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.offline.choices import choices, flag, names_of
-from nlapi.offline.entities import ID_WORDS, Wanted, collection_of, id_like, names_for
-from nlapi.offline.match import counts_things
+from nlapi.offline.entities import ID_WORDS, Wanted, collection_of, id_like, names_for, takes_id
+from nlapi.offline.match import counts_things, page_number, page_size, page_token
 from nlapi.offline.option import HIGH, LOW, Option
+from nlapi.offline.pairs import paired
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import ASIDE, HOW, values_for
 from nlapi.openapi.spec import Operation
+from nlapi.tools.words import singular
 
 _BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
+LARGEST_PAGE = 10_000
+"""No page is larger, nor is its number."""
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 
 
 def options(scene: Scene) -> Iterator[Option]:
     runs = tuple(_runs(scene))
+    yield from paired(scene)
     for slot in scene.slots:
         if slot.family is Family.CHOICE:
             yield from choices(scene, slot, names_of(scene.sentence, slot))
@@ -64,6 +69,8 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
             continue
         if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
             continue
+        if _is_out_of_place(scene, slot, span):
+            continue
         shared = span.kind is Kind.DATE and isinstance(span.value, tuple)
         for value, how in values_for(span, slot, scene.sentence):
             whole = value if isinstance(value, list) or not slot.many else [value]
@@ -101,6 +108,26 @@ def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
     if slot in scene.listers:
         nouns |= set(collection_of(scene.listers[slot]))
     return at >= 0 and tokens[at].stem in nouns
+
+
+def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
+    """A day is no id, a sum of money or the number of a thing (task 771220) no size of a page, a name no cursor."""
+    if span.kind is Kind.DATE:
+        return takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.where == "path")
+    if page_token(slot):
+        return span.kind not in (Kind.LITERAL, Kind.QUOTED)
+    if span.kind is not Kind.NUMBER or not (page_size(slot) or page_number(slot)):
+        return False
+    return span.form in ("money", "percent") or span.value > LARGEST_PAGE or _numbers_a_thing(scene, span)
+
+
+def _numbers_a_thing(scene: Scene, span: Span) -> bool:
+    """Does a number stand behind the noun of what the operation takes the id of: task 12?"""
+    before = scene.sentence.tokens[span.first - 1] if span.first else None
+    if before is None or singular(before.lower) != before.lower:
+        return False
+    nouns = {word for slot in scene.slots if slot.where == "path" for word in slot.words[:1]}
+    return before.stem in nouns and before.stem not in ID_WORDS
 
 
 def _runs(scene: Scene) -> Iterator[tuple[Span, ...]]:
