@@ -23,10 +23,11 @@ from benchmarks.descriptions import directory
 from benchmarks.offline.folds import QUESTIONS
 from benchmarks.offline.gold import scoring
 from benchmarks.offline.steps import answered, next_plan
-from nlapi.cli.session import UNSURE
+from nlapi.cli.session import LOST, UNSURE
 from nlapi.offline import OfflinePlanner
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Plan, Round, ask
+from nlapi.tools.tool import Call
 
 SENTENCES = Path(__file__).with_name("sentences.jsonl")
 SHARED = QUESTIONS.parent / "specs"
@@ -41,7 +42,7 @@ class Case:
 
     row: Mapping[str, Any]
     plan: Plan
-    called: tuple[str, ...]
+    called: tuple[Call, ...]
 
     @property
     def kind(self) -> str:
@@ -54,11 +55,11 @@ class Case:
 
     @property
     def operation(self) -> bool:
-        """Is the call that the plan leads to of a right operation? Where none is, is there no plan?"""
+        """Is the call that the plan leads to of a right operation? Where none is, is none made, or only offered among others?"""
         call = self.plan.goal or (self.plan.calls[-1] if self.plan.calls else None)
         if not self.row["operation"]:
-            return call is None
-        return call is not None and call.operation_id in _any(self.row["operation"])
+            return call is None or self.plan.confidence < LOST
+        return call is not None and bool(_names(call) & set(_any(self.row["operation"])))
 
     @property
     def exact(self) -> bool:
@@ -71,7 +72,15 @@ class Case:
 
     @property
     def steps(self) -> bool:
-        return self.called == tuple(self.row["steps"])
+        wanted = self.row["steps"]
+        return len(self.called) == len(wanted) and all(
+            one in _names(call) for one, call in zip(wanted, self.called, strict=True)
+        )
+
+
+def _names(call: Call) -> set[str]:
+    operation = call.tool.operation
+    return {operation.id, f"{operation.method} {operation.path}"}
 
 
 def fits(got: Mapping[str, Any], gold: Mapping[str, Any]) -> bool:
@@ -113,12 +122,12 @@ def planner_of(description: str) -> OfflinePlanner:
 
 def case_of(row: Mapping[str, Any]) -> Case:
     """What the planner does with one sentence: its first plan, and the calls as long as reads are answered."""
-    planner, conversation, called = planner_of(row["description"]), ask(row["question"]), list[str]()
+    planner, conversation, called = planner_of(row["description"]), ask(row["question"]), list[Call]()
     first: Plan | None = None
     for _ in range(MOST_ROUNDS):
         plan = asyncio.run(next_plan(planner, conversation))
         first = first or plan
-        called += [call.operation_id for call in plan.calls]
+        called += plan.calls
         if not plan.calls or plan.missing:
             break
         steps = tuple(answered(call, plan) for call in plan.calls)

@@ -23,6 +23,7 @@ _OWNING = frozenset(("of", "for", "by", "from"))
 PLACED = frozenset("first last latest newest oldest next previous other others same rest".split())
 """Words that pick a thing by its place among others, not by its name."""
 _BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names? of\b", re.IGNORECASE)
+FAR = 9
 _ID_LIKE = re.compile(r"(?=.*[\d_])[\w.:\-]+|#?\d+")
 
 
@@ -121,7 +122,7 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
                 yield Named(name=span.text, start=span.start, end=span.end, score=0.9, span=span)
             elif scene.operation.method == "GET" and _owner(span, scene):
                 yield Named(name=span.text, start=span.start, end=span.end, score=1.2, span=span)
-    for at in places:
+    for at in (at for at in places if singular(tokens[at + len(words) - 1].lower) == tokens[at + len(words) - 1].lower):
         first = _modifiers(scene, at)
         if first < at and slot.required:
             yield Named(
@@ -134,11 +135,11 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
 
 def named(scene: Scene, words: Sequence[str], *, coded: bool) -> Iterator[Named]:
     """The names that stand beside a noun of the stems `words`: the campaign Back to School."""
-    places = _places(scene, words)
+    free = [at for at in _places(scene, words) if coded or not _numbered(scene, at, words)]
     for span in scene.sentence.spans:
         if not _may_name(span, coded=coded) or span.form in ("place", "part") or _only(span, scene, words):
             continue
-        near = min((_distance(span, at, at + len(words)) for at in places), default=9)
+        near = min((_distance(span, at, at + len(words)) for at in free), default=FAR)
         if near <= 2:
             whole = span.form in LOOSE
             loose = -0.1 if span.form == "joined" and near else 0.15 if whole else 0.0
@@ -167,7 +168,7 @@ def _owner(span: Span, scene: Scene) -> bool:
 def _may_name(span: Span, *, coded: bool) -> bool:
     """A code (WEB-2) names a thing whose id is a number."""
     if span.kind is Kind.LITERAL:
-        return span.form == "id" and coded
+        return (span.form == "id" and coded) or span.form in ("email", "host")
     return span.kind in (Kind.CALLED, Kind.NAME) or (span.kind is Kind.QUOTED and not id_like(span.text))
 
 
@@ -187,8 +188,22 @@ def _only(span: Span, scene: Scene, words: Sequence[str]) -> bool:
 
 
 def _distance(span: Span, first: int, last: int) -> int:
-    """Tokens between a span and the noun at `first` to `last`."""
-    return span.first - last if span.first >= last else first - span.last if span.last <= first else 9
+    """Tokens between a span and the noun at `first` to `last`; in front of it a name stands right before."""
+    if span.first >= last:
+        return span.first - last
+    return 0 if span.last == first else FAR
+
+
+def _numbered(scene: Scene, at: int, words: Sequence[str]) -> bool:
+    """Is the id of a thing said right behind its noun: task 771220, so that no name there is the name of the task?"""
+    behind = at + len(words)
+    tokens = scene.sentence.tokens
+    while behind < len(tokens) and (tokens[behind].text in "#:=" or tokens[behind].stem in ID_WORDS):
+        behind += 1
+    return any(
+        span.first == behind and (span.kind is Kind.NUMBER or span.form in ("id", "uuid")) and not span.form == "spelt"
+        for span in scene.sentence.spans
+    )
 
 
 def _modifiers(scene: Scene, at: int) -> int:

@@ -29,7 +29,7 @@ _HAS = re.compile(
     r"^\W*(?:do|does)\s+(?P<owner>.+?)\s+(?:have|contain|hold)\s+(?:any\s+|some\s+)?(?P<things>[a-z][a-z ]*?)\s*\?*$",
     re.IGNORECASE,
 )
-_DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
+DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
 """What stands after a verb, known or not, and after no noun."""
 _NAMES = frozenset(("name", "title", "label", "display_name"))
 _GIVES_NAME = frozenset(
@@ -55,14 +55,20 @@ def as_command(question: str, names: Callable[[str], bool], operations: Iterable
     at = next((at for at, word in enumerate(words) if word not in _OPENINGS), len(words))
     first, after = (*words[at : at + 2], "", "")[:2]
     verb = stem(first) in VERBS and singular(first) == first
-    noun = bool(first) and names(stem(first)) and not verb and after not in _DETERMINERS
+    noun = bool(first) and names(stem(first)) and not verb and after not in DETERMINERS
     return f"show {question.lstrip()}" if noun and not _is_deed(first, operations) else question
 
 
 def _is_deed(word: str, operations: Iterable[Operation]) -> bool:
-    """Does the summary of a change begin with the word as a verb, with what it is done to behind an article?"""
-    begun = (one.summary.lower().split() for one in operations if one.summary[: len(word)].lower() == word)
-    return any(len(words) > 1 and words[0] == word and words[1] in _DETERMINERS for words in begun)
+    """Is the word a verb: begins the summary of a change with it and an article, or ends the path of one that is
+    called so (resizeVolume, /volumes/{id}/resize)?
+    """
+    every = list(operations)
+    begun = (one.summary.lower().split() for one in every if one.summary[: len(word)].lower() == word)
+    if any(len(words) > 1 and words[0] == word and words[1] in DETERMINERS for words in begun):
+        return True
+    deeds = (one for one in every if one.method != "GET" and one.path.rstrip("/").lower().endswith(f"}}/{word}"))
+    return any(pieces(one.id)[:1] == [word] or pieces(one.summary)[:1] == [word] for one in deeds)
 
 
 def read_instead(found: Sequence[Candidate], sentence: Sentence) -> Sequence[Candidate]:
@@ -170,10 +176,11 @@ def _flow(best: Candidate, slot: Slot, catalogue: Catalogue, flows: Flows) -> It
     """From a thing of another kind that the sentence names to the id that `slot` wants: campaign of the ad set X."""
     entity = entity_of(slot)
     said = best.scene.sentence.stem_set
+    made = collection_of(best.operation) if best.operation.method == "POST" else ()
     for listing in flows.operations:
         kind = collection_of(listing)
         lists = listing.method == "GET" and not listing.path.rstrip("/").endswith("}")
-        if not lists or not kind or kind == entity or not set(kind) <= said:
+        if not lists or not kind or kind in (entity, made) or not set(kind) <= said:
             continue
         names = sorted(named(best.scene, kind, coded=False), key=lambda one: -one.score)
         if not names:
