@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nlapi.offline.placed import ORDINALS
+from nlapi.offline.placed import places as placed
 from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
+from nlapi.offline.wish import DEGREES
 from nlapi.openapi.spec import Operation
 from nlapi.tools.tool import Tool
 from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
@@ -20,7 +23,7 @@ ID_WORDS = frozenset(map(stem, ("id", "uuid", "guid", "gid", "sid", "key", "uid"
 """Last words of the names of what takes an id."""
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
 _OWNING = frozenset(("of", "for", "by", "from"))
-PLACED = frozenset("first last latest newest oldest next previous other others same rest".split())
+PLACED = frozenset(("last", "next", "previous", "other", "others", "same", "rest", "most", "least", *ORDINALS, *DEGREES))
 """Words that pick a thing by its place among others, not by its name."""
 _BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names? of\b", re.IGNORECASE)
 FAR = 9
@@ -32,13 +35,15 @@ class Wanted:
     """In the place of an id: the thing called `name`, to be looked up with the operation `lister`.
 
     Without a name it is whatever `lister` answers with (who is calling). `field` is what is wanted of the thing when
-    that is not its own id, and `via` the operation that shows it, when the listing does not.
+    that is not its own id, and `via` the operation that shows it, when the listing does not. With a `place` (second,
+    oldest) it is the one at that place, and `name` says so for people.
     """
 
     name: str
     lister: str
     field: str = ""
     via: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,7 @@ class Named:
     end: int
     score: float
     span: Span | None = None
+    place: str = ""
 
 
 def id_like(text: str) -> bool:
@@ -122,6 +128,12 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
                 yield Named(name=span.text, start=span.start, end=span.end, score=0.9, span=span)
             elif scene.operation.method == "GET" and _owner(span, scene):
                 yield Named(name=span.text, start=span.start, end=span.end, score=1.2, span=span)
+    for at in places:
+        other = scene.operation.method == "GET" and words != collection_of(scene.operation)
+        for place, start, end in placed(scene.sentence, at, len(words)) if slot.required or other else ():
+            noun = scene.sentence.text[tokens[at].start : tokens[at + len(words) - 1].end]
+            name = f"the {noun} {place}" if start >= tokens[at].end else f"the {place} {noun}"
+            yield Named(name=name, start=start, end=end, score=1.6, place=place)
     for at in (at for at in places if singular(tokens[at + len(words) - 1].lower) == tokens[at + len(words) - 1].lower):
         first = _modifiers(scene, at)
         if first < at and slot.required:

@@ -17,6 +17,7 @@ from nlapi.offline.given import Values, complete, wanted_in
 from nlapi.offline.links import Flows
 from nlapi.offline.match import page_size
 from nlapi.offline.option import Option
+from nlapi.offline.placed import LAST, ORDINALS
 from nlapi.offline.sentence import Sentence
 from nlapi.offline.slots import Slot
 from nlapi.offline.wish import Want, wish_of
@@ -91,7 +92,7 @@ def listing_instead(
     tokens, noun = sentence.tokens, set(collection_of(best.operation))
     many = any(token.stem in noun and singular(token.lower) != token.lower for token in tokens)
     subject = next((slot for slot in best.scene.slots if is_subject(best.operation, slot)), None)
-    if subject is None or not (many or subject in best.filling.missing):
+    if subject is None or not (many or subject in best.filling.missing or _is_at_an_end(best, subject)):
         return best, others
     listing = catalogue.lister(best.tool, subject)
     if listing is None:
@@ -101,6 +102,12 @@ def listing_instead(
     if instead is None:
         return best, others
     return instead, [best, *(one for one in others if one is not instead)]
+
+
+def _is_at_an_end(best: Candidate, subject: Slot) -> bool:
+    """Is the thing itself the most or the least of its kind: the cheapest event?"""
+    found = (wanted_in(option.value) for option in best.filling.options if option.slot is subject)
+    return any(one is not None and one.place != "" and one.place not in (LAST, *ORDINALS) for one in found)
 
 
 def owned_instead(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], question: str) -> Candidate:

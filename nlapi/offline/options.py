@@ -57,7 +57,7 @@ def _in_a_name(scene: Scene, option: Option) -> bool:
 def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
     """Options where the sentence gives a name for a thing whose id is wanted."""
     for named in names_for(scene, slot, listing):
-        wanted = Wanted(name=named.name, lister=listing.id)
+        wanted = Wanted(name=named.name, lister=listing.id, place=named.place)
         value = [wanted] if slot.many else wanted
         sure = min(0.9, max(0.0, (named.score - LOW) / (HIGH - LOW)))
         yield Option(slot=slot, value=value, sure=sure, start=named.start, end=named.end)
