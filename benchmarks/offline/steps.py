@@ -70,14 +70,20 @@ async def next_plan(planner: OfflinePlanner, conversation: Conversation) -> Plan
 
 
 def answered(call: Call, plan: Plan) -> Step:
-    """The step of a call that is answered with one thing, called what was looked for."""
+    """The step of a call that is answered with one thing, called what was looked for; with six to pick from by place."""
     raw: Mapping[str, Any] = plan.raw if isinstance(plan.raw, Mapping) else {}
-    thing = {"id": "1", "name": raw.get("name") or "Sample", "uri": "1", raw.get("field") or "kind": "1"}
+    named = {"name": raw.get("name") or "Sample", raw.get("field") or "kind": "1"}
+    things = [{"id": str(at), "uri": str(at), **named, **_figures(at)} for at in range(1, 7 if raw.get("place") else 2)]
     one = call.tool.operation.path.endswith("}") or raw.get("stage") == "via" or raw.get("name") == ""
-    data: Any = thing if one else [thing]
+    data: Any = things[0] if one else things
     headers = (("content-type", "application/json"),)
     result = Result(status=200, headers=headers, content=json.dumps(data).encode())
     return Step(call=call, outcome=Outcome.DONE, result=result)
+
+
+def _figures(at: int) -> dict[str, Any]:
+    """What things can be compared by."""
+    return {"popularity": at, "price": at, "rating": at, "created_at": f"2026-01-0{at}"}
 
 
 def rows(questions: Path, specs: Path) -> Iterator[Row]:

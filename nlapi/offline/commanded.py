@@ -11,7 +11,8 @@ from nlapi.offline.commands import commands, opening, own_verbs
 from nlapi.offline.entities import collection_of
 from nlapi.offline.meant import DETERMINERS
 from nlapi.offline.sentence import Kind, Sentence, Token
-from nlapi.tools.words import DEEDS, METHODS, STOPWORDS, VERBS, Intent, singular
+from nlapi.openapi.spec import Operation
+from nlapi.tools.words import DEEDS, METHODS, STOPWORDS, VERBS, Intent, pieces, singular
 
 _BEHIND, _NEAR = 9.0, 5.0
 """How far a change may be behind a read that is not asked for: one whose own verb is said, and any other."""
@@ -26,15 +27,33 @@ def change_instead(found: Sequence[Candidate], sentence: Sentence, catalogue: Ca
 
     By a verb of the operation's own (attach a volume), else by a known one and the methods that carry it out.
     """
-    verb = _command(found[0], sentence, catalogue) if found else None
-    if verb is None or catalogue.index.changes(found[0].operation):
+    if not found or catalogue.index.changes(found[0].operation):
         return found
     changes = [one for one in found if catalogue.index.changes(one.operation)]
-    own = [one for one in changes if verb in own_verbs(one.operation) and one.score > found[0].score - _BEHIND]
+    verb = _command(found[0], sentence, catalogue) or _own(changes, sentence)
+    if verb is None:
+        return found
+    first = next(token.lower for token in sentence.tokens if token.stem == verb)
+    does = [one for one in changes if verb in own_verbs(one.operation) or _does(first, one.operation)]
+    own = [one for one in does if one.score > found[0].score - _BEHIND]
     known = METHODS[VERBS[verb]] if verb in VERBS else ()
     near = [one for one in changes if one.operation.method in known and one.score > found[0].score - _NEAR]
     best = max(own or near, key=lambda one: one.score, default=None)
     return [best, *(one for one in found if one is not best)] if best is not None else found
+
+
+def _own(changes: Sequence[Candidate], sentence: Sentence) -> str | None:
+    """The stem of the first word of a sentence, where it is what a change does by its summary: Follow artists."""
+    start = opening(sentence.text)
+    first = next((token for token in sentence.tokens if token.start >= start and token.word), None)
+    if first is None or singular(first.lower) != first.lower or VERBS.get(first.stem) is Intent.READ:
+        return None
+    return first.stem if any(_does(first.lower, one.operation) for one in changes) else None
+
+
+def _does(word: str, operation: Operation) -> bool:
+    last = pieces(operation.path.rstrip("/").rpartition("/")[2])
+    return pieces(operation.summary)[:1] == [word] or (last == [word] and operation.method != "GET")
 
 
 def uncommanded(best: Candidate, catalogue: Catalogue) -> str:

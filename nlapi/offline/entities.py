@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ID_WORDS = frozenset(map(stem, ("id", "uuid", "guid", "gid", "sid", "key", "uid")))
 """Last words of the names of what takes an id."""
+SEARCHES = frozenset(map(stem, ("search", "find", "lookup", "query")))
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
 _OWNING = frozenset(("of", "for", "by", "from"))
 PLACED = frozenset(("last", "next", "previous", "other", "others", "same", "rest", "most", "least", *ORDINALS, *DEGREES))
@@ -68,6 +69,14 @@ def entity_of(slot: Slot) -> tuple[str, ...]:
     return tuple(word for word in slot.words if word not in ID_WORDS)
 
 
+def kind_of(operation: Operation, slot: Slot) -> tuple[str, ...]:
+    """The stems of what `slot` takes the id of, by the path in front of it, else by its name: /albums/{id} -> (album,)."""
+    before, found, _ = operation.path.partition(f"/{{{slot.name}}}")
+    last = before.rpartition("/")[2]
+    in_path = slot.where == "path" and found and "{" not in last
+    return tuple(map(stem, pieces(last))) if in_path else entity_of(slot)
+
+
 def thing_of(slot: Slot) -> str:
     """The words for it: ad_set_ids -> ad set."""
     words = [word for word in map(singular, pieces(slot.name)) if stem(word) not in ID_WORDS]
@@ -96,7 +105,7 @@ def listers(operations: Iterable[Operation], tool: Tool, slot: Slot) -> Iterator
             same = next((operation for operation in reads if operation.path.rstrip("/") == before), None)
             if same is not None:
                 yield same
-    entity = entity_of(slot)
+    entity = entity_of(slot) or kind_of(tool.operation, slot)
     if not entity:
         return
     fits = [operation for operation in reads if _collection(operation) == entity]
@@ -117,6 +126,8 @@ def _collection(operation: Operation) -> tuple[str, ...]:
 def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
     """What in the sentence may be the name of the thing that `slot` takes the id of, the likeliest scored highest."""
     words = collection_of(listing)
+    if slot.where == "path" and SEARCHES & set(words):
+        words = kind_of(scene.operation, slot) or words
     tokens = scene.sentence.tokens
     places = _places(scene, words)
     yield from named(scene, words, coded=slot.integer)

@@ -13,7 +13,7 @@ from nlapi.offline.fields import noun
 from nlapi.offline.fill import fill, nest
 from nlapi.offline.given import Values, argument_name, complete, missing_of, wanted_in
 from nlapi.offline.goal import Goal, asking, noted, rows, said, understood
-from nlapi.offline.items import Item, Rated, alike, answers_to, id_of, items_in, name_of, pick
+from nlapi.offline.items import Item, Rated, alike, answers_to, id_of, inside, items_in, name_of, pick
 from nlapi.offline.links import narrowed
 from nlapi.offline.read import read_sentence
 from nlapi.offline.scene import Scene
@@ -21,9 +21,12 @@ from nlapi.offline.slots import Family, Slot
 from nlapi.tools.plan import Plan
 from nlapi.tools.rows import rows_of
 from nlapi.tools.tool import Call, Missing, Tool
+from nlapi.tools.words import pieces
 
 _FILTERS = ("name", "q", "query", "search", "title", "keyword", "filter_name", "name_contains", "search_term", "text")
 MOST_CHOICES = 12
+_MINE = frozenset(("me", "my", "mine", "self"))
+_MY = frozenset(("my", "mine", "i", "our"))
 
 
 def look_up(
@@ -43,7 +46,9 @@ def look_up(
     kind = collection_of(tool.operation) if wanted.field else entity_of(slot)
     listings = (tool, *(() if wanted.field else catalogue.other_listers(goal.tool, slot, tool)))
     tries = [(one, *_listing(goal, one, kind, wanted, catalogue, known)) for one in listings]
-    tool, values, missing = next((one for one in tries if not one[2]), tries[0])
+    if not wanted.field:
+        tries.sort(key=lambda one: (bool(one[2]), *_fitness(goal, one[0], one[1])))
+    tool, values, missing = tries[0]
     by_name = None if wanted.place else name_filter(catalogue.slots(tool))
     if by_name is not None and wanted.name and (filtered or by_name.required):
         values[by_name.path] = wanted.name
@@ -82,6 +87,13 @@ def look_up(
         text=asking(needs),
         raw=raw,
     )
+
+
+def _fitness(goal: Goal, tool: Tool, values: Values) -> tuple[bool, int]:
+    """How badly a listing fits: what is one's own (/me/albums) goes with `my`, and the more it is told the better."""
+    own = not set(tool.operation.path.lower().split("/")).isdisjoint(_MINE)
+    said = not set(pieces(goal.question)).isdisjoint(_MY)
+    return own is not said, -sum(wanted_in(value) is not None for value in values.values())
 
 
 def state(goal: Goal, stage: str) -> dict[str, Any]:
@@ -163,7 +175,7 @@ def things_of(data: Any, kind: Sequence[str]) -> list[Item]:
 
 
 def _stems(text: str) -> set[str]:
-    from nlapi.tools.words import pieces, stem
+    from nlapi.tools.words import stem
 
     return set(map(stem, pieces(text)))
 
@@ -175,7 +187,7 @@ def rate(name: str, slot: Slot, things: Sequence[Item], field: str, *, via: bool
     def value(thing: Item) -> Any:
         if not field:
             return id_of(thing, slot.name, entity)
-        return id_of(thing) if via else thing.get(field)
+        return id_of(thing) if via else inside(thing, field)
 
     return [(answers_to(name, thing), value(thing), name_of(thing)) for thing in things]
 

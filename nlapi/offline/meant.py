@@ -10,15 +10,15 @@ from typing import Any
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.commands import commands
-from nlapi.offline.entities import Wanted, collection_of, entity_of, is_subject, named, takes_id
-from nlapi.offline.fields import schema_at
+from nlapi.offline.entities import Wanted, collection_of, entity_of, is_subject, kind_of, named, takes_id
+from nlapi.offline.fields import part_of, schema_at
 from nlapi.offline.fill import Filling
 from nlapi.offline.given import Values, complete, wanted_in
 from nlapi.offline.links import Flows
 from nlapi.offline.match import page_size
 from nlapi.offline.option import Option
 from nlapi.offline.placed import LAST, ORDINALS
-from nlapi.offline.sentence import Sentence
+from nlapi.offline.sentence import Kind, Sentence
 from nlapi.offline.slots import Slot
 from nlapi.offline.wish import Want, wish_of
 from nlapi.openapi.spec import Effect, Operation
@@ -38,6 +38,8 @@ _GIVES_NAME = frozenset(
 )
 _MOST_OTHERS = 6
 _MOST_TRIED = 40
+NAMED = 0.6
+"""How well a name fits of which nothing tells the kind."""
 SOLID = 0.94
 """How well a look-up fits that the description itself leads to."""
 
@@ -143,11 +145,56 @@ def completed(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], q
         if not takes_id(slot):
             continue
         option = next(_flow(best, slot, catalogue, flows), None)
+        if option is None and best.tool.effect is Effect.READ:
+            option = _qualified(best, slot, catalogue, flows) or _only_name(replace(best, filling=filling), slot, catalogue)
         if option is None and not is_subject(best.operation, slot) and (me := flows.me(slot)) is not None:
             option = Option(slot=slot, value=Wanted(name="", lister=me.id), sure=SOLID, start=0, end=0)
         if option is not None:
             filling = _with(filling, option)
     return replace(best, filling=filling)
+
+
+def _only_name(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
+    """The one name that the sentence has left over, where the id of a thing is all that a read lacks."""
+    listing = catalogue.lister(best.tool, slot)
+    unused = [span for span in best.filling.unused if span.kind in (Kind.QUOTED, Kind.NAME)]
+    quoted = [span for span in unused if span.kind is Kind.QUOTED]
+    names = quoted or [span for span in unused if " " in span.text or span.first > 0]
+    if listing is None or len(names) != 1 or best.filling.missing != (slot,) or slot.many:
+        return None
+    (span,) = names
+    if {token.stem for token in best.scene.sentence.tokens[span.first : span.last]} <= best.scene.common:
+        return None
+    name = span.text.rstrip(" .,;:!?")
+    return Option(slot=slot, value=Wanted(name=name, lister=listing.id), sure=NAMED, start=span.start, end=span.end)
+
+
+def _qualified(best: Candidate, slot: Slot, catalogue: Catalogue, flows: Flows) -> Option | None:
+    """The first thing of a read that lists, or shows, what the sentence says of it: the most [popular] movie.
+
+    Such a read needs nothing, and its path ends in those words: /movie/popular, /me/player/currently-playing. What is
+    wanted may be in the things: the artist of the song currently playing.
+    """
+    kind = kind_of(best.operation, slot)
+    said, found = best.scene.sentence.stem_set, list[tuple[int, Operation, str]]()
+    for operation in flows.operations:
+        last = operation.path.rstrip("/").rpartition("/")[2]
+        words = {stem(word) for word in pieces(last) if word not in STOPWORDS} - set(kind)
+        if operation.method != "GET" or operation is best.operation or "{" in operation.path or not words <= said:
+            continue
+        if not words or words <= best.scene.common or any(one.required for one in operation.parameters):
+            continue
+        path = set(map(stem, pieces(operation.path)))
+        if kind and set(kind) <= path:
+            found.append((len(words) + 1, operation, ""))
+        elif kind and (part := part_of(operation, kind)):
+            found.append((len(words), operation, f"{part}.id"))
+    if not kind or not set(kind) <= said or not found:
+        return None
+    _, operation, field = max(found, key=lambda one: one[0])
+    name = f"the first of {(operation.summary.strip().rstrip('.') or operation.id)!r}"
+    wanted = Wanted(name=name, lister=operation.id, field=field, place="first")
+    return Option(slot=slot, value=wanted, sure=SOLID, start=0, end=0)
 
 
 def _named_subject(best: Candidate, catalogue: Catalogue) -> Filling:
