@@ -70,11 +70,15 @@ def entity_of(slot: Slot) -> tuple[str, ...]:
 
 
 def kind_of(operation: Operation, slot: Slot) -> tuple[str, ...]:
-    """The stems of what `slot` takes the id of, by the path in front of it, else by its name: /albums/{id} -> (album,)."""
+    """The stems of what `slot` takes the id of, by the path in front of it, else by its name, else by the collection.
+
+    /albums/{id} -> (album,), campaign_id -> (campaign,), /me/albums?ids= -> (album,)
+    """
     before, found, _ = operation.path.partition(f"/{{{slot.name}}}")
     last = before.rpartition("/")[2]
-    in_path = slot.where == "path" and found and "{" not in last
-    return tuple(map(stem, pieces(last))) if in_path else entity_of(slot)
+    if slot.where == "path" and found and "{" not in last:
+        return tuple(map(stem, pieces(last)))
+    return entity_of(slot) or (collection_of(operation) if takes_id(slot) else ())
 
 
 def thing_of(slot: Slot) -> str:
@@ -110,7 +114,8 @@ def listers(operations: Iterable[Operation], tool: Tool, slot: Slot) -> Iterator
         return
     fits = [operation for operation in reads if _collection(operation) == entity]
     fits.sort(key=lambda operation: (operation.path.count("{"), len(operation.path)))
-    yield from (operation for operation in fits if operation is not tool.operation)
+    same = tool.operation.path if tool.operation.method in ("PUT", "POST") else ""  # what is added is not there yet
+    yield from (operation for operation in fits if operation is not tool.operation and operation.path != same)
 
 
 def collection_of(operation: Operation) -> tuple[str, ...]:
@@ -126,7 +131,7 @@ def _collection(operation: Operation) -> tuple[str, ...]:
 def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
     """What in the sentence may be the name of the thing that `slot` takes the id of, the likeliest scored highest."""
     words = collection_of(listing)
-    if slot.where == "path" and SEARCHES & set(words):
+    if SEARCHES & set(words):
         words = kind_of(scene.operation, slot) or words
     tokens = scene.sentence.tokens
     places = _places(scene, words)

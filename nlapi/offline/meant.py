@@ -38,6 +38,7 @@ _GIVES_NAME = frozenset(
 )
 _MOST_OTHERS = 6
 _MOST_TRIED = 40
+_MOST_LISTINGS = 4
 NAMED = 0.6
 """How well a name fits of which nothing tells the kind."""
 SOLID = 0.94
@@ -96,14 +97,22 @@ def listing_instead(
     subject = next((slot for slot in best.scene.slots if is_subject(best.operation, slot)), None)
     if subject is None or not (many or subject in best.filling.missing or _is_at_an_end(best, subject)):
         return best, others
-    listing = catalogue.lister(best.tool, subject)
-    if listing is None:
+    listings = catalogue.listers(best.tool, subject)
+    tries = (
+        next((one for one in others if one.operation is listing), None)
+        or candidate_of(sentence, catalogue, known, listing, best.score)
+        for listing in listings[:_MOST_LISTINGS]
+    )
+    found_listings = [one for one in tries if one is not None]
+    if not found_listings:
         return best, others
-    instead = next((one for one in others if one.operation is listing), None)
-    instead = instead or candidate_of(sentence, catalogue, known, listing, best.score)
-    if instead is None:
-        return best, others
+    instead = min(found_listings, key=_misfit)
     return instead, [best, *(one for one in others if one is not instead)]
+
+
+def _misfit(listing: Candidate) -> tuple[bool, int]:
+    """How badly a listing fits: it lacks something, or what it leaves unused of the sentence."""
+    return bool(listing.filling.missing), len(listing.filling.unused)
 
 
 def _is_at_an_end(best: Candidate, subject: Slot) -> bool:
@@ -157,7 +166,9 @@ def completed(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], q
 def _only_name(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
     """The one name that the sentence has left over, where the id of a thing is all that a read lacks."""
     listing = catalogue.lister(best.tool, slot)
-    unused = [span for span in best.filling.unused if span.kind in (Kind.QUOTED, Kind.NAME)]
+    loose = [one for one in best.filling.options if not one.slot.required and one.sure < NAMED]
+    spans = (*best.filling.unused, *(span for one in loose for span in one.spans[:1]))
+    unused = [span for span in spans if span.kind in (Kind.QUOTED, Kind.NAME)]
     quoted = [span for span in unused if span.kind is Kind.QUOTED]
     names = quoted or [span for span in unused if " " in span.text or span.first > 0]
     if listing is None or len(names) != 1 or best.filling.missing != (slot,) or slot.many:
@@ -214,8 +225,10 @@ def _named_subject(best: Candidate, catalogue: Catalogue) -> Filling:
 
 
 def _with(filling: Filling, option: Option) -> Filling:
+    """The filling with one more option; what was taken from the same words gives way to it."""
+    kept = (one for one in filling.options if one.start == one.end or not one.collides(option))
     return Filling(
-        options=(*filling.options, option),
+        options=(*kept, option),
         missing=tuple(slot for slot in filling.missing if slot is not option.slot),
         unused=tuple(span for span in filling.unused if not (option.start < span.end and span.start < option.end)),
     )
