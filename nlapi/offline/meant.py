@@ -13,7 +13,7 @@ from nlapi.offline.commands import commands
 from nlapi.offline.entities import Wanted, collection_of, entity_of, is_subject, kind_of, named, takes_id
 from nlapi.offline.fields import part_of, schema_at
 from nlapi.offline.fill import Filling
-from nlapi.offline.given import Values, complete, wanted_in
+from nlapi.offline.given import Values, argument_name, complete, wanted_in
 from nlapi.offline.links import Flows
 from nlapi.offline.match import page_size
 from nlapi.offline.option import Option
@@ -32,6 +32,7 @@ _HAS = re.compile(
 )
 DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
 """What stands after a verb, known or not, and after no noun."""
+_ASKS = re.compile(r"^\W*(?:what|which|who|whose|where|when|how many|how much)\b", re.IGNORECASE)
 _NAMES = frozenset(("name", "title", "label", "display_name"))
 _GIVES_NAME = frozenset(
     ("to", "as", "into", "name", "named", "called", "title", "titled", "label", "is", "=", ":", "be")
@@ -76,8 +77,10 @@ def _is_deed(word: str, operations: Iterable[Operation]) -> bool:
 
 
 def read_instead(found: Sequence[Candidate], sentence: Sentence) -> Sequence[Candidate]:
-    """The reads alone, where a question asks whether something is so (is it paused?) and commands nothing."""
-    if wish_of(sentence.text).want is not Want.CHECK or any(map(commands, sentence.tokens)):
+    """The reads alone, where a question asks what is so (is it paused, who made it, on average) and commands nothing."""
+    wish = wish_of(sentence.text)
+    asks = wish.want is Want.CHECK or wish.figures or _ASKS.match(sentence.text) is not None
+    if not asks or any(map(commands, sentence.tokens)):
         return found
     return [one for one in found if one.tool.effect is Effect.READ] or found
 
@@ -275,7 +278,9 @@ def _shows(listing: Operation, tool: Tool, slot: Slot, flows: Flows) -> tuple[Op
     return None
 
 
-def other_goals(best: Candidate, values: Values, catalogue: Catalogue) -> tuple[tuple[str, Values], ...]:
+def other_goals(
+    best: Candidate, values: Values, catalogue: Catalogue, known: Mapping[str, Any]
+) -> tuple[tuple[str, Values], ...]:
     """What else a name may be the name of, where the sentence does not say of what kind it is: pause Summer Sale."""
     by_name = [option for option in best.filling.options if wanted_in(option.value) is not None]
     if (
@@ -298,7 +303,7 @@ def other_goals(best: Candidate, values: Values, catalogue: Catalogue) -> tuple[
     every = catalogue.flows(best.operation.spec).operations
     alike = [one for one in every if one.method == best.operation.method and one is not best.operation]
     for operation in alike[:_MOST_TRIED]:
-        if len(found) < _MOST_OTHERS and (other := _same(operation, rest, name.name, catalogue)):
+        if len(found) < _MOST_OTHERS and (other := _same(operation, rest, name.name, catalogue, known)):
             found.append((operation.id, other))
     return tuple(found)
 
@@ -311,7 +316,9 @@ def _says_kind(candidate: Candidate, option: Option, catalogue: Catalogue) -> bo
     return kind <= candidate.scene.sentence.stem_set
 
 
-def _same(operation: Operation, rest: Values, name: str, catalogue: Catalogue) -> Values | None:
+def _same(
+    operation: Operation, rest: Values, name: str, catalogue: Catalogue, known: Mapping[str, Any]
+) -> Values | None:
     """The values by which another operation does the same to a thing of another kind with the same name."""
     tool = catalogue.tool(operation)
     if tool is None or not operation.path.rstrip("/").endswith("}"):
@@ -320,6 +327,8 @@ def _same(operation: Operation, rest: Values, name: str, catalogue: Catalogue) -
     subject = next((slot for slot in slots if is_subject(operation, slot)), None)
     listing = catalogue.lister(tool, subject) if subject is not None else None
     if subject is None or listing is None or any(slot.required for slot in slots if slot is not subject):
+        return None
+    if argument_name(subject) in known:  # which one is meant was said beforehand, by its id
         return None
     by_path = {slot.path: slot for slot in slots}
     fits = all(

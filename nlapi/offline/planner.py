@@ -182,7 +182,7 @@ def _planned(
         sure = min(sure, UNSURE)
     if _tossed_up(best, others) and not tells(best, missing):
         sure = min(sure, TOSSED)
-    elsewhere = other_goals(best, values, catalogue)
+    elsewhere = other_goals(best, values, catalogue, known)
     if elsewhere and (changes or says_all(best)):
         sure = UNSURE if changes else max(sure, CHOSEN)
     left = ", ".join((*unsaid, *(one for one in unused(best) if not any(one in said for said in unsaid))))
