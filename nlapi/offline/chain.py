@@ -11,13 +11,15 @@ from nlapi.offline.answer import told
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.entities import collection_of
 from nlapi.offline.referred import NobodySaid, resolve
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.plan import Conversation, Outcome, Plan, Turn
 from nlapi.tools.words import METHODS, VERBS, Intent, pieces, singular, stem
 
 MOST = 4
 SURE = 0.35
 """Each clause has to be planned this surely by itself; else the question is taken as a whole."""
+READ_SURE = 0.2
+"""So a read has to be, of which there is nothing to fear."""
 _BOUNDARY = re.compile(
     r"(?<=[.;!?])\s+|\s*,\s*(?:and\s+)?(?:then\s+|also\s+)?|\s+(?:and|then)\s+(?:then\s+|also\s+)?", re.IGNORECASE
 )
@@ -66,18 +68,30 @@ def _begins_with_verb(text: str, verbs: frozenset[str]) -> bool:
 
 def chained(question: str, catalogue: Catalogue, plan: Callable[[str], Plan]) -> list[tuple[str, Plan]]:
     """The clauses with their plans, when each is clearly planned by itself and no two lead to the same call."""
-    parts = clauses(question, own_verbs(catalogue))
-    if len(parts) > 2 and _PROLOGUE.match(parts[0]):
-        parts = parts[1:]
+    parts = _with_prologues(clauses(question, own_verbs(catalogue)))
     if not 1 < len(parts) <= MOST:
         return []
     made: list[tuple[str, Plan]] = []
     for part in parts:
         one = plan(part)
-        if not one.calls or one.missing or one.confidence < SURE:
+        reads = all(call.tool.effect is Effect.READ for call in (*one.calls, *([one.goal] if one.goal else [])))
+        if not one.calls or one.missing or one.confidence < (READ_SURE if reads else SURE):
             return []
         made.append((part, one))
     return made if len({_operation(one) for _, one in made}) == len(made) else []
+
+
+def _with_prologues(parts: list[str]) -> list[str]:
+    """The clauses, each with what says before it why it is asked: I have 5 euros. [How much is that in dollars?]"""
+    whole: list[str] = []
+    before = ""
+    for part in parts:
+        if _PROLOGUE.match(part) and part is not parts[-1]:
+            before = f"{before} {part}".strip()
+            continue
+        whole.append(f"{before} {part}".strip())
+        before = ""
+    return whole
 
 
 def _operation(plan: Plan) -> Operation | None:

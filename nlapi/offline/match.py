@@ -122,6 +122,13 @@ def page_number(slot: Slot) -> bool:
     return slot.family is Family.NUMBER and stem("page") in slot.words and not page_size(slot)
 
 
+def page_token(slot: Slot) -> bool:
+    """Is `slot` what an API itself gives out to say where a page begins: a cursor, a page token?"""
+    words = pieces(slot.name)
+    named = words[-1:] == ["cursor"] or words[-2:] in (["page", "token"], ["next", "token"], ["continuation", "token"])
+    return slot.where == "query" and named and slot.family is not Family.NUMBER
+
+
 def page_size(slot: Slot) -> bool:
     """Is `slot` how many things are wanted at most?"""
     words = set(slot.words)

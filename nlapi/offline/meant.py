@@ -10,14 +10,15 @@ from typing import Any
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.commands import commands
-from nlapi.offline.entities import Wanted, collection_of, entity_of, is_subject, named, takes_id
-from nlapi.offline.fields import schema_at
+from nlapi.offline.entities import Wanted, collection_of, entity_of, is_subject, kind_of, named, takes_id
+from nlapi.offline.fields import part_of, schema_at
 from nlapi.offline.fill import Filling
-from nlapi.offline.given import Values, complete, wanted_in
+from nlapi.offline.given import Values, argument_name, complete, wanted_in
 from nlapi.offline.links import Flows
 from nlapi.offline.match import page_size
 from nlapi.offline.option import Option
-from nlapi.offline.sentence import Sentence
+from nlapi.offline.placed import LAST, ORDINALS
+from nlapi.offline.sentence import Kind, Sentence
 from nlapi.offline.slots import Slot
 from nlapi.offline.wish import Want, wish_of
 from nlapi.openapi.spec import Effect, Operation
@@ -29,14 +30,18 @@ _HAS = re.compile(
     r"^\W*(?:do|does)\s+(?P<owner>.+?)\s+(?:have|contain|hold)\s+(?:any\s+|some\s+)?(?P<things>[a-z][a-z ]*?)\s*\?*$",
     re.IGNORECASE,
 )
-_DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
+DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
 """What stands after a verb, known or not, and after no noun."""
+_ASKS = re.compile(r"^\W*(?:what|which|who|whose|where|when|how many|how much)\b", re.IGNORECASE)
 _NAMES = frozenset(("name", "title", "label", "display_name"))
 _GIVES_NAME = frozenset(
     ("to", "as", "into", "name", "named", "called", "title", "titled", "label", "is", "=", ":", "be")
 )
 _MOST_OTHERS = 6
 _MOST_TRIED = 40
+_MOST_LISTINGS = 4
+NAMED = 0.6
+"""How well a name fits of which nothing tells the kind."""
 SOLID = 0.94
 """How well a look-up fits that the description itself leads to."""
 
@@ -55,19 +60,27 @@ def as_command(question: str, names: Callable[[str], bool], operations: Iterable
     at = next((at for at, word in enumerate(words) if word not in _OPENINGS), len(words))
     first, after = (*words[at : at + 2], "", "")[:2]
     verb = stem(first) in VERBS and singular(first) == first
-    noun = bool(first) and names(stem(first)) and not verb and after not in _DETERMINERS
+    noun = bool(first) and names(stem(first)) and not verb and after not in DETERMINERS
     return f"show {question.lstrip()}" if noun and not _is_deed(first, operations) else question
 
 
 def _is_deed(word: str, operations: Iterable[Operation]) -> bool:
-    """Does the summary of a change begin with the word as a verb, with what it is done to behind an article?"""
-    begun = (one.summary.lower().split() for one in operations if one.summary[: len(word)].lower() == word)
-    return any(len(words) > 1 and words[0] == word and words[1] in _DETERMINERS for words in begun)
+    """Is the word a verb: begins the summary of a change with it and an article, or ends the path of one that is
+    called so (resizeVolume, /volumes/{id}/resize)?
+    """
+    every = list(operations)
+    begun = (one.summary.lower().split() for one in every if one.summary[: len(word)].lower() == word)
+    if any(len(words) > 1 and words[0] == word and words[1] in DETERMINERS for words in begun):
+        return True
+    deeds = (one for one in every if one.method != "GET" and one.path.rstrip("/").lower().endswith(f"}}/{word}"))
+    return any(pieces(one.id)[:1] == [word] or pieces(one.summary)[:1] == [word] for one in deeds)
 
 
 def read_instead(found: Sequence[Candidate], sentence: Sentence) -> Sequence[Candidate]:
-    """The reads alone, where a question asks whether something is so (is it paused?) and commands nothing."""
-    if wish_of(sentence.text).want is not Want.CHECK or any(map(commands, sentence.tokens)):
+    """The reads alone, where a question asks what is so (is it paused, who made it, on average) and commands nothing."""
+    wish = wish_of(sentence.text)
+    asks = wish.want is Want.CHECK or wish.figures or _ASKS.match(sentence.text) is not None
+    if not asks or any(map(commands, sentence.tokens)):
         return found
     return [one for one in found if one.tool.effect is Effect.READ] or found
 
@@ -85,16 +98,30 @@ def listing_instead(
     tokens, noun = sentence.tokens, set(collection_of(best.operation))
     many = any(token.stem in noun and singular(token.lower) != token.lower for token in tokens)
     subject = next((slot for slot in best.scene.slots if is_subject(best.operation, slot)), None)
-    if subject is None or not (many or subject in best.filling.missing):
+    if subject is None or not (many or subject in best.filling.missing or _is_at_an_end(best, subject)):
         return best, others
-    listing = catalogue.lister(best.tool, subject)
-    if listing is None:
+    listings = catalogue.listers(best.tool, subject)
+    tries = (
+        next((one for one in others if one.operation is listing), None)
+        or candidate_of(sentence, catalogue, known, listing, best.score)
+        for listing in listings[:_MOST_LISTINGS]
+    )
+    found_listings = [one for one in tries if one is not None]
+    if not found_listings:
         return best, others
-    instead = next((one for one in others if one.operation is listing), None)
-    instead = instead or candidate_of(sentence, catalogue, known, listing, best.score)
-    if instead is None:
-        return best, others
+    instead = min(found_listings, key=_misfit)
     return instead, [best, *(one for one in others if one is not instead)]
+
+
+def _misfit(listing: Candidate) -> tuple[bool, int]:
+    """How badly a listing fits: it lacks something, or what it leaves unused of the sentence."""
+    return bool(listing.filling.missing), len(listing.filling.unused)
+
+
+def _is_at_an_end(best: Candidate, subject: Slot) -> bool:
+    """Is the thing itself the most or the least of its kind: the cheapest event?"""
+    found = (wanted_in(option.value) for option in best.filling.options if option.slot is subject)
+    return any(one is not None and one.place != "" and one.place not in (LAST, *ORDINALS) for one in found)
 
 
 def owned_instead(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], question: str) -> Candidate:
@@ -130,11 +157,58 @@ def completed(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], q
         if not takes_id(slot):
             continue
         option = next(_flow(best, slot, catalogue, flows), None)
+        if option is None and best.tool.effect is Effect.READ:
+            option = _qualified(best, slot, catalogue, flows) or _only_name(replace(best, filling=filling), slot, catalogue)
         if option is None and not is_subject(best.operation, slot) and (me := flows.me(slot)) is not None:
             option = Option(slot=slot, value=Wanted(name="", lister=me.id), sure=SOLID, start=0, end=0)
         if option is not None:
             filling = _with(filling, option)
     return replace(best, filling=filling)
+
+
+def _only_name(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
+    """The one name that the sentence has left over, where the id of a thing is all that a read lacks."""
+    listing = catalogue.lister(best.tool, slot)
+    loose = [one for one in best.filling.options if not one.slot.required and one.sure < NAMED]
+    spans = (*best.filling.unused, *(span for one in loose for span in one.spans[:1]))
+    unused = [span for span in spans if span.kind in (Kind.QUOTED, Kind.NAME)]
+    quoted = [span for span in unused if span.kind is Kind.QUOTED]
+    names = quoted or [span for span in unused if " " in span.text or span.first > 0]
+    if listing is None or len(names) != 1 or best.filling.missing != (slot,) or slot.many:
+        return None
+    (span,) = names
+    if {token.stem for token in best.scene.sentence.tokens[span.first : span.last]} <= best.scene.common:
+        return None
+    name = span.text.rstrip(" .,;:!?")
+    return Option(slot=slot, value=Wanted(name=name, lister=listing.id), sure=NAMED, start=span.start, end=span.end)
+
+
+def _qualified(best: Candidate, slot: Slot, catalogue: Catalogue, flows: Flows) -> Option | None:
+    """The first thing of a read that lists, or shows, what the sentence says of it: the most [popular] movie.
+
+    Such a read needs nothing, and its path ends in those words: /movie/popular, /me/player/currently-playing. What is
+    wanted may be in the things: the artist of the song currently playing.
+    """
+    kind = kind_of(best.operation, slot)
+    said, found = best.scene.sentence.stem_set, list[tuple[int, Operation, str]]()
+    for operation in flows.operations:
+        last = operation.path.rstrip("/").rpartition("/")[2]
+        words = {stem(word) for word in pieces(last) if word not in STOPWORDS} - set(kind)
+        if operation.method != "GET" or operation is best.operation or "{" in operation.path or not words <= said:
+            continue
+        if not words or words <= best.scene.common or any(one.required for one in operation.parameters):
+            continue
+        path = set(map(stem, pieces(operation.path)))
+        if kind and set(kind) <= path:
+            found.append((len(words) + 1, operation, ""))
+        elif kind and (part := part_of(operation, kind)):
+            found.append((len(words), operation, f"{part}.id"))
+    if not kind or not set(kind) <= said or not found:
+        return None
+    _, operation, field = max(found, key=lambda one: one[0])
+    name = f"the first of {(operation.summary.strip().rstrip('.') or operation.id)!r}"
+    wanted = Wanted(name=name, lister=operation.id, field=field, place="first")
+    return Option(slot=slot, value=wanted, sure=SOLID, start=0, end=0)
 
 
 def _named_subject(best: Candidate, catalogue: Catalogue) -> Filling:
@@ -154,8 +228,10 @@ def _named_subject(best: Candidate, catalogue: Catalogue) -> Filling:
 
 
 def _with(filling: Filling, option: Option) -> Filling:
+    """The filling with one more option; what was taken from the same words gives way to it."""
+    kept = (one for one in filling.options if one.start == one.end or not one.collides(option))
     return Filling(
-        options=(*filling.options, option),
+        options=(*kept, option),
         missing=tuple(slot for slot in filling.missing if slot is not option.slot),
         unused=tuple(span for span in filling.unused if not (option.start < span.end and span.start < option.end)),
     )
@@ -170,10 +246,11 @@ def _flow(best: Candidate, slot: Slot, catalogue: Catalogue, flows: Flows) -> It
     """From a thing of another kind that the sentence names to the id that `slot` wants: campaign of the ad set X."""
     entity = entity_of(slot)
     said = best.scene.sentence.stem_set
+    made = collection_of(best.operation) if best.operation.method == "POST" else ()
     for listing in flows.operations:
         kind = collection_of(listing)
         lists = listing.method == "GET" and not listing.path.rstrip("/").endswith("}")
-        if not lists or not kind or kind == entity or not set(kind) <= said:
+        if not lists or not kind or kind in (entity, made) or not set(kind) <= said:
             continue
         names = sorted(named(best.scene, kind, coded=False), key=lambda one: -one.score)
         if not names:
@@ -201,7 +278,9 @@ def _shows(listing: Operation, tool: Tool, slot: Slot, flows: Flows) -> tuple[Op
     return None
 
 
-def other_goals(best: Candidate, values: Values, catalogue: Catalogue) -> tuple[tuple[str, Values], ...]:
+def other_goals(
+    best: Candidate, values: Values, catalogue: Catalogue, known: Mapping[str, Any]
+) -> tuple[tuple[str, Values], ...]:
     """What else a name may be the name of, where the sentence does not say of what kind it is: pause Summer Sale."""
     by_name = [option for option in best.filling.options if wanted_in(option.value) is not None]
     if (
@@ -224,7 +303,7 @@ def other_goals(best: Candidate, values: Values, catalogue: Catalogue) -> tuple[
     every = catalogue.flows(best.operation.spec).operations
     alike = [one for one in every if one.method == best.operation.method and one is not best.operation]
     for operation in alike[:_MOST_TRIED]:
-        if len(found) < _MOST_OTHERS and (other := _same(operation, rest, name.name, catalogue)):
+        if len(found) < _MOST_OTHERS and (other := _same(operation, rest, name.name, catalogue, known)):
             found.append((operation.id, other))
     return tuple(found)
 
@@ -237,7 +316,9 @@ def _says_kind(candidate: Candidate, option: Option, catalogue: Catalogue) -> bo
     return kind <= candidate.scene.sentence.stem_set
 
 
-def _same(operation: Operation, rest: Values, name: str, catalogue: Catalogue) -> Values | None:
+def _same(
+    operation: Operation, rest: Values, name: str, catalogue: Catalogue, known: Mapping[str, Any]
+) -> Values | None:
     """The values by which another operation does the same to a thing of another kind with the same name."""
     tool = catalogue.tool(operation)
     if tool is None or not operation.path.rstrip("/").endswith("}"):
@@ -246,6 +327,8 @@ def _same(operation: Operation, rest: Values, name: str, catalogue: Catalogue) -
     subject = next((slot for slot in slots if is_subject(operation, slot)), None)
     listing = catalogue.lister(tool, subject) if subject is not None else None
     if subject is None or listing is None or any(slot.required for slot in slots if slot is not subject):
+        return None
+    if argument_name(subject) in known:  # which one is meant was said beforehand, by its id
         return None
     by_path = {slot.path: slot for slot in slots}
     fits = all(

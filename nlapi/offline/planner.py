@@ -13,6 +13,7 @@ from nlapi.offline.apis import named_api
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
+from nlapi.offline.commanded import change_instead, uncommanded
 from nlapi.offline.confidence import FEW, confidence, features, is_meant
 from nlapi.offline.fill import Filling
 from nlapi.offline.followup import follow
@@ -122,6 +123,7 @@ class OfflinePlanner:
             return _unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return _too_much(wants, found)
+        found = change_instead(found, sentence, catalogue) if chosen is None else found
         best, others = listing_instead(read_instead(found, sentence), sentence, catalogue, known)
         best = owned_instead(best, catalogue, known, question)
         if (no := self._refused(best, catalogue)) is not None:
@@ -174,11 +176,13 @@ def _planned(
     half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
     if tells(best, missing):
         sure = max(sure, CHOSEN)
+    if commanded := uncommanded(best, catalogue):
+        unsaid = (commanded, *unsaid)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
-    if _tossed_up(best, others):
+    if _tossed_up(best, others) and not tells(best, missing):
         sure = min(sure, TOSSED)
-    elsewhere = other_goals(best, values, catalogue)
+    elsewhere = other_goals(best, values, catalogue, known)
     if elsewhere and (changes or says_all(best)):
         sure = UNSURE if changes else max(sure, CHOSEN)
     left = ", ".join((*unsaid, *(one for one in unused(best) if not any(one in said for said in unsaid))))
