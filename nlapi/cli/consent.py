@@ -66,7 +66,7 @@ def _about(api: Target, words: list[str]) -> str:
     does = "takes something away" if operation.effect is Effect.DESTROY else "changes something"
     try:
         options = _parsed(words)
-        if options is None or options["dry_run"] or options["curl"]:
+        if options is None or ((options["dry_run"] or options["curl"]) and not _from_shell(words)):
             return ""
         return f"{operation.id} {does}:\n{_request(api, options)}"
     except (NlapiError, typer.TyperException) as error:
@@ -85,6 +85,11 @@ def _parsed(words: list[str]) -> dict[str, Any] | None:
         return None
 
 
+def _from_shell(words: list[str]) -> bool:
+    """Are there words that the shell puts in? Of `${X:+ --dry-run }` nothing may be left."""
+    return any("$" in word for word in words)
+
+
 def _request(api: Target, options: dict[str, Any]) -> str:
     from nlapi.cli.arguments import arguments
     from nlapi.tools.compile import compile_tool
@@ -93,7 +98,7 @@ def _request(api: Target, options: dict[str, Any]) -> str:
 
     pairs, given = options["pairs"] or (), options["args"]
     elsewhere = [text for text in (given or "", *pairs) if text == "-" or text.startswith("@") or "=@" in text]
-    if elsewhere or any("$" in text for text in (given or "", *pairs)):
+    if elsewhere or _from_shell([given or "", *pairs]):
         return f"with arguments from elsewhere: {' '.join(elsewhere) or 'the shell'}"
     tool = compile_tool(api.spec.operation(options["operation"]))
     call = Call(tool=tool, arguments=arguments(tool, known={}, given=given, pairs=pairs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,8 +47,6 @@ nlapi plugin build openapi.yaml -o reader --include method:GET"""
 CHECK = """nlapi plugin check my-plugin
 nlapi plugin check my-plugin --source newer.yaml -o json"""
 
-app.command(hidden=True)(consent)
-
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a plugin that nlapi built.")]
 
 
@@ -84,7 +82,7 @@ def build(
         name=name or _short(source, registered),
         source=_seen_from(folder, known.source),
         overlays=tuple(_seen_from(folder, one) for one in (*known.overlays, *(overlays or ()))),
-        root=_seen_from(folder, root or known.root or ""),
+        root=_seen_from(folder, root or known.root or "", Path.is_dir),
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
         variables=_variables({**known.auth, **profile.pairs(auth, "--auth")}),
@@ -108,16 +106,18 @@ def _short(source: str, registered: profile.Profile | None) -> str:
     return source.replace("_", "-").lower() if registered or bundled else ""
 
 
-def _seen_from(folder: Path, source: str) -> str:
+def _seen_from(folder: Path, source: str, there: Callable[[Path], bool] = Path.is_file) -> str:
     """Where a file is, as the plugin's manifest keeps it: no path of this machine, so that both can move together."""
     path = Path(source).expanduser()
-    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix() if source and path.exists() else source
+    if not source or not there(path):
+        return source
+    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
 
 
-def _found_from(folder: Path, source: str) -> str:
+def _found_from(folder: Path, source: str, there: Callable[[Path], bool] = Path.is_file) -> str:
     """The way back."""
-    path = folder.resolve() / source
-    return str(path.resolve()) if source and "://" not in source and path.exists() else source
+    path = Path(os.path.normpath(folder.resolve() / source))
+    return str(path) if source and "://" not in source and there(path) else source
 
 
 def _variables(references: dict[str, str]) -> dict[str, str]:
@@ -138,7 +138,7 @@ def _built(folder: Path, options: Options, *, tell: bool = False) -> Plugin:
         _found_from(folder, options.source),
         overlays=[_found_from(folder, one) for one in options.overlays],
         cache=target.cache_folder(),
-        root=_found_from(folder, options.root) or None,
+        root=_found_from(folder, options.root, Path.is_dir) or None,
     )
     chosen = select(spec, options.include, options.exclude)
     for issue in chosen.issues if tell else ():
@@ -201,3 +201,6 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
         found.append(Issue(level=Level.WARNING, where=where, message=f"not compared: {error.message}", hint=hint))
         return found
     return [*found, *outdated(files, fresh)]
+
+
+app.command(hidden=True)(consent)

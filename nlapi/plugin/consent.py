@@ -26,7 +26,8 @@ def steers(command: str, variables: Iterable[str]) -> str:
 def calls(command: str, name: str, depth: int = 0) -> list[list[str]] | None:
     """The arguments of each call of `name` in a command; None when they cannot be told from it.
 
-    Commands within words (`bash -c '...'`, `"$(...)"`) are looked through as well.
+    Commands within words (`bash -c '...'`, `"$(...)"`) are looked through as well. A word that may begin a comment ends
+    the arguments; what follows it is looked through, as it may be none.
     """
     found: list[list[str]] = []
     try:
@@ -37,7 +38,9 @@ def calls(command: str, name: str, depth: int = 0) -> list[list[str]] | None:
         spoken_of = words[:1] and (words[0] in _SPOKEN_OF or words[:2] == ["command", "-v"])
         places = [at for at, word in enumerate(words) if word.rpartition("/")[2] == name]
         if places and not spoken_of:
-            found.append(words[places[0] + 1 :])
+            given = words[places[0] + 1 :]
+            comment = next((at for at, word in enumerate(given) if word.startswith("#")), len(given))
+            found.append(given[:comment])
         for word in words:
             if name in word and re.search(r"[\s;&|()`$]", word):
                 inner = calls(word, name, depth + 1) if depth < MAX_NESTED else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Collection, Mapping
 
 from nlapi.errors import UsageError
@@ -27,7 +28,8 @@ PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,99}")
 
 def plugin_name(title: str) -> str:
     """A name made of the title of an API: `Spotify Ads API` -> spotify-ads."""
-    words = _words(re.sub(r"['’]s\b", "", title))
+    plain = unicodedata.normalize("NFKD", re.sub(r"['’]s\b", "", title)).encode("ascii", "ignore").decode().lower()
+    words = [word for word in re.findall("[a-z0-9]+", plain) if word not in RESERVED]
     telling = [word for word in words if word not in EMPTY and not re.fullmatch(r"v?\d+", word)]
     name = _joined(telling or words, MAX_NAME)
     return name if KEBAB.fullmatch(name) else _joined(["api", *words], MAX_NAME)
@@ -47,12 +49,11 @@ def checked(name: str) -> str:
 
 def group_slug(label: str, limit: int) -> str:
     """A part of a skill's name made of a tag or a path segment."""
-    return _joined(_words(label), limit) or f"group-{hashlib.sha256(label.encode('utf-8', 'replace')).hexdigest()[:6]}"
-
-
-def _words(text: str) -> list[str]:
-    words = (re.sub(r"[^a-z0-9]", "", word) for word in pieces(text))
-    return [word for word in words if word and word not in RESERVED]
+    words = (re.sub(r"[^a-z0-9]", "", word) for word in pieces(label))
+    return (
+        _joined([word for word in words if word and word not in RESERVED], limit)
+        or f"group-{hashlib.sha256(label.encode('utf-8', 'replace')).hexdigest()[:6]}"
+    )
 
 
 def _joined(words: list[str], limit: int) -> str:

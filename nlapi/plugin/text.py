@@ -45,7 +45,8 @@ def quoted(text: str) -> str:
 
 def template(name: str, /, **values: str) -> str:
     """The template `name` with each `@key@` replaced, once: what is put in is not looked at again."""
-    return _PLACEHOLDER.sub(lambda found: values[found[1]], resources.text(f"prompts/plugin/{name}"))
+    text = _PLACEHOLDER.sub(lambda found: values[found[1]].strip("\n"), resources.text(f"prompts/plugin/{name}"))
+    return re.sub(r"\n{3,}", "\n\n", text)
 
 
 def listed(names: list[str], limit: int) -> str:
