@@ -1,6 +1,6 @@
 """Plugins in the real Claude Code, with no network but npm's: are they taken, and do reads run and changes wait?
 
-    python -m benchmarks.plugin_client [--claude FILE] [DESCRIPTION ...]
+    python -m benchmarks.plugin_client [--claude FILE] [NAME=FILE ...]
 
 Fetches the client with npm (381 MB, once), builds plugins of the bundled and of large descriptions and validates each.
 Then a scripted model, behind a stand-in for the Messages API, works with the plugin of `ads` on a sandbox: it opens the
@@ -11,30 +11,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nlapi
-from benchmarks.descriptions import cache, directory, github
+from benchmarks.claude_code import PATIENCE, ROOT, Claude, Model, bash, client
+from benchmarks.descriptions import directory, github
 from nlapi.openapi.select import select
 from nlapi.plugin import Options, build
 from nlapi.plugin.folder import write
 from nlapi.sandbox import running
-from tests.messages_server import MessagesServer, results, say, use
-
-CLIENT = "@anthropic-ai/claude-code@2.1.331"
-ROOT = Path(__file__).parent.parent
-PATIENCE = 120
-SECRET = "tok-8f2e1d9c"
-CREATE = "ads-api createCampaign name='Rain Boots' objective=REACH daily_budget_micros='50 USD'"
+from tests.messages_server import results, say, use
 
 failures: list[str] = []
 
@@ -44,102 +37,6 @@ def expect(what: str, kept: bool, seen: object = "") -> None:
     if not kept:
         failures.append(what)
         print(f"     {str(seen)[:2000]}")
-
-
-def client(given: Path | None) -> Path | None:
-    """The client's program: the file that was given, else that of the npm package; None without npm."""
-    folder = cache() / "claude-code-2.1.331"
-    program = given or folder / "node_modules" / "@anthropic-ai" / "claude-code" / "bin" / "claude.exe"
-    npm = shutil.which("npm")
-    if not program.exists() and npm:
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run([npm, "install", "--silent", "--prefix", str(folder), CLIENT], check=True)
-        subprocess.run(["node", "install.cjs"], cwd=program.parent.parent, check=True)
-    return program if program.exists() else None
-
-
-@dataclass(slots=True, kw_only=True)
-class Claude:
-    """The client in an environment of its own."""
-
-    program: Path
-    home: Path
-    more: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def env(self) -> dict[str, str]:
-        switches = ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "DISABLE_AUTOUPDATER", "DISABLE_TELEMETRY")
-        return {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-            "HOME": str(self.home),
-            "CLAUDE_CONFIG_DIR": str(self.home / ".claude"),
-            **dict.fromkeys((*switches, "DISABLE_ERROR_REPORTING"), "1"),
-            **self.more,
-        }
-
-    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self.program, *words],
-            env=self.env,
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
-
-    def ask(self, question: str, *words: str, permit: Callable[[dict[str, Any]], bool] | None = None) -> list[Any]:
-        """The client's events for one question. `permit` is the user, who is asked for permission; else nobody is."""
-        options = ["--output-format", "stream-json", "--input-format", "stream-json", "--verbose"]
-        asked = ["--permission-prompt-tool", "stdio"] if permit else []
-        command = [self.program, "-p", *options, "--model", "claude-opus-5-5", *asked, *words]
-        process = subprocess.Popen(
-            command, env=self.env, cwd=self.home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        said = {"type": "user", "message": {"role": "user", "content": question}}
-        process.stdin.write(json.dumps(said) + "\n")
-        process.stdin.flush()
-        events = []
-        for text in process.stdout:
-            event = json.loads(text)
-            events.append(event)
-            if event["type"] == "control_request" and permit:
-                process.stdin.write(json.dumps(_answer(event, permit)) + "\n")
-                process.stdin.flush()
-            if event["type"] == "result":
-                process.stdin.close()
-        process.wait(PATIENCE)
-        return events
-
-
-def _answer(event: dict[str, Any], permit: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    request = event["request"]
-    allowed = {"behavior": "allow", "updatedInput": request.get("input", {})}
-    answer = allowed if permit(request) else {"behavior": "deny", "message": "The user said no."}
-    return {
-        "type": "control_response",
-        "response": {"subtype": "success", "request_id": event["request_id"], "response": answer},
-    }
-
-
-class Model(MessagesServer):
-    """A scripted model for the client, which asks with more than the API's documented fields: nothing is checked."""
-
-    def answer(self, headers: dict[str, str], raw: bytes) -> dict[str, Any]:
-        with self._lock:
-            body = json.loads(raw)
-            self.requests.append(body)
-            if not body.get("tools") or not self.script:
-                return self._completed(say("ok"), body)
-            step = self.script.pop(0)
-            return self._completed(step(body) if callable(step) else step, body)
-
-
-def bash(command: str) -> dict[str, Any]:
-    return use("Bash", {"command": command, "description": "Calls the API"})
 
 
 def validated(claude: Claude, name: str, source: str, folder: Path) -> None:
@@ -161,43 +58,138 @@ def validated(claude: Claude, name: str, source: str, folder: Path) -> None:
     )
 
 
-def conversations(claude: Claude, plugin: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """An API on loopback, a read and a change of it, and how to see by other means whether the change was made."""
+
+    plugin: Path
+    skill: str
+    url: str
+    credential: tuple[str, str]
+    read: str
+    seen: str
+    change: str
+    shown: str
+    made: Callable[[], bool]
+
+    @property
+    def command(self) -> str:
+        return self.change.partition(" ")[0]
+
+
+def conversations(claude: Claude, stage: Stage) -> None:
     """A read, a change that nobody agreed to, one that the user refuses, one that the user permits."""
-    loaded = ("--plugin-dir", str(plugin), "--allowedTools", "Skill", "Bash(ads-api:*)")
+    print(f"--   {stage.command} on {stage.url}")
+    loaded = ("--plugin-dir", str(stage.plugin), "--allowedTools", "Skill", f"Bash({stage.command}:*)")
+    place = f"{stage.command.removesuffix('-api').upper()}_BASE_URL"
+    variable, secret = stage.credential
+    asked: list[dict[str, Any]] = []
+
+    def talk(*steps: dict[str, Any], **more: Any) -> str:
+        with Model([*steps, say("done")]) as model:
+            claude.more = {
+                place: stage.url,
+                variable: secret,
+                "ANTHROPIC_API_KEY": "dummy",
+                "ANTHROPIC_BASE_URL": model.url,
+            }
+            claude.ask("work with it", *loaded, **more)
+            sent = json.dumps(model.requests)
+            expect("  the credential is nowhere in what the model was sent", secret not in sent and stage.skill in sent)
+            return [text for request in model.requests for text in results(request)][-1]
+
+    def user(agrees: bool) -> Callable[[dict[str, Any]], bool]:
+        return lambda request: (asked.append(request), agrees)[1]
+
+    said = talk(use("Skill", {"skill": stage.skill}), bash(stage.read))
+    expect("the skill opens, and a read runs without a question", stage.seen in said, said)
+    said = talk(bash(f"{stage.change} --dry-run"))
+    expect("a dry run shows the request", stage.shown in said and not stage.made(), said)
+    said = talk(bash(stage.change))
+    expect("a change without --yes is held", not stage.made(), said)
+    said = talk(bash(f"{stage.change} --yes"))
+    expect("a change with --yes is held where nobody can be asked", not stage.made(), said)
+    said = talk(bash(f"{stage.change} --yes"), permit=user(False))
+    expect("the user is asked, and a no is a no", len(asked) == 1 and not stage.made(), said)
+    question = json.dumps(asked)
+    expect("the question shows the request", stage.url in question and json.dumps(stage.shown)[1:-1] in question, asked)
+    said = talk(bash(f"{stage.change} --yes"), permit=user(True))
+    expect("a change that the user permits goes through", stage.made(), said)
+
+
+def on_a_hostile_one(claude: Claude) -> None:
+    """A skill out of a description full of code and variables: the client runs and fills in none of it."""
+    plugin, name = ROOT / "tests" / "golden" / "hostile", "evil-id-reboot-user-config-x"
+    done = claude("plugin", "validate", "--strict", str(plugin))
+    expect("hostile: validate --strict", done.returncode == 0, done.stdout + done.stderr)
+    with Model([use("Skill", {"skill": f"{name}:{name}-etc", "args": "one two"}), say("done")]) as model:
+        claude.more = {"ANTHROPIC_API_KEY": "dummy", "ANTHROPIC_BASE_URL": model.url}
+        claude.ask("work with it", "--plugin-dir", str(plugin), "--allowedTools", "Skill")
+        text = json.dumps(model.requests[-1]["messages"], ensure_ascii=False)
+    expect("hostile: nothing of it is run or filled in", "!'touch /tmp/owned' ＄ARGUMENTS ＄{HOME}" in text, text)
+    expect("hostile: nothing was run", not Path("/tmp/owned").exists())
+
+
+def on_ads(claude: Claude, plugin: Path) -> None:
     with running(nlapi.load("ads")) as sandbox:
-        environment = {"ADS_BASE_URL": sandbox.url, "ADS_BEARER": SECRET, "ANTHROPIC_API_KEY": "dummy"}
 
-        def talk(*steps: dict[str, Any], **more: Any) -> list[str]:
-            with Model([*steps, say("done")]) as model:
-                claude.more = {**environment, "ANTHROPIC_BASE_URL": model.url}
-                claude.ask("work with the ads", *loaded, **more)
-                said = [text for request in model.requests for text in results(request)]
-                expect("the credential is nowhere in what the model was sent", SECRET not in json.dumps(model.requests))
-                return said
+        def made() -> bool:
+            listed = nlapi.call(nlapi.load("ads"), "listCampaigns", base_url=sandbox.url, auth={"bearer": "any"})
+            return "Rain Boots" in [one["name"] for one in listed.data["data"]]
 
-        def campaigns() -> list[str]:
-            result = nlapi.call(nlapi.load("ads"), "listCampaigns", base_url=sandbox.url, auth={"bearer": "any"})
-            return [one["name"] for one in result.data["data"]]
+        stage = Stage(
+            plugin=plugin,
+            skill="ads:ads-campaigns",
+            url=sandbox.url,
+            credential=("ADS_BEARER", "tok-8f2e1d9c"),
+            read="ads-api listCampaigns --jq '.data[].name'",
+            seen="Summer Sale",
+            change="ads-api createCampaign name='Rain Boots' objective=REACH daily_budget_micros='50 USD'",
+            shown="50000000",
+            made=made,
+        )
+        conversations(claude, stage)
 
-        said = talk(use("Skill", {"skill": "ads:ads-campaigns"}), bash("ads-api listCampaigns --jq '.data[].name'"))
-        expect("the skill opens, and a read runs without a question", "Summer Sale" in said[-1], said)
-        said = talk(bash(f"{CREATE} --dry-run"))
-        expect("a dry run shows the request", '"daily_budget_micros": 50000000' in said[-1], said)
-        said = talk(bash(CREATE))
-        expect("a change without --yes is held", "Rain Boots" not in campaigns(), said)
-        said = talk(bash(f"{CREATE} --yes"))
-        expect("a change with --yes is held where nobody can be asked", "Rain Boots" not in campaigns(), said)
-        asked: list[dict[str, Any]] = []
 
-        def user(agrees: bool) -> Callable[[dict[str, Any]], bool]:
-            return lambda request: (asked.append(request), agrees)[1]
+def on_the_gateway(claude: Claude, plugin: Path, folder: Path) -> None:
+    """The same with the example gateway, a process of its own."""
+    token = folder / "token"
+    words = (
+        "gateway",
+        "serve",
+        "--example",
+        "--port",
+        "0",
+        "--database",
+        str(folder / "g.db"),
+        "--token-file",
+        str(token),
+    )
+    code = "from nlapi.cli.main import main; main()"
+    process = subprocess.Popen([sys.executable, "-c", code, *words], env=claude.env, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        url, secret = process.stdout.readline().strip(), token.read_text().strip()
 
-        said = talk(bash(f"{CREATE} --yes"), permit=user(False))
-        expect("the user is asked, and a no is a no", len(asked) == 1 and "Rain Boots" not in campaigns(), said)
-        expect("the question shows the request", f"POST {sandbox.url}/campaigns" in json.dumps(asked), asked)
-        said = talk(bash(f"{CREATE} --yes"), permit=user(True))
-        expect("a change that the user permits goes through", "Rain Boots" in campaigns(), said)
-        expect("and the model sees its answer", '"id": "cmp_' in said[-1], said)
+        def made() -> bool:
+            auth = {"admin": secret}
+            return nlapi.call(nlapi.load("gateway"), "getClient", {"client": "tv-app"}, base_url=url, auth=auth).ok
+
+        stage = Stage(
+            plugin=plugin,
+            skill="gateway:gateway-objectives",
+            url=url,
+            credential=("NLAPI_GATEWAY_TOKEN", secret),
+            read="gateway-api listObjectives --jq '.data[].name'",
+            seen="continue-watching",
+            change="gateway-api limitClient client=tv-app requests_per_second=40 why='a test'",
+            shown='"requests_per_second": 40',
+            made=made,
+        )
+        conversations(claude, stage)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
 
 
 def main() -> int:
@@ -211,11 +203,8 @@ def main() -> int:
         return 0
     large, folder = github(), directory()
     sources = {"ads": "ads", "gateway": "gateway", **({"github": str(large)} if large else {})}
-    sources |= (
-        {name: str(folder / f"{name}.{end}.json") for name, end in (("stripe", "com"), ("kubernetes", "io"))}
-        if folder
-        else {}
-    )
+    named = (("stripe", "stripe.com.json"), ("kubernetes", "kubernetes.io.json"))
+    sources |= {name: str(folder / file) for name, file in named} if folder else {}
     sources |= dict(one.split("=", 1) for one in options.descriptions)
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary) / "home"
@@ -225,7 +214,9 @@ def main() -> int:
             validated(claude, name, source, Path(temporary) / name)
         for name in sources:
             claude("plugin", "uninstall", f"{name}@{name}")
-        conversations(claude, Path(temporary) / "ads")
+        on_a_hostile_one(claude)
+        on_ads(claude, Path(temporary) / "ads")
+        on_the_gateway(claude, ROOT / "plugins" / "gateway", Path(temporary))
     print(f"{len(failures)} failures")
     return 1 if failures else 0
 

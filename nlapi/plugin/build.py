@@ -84,8 +84,9 @@ def build(spec: Spec, operations: Sequence[Operation], options: Options) -> Plug
     usable = [one for one in operations if one.usable and _may_be_sent(one, options.base_url)]
     if not usable:
         raise UsageError(f"{spec.title} has no operation left to make a plugin of", hint="`nlapi check` says why")
-    name = checked(options.name) if options.name else plugin_name(spec.title)
-    title = inert(spec.title, 60) or name
+    titled = "" if spec.title == spec.source else spec.title  # a description without a title is called by its path
+    name = checked(options.name) if options.name else plugin_name(titled)
+    title = inert(titled, 60) or name
     named = variables(spec, name, options.variables)
     parts = groups(spec, usable)
     credentials = _credentials(spec, name, named, options.base_url)
@@ -114,7 +115,7 @@ def build(spec: Spec, operations: Sequence[Operation], options: Options) -> Plug
     texts[DESCRIPTION] = _description(spec, ids)
     texts |= _manifests(spec, name, title, len(usable), digest("".join(texts[path] for path in sorted(texts))))
     files = {path: text.encode() for path, text in sorted(texts.items())}
-    files[MANIFEST] = _json(_made_of(spec, options, files, len(usable), name, named)).encode()
+    files[MANIFEST] = _json(_made_of(spec, options, files, len(usable), name, title, named)).encode()
     left_out = tuple(one.id for one in operations if one.id not in ids)
     return Plugin(name=name, files=files, operations=tuple(ids.values()), left_out=left_out)
 
@@ -172,9 +173,15 @@ def _hooks() -> dict[str, Any]:
 
 
 def _made_of(
-    spec: Spec, options: Options, files: Mapping[str, bytes], count: int, name: str, named: Mapping[str, str]
+    spec: Spec,
+    options: Options,
+    files: Mapping[str, bytes],
+    count: int,
+    name: str,
+    title: str,
+    named: Mapping[str, str],
 ) -> dict[str, Any]:
-    described = {"title": line(spec.title, 200), "version": line(spec.version, 60), "operations": count}
+    described = {"title": title, "version": line(spec.version, 60), "operations": count}
     return {
         "format": FORMAT,
         "nlapi": __version__,

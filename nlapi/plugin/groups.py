@@ -14,6 +14,9 @@ TAGGED = 0.8
 """The share of operations that must have a tag for tags to be what an API is sorted by."""
 
 MAX_SLUG = 31
+MAX_GROUPS = 200
+"""More than these sort nothing: everything is one group then, and a skill that lists its parts stays short."""
+
 _VERSION = re.compile(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
 
 
@@ -35,6 +38,8 @@ def groups(spec: Spec, operations: Sequence[Operation]) -> tuple[Group, ...]:
     for operation in operations:
         label = (operation.tags[0] if operation.tags else "other") if by_tag else resource(operation.path)
         sorted_in.setdefault(label, []).append(operation)
+    if len(sorted_in) > MAX_GROUPS:
+        sorted_in = {"operations": list(operations)}
     about = _abouts(spec.document) if by_tag else {}
     made: dict[str, Group] = {}
     for label, members in sorted_in.items():
@@ -45,7 +50,7 @@ def groups(spec: Spec, operations: Sequence[Operation]) -> tuple[Group, ...]:
 
 def resource(path: str) -> str:
     """The first segment of a path that names a thing: `/api/v1/campaigns/{id}` -> campaigns."""
-    segments = [one for one in path.partition("?")[0].split("/") if one and not one.startswith("{")]
+    segments = [one for one in re.split("[?#]", path)[0].split("/") if one and not one.startswith("{")]
     return next((one for one in segments if not _VERSION.fullmatch(one)), segments[0] if segments else "root")
 
 

@@ -90,6 +90,8 @@ def _skills(files: Mapping[str, bytes]) -> Iterator[Fault]:
         if not front or not isinstance(head, dict):
             yield path, "has no front matter", "it begins with ---, name, description, ---"
             continue
+        if "---" in front[1]:
+            yield path, "has --- within its front matter, where the client ends it", "write it otherwise"
         yield from ((path, message, "") for message in _head_faults(head, path.split("/")[1]))
         if run := _RUN.search(front[2]):
             yield path, f"{run[0]!r} in the text is something that the client acts on", "write it otherwise"

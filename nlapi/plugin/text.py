@@ -27,7 +27,7 @@ def line(text: str, limit: int) -> str:
 
 
 def inert(text: str, limit: int) -> str:
-    """The same for what the client fills in: skills and manifests, in which it knows `$ARGUMENTS` and `${...}`."""
+    """The same for skills and manifests, in which the client fills in `$ARGUMENTS` and `${...}`."""
     return line(text, limit).replace("$", "＄")
 
 
@@ -39,8 +39,11 @@ def code(value: object, limit: int = 100) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as a value of YAML front matter: a JSON string is one."""
-    return json.dumps(text, ensure_ascii=False)
+    """A text as a value of YAML front matter: a JSON string is one.
+
+    Claude Code ends front matter at any `---`, even within a value (seen in 2.1.331).
+    """
+    return json.dumps(re.sub("-{3,}", "—", text), ensure_ascii=False)
 
 
 def template(name: str, /, **values: str) -> str:

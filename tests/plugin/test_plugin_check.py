@@ -110,6 +110,7 @@ def test_a_file_that_nlapi_did_not_write_is_no_fault(plugin: Path) -> None:
     [
         ("skills/x/SKILL.md", "no front matter", "has no front matter"),
         ("skills/x/SKILL.md", "---\nname: y\ndescription: Does it.\n---\n", "is not that of its folder"),
+        ("skills/x/SKILL.md", '---\nname: x\ndescription: "Does --- it."\n---\n', "where the client ends it"),
         ("skills/x/SKILL.md", "---\nname: x\ndescription: I do it.\n---\n", "not in the third person"),
         ("skills/x/SKILL.md", f"---\nname: x\ndescription: {'a' * 1025}\n---\n", "more than 1024"),
         ("skills/x/SKILL.md", f"---\nname: x\ndescription: Does it.\n---\n{'a' + chr(10)}" + "\n" * 500, "500 lines"),
