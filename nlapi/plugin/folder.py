@@ -42,24 +42,32 @@ def write(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> t
     file of an earlier build was edited; `force` takes both over.
     """
     stale = _stale(folder, files, force=force)
-    staging = folder / STAGING
+    for path in (*files, *stale, f"{STAGING}/x"):
+        _inside(folder, path)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(staging, ignore_errors=True)
-        for path, content in files.items():
-            _inside(folder, path)
-            staged = staging / path
-            staged.parent.mkdir(parents=True, exist_ok=True)
-            staged.write_bytes(content)
-            staged.chmod(0o755 if path.startswith("bin/") or content.startswith(b"#!") else 0o644)
+        _stage(folder / STAGING, files)
         for path in sorted(files, key=lambda one: one == MANIFEST):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (staging / path).replace(folder / path)
+            (folder / STAGING / path).replace(folder / path)
         _remove(folder, stale)
-        shutil.rmtree(staging)
+        shutil.rmtree(folder / STAGING)
     except OSError as error:
         raise NlapiError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
     return stale
+
+
+def _stage(staging: Path, files: Mapping[str, bytes]) -> None:
+    """Writes all files beside their places: what fails here has changed nothing."""
+    try:
+        shutil.rmtree(staging, ignore_errors=True)
+        for path, content in files.items():
+            staged = staging / path
+            staged.parent.mkdir(parents=True, exist_ok=True)
+            staged.write_bytes(content)
+            staged.chmod(0o755 if content.startswith(b"#!") else 0o644)
+    except OSError:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
 
 
 def _stale(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tuple[str, ...]:
@@ -97,7 +105,6 @@ def _inside(folder: Path, path: str) -> None:
 def _remove(folder: Path, paths: Iterable[str]) -> None:
     """Removes files, and the folders that are empty then."""
     for path in paths:
-        _inside(folder, path)
         (folder / path).unlink(missing_ok=True)
         for above in (folder / path).relative_to(folder).parents:
             if above != Path():

@@ -181,9 +181,11 @@ def test_a_manifest_or_a_link_does_not_lead_out_of_the_folder(plugin: Path, sour
     assert run("plugin", "build", str(source), "-o", str(plugin), "--force").code == 0
     (tmp_path / "outside").mkdir()
     (tmp_path / "linked").mkdir()
-    (tmp_path / "linked" / "api").symlink_to(tmp_path / "outside")
-    assert "leads out" in run("plugin", "build", str(source), "-o", str(tmp_path / "linked"), "--force").complaint
-    assert list((tmp_path / "outside").iterdir()) == []
+    for link in ("api", ".nlapi-plugin-build"):
+        (tmp_path / "linked" / link).symlink_to(tmp_path / "outside")
+        assert "leads out" in run("plugin", "build", str(source), "-o", str(tmp_path / "linked"), "--force").complaint
+        assert list((tmp_path / "outside").iterdir()) == []
+        (tmp_path / "linked" / link).unlink()
     assert (tmp_path / "precious").exists()
 
 
