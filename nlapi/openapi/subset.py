@@ -31,8 +31,7 @@ def subset(spec: Spec, ids: Mapping[str, str]) -> dict[str, Any]:
             chosen.setdefault(operation.path, {})[operation.method] = ids[operation.id]
     tree = dict(spec.document)
     tree["paths"] = {path: _item(tree, path, methods) for path, methods in chosen.items()}
-    _bring_back(tree, spec.document, chosen)
-    tree = _pruned(tree)
+    tree = _pruned(tree, _reached(tree, spec.document, chosen))
     _place(tree, spec)
     renamed = {old: new for old, new in ids.items() if old != new}
     return _renamed(tree, renamed) if renamed else tree
@@ -64,51 +63,61 @@ def _whole(tree: Mapping[str, Any], item: Any) -> dict[str, Any]:
     return {**item, **beside}
 
 
-def _bring_back(tree: dict[str, Any], document: Mapping[str, Any], chosen: Mapping[str, Mapping[str, str]]) -> None:
-    """Path items that a `$ref` leads into come back whole, their other operations hidden."""
-    todo = [tree["paths"]]
-    while todo:
-        for ref in _refs(todo.pop()):
-            path = _parts(ref)[1] if ref.startswith("#/paths/") else ""
-            with suppress(LookupError, TypeError, ValueError):
-                at(tree, ref)
-                continue
-            if path in document["paths"] and isinstance(document["paths"][path], Mapping):
-                tree["paths"][path] = _item(document, path, chosen.get(path, {}), hide=True)
-                todo.append(tree["paths"][path])
+Home = tuple[str, ...]
+"""The keys that lead to something that is kept or left out as a whole: `components.schemas.Pet`, `definitions.Pet`."""
 
 
-def _pruned(tree: dict[str, Any]) -> dict[str, Any]:
-    """`tree` without what nothing in it refers to. A `$ref` by an anchor may lead anywhere, so then all of it stays."""
-    reached: dict[tuple[str, ...], None] = {}
+def _reached(tree: dict[str, Any], document: Mapping[str, Any], chosen: Mapping[str, Mapping[str, str]]) -> set[Home]:
+    """The homes that the paths of `tree` refer to, at first or at last hand; all of them, where one is by an anchor.
+
+    A path item of `document` that a `$ref` leads into comes back whole, its other operations hidden.
+    """
+    reached: set[Home] = set()
     todo: list[Any] = [tree["paths"]]
     while todo:
         for ref in _refs(todo.pop()):
             if not ref.startswith("#/"):
                 if ref.startswith("#"):
-                    return tree
+                    todo.append({"$ref": "#/components"})
+                    todo += ({"$ref": f"#/{key}"} for key in tree if key != "paths")
                 continue
             parts = _parts(ref)
+            path = parts[1] if parts[0] == "paths" and len(parts) > 1 else ""
+            if path and isinstance(document["paths"].get(path), Mapping) and not _leads(tree, ref):
+                tree["paths"][path] = _item(document, path, chosen.get(path, {}), hide=True)
+                todo.append(tree["paths"][path])
             home = tuple(parts[: 3 if parts[0] == "components" else 2 if parts[0] in SECTIONS else 1])
-            if home not in reached and home[0] != "paths":
-                reached[home] = None
+            if home not in reached and parts[0] != "paths":
+                reached.add(home)
                 with suppress(LookupError, TypeError, ValueError):
-                    todo.append(at(tree, "#/" + "/".join(ref[2:].split("/")[: len(home)])))
+                    todo.append(at(tree, "/".join(ref.split("/")[: len(home) + 1])))
+    return reached
+
+
+def _leads(tree: Mapping[str, Any], ref: str) -> bool:
+    try:
+        at(tree, ref)
+    except (LookupError, TypeError, ValueError):
+        return False
+    return True
+
+
+def _pruned(tree: Mapping[str, Any], reached: set[Home]) -> dict[str, Any]:
+    """`tree` without what nothing in it refers to."""
     tops = {home[0] for home in reached}
     kept = {key: value for key, value in tree.items() if key in TOP or key in tops}
     for section in SECTIONS:
-        if section in kept:
+        if isinstance(kept.get(section), Mapping) and (section,) not in reached:
             kept[section] = {name: one for name, one in kept[section].items() if (section, name) in reached}
-    if isinstance(kept.get("components"), Mapping):
-        kept["components"] = {
-            kind: nodes if kind == "securitySchemes" else _only(kind, nodes, reached)
-            for kind, nodes in kept["components"].items()
-            if kind == "securitySchemes" or _only(kind, nodes, reached)
-        }
+    if isinstance(kept.get("components"), Mapping) and ("components",) not in reached:
+        sections = {kind: _only(kind, nodes, reached) for kind, nodes in kept["components"].items()}
+        kept["components"] = {kind: nodes for kind, nodes in sections.items() if nodes}
     return kept
 
 
-def _only(kind: str, nodes: Any, reached: Mapping[tuple[str, ...], None]) -> dict[str, Any]:
+def _only(kind: str, nodes: Any, reached: set[Home]) -> Any:
+    if kind == "securitySchemes" or ("components", kind) in reached:
+        return nodes
     named = nodes.items() if isinstance(nodes, Mapping) else ()
     return {name: one for name, one in named if ("components", kind, name) in reached}
 
