@@ -66,23 +66,21 @@ def _about(api: Target, words: list[str]) -> str:
     does = "takes something away" if operation.effect is Effect.DESTROY else "changes something"
     try:
         options = _parsed(words)
-        if options is None or ((options["dry_run"] or options["curl"]) and not _from_shell(words)):
+        if (options["dry_run"] or options["curl"]) and not _from_shell(words):
             return ""
         return f"{operation.id} {does}:\n{_request(api, options)}"
     except (NlapiError, typer.TyperException) as error:
         return f"{operation.id} {does}. Its request cannot be shown: {getattr(error, 'message', error)}"
 
 
-def _parsed(words: list[str]) -> dict[str, Any] | None:
-    """The options of `nlapi call` as it will read them itself; None when it will only print its help."""
+def _parsed(words: list[str]) -> dict[str, Any]:
+    """The options of `nlapi call` as it will read them itself. Without --help, which would print here."""
     from nlapi.cli import call
 
     alone = typer.Typer()
     call.register(alone)
-    try:
-        return typer.main.get_command(alone).make_context("call", ["SOURCE", *words]).params
-    except typer.Exit:
-        return None
+    command = typer.main.get_command(alone)
+    return command.make_context("call", ["SOURCE", *words], help_option_names=[]).params
 
 
 def _from_shell(words: list[str]) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 MAX_NESTED = 4
 _SPOKEN_OF = frozenset(("which", "type", "ls", "cat", "head", "grep"))
+_REDIRECTION = re.compile(r"&>>?|>[>|&]?|<(?:<<?|[>&])?")
 _STEERING = r"PATH|NLAPI_\w+|LD_\w+|PYTHON\w+|\w*_(?:PROXY|proxy)"
 """Variables with which one command can make another program of the next, or send it elsewhere."""
 
@@ -53,7 +54,7 @@ def calls(command: str, name: str, depth: int = 0) -> list[list[str]] | None:
 def _segments(command: str) -> Iterator[list[str]]:
     """The words of each simple command, quotes taken off, redirections left out. ValueError for an open quote."""
     lexer = shlex.shlex(command.replace("\\\n", " ").replace("`", ";"), posix=True, punctuation_chars="();<>|&\n")
-    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t", True, ""
     words: list[str] = []
     redirected = False
     for token in lexer:
@@ -61,11 +62,11 @@ def _segments(command: str) -> Iterator[list[str]]:
             if not redirected:
                 words.append(token)
             redirected = False
-        elif re.search("[<>]", token) and "(" not in token:
+        elif _REDIRECTION.fullmatch(token):
             if words and words[-1].isdigit():
                 words.pop()
             redirected = True
         else:
             yield words
-            words, redirected = [], False
+            words, redirected = [], token.endswith(("<", ">", ">|", ">&", "<&"))
     yield words
