@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from nlapi.client.server import expanded, server_url
+from nlapi.client.server import server_url
 from nlapi.errors import DescriptionError, UsageError
-from nlapi.openapi.parts import SecurityScheme
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.subset import subset
+from nlapi.plugin.command import command_of, credentials, programs, url_variable
 from nlapi.plugin.groups import groups
-from nlapi.plugin.names import callable_id, checked, plugin_name, shell, variables
+from nlapi.plugin.names import callable_id, checked, plugin_name, variables
 from nlapi.plugin.skills import prompts, skills
 from nlapi.plugin.text import inert, line, template
 from nlapi.version import __version__
@@ -26,8 +24,6 @@ MANIFEST = "nlapi-plugin.json"
 DESCRIPTION = "api/openapi.json"
 PLUGIN = ".claude-plugin/plugin.json"
 MARKETPLACE = ".claude-plugin/marketplace.json"
-HOOKS = "hooks/hooks.json"
-HOOK = "hooks/consent.sh"
 
 MAX_PROMPTS = 15
 FORMAT = 1
@@ -65,16 +61,6 @@ class Plugin:
         return command_of(self.name)
 
 
-def command_of(name: str) -> str:
-    """The command that a plugin of this name puts on the PATH."""
-    return f"{name}-api"
-
-
-def url_variable(name: str) -> str:
-    """The environment variable that says where the API of a plugin runs."""
-    return f"{shell(name)}_BASE_URL"
-
-
 def build(spec: Spec, operations: Sequence[Operation], options: Options) -> Plugin:
     """The plugin for some operations of a Spec: the same bytes for the same description, options and nlapi.
 
@@ -89,15 +75,10 @@ def build(spec: Spec, operations: Sequence[Operation], options: Options) -> Plug
     title = inert(titled, 60) or name
     named = variables(spec, name, options.variables)
     parts = groups(spec, usable)
-    credentials = _credentials(spec, name, named, options.base_url)
-    values = {"command": command_of(name), "credentials": credentials}
+    values = {"command": command_of(name), "credentials": credentials(spec, name, named, options.base_url)}
     about = inert(spec.description, 500)
     texts = {f"skills/{path}": text for path, text in skills(name, title, about, parts, values).items()}
-    texts[f"bin/{command_of(name)}"] = template(
-        "command.sh", **values, settings=_settings(name, named, options.base_url)
-    )
-    texts[HOOK] = template("consent.sh", command=command_of(name))
-    texts[HOOKS] = _json(_hooks())
+    texts |= programs(name, named, options.base_url)
     reads = sum(one.effect is Effect.READ for one in usable)
     texts["README.md"] = template(
         "readme.md",
@@ -166,12 +147,6 @@ def _manifests(spec: Spec, name: str, title: str, count: int, digest: str) -> di
     return {PLUGIN: _json(plugin), MARKETPLACE: _json(market)}
 
 
-def _hooks() -> dict[str, Any]:
-    hook = {"type": "command", "command": f'sh "${{CLAUDE_PLUGIN_ROOT}}/{HOOK}"'}
-    asked = [{"matcher": "Bash", "hooks": [hook]}]
-    return {"description": "Asks before a call that changes something.", "hooks": {"PreToolUse": asked}}
-
-
 def _made_of(
     spec: Spec,
     options: Options,
@@ -191,34 +166,3 @@ def _made_of(
         "variables": [url_variable(name), *named.values()],
         "files": {path: digest(content) for path, content in files.items()},
     }
-
-
-def _settings(name: str, named: Mapping[str, str], base_url: str) -> str:
-    """The lines of the command that put what is in the environment in front of the arguments."""
-    lines = [f"url=${{{url_variable(name)}:-}}"]
-    lines += [f'[ -n "$url" ] || url={shlex.quote(base_url)}'] if base_url else []
-    lines += ['[ -z "$url" ] || set -- --base-url "$url" "$@"']
-    for scheme, variable in named.items():
-        given = shlex.quote(f"{scheme}=env:{variable}")
-        lines.append(f'[ -z "${{{variable}:-}}" ] || set -- --auth {given} "$@"')
-    return "\n".join(lines)
-
-
-def _credentials(spec: Spec, name: str, named: Mapping[str, str], base_url: str) -> str:
-    """The variables that a user sets, one a line."""
-    lines = [f"- `{variable}`: {_kind(spec.security_schemes[scheme])}" for scheme, variable in named.items()]
-    if not lines:
-        lines = ["- The description names no way to sign in: calls are sent without a credential."]
-    where = base_url
-    with suppress(UsageError):
-        where = where or (expanded(spec.servers[0]) if spec.servers else "")
-    known = where.startswith(("http://", "https://"))
-    at = f"if not at {inert(where, 200)}" if known else "which has to be set, as the description does not say"
-    return "\n".join([*lines, f"- `{url_variable(name)}`: where the API runs, {at}"])
-
-
-def _kind(scheme: SecurityScheme) -> str:
-    kind = {"apiKey": f"API key, sent in the {scheme.where}", "http": f"{scheme.scheme} credential"}.get(scheme.kind)
-    kind = "USER:PASSWORD" if scheme.scheme == "basic" else kind or "access token"
-    about = inert(scheme.description, 160)
-    return inert(kind, 60) + (f". {about}" if about else "")

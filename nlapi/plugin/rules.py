@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from nlapi.issue import Issue, Level
-from nlapi.plugin.build import HOOKS, MARKETPLACE, PLUGIN
+from nlapi.plugin.build import MARKETPLACE, PLUGIN
+from nlapi.plugin.command import HOOKS
 from nlapi.plugin.names import KEBAB, MAX_SKILL, RESERVED
 
 MAX_DESCRIPTION = 1024
