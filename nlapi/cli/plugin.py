@@ -141,7 +141,8 @@ def _built(folder: Path, options: Options, *, tell: bool = False) -> Plugin:
         root=_found_from(folder, options.root, Path.is_dir) or None,
     )
     chosen = select(spec, options.include, options.exclude)
-    for issue in chosen.issues if tell else ():
+    unheeded = (issue for issue in spec.found if issue.rule == "overlay")
+    for issue in (*unheeded, *chosen.issues) if tell else ():
         show.note(str(issue))
     return make(spec, chosen.operations, options)
 

@@ -201,6 +201,21 @@ def test_a_registered_api_becomes_a_plugin_of_its_name_with_its_settings(source:
     assert told(tmp_path / "shelf") == []
 
 
+def test_an_overlay_and_a_filter_are_kept_and_what_is_wrong_with_them_is_told(source: Path, tmp_path: Path) -> None:
+    removal = {"target": "$.paths['/loans'].post", "remove": True}
+    actions = [removal, {"target": "$.paths['/nowhere']", "remove": True}]
+    overlay = tmp_path / "better.json"
+    overlay.write_text(json.dumps({"overlay": "1.1.0", "info": {"title": "", "version": "1"}, "actions": actions}))
+    words = ("--overlay", str(overlay), "--exclude", "method:DELETE", "--exclude", "tag:nothing")
+    built = run("plugin", "build", str(source), "-o", str(tmp_path / "made"), *words)
+    assert "4 operations" in built.err
+    assert "matches nothing" in built.err
+    assert "'tag:nothing' is about no operation" in built.err
+    assert told(tmp_path / "made") == []
+    overlay.write_text(overlay.read_text().replace("post", "get"))
+    assert "new: lendBook; gone: listLoans" in told(tmp_path / "made")[0][1]
+
+
 def test_a_credential_itself_and_standard_input_are_refused(source: Path, tmp_path: Path) -> None:
     words = ("plugin", "build", str(source), "-o", str(tmp_path / "x"))
     refused = run(*words, "--auth", "staff=s3cr3t-value")
