@@ -112,8 +112,8 @@ def _head_faults(head: Mapping[Any, Any], folder: str) -> Iterator[str]:
         yield "the description has a tag in it"
     elif re.match(r"(?i)(i|you|we)\b", description):
         yield "the description is not in the third person"
-    for key in head.keys() - KNOWN:
-        yield f"the front matter has {str(key)[:40]!r}, which no client knows"
+    for key in sorted(map(str, head.keys() - KNOWN)):
+        yield f"the front matter has {key[:40]!r}, which no client knows"
 
 
 def _links(files: Mapping[str, bytes]) -> Iterator[Fault]:
