@@ -27,7 +27,7 @@ from nlapi.routing.table import compile as compiled
 
 PAGE = Path(__file__).with_name("GATEWAY.md")
 SERVE = "/v1/objectives/noop/serve"
-RATE, SECONDS, ROUNDS = 120.0, 1.0, 24
+RATE, SECONDS, ROUNDS = 120.0, 2.0, 15
 """Rounds are short and take turns, so that whatever else the machine does falls on all of them alike."""
 GOAL_US = 250
 POLITE = 10
@@ -228,46 +228,61 @@ def ray(name: str, programs: Path, folder: Path, count: int) -> Row:
 
 def isolation(folder: Path) -> list[str]:
     """What a slow shadow and a flooding client do to the others, and how soon a rollback is in effect."""
-    slow, plain, shadowed = free_port(), free_port(), free_port()
+    slow, plain, shadowed, other = free_port(), free_port(), free_port(), free_port()
     tokens = [folder / "plain.json", folder / "shadowed.json"]
     with (
         server(ours("slow")(slow), slow),
+        server(ours("bare")(other), other),
         server(ours("gateway", tokens[0])(plain), plain),
         server(ours("gateway", tokens[1], f"http://127.0.0.1:{slow}/x")(shadowed), shadowed),
     ):
         for port, file in ((plain, tokens[0]), (shadowed, tokens[1])):
             warm_up(port, asking("calm", file), 500)
-        alone, copied, flooded, floods = [], [], [], []
+        warm_up(other, asking("flood", tokens[0]), 500)
+        alone, copied, flooded, elsewhere, floods = [], [], [], [], []
+
+        def calm(port: int, file: Path) -> Run:
+            return paced(port, asking("calm", file), rate=RATE, seconds=SECONDS)
+
         with flooder() as flood:
             for _ in range(ROUNDS):
-                alone.append(paced(plain, asking("calm", tokens[0]), rate=RATE, seconds=SECONDS))
-                copied.append(paced(shadowed, asking("calm", tokens[1]), rate=RATE, seconds=SECONDS))
-                sending = flood.submit(paced, plain, asking("flood", tokens[0]), rate=FLOOD * RATE, seconds=SECONDS)
-                flooded.append(paced(plain, asking("calm", tokens[0]), rate=RATE, seconds=SECONDS))
-                floods.append(sending.result())
+                alone.append(calm(plain, tokens[0]))
+                copied.append(calm(shadowed, tokens[1]))
+                for port, runs in ((other, elsewhere), (plain, flooded)):
+                    sent = asking("flood", tokens[0])
+                    sending = flood.submit(paced, port, sent, rate=FLOOD * RATE, seconds=SECONDS)
+                    runs.append(calm(plain, tokens[0]))
+                    floods.append(sending.result())
         effects, commits = rollbacks(plain, 20)
-    base = together(alone).percentile(0.99)
+    base = typical(alone)
     lines = [f"| p99 of a client at {RATE:g} requests a second | ms | times alone | failed |", "|---|---|---|---|"]
     for name, runs in (
         ("alone", alone),
         (f"with a shadow that takes {servers.SLOW_S:g} s", copied),
+        ("while the same flood goes to another server", elsewhere),
         ("beside a client that floods", flooded),
     ):
         run = together(runs)
-        p99 = run.percentile(0.99)
+        p99 = typical(runs)
         failed = len(run.latencies) - run.statuses.get(200, 0)
         lines.append(f"| {name} | {p99:.2f} | {p99 / base:.2f} | {failed} of {len(run.latencies)} |")
-    flooding = together(floods)
+    flooding = together(floods[1::2])
     return [
         *lines,
         "",
-        f"Over {ROUNDS} rounds of {SECONDS:g} s, in turn; 1.2 times is what is wanted. Each client has one connection.",
+        f"Medians of {ROUNDS} rounds of {SECONDS:g} s, in turn; 1.2 times is what is wanted. Each client has one connection, "
+        "and the cores are shared by all: what a flood to another server does is the machine's part.",
         f"The flood: {FLOOD * RATE:g} requests a second where {servers.FLOOD_RATE:g} are allowed; of "
         f"{len(flooding.latencies):,}, {flooding.statuses.get(429, 0):,} were refused with 429.",
         "",
         f"A rollback is in effect after {statistics.median(effects):.1f} ms ({max(effects):.1f} at most) and committed "
         f"after {statistics.median(commits):.1f} ms (medians of {len(effects)}, {servers.RULES} rules).",
     ]
+
+
+def typical(runs: Sequence[Run]) -> float:
+    """The p99 of a round, the median of all: one second in which the machine stands still is not in it."""
+    return statistics.median(run.percentile(0.99) for run in runs)
 
 
 def together(runs: Sequence[Run]) -> Run:
