@@ -239,7 +239,11 @@ def isolation(folder: Path) -> list[str]:
         for port, file in ((plain, tokens[0]), (shadowed, tokens[1])):
             warm_up(port, asking("calm", file), 500)
         warm_up(other, asking("flood", tokens[0]), 500)
-        alone, copied, flooded, elsewhere, floods = [], [], [], [], []
+        alone: list[Run] = []
+        copied: list[Run] = []
+        elsewhere: list[Run] = []
+        flooded: list[Run] = []
+        floods: list[Run] = []
 
         def calm(port: int, file: Path) -> Run:
             return paced(port, asking("calm", file), rate=RATE, seconds=SECONDS)
@@ -270,8 +274,8 @@ def isolation(folder: Path) -> list[str]:
     return [
         *lines,
         "",
-        f"Medians of {ROUNDS} rounds of {SECONDS:g} s, in turn; 1.2 times is what is wanted. Each client has one connection, "
-        "and the cores are shared by all: what a flood to another server does is the machine's part.",
+        f"Medians of {ROUNDS} rounds of {SECONDS:g} s, in turn; 1.2 times is what is wanted. Each client has one "
+        "connection, and the cores are shared by all: what a flood to another server does is the machine's part.",
         f"The flood: {FLOOD * RATE:g} requests a second where {servers.FLOOD_RATE:g} are allowed; of "
         f"{len(flooding.latencies):,}, {flooding.statuses.get(429, 0):,} were refused with 429.",
         "",
