@@ -29,13 +29,13 @@ _QUESTION = re.compile(
     r"^\W*(?:(?:hey|hi|hello|ok|okay|so|and|but|then|please|well)\b\W*)*"
     r"(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do\s+(?:i|we|you)|does|did"
     r"|has|have|what|which|who|whose|where|when|why|how)\b)"
-    r"|\b(?:should|may|can|could|must|do) (?:i|we)\b|\bwhat (?:happens|(?:would|will) happen|if)\b|\bwhether\b"
+    r"|\b(?:should|may|can|could|must|do) (?:i|we)\b|\bwhat (?:happens (?:if|when|to)|(?:would|will) happen|if)\b|\bwhether\b"
     r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b|\b(?:am i|are we) allowed\b"
     r"|\b(?:thinking|wondering) (?:of|about)\b",
     re.IGNORECASE,
 )
 _SUPPOSES = re.compile(
-    r"\bshould (?:i|we)\b|\bwhat (?:happens|(?:would|will) happen|if)\b|\bwhether (?:i|we)\b"
+    r"\bshould (?:i|we)\b|\bwhat (?:happens (?:if|when|to)|(?:would|will) happen|if)\b|\bwhether (?:i|we)\b"
     r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b",
     re.IGNORECASE,
 )
@@ -66,6 +66,8 @@ def refusal(candidate: Candidate, names: Callable[[str], bool]) -> str:
     if _asks(text):
         return "the sentence asks about a change rather than for it"
     if several := _several(candidate, text) or _others(candidate, text, names):
+        if candidate.operation.method == "POST" and not any(map(_is_target, candidate.scene.slots)):
+            return f"one call does it for one, and the sentence says {several!r}; ask for one at a time"
         return f"the call changes one thing, by its id or its name, and the sentence says {several!r}; name one of them"
     return ""
 

@@ -32,6 +32,11 @@ _HAS = re.compile(
 )
 DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
 """What stands after a verb, known or not, and after no noun."""
+_WHO_AM_I = re.compile(
+    r"^\W*(?:show (?:me )?)?(?:who(?:'s| is)? ?am ?i(?: (?:logg?ed|signed) in(?: as)?)?|whoami|my (?:user )?(?:profile|account|user)"
+    r"|wh(?:o|ich user|at user|at account) (?:am i|is) (?:logg?ed|signed) in(?: as)?)\W*$",
+    re.IGNORECASE,
+)
 _ASKS = re.compile(r"^\W*(?:what|which|who|whose|where|when|how many|how much)\b", re.IGNORECASE)
 _NAMES = frozenset(("name", "title", "label", "display_name"))
 _GIVES_NAME = frozenset(
@@ -64,6 +69,11 @@ def as_command(question: str, names: Callable[[str], bool], operations: Iterable
     return f"show {question.lstrip()}" if noun and not _is_deed(first, operations) else question
 
 
+def asks_who_i_am(question: str) -> bool:
+    """Is a question about who is calling, and nothing else?"""
+    return _WHO_AM_I.match(question) is not None
+
+
 def _is_deed(word: str, operations: Iterable[Operation]) -> bool:
     """Is the word a verb: begins the summary of a change with it and an article, or ends the path of one that is
     called so (resizeVolume, /volumes/{id}/resize)?
@@ -76,13 +86,21 @@ def _is_deed(word: str, operations: Iterable[Operation]) -> bool:
     return any(pieces(one.id)[:1] == [word] or pieces(one.summary)[:1] == [word] for one in deeds)
 
 
-def read_instead(found: Sequence[Candidate], sentence: Sentence) -> Sequence[Candidate]:
+def read_instead(
+    found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
+) -> Sequence[Candidate]:
     """The reads alone, where a question asks what is so (is it paused, who made it, on average) and commands nothing."""
     wish = wish_of(sentence.text)
     asks = wish.want is Want.CHECK or wish.figures or _ASKS.match(sentence.text) is not None
     if not asks or any(map(commands, sentence.tokens)):
         return found
-    return [one for one in found if one.tool.effect is Effect.READ] or found
+    reads = [one for one in found if one.tool.effect is Effect.READ]
+    if reads or not found or not catalogue.index.changes(found[0].operation):
+        return reads or found
+    more = catalogue.index.search(sentence.text, _MOST_TRIED)
+    few = [(one, score) for one, score in more if one.effect is Effect.READ][:_MOST_LISTINGS]
+    tries = (candidate_of(sentence, catalogue, known, operation, score) for operation, score in few)
+    return sorted((one for one in tries if one is not None), key=lambda one: -one.score) or found
 
 
 def listing_instead(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from nlapi.offline.choices import choices, flag, names_of
 from nlapi.offline.entities import ID_WORDS, Wanted, collection_of, id_like, names_for, takes_id
+from nlapi.offline.links import takes_me
 from nlapi.offline.match import counts_things, page_number, page_size, page_token
 from nlapi.offline.option import HIGH, LOW, Option
 from nlapi.offline.pairs import paired
@@ -21,6 +23,9 @@ from nlapi.tools.words import singular, stem
 _BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
 LARGEST_PAGE = 10_000
 """No page is larger, nor is its number."""
+MINE = 0.5
+"""How well `me` fits for an id where the sentence says my; anything that is said fits better."""
+_MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
 _SIZES = frozenset(map(stem, "limit size per count take results rows".split()))
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 
@@ -41,6 +46,8 @@ def options(scene: Scene) -> Iterator[Option]:
                     if not _in_a_name(scene, option):
                         yield replace(option, how="sample")
             yield from _plain(scene, slot, runs)
+            if slot.required and takes_me(slot) and _MINE.search(scene.sentence.text):
+                yield Option(slot=slot, value="me", sure=MINE, start=0, end=0)
             if slot in scene.listers:
                 yield from _by_name(scene, slot, scene.listers[slot])
 

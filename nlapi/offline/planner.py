@@ -23,6 +23,7 @@ from nlapi.offline.guard import commands_change, forbids, refusal, supposes, une
 from nlapi.offline.language import foreign
 from nlapi.offline.meant import (
     as_command,
+    asks_who_i_am,
     completed,
     listing_instead,
     named_changes,
@@ -118,13 +119,17 @@ class OfflinePlanner:
             found = candidates(sentence, catalogue, known)
         if chosen is None and (not found or not is_meant(found[0])):
             found = named_changes(sentence, catalogue, known) or found
+        if chosen is None and (caller := _caller(sentence, catalogue, known)) is not None:
+            found = [caller]
         language = foreign(sentence)
-        if not found or (not is_meant(found[0]) and not _names_all(found[0])):
+        if not found or (not is_meant(found[0]) and not _names_all(found[0]) and not asks_who_i_am(sentence.text)):
             return _unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return _too_much(wants, found)
         found = change_instead(found, sentence, catalogue) if chosen is None else found
-        best, others = listing_instead(read_instead(found, sentence), sentence, catalogue, known)
+        best, others = listing_instead(
+            read_instead(found, sentence, catalogue, known), sentence, catalogue, known
+        )
         best = owned_instead(best, catalogue, known, question)
         if (no := self._refused(best, catalogue)) is not None:
             return replace(no, alternatives=tuple(map(_call, found[:ALTERNATIVES])))
@@ -156,6 +161,15 @@ class OfflinePlanner:
         return ids if len(ids) > 1 and len({intent for _, intent in wants}) > 1 else []
 
 
+def _caller(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate | None:
+    """Who am I? The read that tells who is calling, where the API has one."""
+    if not asks_who_i_am(sentence.text):
+        return None
+    callers = (catalogue.flows(spec).caller for spec in catalogue.specs)
+    operation = next((one for one in callers if one is not None), None)
+    return candidate_of(sentence, catalogue, known, operation, CLEAR) if operation is not None else None
+
+
 def _planned(
     best: Candidate,
     others: Sequence[Candidate],
@@ -174,7 +188,7 @@ def _planned(
     sure = max(sure, min(ours, best.chance) if catalogue.several else ours)
     unsaid = () if changes else tuple(unexpressed(best))
     half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
-    if tells(best, missing):
+    if tells(best, missing) or asks_who_i_am(best.scene.sentence.text):
         sure = max(sure, CHOSEN)
     if commanded := uncommanded(best, catalogue):
         unsaid = (commanded, *unsaid)
