@@ -34,7 +34,8 @@ from nlapi.offline.meant import (
     tells,
 )
 from nlapi.offline.read import read_sentence
-from nlapi.offline.sentence import Sentence
+from nlapi.offline.sentence import Kind, Sentence
+from nlapi.offline.spelling import corrected
 from nlapi.offline.steps import can_do, go_on, plan_for
 from nlapi.offline.twins import with_twins
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -111,7 +112,8 @@ class OfflinePlanner:
     def _one(self, question: str, known: Mapping[str, Any], chosen: Operation | None = None) -> Plan:
         """The first Plan for a question that asks for one thing."""
         catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.part(chosen.spec)
-        said = as_command(question[:LONGEST], catalogue.index.names, catalogue.operations)
+        said = corrected(question[:LONGEST], catalogue.index)
+        said = as_command(said, catalogue.index.names, catalogue.operations)
         sentence = read_sentence(said, self.today or date.today())
         if chosen is not None:
             found = [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
@@ -187,6 +189,8 @@ def _planned(
     # what it was trained on is one API at a time, where no other has an operation just like this
     sure = max(sure, min(ours, best.chance) if catalogue.several else ours)
     unsaid = () if changes else tuple(unexpressed(best))
+    if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in best.filling.unused):
+        unsaid = (*unsaid, *unused(best))
     half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
     if tells(best, missing) or asks_who_i_am(best.scene.sentence.text):
         sure = max(sure, CHOSEN)
