@@ -26,7 +26,7 @@ _DETERMINERS = frozenset("the a an my our this that its your all of from in to f
 _OWNING = frozenset(("of", "for", "by", "from"))
 PLACED = frozenset(("last", "next", "previous", "other", "others", "same", "rest", "most", "least", *ORDINALS, *DEGREES))
 """Words that pick a thing by its place among others, not by its name."""
-_BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names? of\b", re.IGNORECASE)
+_BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)
 FAR = 9
 _ID_LIKE = re.compile(r"(?=.*[\d_])[\w.:\-]+|#?\d+")
 
@@ -94,7 +94,8 @@ def takes_id(slot: Slot) -> bool:
 
 def takes_name(slot: Slot) -> bool:
     """Does `slot` say that it takes the very name that people use, so that there is nothing to look up?"""
-    return slot.family in (Family.TEXT, Family.ID) and _BY_NAME.match(slot.description) is not None
+    named = _BY_NAME.match(slot.description) is not None or "name" in slot.words[1:]
+    return slot.family in (Family.TEXT, Family.ID) and named
 
 
 def listers(operations: Iterable[Operation], tool: Tool, slot: Slot) -> Iterator[Operation]:

@@ -66,7 +66,7 @@ def as_command(question: str, names: Callable[[str], bool], operations: Iterable
     first, after = (*words[at : at + 2], "", "")[:2]
     verb = stem(first) in VERBS and singular(first) == first
     noun = bool(first) and names(stem(first)) and not verb and after not in DETERMINERS
-    return f"show {question.lstrip()}" if noun and not _is_deed(first, operations) else question
+    return f"show {question.lstrip()}" if noun and not _is_deed(first, after, operations) else question
 
 
 def asks_who_i_am(question: str) -> bool:
@@ -74,16 +74,24 @@ def asks_who_i_am(question: str) -> bool:
     return _WHO_AM_I.match(question) is not None
 
 
-def _is_deed(word: str, operations: Iterable[Operation]) -> bool:
+def _is_deed(word: str, after: str, operations: Iterable[Operation]) -> bool:
     """Is the word a verb: begins the summary of a change with it and an article, or ends the path of one that is
-    called so (resizeVolume, /volumes/{id}/resize)?
+    called so (resizeVolume, /volumes/{id}/resize), or before the noun of its path (refund charge 5)?
     """
     every = list(operations)
     begun = (one.summary.lower().split() for one in every if one.summary[: len(word)].lower() == word)
     if any(len(words) > 1 and words[0] == word and words[1] in DETERMINERS for words in begun):
         return True
     deeds = (one for one in every if one.method != "GET" and one.path.rstrip("/").lower().endswith(f"}}/{word}"))
-    return any(pieces(one.id)[:1] == [word] or pieces(one.summary)[:1] == [word] for one in deeds)
+    return any(
+        word in (*pieces(one.id)[:1], *pieces(one.summary)[:1]) or (after and after in map(singular, pieces(one.path)))
+        for one in deeds
+    )
+
+
+def asks(question: str) -> bool:
+    """Does a sentence begin as a question does that asks for something to be told?"""
+    return _ASKS.match(question) is not None
 
 
 def read_instead(
@@ -91,8 +99,8 @@ def read_instead(
 ) -> Sequence[Candidate]:
     """The reads alone, where a question asks what is so (is it paused, who made it, on average) and commands nothing."""
     wish = wish_of(sentence.text)
-    asks = wish.want is Want.CHECK or wish.figures or _ASKS.match(sentence.text) is not None
-    if not asks or any(map(commands, sentence.tokens)):
+    told = wish.want is Want.CHECK or wish.figures or asks(sentence.text) or (bool(found) and found[0].unasked)
+    if not told or any(map(commands, sentence.tokens)):
         return found
     reads = [one for one in found if one.tool.effect is Effect.READ]
     if reads or not found or not catalogue.index.changes(found[0].operation):

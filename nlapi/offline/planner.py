@@ -13,7 +13,7 @@ from nlapi.offline.apis import named_api
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
-from nlapi.offline.commanded import change_instead, uncommanded
+from nlapi.offline.commanded import change_instead, creation_instead, uncommanded
 from nlapi.offline.confidence import FEW, confidence, features, is_meant
 from nlapi.offline.fill import Filling
 from nlapi.offline.followup import follow
@@ -23,6 +23,7 @@ from nlapi.offline.guard import commands_change, forbids, refusal, supposes, une
 from nlapi.offline.language import foreign
 from nlapi.offline.meant import (
     as_command,
+    asks,
     asks_who_i_am,
     completed,
     listing_instead,
@@ -62,6 +63,7 @@ CLEAR = 6.0
 """Index score from which a part of a sentence clearly names an operation by itself."""
 CLAUDE = "this needs Claude: "
 
+_HELP = re.compile(r"^\W*(?:help(?: me)?|what (?:can|could) (?:you|i|we|this|it)(?: api)? (?:do|ask)(?: here| with this)?)\W*$", re.I)
 _PARTS = re.compile(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 
 
@@ -112,6 +114,8 @@ class OfflinePlanner:
     def _one(self, question: str, known: Mapping[str, Any], chosen: Operation | None = None) -> Plan:
         """The first Plan for a question that asks for one thing."""
         catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.part(chosen.spec)
+        if chosen is None and _HELP.match(question):
+            return Plan(text=_abilities(catalogue))
         said = corrected(question[:LONGEST], catalogue.index)
         said = as_command(said, catalogue.index.names, catalogue.operations)
         sentence = read_sentence(said, self.today or date.today())
@@ -128,11 +132,15 @@ class OfflinePlanner:
             return _unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return _too_much(wants, found)
-        found = change_instead(found, sentence, catalogue) if chosen is None else found
+        if chosen is None:
+            found = change_instead(found, sentence, catalogue)
+            found = creation_instead(found, sentence, catalogue, known)
         best, others = listing_instead(
             read_instead(found, sentence, catalogue, known), sentence, catalogue, known
         )
         best = owned_instead(best, catalogue, known, question)
+        if chosen is None and best.unasked and (not best.filling.options or asks(sentence.text)):
+            return _unmatched(catalogue, (), "")
         if (no := self._refused(best, catalogue)) is not None:
             return replace(no, alternatives=tuple(map(_call, found[:ALTERNATIVES])))
         made = _planned(best, others, catalogue, known, question, sure=CHOSEN if chosen is not None else 0.0)
@@ -261,12 +269,18 @@ def _too_much(wants: Sequence[str], found: Sequence[Candidate]) -> Plan:
 def _unmatched(catalogue: Catalogue, found: Sequence[Candidate], language: str) -> Plan:
     """Nothing in the API is meant, or nothing that can be read: say so, and what it can do."""
     title = ", ".join(spec.title for spec in catalogue.specs)
-    can = can_do(catalogue.operations, title)
+    can = _abilities(catalogue)
     if language:
         text = f"{CLAUDE}the question is not in English but, it seems, in {language}. {can}"
     else:
         text = f"Nothing in {title or 'this API'} matches that. {can}"
     return _no_plan(text.strip(), found, 0.05)
+
+
+def _abilities(catalogue: Catalogue) -> str:
+    """What each of the APIs can do, by examples."""
+    parts = [catalogue.part(spec) for spec in catalogue.specs] if catalogue.several else [catalogue]
+    return " ".join(can_do(part.operations, spec.title) for part, spec in zip(parts, catalogue.specs, strict=False))
 
 
 def _half_read(made: Plan, language: str) -> Plan:
