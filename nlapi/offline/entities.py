@@ -81,9 +81,13 @@ def kind_of(operation: Operation, slot: Slot) -> tuple[str, ...]:
     return entity_of(slot) or (collection_of(operation) if takes_id(slot) else ())
 
 
-def thing_of(slot: Slot) -> str:
-    """The words for it: ad_set_ids -> ad set."""
+def thing_of(operation: Operation, slot: Slot) -> str:
+    """The words for it: ad_set_ids -> ad set, /ad_sets/{id} -> ad set."""
     words = [word for word in map(singular, pieces(slot.name)) if stem(word) not in ID_WORDS]
+    if not words:
+        before, found, _ = operation.path.partition(f"/{{{slot.name}}}")
+        last = before.rpartition("/")[2] if found and slot.where == "path" else ""
+        words = [*map(singular, pieces(last))] if "{" not in last else []
     return " ".join(words) or slot.name
 
 
@@ -198,7 +202,7 @@ def _may_name(span: Span, *, coded: bool) -> bool:
     """A code (WEB-2) names a thing whose id is a number."""
     if span.kind is Kind.LITERAL:
         return (span.form == "id" and coded) or span.form in ("email", "host")
-    return span.kind in (Kind.CALLED, Kind.NAME) or (span.kind is Kind.QUOTED and not id_like(span.text))
+    return span.kind in (Kind.CALLED, Kind.NAME) or (span.kind is Kind.QUOTED and (coded or not id_like(span.text)))
 
 
 def is_subject(operation: Operation, slot: Slot) -> bool:

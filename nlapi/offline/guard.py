@@ -163,7 +163,8 @@ def _several(candidate: Candidate, text: str) -> str:
             return " ".join(words[at : at + 2])
         if lower in PLACED and any(stem(word.lower()) in nouns for word in words[at + 1 : at + 3]):
             return " ".join(words[at : at + 2])
-        if singular(lower) != lower and stem(lower) in nouns:
+        among = [one.lower() for one in words[max(0, at - 2) : at]] in (["from", "the"], ["to", "the"], ["among", "the"])
+        if singular(lower) != lower and stem(lower) in nouns and not among:
             return lower
     return next(_more(candidate, nouns), "") or _counted(candidate)
 

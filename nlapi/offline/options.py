@@ -68,6 +68,7 @@ def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
         wanted = Wanted(name=named.name, lister=listing.id, place=named.place)
         value = [wanted] if slot.many else wanted
         sure = min(0.9, max(0.0, (named.score - LOW) / (HIGH - LOW)))
+        sure += 0.03 * (named.span is not None and named.span.kind is Kind.QUOTED)
         yield Option(slot=slot, value=value, sure=sure, start=named.start, end=named.end)
 
 
@@ -154,6 +155,8 @@ def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
         return not set(slot.words) & scene.sentence.stem_set
     if slot.name.lower().startswith("page") and slot.where == "query" and span.kind is not Kind.NUMBER:
         return True
+    if slot.name.lower() in ("offset", "skip") and slot.where == "query":
+        return not set(slot.words) & scene.sentence.stem_set
     if span.kind is not Kind.NUMBER or not (page_number(slot) or (page_size(slot) and set(slot.words) & _SIZES)):
         return False
     if page_number(slot) and stem("page") not in scene.sentence.stem_set:
