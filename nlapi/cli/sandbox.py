@@ -14,7 +14,8 @@ from nlapi.cli.plain import plain
 from nlapi.openapi.spec import Effect
 
 if TYPE_CHECKING:
-    from nlapi.openapi.spec import Operation, SecurityScheme, Spec
+    from nlapi.openapi.parts import SecurityScheme
+    from nlapi.openapi.spec import Operation, Spec
 
 MAX_QUESTION = 60
 """Characters of a summary that still reads as a question."""

@@ -28,6 +28,8 @@ _PROLOGUE = re.compile(
     r"^\W*(?:hey|hi|hello|i(?:['’]m| am| have|['’]ve)|we(?:['’]re| are| have)?|my|our)\b", re.IGNORECASE
 )
 """How a clause begins that says why something is asked."""
+_ASIDE = re.compile(r"^(?:make|be) sure (?:i|we|you|it)\b", re.IGNORECASE)
+"""Says what the rest is for, and commands nothing: make sure I miss none."""
 _POLITE = re.compile(
     r"^(?:(?:also|additionally|then|next|afterwards?|finally|please|kindly|and|after (?:that|this)"
     r"|i(?:['’]d| would)? (?:also )?(?:like|want|need) (?:you )?to|i(?:['’]ll| will) (?:also )?need (?:you )?to"
@@ -95,6 +97,8 @@ def _with_prologues(parts: list[str]) -> list[str]:
     whole: list[str] = []
     before = ""
     for part in parts:
+        if _ASIDE.match(part):
+            continue
         if _PROLOGUE.match(part) and part is not parts[-1]:
             before = f"{before} {part}".strip()
             continue

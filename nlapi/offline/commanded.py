@@ -106,7 +106,7 @@ def _command(best: Candidate, sentence: Sentence, catalogue: Catalogue) -> str |
     if first.stem in own_verbs(best.operation):
         return None
     if first.stem in VERBS:
-        return first.stem if commands(first) and not first.stem in collection_of(best.operation) else None
+        return first.stem if commands(first) and first.stem not in collection_of(best.operation) else None
     after = next((token for token in rest[1:] if token.lower not in _PARTICLES), None)
     known = first.stem in best.scene.common or first.stem in best.scene.talked or catalogue.index.names(first.stem)
     named = any(one.start <= first.start < one.end for one in sentence.spans if one.kind is Kind.NAME)

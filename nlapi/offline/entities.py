@@ -24,7 +24,9 @@ ID_WORDS = frozenset(map(stem, ("id", "uuid", "guid", "gid", "sid", "key", "uid"
 SEARCHES = frozenset(map(stem, ("search", "find", "lookup", "query")))
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
 _OWNING = frozenset(("of", "for", "by", "from"))
-PLACED = frozenset(("last", "next", "previous", "other", "others", "same", "rest", "most", "least", *ORDINALS, *DEGREES))
+PLACED = frozenset(
+    ("last", "next", "previous", "other", "others", "same", "rest", "most", "least", *ORDINALS, *DEGREES)
+)
 """Words that pick a thing by its place among others, not by its name."""
 _BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)
 FAR = 9
@@ -85,8 +87,8 @@ def thing_of(operation: Operation, slot: Slot) -> str:
     """The words for it: ad_set_ids -> ad set, /ad_sets/{id} -> ad set."""
     words = [word for word in map(singular, pieces(slot.name)) if stem(word) not in ID_WORDS]
     if not words:
-        before, found, _ = operation.path.partition(f"/{{{slot.name}}}")
-        last = before.rpartition("/")[2] if found and slot.where == "path" else ""
+        before, inside, _ = operation.path.partition(f"/{{{slot.name}}}")
+        last = before.rpartition("/")[2] if inside and slot.where == "path" else ""
         words = [*map(singular, pieces(last))] if "{" not in last else []
     return " ".join(words) or slot.name
 
@@ -119,8 +121,8 @@ def listers(operations: Iterable[Operation], tool: Tool, slot: Slot) -> Iterator
         return
     fits = [operation for operation in reads if _collection(operation) == entity]
     fits.sort(key=lambda operation: (operation.path.count("{"), len(operation.path)))
-    same = tool.operation.path if tool.operation.method in ("PUT", "POST") else ""  # what is added is not there yet
-    yield from (operation for operation in fits if operation is not tool.operation and operation.path != same)
+    own = tool.operation.path if tool.operation.method in ("PUT", "POST") else ""  # what is added is not there yet
+    yield from (operation for operation in fits if operation is not tool.operation and operation.path != own)
 
 
 def collection_of(operation: Operation) -> tuple[str, ...]:
@@ -234,7 +236,7 @@ def _numbered(scene: Scene, at: int, words: Sequence[str]) -> bool:
     while behind < len(tokens) and (tokens[behind].text in "#:=" or tokens[behind].stem in ID_WORDS):
         behind += 1
     return any(
-        span.first == behind and (span.kind is Kind.NUMBER or span.form in ("id", "uuid")) and not span.form == "spelt"
+        span.first == behind and (span.kind is Kind.NUMBER or span.form in ("id", "uuid")) and span.form != "spelt"
         for span in scene.sentence.spans
     )
 

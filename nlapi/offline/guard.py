@@ -29,7 +29,8 @@ _QUESTION = re.compile(
     r"^\W*(?:(?:hey|hi|hello|ok|okay|so|and|but|then|please|well)\b\W*)*"
     r"(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do\s+(?:i|we|you)|does|did"
     r"|has|have|what|which|who|whose|where|when|why|how)\b)"
-    r"|\b(?:should|may|can|could|must|do) (?:i|we)\b|\bwhat (?:happens (?:if|when|to)|(?:would|will) happen|if)\b|\bwhether\b"
+    r"|\b(?:should|may|can|could|must|do) (?:i|we)\b|\bwhether\b"
+    r"|\bwhat (?:happens (?:if|when|to)|(?:would|will) happen|if)\b"
     r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b|\b(?:am i|are we) allowed\b"
     r"|\b(?:thinking|wondering) (?:of|about)\b",
     re.IGNORECASE,
@@ -41,7 +42,11 @@ _SUPPOSES = re.compile(
 )
 _WISHES = re.compile(r"\bi(?: (?:need|want|would like|wish)|['’]d like) to\b", re.IGNORECASE)
 _ALL = frozenset("all every each both everything everyone everybody any several multiple".split())
-_ALERTS = frozenset(map(stem, "alert trigger rule condition threshold notification reminder automation monitor".split()))
+_ALERTS = frozenset(
+    map(stem, "alert trigger rule condition threshold notification reminder automation monitor".split())
+)
+_AMONG = (("from", "the"), ("to", "the"), ("among", "the"))
+"""What leads to a whole that one thing is taken from or put to: remove Olga [from the] members."""
 _PEOPLE = frozenset(("all", "everyone", "everybody"))
 _UNITS = frozenset("day week month quarter year hour minute morning evening night time".split())
 _AND = frozenset((",", "and", "or", "&", "+", "plus"))
@@ -163,7 +168,7 @@ def _several(candidate: Candidate, text: str) -> str:
             return " ".join(words[at : at + 2])
         if lower in PLACED and any(stem(word.lower()) in nouns for word in words[at + 1 : at + 3]):
             return " ".join(words[at : at + 2])
-        among = [one.lower() for one in words[max(0, at - 2) : at]] in (["from", "the"], ["to", "the"], ["among", "the"])
+        among = tuple(one.lower() for one in words[max(0, at - 2) : at]) in _AMONG
         if singular(lower) != lower and stem(lower) in nouns and not among:
             return lower
     return next(_more(candidate, nouns), "") or _counted(candidate)

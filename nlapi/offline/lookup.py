@@ -131,12 +131,10 @@ def _listing(
     return values, missing
 
 
-def _from_question(
-    goal: Goal, tool: Tool, missing: Sequence[Slot], wanted: Wanted, catalogue: Catalogue
-) -> Values:
+def _from_question(goal: Goal, tool: Tool, missing: Sequence[Slot], wanted: Wanted, catalogue: Catalogue) -> Values:
     """What the question says of a listing besides the name that is looked for: its id, or the name of a third thing."""
     sentence = read_sentence(goal.question, date.today())
-    listers = {slot: found for slot in missing if (found := catalogue.lister(tool, slot)) is not None}
+    listers = {slot: listing for slot in missing if (listing := catalogue.lister(tool, slot)) is not None}
     scene = Scene(sentence=sentence, operation=tool.operation, slots=catalogue.slots(tool), listers=listers)
     used = set(map(str, _texts(goal.values.values())))
     found: Values = {}
