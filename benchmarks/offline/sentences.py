@@ -55,7 +55,7 @@ class Case:
 
     @property
     def operation(self) -> bool:
-        """Is the call that the plan leads to of a right operation? Where none is, is none made, or only offered among others?"""
+        """Is the call that the plan leads to of a right operation? Where none is right, is none more than offered?"""
         call = self.plan.goal or (self.plan.calls[-1] if self.plan.calls else None)
         if not self.row["operation"]:
             return call is None or self.plan.confidence < LOST

@@ -70,7 +70,7 @@ async def next_plan(planner: OfflinePlanner, conversation: Conversation) -> Plan
 
 
 def answered(call: Call, plan: Plan) -> Step:
-    """The step of a call that is answered with one thing, called what was looked for; with six to pick from by place."""
+    """The step of a call answered with one thing, called what was looked for; with six to pick from by place."""
     raw: Mapping[str, Any] = plan.raw if isinstance(plan.raw, Mapping) else {}
     named = {"name": raw.get("name") or "Sample", raw.get("field") or "kind": "1"}
     things = [{"id": str(at), "uri": str(at), **named, **_figures(at)} for at in range(1, 7 if raw.get("place") else 2)]

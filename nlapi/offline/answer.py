@@ -156,7 +156,9 @@ def _about_one(question: str, wish: Wish, things: Sequence[Item], call: Call, he
     told = {str(value).lower() for value in call.arguments.values()}
     spans = read_sentence(question, date.min).spans
     asked = [one.text for one in spans if one.kind in (Kind.QUOTED, Kind.NAME) and not one.form]
-    asked = [name for name in asked if name.lower() not in told and pieces(name) != list(pieces(noun(call.tool.operation)))]
+    asked = [
+        name for name in asked if name.lower() not in told and pieces(name) != list(pieces(noun(call.tool.operation)))
+    ]
     if named or not asked or not whole or _EXISTS.search(question):
         return ""
     return f"No: {asked[0]} is not among {head}{_under(call)}."

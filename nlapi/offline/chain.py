@@ -15,6 +15,7 @@ from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.plan import Conversation, Outcome, Plan, Turn
 from nlapi.tools.words import METHODS, VERBS, Intent, pieces, singular, stem
 
+_POSSESSED = re.compile(r"^(?:all )?(?:the|my|its|their) [a-z]+(?: [a-z]+)? (?:of|for|in) \S", re.IGNORECASE)
 MOST = 4
 SURE = 0.35
 """Each clause has to be planned this surely by itself; else the question is taken as a whole."""
@@ -27,6 +28,8 @@ _PROLOGUE = re.compile(
     r"^\W*(?:hey|hi|hello|i(?:['’]m| am| have|['’]ve)|we(?:['’]re| are| have)?|my|our)\b", re.IGNORECASE
 )
 """How a clause begins that says why something is asked."""
+_ASIDE = re.compile(r"^(?:make|be) sure (?:i|we|you|it)\b", re.IGNORECASE)
+"""Says what the rest is for, and commands nothing: make sure I miss none."""
 _POLITE = re.compile(
     r"^(?:(?:also|additionally|then|next|afterwards?|finally|please|kindly|and|after (?:that|this)"
     r"|i(?:['’]d| would)? (?:also )?(?:like|want|need) (?:you )?to|i(?:['’]ll| will) (?:also )?need (?:you )?to"
@@ -42,7 +45,7 @@ def clauses(question: str, verbs: frozenset[str]) -> list[str]:
     start = 0
     for match in ends:
         rest = _POLITE.sub("", question[match.end() :])
-        if question[start : match.start()].strip() and _begins_with_verb(rest, verbs):
+        if question[start : match.start()].strip() and (_begins_with_verb(rest, verbs) or _asks_for_more(rest)):
             parts.append(question[start : match.start()])
             start = match.end()
     parts.append(question[start:])
@@ -59,6 +62,11 @@ def _quoted(text: str, at: int) -> bool:
     return text.count('"', 0, at) % 2 == 1
 
 
+def _asks_for_more(text: str) -> bool:
+    """Is a clause a thing with its owner: and [the ads of Summer Sale]? It asks to be shown it."""
+    return _POSSESSED.match(text) is not None
+
+
 def _begins_with_verb(text: str, verbs: frozenset[str]) -> bool:
     words = pieces(text[:80])
     if not words or singular(words[0]) != words[0] or words[0].endswith(("ed", "ing")):
@@ -73,11 +81,14 @@ def chained(question: str, catalogue: Catalogue, plan: Callable[[str], Plan]) ->
         return []
     made: list[tuple[str, Plan]] = []
     for part in parts:
-        one = plan(part)
-        reads = all(call.tool.effect is Effect.READ for call in (*one.calls, *([one.goal] if one.goal else [])))
+        asks_for_more = bool(made) and _asks_for_more(part)
+        one = plan(f"show {part}" if asks_for_more else part)
+        reads = _is_read(one)
         if not one.calls or one.missing or one.confidence < (READ_SURE if reads else SURE):
             return []
-        made.append((part, one))
+        if asks_for_more and not (reads and _is_read(made[0][1])):
+            return []
+        made.append((f"show {part}" if asks_for_more else part, one))
     return made if len({_operation(one) for _, one in made}) == len(made) else []
 
 
@@ -86,12 +97,19 @@ def _with_prologues(parts: list[str]) -> list[str]:
     whole: list[str] = []
     before = ""
     for part in parts:
+        if _ASIDE.match(part):
+            continue
         if _PROLOGUE.match(part) and part is not parts[-1]:
             before = f"{before} {part}".strip()
             continue
         whole.append(f"{before} {part}".strip())
         before = ""
     return whole
+
+
+def _is_read(plan: Plan) -> bool:
+    operation = _operation(plan)
+    return operation is not None and operation.effect is Effect.READ
 
 
 def _operation(plan: Plan) -> Operation | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.choose import Candidate
+from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.commands import commands, opening, own_verbs
 from nlapi.offline.entities import collection_of
 from nlapi.offline.meant import DETERMINERS
@@ -18,6 +20,7 @@ _BEHIND, _NEAR = 9.0, 5.0
 """How far a change may be behind a read that is not asked for: one whose own verb is said, and any other."""
 _READING = frozenset(("find", "compute", "convert", "check", "compare", "help"))
 """Deeds that change nothing."""
+_MAKING = frozenset(("create", "make", "register", "new"))
 _SENTENCES = re.compile(r"[.!?]\s+")
 _PARTICLES = frozenset("off up out down away back on over".split())
 
@@ -56,6 +59,26 @@ def _does(word: str, operation: Operation) -> bool:
     return pieces(operation.summary)[:1] == [word] or (last == [word] and operation.method != "GET")
 
 
+def creation_instead(
+    found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
+) -> Sequence[Candidate]:
+    """What makes a thing first, where `create` is said and the likeliest operation changes one that is there.
+
+    Some APIs do both by POST: /customers makes one, /customers/{customer} changes it.
+    """
+    start = opening(sentence.text)
+    first = next((token.lower for token in sentence.tokens if token.start >= start and token.word), "")
+    parent, inside, last = found[0].operation.path.rstrip("/").rpartition("/{") if found else ("", "", "")
+    if first not in _MAKING or not inside or "/" in last or found[0].operation.method not in ("POST", "PUT", "PATCH"):
+        return found
+    every = (one for one in catalogue.operations if one.spec is found[0].operation.spec)
+    maker = next((one for one in every if one.method == "POST" and one.path.rstrip("/") == parent), None)
+    best = candidate_of(sentence, catalogue, known, maker, found[0].score) if maker is not None else None
+    if best is None:
+        return found
+    return [replace(best, score=found[0].score), *(one for one in found if one.operation is not maker)]
+
+
 def uncommanded(best: Candidate, catalogue: Catalogue) -> str:
     """The command of a sentence that a read does not carry out: [duplicate] the campaign; "" when there is none."""
     if catalogue.index.changes(best.operation):
@@ -83,7 +106,7 @@ def _command(best: Candidate, sentence: Sentence, catalogue: Catalogue) -> str |
     if first.stem in own_verbs(best.operation):
         return None
     if first.stem in VERBS:
-        return first.stem if commands(first) and not first.stem in collection_of(best.operation) else None
+        return first.stem if commands(first) and first.stem not in collection_of(best.operation) else None
     after = next((token for token in rest[1:] if token.lower not in _PARTICLES), None)
     known = first.stem in best.scene.common or first.stem in best.scene.talked or catalogue.index.names(first.stem)
     named = any(one.start <= first.start < one.end for one in sentence.spans if one.kind is Kind.NAME)

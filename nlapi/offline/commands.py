@@ -50,7 +50,7 @@ def own_verbs(operation: Operation) -> frozenset[str]:
 def commands(token: Token) -> bool:
     """May the token be a verb in the imperative that changes something?"""
     known = VERBS.get(token.stem, Intent.READ) is not Intent.READ
-    return known and not _plural(token) and not token.lower.endswith(("ed", "ing", "ion"))
+    return known and not _plural(token) and token.lower != "active" and not token.lower.endswith(("ed", "ing", "ion"))
 
 
 def _plural(token: Token) -> bool:

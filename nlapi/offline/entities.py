@@ -24,9 +24,11 @@ ID_WORDS = frozenset(map(stem, ("id", "uuid", "guid", "gid", "sid", "key", "uid"
 SEARCHES = frozenset(map(stem, ("search", "find", "lookup", "query")))
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
 _OWNING = frozenset(("of", "for", "by", "from"))
-PLACED = frozenset(("last", "next", "previous", "other", "others", "same", "rest", "most", "least", *ORDINALS, *DEGREES))
+PLACED = frozenset(
+    ("last", "next", "previous", "other", "others", "same", "rest", "most", "least", *ORDINALS, *DEGREES)
+)
 """Words that pick a thing by its place among others, not by its name."""
-_BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names? of\b", re.IGNORECASE)
+_BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)
 FAR = 9
 _ID_LIKE = re.compile(r"(?=.*[\d_])[\w.:\-]+|#?\d+")
 
@@ -81,9 +83,13 @@ def kind_of(operation: Operation, slot: Slot) -> tuple[str, ...]:
     return entity_of(slot) or (collection_of(operation) if takes_id(slot) else ())
 
 
-def thing_of(slot: Slot) -> str:
-    """The words for it: ad_set_ids -> ad set."""
+def thing_of(operation: Operation, slot: Slot) -> str:
+    """The words for it: ad_set_ids -> ad set, /ad_sets/{id} -> ad set."""
     words = [word for word in map(singular, pieces(slot.name)) if stem(word) not in ID_WORDS]
+    if not words:
+        before, inside, _ = operation.path.partition(f"/{{{slot.name}}}")
+        last = before.rpartition("/")[2] if inside and slot.where == "path" else ""
+        words = [*map(singular, pieces(last))] if "{" not in last else []
     return " ".join(words) or slot.name
 
 
@@ -94,7 +100,8 @@ def takes_id(slot: Slot) -> bool:
 
 def takes_name(slot: Slot) -> bool:
     """Does `slot` say that it takes the very name that people use, so that there is nothing to look up?"""
-    return slot.family in (Family.TEXT, Family.ID) and _BY_NAME.match(slot.description) is not None
+    named = _BY_NAME.match(slot.description) is not None or "name" in slot.words[1:]
+    return slot.family in (Family.TEXT, Family.ID) and named
 
 
 def listers(operations: Iterable[Operation], tool: Tool, slot: Slot) -> Iterator[Operation]:
@@ -114,8 +121,8 @@ def listers(operations: Iterable[Operation], tool: Tool, slot: Slot) -> Iterator
         return
     fits = [operation for operation in reads if _collection(operation) == entity]
     fits.sort(key=lambda operation: (operation.path.count("{"), len(operation.path)))
-    same = tool.operation.path if tool.operation.method in ("PUT", "POST") else ""  # what is added is not there yet
-    yield from (operation for operation in fits if operation is not tool.operation and operation.path != same)
+    own = tool.operation.path if tool.operation.method in ("PUT", "POST") else ""  # what is added is not there yet
+    yield from (operation for operation in fits if operation is not tool.operation and operation.path != own)
 
 
 def collection_of(operation: Operation) -> tuple[str, ...]:
@@ -197,7 +204,7 @@ def _may_name(span: Span, *, coded: bool) -> bool:
     """A code (WEB-2) names a thing whose id is a number."""
     if span.kind is Kind.LITERAL:
         return (span.form == "id" and coded) or span.form in ("email", "host")
-    return span.kind in (Kind.CALLED, Kind.NAME) or (span.kind is Kind.QUOTED and not id_like(span.text))
+    return span.kind in (Kind.CALLED, Kind.NAME) or (span.kind is Kind.QUOTED and (coded or not id_like(span.text)))
 
 
 def is_subject(operation: Operation, slot: Slot) -> bool:
@@ -229,7 +236,7 @@ def _numbered(scene: Scene, at: int, words: Sequence[str]) -> bool:
     while behind < len(tokens) and (tokens[behind].text in "#:=" or tokens[behind].stem in ID_WORDS):
         behind += 1
     return any(
-        span.first == behind and (span.kind is Kind.NUMBER or span.form in ("id", "uuid")) and not span.form == "spelt"
+        span.first == behind and (span.kind is Kind.NUMBER or span.form in ("id", "uuid")) and span.form != "spelt"
         for span in scene.sentence.spans
     )
 

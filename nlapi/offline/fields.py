@@ -121,7 +121,7 @@ def schema_at(operation: Operation, key: str) -> Mapping[str, Any] | None:
 
 
 def part_of(operation: Operation, kind: Sequence[str]) -> str:
-    """The field, in the singular, that holds a thing of a kind in what an operation answers: artist; "" when none does."""
+    """The field, in the singular, that holds a thing of a kind in what an operation answers; "" when none does."""
     for inner in _objects(operation):
         for key, schema in inner.items():
             if tuple(map(stem, pieces(key))) == tuple(kind) and _holds(operation, schema):

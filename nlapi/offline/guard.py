@@ -29,19 +29,24 @@ _QUESTION = re.compile(
     r"^\W*(?:(?:hey|hi|hello|ok|okay|so|and|but|then|please|well)\b\W*)*"
     r"(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do\s+(?:i|we|you)|does|did"
     r"|has|have|what|which|who|whose|where|when|why|how)\b)"
-    r"|\b(?:should|may|can|could|must|do) (?:i|we)\b|\bwhat (?:happens|(?:would|will) happen|if)\b|\bwhether\b"
+    r"|\b(?:should|may|can|could|must|do) (?:i|we)\b|\bwhether\b"
+    r"|\bwhat (?:happens (?:if|when|to)|(?:would|will) happen|if)\b"
     r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b|\b(?:am i|are we) allowed\b"
     r"|\b(?:thinking|wondering) (?:of|about)\b",
     re.IGNORECASE,
 )
 _SUPPOSES = re.compile(
-    r"\bshould (?:i|we)\b|\bwhat (?:happens|(?:would|will) happen|if)\b|\bwhether (?:i|we)\b"
+    r"\bshould (?:i|we)\b|\bwhat (?:happens (?:if|when|to)|(?:would|will) happen|if)\b|\bwhether (?:i|we)\b"
     r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b",
     re.IGNORECASE,
 )
 _WISHES = re.compile(r"\bi(?: (?:need|want|would like|wish)|['’]d like) to\b", re.IGNORECASE)
 _ALL = frozenset("all every each both everything everyone everybody any several multiple".split())
-_ALERTS = frozenset(map(stem, "alert trigger rule condition threshold notification reminder automation monitor".split()))
+_ALERTS = frozenset(
+    map(stem, "alert trigger rule condition threshold notification reminder automation monitor".split())
+)
+_AMONG = (("from", "the"), ("to", "the"), ("among", "the"))
+"""What leads to a whole that one thing is taken from or put to: remove Olga [from the] members."""
 _PEOPLE = frozenset(("all", "everyone", "everybody"))
 _UNITS = frozenset("day week month quarter year hour minute morning evening night time".split())
 _AND = frozenset((",", "and", "or", "&", "+", "plus"))
@@ -66,6 +71,8 @@ def refusal(candidate: Candidate, names: Callable[[str], bool]) -> str:
     if _asks(text):
         return "the sentence asks about a change rather than for it"
     if several := _several(candidate, text) or _others(candidate, text, names):
+        if candidate.operation.method == "POST" and not any(map(_is_target, candidate.scene.slots)):
+            return f"one call does it for one, and the sentence says {several!r}; ask for one at a time"
         return f"the call changes one thing, by its id or its name, and the sentence says {several!r}; name one of them"
     return ""
 
@@ -161,7 +168,8 @@ def _several(candidate: Candidate, text: str) -> str:
             return " ".join(words[at : at + 2])
         if lower in PLACED and any(stem(word.lower()) in nouns for word in words[at + 1 : at + 3]):
             return " ".join(words[at : at + 2])
-        if singular(lower) != lower and stem(lower) in nouns:
+        among = tuple(one.lower() for one in words[max(0, at - 2) : at]) in _AMONG
+        if singular(lower) != lower and stem(lower) in nouns and not among:
             return lower
     return next(_more(candidate, nouns), "") or _counted(candidate)
 

@@ -101,7 +101,7 @@ def id_of(item: Item, argument: str = "", entity: Sequence[str] = ()) -> Any:
 
 
 def inside(item: Item, field: str) -> Any:
-    """A field of a thing; of `artist.id` the id of the artist that is somewhere in it, alone or the first of several."""
+    """A field of a thing; of `artist.id` the id of the artist somewhere in it, alone or the first of several."""
     if field in item:
         return item[field]
     entity, _, wanted = field.rpartition(".")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nlapi.offline.entities import SEARCHES, collection_of, entity_of, kind_of
+from nlapi.offline.entities import SEARCHES, collection_of, entity_of, kind_of, takes_id
 from nlapi.offline.fields import schema_at
 from nlapi.offline.slots import Family, Slot, slots_of
 from nlapi.openapi.spec import Operation, Spec
@@ -17,6 +17,7 @@ from nlapi.tools.words import pieces, stem
 
 _BODY = re.compile(r"^\$response\.body#(?P<path>(?:/[^/]+)+)$")
 _ME = frozenset(map(stem, ("me", "self", "myself", "current", "whoami", "profile", "viewer")))
+_SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
 _PEOPLE = frozenset(map(stem, "user account member owner person customer profile".split()))
 
 
@@ -88,8 +89,11 @@ class Flows:
     def me(self, slot: Slot) -> Operation | None:
         """The operation that tells who is calling, where `slot` takes the id of a user; None when there is none."""
         entity = entity_of(slot)
-        if not entity or not set(entity) <= _PEOPLE:
-            return None
+        return self.caller if entity and set(entity) <= _PEOPLE else None
+
+    @cached_property
+    def caller(self) -> Operation | None:
+        """The operation that tells who is calling; None when there is none."""
         whole = (operation for operation in self.operations if operation.method == "GET" and "{" not in operation.path)
         mine = [
             operation
@@ -99,6 +103,11 @@ class Flows:
             and not any(one.required for one in operation.parameters)
         ]
         return min(mine, key=lambda operation: len(operation.path), default=None)
+
+
+def takes_me(slot: Slot) -> bool:
+    """May the word me stand in the place of an id, by the description of the slot?"""
+    return takes_id(slot) and not slot.many and _SAYS_ME.search(slot.description) is not None
 
 
 def _source(operation: Operation, expression: Any) -> Source | None:

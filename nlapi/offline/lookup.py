@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.entities import Wanted, collection_of, entity_of, thing_of
+from nlapi.offline.entities import Wanted, collection_of, entity_of, kind_of, thing_of
 from nlapi.offline.fields import noun
 from nlapi.offline.fill import fill, nest
 from nlapi.offline.given import Values, argument_name, complete, missing_of, wanted_in
@@ -43,7 +43,7 @@ def look_up(
 
     A Goal where that listing needs an id itself which has to be looked up first: the newest album of an artist.
     """
-    kind = collection_of(tool.operation) if wanted.field else entity_of(slot)
+    kind = collection_of(tool.operation) if wanted.field else kind_of(goal.tool.operation, slot)
     listings = (tool, *(() if wanted.field else catalogue.other_listers(goal.tool, slot, tool)))
     tries = [(one, *_listing(goal, one, kind, wanted, catalogue, known)) for one in listings]
     if not wanted.field:
@@ -52,7 +52,7 @@ def look_up(
     by_name = None if wanted.place else name_filter(catalogue.slots(tool))
     if by_name is not None and wanted.name and (filtered or by_name.required):
         values[by_name.path] = wanted.name
-    what = noun(tool.operation) if wanted.field else thing_of(slot)
+    what = noun(tool.operation) if wanted.field else thing_of(goal.tool.operation, slot)
     raw = {
         **state(goal, "lookup"),
         "slot": list(slot.path),
@@ -131,12 +131,10 @@ def _listing(
     return values, missing
 
 
-def _from_question(
-    goal: Goal, tool: Tool, missing: Sequence[Slot], wanted: Wanted, catalogue: Catalogue
-) -> Values:
+def _from_question(goal: Goal, tool: Tool, missing: Sequence[Slot], wanted: Wanted, catalogue: Catalogue) -> Values:
     """What the question says of a listing besides the name that is looked for: its id, or the name of a third thing."""
     sentence = read_sentence(goal.question, date.today())
-    listers = {slot: found for slot in missing if (found := catalogue.lister(tool, slot)) is not None}
+    listers = {slot: listing for slot in missing if (listing := catalogue.lister(tool, slot)) is not None}
     scene = Scene(sentence=sentence, operation=tool.operation, slots=catalogue.slots(tool), listers=listers)
     used = set(map(str, _texts(goal.values.values())))
     found: Values = {}

@@ -1,4 +1,4 @@
-"""A thing that is meant by its place among others: the second campaign, the oldest one, that with the highest budget."""
+"""A thing that is meant by its place among others: the second campaign, the oldest, that with the highest budget."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from nlapi.offline.sentence import Sentence
-from nlapi.offline.wish import DEGREES, IMPLIED, wish_of
+from nlapi.offline.wish import DEGREES, IMPLIED
 from nlapi.tools.words import singular
 
 ORDINALS = {

@@ -40,7 +40,7 @@ def _naming(scene: Scene) -> Slot | None:
 
 def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
     words = tuple(word for word in slot.words if word not in noun and word != stem("new"))
-    return slot.family is Family.TEXT and len(words) == 1 and words[0] in NAMELIKE
+    return slot.family is Family.TEXT and len(words) == 1 and words[0] in (*NAMELIKE, stem("topic"))
 
 
 def _names(scene: Scene, option: Option) -> bool:

@@ -187,7 +187,7 @@ def _placed(
     catalogue: Catalogue,
     known: Mapping[str, Any],
 ) -> Plan:
-    """The goal with the thing that is at a place. For a change the user says which it is: a list may be in any order."""
+    """The goal with the thing at a place. For a change the user says which it is: a list may be in any order."""
     pages = [page.result.data for page in pages_of(turn.steps) if page.result is not None]
     kind = tuple(map(stem, pieces(raw["kind"])))
     things = [thing for page in pages for thing in things_of(page, kind)]

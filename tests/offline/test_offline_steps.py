@@ -101,3 +101,9 @@ def test_a_look_up_that_fails_is_explained() -> None:
 def test_a_call_that_was_refused_ends_the_turn() -> None:
     *_, last = talk("delete shelf sh_1", lambda call: Step(call=call, outcome=Outcome.REFUSED))
     assert last.calls == () and last.text.startswith("Not done")
+
+
+def test_what_a_profile_says_beforehand_is_not_what_a_name_means() -> None:
+    """A name is never taken for the one thing whose id was set once and for all."""
+    plans = talk("rename Poetry to Verse", shelves, {"book_id": "b_1"})
+    assert not any(call.operation_id == "updateBook" for plan in plans for call in plan.calls)
