@@ -73,6 +73,7 @@ def choices(scene: Scene, slot: Slot, named: Mapping[str, Any], *, literal: bool
             continue
         if not _other_figure(scene, slot, hit):
             found.append((hit, value))
+    found = [pair for pair in found if not any(_inside(pair[0], other) for other, _ in found)]
     if not found:
         return
     if slot.many:
@@ -83,6 +84,12 @@ def choices(scene: Scene, slot: Slot, named: Mapping[str, Any], *, literal: bool
         return
     for hit, value in found:
         yield _option(scene, slot, hit, value, [other for other, one in found if one != value])
+
+
+def _inside(hit: Hit, other: Hit) -> bool:
+    """Is a choice said only as a part of a longer one: the economy of Premium Economy?"""
+    longer = other.last - other.first > hit.last - hit.first
+    return longer and other.first <= hit.first and hit.last <= other.last and other.covered == 1.0
 
 
 def _other_figure(scene: Scene, slot: Slot, hit: Hit) -> bool:

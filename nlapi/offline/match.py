@@ -10,7 +10,8 @@ from functools import lru_cache
 from nlapi.offline.scene import LEADING, ROLES, Scene
 from nlapi.offline.sentence import Kind, Span
 from nlapi.offline.slots import Family, Slot
-from nlapi.offline.values import is_coded, wants_clock, wants_fraction
+from nlapi.offline.moments import wants_clock
+from nlapi.offline.values import is_coded, wants_fraction
 from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 
 _SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))

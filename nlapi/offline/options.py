@@ -67,7 +67,7 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
         shared = span.kind is Kind.DATE and isinstance(span.value, tuple)
         for value, how in values_for(span, slot, scene.sentence):
             whole = value if isinstance(value, list) or not slot.many else [value]
-            yield _option(slot, whole, (span,), how, shared=shared)
+            yield _option(slot, whole, (span,), how, shared=shared or how == "calendar")
     if not slot.many:
         return
     for run in (_trimmed(scene, slot, run) for run in runs if _may_be_id(scene, slot, run[0])):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nlapi.offline.match import NAMELIKE, QUERYLIKE, page_number, page_size
+from nlapi.offline.moments import CLOSING, OPENING
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
@@ -18,9 +19,6 @@ of|for|in at near|to into|from|by with using|about on|is are = equals as|and or 
 """
 _BEFORE = {word: 2.0 + at for at, words in enumerate(_CLASSES.split("|")) for word in words.split()}
 """The word before a span -> its class; 0 at the beginning of the sentence, 1 for any other word."""
-OPENING = frozenset("start from sinc after begin min minimum least".split())
-CLOSING = frozenset("end to until befor max maximum most stop".split())
-"""Stems of the names of where a stretch begins and ends."""
 SPAN_TRAITS = (
     *(f"is_{kind}" for kind in Kind),
     *(f"as_{form}" for form in _FORMS),
