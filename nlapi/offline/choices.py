@@ -14,6 +14,7 @@ from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind, Sentence, Span
 from nlapi.offline.slots import Slot, type_of
 from nlapi.offline.tables import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
+from nlapi.tools.meaning import alike
 from nlapi.tools.words import METHODS, STOPWORDS, VERBS, Intent, pieces, stem
 
 _NOT = frozenset(
@@ -45,6 +46,9 @@ EVIDENCE = (
     *("yes", "agrees", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name", "figures"),
 )
 """What is known of an option for a choice or (from "yes" on) for a flag, in this order."""
+MEANS = 0.6
+"""Words used this much alike (nlapi/tools/meaning.py) may mean the same."""
+FLAG_MEANS = 0.7
 LIKE = 0.82
 """Words this alike are taken for one another's misspelling."""
 
@@ -68,7 +72,7 @@ def choices(scene: Scene, slot: Slot, named: Mapping[str, Any], *, literal: bool
     """Options where the words of a choice, or (unless `literal`) words that mean the same, are in the sentence."""
     found: list[tuple[Hit, Any]] = []
     for name, value in named.items():
-        hit = _find(scene, [stem(word) for word in pieces(name)], name)
+        hit = _find(scene, [stem(word) for word in pieces(name)], name) or _counted(scene, value)
         if hit is None or (literal and hit.likeness < 1.0) or _ruled_out(scene, hit.first):
             continue
         if not _other_figure(scene, slot, hit):
@@ -95,6 +99,8 @@ def _inside(hit: Hit, other: Hit) -> bool:
 def _other_figure(scene: Scene, slot: Slot, hit: Hit) -> bool:
     """Is a choice in figures part of some other number or of a date, far from the slot's name?"""
     if not scene.sentence.tokens[hit.first].text.isdigit() or hit.first not in scene.sentence.valued:
+        return False
+    if hit.worth < 0.5:
         return False
     return not any(abs(at - hit.first) <= 3 for at in scene.places[slot])
 
@@ -200,7 +206,27 @@ def _similar(scene: Scene, word: str) -> Hit | None:
             likeness = SequenceMatcher(None, word, other).ratio()
             if likeness >= LIKE:
                 best = Hit(first=at, last=at + 1, worth=0.6, likeness=likeness)
-    return best
+    return best or _meaning(scene, word)
+
+
+def _counted(scene: Scene, value: Any) -> Hit | None:
+    """A number of a closed set as it is told elsewhere in a sentence: 2 people, two seats."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    for span in scene.sentence.spans:
+        if span.kind is Kind.NUMBER and span.form in ("plain", "spelt") and span.value == value:
+            return Hit(first=span.first, last=span.last, worth=0.45, likeness=0.85)
+    return None
+
+
+def _meaning(scene: Scene, word: str) -> Hit | None:
+    """A word that is used like it: cartoon for animation."""
+    best, place = MEANS, -1
+    for at, token in enumerate(scene.sentence.tokens):
+        plain = token.word and token.lower not in STOPWORDS and token.stem not in scene.common
+        if plain and at not in scene.sentence.valued and (near := alike(word, token.stem)) > best:
+            best, place = near, at
+    return None if place < 0 else Hit(first=place, last=place + 1, worth=0.4, likeness=0.9 * best)
 
 
 def _in_part(scene: Scene, wanted: Sequence[str], places: Sequence[int]) -> Hit | None:
@@ -244,13 +270,16 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     words = [word for word in slot.words if word not in _AUXILIARY and word not in STOPWORDS] or list(slot.words)
     weights = scene.own[slot]
     stems = scene.sentence.stems
+    meant = {} if scene.sentence.stem_set.issuperset(words) else _meant(scene, words)
     places = [stems.index(word) for word in words if word in scene.sentence.stem_set]
+    places += [at for at, _ in meant.values()]
     prose = [word for word in slot.prose if word in scene.sentence.stem_set and word not in scene.common]
     if not places and prose:
         places = [min(stems.index(word) for word in prose)]
         named = 0.0
     else:
         found = sum(weights.get(word, 0.0) for word in words if word in scene.sentence.stem_set)
+        found += sum(weights.get(word, 0.0) * near for word, (_, near) in meant.items())
         named = found / (sum(weights.get(word, 0.0) for word in words) or 1.0)
     said = sum(scene.told(word) for word in prose)
     if not places:
@@ -288,6 +317,23 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
             shared=True,
             evidence=evidence,
         )
+
+
+def _meant(scene: Scene, words: Sequence[str]) -> Mapping[str, tuple[int, float]]:
+    """Where a word is said in another way (children for kids, the first half of child-friendly), and how near that is."""
+    found: dict[str, tuple[int, float]] = {}
+    for word in words:
+        if word in scene.sentence.stem_set:
+            continue
+        best = FLAG_MEANS
+        for at, token in enumerate(scene.sentence.tokens):
+            if not token.word or token.lower in STOPWORDS:
+                continue
+            halves = [stem(half) for half in token.lower.split("-")] if "-" in token.lower else [token.stem]
+            near = max(alike(word, half) for half in halves)
+            if near > best:
+                best, found[word] = near, (at, near)
+    return found
 
 
 def _as_typed(slot: Slot, yes: bool) -> Any:

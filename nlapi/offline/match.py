@@ -10,6 +10,8 @@ from functools import lru_cache
 from nlapi.offline.scene import LEADING, ROLES, Scene
 from nlapi.offline.sentence import Kind, Span
 from nlapi.offline.slots import Family, Slot
+from nlapi.offline.kin import world_fits
+from nlapi.offline.measures import fits, said, wanted
 from nlapi.offline.moments import wants_clock
 from nlapi.offline.values import is_coded, wants_fraction
 from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
@@ -34,6 +36,7 @@ MATCHES = (
     *("named", "told", "role", "against", "example", "money", "place", "object", "renamed", "sought", "paged"),
     *("order", "counts", "common", "verb", "city", "left", "right", "rival_left", "rival_right", "inside", "shape"),
     *("called", "clear", "scaled", "spaced", "coded", "clock_wanted", "clock_said", "in_turn", "counted"),
+    *("measured", "world", "kin", "kin_samples", "kin_beside", "code_asked"),
 )
 """What `match` gives, in this order; each about 0 to 1, distances in tokens."""
 
@@ -72,7 +75,18 @@ def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
         *_clock(scene, span, slot),
         scene.in_turn(span, slot),
         float(number and counts_things(scene, span)),
+        fits(said(scene.sentence, span), wanted(slot)) if number else 0.0,
+        world_fits(span, slot),
+        scene.kin(slot).get(inner[-1], 0.0) if inner else 0.0,
+        scene.kin_of_samples(slot).get(inner[-1], 0.0) if inner else 0.0,
+        max((scene.kin(slot).get(word, 0.0) * near for word, near in (*left, *right)), default=0.0),
+        float(_CODE.search(slot.description) is not None) if span.text.isupper() and len(span.text) <= _SHORT else 0.0,
     ]
+
+
+_CODE = re.compile(r"\b(?:code|identifier|symbol|ticker|abbreviat\w+|[A-Z]{3,4} or [A-Z]{3,4})\b")
+_SHORT = 5
+"""Letters of a code (JFK, USD, AAPL) at most."""
 
 
 def _clock(scene: Scene, span: Span, slot: Slot) -> tuple[float, float]:

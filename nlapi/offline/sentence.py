@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from nlapi.tools.words import STOPWORDS
+
 
 class Kind(StrEnum):
     """What a span looks like."""
@@ -78,6 +80,11 @@ class Sentence:
     @cached_property
     def stem_set(self) -> frozenset[str]:
         return frozenset(self.stems)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The stems of the words that say something."""
+        return frozenset(token.stem for token in self.tokens if token.word and token.lower not in STOPWORDS)
 
     @cached_property
     def valued(self) -> frozenset[int]:

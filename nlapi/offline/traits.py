@@ -7,7 +7,8 @@ from nlapi.offline.moments import CLOSING, OPENING
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
-from nlapi.tools.words import STOPWORDS, VERBS
+from nlapi.tools.meaning import rarity
+from nlapi.tools.words import STOPWORDS, VERBS, stem
 
 _FORMS = (
     *("money", "percent", "spelt", "counted", "url", "email", "uuid", "id", "path", "tag"),
@@ -15,7 +16,7 @@ _FORMS = (
 )
 _CLASSES = """
 of|for|in at near|to into|from|by with using|about on|is are = equals as|and or &|, ;|: "|the a an my
-|called named titled
+|called named titled|( [|per each every|over above than least|under below most until
 """
 _BEFORE = {word: 2.0 + at for at, words in enumerate(_CLASSES.split("|")) for word in words.split()}
 """The word before a span -> its class; 0 at the beginning of the sentence, 1 for any other word."""
@@ -23,7 +24,7 @@ SPAN_TRAITS = (
     *(f"is_{kind}" for kind in Kind),
     *(f"as_{form}" for form in _FORMS),
     *("tokens", "length", "capital", "digits", "at_end", "before", "before_that", "after", "little_words"),
-    *("verbs", "within", "in_address", "alike", "nth"),
+    *("verbs", "within", "in_address", "alike", "nth", "then", "verb_before", "starts_at", "rarity"),
 )
 """What `span_traits` gives, in this order."""
 SLOT_TRAITS = (
@@ -31,6 +32,7 @@ SLOT_TRAITS = (
     *("many", "integer", "required", "default", "depth", "place", "slots", "needed", "same_family", "same_needed"),
     *("choices", "samples", "formatted", "in_path", "in_query", "name_length", "mentioned", "spoken"),
     *("glossary", "first_of_family", "unit", "opens", "closes", "pages", "sizes", "named", "sought"),
+    *("numberlike", "samples_named", "samples_figures", "ordinal"),
 )
 """What `slot_traits` gives, in this order."""
 
@@ -57,6 +59,10 @@ def span_traits(sentence: Sentence, span: Span) -> list[float]:
         float(any(one.form == "address" and one.start <= span.start < span.end < one.end for one in sentence.spans)),
         float(len(same)),
         float(sum(one.start < span.start for one in same)),
+        _BEFORE.get(tokens[span.last].lower, 1.0) if span.last < len(tokens) else 0.0,
+        float(span.first > 0 and tokens[span.first - 1].stem in VERBS),
+        span.first / max(1, len(tokens)),
+        max((rarity(token.stem) for token in inside if token.text.isalpha()), default=0.0),
     ]
 
 
@@ -107,4 +113,20 @@ def slot_traits(scene: Scene, slot: Slot) -> list[float]:
         float(page_size(slot)),
         float(bool(NAMELIKE & set(slot.words))),
         float(bool(QUERYLIKE & set(slot.words))),
+        float(bool(_NUMBERLIKE & set(slot.words))),
+        sum(any(stem(one.lower()) in slot.words for one in sample.split()) for sample in slot.samples[:6])
+        / max(1, len(slot.samples[:6])),
+        sum(any(map(str.isdigit, sample)) for sample in slot.samples[:6]) / max(1, len(slot.samples[:6])),
+        float(slot.name[-1]) if slot.name[-1:].isdigit() else 0.0,
     ]
+
+
+_NUMBERLIKE = frozenset(
+    map(
+        stem,
+        """width height size count amount quantity number year month day hour age length weight depth radius distance rate
+        ratio percent percentage price total limit offset page level score rating duration minutes seconds temperature
+        latitude longitude lat lon lng volume speed capacity zip zipcode postal chapter verse version quality""".split(),
+    )
+)
+"""Stems of the names of what is told in figures, though its type is text."""

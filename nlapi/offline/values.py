@@ -62,7 +62,8 @@ def _counted(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[int |
     if span.kind is Kind.DATE:
         made.append((_calendar_part(span, slot), "calendar"))
         if isinstance(span.value, tuple) and stem("days") in slot.prose | set(slot.words):
-            made.append(((span.value[1] - span.value[0] + timedelta(days=1)).days, "days"))
+            counted = sentence.today in span.value
+            made.append(((span.value[1] - span.value[0] + timedelta(days=not counted)).days, "days"))
     elif span.form == "percent" and not slot.integer:
         made.append((round(span.value / 100, 10), "fraction"))
     elif span.kind is Kind.NUMBER:

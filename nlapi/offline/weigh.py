@@ -19,7 +19,10 @@ from nlapi.offline.traits import SLOT_TRAITS, SPAN_TRAITS, slot_traits, span_tra
 from nlapi.offline.values import HOW
 
 _HOW = {how: [float(how == one) for one in HOW] for how in ("", *HOW)}
-COMPARED = tuple(MATCHES.index(name) for name in ("named", "told", "role", "inside", "shape", "example"))
+COMPARED = tuple(
+    MATCHES.index(name)
+    for name in ("named", "told", "role", "inside", "shape", "example", "measured", "world", "kin", "kin_beside")
+)
 """What is compared with what the same span is to other slots, and with what other spans are to the same slot."""
 FEATURES = (
     *SPAN_TRAITS,
