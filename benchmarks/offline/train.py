@@ -14,6 +14,7 @@ from benchmarks.offline import learn
 from benchmarks.offline.folds import FOLDS
 from benchmarks.offline.gold import cases, is_right, scene_of, wanted
 from benchmarks.offline.invented import invented
+from benchmarks.offline.invented_more import invented_more
 from nlapi.offline import among
 from nlapi.offline.forest import read_forest
 from nlapi.offline.option import Option
@@ -72,7 +73,7 @@ def public() -> Iterator[Asked]:
 
 def general() -> Iterator[Asked]:
     """The sentences about invented APIs, spread over the folds by what they are about."""
-    for said in invented():
+    for said in (*invented(), *invented_more()):
         scene = scene_of(said.document(), said.question)
         meant = {slot: said.arguments.get(slot.path[0]) for slot in scene.slots}
         values = {slot: ([] if value is None else [value], value is None) for slot, value in meant.items()}

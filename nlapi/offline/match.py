@@ -13,7 +13,7 @@ from nlapi.offline.slots import Family, Slot
 from nlapi.offline.kin import world_fits
 from nlapi.offline.measures import fits, said, wanted
 from nlapi.offline.moments import wants_clock
-from nlapi.offline.values import is_coded, wants_fraction
+from nlapi.offline.values import fraction_wanted, is_coded
 from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 
 _SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
@@ -69,7 +69,7 @@ def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
         shape_likeness(span.text, slot.samples),
         float(span.kind is Kind.CALLED) * (1.0 if NAMELIKE & words else 0.8 if QUERYLIKE & words else -0.6),
         float(number and slot.unit != ""),
-        float(wants_fraction(slot)) if span.form == "percent" else 0.0,
+        fraction_wanted(slot) if span.form == "percent" else 0.0,
         float(slot.family is Family.ID and " " in span.text),
         float(is_coded(slot)),
         *_clock(scene, span, slot),

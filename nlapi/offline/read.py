@@ -141,7 +141,8 @@ class _Finder:
         for found in find_dates(self.text, self.today):
             if self._in_name(found.start, found.end):
                 continue
-            self._add(Kind.DATE, found.start, found.end, value=found.value, whole=found.whole)
+            form = "spelt" if found.spelt else ""
+            self._add(Kind.DATE, found.start, found.end, value=found.value, whole=found.whole, form=form)
             self._parts(found)
             if found.counted:
                 for number in find_numbers(self.text[found.start : found.end]):

@@ -24,7 +24,7 @@ SPAN_TRAITS = (
     *(f"is_{kind}" for kind in Kind),
     *(f"as_{form}" for form in _FORMS),
     *("tokens", "length", "capital", "digits", "at_end", "before", "before_that", "after", "little_words"),
-    *("verbs", "within", "in_address", "alike", "nth", "then", "verb_before", "starts_at", "rarity"),
+    *("verbs", "within", "in_address", "alike", "nth", "then", "verb_before", "starts_at", "rarity", "spelt_elsewhere"),
 )
 """What `span_traits` gives, in this order."""
 SLOT_TRAITS = (
@@ -63,6 +63,7 @@ def span_traits(sentence: Sentence, span: Span) -> list[float]:
         float(span.first > 0 and tokens[span.first - 1].stem in VERBS),
         span.first / max(1, len(tokens)),
         max((rarity(token.stem) for token in inside if token.text.isalpha()), default=0.0),
+        float(span.form != "spelt" and sum(one.form == "spelt" for one in same)),
     ]
 
 

@@ -173,25 +173,21 @@ def _scaled(value: int | float, span: Span, slot: Slot) -> int | float:
     return value
 
 
-def wants_fraction(slot: Slot) -> bool:
-    """Is 5 % told as 0.05?"""
-    if _at_most_one(slot):
-        return True
-    if wants_percent(slot):
-        return False
-    lower = slot.description.lower()
-    return any(word in lower for word in ("decimal", "fraction", "between 0 and 1", "0.")) or "rat" in slot.words
-
-
-def wants_percent(slot: Slot) -> bool:
-    """Is 5 % told as 5? So it is where more than 1 may be told, or where the name or the description speaks of it."""
+def fraction_wanted(slot: Slot) -> float:
+    """How 5 % is told: 1 as 0.05, -1 as 5, 0.5 when only the name speaks for the former, 0 when nothing speaks."""
     top = slot.schema.get("maximum")
     if isinstance(top, (int, float)):
-        return top > 1
+        return 1.0 if top <= 1 else -1.0
     lower = slot.description.lower()
-    return "percent" in lower or "%" in lower or bool(_PERCENT & set(slot.words))
+    if _DECIMAL.search(lower):
+        return 1.0
+    if "percent" in lower or "%" in lower or _PERCENT & set(slot.words) or _WHOLE.search(lower):
+        return -1.0
+    return 0.5 if "rat" in slot.words else 0.0
 
 
+_DECIMAL = re.compile(r"\bdecimal|\bfraction|between 0 and 1|\b0\.\d")
+_WHOLE = re.compile(r"(?:e\.g\.?|such as|example)\D{0,12}\d+(?:\.\d+)?")
 _PERCENT = frozenset(map(stem, ("percent", "percentage", "pct")))
 
 
@@ -207,7 +203,7 @@ def _in_range(value: int | float, slot: Slot) -> bool:
 
 def _calendar_part(span: Span, slot: Slot) -> int | None:
     value = span.value[0] if isinstance(span.value, tuple) else span.value
-    if not isinstance(value, date):
+    if not isinstance(value, date) or slot.name.lower().endswith("s"):
         return None
     for part in ("year", "month", "day"):
         if part in slot.words:
