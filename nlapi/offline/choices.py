@@ -46,7 +46,7 @@ EVIDENCE = (
     *("yes", "agrees", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name", "figures"),
 )
 """What is known of an option for a choice or (from "yes" on) for a flag, in this order."""
-MEANS = 0.6
+MEANS = 0.65
 """Words used this much alike (nlapi/tools/meaning.py) may mean the same."""
 FLAG_MEANS = 0.7
 LIKE = 0.82
@@ -72,7 +72,7 @@ def choices(scene: Scene, slot: Slot, named: Mapping[str, Any], *, literal: bool
     """Options where the words of a choice, or (unless `literal`) words that mean the same, are in the sentence."""
     found: list[tuple[Hit, Any]] = []
     for name, value in named.items():
-        hit = _find(scene, [stem(word) for word in pieces(name)], name) or _counted(scene, value)
+        hit = _find(scene, slot, [stem(word) for word in pieces(name)], name) or _counted(scene, value)
         if hit is None or (literal and hit.likeness < 1.0) or _ruled_out(scene, hit.first):
             continue
         if not _other_figure(scene, slot, hit):
@@ -170,7 +170,7 @@ def _ruled_out(scene: Scene, at: int) -> bool:
     return any(word in _EXCLUDES or word.endswith(("n't", "n’t")) for word in before)
 
 
-def _find(scene: Scene, words: Sequence[str], name: str) -> Hit | None:
+def _find(scene: Scene, slot: Slot, words: Sequence[str], name: str) -> Hit | None:
     """Where `words` are in the sentence."""
     stems, count = scene.sentence.stems, len(words)
     if not count:
@@ -185,7 +185,7 @@ def _find(scene: Scene, words: Sequence[str], name: str) -> Hit | None:
             doubtful = count == 1 and ((len(name) == 1 and not exact) or scene.sentence.tokens[at].lower in STOPWORDS)
             return Hit(first=at, last=at + count, worth=0.5 if doubtful else 1.15 + 0.1 * count, exact=exact)
     if count == 1:
-        return _similar(scene, words[0])
+        return _similar(scene, words[0]) or _meaning(scene, slot, words[0])
     wanted = [word for word in words if word not in STOPWORDS]
     places = [stems.index(word) for word in wanted if word in scene.sentence.stem_set]
     if wanted and len(places) == len(wanted) and max(places) - min(places) <= count + 2:
@@ -206,7 +206,7 @@ def _similar(scene: Scene, word: str) -> Hit | None:
             likeness = SequenceMatcher(None, word, other).ratio()
             if likeness >= LIKE:
                 best = Hit(first=at, last=at + 1, worth=0.6, likeness=likeness)
-    return best or _meaning(scene, word)
+    return best
 
 
 def _counted(scene: Scene, value: Any) -> Hit | None:
@@ -219,11 +219,11 @@ def _counted(scene: Scene, value: Any) -> Hit | None:
     return None
 
 
-def _meaning(scene: Scene, word: str) -> Hit | None:
+def _meaning(scene: Scene, slot: Slot, word: str) -> Hit | None:
     """A word that is used like it: cartoon for animation."""
     best, place = MEANS, -1
     for at, token in enumerate(scene.sentence.tokens):
-        plain = token.word and token.lower not in STOPWORDS and token.stem not in scene.common
+        plain = token.word and token.lower not in STOPWORDS and token.stem not in scene.common | scene.talked | slot.prose
         if plain and at not in scene.sentence.valued and (near := alike(word, token.stem)) > best:
             best, place = near, at
     return None if place < 0 else Hit(first=place, last=place + 1, worth=0.4, likeness=0.9 * best)
@@ -287,7 +287,7 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     first, last = min(places), max(places) + 1
     spread = float(last - first)
     last = min(last, first + len(words) + 3)
-    before = [token.lower for token in scene.sentence.tokens[max(0, first - 3) : first]]
+    before = _reach(scene, first)
     said_so = scene.sentence.text[max(0, scene.sentence.tokens[first].start - 3) : scene.sentence.tokens[first].end]
     denied = any(word in _NOT or word.endswith(("n't", "n’t")) for word in before)
     denied = denied and not (said_so.lower().startswith("no ") and said_so.lower() in slot.description.lower())
@@ -317,6 +317,19 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
             shared=True,
             evidence=evidence,
         )
+
+
+def _reach(scene: Scene, first: int) -> list[str]:
+    """The words before the one at `first` that may deny it: up to five, of the same clause."""
+    tokens = scene.sentence.tokens
+    at = first
+    while at > 0 and first - at < _FAR and tokens[at - 1].text not in ",.;:?!()" and tokens[at - 1].lower not in _PARTS:
+        at -= 1
+    return [token.lower for token in tokens[at:first]]
+
+
+_FAR = 5
+_PARTS = frozenset("and but or".split())
 
 
 def _meant(scene: Scene, words: Sequence[str]) -> Mapping[str, tuple[int, float]]:

@@ -36,7 +36,7 @@ MATCHES = (
     *("named", "told", "role", "against", "example", "money", "place", "object", "renamed", "sought", "paged"),
     *("order", "counts", "common", "verb", "city", "left", "right", "rival_left", "rival_right", "inside", "shape"),
     *("called", "clear", "scaled", "spaced", "coded", "clock_wanted", "clock_said", "in_turn", "counted"),
-    *("measured", "world", "kin", "kin_samples", "kin_beside", "code_asked"),
+    *("measured", "world", "kin", "kin_samples", "kin_beside", "code_asked", "addressed", "parts"),
 )
 """What `match` gives, in this order; each about 0 to 1, distances in tokens."""
 
@@ -81,7 +81,28 @@ def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
         scene.kin_of_samples(slot).get(inner[-1], 0.0) if inner else 0.0,
         max((scene.kin(slot).get(word, 0.0) * near for word, near in (*left, *right)), default=0.0),
         float(_CODE.search(slot.description) is not None) if span.text.isupper() and len(span.text) <= _SHORT else 0.0,
+        _addressed(scene, span, slot),
+        _parts(span, slot),
     ]
+
+
+def _addressed(scene: Scene, span: Span, slot: Slot) -> float:
+    """1 for an address where one is asked for, -1 for a piece of one there, or for its number anywhere."""
+    asked = _ADDRESS.search(f"{slot.name} {slot.description}") is not None
+    if span.form == "address":
+        return 1.0 if asked else 0.3
+    inside = scene.sentence.in_address(span)
+    return -1.0 if inside and (asked or span.kind is Kind.NUMBER) else -0.3 if inside else 0.0
+
+
+def _parts(span: Span, slot: Slot) -> float:
+    """How many more parts, divided by commas, a span has than the example or the format of a description."""
+    if not slot.samples or span.kind is Kind.NUMBER:
+        return 0.0
+    return float(span.text.count(",") - max(one.count(",") for one in slot.samples))
+
+
+_ADDRESS = re.compile(r"address|street", re.IGNORECASE)
 
 
 _CODE = re.compile(r"\b(?:code|identifier|symbol|ticker|abbreviat\w+|[A-Z]{3,4} or [A-Z]{3,4})\b")

@@ -104,6 +104,14 @@ class Sentence:
         """Positions of the tokens that are part of a date."""
         return frozenset(at for span in self.spans if span.kind is Kind.DATE for at in range(span.first, span.last))
 
+    def in_address(self, span: Span) -> bool:
+        """Is `span` a piece of an address?"""
+        return any(one.start <= span.start < span.end < one.end for one in self._addresses)
+
+    @cached_property
+    def _addresses(self) -> tuple[Span, ...]:
+        return tuple(span for span in self.spans if span.form == "address")
+
     def about(self, names: Callable[[str], bool]) -> str:
         """The text without what is quoted, a literal or a name of several words: what is left says what is wanted.
 

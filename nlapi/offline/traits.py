@@ -7,11 +7,12 @@ from nlapi.offline.moments import CLOSING, OPENING
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
+from nlapi.offline.tables import STATES
 from nlapi.tools.meaning import rarity
 from nlapi.tools.words import STOPWORDS, VERBS, stem
 
 _FORMS = (
-    *("money", "percent", "spelt", "counted", "url", "email", "uuid", "id", "path", "tag"),
+    *("money", "percent", "spelt", "counted", "url", "email", "uuid", "id", "path", "tag", "host"),
     *("place", "joined", "numbered", "whole", "clause", "all", "address", "part"),
 )
 _CLASSES = """
@@ -32,7 +33,7 @@ SLOT_TRAITS = (
     *("many", "integer", "required", "default", "depth", "place", "slots", "needed", "same_family", "same_needed"),
     *("choices", "samples", "formatted", "in_path", "in_query", "name_length", "mentioned", "spoken"),
     *("glossary", "first_of_family", "unit", "opens", "closes", "pages", "sizes", "named", "sought"),
-    *("numberlike", "samples_named", "samples_figures", "ordinal"),
+    *("numberlike", "samples_named", "samples_figures", "ordinal", "samples_in_us"),
 )
 """What `slot_traits` gives, in this order."""
 
@@ -56,7 +57,7 @@ def span_traits(sentence: Sentence, span: Span) -> list[float]:
         float(sum(token.lower in STOPWORDS for token in inside)),
         float(sum(token.stem in VERBS for token in inside)),
         float(sum(one.first <= span.first and span.last <= one.last for one in sentence.spans) - 1),
-        float(any(one.form == "address" and one.start <= span.start < span.end < one.end for one in sentence.spans)),
+        float(sentence.in_address(span)),
         float(len(same)),
         float(sum(one.start < span.start for one in same)),
         _BEFORE.get(tokens[span.last].lower, 1.0) if span.last < len(tokens) else 0.0,
@@ -119,9 +120,11 @@ def slot_traits(scene: Scene, slot: Slot) -> list[float]:
         / max(1, len(slot.samples[:6])),
         sum(any(map(str.isdigit, sample)) for sample in slot.samples[:6]) / max(1, len(slot.samples[:6])),
         float(slot.name[-1]) if slot.name[-1:].isdigit() else 0.0,
+        float(any(one.rpartition(", ")[2] in _STATES for one in slot.samples)),
     ]
 
 
+_STATES = frozenset(STATES.values())
 _NUMBERLIKE = frozenset(
     map(
         stem,
