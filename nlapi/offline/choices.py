@@ -43,7 +43,7 @@ EVIDENCE = (
         "as_good",
         "hits",
     ),
-    *("yes", "agrees", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name", "figures"),
+    *("yes", "agrees", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name", "verbatim", "figures"),
 )
 """What is known of an option for a choice or (from "yes" on) for a flag, in this order."""
 MEANS = 0.65
@@ -120,7 +120,7 @@ def _option(scene: Scene, slot: Slot, hit: Hit, value: Any, others: Sequence[Hit
     return Option(slot=slot, value=value, start=span.start, end=span.end, span=span, shared=True, evidence=evidence)
 
 
-_NO_FLAG = (0.0,) * 8
+_NO_FLAG = (0.0,) * 9
 _NO_CHOICE = (0.0,) * 11
 
 
@@ -294,6 +294,7 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     nay = any(word in ("no", "not", "non") or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
     own = named > 0 and set(words) <= scene.common - set(slot.words)
     span = stretch(scene.sentence, Kind.FLAG, first, last)
+    told = _verbatim(scene, slot)
     for yes in (True, False):
         evidence = (
             *_NO_CHOICE,
@@ -305,6 +306,7 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
             said,
             float(own),
             float(nay),
+            told,
             0.0,
         )
         value = _as_typed(slot, yes)
@@ -317,6 +319,24 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
             shared=True,
             evidence=evidence,
         )
+
+
+def _verbatim(scene: Scene, slot: Slot) -> float:
+    """How many words in a row the sentence has as the description has them: suitable for children."""
+    described = tuple(stem(word) for word in pieces(slot.description[:300]))
+    places: dict[str, list[int]] = {}
+    for at, word in enumerate(described):
+        places.setdefault(word, []).append(at)
+    longest = 0
+    for start, word in enumerate(scene.sentence.stems):
+        if word in STOPWORDS or word in scene.common:
+            continue
+        for at in places.get(word, ()):
+            run = 1
+            while described[at + run : at + run + 1] == scene.sentence.stems[start + run : start + run + 1] != ():
+                run += 1
+            longest = max(longest, run)
+    return float(longest)
 
 
 def _reach(scene: Scene, first: int) -> list[str]:

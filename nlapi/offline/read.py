@@ -133,7 +133,7 @@ class _Finder:
                     continue
                 if form == "id" and any(start <= match.start() < end for start, end in days):
                     continue
-                if form == "path" and text.replace("/", "").isdigit():
+                if form == "path" and text.replace("/", "").strip(".").isdigit():
                     continue
                 self._add(Kind.LITERAL, match.start(), match.end(), form=form, value=text)
 
