@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -22,11 +22,15 @@ _MONEY = {
     "PLN": "Polish zloty", "HUF": "Hungarian forint", "DKK": "Danish krone", "BRL": "Brazilian reais",
     "SGD": "Singapore dollars", "CZK": "Czech koruna", "ILS": "Israeli shekels", "MYR": "Malaysian ringgit",
 }  # fmt: skip
-_STREETS = "Mill Lane|Harbour Road|Station Street|Church Avenue|King's Way|Old Bridge Road|Larch Drive|Quarry Street".split("|")
+_STREETS = (
+    "Mill Lane|Harbour Road|Station Street|Church Avenue|King's Way|Old Bridge Road|Larch Drive|Quarry Street".split(
+        "|"
+    )
+)
 _TOWNS = ("Leeds", "York", "Bergen", "Ghent", "Tampere", "Malmo", "Graz", "Utrecht")
 _US = {"Boise": "ID", "Tulsa": "OK", "Fargo": "ND", "Mobile": "AL", "Dayton": "OH", "Eugene": "OR", "Macon": "GA"}
 _HARBORS = {"NQL": "North Quay", "VSB": "Vestby Ferry Harbor", "GHN": "Ghent Basin", "OLP": "Old Lock Pier"}
-_WORKS = "Salt and Lanterns|The Quiet Orchard|Northern Kettle|A Window at Noon|Copper Meadows|The Second Harbor".split("|")
+_WORKS = "Salt and Lanterns|The Quiet Orchard|Northern Kettle|A Window at Noon|Copper Meadows".split("|")
 _PEOPLE = "Mara Okafor|Jonas Lind|The Paper Foxes|Tomas Vega|Aiko Mori|Velvet Compass|Olga Petrova".split("|")
 _COLORS = "crimson violet teal amber ivory".split()
 _MATERIALS = "oak brass wool clay linen slate".split()
@@ -45,7 +49,6 @@ class Asked:
     arguments: Mapping[str, Any]
     needed: Sequence[str] = ()
     path: str = "/things"
-    order: Sequence[str] = field(default=())
 
     def document(self) -> dict[str, Any]:
         parameters = [
@@ -114,11 +117,17 @@ _OTHERS: Mapping[str, Mapping[str, Any]] = {
 
 def money(dice: Dice) -> Iterator[Asked]:
     (one, first), (other, second) = dice.sample(sorted(_MONEY.items()), 2)
-    source, target = dice.one_of(("from", "to"), ("sell", "buy"), ("have", "want"), ("from_code", "to_code"), ("source", "target"))
+    source, target = dice.one_of(
+        ("from", "to"), ("sell", "buy"), ("have", "want"), ("from_code", "to_code"), ("source", "target")
+    )
     amount, day = dice.randint(20, 9000), dice.day()
     told: Told = {
-        source: dice.said(TEXT, "The currency that is changed.", "The currency you have.", "Three-letter code of the currency."),
-        target: dice.said(TEXT, "The currency that it is changed into.", "The currency you want.", "The other currency"),
+        source: dice.said(
+            TEXT, "The currency that is changed.", "The currency you have.", "Three-letter code of the currency."
+        ),
+        target: dice.said(
+            TEXT, "The currency that it is changed into.", "The currency you want.", "The other currency"
+        ),
     }
     sums = {**told, "amount": dice.said(dice.one_of(TEXT, AMOUNT), "How much is changed.", "The sum")}
     dated = {**told, "date": dice.said(TEXT, "The day in the format YYYY-MM-DD.", "The day of the quote.")}
@@ -131,14 +140,25 @@ def money(dice: Dice) -> Iterator[Asked]:
         f"how many {second} will {amount} {first} buy?",
     ):
         yield Asked(
-            question=text, does="swap money", told=dice.mixed(sums, {"date": dated["date"]}), needed=(source,),
-            arguments={**pair, "amount": amount}, path="/swaps",
-        )  # fmt: skip
-    for text in (f"quote {one} to {other} on {day[0]}", f"{aside}what was the quote from {one} to {other} of {day[0]}?"):
+            question=text,
+            does="swap money",
+            told=dice.mixed(sums, {"date": dated["date"]}),
+            needed=(source,),
+            arguments={**pair, "amount": amount},
+            path="/swaps",
+        )
+    for text in (
+        f"quote {one} to {other} on {day[0]}",
+        f"{aside}what was the quote from {one} to {other} of {day[0]}?",
+    ):
         yield Asked(
-            question=text, does="old quotes", told=dice.mixed(dated, {"limit": _OTHERS["limit"]}),
-            needed=(source, "date"), arguments={**pair, "date": day[1].isoformat()}, path="/quotes",
-        )  # fmt: skip
+            question=text,
+            does="old quotes",
+            told=dice.mixed(dated, {"limit": _OTHERS["limit"]}),
+            needed=(source, "date"),
+            arguments={**pair, "date": day[1].isoformat()},
+            path="/quotes",
+        )
 
 
 def parcels(dice: Dice) -> Iterator[Asked]:
@@ -147,7 +167,9 @@ def parcels(dice: Dice) -> Iterator[Asked]:
     start, end = f"{dice.randint(2, 2400)} {first}, {town}", f"{dice.randint(2, 900)} {other}, {town}"
     weight = dice.randint(2, 45)
     told: Told = {
-        "collect_at": dice.said(TEXT, "Street and town.", "Where it is collected, such as '1 First Street, Oslo'.", "Address"),
+        "collect_at": dice.said(
+            TEXT, "Street and town.", "Where it is collected, such as '1 First Street, Oslo'.", "Address"
+        ),
         "deliver_to": dice.said(TEXT, "Where it goes.", "The street and town it goes to, e.g. '1 First Street, Oslo'."),
         "weight": dice.said(NUMBER, "How heavy it is, in kilograms.", "Weight (kg)"),
         "pieces": dice.said(NUMBER, "How many pieces it has."),
@@ -160,15 +182,21 @@ def parcels(dice: Dice) -> Iterator[Asked]:
         (f"deliver {weight} kilos to {end}, please", {"deliver_to": end, "weight": weight}),
     ):
         yield Asked(
-            question=text, does="send parcel", told=dice.mixed(told, {}), needed=tuple(meant)[:1], arguments=meant,
+            question=text,
+            does="send parcel",
+            told=dice.mixed(told, {}),
+            needed=tuple(meant)[:1],
+            arguments=meant,
             path="/parcels",
-        )  # fmt: skip
+        )
 
 
 def codes(dice: Dice) -> Iterator[Asked]:
     code, name = dice.choice(sorted(_HARBORS.items()))
     key = dice.one_of("harbor", "port", "stop", "code")
-    told: Told = {key: dice.said(TEXT, "Code of the harbor.", "The symbol of the harbor, such as 'WLN'.", "Three-letter code")}
+    told: Told = {
+        key: dice.said(TEXT, "Code of the harbor.", "The symbol of the harbor, such as 'WLN'.", "Three-letter code")
+    }
     more = {"line": dice.said(TEXT, "Name of the line."), "limit": _OTHERS["limit"], "note": _OTHERS["note"]}
     for text in (
         f"which boats leave {name} ({code})?",
@@ -177,9 +205,13 @@ def codes(dice: Dice) -> Iterator[Asked]:
         f"I sail to {name} soon. Look it up, its symbol is {code}",
     ):
         yield Asked(
-            question=text, does="list boats", told=dice.mixed(told, more), needed=(key,), arguments={key: code},
+            question=text,
+            does="list boats",
+            told=dice.mixed(told, more),
+            needed=(key,),
+            arguments={key: code},
             path="/boats",
-        )  # fmt: skip
+        )
 
 
 def works(dice: Dice) -> Iterator[Asked]:
@@ -199,26 +231,42 @@ def works(dice: Dice) -> Iterator[Asked]:
         (f"is there anything called '{work}'?", {key: work}),
         (f"the {key} '{work}' in the series '{series}'", {key: work, "series": series}),
     ):
-        yield Asked(question=text, does=f"find {key}", told=dice.mixed(told, {}), needed=(key,), arguments=meant, path="/works")
+        yield Asked(
+            question=text, does=f"find {key}", told=dice.mixed(told, {}), needed=(key,), arguments=meant, path="/works"
+        )
 
 
 def places(dice: Dice) -> Iterator[Asked]:
     town, state = dice.choice(sorted(_US.items()))
     elsewhere, district, hotel = dice.one_of(*_TOWNS), dice.one_of(*_DISTRICTS), dice.one_of(*_HOTELS)
-    full = dice.said(TEXT, "The city, in the format 'City, State' (e.g. 'Reno, NV').", "City and state, such as 'Reno, NV'.")
+    full = dice.said(
+        TEXT, "The city, in the format 'City, State' (e.g. 'Reno, NV').", "City and state, such as 'Reno, NV'."
+    )
     plain = dice.said(TEXT, "The city.", "Name of the town.", "")
     where = dice.one_of("city", "location", "town")
     nights = dice.randint(2, 14)
     trade = dice.one_of("plumber", "gardener", "barber", "tailor")
-    for text in (f"find a {trade} in {town}", f"I'm in {town}, {state}. Is there a {trade} here?", f"any {trade} in {town.lower()}?"):
+    for text in (
+        f"find a {trade} in {town}",
+        f"I'm in {town}, {state}. Is there a {trade} here?",
+        f"any {trade} in {town.lower()}?",
+    ):
         yield Asked(
-            question=text, does=f"find {trade}", told=dice.mixed({where: full}, _OTHERS), needed=(where,),
-            arguments={where: f"{town}, {state}"}, path="/trades",
-        )  # fmt: skip
+            question=text,
+            does=f"find {trade}",
+            told=dice.mixed({where: full}, _OTHERS),
+            needed=(where,),
+            arguments={where: f"{town}, {state}"},
+            path="/trades",
+        )
     yield Asked(
-        question=f"is there a {trade} in {elsewhere}?", does=f"find {trade}", told=dice.mixed({where: plain}, _OTHERS),
-        needed=(where,), arguments={where: elsewhere}, path="/trades",
-    )  # fmt: skip
+        question=f"is there a {trade} in {elsewhere}?",
+        does=f"find {trade}",
+        told=dice.mixed({where: plain}, _OTHERS),
+        needed=(where,),
+        arguments={where: elsewhere},
+        path="/trades",
+    )
     named = dice.random() < 0.5
     told: Told = {
         "city": plain,
@@ -227,9 +275,14 @@ def places(dice: Dice) -> Iterator[Asked]:
         else dice.said(TEXT, "Name of the quarter.", "The part of the town."),
         "max_price": {**AMOUNT, "description": "The highest price."},
     }
-    for text in (f"a {trade} in the {district} Quarter of {elsewhere}", f"which {trade} works in {district} Quarter, {elsewhere}?"):
+    for text in (
+        f"a {trade} in the {district} Quarter of {elsewhere}",
+        f"which {trade} works in {district} Quarter, {elsewhere}?",
+    ):
         meant = {"city": elsewhere, "quarter": f"{district} Quarter" if named else district}
-        yield Asked(question=text, does=f"find {trade}", told=dice.mixed(told, _OTHERS), arguments=meant, path="/trades")
+        yield Asked(
+            question=text, does=f"find {trade}", told=dice.mixed(told, _OTHERS), arguments=meant, path="/trades"
+        )
     stay: Told = {
         dice.one_of("hotel", "hotel_name"): dice.said(TEXT, "The name of the hotel."),
         "city": plain,
@@ -237,12 +290,19 @@ def places(dice: Dice) -> Iterator[Asked]:
         "rooms": {**NUMBER, "default": 1, "description": "How many rooms. Default is 1."},
     }
     first = next(iter(stay))
-    for text in (f"book {nights} nights at {hotel} in {elsewhere}", f"a room in the {hotel.removeprefix('The ')}, {elsewhere}, for {nights} nights"):
+    for text in (
+        f"book {nights} nights at {hotel} in {elsewhere}",
+        f"a room in the {hotel.removeprefix('The ')}, {elsewhere}, for {nights} nights",
+    ):
         name = hotel if hotel in text else hotel.removeprefix("The ")
         yield Asked(
-            question=text, does="book hotel", told=dice.mixed(stay, {}), needed=(first, "city"),
-            arguments={first: name, "city": elsewhere, "nights": nights}, path="/stays",
-        )  # fmt: skip
+            question=text,
+            does="book hotel",
+            told=dice.mixed(stay, {}),
+            needed=(first, "city"),
+            arguments={first: name, "city": elsewhere, "nights": nights},
+            path="/stays",
+        )
 
 
 def looks(dice: Dice) -> Iterator[Asked]:
@@ -259,7 +319,10 @@ def looks(dice: Dice) -> Iterator[Asked]:
     sizes = {"width": width, "height": height}
     for text, meant in (
         (f"a poster {width} mm wide and {height} mm high", sizes),
-        (f"print it with a width of {width} mm and a height of {height} mm on {color} paper", {**sizes, "color": color}),
+        (
+            f"print it with a width of {width} mm and a height of {height} mm on {color} paper",
+            {**sizes, "color": color},
+        ),
         (f"print a {color} poster", {"color": color}),
         (f'a {color} card that says "{dish} tonight"', {"color": color, "caption": f"{dish} tonight"}),
     ):
@@ -274,14 +337,31 @@ def looks(dice: Dice) -> Iterator[Asked]:
         (f"do you have {color} {item}?", {"color": color, "item": item}),
         (f"show me {material} {item}", {"material": material, "item": item}),
     ):
-        yield Asked(question=text, does="search shop", told=dice.mixed(shop, _OTHERS), needed=("item",), arguments=meant, path="/shop")
-    food: Told = {"dish": dice.said(TEXT, "Name of the dish.", "What is cooked"), "servings": dice.said(NUMBER, "For how many people it is.")}
+        yield Asked(
+            question=text,
+            does="search shop",
+            told=dice.mixed(shop, _OTHERS),
+            needed=("item",),
+            arguments=meant,
+            path="/shop",
+        )
+    food: Told = {
+        "dish": dice.said(TEXT, "Name of the dish.", "What is cooked"),
+        "servings": dice.said(NUMBER, "For how many people it is."),
+    }
     for text, meant in (
         (f"a recipe for {dish}", {"dish": dish}),
         (f"how do I cook {dish} for {height} people?", {"dish": dish, "servings": height}),
         (f"get the recipe of {dish} including the steps", {"dish": dish}),
     ):
-        yield Asked(question=text, does="get recipe", told=dice.mixed(food, _OTHERS), needed=("dish",), arguments=meant, path="/recipes")
+        yield Asked(
+            question=text,
+            does="get recipe",
+            told=dice.mixed(food, _OTHERS),
+            needed=("dish",),
+            arguments=meant,
+            path="/recipes",
+        )
 
 
 def hours(dice: Dice) -> Iterator[Asked]:
@@ -296,22 +376,46 @@ def hours(dice: Dice) -> Iterator[Asked]:
         "end_at": dice.said(TEXT, f"The end, in the format '{form}', or nothing if it is open."),
         "subject": dice.said(TEXT, "What it is about."),
     }
-    yield Asked(question=f"someone who is free on {said} at {clock}", does="find helper", told=dice.mixed(told, _OTHERS), arguments={"start_at": moment}, path="/helpers")
-    yield Asked(question=f"is anyone free from {said}, at {clock}?", does="find helper", told=dice.mixed(told, _OTHERS), arguments={"start_at": moment}, path="/helpers")
+    yield Asked(
+        question=f"someone who is free on {said} at {clock}",
+        does="find helper",
+        told=dice.mixed(told, _OTHERS),
+        arguments={"start_at": moment},
+        path="/helpers",
+    )
+    yield Asked(
+        question=f"is anyone free from {said}, at {clock}?",
+        does="find helper",
+        told=dice.mixed(told, _OTHERS),
+        arguments={"start_at": moment},
+        path="/helpers",
+    )
     if hour < 11:
         text = f"block {said} from {hour}:{minute:02} pm to {hour + 1}:{minute:02} pm"
-        yield Asked(question=text, does="block time", told=dice.mixed(told, {}), arguments={"start_at": moment, "end_at": late}, path="/blocks")
+        yield Asked(
+            question=text,
+            does="block time",
+            told=dice.mixed(told, {}),
+            arguments={"start_at": moment, "end_at": late},
+            path="/blocks",
+        )
     took = dice.randint(2, 90)
     lasts = dice.said(AMOUNT, "How long it takes, in seconds.", "Length in seconds")
     yield Asked(
-        question=f"run the pump for {took} minutes", does="run pump", told=dice.mixed({"duration": lasts}, {"speed": {**NUMBER, "description": "Turns a minute."}}),
-        arguments={"duration": took * 60}, path="/pumps",
-    )  # fmt: skip
+        question=f"run the pump for {took} minutes",
+        does="run pump",
+        told=dice.mixed({"duration": lasts}, {"speed": {**NUMBER, "description": "Turns a minute."}}),
+        arguments={"duration": took * 60},
+        path="/pumps",
+    )
     apart = {"date": dice.said(TEXT, "The day (YYYY-MM-DD)."), "time": dice.said(TEXT, "The hour (HH:MM).")}
     yield Asked(
-        question=f"a table on {said} at {clock}", does="book table", told=dice.mixed(apart, {"people": {**NUMBER, "description": "How many come."}}),
-        arguments={"date": day.isoformat(), "time": f"{hour + 12}:{minute:02}"}, path="/tables",
-    )  # fmt: skip
+        question=f"a table on {said} at {clock}",
+        does="book table",
+        told=dice.mixed(apart, {"people": {**NUMBER, "description": "How many come."}}),
+        arguments={"date": day.isoformat(), "time": f"{hour + 12}:{minute:02}"},
+        path="/tables",
+    )
 
 
 def shares(dice: Dice) -> Iterator[Asked]:
@@ -335,7 +439,9 @@ def shares(dice: Dice) -> Iterator[Asked]:
         f"${sum} that grow by {rate}% a year over the next {years} years",
         f"let ${sum} gain {rate}% for {years} years",
     ):
-        yield Asked(question=text, does="fill jar", told=dice.mixed(told, {}), needed=tuple(told), arguments=meant, path="/jars")
+        yield Asked(
+            question=text, does="fill jar", told=dice.mixed(told, {}), needed=tuple(told), arguments=meant, path="/jars"
+        )
 
 
 def traits(dice: Dice) -> Iterator[Asked]:
@@ -361,12 +467,25 @@ def traits(dice: Dice) -> Iterator[Asked]:
         (f"a camp in {town} by a lake", {"near_water": True}),
     ):
         yield Asked(
-            question=text, does="find camp", told=dice.mixed(told, _OTHERS), arguments={"town": town, **meant},
+            question=text,
+            does="find camp",
+            told=dice.mixed(told, _OTHERS),
+            arguments={"town": town, **meant},
             path="/camps",
-        )  # fmt: skip
+        )
 
 
-PATTERNS: tuple[Callable[[Dice], Iterator[Asked]], ...] = (money, parcels, codes, works, places, looks, hours, shares, traits)
+PATTERNS: tuple[Callable[[Dice], Iterator[Asked]], ...] = (
+    money,
+    parcels,
+    codes,
+    works,
+    places,
+    looks,
+    hours,
+    shares,
+    traits,
+)
 
 
 def invented_more(times: int = 12) -> Iterator[Asked]:

@@ -102,9 +102,7 @@ def by_fold(found: Sequence[Asked], without: Sequence[str] = ()) -> list[dict[st
     """For each fold the forest that was trained without it."""
     first = _first(found, without)
     second = _second(found, first)
-    return [
-        {**first[fold], "after": fit_after(one for one in second if one.fold != fold)} for fold in range(FOLDS)
-    ]
+    return [{**first[fold], "after": fit_after(one for one in second if one.fold != fold)} for fold in range(FOLDS)]
 
 
 def whole(found: Sequence[Asked]) -> dict[str, Any]:
@@ -167,7 +165,8 @@ def fit(chosen: Iterable[Example], without: Sequence[str] = ()) -> dict[str, Any
 def main() -> None:
     found = every()
     path = learn.ship("slots", whole(found))
-    print(f"{len(found)} questions, {sum(len(one.rows) for one in found)} options -> {path.name}, {path.stat().st_size} bytes")
+    total = sum(len(one.rows) for one in found)
+    print(f"{len(found)} questions, {total} options -> {path.name}, {path.stat().st_size} bytes")
     from benchmarks.offline import train_rank  # it is trained on what the forest just written fills
 
     train_rank.ship(by_fold(found))

@@ -40,7 +40,7 @@ class Judged:
 
 
 def judged(scene: Scene, options: Sequence[Option]) -> Judged:
-    """`options` with the probabilities of the forest that goes over what the first said; those without a row as they are."""
+    """`options` as the forest sees them that goes over what the first said; those without a row stay as they are."""
     forest = Forest.load("slots").after
     if forest is None:
         return Judged(options=tuple(options), none={})
@@ -144,7 +144,7 @@ def _holds(one: Option, other: Option) -> bool:
 
 
 def _elsewhere(option: Option, by_slot: Mapping[Slot, Sequence[Option]]) -> tuple[float, float, float]:
-    """How sure the best use of the same words in another slot is, in one that is required, and what that slot has else."""
+    """How sure the best use of the same words is in another slot, in one that is required, and what it has else."""
     wanted = needed = spare = 0.0
     for slot, few in by_slot.items():
         if slot is option.slot:

@@ -84,13 +84,19 @@ def _once(text: str, found: list[Found]) -> list[Found]:
     kept: list[Found] = []
     for one in found:
         before = kept[-1] if kept else None
-        named = before is not None and not before.spelt and not before.counted and before.whole
-        if named and one.spelt and before is not None and not isinstance(before.value, time):
-            if re.fullmatch(r"[\s,(]*(?:the\s+)?", text[before.end : one.start]):
-                kept[-1] = replace(one, start=before.start)
-                continue
-        kept.append(one)
+        if before is not None and one.spelt and _by_name(before) and _BESIDE.fullmatch(text[before.end : one.start]):
+            kept[-1] = replace(one, start=before.start)
+        else:
+            kept.append(one)
     return kept
+
+
+def _by_name(found: Found) -> bool:
+    """Was a day said as tomorrow or next Friday?"""
+    return found.whole and not found.spelt and not found.counted and not isinstance(found.value, time)
+
+
+_BESIDE = re.compile(r"[\s,(]*(?:the\s+)?")
 
 
 def _with_year(found: list[Found]) -> list[Found]:

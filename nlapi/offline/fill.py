@@ -96,7 +96,7 @@ def _assign(options: Sequence[Option], none: Mapping[Slot, float]) -> list[Optio
 
 
 def _gain(option: Option, none: float) -> float:
-    """What a slot is worth filled over what it is worth left out, as the logarithm of how much likelier that is right."""
+    """What filling a slot is worth over leaving it out: the logarithm of how much likelier that is right."""
     used = USED * sum(span.kind in (Kind.QUOTED, Kind.LITERAL, Kind.JSON) for span in option.spans[:1])
     return used + math.log(max(0.001, option.sure)) - math.log(max(0.001, none))
 

@@ -48,7 +48,7 @@ def world(text: str) -> str:
 
 
 def world_fits(span: Span, slot: Slot) -> float:
-    """1 when a span is of the kind that a slot's name asks for (half that when its description does), -1 when another."""
+    """1 for a span of the kind that a slot's name asks for, 0.5 when only its description does, -1 for another kind."""
     if span.kind not in (Kind.NAME, Kind.PHRASE, Kind.QUOTED, Kind.LITERAL, Kind.CALLED):
         return 0.0
     own = _wants(slot.words)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from datetime import time
 from functools import lru_cache
 
-from nlapi.offline.scene import LEADING, ROLES, Scene
-from nlapi.offline.sentence import Kind, Span
-from nlapi.offline.slots import Family, Slot
 from nlapi.offline.kin import world_fits
 from nlapi.offline.measures import fits, said, wanted
 from nlapi.offline.moments import wants_clock
+from nlapi.offline.scene import LEADING, ROLES, Scene
+from nlapi.offline.sentence import Kind, Span
+from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import fraction_wanted, is_coded
 from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 

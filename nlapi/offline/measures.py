@@ -15,7 +15,8 @@ time: 0.001 millisecond|milliseconds|ms|msec; 1 second|seconds|sec|secs|s; 60 mi
 length: 0.001 millimeter|millimeters|millimetre|millimetres|mm; 0.01 centimeter|centimeters|centimetre|centimetres|cm;
  1 meter|meters|metre|metres|m; 1000 kilometer|kilometers|kilometre|kilometres|km|kms; 0.0254 inch|inches;
  0.3048 foot|feet|ft; 0.9144 yard|yards|yd; 1609.344 mile|miles|mi
-mass: 0.001 milligram|milligrams|mg; 1 gram|grams|g; 1000 kilogram|kilograms|kg|kgs|kilo|kilos; 453.59237 pound|pounds|lb|lbs;
+mass: 0.001 milligram|milligrams|mg; 1 gram|grams|g; 1000 kilogram|kilograms|kg|kgs|kilo|kilos;
+ 453.59237 pound|pounds|lb|lbs;
  28.349523125 ounce|ounces|oz; 1000000 ton|tons|tonne|tonnes
 data: 1 byte|bytes; 1000 kilobyte|kilobytes|kb; 1000000 megabyte|megabytes|mb; 1000000000 gigabyte|gigabytes|gb;
  1000000000000 terabyte|terabytes|tb

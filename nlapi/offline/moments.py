@@ -38,8 +38,8 @@ def moments(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, s
     """Of a stretch of days its last; of an hour the moment on the day that is said elsewhere, or the hour itself."""
     if span.kind is not Kind.DATE:
         return
-    if set(slot.words) & CLOSING and (last := _lasting(span, sentence)) is not None:
-        yield render(last, slot), "lasting"
+    if set(slot.words) & CLOSING and (over := _lasting(span, sentence)) is not None:
+        yield render(over, slot), "lasting"
     if isinstance(span.value, tuple) and (last := render(span.value, slot, end=True)) is not None:
         yield last, "last_day"
     if not isinstance(span.value, time) or slot.family is Family.TIME:

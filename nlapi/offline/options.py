@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nlapi.offline.choices import choices, flag, names_of
+from nlapi.offline.choices import choices, names_of
 from nlapi.offline.entities import ID_WORDS, Wanted, collection_of, id_like, names_for
+from nlapi.offline.flags import flag
 from nlapi.offline.match import counts_things
 from nlapi.offline.option import HIGH, LOW, Option
 from nlapi.offline.scene import Scene

@@ -9,7 +9,13 @@ from pathlib import Path
 from nlapi.offline.tables import COUNTRIES, STATES
 
 FILE = Path(__file__).with_name("places.txt")
-_SHORT = {"nyc": "new york", "new york city": "new york", "la": "los angeles", "sf": "san francisco", "san fran": "san francisco"}
+_SHORT = {
+    "nyc": "new york",
+    "new york city": "new york",
+    "la": "los angeles",
+    "sf": "san francisco",
+    "san fran": "san francisco",
+}
 SECOND = "# Towns of the US whose name a bigger town elsewhere has"
 """The line of the file after which they are."""
 _TOWNS_TOO = frozenset(("new york",))
@@ -44,7 +50,7 @@ def region_of(town: str) -> str:
 
 @cache
 def town_in_us(town: str) -> str:
-    """US-CA for a town in California, also where a bigger one elsewhere has the same name; "" for none that is known."""
+    """US-CA for a town in California, even where a bigger one elsewhere has its name; "" for none known."""
     region = region_of(town)
     if region.startswith("US-"):
         return region

@@ -35,7 +35,8 @@ _LITERAL = (
 _LABELLED = re.compile(r"(?:id|no|nr|number|identifier|code|key):\d+", re.IGNORECASE)
 """A label and a number, not an id that has a colon in it."""
 _UNIT_LIKE = re.compile(
-    r"\d+(?:\.\d+)?[^\W\d_]+/[^\W\d_]+|\d+(?:\.\d+)?[A-Za-z]{1,4}|\d+(?:\.\d+)?(?:-[a-z]+)+|\d+(?:st|nd|rd|th)|\d+(?:-\d+)+|v\d+", re.IGNORECASE
+    r"\d+(?:\.\d+)?[^\W\d_]+/[^\W\d_]+|\d+(?:\.\d+)?[A-Za-z]{1,4}|\d+(?:\.\d+)?(?:-[a-z]+)+|\d+(?:st|nd|rd|th)|\d+(?:-\d+)+|v\d+",
+    re.IGNORECASE,
 )
 _CAPITAL = re.compile(r"[A-ZÀ-ÞĀ-Ž]")
 _INSIDE_NAME = frozenset(("of", "the", "and", "de", "la", "del", "van", "von", "for", "in", "&", "-", "'", "to", "at"))

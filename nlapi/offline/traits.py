@@ -128,9 +128,10 @@ _STATES = frozenset(STATES.values())
 _NUMBERLIKE = frozenset(
     map(
         stem,
-        """width height size count amount quantity number year month day hour age length weight depth radius distance rate
-        ratio percent percentage price total limit offset page level score rating duration minutes seconds temperature
-        latitude longitude lat lon lng volume speed capacity zip zipcode postal chapter verse version quality""".split(),
+        """width height size count amount quantity number year month day hour age length weight depth radius distance
+        rate ratio percent percentage price total limit offset page level score rating duration minutes seconds
+        temperature latitude longitude lat lon lng volume speed capacity zip zipcode postal chapter verse version
+        quality""".split(),
     )
 )
 """Stems of the names of what is told in figures, though its type is text."""
