@@ -38,7 +38,7 @@ EVIDENCE = (
     *("yes", "agrees", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name", "verbatim", "figures"),
 )
 """What is known of an option for a choice or (from "yes" on) for a flag, in this order."""
-MEANS = 0.65
+MEANS = 0.72
 """Words used this much alike (nlapi/tools/meaning.py) may mean the same."""
 LIKE = 0.82
 """Words this alike are taken for one another's misspelling."""

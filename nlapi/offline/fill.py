@@ -58,7 +58,7 @@ def fill(scene: Scene) -> Filling:
     found = judged(scene, weighed(scene, options(scene)))
     ranked = sorted(found.options, key=lambda option: -option.sure)
     worth = {slot: _none(scene, slot, found.none) for slot in scene.slots}
-    taken = _assign([option for option in ranked if option.sure >= _least(scene, option.slot)], worth)
+    taken = _assign([option for option in _free(scene, ranked) if option.sure >= _least(scene, option.slot)], worth)
     filled = {option.slot for option in taken}
     missing = tuple(slot for slot in scene.slots if slot.required and slot not in filled)
     unused = tuple(
@@ -66,6 +66,20 @@ def fill(scene: Scene) -> Filling:
     )
     taken.sort(key=lambda option: scene.slots.index(option.slot))
     return Filling(options=tuple(taken), missing=missing, unused=unused)
+
+
+def _free(scene: Scene, ranked: Sequence[Option]) -> list[Option]:
+    """The options without those whose words say as surely what the user has given by name already."""
+    given = [option for option in ranked if option.slot in scene.given]
+    return [
+        option
+        for option in ranked
+        if option.slot in scene.given or not any(_said_of(one, option) for one in given if one.sure >= option.sure)
+    ]
+
+
+def _said_of(one: Option, other: Option) -> bool:
+    return one.start == other.start and one.end == other.end and one.value == other.value
 
 
 def _least(scene: Scene, slot: Slot) -> float:

@@ -17,6 +17,8 @@ from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import ASIDE, HOW, values_for
 from nlapi.openapi.spec import Operation
 
+SUREST_NAME = 0.8
+"""How sure a name to look up is at most: an id that was said goes before it."""
 _BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 
@@ -54,7 +56,7 @@ def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
     for named in names_for(scene, slot, listing):
         wanted = Wanted(name=named.name, lister=listing.id)
         value = [wanted] if slot.many else wanted
-        sure = min(0.9, max(0.0, (named.score - LOW) / (HIGH - LOW)))
+        sure = min(SUREST_NAME, max(0.0, (named.score - LOW) / (HIGH - LOW)))
         yield Option(slot=slot, value=value, sure=sure, start=named.start, end=named.end)
 
 

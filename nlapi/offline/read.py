@@ -32,6 +32,8 @@ _LITERAL = (
     ("path", re.compile(r"(?<![\w/])[\w.-]+/[\w.-]+(?:/[\w.-]+)*(?!\w)|(?<!\w)~?/[\w.-]+(?:/[\w.-]+)*")),
     ("tag", re.compile(r"(?<!\w)[#@](?!\d+\b)[\w-]+")),
 )
+_UNPARTED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{5,}")
+"""Letters of a script that does not part its words: where a value in it ends is not known."""
 _LABELLED = re.compile(r"(?:id|no|nr|number|identifier|code|key):\d+", re.IGNORECASE)
 """A label and a number, not an id that has a colon in it."""
 _UNIT_LIKE = re.compile(
@@ -299,7 +301,7 @@ class _Finder:
         """Addresses, clauses and the whole: what may be a value besides what was found word by word."""
         for start, end in addresses(self.text):
             self._add(Kind.NAME, start, end, take=False, form="address")
-        for start, end, form in clauses(self.tokens):
+        for start, end, form in clauses(self.tokens) if not _UNPARTED.search(self.text) else ():
             self._add(Kind.PHRASE, start, end, take=False, form=form)
 
     def _phrases(self) -> None:
@@ -315,7 +317,8 @@ class _Finder:
 
     def _phrase_word(self, at: int) -> bool:
         token = self.tokens[at]
-        return token.word and token.lower not in STOPWORDS and token.lower not in _BREAKS and self._free(at)
+        plain = token.word and token.lower not in STOPWORDS and token.lower not in _BREAKS
+        return plain and self._free(at) and not _UNPARTED.search(token.text)
 
     def _phrase(self, run: list[int]) -> None:
         for first in range(len(run)):
