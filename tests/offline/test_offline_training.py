@@ -8,7 +8,8 @@ from itertools import islice
 
 import pytest
 
-from benchmarks.offline import folds, gold, invented
+from benchmarks.offline import folds, gold, invented, invented_more
+from nlapi.offline import among
 from nlapi.offline.fill import fill
 from nlapi.offline.forest import Forest
 from nlapi.offline.options import options
@@ -36,7 +37,10 @@ def test_rows_without_a_name_in_common_are_spread() -> None:
 
 
 def test_the_shipped_forest_knows_the_features_of_today() -> None:
-    assert Forest.load("slots").features == FEATURES
+    forest = Forest.load("slots")
+    assert forest.features == FEATURES
+    assert forest.after is not None
+    assert forest.after.features == among.FEATURES
 
 
 def test_an_invented_sentence_is_filled_as_it_was_meant() -> None:
@@ -47,7 +51,7 @@ def test_an_invented_sentence_is_filled_as_it_was_meant() -> None:
 
 def test_the_values_meant_are_among_the_options() -> None:
     count = found = 0
-    for said in islice(invented.invented(), 80):
+    for said in (*islice(invented.invented(), 80), *islice(invented_more.invented_more(), 80)):
         scene = gold.scene_of(said.document(), said.question)
         offered = {(option.slot.name, str(option.value)) for option in options(scene)}
         count += len(said.arguments)
