@@ -10,6 +10,7 @@ from typing import Any
 
 from nlapi.offline.clauses import addresses, clauses
 from nlapi.offline.dates import MONTHS, WEEKDAYS, Found, find_dates, today_of
+from nlapi.offline.measures import unit
 from nlapi.offline.numbers import Sort, find_numbers
 from nlapi.offline.places import is_region
 from nlapi.offline.sentence import Kind, Sentence, Span, Token
@@ -37,8 +38,12 @@ _UNPARTED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{
 _LABELLED = re.compile(r"(?:id|no|nr|number|identifier|code|key):\d+", re.IGNORECASE)
 """A label and a number, not an id that has a colon in it."""
 _UNIT_LIKE = re.compile(
-    r"\d+(?:\.\d+)?[^\W\d_]+/[^\W\d_]+|\d+(?:\.\d+)?[A-Za-z]{1,4}|\d+(?:\.\d+)?(?:-[a-z]+)+|\d+(?:st|nd|rd|th)|\d+(?:-\d+)+|v\d+",
+    r"\d+(?:\.\d+)?[^\W\d_]+/[^\W\d_]+|\d+(?:\.\d+)?(?:-[a-z]+)+|\d+(?:st|nd|rd|th)|\d+(?:-\d+)+|v\d+",
     re.IGNORECASE,
+)
+_COUNTED = re.compile(r"\d+(?:\.\d+)?([A-Za-z]{1,4})")
+_SHORT_FORMS = frozenset(
+    "k m b bn mn x px em am pm y yr yrs w wk mo fps rpm kbps mbps gbps bps kwh mph kph cal d st nd rd th".split()
 )
 _CAPITAL = re.compile(r"[A-ZÀ-ÞĀ-Ž]")
 _INSIDE_NAME = frozenset(("of", "the", "and", "de", "la", "del", "van", "von", "for", "in", "&", "-", "'", "to", "at"))
@@ -132,7 +137,7 @@ class _Finder:
         for form, pattern in _LITERAL:
             for match in pattern.finditer(self.text):
                 text = match.group()
-                if form in ("id", "path") and (_UNIT_LIKE.fullmatch(text) or _LABELLED.fullmatch(text)):
+                if form in ("id", "path") and _is_number(text):
                     continue
                 if form == "id" and any(start <= match.start() < end for start, end in days):
                     continue
@@ -328,6 +333,15 @@ class _Finder:
                 start, end = self.tokens[run[first]].start, self.tokens[run[last - 1]].end
                 form = "whole" if last - first == len(run) else ""
                 self._add(Kind.PHRASE, start, end, take=False, form=form, text=self.text[start:end].removesuffix("'s"))
+
+
+def _is_number(text: str) -> bool:
+    """Is what looks like an id a number with its unit (30s, 128gb), a day or a version? 55aa is none of them."""
+    counted = _COUNTED.fullmatch(text)
+    if counted is not None:
+        long = text[:2].isdigit()
+        return not long or counted[1].lower() in _SHORT_FORMS or unit(counted[1]) is not None
+    return _UNIT_LIKE.fullmatch(text) is not None or _LABELLED.fullmatch(text) is not None
 
 
 def _literal(text: str) -> Any:
