@@ -29,6 +29,7 @@ _LITERAL = (
     ("uuid", re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")),
     ("id", re.compile(r"(?<![\w/.])(?=[\w\-:.]*\d)(?=[\w\-:.]*[A-Za-z_])[A-Za-z0-9](?:[\w]|[-:.](?=\w))*\w(?![\w])")),
     ("id", re.compile(r"(?<![\w/.])[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+(?!\w)|(?<![\w/.])\d+(?:\.\d+){2,}(?!\w)")),
+    ("id", re.compile(r"(?<![\w/.+-])\d+(?:-\d+){2,}(?![\w-])")),
     ("host", re.compile(rf"(?<![\w@/.-])(?:[\w-]+\.)+(?:{_ENDINGS})\b(?![\w/@-])", re.IGNORECASE)),
     ("path", re.compile(r"(?<![\w/])[\w.-]+/[\w.-]+(?:/[\w.-]+)*(?::[\w.-]*\w)?(?!\w)|(?<!\w)~?/[\w.-]+(?:/[\w.-]+)*")),
     ("tag", re.compile(r"(?<!\w)[#@](?!\d+\b)[\w-]+")),
@@ -38,7 +39,7 @@ _UNPARTED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{
 _LABELLED = re.compile(r"(?:id|no|nr|number|identifier|code|key):\d+", re.IGNORECASE)
 """A label and a number, not an id that has a colon in it."""
 _UNIT_LIKE = re.compile(
-    r"\d+(?:\.\d+)?[^\W\d_]+/[^\W\d_]+|\d+(?:\.\d+)?(?:-[a-z]+)+|\d+(?:st|nd|rd|th)|\d+(?:-\d+)+|v\d+",
+    r"\d+(?:\.\d+)?[^\W\d_]+/[^\W\d_]+|\d+(?:\.\d+)?(?:-[a-z]+)+|\d+(?:st|nd|rd|th)|\d+-\d+|v\d+",
     re.IGNORECASE,
 )
 _COUNTED = re.compile(r"\d+(?:\.\d+)?([A-Za-z]{1,4})")
