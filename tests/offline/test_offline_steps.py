@@ -104,6 +104,16 @@ def test_a_call_that_was_refused_ends_the_turn() -> None:
 
 
 def test_what_a_profile_says_beforehand_is_not_what_a_name_means() -> None:
-    """A name is never taken for the one thing whose id was set once and for all."""
-    plans = talk("rename Poetry to Verse", shelves, {"book_id": "b_1"})
-    assert not any(call.operation_id == "updateBook" for plan in plans for call in plan.calls)
+    """A name is never taken for the one account whose id was set once and for all."""
+    import nlapi
+
+    campaign = {"id": "cmp_7h2k9q4m", "name": "Summer Sale"}
+
+    def answers(call: Call) -> Any:
+        return [campaign] if call.operation_id == "listCampaigns" else []
+
+    known = {"account_id": "acc_m4t8z1c6"}
+    plans = talk("rename Summer Sale to Autumn Sale", answers, known, api=nlapi.load("ads"))
+    called = [call.operation_id for plan in plans for call in plan.calls]
+    assert "updateAccount" not in called
+    assert called[-1] == "updateCampaign"
