@@ -25,6 +25,8 @@ _PROLOGUE = re.compile(
     r"^\W*(?:hey|hi|hello|i(?:['’]m| am| have|['’]ve)|we(?:['’]re| are| have)?|my|our)\b", re.IGNORECASE
 )
 """How a clause begins that says why something is asked."""
+_TELLS = re.compile(r"^\W*(?:i(?:['’]m| am| have|['’]ve)|we(?:['’]re| are| have))\b", re.IGNORECASE)
+"""How one begins that surely does, even where only one clause follows."""
 _POLITE = re.compile(
     r"^(?:(?:also|additionally|then|next|afterwards?|finally|please|kindly|and|after (?:that|this)"
     r"|i(?:['’]d| would)? (?:also )?(?:like|want|need) (?:you )?to|i(?:['’]ll| will) (?:also )?need (?:you )?to"
@@ -67,7 +69,7 @@ def _begins_with_verb(text: str, verbs: frozenset[str]) -> bool:
 def chained(question: str, catalogue: Catalogue, plan: Callable[[str], Plan]) -> list[tuple[str, Plan]]:
     """The clauses with their plans, when each is clearly planned by itself and no two lead to the same call."""
     parts = clauses(question, own_verbs(catalogue))
-    if len(parts) > 2 and _PROLOGUE.match(parts[0]):
+    if len(parts) > 1 and (_TELLS if len(parts) == 2 else _PROLOGUE).match(parts[0]):
         parts = parts[1:]
     if not 1 < len(parts) <= MOST:
         return []
