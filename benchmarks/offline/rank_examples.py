@@ -16,6 +16,7 @@ from benchmarks.offline import learn
 from benchmarks.offline.folds import Row
 from benchmarks.offline.gold import catalogues, every_row, scoring, today_of
 from benchmarks.offline.invented_choices import choices
+from benchmarks.offline.invented_services import services
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, compared
 from nlapi.offline.fill import nest
@@ -72,11 +73,12 @@ def examples(forests: Sequence[Mapping[str, Any]]) -> tuple[list[Example], list[
 def _invented() -> Iterator[Example]:
     """The sentences about invented APIs; they belong to no fold."""
     made: dict[str, Catalogue] = {}
-    for number, choice in enumerate(choices()):
+    every = [("invented", choice) for choice in choices()] + [("services", choice) for choice in services()]
+    for number, (kind, choice) in enumerate(every):
         title = choice.document["info"]["title"]
         if title not in made:
             made[title] = _catalogue(choice.document)
-        row = {"id": f"invented/{number}", "dataset": "invented", "question": choice.question, "calls": ()}
+        row = {"id": f"{kind}/{number}", "dataset": kind, "question": choice.question, "calls": ()}
         yield _example(row, -1, made[title], {choice.operation_id}, made_up=True)
 
 

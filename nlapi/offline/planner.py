@@ -14,7 +14,7 @@ from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
 from nlapi.offline.commanded import change_instead, creation_instead, uncommanded
-from nlapi.offline.confidence import FEW, confidence, features, is_meant
+from nlapi.offline.confidence import FEW, confidence, features, is_doubtful, is_meant
 from nlapi.offline.followup import follow
 from nlapi.offline.given import Values, argument_name, complete, wanted_in
 from nlapi.offline.goal import Goal, final
@@ -55,7 +55,7 @@ RIVAL = 2.0
 TIE = 0.4
 """How near another operation is when it is a toss-up between the two."""
 TOSSED = 0.15
-"""The most that a plan is sure of which is a toss-up: so little that the user is offered the choice."""
+"""The most that a plan is sure of which is a toss-up, or hardly about the API: the user is offered the choice."""
 CLEAR = 6.0
 """Index score from which a part of a sentence clearly names an operation by itself."""
 _HELP = re.compile(
@@ -120,12 +120,12 @@ class OfflinePlanner:
             found = [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
         else:
             found = candidates(sentence, catalogue, known)
-        if chosen is None and (not found or not is_meant(found[0])):
+        if chosen is None and (not found or not is_meant(found)):
             found = named_changes(sentence, catalogue, known) or found
         if chosen is None and (caller := _caller(sentence, catalogue, known)) is not None:
             found = [caller]
         language = foreign(sentence)
-        if not found or (not is_meant(found[0]) and not _names_all(found[0]) and not asks_who_i_am(sentence.text)):
+        if not found or (not is_meant(found) and not _names_all(found[0]) and not asks_who_i_am(sentence.text)):
             return unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return too_much(wants, found)
@@ -139,6 +139,8 @@ class OfflinePlanner:
         if (no := self._refused(best, catalogue)) is not None:
             return replace(no, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
         made = _planned(best, others, catalogue, known, question, sure=CHOSEN if chosen is not None else 0.0)
+        if chosen is None and not language and is_doubtful(found) and not _names_all(best):
+            made = replace(made, confidence=min(TOSSED, made.confidence))
         least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
         if language and (made.confidence < least or made.missing):
             few = len(catalogue.operations) < FEW and not catalogue.index.changes(best.operation)
