@@ -18,7 +18,7 @@ from nlapi.offline.weigh import weighed
 
 REQUIRED_AT = 0.08
 """A required slot is filled by the best option that is at least this sure."""
-OPTIONAL_AT = 0.15
+OPTIONAL_AT = 0.5
 """An optional slot is left out rather than filled by an option less sure than this."""
 UNSPOKEN = 0.4
 """How likely an optional slot is to be left out where only a name to look up was found for it."""
