@@ -67,12 +67,14 @@ def is_meant(found: Sequence[Candidate]) -> bool:
         return best.row["rivals"] < FEW
     if not best.row["words"] and not best.filling.options:
         return False
-    return _likeliest(found) >= Forest.load(MEANT).facts["least"]
+    least: float = Forest.load(MEANT).facts["least"]
+    return _likeliest(found) >= least
 
 
 def is_doubtful(found: Sequence[Candidate]) -> bool:
     """Has the API so little to do with the sentence that nobody should take its plan for granted?"""
-    return _likeliest(found) < Forest.load(MEANT).facts["plain"]
+    plain: float = Forest.load(MEANT).facts["plain"]
+    return _likeliest(found) < plain
 
 
 def _likeliest(found: Sequence[Candidate]) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nlapi.offline.clauses import addresses, clauses
 from nlapi.offline.dates import MONTHS, WEEKDAYS, Found, find_dates, today_of
-from nlapi.offline.measures import unit
+from nlapi.offline.literals import literals
 from nlapi.offline.numbers import Sort, find_numbers
 from nlapi.offline.places import is_region
 from nlapi.offline.sentence import Kind, Sentence, Span, Token
@@ -22,30 +22,8 @@ _TOKEN = re.compile(r"[^\W_]+(?:['’\-_][^\W_]+)*(?:['’]s\b)?|[^\w\s]|_")
 _QUOTED = re.compile(
     r'"([^"]+)"|“([^”]+)”|«([^»]+)»|「([^」]+)」|`([^`]+)`|(?<!\w)[\'‘]([^\'’]+(?:[\'’](?=\w)[^\'’]+)*)[\'’](?!\w)'
 )
-_ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
-_LITERAL = (
-    ("url", re.compile(r"\bhttps?://[^\s,\"'<>)]+[^\s,\"'<>).!?]")),
-    ("email", re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")),
-    ("uuid", re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")),
-    ("id", re.compile(r"(?<![\w/.])(?=[\w\-:.]*\d)(?=[\w\-:.]*[A-Za-z_])[A-Za-z0-9](?:[\w]|[-:.](?=\w))*\w(?![\w])")),
-    ("id", re.compile(r"(?<![\w/.])[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+(?!\w)|(?<![\w/.])\d+(?:\.\d+){2,}(?!\w)")),
-    ("id", re.compile(r"(?<![\w/.+-])\d+(?:-\d+){2,}(?![\w-])")),
-    ("host", re.compile(rf"(?<![\w@/.-])(?:[\w-]+\.)+(?:{_ENDINGS})\b(?![\w/@-])", re.IGNORECASE)),
-    ("path", re.compile(r"(?<![\w/])[\w.-]+/[\w.-]+(?:/[\w.-]+)*(?::[\w.-]*\w)?(?!\w)|(?<!\w)~?/[\w.-]+(?:/[\w.-]+)*")),
-    ("tag", re.compile(r"(?<!\w)[#@](?!\d+\b)[\w-]+")),
-)
 _UNPARTED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{5,}")
 """Letters of a script that does not part its words: where a value in it ends is not known."""
-_LABELLED = re.compile(r"(?:id|no|nr|number|identifier|code|key):\d+", re.IGNORECASE)
-"""A label and a number, not an id that has a colon in it."""
-_UNIT_LIKE = re.compile(
-    r"\d+(?:\.\d+)?[^\W\d_]+/[^\W\d_]+|\d+(?:\.\d+)?(?:-[a-z]+)+|\d+(?:st|nd|rd|th)|\d+-\d+|v\d+",
-    re.IGNORECASE,
-)
-_COUNTED = re.compile(r"\d+(?:\.\d+)?([A-Za-z]{1,4})")
-_SHORT_FORMS = frozenset(
-    "k m b bn mn x px em am pm y yr yrs w wk mo fps rpm kbps mbps gbps bps kwh mph kph cal d st nd rd th".split()
-)
 _CAPITAL = re.compile(r"[A-ZÀ-ÞĀ-Ž]")
 _INSIDE_NAME = frozenset(("of", "the", "and", "de", "la", "del", "van", "von", "for", "in", "&", "-", "'", "to", "at"))
 _LABELS = frozenset(("id", "uuid", "guid", "ip", "url", "uri", "api", "code"))
@@ -135,16 +113,10 @@ class _Finder:
 
     def _literals(self) -> None:
         days = [(found.start, found.end) for found in find_dates(self.text, self.today)]
-        for form, pattern in _LITERAL:
-            for match in pattern.finditer(self.text):
-                text = match.group()
-                if form in ("id", "path") and _is_number(text):
-                    continue
-                if form == "id" and any(start <= match.start() < end for start, end in days):
-                    continue
-                if form == "path" and text.replace("/", "").strip(".").isdigit():
-                    continue
-                self._add(Kind.LITERAL, match.start(), match.end(), form=form, value=text)
+        for form, start, end in literals(self.text):
+            if form == "id" and any(first <= start < last for first, last in days):
+                continue
+            self._add(Kind.LITERAL, start, end, form=form, value=self.text[start:end])
 
     def _dates(self) -> None:
         for found in find_dates(self.text, self.today):
@@ -334,15 +306,6 @@ class _Finder:
                 start, end = self.tokens[run[first]].start, self.tokens[run[last - 1]].end
                 form = "whole" if last - first == len(run) else ""
                 self._add(Kind.PHRASE, start, end, take=False, form=form, text=self.text[start:end].removesuffix("'s"))
-
-
-def _is_number(text: str) -> bool:
-    """Is what looks like an id a number with its unit (30s, 128gb), a day or a version? 55aa is none of them."""
-    counted = _COUNTED.fullmatch(text)
-    if counted is not None:
-        long = text[:2].isdigit()
-        return not long or counted[1].lower() in _SHORT_FORMS or unit(counted[1]) is not None
-    return _UNIT_LIKE.fullmatch(text) is not None or _LABELLED.fullmatch(text) is not None
 
 
 def _literal(text: str) -> Any:
