@@ -11,7 +11,8 @@ from nlapi.offline.forest import Forest
 NAME = "confidence"
 """The forest that says how likely a plan is exactly right; its fact `curve` are points (said, true), both rising."""
 MEANT = "meant"
-"""The forest that says how likely an API is meant at all. Its facts: `least` is what it takes, `plain` leaves no doubt."""
+"""The forest that says how likely an API is meant at all. Of its facts `least` is what it takes,
+and `plain` leaves no doubt."""
 LOOKED_AT = 3
 """The likeliest operations, one of which has to have to do with the sentence."""
 
