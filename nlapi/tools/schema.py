@@ -86,6 +86,8 @@ class Pool:
             return None
         if merged is None or set(merged) - FLAT or merged.get("type", "object") != "object":
             return None
+        if merged.get("additionalProperties") and isinstance(merged["additionalProperties"], Mapping):
+            return None  # further properties of a kind of their own may be called like any argument
         settable = merged.get("properties", {}).keys() - self.unseen(merged)
         return merged if settable else None
 

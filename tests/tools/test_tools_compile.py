@@ -139,9 +139,15 @@ def test_what_the_api_writes_itself_is_no_argument() -> None:
     assert properties(made)["inner"] == {"type": "object", "properties": {"n": {}}}
 
 
-def test_a_map_with_known_keys_takes_further_ones() -> None:
+def test_an_open_object_takes_further_arguments() -> None:
+    shape = {"type": "object", "properties": {"a": {}}, "additionalProperties": True}
+    assert tool(body(shape)).input_schema["additionalProperties"] is True
+
+
+def test_a_map_with_known_keys_is_one_argument() -> None:
     shape = {"type": "object", "properties": {"a": {}}, "additionalProperties": {"type": "integer"}}
-    assert tool(body(shape)).input_schema["additionalProperties"] == {"type": "integer"}
+    made = tool(body(shape))
+    assert (made.places, properties(made)["body"]) == ({"body": ("body", "")}, shape)
 
 
 def test_a_required_property_that_is_not_described_is_not_asked_for() -> None:
