@@ -48,6 +48,7 @@ class Pool:
         self._described: dict[tuple[int, str], tuple[Any, tuple[Any, frozenset[str]]]] = {}
         self._merged: dict[str, dict[str, Any] | None] = {}
         self._names: dict[str, str] = {}
+        self._closed: dict[str, frozenset[str]] = {}
         self._refs: dict[str, str] = {}
 
     def portable(self, schema: Any) -> tuple[Any, frozenset[str]]:
@@ -69,14 +70,24 @@ class Pool:
 
     def definitions(self, names: Iterable[str]) -> dict[str, Any]:
         """The `$defs` for `names` and for everything that they refer to, by name."""
-        found: dict[str, Any] = {}
-        todo = list(names)
-        while todo:
-            name = todo.pop()
-            if name not in found:
-                found[name], refs = self._definition(self._refs[name])
-                todo.extend(refs)
-        return {name: found[name] for name in sorted(found)}
+        reached = set[str]().union(*map(self._reached, names))
+        return {name: self._definition(self._refs[name])[0] for name in sorted(reached)}
+
+    def _reached(self, start: str) -> frozenset[str]:
+        """A definition and all that it refers to, near and far."""
+        if start not in self._closed:
+            found, todo = set[str](), [start]
+            while todo:
+                name = todo.pop()
+                if name in found:
+                    continue
+                if name in self._closed:
+                    found |= self._closed[name]
+                else:
+                    found.add(name)
+                    todo.extend(self._definition(self._refs[name])[1] - found)
+            self._closed[start] = frozenset(found)
+        return self._closed[start]
 
     def object(self, schema: Schema) -> dict[str, Any] | None:
         """`schema` as one flat object schema, `allOf`s merged, or None when its properties cannot stand alone."""
