@@ -28,6 +28,10 @@ MAX_MERGED = 100
 """Schemas above each other, by `$ref` and `allOf`, that are merged into one."""
 
 ANNOTATIONS = frozenset(("title", "description", "examples", "default", "deprecated", "$comment", "x-nlapi"))
+DEFINITIONS = ("$defs", "definitions")
+"""What a schema keeps for `$ref`s: those that are followed become `$defs` of the tool."""
+
+UNTOLD = frozenset(("title", "$comment", "readOnly", "writeOnly"))
 OF_THE_WHOLE = ("minProperties", "maxProperties", "dependentRequired")
 """What is asked of an object as a whole: checked on the body once it is put together."""
 
@@ -128,6 +132,8 @@ class Pool:
             return self._reference(node, refs)
         result: dict[str, Any] = {}
         for key, value in node.items():
+            if key in DEFINITIONS:
+                continue
             if key in IN_MAPS and isinstance(value, Mapping):
                 unseen = self.unseen(node) if key == "properties" else frozenset()
                 result[key] = {name: self._rewrite(one, refs) for name, one in value.items() if name not in unseen}
@@ -142,7 +148,7 @@ class Pool:
             elif key == "examples":
                 if shown := [one for one in value[:1] if len(str(one)) <= MAX_EXAMPLE]:
                     result[key] = shown
-            elif key not in ("title", "$comment", "readOnly", "writeOnly") and not key.startswith("x-nlapi"):
+            elif key not in UNTOLD and not key.startswith("x-nlapi"):
                 result[key] = value
         return as_amount(_bounded(result), hints(node).unit)
 
@@ -183,7 +189,7 @@ class Pool:
                 self._merged[ref] = self._merge(self._lookup(ref), above + 1) if whole else None
             target = self._merged[ref]
             return None if target is None else {**target, **{key: schema[key] for key in schema if key != "$ref"}}
-        merged = {key: value for key, value in schema.items() if key != "allOf"}
+        merged = {key: value for key, value in schema.items() if key != "allOf" and key not in DEFINITIONS}
         for part in schema.get("allOf", ()):
             flat = self._merge(part, above + 1) if isinstance(part, Mapping) else None
             joined = _join(merged, flat) if flat is not None else None

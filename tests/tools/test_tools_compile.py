@@ -293,3 +293,12 @@ def test_a_thousand_choices_are_shown_and_a_hundred_thousand_told_of() -> None:
     assert len(few["enum"]) == 1000
     assert "enum" not in many
     assert many["description"].startswith("Which. One of 100,000: 0, 1, ")
+
+
+def test_definitions_inside_a_schema_are_those_of_the_tool() -> None:
+    inner = {"type": "object", "properties": {"v": {"$ref": "#/components/schemas/Outer/$defs/Inner"}}}
+    outer = {"type": "object", "properties": {"a": {"$ref": "#/components/schemas/Outer/$defs/Inner"}}}
+    made = tool(body({"$ref": "#/components/schemas/Outer"}), schemas={"Outer": {**outer, "$defs": {"Inner": inner}}})
+    assert set(made.places) == {"a"}
+    (name,) = made.input_schema["$defs"]
+    assert properties(made)["a"] == {"$ref": f"#/$defs/{name}"}
