@@ -137,8 +137,8 @@ def _headers(encoding: Encoding, spec: Spec) -> str:
     for name, node in encoding.headers.items():
         schema = _schema(_schema(node, spec).get("schema"), spec)
         choices = schema.get("enum")
-        single = isinstance(choices, list) and len(choices) == 1
-        value = schema.get("const", choices[0] if single else schema.get("default"))
+        single = choices if isinstance(choices, list) and len(choices) == 1 else [schema.get("default")]
+        value = schema.get("const", single[0])
         if value is not None and TOKEN.fullmatch(name) and name.lower() not in OF_PART:
             lines += f"\r\n{name}: {header(value, explode=False)}"
     return lines

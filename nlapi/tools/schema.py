@@ -31,7 +31,8 @@ ANNOTATIONS = frozenset(("title", "description", "examples", "default", "depreca
 DEFINITIONS = ("$defs", "definitions")
 """What a schema keeps for `$ref`s: those that are followed become `$defs` of the tool."""
 
-UNTOLD = frozenset(("title", "$comment", "readOnly", "writeOnly"))
+UNTOLD = frozenset(("title", "$comment", "readOnly", "writeOnly", *DEFINITIONS))
+
 OF_THE_WHOLE = ("minProperties", "maxProperties", "dependentRequired")
 """What is asked of an object as a whole: checked on the body once it is put together."""
 
@@ -132,7 +133,7 @@ class Pool:
             return self._reference(node, refs)
         result: dict[str, Any] = {}
         for key, value in node.items():
-            if key in DEFINITIONS:
+            if key in UNTOLD or key.startswith("x-nlapi"):
                 continue
             if key in IN_MAPS and isinstance(value, Mapping):
                 unseen = self.unseen(node) if key == "properties" else frozenset()
@@ -148,7 +149,7 @@ class Pool:
             elif key == "examples":
                 if shown := [one for one in value[:1] if len(str(one)) <= MAX_EXAMPLE]:
                     result[key] = shown
-            elif key not in UNTOLD and not key.startswith("x-nlapi"):
+            else:
                 result[key] = value
         return as_amount(_bounded(result), hints(node).unit)
 
