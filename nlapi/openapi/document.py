@@ -71,7 +71,7 @@ class Document:
             raise LookupError(f"{ref!r}: {self.lost[ref]}" if ref in self.lost else f"{ref!r} leads into another file")
         try:
             if ref.startswith("#/"):
-                return _at(self.tree, ref)
+                return at(self.tree, ref)
             return self._resolver.lookup(ref).contents
         except Exception as error:  # referencing raises KeyError, TypeError, ValueError and its own, by what it met
             raise LookupError(f"{ref!r} leads nowhere") from error
@@ -105,7 +105,7 @@ def read(
     )
 
 
-def _at(tree: Any, pointer: str) -> Any:
+def at(tree: Any, pointer: str) -> Any:
     """The node at a JSON pointer (RFC 6901 §6); KeyError, IndexError, ValueError or TypeError when there is none."""
     node = tree
     for part in pointer[2:].split("/"):

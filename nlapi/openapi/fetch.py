@@ -63,6 +63,8 @@ def _read_file(source: str, max_bytes: int) -> Fetched:
         with Path(source).expanduser().open("rb") as file:
             return Fetched(data=_capped(file, source, max_bytes), source=source)
     except IsADirectoryError:
+        if bundled := resources.spec(source):
+            return Fetched(data=bundled[1], source=source)
         hint = "name the file in it that begins with `openapi:`"
         raise FetchError(f"{source or '.'} is a folder", hint=hint) from None
     except (FileNotFoundError, NotADirectoryError, RuntimeError, ValueError):  # no such home, a NUL in the name
