@@ -13,7 +13,9 @@ from nlapi.errors import DescriptionError
 from nlapi.issue import Issue, Level
 from nlapi.openapi import overlay
 from nlapi.openapi.cache import Cache
+from nlapi.openapi.subtypes import Family, families, widened
 from nlapi.openapi.tree import read_tree
+from nlapi.openapi.upgrade import upgrade_schema
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 
@@ -53,6 +55,15 @@ class Document:
         from referencing.jsonschema import DRAFT202012
 
         return Registry[Any]().with_resource("", DRAFT202012.create_resource(self.tree)).resolver()
+
+    @cached_property
+    def _families(self) -> Mapping[str, Family]:
+        return families(self.tree)
+
+    def schema(self, node: Any, *, named: bool = False) -> Any:
+        """The schema that a node is, in the 3.1 dialect; `named` when it is a component, not a use of one."""
+        schema = upgrade_schema(node, self.minor)
+        return widened(schema, self._families, named=named) if self._families else schema
 
     def lookup(self, ref: str) -> Any:
         """The node that a `$ref` leads to; LookupError when it leads nowhere or out of the document."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import sys
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +92,9 @@ def _download(url: str, max_bytes: int, seconds: float, cache: Cache | None, sam
     kept = cache.download(url) if cache else None
     if kept and kept.is_fresh and len(kept.data) <= max_bytes:
         return Fetched(data=kept.data, source=shown(url))
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
     download = _followed(url, max_bytes, seconds, cache, same_origin)
     try:
         asyncio.get_running_loop()
@@ -104,6 +105,8 @@ def _download(url: str, max_bytes: int, seconds: float, cache: Cache | None, sam
 
 
 async def _followed(url: str, max_bytes: int, seconds: float, cache: Cache | None, same_origin: bool) -> Fetched:
+    import asyncio
+
     import httpx2
 
     named = _address(url)
