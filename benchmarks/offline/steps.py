@@ -51,7 +51,7 @@ def steps(planner: OfflinePlanner, question: str) -> tuple[str, ...]:
     """The operations that the planner calls for a question, and the one that it would call if nothing were missing."""
     conversation, called = ask(question), []
     for _ in range(MOST_ROUNDS):
-        plan = asyncio.run(_next(planner, conversation))
+        plan = asyncio.run(next_plan(planner, conversation))
         if not plan.calls:
             break
         called += [call.operation_id for call in plan.calls]
@@ -59,23 +59,31 @@ def steps(planner: OfflinePlanner, question: str) -> tuple[str, ...]:
             goal = plan.goal.operation_id if plan.goal is not None else called[-1]
             called += [goal] if goal != called[-1] else []
             break
-        answered = tuple(_answered(call, plan) for call in plan.calls)
-        conversation = conversation.with_round(Round(plan=plan, steps=answered))
+        done = tuple(answered(call, plan) for call in plan.calls)
+        conversation = conversation.with_round(Round(plan=plan, steps=done))
     return tuple(called)
 
 
-async def _next(planner: OfflinePlanner, conversation: Conversation) -> Plan:
+async def next_plan(planner: OfflinePlanner, conversation: Conversation) -> Plan:
+    """The planner's next Plan."""
     return [piece async for piece in planner.next(conversation) if isinstance(piece, Plan)][-1]
 
 
-def _answered(call: Call, plan: Plan) -> Step:
+def answered(call: Call, plan: Plan) -> Step:
+    """The step of a call answered with one thing, called what was looked for; with six to pick from by place."""
     raw: Mapping[str, Any] = plan.raw if isinstance(plan.raw, Mapping) else {}
-    thing = {"id": "1", "name": raw.get("name") or "Sample", "uri": "1", raw.get("field") or "kind": "1"}
+    named = {"name": raw.get("name") or "Sample", raw.get("field") or "kind": "1"}
+    things = [{"id": str(at), "uri": str(at), **named, **_figures(at)} for at in range(1, 7 if raw.get("place") else 2)]
     one = call.tool.operation.path.endswith("}") or raw.get("stage") == "via" or raw.get("name") == ""
-    data: Any = thing if one else [thing]
+    data: Any = things[0] if one else things
     headers = (("content-type", "application/json"),)
     result = Result(status=200, headers=headers, content=json.dumps(data).encode())
     return Step(call=call, outcome=Outcome.DONE, result=result)
+
+
+def _figures(at: int) -> dict[str, Any]:
+    """What things can be compared by."""
+    return {"popularity": at, "price": at, "rating": at, "created_at": f"2026-01-0{at}"}
 
 
 def rows(questions: Path, specs: Path) -> Iterator[Row]:

@@ -14,6 +14,7 @@ from nlapi.cli.plain import plain
 from nlapi.openapi.spec import Effect
 
 if TYPE_CHECKING:
+    from nlapi.openapi.parts import SecurityScheme
     from nlapi.openapi.spec import Operation, Spec
 
 MAX_QUESTION = 60
@@ -82,7 +83,12 @@ def _needs_any(one: Operation) -> bool:
 def _credentials(spec: Spec) -> str:
     """The options that satisfy what most operations ask for."""
     wanted = next((requirement for one in spec.operations for requirement in one.security[:1]), {})
-    return "".join(f" --auth {scheme}=any" for scheme in wanted)
+    return "".join(f" --auth {scheme}={_any(spec.security_schemes.get(scheme))}" for scheme in wanted)
+
+
+def _any(scheme: SecurityScheme | None) -> str:
+    """Any credential, in the form that the scheme takes."""
+    return "any:any" if scheme is not None and (scheme.kind, scheme.scheme) == ("http", "basic") else "any"
 
 
 def _log(method: str, path: str, status: int, why: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from nlapi.client.message import Result
@@ -23,16 +25,21 @@ from nlapi.offline.fields import (
 )
 from nlapi.offline.figures import figure, groups
 from nlapi.offline.items import Item, id_of, items_in, name_of, total_in
+from nlapi.offline.read import read_sentence
+from nlapi.offline.sentence import Kind
+from nlapi.offline.sifted import sifted
 from nlapi.offline.wish import Want, Wish, wish_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
-from nlapi.tools.words import VERBS, Intent, singular
+from nlapi.tools.words import VERBS, Intent, pieces, singular
 
 _DETAIL = ("detail", "message", "error_description", "title", "error", "description")
 CREATED = 201
 _MOST_NAMES = 6
 _MOST_FIELDS = 6
+_EXISTS = re.compile(r"^\W*(?:is|are|was|were) there\b|^\W*(?:does|do|did|has|have)\b|\bany\b", re.IGNORECASE)
+"""Asks whether there are such things: that some are listed answers it."""
 _REASONS = {
     400: "the request was not accepted",
     401: "the credential is missing or was not accepted",
@@ -97,7 +104,7 @@ def _read(question: str, steps: Sequence[Step]) -> str:
     if things is not None:
         pages = [step.result.data for step in pages_of(steps) if step.result is not None]
         every = [thing for page in pages for thing in items_in(page) or ()]
-        return _listed(wish, operation, every, total_in(result.data), steps[-1].call)
+        return _listed(question, wish, every, total_in(result.data), steps[-1].call)
     if isinstance(result.data, Mapping):
         return _one(wish, operation, _inner(result.data))
     if isinstance(result.data, list):
@@ -106,22 +113,55 @@ def _read(question: str, steps: Sequence[Step]) -> str:
     return result.text.strip()[:400] or "Done; the answer is empty."
 
 
-def _listed(wish: Wish, operation: Operation, things: Sequence[Item], total: int | None, call: Call) -> str:
+def _listed(question: str, wish: Wish, things: Sequence[Item], total: int | None, call: Call) -> str:
+    operation = call.tool.operation
     if not things:
         none = f"No {plural(operation)} found{_under(call)}."
         return f"No: {none[0].lower()}{none[1:]}" if wish.want is Want.CHECK else none
     head = counted(len(things), operation)
-    if total is not None and total > len(things):
+    whole = total is None or total <= len(things)
+    if total is not None and not whole:
         head = f"{len(things)} of {total:,} {plural(operation)}"
-    if wish.want is Want.CHECK:
+    if wish.want is Want.CHECK and (said := _about_one(question, wish, things, call, head, whole=whole)):
+        return said
+    some = sifted(question, wish, operation, things) if wish.want in (Want.SHOW, Want.COUNT, Want.CHECK) else None
+    if some is not None:
+        names = _names(some.things)
+        yes = ("Yes: " if some.things else "No: ") if wish.want is Want.CHECK else ""
+        return f"{yes}{len(some.things)} of {head} with {some.by}{f': {names}' if names else ''}."
+    if wish.want is Want.CHECK and _EXISTS.search(question):
         head = f"Yes: {head}"
     parts = [part for part in (groups(wish, things), figure(wish, operation, things)) if part]
-    names = [name for name in map(name_of, things) if name]
-    if len(things) <= _MOST_NAMES and len(names) == len(things) and not wish.compares:
-        parts.append(", ".join(names))
+    names = _names(things)
+    if names and not wish.compares:
+        parts.append(names)
     if wish.compares and (said := figure(wish, operation, things)):
         return f"{said[0].upper()}{said[1:]} (of {head})."
     return f"{head}: {'; '.join(parts)}." if parts else f"{head}."
+
+
+def _names(things: Sequence[Item]) -> str:
+    """The names of things that are few and all have one."""
+    names = [name for name in map(name_of, things) if name]
+    return ", ".join(names) if len(things) <= _MOST_NAMES and len(names) == len(things) else ""
+
+
+def _about_one(question: str, wish: Wish, things: Sequence[Item], call: Call, head: str, *, whole: bool) -> str:
+    """Yes or no about a thing that the question calls by its name: is it among those listed, and is it so?"""
+    lower = question.lower()
+    named = [thing for thing in things if (name := name_of(thing).lower()) and name in lower]
+    if len(named) == 1:
+        listed = f"{name_of(named[0])} is among {head}{_under(call)}"
+        return checked(wish, call.tool.operation, named[0]) or f"Yes: {listed}."
+    told = {str(value).lower() for value in call.arguments.values()}
+    spans = read_sentence(question, date.min).spans
+    asked = [one.text for one in spans if one.kind in (Kind.QUOTED, Kind.NAME) and not one.form]
+    asked = [
+        name for name in asked if name.lower() not in told and pieces(name) != list(pieces(noun(call.tool.operation)))
+    ]
+    if named or not asked or not whole or _EXISTS.search(question):
+        return ""
+    return f"No: {asked[0]} is not among {head}{_under(call)}."
 
 
 def _under(call: Call) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from nlapi.offline.entities import listers, takes_id
+from nlapi.offline.entities import listers, takes_id, takes_name
 from nlapi.offline.links import Flows
 from nlapi.offline.rank_words import Profile, profile
 from nlapi.offline.secret import is_secret, without_credentials
@@ -96,13 +96,13 @@ class Catalogue:
         return next(iter(self.listers(tool, slot)), None)
 
     def listers(self, tool: Tool, slot: Slot) -> tuple[Operation, ...]:
-        """All such operations, the best first: by their paths, else by Links, else by search."""
+        """All such operations, the best first: by their paths, then by Links, then by search."""
         key = (tool, slot.path)
         if key not in self._listers:
             flows = self.flows(tool.operation.spec)
             found = [*listers(flows.operations, tool, slot)]
-            if not found and takes_id(slot):
-                found = [source.operation for source in flows.listers(tool, slot)]
+            if takes_id(slot) and not takes_name(slot):
+                found += [source.operation for source in flows.listers(tool, slot)]
             self._listers[key] = tuple(dict.fromkeys(found))
         return self._listers[key]
 

@@ -11,13 +11,16 @@ from nlapi.offline.answer import told
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.entities import collection_of
 from nlapi.offline.referred import NobodySaid, resolve
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.plan import Conversation, Outcome, Plan, Turn
 from nlapi.tools.words import METHODS, VERBS, Intent, pieces, singular, stem
 
+_POSSESSED = re.compile(r"^(?:all )?(?:the|my|its|their) [a-z]+(?: [a-z]+)? (?:of|for|in) \S", re.IGNORECASE)
 MOST = 4
 SURE = 0.35
 """Each clause has to be planned this surely by itself; else the question is taken as a whole."""
+READ_SURE = 0.2
+"""So a read has to be, of which there is nothing to fear."""
 _BOUNDARY = re.compile(
     r"(?<=[.;!?])\s+|\s*,\s*(?:and\s+)?(?:then\s+|also\s+)?|\s+(?:and|then)\s+(?:then\s+|also\s+)?", re.IGNORECASE
 )
@@ -25,6 +28,8 @@ _PROLOGUE = re.compile(
     r"^\W*(?:hey|hi|hello|i(?:['’]m| am| have|['’]ve)|we(?:['’]re| are| have)?|my|our)\b", re.IGNORECASE
 )
 """How a clause begins that says why something is asked."""
+_ASIDE = re.compile(r"^(?:make|be) sure (?:i|we|you|it)\b", re.IGNORECASE)
+"""Says what the rest is for, and commands nothing: make sure I miss none."""
 _POLITE = re.compile(
     r"^(?:(?:also|additionally|then|next|afterwards?|finally|please|kindly|and|after (?:that|this)"
     r"|i(?:['’]d| would)? (?:also )?(?:like|want|need) (?:you )?to|i(?:['’]ll| will) (?:also )?need (?:you )?to"
@@ -40,7 +45,7 @@ def clauses(question: str, verbs: frozenset[str]) -> list[str]:
     start = 0
     for match in ends:
         rest = _POLITE.sub("", question[match.end() :])
-        if question[start : match.start()].strip() and _begins_with_verb(rest, verbs):
+        if question[start : match.start()].strip() and (_begins_with_verb(rest, verbs) or _asks_for_more(rest)):
             parts.append(question[start : match.start()])
             start = match.end()
     parts.append(question[start:])
@@ -57,6 +62,11 @@ def _quoted(text: str, at: int) -> bool:
     return text.count('"', 0, at) % 2 == 1
 
 
+def _asks_for_more(text: str) -> bool:
+    """Is a clause a thing with its owner: and [the ads of Summer Sale]? It asks to be shown it."""
+    return _POSSESSED.match(text) is not None
+
+
 def _begins_with_verb(text: str, verbs: frozenset[str]) -> bool:
     words = pieces(text[:80])
     if not words or singular(words[0]) != words[0] or words[0].endswith(("ed", "ing")):
@@ -66,18 +76,40 @@ def _begins_with_verb(text: str, verbs: frozenset[str]) -> bool:
 
 def chained(question: str, catalogue: Catalogue, plan: Callable[[str], Plan]) -> list[tuple[str, Plan]]:
     """The clauses with their plans, when each is clearly planned by itself and no two lead to the same call."""
-    parts = clauses(question, own_verbs(catalogue))
-    if len(parts) > 2 and _PROLOGUE.match(parts[0]):
-        parts = parts[1:]
+    parts = _with_prologues(clauses(question, own_verbs(catalogue)))
     if not 1 < len(parts) <= MOST:
         return []
     made: list[tuple[str, Plan]] = []
     for part in parts:
-        one = plan(part)
-        if not one.calls or one.missing or one.confidence < SURE:
+        asks_for_more = bool(made) and _asks_for_more(part)
+        one = plan(f"show {part}" if asks_for_more else part)
+        reads = _is_read(one)
+        if not one.calls or one.missing or one.confidence < (READ_SURE if reads else SURE):
             return []
-        made.append((part, one))
+        if asks_for_more and not (reads and _is_read(made[0][1])):
+            return []
+        made.append((f"show {part}" if asks_for_more else part, one))
     return made if len({_operation(one) for _, one in made}) == len(made) else []
+
+
+def _with_prologues(parts: list[str]) -> list[str]:
+    """The clauses, each with what says before it why it is asked: I have 5 euros. [How much is that in dollars?]"""
+    whole: list[str] = []
+    before = ""
+    for part in parts:
+        if _ASIDE.match(part):
+            continue
+        if _PROLOGUE.match(part) and part is not parts[-1]:
+            before = f"{before} {part}".strip()
+            continue
+        whole.append(f"{before} {part}".strip())
+        before = ""
+    return whole
+
+
+def _is_read(plan: Plan) -> bool:
+    operation = _operation(plan)
+    return operation is not None and operation.effect is Effect.READ
 
 
 def _operation(plan: Plan) -> Operation | None:

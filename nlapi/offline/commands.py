@@ -25,7 +25,7 @@ def only_reads(sentence: Sentence, operation: Operation) -> bool:
     rest = [token for token in sentence.tokens if token.start >= start and token.word]
     if not rest:
         return True
-    own = _own_verbs(operation)
+    own = own_verbs(operation)
     first = rest[0]
     if first.stem in own and not _plural(first):
         return False
@@ -40,7 +40,7 @@ def opening(text: str) -> int:
     return skipped.end() if skipped else 0
 
 
-def _own_verbs(operation: Operation) -> frozenset[str]:
+def own_verbs(operation: Operation) -> frozenset[str]:
     """The words that an operation is commanded by: the first of its id and its summary, and /runs/{id}/[cancel]."""
     first = [words[0] for words in (pieces(operation.id), pieces(operation.summary)) if words]
     _, inside, last = operation.path.rstrip("/").rpartition("}/")
@@ -50,7 +50,7 @@ def _own_verbs(operation: Operation) -> frozenset[str]:
 def commands(token: Token) -> bool:
     """May the token be a verb in the imperative that changes something?"""
     known = VERBS.get(token.stem, Intent.READ) is not Intent.READ
-    return known and not _plural(token) and not token.lower.endswith(("ed", "ing", "ion"))
+    return known and not _plural(token) and token.lower != "active" and not token.lower.endswith(("ed", "ing", "ion"))
 
 
 def _plural(token: Token) -> bool:

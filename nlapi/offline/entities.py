@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nlapi.offline.placed import ORDINALS
+from nlapi.offline.placed import places as placed
 from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
+from nlapi.offline.wish import DEGREES
 from nlapi.openapi.spec import Operation
 from nlapi.tools.tool import Tool
 from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
@@ -16,13 +19,17 @@ from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 if TYPE_CHECKING:
     from nlapi.offline.scene import Scene
 
-ID_WORDS = frozenset(map(stem, ("id", "uuid", "guid", "key", "uid")))
+ID_WORDS = frozenset(map(stem, ("id", "uuid", "guid", "gid", "sid", "key", "uid")))
 """Last words of the names of what takes an id."""
+SEARCHES = frozenset(map(stem, ("search", "find", "lookup", "query")))
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
 _OWNING = frozenset(("of", "for", "by", "from"))
-PLACED = frozenset("first last latest newest oldest next previous other others same rest".split())
+PLACED = frozenset(
+    ("last", "next", "previous", "other", "others", "same", "rest", "most", "least", *ORDINALS, *DEGREES)
+)
 """Words that pick a thing by its place among others, not by its name."""
-_BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names? of\b", re.IGNORECASE)
+_BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)
+FAR = 9
 _ID_LIKE = re.compile(r"(?=.*[\d_])[\w.:\-]+|#?\d+")
 
 
@@ -31,13 +38,15 @@ class Wanted:
     """In the place of an id: the thing called `name`, to be looked up with the operation `lister`.
 
     Without a name it is whatever `lister` answers with (who is calling). `field` is what is wanted of the thing when
-    that is not its own id, and `via` the operation that shows it, when the listing does not.
+    that is not its own id, and `via` the operation that shows it, when the listing does not. With a `place` (second,
+    oldest) it is the one at that place, and `name` says so for people.
     """
 
     name: str
     lister: str
     field: str = ""
     via: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +58,7 @@ class Named:
     end: int
     score: float
     span: Span | None = None
+    place: str = ""
 
 
 def id_like(text: str) -> bool:
@@ -61,9 +71,25 @@ def entity_of(slot: Slot) -> tuple[str, ...]:
     return tuple(word for word in slot.words if word not in ID_WORDS)
 
 
-def thing_of(slot: Slot) -> str:
-    """The words for it: ad_set_ids -> ad set."""
+def kind_of(operation: Operation, slot: Slot) -> tuple[str, ...]:
+    """The stems of what `slot` takes the id of, by the path in front of it, else by its name, else by the collection.
+
+    /albums/{id} -> (album,), campaign_id -> (campaign,), /me/albums?ids= -> (album,)
+    """
+    before, found, _ = operation.path.partition(f"/{{{slot.name}}}")
+    last = before.rpartition("/")[2]
+    if slot.where == "path" and found and "{" not in last:
+        return tuple(map(stem, pieces(last)))
+    return entity_of(slot) or (collection_of(operation) if takes_id(slot) else ())
+
+
+def thing_of(operation: Operation, slot: Slot) -> str:
+    """The words for it: ad_set_ids -> ad set, /ad_sets/{id} -> ad set."""
     words = [word for word in map(singular, pieces(slot.name)) if stem(word) not in ID_WORDS]
+    if not words:
+        before, inside, _ = operation.path.partition(f"/{{{slot.name}}}")
+        last = before.rpartition("/")[2] if inside and slot.where == "path" else ""
+        words = [*map(singular, pieces(last))] if "{" not in last else []
     return " ".join(words) or slot.name
 
 
@@ -74,7 +100,8 @@ def takes_id(slot: Slot) -> bool:
 
 def takes_name(slot: Slot) -> bool:
     """Does `slot` say that it takes the very name that people use, so that there is nothing to look up?"""
-    return slot.family in (Family.TEXT, Family.ID) and _BY_NAME.match(slot.description) is not None
+    named = _BY_NAME.match(slot.description) is not None or "name" in slot.words[1:]
+    return slot.family in (Family.TEXT, Family.ID) and named
 
 
 def listers(operations: Iterable[Operation], tool: Tool, slot: Slot) -> Iterator[Operation]:
@@ -89,12 +116,13 @@ def listers(operations: Iterable[Operation], tool: Tool, slot: Slot) -> Iterator
             same = next((operation for operation in reads if operation.path.rstrip("/") == before), None)
             if same is not None:
                 yield same
-    entity = entity_of(slot)
+    entity = entity_of(slot) or kind_of(tool.operation, slot)
     if not entity:
         return
     fits = [operation for operation in reads if _collection(operation) == entity]
     fits.sort(key=lambda operation: (operation.path.count("{"), len(operation.path)))
-    yield from (operation for operation in fits if operation is not tool.operation)
+    own = tool.operation.path if tool.operation.method in ("PUT", "POST") else ""  # what is added is not there yet
+    yield from (operation for operation in fits if operation is not tool.operation and operation.path != own)
 
 
 def collection_of(operation: Operation) -> tuple[str, ...]:
@@ -110,6 +138,8 @@ def _collection(operation: Operation) -> tuple[str, ...]:
 def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
     """What in the sentence may be the name of the thing that `slot` takes the id of, the likeliest scored highest."""
     words = collection_of(listing)
+    if SEARCHES & set(words):
+        words = kind_of(scene.operation, slot) or words
     tokens = scene.sentence.tokens
     places = _places(scene, words)
     yield from named(scene, words, coded=slot.integer)
@@ -122,6 +152,12 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
             elif scene.operation.method == "GET" and _owner(span, scene):
                 yield Named(name=span.text, start=span.start, end=span.end, score=1.2, span=span)
     for at in places:
+        other = scene.operation.method == "GET" and words != collection_of(scene.operation)
+        for place, start, end in placed(scene.sentence, at, len(words)) if slot.required or other else ():
+            noun = scene.sentence.text[tokens[at].start : tokens[at + len(words) - 1].end]
+            name = f"the {noun} {place}" if start >= tokens[at].end else f"the {place} {noun}"
+            yield Named(name=name, start=start, end=end, score=1.6, place=place)
+    for at in (at for at in places if singular(tokens[at + len(words) - 1].lower) == tokens[at + len(words) - 1].lower):
         first = _modifiers(scene, at)
         if first < at and slot.required:
             yield Named(
@@ -134,11 +170,11 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
 
 def named(scene: Scene, words: Sequence[str], *, coded: bool) -> Iterator[Named]:
     """The names that stand beside a noun of the stems `words`: the campaign Back to School."""
-    places = _places(scene, words)
+    free = [at for at in _places(scene, words) if coded or not _numbered(scene, at, words)]
     for span in scene.sentence.spans:
         if not _may_name(span, coded=coded) or span.form in ("place", "part") or _only(span, scene, words):
             continue
-        near = min((_distance(span, at, at + len(words)) for at in places), default=9)
+        near = min((_distance(span, at, at + len(words)) for at in free), default=FAR)
         if near <= 2:
             whole = span.form in LOOSE
             loose = -0.1 if span.form == "joined" and near else 0.15 if whole else 0.0
@@ -167,8 +203,8 @@ def _owner(span: Span, scene: Scene) -> bool:
 def _may_name(span: Span, *, coded: bool) -> bool:
     """A code (WEB-2) names a thing whose id is a number."""
     if span.kind is Kind.LITERAL:
-        return span.form == "id" and coded
-    return span.kind in (Kind.CALLED, Kind.NAME) or (span.kind is Kind.QUOTED and not id_like(span.text))
+        return (span.form == "id" and coded) or span.form in ("email", "host")
+    return span.kind in (Kind.CALLED, Kind.NAME) or (span.kind is Kind.QUOTED and (coded or not id_like(span.text)))
 
 
 def is_subject(operation: Operation, slot: Slot) -> bool:
@@ -187,8 +223,22 @@ def _only(span: Span, scene: Scene, words: Sequence[str]) -> bool:
 
 
 def _distance(span: Span, first: int, last: int) -> int:
-    """Tokens between a span and the noun at `first` to `last`."""
-    return span.first - last if span.first >= last else first - span.last if span.last <= first else 9
+    """Tokens between a span and the noun at `first` to `last`; in front of it a name stands right before."""
+    if span.first >= last:
+        return span.first - last
+    return 0 if span.last == first else FAR
+
+
+def _numbered(scene: Scene, at: int, words: Sequence[str]) -> bool:
+    """Is the id of a thing said right behind its noun: task 771220, so that no name there is the name of the task?"""
+    behind = at + len(words)
+    tokens = scene.sentence.tokens
+    while behind < len(tokens) and (tokens[behind].text in "#:=" or tokens[behind].stem in ID_WORDS):
+        behind += 1
+    return any(
+        span.first == behind and (span.kind is Kind.NUMBER or span.form in ("id", "uuid")) and span.form != "spelt"
+        for span in scene.sentence.spans
+    )
 
 
 def _modifiers(scene: Scene, at: int) -> int:

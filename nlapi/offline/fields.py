@@ -120,6 +120,15 @@ def schema_at(operation: Operation, key: str) -> Mapping[str, Any] | None:
     return None
 
 
+def part_of(operation: Operation, kind: Sequence[str]) -> str:
+    """The field, in the singular, that holds a thing of a kind in what an operation answers; "" when none does."""
+    for inner in _objects(operation):
+        for key, schema in inner.items():
+            if tuple(map(stem, pieces(key))) == tuple(kind) and _holds(operation, schema):
+                return singular(key.lower())
+    return ""
+
+
 def _objects(operation: Operation) -> Iterator[Mapping[str, Any]]:
     """The properties of the answer, and of the things in its lists and envelopes."""
     response = operation.response()

@@ -9,7 +9,8 @@ from typing import Any
 from nlapi.offline.entities import collection_of
 from nlapi.offline.fields import called, dated, flat, number, shown, spaced, stems_of
 from nlapi.offline.items import Item
-from nlapi.offline.wish import Want, Wish
+from nlapi.offline.placed import LAST, ORDINALS
+from nlapi.offline.wish import Want, Wish, wish_of
 from nlapi.openapi.spec import Operation
 from nlapi.tools.words import pieces, stem
 
@@ -87,12 +88,37 @@ def _only_amount(rows: Sequence[Mapping[str, Any]]) -> str:
     return keys[0] if len(keys) == 1 else ""
 
 
-def _extreme(wish: Wish, operation: Operation, things: Sequence[Item], rows: Sequence[Mapping[str, Any]]) -> str:
+def at_place(place: str, operation: Operation, things: Sequence[Item]) -> list[Item]:
+    """The things at a place (second, oldest): one, several that share it, or none where no field of theirs tells."""
+    if place in ORDINALS:
+        return list(things[ORDINALS[place] : ORDINALS[place] + 1])
+    if place == LAST:
+        return list(things[-1:])
+    return _at_the_end(wish_of(f"the {place} one"), operation, things)
+
+
+def _at_the_end(wish: Wish, operation: Operation, things: Sequence[Item]) -> list[Item]:
+    """The things that are the most or the least of all; none where no field tells."""
+    rows = [flat(thing) for thing in things]
+    key = _compared_key(wish, operation, rows) if rows else ""
+    have = [(_order(row[key]), thing) for row, thing in zip(rows, things, strict=True) if row.get(key) is not None]
+    if not key or not have:
+        return []
+    end = (max if wish.want is Want.MOST else min)(value for value, _ in have)
+    return [thing for value, thing in have if value == end]
+
+
+def _compared_key(wish: Wish, operation: Operation, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The field that things are compared by; "" when none is known."""
     days = wish.dated
-    key = numeric_key(wish, operation, rows, days=days) or (numeric_key(wish, operation, rows, days=True))
+    key = numeric_key(wish, operation, rows, days=days) or numeric_key(wish, operation, rows, days=True)
     if not key and wish.by:
         return ""
-    key = key or _only_amount(rows)
+    return key or _only_amount(rows)
+
+
+def _extreme(wish: Wish, operation: Operation, things: Sequence[Item], rows: Sequence[Mapping[str, Any]]) -> str:
+    key = _compared_key(wish, operation, rows)
     if not key:
         return ""
     have = [(row[key], thing) for row, thing in zip(rows, things, strict=True) if row.get(key) is not None]

@@ -9,6 +9,7 @@ from typing import Any
 
 from nlapi.offline.option import Option
 from nlapi.offline.options import options
+from nlapi.offline.plainly import plainly
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
@@ -54,7 +55,7 @@ def nest(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
 
 def fill(scene: Scene) -> Filling:
     """The likeliest value of each slot, no word of the sentence used twice."""
-    ranked = sorted(weighed(scene, options(scene)), key=lambda option: -option.sure)
+    ranked = sorted(plainly(scene, weighed(scene, options(scene))), key=lambda option: -option.sure)
     taken = _assign([option for option in ranked if option.sure >= _least(scene, option.slot)])
     filled = {option.slot for option in taken}
     missing = tuple(slot for slot in scene.slots if slot.required and slot not in filled)

@@ -48,6 +48,7 @@ _ALSO = re.compile(
     r"(?:only |just |now |for |show |with )*",
     re.IGNORECASE,
 )
+_ABOUT = re.compile(r"^\W*(?:and )?(?:what|how) about\b", re.IGNORECASE)
 _ONES = re.compile(r"\b(?:ones|of (?:them|those|these))\b", re.IGNORECASE)
 _LONGEST_REPLY = 6
 
@@ -173,11 +174,13 @@ def _seen(before: Conversation, last: Step) -> int:
     return sum(len(items_in(step.result.data) or ()) for step in pages if step.result is not None)
 
 
-def _last_read(before: Conversation) -> Step | None:
-    """The last read that was answered, whose call was what a question was about."""
+def _last_read(before: Conversation, *, listed: bool = False) -> Step | None:
+    """The last read that was answered, whose call was what a question was about; with `listed`, that listed things."""
     for turn in reversed(before.turns):
         for step in reversed(turn.steps):
-            if step.result is not None and step.result.ok and step.call.tool.effect is Effect.READ:
+            if step.result is None or not step.result.ok or step.call.tool.effect is not Effect.READ:
+                continue
+            if not listed or items_in(step.result.data) is not None:
                 return step
     return None
 
@@ -188,7 +191,8 @@ def _again(text: str, before: Conversation, catalogue: Catalogue, plan: Planning
     every = _is_about_all(text, catalogue)
     if start is None and not every:
         return None
-    step = _last_read(before)
+    bare = bool(every) and wish_of(text).figures
+    step = _last_read(before, listed=bare) or _last_read(before)
     if step is None:
         return None
     rest = text[start.end() :] if start else text
@@ -206,7 +210,8 @@ def _again(text: str, before: Conversation, catalogue: Catalogue, plan: Planning
         return plan(f"show {rest}", known={**ids, **before.known})
     if not options and not (every and wish_of(text).figures):
         what = operation.summary.strip().rstrip(".") or operation.id
-        return Plan(text=f"{what!r} has no argument for that.", confidence=0.3) if every else None
+        asked = every or (_ABOUT.match(text) and not any(map(catalogue.index.names, stems)))
+        return Plan(text=f"{what!r} has no argument for that.", confidence=0.3) if asked else None
     kept: Values = {
         slot.path: value
         for slot, value in _arguments(step, catalogue).items()

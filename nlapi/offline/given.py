@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nlapi.offline.entities import Wanted
@@ -22,8 +22,11 @@ def argument_name(slot: Slot) -> str:
 
 
 def complete(values: Values, slots: Iterable[Slot], known: Mapping[str, Any]) -> tuple[Values, tuple[Slot, ...]]:
-    """`values` with what is known, constant or has a default added where needed; and the required slots still empty."""
-    whole, missing = dict(values), []
+    """`values` with what is known, constant or has a default added where needed; and the required slots still empty.
+
+    What an object requires is required as soon as anything else in it is given.
+    """
+    whole, missing, slots = dict(values), [], tuple(slots)
     for slot in slots:
         if slot.path in whole or slot.path[:1] in whole:
             continue
@@ -31,7 +34,7 @@ def complete(values: Values, slots: Iterable[Slot], known: Mapping[str, Any]) ->
             whole[slot.path] = coerce(known[argument_name(slot)], slot)
         elif slot.path[0] in known and len(slot.path) > 1:
             whole[slot.path[:1]] = known[slot.path[0]]
-        elif slot.required:
+        elif slot.required or (slot.needed and _is_begun(slot, slots, values)):
             if slot.has_default:
                 whole[slot.path] = slot.schema["default"]
             elif "const" in slot.schema or len(slot.choices) == 1:
@@ -40,6 +43,14 @@ def complete(values: Values, slots: Iterable[Slot], known: Mapping[str, Any]) ->
             else:
                 missing.append(slot)
     return whole, tuple(missing)
+
+
+def _is_begun(slot: Slot, slots: Sequence[Slot], values: Values) -> bool:
+    """Is something else given of the object that a slot is in; at its top, of the body?"""
+    if len(slot.path) == 1:
+        return slot.where == "body" and any(one.path in values for one in slots if one.where == "body")
+    inside = slot.path[:-1]
+    return any(path[: len(inside)] == inside for path in values)
 
 
 def coerce(value: Any, slot: Slot) -> Any:

@@ -28,10 +28,16 @@ class Goal:
     """kinds of things among which the name was looked for in vain"""
     others: tuple[tuple[str, Values], ...] = ()
     """(operation id, values) of goals in whose place the name may have been meant"""
+    outer: Mapping[str, Any] | None = None
+    """the state of the look-up that this call makes, where the call is not what the question leads to in the end"""
+    leads_to: Call | None = None
+    """what it leads to then"""
 
     @property
     def known(self) -> Call:
         """The call as far as it is known: without what is still to be looked up."""
+        if self.leads_to is not None:
+            return self.leads_to
         plain = {path: value for path, value in self.values.items() if wanted_in(value) is None}
         return Call(tool=self.tool, arguments=nest(plain))
 
@@ -44,7 +50,7 @@ class Goal:
 
 def final(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
     """The Plan of the goal's own call."""
-    call = Call(tool=goal.tool, arguments=nest(goal.values), id="call")
+    call = Call(tool=goal.tool, arguments=nest(goal.values), id="call" if goal.outer is None else "lookup")
     needs = missing_of(goal.tool, missing)
     return Plan(
         calls=(call,),
@@ -52,7 +58,8 @@ def final(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
         missing=needs,
         understood=noted(understood(call), goal),
         text=asking(needs),
-        raw={"planner": "offline", "stage": "call"},
+        goal=goal.leads_to,
+        raw=dict(goal.outer) if goal.outer is not None else {"planner": "offline", "stage": "call"},
     )
 
 
@@ -73,6 +80,8 @@ def said(value: Any) -> str:
         return ",".join(map(said, value))
     if not isinstance(value, Wanted):
         return str(value)
+    if value.place:
+        return f"the {value.field or 'id'} of {value.name}"
     if not value.name:
         return "your own id"
     return f"the {value.field or 'id'} of {value.name!r}"
@@ -102,7 +111,8 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if not isinstance(value, Wanted):
         return value
-    return {"$wanted": value.name, "lister": value.lister, "field": value.field, "via": value.via}
+    more = {"lister": value.lister, "field": value.field, "via": value.via, "place": value.place}
+    return {"$wanted": value.name, **more}
 
 
 def _wanting(value: Any) -> Any:
@@ -110,6 +120,10 @@ def _wanting(value: Any) -> Any:
         return [_wanting(one) for one in value]
     if isinstance(value, Mapping) and "$wanted" in value:
         return Wanted(
-            name=value["$wanted"], lister=value["lister"], field=value.get("field", ""), via=value.get("via", "")
+            name=value["$wanted"],
+            lister=value["lister"],
+            field=value.get("field", ""),
+            via=value.get("via", ""),
+            place=value.get("place", ""),
         )
     return value

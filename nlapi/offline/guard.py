@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from nlapi.offline.choose import Candidate
 from nlapi.offline.commands import commands
-from nlapi.offline.entities import PLACED, Wanted, takes_id
+from nlapi.offline.entities import PLACED, Wanted, collection_of, takes_id
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
@@ -29,18 +29,24 @@ _QUESTION = re.compile(
     r"^\W*(?:(?:hey|hi|hello|ok|okay|so|and|but|then|please|well)\b\W*)*"
     r"(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do\s+(?:i|we|you)|does|did"
     r"|has|have|what|which|who|whose|where|when|why|how)\b)"
-    r"|\b(?:should|may|can|could|must|do) (?:i|we)\b|\bwhat (?:happens|(?:would|will) happen|if)\b|\bwhether\b"
+    r"|\b(?:should|may|can|could|must|do) (?:i|we)\b|\bwhether\b"
+    r"|\bwhat (?:happens (?:if|when|to)|(?:would|will) happen|if)\b"
     r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b|\b(?:am i|are we) allowed\b"
     r"|\b(?:thinking|wondering) (?:of|about)\b",
     re.IGNORECASE,
 )
 _SUPPOSES = re.compile(
-    r"\bshould (?:i|we)\b|\bwhat (?:happens|(?:would|will) happen|if)\b|\bwhether (?:i|we)\b"
+    r"\bshould (?:i|we)\b|\bwhat (?:happens (?:if|when|to)|(?:would|will) happen|if)\b|\bwhether (?:i|we)\b"
     r"|\bis it (?:possible|ok|okay|safe|allowed|wise)\b",
     re.IGNORECASE,
 )
 _WISHES = re.compile(r"\bi(?: (?:need|want|would like|wish)|['’]d like) to\b", re.IGNORECASE)
 _ALL = frozenset("all every each both everything everyone everybody any several multiple".split())
+_ALERTS = frozenset(
+    map(stem, "alert trigger rule condition threshold notification reminder automation monitor".split())
+)
+_AMONG = (("from", "the"), ("to", "the"), ("among", "the"))
+"""What leads to a whole that one thing is taken from or put to: remove Olga [from the] members."""
 _PEOPLE = frozenset(("all", "everyone", "everybody"))
 _UNITS = frozenset("day week month quarter year hour minute morning evening night time".split())
 _AND = frozenset((",", "and", "or", "&", "+", "plus"))
@@ -60,13 +66,20 @@ def refusal(candidate: Candidate, names: Callable[[str], bool]) -> str:
     if said := next(_denied(candidate, text), ""):
         return f"the sentence says {said!r} about a change"
     for pattern, why in ((_EXCEPT, "makes an exception"), (_CONDITION, "makes a condition")):
-        if found := pattern.search(text):
+        if (found := pattern.search(text)) and not (pattern is _CONDITION and _is_alert(candidate, found.end())):
             return f"the sentence {why} ({found.group().lower()!r}) that the call cannot express"
     if _asks(text):
         return "the sentence asks about a change rather than for it"
     if several := _several(candidate, text) or _others(candidate, text, names):
+        if candidate.operation.method == "POST" and not any(map(_is_target, candidate.scene.slots)):
+            return f"one call does it for one, and the sentence says {several!r}; ask for one at a time"
         return f"the call changes one thing, by its id or its name, and the sentence says {several!r}; name one of them"
     return ""
+
+
+def _is_alert(candidate: Candidate, start: int) -> bool:
+    """Is the condition what the call itself is about: set an alert if the price goes above 5?"""
+    return bool(_ALERTS & candidate.scene.common) and any(one.start >= start for one in candidate.filling.options)
 
 
 def _asks(text: str) -> bool:
@@ -144,7 +157,7 @@ def _several(candidate: Candidate, text: str) -> str:
     """What shows that several things are meant by a call that takes one; "" when nothing does."""
     targets = [slot for slot in candidate.scene.slots if _is_target(slot)]
     if not targets:
-        return next(_more(candidate, set()), "") or _counted(candidate)
+        return _by_place(candidate, text) or next(_more(candidate, set()), "") or _counted(candidate)
     nouns = {word for slot in targets for word in _nouns(candidate, slot)}
     words: list[str] = re.findall(r"[^\W_]+", text)
     for at, word in enumerate(words):
@@ -155,9 +168,21 @@ def _several(candidate: Candidate, text: str) -> str:
             return " ".join(words[at : at + 2])
         if lower in PLACED and any(stem(word.lower()) in nouns for word in words[at + 1 : at + 3]):
             return " ".join(words[at : at + 2])
-        if singular(lower) != lower and stem(lower) in nouns:
+        among = tuple(one.lower() for one in words[max(0, at - 2) : at]) in _AMONG
+        if singular(lower) != lower and stem(lower) in nouns and not among:
             return lower
     return next(_more(candidate, nouns), "") or _counted(candidate)
+
+
+def _by_place(candidate: Candidate, text: str) -> str:
+    """Remove the first album: one of what is in a collection, where the call says of none which it is."""
+    nouns, words = set(collection_of(candidate.operation)), re.findall(r"[^\W_]+", text)
+    own = set(pieces(candidate.operation.path)) | set(pieces(candidate.operation.summary))
+    for at, word in enumerate(words):
+        after = words[at + 1 : at + 2]
+        if word.lower() in PLACED and word.lower() not in own and after and stem(after[0].lower()) in nouns:
+            return f"{word} {after[0]}"
+    return ""
 
 
 def _is_for_all(candidate: Candidate, targets: Iterable[Slot]) -> bool:

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from nlapi.tools.rows import is_envelope
-from nlapi.tools.words import STOPWORDS, pieces, stem
+from nlapi.tools.words import STOPWORDS, pieces, singular, stem
 
 Item = Mapping[str, Any]
 _LISTS = ("data", "items", "results", "records", "values", "content", "entries")
@@ -26,6 +26,7 @@ _NAMES = (
 )
 _CODES = (*_NAMES, "key", "code", "slug", "handle", "symbol", "abbreviation", "short_name", "identifier", "sku")
 _TOTALS = ("total", "total_count", "totalCount", "total_results", "count", "totalResults", "totalElements")
+_DEEPEST = 4
 _SURE = 0.6
 _APART = 0.12
 
@@ -97,6 +98,24 @@ def id_of(item: Item, argument: str = "", entity: Sequence[str] = ()) -> Any:
             return item[key]
     ids = [value for key, value in item.items() if key.lower().endswith("id") and isinstance(value, (str, int))]
     return ids[0] if len(ids) == 1 else None
+
+
+def inside(item: Item, field: str) -> Any:
+    """A field of a thing; of `artist.id` the id of the artist somewhere in it, alone or the first of several."""
+    if field in item:
+        return item[field]
+    entity, _, wanted = field.rpartition(".")
+    if not entity:
+        return None
+    level: list[Any] = [item]
+    for _ in range(_DEEPEST):
+        pairs = [(key, value) for one in level if isinstance(one, Mapping) for key, value in one.items()]
+        for key, value in pairs:
+            first = value[0] if isinstance(value, list) and value else value
+            if isinstance(first, Mapping) and singular(key.lower()) == entity and first.get(wanted) is not None:
+                return first[wanted]
+        level = [one for _, value in pairs for one in (value if isinstance(value, list) else (value,))]
+    return None
 
 
 def alike(asked: str, name: str) -> float:

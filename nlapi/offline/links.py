@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nlapi.offline.entities import collection_of, entity_of
+from nlapi.offline.entities import SEARCHES, collection_of, entity_of, kind_of, takes_id
 from nlapi.offline.fields import schema_at
 from nlapi.offline.slots import Family, Slot, slots_of
 from nlapi.openapi.spec import Operation, Spec
@@ -17,8 +17,8 @@ from nlapi.tools.words import pieces, stem
 
 _BODY = re.compile(r"^\$response\.body#(?P<path>(?:/[^/]+)+)$")
 _ME = frozenset(map(stem, ("me", "self", "myself", "current", "whoami", "profile", "viewer")))
+_SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
 _PEOPLE = frozenset(map(stem, "user account member owner person customer profile".split()))
-_SEARCHES = frozenset(map(stem, ("search", "find", "lookup", "query")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +66,10 @@ class Flows:
 
     def searches(self, entity: tuple[str, ...], tool: Tool, slot: Slot) -> Iterator[Operation]:
         """The searches for things of a kind: /anime/search for /anime/{id}, /search?type=artist for artists."""
-        kind = entity
-        if slot.where == "path":
-            wire = tool.places.get(slot.path[0], ("", slot.name))[1]
-            before = [
-                part for part in tool.operation.path.partition(f"/{{{wire}}}")[0].split("/") if part and "{" not in part
-            ]
-            kind = tuple(map(stem, pieces(before[-1]))) if before else entity
+        kind = kind_of(tool.operation, slot) or entity
         for operation in self.operations:
             words = collection_of(operation)
-            if operation.method != "GET" or "{" in operation.path or not _SEARCHES & set(words):
+            if operation.method != "GET" or "{" in operation.path or not SEARCHES & set(words):
                 continue
             path = {stem(word) for word in pieces(operation.path)}
             if kind and (set(kind) <= path or self._can_search(operation, kind)):
@@ -95,8 +89,11 @@ class Flows:
     def me(self, slot: Slot) -> Operation | None:
         """The operation that tells who is calling, where `slot` takes the id of a user; None when there is none."""
         entity = entity_of(slot)
-        if not entity or not set(entity) <= _PEOPLE:
-            return None
+        return self.caller if entity and set(entity) <= _PEOPLE else None
+
+    @cached_property
+    def caller(self) -> Operation | None:
+        """The operation that tells who is calling; None when there is none."""
         whole = (operation for operation in self.operations if operation.method == "GET" and "{" not in operation.path)
         mine = [
             operation
@@ -106,6 +103,11 @@ class Flows:
             and not any(one.required for one in operation.parameters)
         ]
         return min(mine, key=lambda operation: len(operation.path), default=None)
+
+
+def takes_me(slot: Slot) -> bool:
+    """May the word me stand in the place of an id, by the description of the slot?"""
+    return takes_id(slot) and not slot.many and _SAYS_ME.search(slot.description) is not None
 
 
 def _source(operation: Operation, expression: Any) -> Source | None:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.entities import Wanted, collection_of, entity_of, thing_of
+from nlapi.offline.entities import Wanted, collection_of, entity_of, kind_of, thing_of
 from nlapi.offline.fields import noun
-from nlapi.offline.fill import nest
+from nlapi.offline.fill import fill, nest
 from nlapi.offline.given import Values, argument_name, complete, missing_of, wanted_in
 from nlapi.offline.goal import Goal, asking, noted, rows, said, understood
-from nlapi.offline.items import Item, Rated, alike, answers_to, id_of, items_in, name_of, pick
+from nlapi.offline.items import Item, Rated, alike, answers_to, id_of, inside, items_in, name_of, pick
 from nlapi.offline.links import narrowed
+from nlapi.offline.read import read_sentence
+from nlapi.offline.scene import Scene
 from nlapi.offline.slots import Family, Slot
 from nlapi.tools.plan import Plan
 from nlapi.tools.rows import rows_of
 from nlapi.tools.tool import Call, Missing, Tool
+from nlapi.tools.words import pieces
 
 _FILTERS = ("name", "q", "query", "search", "title", "keyword", "filter_name", "name_contains", "search_term", "text")
 MOST_CHOICES = 12
+_MINE = frozenset(("me", "my", "mine", "self"))
+_MY = frozenset(("my", "mine", "i", "our"))
 
 
 def look_up(
@@ -32,20 +38,45 @@ def look_up(
     known: Mapping[str, Any],
     *,
     filtered: bool,
-) -> Plan:
-    """List the things of the kind that `slot` wants, so that the next round can pick the one called `wanted.name`."""
-    kind = collection_of(tool.operation) if wanted.field else entity_of(slot)
+) -> Plan | Goal:
+    """List the things of the kind that `slot` wants, so that the next round can pick the one called `wanted.name`.
+
+    A Goal where that listing needs an id itself which has to be looked up first: the newest album of an artist.
+    """
+    kind = collection_of(tool.operation) if wanted.field else kind_of(goal.tool.operation, slot)
     listings = (tool, *(() if wanted.field else catalogue.other_listers(goal.tool, slot, tool)))
-    tries = [(one, *_listing(goal, one, kind, wanted.name, catalogue, known)) for one in listings]
-    tool, values, missing = next((one for one in tries if not one[2]), tries[0])
-    by_name = name_filter(catalogue.slots(tool))
+    tries = [(one, *_listing(goal, one, kind, wanted, catalogue, known)) for one in listings]
+    if not wanted.field:
+        tries.sort(key=lambda one: (bool(one[2]), *_fitness(goal, one[0], one[1])))
+    tool, values, missing = tries[0]
+    by_name = None if wanted.place else name_filter(catalogue.slots(tool))
     if by_name is not None and wanted.name and (filtered or by_name.required):
         values[by_name.path] = wanted.name
-    what = noun(tool.operation) if wanted.field else thing_of(slot)
-    reason = f"to find the id of {wanted.name!r}" if wanted.name else "to find out who is calling"
-    call = Call(tool=tool, arguments=nest(values), id="lookup", reason=reason)
+    what = noun(tool.operation) if wanted.field else thing_of(goal.tool.operation, slot)
+    raw = {
+        **state(goal, "lookup"),
+        "slot": list(slot.path),
+        "name": wanted.name,
+        "field": wanted.field,
+        "via": wanted.via,
+        "place": wanted.place,
+        "kind": what,
+        "filtered": filtered and by_name is not None and not by_name.required,
+        "pages": 1,
+        "rated": [],
+    }
+    if any(wanted_in(value) is not None for value in values.values()):
+        return replace(goal, tool=tool, values=values, others=(), tried=(), outer=raw, leads_to=goal.known)
+    called = f"called {wanted.name!r}"
+    reason = f"to find {wanted.name}" if wanted.place else f"to find the id of {wanted.name!r}"
+    call = Call(
+        tool=tool,
+        arguments=nest(values),
+        id="lookup",
+        reason=reason if wanted.name else "to find out who is calling",
+    )
     last = Call(tool=goal.tool, arguments={".".join(path): said(value) for path, value in goal.values.items()})
-    first = f"find the {what} called {wanted.name!r}" if wanted.name else "find out who you are"
+    first = f"find {wanted.name if wanted.place else f'the {what} {called}'}" if wanted.name else "find out who you are"
     needs = missing_of(tool, missing)
     return Plan(
         calls=(call,),
@@ -54,18 +85,15 @@ def look_up(
         missing=needs,
         understood=noted(f"{first}, then {understood(last)}", goal),
         text=asking(needs),
-        raw={
-            **state(goal, "lookup"),
-            "slot": list(slot.path),
-            "name": wanted.name,
-            "field": wanted.field,
-            "via": wanted.via,
-            "kind": what,
-            "filtered": filtered and by_name is not None and not by_name.required,
-            "pages": 1,
-            "rated": [],
-        },
+        raw=raw,
     )
+
+
+def _fitness(goal: Goal, tool: Tool, values: Values) -> tuple[bool, int]:
+    """How badly a listing fits: what is one's own (/me/albums) goes with `my`, and the more it is told the better."""
+    own = not set(tool.operation.path.lower().split("/")).isdisjoint(_MINE)
+    said = not set(pieces(goal.question)).isdisjoint(_MY)
+    return own is not said, -sum(wanted_in(value) is not None for value in values.values())
 
 
 def state(goal: Goal, stage: str) -> dict[str, Any]:
@@ -80,13 +108,14 @@ def state(goal: Goal, stage: str) -> dict[str, Any]:
         "note": goal.note,
         "others": [[id, rows(values)] for id, values in goal.others],
         "tried": list(goal.tried),
+        "outer": None if goal.outer is None else dict(goal.outer),
     }
 
 
 def _listing(
-    goal: Goal, tool: Tool, kind: tuple[str, ...], name: str, catalogue: Catalogue, known: Mapping[str, Any]
+    goal: Goal, tool: Tool, kind: tuple[str, ...], wanted: Wanted, catalogue: Catalogue, known: Mapping[str, Any]
 ) -> tuple[Values, tuple[Slot, ...]]:
-    """What a listing must be told, from the goal and what is known, and what of it neither says."""
+    """What a listing must be told, from the goal, the question and what is known, and what of it none of them says."""
     slots = catalogue.slots(tool)
     must = [one for one in slots if one.required]
     shared = {one.path: goal.values[one.path] for one in must if one.path in goal.values}
@@ -95,9 +124,31 @@ def _listing(
     plain = {path: value for path, value in shared.items() if wanted_in(value) is None}
     values, missing = complete({**narrowed(tool, kind), **plain}, slots, hints)
     by_name = name_filter(slots)
-    if by_name is not None and by_name.required and name:
+    if by_name is not None and by_name.required and wanted.name and not wanted.place:
         missing = tuple(one for one in missing if one is not by_name)
+    if missing and goal.outer is None:
+        values, missing = complete({**_from_question(goal, tool, missing, wanted, catalogue), **values}, slots, hints)
     return values, missing
+
+
+def _from_question(goal: Goal, tool: Tool, missing: Sequence[Slot], wanted: Wanted, catalogue: Catalogue) -> Values:
+    """What the question says of a listing besides the name that is looked for: its id, or the name of a third thing."""
+    sentence = read_sentence(goal.question, date.today())
+    listers = {slot: listing for slot in missing if (listing := catalogue.lister(tool, slot)) is not None}
+    scene = Scene(sentence=sentence, operation=tool.operation, slots=catalogue.slots(tool), listers=listers)
+    used = set(map(str, _texts(goal.values.values())))
+    found: Values = {}
+    for option in fill(scene).options:
+        said = wanted_in(option.value)
+        name = said.name if said is not None else str(option.value)
+        if option.slot in missing and name not in used and name != wanted.name:
+            found[option.slot.path] = option.value
+    return found
+
+
+def _texts(values: Iterable[Any]) -> Iterable[Any]:
+    for value in values:
+        yield from (value if isinstance(value, list) else (value,))
 
 
 def name_filter(slots: Iterable[Slot]) -> Slot | None:
@@ -122,7 +173,7 @@ def things_of(data: Any, kind: Sequence[str]) -> list[Item]:
 
 
 def _stems(text: str) -> set[str]:
-    from nlapi.tools.words import pieces, stem
+    from nlapi.tools.words import stem
 
     return set(map(stem, pieces(text)))
 
@@ -134,7 +185,7 @@ def rate(name: str, slot: Slot, things: Sequence[Item], field: str, *, via: bool
     def value(thing: Item) -> Any:
         if not field:
             return id_of(thing, slot.name, entity)
-        return id_of(thing) if via else thing.get(field)
+        return id_of(thing) if via else inside(thing, field)
 
     return [(answers_to(name, thing), value(thing), name_of(thing)) for thing in things]
 
@@ -164,7 +215,10 @@ def ask_which(
     if unread:
         read = "the first page" if unread == 1 else f"the first {unread} pages"
         start = f"No {what} called {name!r} is on {read}, and there are more that were not read"
-    if found:
+    if raw.get("place"):
+        start = f"A change is made to what is called by its name or id, and not by its place; {name} may be"
+        start = start if found else f"Nothing in the answer tells which is {name}; there are"
+    elif found:
         start = f"Several answer to {name!r}" if len(choices) > 1 else f"{start}; near to it"
     text = f"{start}{f': {shown}' if shown else ''}."
     if not choices or raw["field"]:

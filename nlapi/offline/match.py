@@ -18,7 +18,7 @@ _PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "un
 _RENAMES = frozenset(map(stem, ("rename", "renamed")))
 NAMELIKE = frozenset(map(stem, "name title label subject headline username".split()))
 QUERYLIKE = frozenset(map(stem, "q query search keyword term text filter".split()))
-_MONEYLIKE = frozenset(
+MONEYLIKE = frozenset(
     map(
         stem, "price budget amount cost fee salary bid spend money payment balance value income loan fund total".split()
     )
@@ -85,7 +85,7 @@ def _clock(scene: Scene, span: Span, slot: Slot) -> tuple[float, float]:
 def _money(span: Span, slot: Slot) -> float:
     if span.form != "money" and not slot.unit:
         return 0.0
-    return 1.0 if (span.form == "money") == bool(slot.unit or _MONEYLIKE & set(slot.words)) else -0.5
+    return 1.0 if (span.form == "money") == bool(slot.unit or MONEYLIKE & set(slot.words)) else -0.5
 
 
 def _common(scene: Scene, words: Sequence[str]) -> float:
@@ -120,6 +120,20 @@ def _shape(text: str) -> tuple[object, ...]:
 def page_number(slot: Slot) -> bool:
     """Is `slot` which page is wanted, rather than how long a page is?"""
     return slot.family is Family.NUMBER and stem("page") in slot.words and not page_size(slot)
+
+
+_TOKENS = (
+    *(["page", "token"], ["next", "token"], ["continuation", "token"]),
+    *(["starting", "after"], ["start", "after"], ["ending", "before"]),
+)
+
+
+def page_token(slot: Slot) -> bool:
+    """Is `slot` what an API itself gives out to say where a page begins: a cursor, a page token?"""
+    words = pieces(slot.name)
+    named = words[-1:] == ["cursor"] or words[-2:] in _TOKENS
+    named = named or "cursor" in slot.description.lower()
+    return slot.where == "query" and named and slot.family in (Family.TEXT, Family.ID)
 
 
 def page_size(slot: Slot) -> bool:

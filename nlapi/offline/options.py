@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from nlapi.offline.choices import choices, flag, names_of
-from nlapi.offline.entities import ID_WORDS, Wanted, collection_of, id_like, names_for
-from nlapi.offline.match import counts_things
+from nlapi.offline.entities import ID_WORDS, Wanted, collection_of, id_like, names_for, takes_id
+from nlapi.offline.links import takes_me
+from nlapi.offline.match import MONEYLIKE, counts_things, page_number, page_size, page_token
 from nlapi.offline.option import HIGH, LOW, Option
+from nlapi.offline.pairs import paired
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import ASIDE, HOW, values_for
 from nlapi.openapi.spec import Operation
+from nlapi.tools.words import singular, stem
 
 _BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
+LARGEST_PAGE = 10_000
+"""No page is larger, nor is its number."""
+MINE = 0.5
+"""How well `me` fits for an id where the sentence says my; anything that is said fits better."""
+_MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
+_SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_SIZES = frozenset(map(stem, "limit size per count take results rows".split()))
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 
 
 def options(scene: Scene) -> Iterator[Option]:
     runs = tuple(_runs(scene))
+    yield from paired(scene)
     for slot in scene.slots:
         if slot.family is Family.CHOICE:
             yield from choices(scene, slot, names_of(scene.sentence, slot))
@@ -35,6 +47,8 @@ def options(scene: Scene) -> Iterator[Option]:
                     if not _in_a_name(scene, option):
                         yield replace(option, how="sample")
             yield from _plain(scene, slot, runs)
+            if slot.required and takes_me(slot) and _MINE.search(scene.sentence.text):
+                yield Option(slot=slot, value="me", sure=MINE, start=0, end=0)
             if slot in scene.listers:
                 yield from _by_name(scene, slot, scene.listers[slot])
 
@@ -51,18 +65,21 @@ def _in_a_name(scene: Scene, option: Option) -> bool:
 def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
     """Options where the sentence gives a name for a thing whose id is wanted."""
     for named in names_for(scene, slot, listing):
-        wanted = Wanted(name=named.name, lister=listing.id)
+        wanted = Wanted(name=named.name, lister=listing.id, place=named.place)
         value = [wanted] if slot.many else wanted
         sure = min(0.9, max(0.0, (named.score - LOW) / (HIGH - LOW)))
+        sure += 0.03 * (named.span is not None and named.span.kind is Kind.QUOTED)
         yield Option(slot=slot, value=value, sure=sure, start=named.start, end=named.end)
 
 
 def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterator[Option]:
     """Options from single spans, and for an array from runs of them."""
     for span in scene.sentence.spans:
-        if (slot in scene.listers and not id_like(span.text)) or not _may_be_id(scene, slot, span):
+        if (slot in scene.listers and not _is_id(scene, slot, span)) or not _may_be_id(scene, slot, span):
             continue
         if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
+            continue
+        if _is_out_of_place(scene, slot, span):
             continue
         shared = span.kind is Kind.DATE and isinstance(span.value, tuple)
         for value, how in values_for(span, slot, scene.sentence):
@@ -100,7 +117,64 @@ def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
     nouns = {*slot.words, *ID_WORDS, "number", "no", "nr", "code", *collection_of(scene.operation)}
     if slot in scene.listers:
         nouns |= set(collection_of(scene.listers[slot]))
-    return at >= 0 and tokens[at].stem in nouns
+    if at < 0:
+        return False
+    several = at > 0 and tokens[at].stem in scene.common and tokens[at - 1].stem in nouns  # pull request 7
+    return tokens[at].stem in nouns or several
+
+
+def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
+    """May a span be the very id? An address may where the description says that it is taken.
+
+    So may a word in small letters behind the noun (namespace dev), where nothing says that an id is wanted.
+    """
+    if id_like(span.text) or (span.form == "email" and "email" in slot.description.lower()):
+        return True
+    coded = slot.integer or bool(set(slot.words) & set(ID_WORDS)) or slot.item.get("format") == "uuid"
+    if coded or slot.where != "path" or not span.first or not _SLUG.fullmatch(span.text):
+        return False
+    before = scene.sentence.tokens[span.first - 1]
+    nouns = {*slot.words, *collection_of(scene.listers[slot])}
+    return before.stem in nouns and singular(before.lower) == before.lower
+
+
+def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
+    """A day is no id, a sum of money or the number of a thing (task 771220) no size of a page, a name no cursor.
+
+    Headers are for programs (X-Request-Id): one is filled only where it is called by its name.
+    """
+    if slot.where == "header" and not _is_said(scene, slot):
+        return True
+    if span.kind is Kind.DATE:
+        return takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.where == "path")
+    if span.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
+        return True
+    if slot.family in (Family.DATE, Family.TIME) and span.form in ("email", "url", "path", "uuid", "tag", "host"):
+        return True
+    if page_token(slot):
+        return not set(slot.words) & scene.sentence.stem_set
+    if slot.name.lower().startswith("page") and slot.where == "query" and span.kind is not Kind.NUMBER:
+        return True
+    if slot.name.lower() in ("offset", "skip") and slot.where == "query":
+        return not set(slot.words) & scene.sentence.stem_set
+    if span.kind is not Kind.NUMBER or not (page_number(slot) or (page_size(slot) and set(slot.words) & _SIZES)):
+        return False
+    if page_number(slot) and stem("page") not in scene.sentence.stem_set:
+        return True
+    return span.form in ("money", "percent") or span.value > LARGEST_PAGE or _numbers_a_thing(scene, span)
+
+
+def _is_said(scene: Scene, slot: Slot) -> bool:
+    return set(slot.words) - {"x", *ID_WORDS} <= scene.sentence.stem_set
+
+
+def _numbers_a_thing(scene: Scene, span: Span) -> bool:
+    """Does a number stand behind the noun of what the operation takes the id of: task 12?"""
+    before = scene.sentence.tokens[span.first - 1] if span.first else None
+    if before is None or singular(before.lower) != before.lower:
+        return False
+    nouns = {word for slot in scene.slots if slot.where == "path" for word in slot.words[:1]}
+    return before.stem in nouns and before.stem not in ID_WORDS
 
 
 def _runs(scene: Scene) -> Iterator[tuple[Span, ...]]:

@@ -13,38 +13,39 @@ from nlapi.offline.apis import named_api
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
+from nlapi.offline.commanded import change_instead, creation_instead, uncommanded
 from nlapi.offline.confidence import FEW, confidence, features, is_meant
-from nlapi.offline.fill import Filling
 from nlapi.offline.followup import follow
 from nlapi.offline.given import Values, argument_name, complete, wanted_in
 from nlapi.offline.goal import Goal, final
 from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unexpressed, unused, unused_value
 from nlapi.offline.language import foreign
-from nlapi.offline.meant import (
-    as_command,
-    completed,
-    listing_instead,
-    named_changes,
-    other_goals,
-    owned_instead,
-    read_instead,
-    says_all,
-    tells,
-)
+from nlapi.offline.meant import as_command, named_changes, other_goals, says_all, tells
 from nlapi.offline.read import read_sentence
-from nlapi.offline.sentence import Sentence
-from nlapi.offline.steps import can_do, go_on, plan_for
+from nlapi.offline.reads import asks, asks_who_i_am, listing_instead, owned_instead, read_instead
+from nlapi.offline.sentence import Kind, Sentence
+from nlapi.offline.spelling import corrected
+from nlapi.offline.steps import go_on, plan_for
 from nlapi.offline.twins import with_twins
+from nlapi.offline.unplanned import (
+    ALTERNATIVES,
+    CLAUDE,
+    UNSURE,
+    abilities,
+    call_of,
+    half_read,
+    no_plan,
+    too_much,
+    unmatched,
+)
+from nlapi.offline.ways import completed
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.plan import Conversation, Plan
-from nlapi.tools.tool import Call, Missing, Tool
+from nlapi.tools.tool import Missing, Tool
 from nlapi.tools.words import METHODS, VERBS, Intent, stem
 
-ALTERNATIVES = 3
 LONGEST = 2000
 """Characters of a question that are read: nobody says one thing in more."""
-UNSURE = 0.35
-"""The most that a plan is sure of which leaves out a condition, or changes something that nobody commanded."""
 CHOSEN = 0.6
 """The least that a plan is sure of whose operation the user chose."""
 LEGIBLE = 0.3
@@ -57,8 +58,9 @@ TOSSED = 0.15
 """The most that a plan is sure of which is a toss-up: so little that the user is offered the choice."""
 CLEAR = 6.0
 """Index score from which a part of a sentence clearly names an operation by itself."""
-CLAUDE = "this needs Claude: "
-
+_HELP = re.compile(
+    r"^\W*(?:help(?: me)?|what (?:can|could) (?:you|i|we|this|it)(?: api)? (?:do|ask)(?: here| with this)?)\W*$", re.I
+)
 _PARTS = re.compile(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 
 
@@ -98,7 +100,7 @@ class OfflinePlanner:
         if chosen is None and len(question) < LONGEST:
             made = chain.chained(question, self.catalogue, self._one_of(known))
             if wants := chain.unrelated(made, self.catalogue):
-                return _too_much(wants, ())
+                return too_much(wants, ())
             if made:
                 return chain.begun(made)
         return self._one(question, known, chosen)
@@ -109,7 +111,10 @@ class OfflinePlanner:
     def _one(self, question: str, known: Mapping[str, Any], chosen: Operation | None = None) -> Plan:
         """The first Plan for a question that asks for one thing."""
         catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.part(chosen.spec)
-        said = as_command(question[:LONGEST], catalogue.index.names, catalogue.operations)
+        if chosen is None and _HELP.match(question):
+            return Plan(text=abilities(catalogue))
+        said = corrected(question[:LONGEST], catalogue.index)
+        said = as_command(said, catalogue.index.names, catalogue.operations)
         sentence = read_sentence(said, self.today or date.today())
         if chosen is not None:
             found = [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
@@ -117,27 +122,34 @@ class OfflinePlanner:
             found = candidates(sentence, catalogue, known)
         if chosen is None and (not found or not is_meant(found[0])):
             found = named_changes(sentence, catalogue, known) or found
+        if chosen is None and (caller := _caller(sentence, catalogue, known)) is not None:
+            found = [caller]
         language = foreign(sentence)
-        if not found or (not is_meant(found[0]) and not _names_all(found[0])):
-            return _unmatched(catalogue, found, language)
+        if not found or (not is_meant(found[0]) and not _names_all(found[0]) and not asks_who_i_am(sentence.text)):
+            return unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
-            return _too_much(wants, found)
-        best, others = listing_instead(read_instead(found, sentence), sentence, catalogue, known)
+            return too_much(wants, found)
+        if chosen is None:
+            commanded = change_instead(found, sentence, catalogue)
+            found = list(creation_instead(commanded, sentence, catalogue, known))
+        best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
         best = owned_instead(best, catalogue, known, question)
+        if chosen is None and best.unasked and (not best.filling.options or asks(sentence.text)):
+            return unmatched(catalogue, (), "")
         if (no := self._refused(best, catalogue)) is not None:
-            return replace(no, alternatives=tuple(map(_call, found[:ALTERNATIVES])))
+            return replace(no, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
         made = _planned(best, others, catalogue, known, question, sure=CHOSEN if chosen is not None else 0.0)
         least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
         if language and (made.confidence < least or made.missing):
             few = len(catalogue.operations) < FEW and not catalogue.index.changes(best.operation)
-            return _half_read(made, language) if few else _unmatched(catalogue, found, language)
+            return half_read(made, language) if few else unmatched(catalogue, found, language)
         return made
 
     def _refused(self, best: Candidate, catalogue: Catalogue) -> Plan | None:
         """The Plan that says why the likeliest operation must not be planned, or what contradicts itself in it."""
         changes = catalogue.index.changes(best.operation)
         if (changes and (why := refusal(best, catalogue.index.names))) or (why := _forbidden(best)):
-            return _no_plan(f"{CLAUDE}{why}", (), 0.1)
+            return no_plan(f"{CLAUDE}{why}", (), 0.1)
         return None
 
     def _several(self, sentence: Sentence, catalogue: Catalogue) -> list[str]:
@@ -152,6 +164,15 @@ class OfflinePlanner:
             wants.append((top[0][0].id, intent))
         ids = list(dict.fromkeys(id for id, _ in wants))
         return ids if len(ids) > 1 and len({intent for _, intent in wants}) > 1 else []
+
+
+def _caller(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate | None:
+    """Who am I? The read that tells who is calling, where the API has one."""
+    if not asks_who_i_am(sentence.text):
+        return None
+    callers = (catalogue.flows(spec).caller for spec in catalogue.specs)
+    operation = next((one for one in callers if one is not None), None)
+    return candidate_of(sentence, catalogue, known, operation, CLEAR) if operation is not None else None
 
 
 def _planned(
@@ -171,14 +192,18 @@ def _planned(
     # what it was trained on is one API at a time, where no other has an operation just like this
     sure = max(sure, min(ours, best.chance) if catalogue.several else ours)
     unsaid = () if changes else tuple(unexpressed(best))
+    if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in best.filling.unused):
+        unsaid = (*unsaid, *unused(best))
     half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
-    if tells(best, missing):
+    if tells(best, missing) or asks_who_i_am(best.scene.sentence.text):
         sure = max(sure, CHOSEN)
+    if commanded := uncommanded(best, catalogue):
+        unsaid = (commanded, *unsaid)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
-    if _tossed_up(best, others):
+    if _tossed_up(best, others) and not tells(best, missing):
         sure = min(sure, TOSSED)
-    elsewhere = other_goals(best, values, catalogue)
+    elsewhere = other_goals(best, values, catalogue, known)
     if elsewhere and (changes or says_all(best)):
         sure = UNSURE if changes else max(sure, CHOSEN)
     left = ", ".join((*unsaid, *(one for one in unused(best) if not any(one in said for said in unsaid))))
@@ -195,7 +220,7 @@ def _planned(
     if found is None and best.tool.effect is Effect.READ and made.raw["stage"] == "call":
         made = with_twins(made, best)
     rivals = _rivals(best, others, catalogue) if made.missing else others
-    return replace(made, alternatives=tuple(map(_call, rivals[:ALTERNATIVES])))
+    return replace(made, alternatives=tuple(map(call_of, rivals[:ALTERNATIVES])))
 
 
 def _tossed_up(best: Candidate, others: Sequence[Candidate]) -> bool:
@@ -214,7 +239,7 @@ def _contradicted(goal: Goal, clash: Clash) -> Plan:
     """Says what contradicts itself; where the user can choose among values, one question that names the argument."""
     text = f"The question contradicts itself: {clash.why}."
     if clash.slot is None:
-        return _no_plan(text, (), 0.1)
+        return no_plan(text, (), 0.1)
     about = clash.slot.description or f"the {clash.slot.name}"
     missing = Missing(
         tool=goal.tool,
@@ -225,32 +250,6 @@ def _contradicted(goal: Goal, clash: Clash) -> Plan:
     )
     made = final(goal, ())
     return replace(made, text=text, confidence=min(UNSURE, goal.confidence), missing=(missing,))
-
-
-def _no_plan(text: str, found: Sequence[Candidate], sure: float) -> Plan:
-    return Plan(text=text, confidence=sure, alternatives=tuple(map(_call, found[:ALTERNATIVES])))
-
-
-def _too_much(wants: Sequence[str], found: Sequence[Candidate]) -> Plan:
-    text = f"{CLAUDE}the sentence asks for {len(wants)} things ({', '.join(wants)}); ask for one at a time"
-    return _no_plan(text, found, 0.05)
-
-
-def _unmatched(catalogue: Catalogue, found: Sequence[Candidate], language: str) -> Plan:
-    """Nothing in the API is meant, or nothing that can be read: say so, and what it can do."""
-    title = ", ".join(spec.title for spec in catalogue.specs)
-    can = can_do(catalogue.operations, title)
-    if language:
-        text = f"{CLAUDE}the question is not in English but, it seems, in {language}. {can}"
-    else:
-        text = f"Nothing in {title or 'this API'} matches that. {can}"
-    return _no_plan(text.strip(), found, 0.05)
-
-
-def _half_read(made: Plan, language: str) -> Plan:
-    """A read of an API that can do little else, from a sentence of which only values are read: to be looked at."""
-    text = f"The question is not in English but, it seems, in {language}: see whether this is what it asks for."
-    return replace(made, text=f"{text} {made.text}".strip(), confidence=min(UNSURE, made.confidence))
 
 
 def _names_all(best: Candidate) -> bool:
@@ -270,13 +269,3 @@ def _forbidden(best: Candidate) -> str:
     if forbids(sentence) and (best.tool.effect is not Effect.READ or commands_change(sentence)):
         return "the sentence forbids what it names"
     return "the sentence asks about a change rather than for it" if supposes(sentence) else ""
-
-
-def _call(candidate: Candidate) -> Call:
-    return Call(tool=candidate.tool, arguments=_without_names(candidate.filling))
-
-
-def _without_names(filling: Filling) -> dict[str, Any]:
-    """The arguments that need no look-up."""
-    plain = [option for option in filling.options if wanted_in(option.value) is None]
-    return replace(filling, options=tuple(plain)).arguments

@@ -67,6 +67,8 @@ class Slot:
     glossary: Mapping[str, Any] = field(default_factory=dict)
     unit: str = ""
     where: str = ""
+    needed: bool = False
+    """the object that it is in requires it: as soon as anything is said of that object, it is required"""
 
     @property
     def name(self) -> str:
@@ -82,10 +84,12 @@ def slots_of(tool: Tool) -> tuple[Slot, ...]:
     found: list[Slot] = []
     root = tool.input_schema
     required = frozenset(root.get("required", ()))
+    in_body = frozenset(tool.body_rules.get("required", ()))
     for name, schema in _properties(root).items():
-        where, _ = tool.places.get(name, ("", name))
+        where, wire = tool.places.get(name, ("", name))
         walk = _Walk(root=root, where=where, tool=tool)
-        found.extend(walk.slots((name,), schema, name in required, ()))
+        needed = name in required or (where == "body" and wire in in_body)
+        found.extend(walk.slots((name,), schema, name in required, (), needed=needed))
     return tuple(found[:_MOST])
 
 
@@ -95,7 +99,9 @@ class _Walk:
     where: str
     tool: Tool
 
-    def slots(self, path: tuple[str, ...], raw: Any, required: bool, seen: tuple[str, ...]) -> Iterator[Slot]:
+    def slots(
+        self, path: tuple[str, ...], raw: Any, required: bool, seen: tuple[str, ...], *, needed: bool
+    ) -> Iterator[Slot]:
         ref = raw.get("$ref") if isinstance(raw, Mapping) else None
         if isinstance(ref, str):
             if ref in seen:
@@ -106,11 +112,11 @@ class _Walk:
         if inner and len(path) <= _DEEPEST:
             wanted = frozenset(schema.get("required", ()))
             for name, below in inner.items():
-                yield from self.slots((*path, name), below, required and name in wanted, seen)
+                yield from self.slots((*path, name), below, required and name in wanted, seen, needed=name in wanted)
             return
-        yield self._slot(path, schema, required)
+        yield self._slot(path, schema, required=required, needed=needed)
 
-    def _slot(self, path: tuple[str, ...], schema: Mapping[str, Any], required: bool) -> Slot:
+    def _slot(self, path: tuple[str, ...], schema: Mapping[str, Any], *, required: bool, needed: bool) -> Slot:
         many = type_of(schema) == "array"
         item = settle(schema.get("items", {}), self.root) if many else schema
         description = str(schema.get("description") or item.get("description") or "")
@@ -134,6 +140,7 @@ class _Walk:
             glossary=_glossary(description),
             unit=self._unit(path, words) if type_of(item) in ("integer", "number") else "",
             where=self.where,
+            needed=needed,
         )
 
     def _unit(self, path: tuple[str, ...], words: tuple[str, ...]) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from nlapi.offline.answer import failure, pages_of, told
 from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.figures import at_place
 from nlapi.offline.fill import nest
 from nlapi.offline.given import argument_name, complete, wanted_in
 from nlapi.offline.goal import Goal, final, values_of
 from nlapi.offline.items import Item, Rated, id_of, items_in, pick
 from nlapi.offline.lookup import MOST_CHOICES, ask_which, chosen, look_up, page_on, rate, things_of
 from nlapi.offline.pages import MOST, next_page
+from nlapi.offline.placed import ORDINALS
 from nlapi.offline.slots import Slot
 from nlapi.offline.wish import Want, wish_of
 from nlapi.openapi.spec import Effect, Operation
@@ -36,7 +39,8 @@ def plan_for(goal: Goal, catalogue: Catalogue, known: Mapping[str, Any], *, filt
         listing = catalogue.find(wanted.lister, spec) if wanted is not None else None
         tool = catalogue.tool(listing) if listing is not None else None
         if wanted is not None and tool is not None:
-            return look_up(goal, slot, wanted, tool, catalogue, known, filtered=filtered)
+            made = look_up(goal, slot, wanted, tool, catalogue, known, filtered=filtered)
+            return plan_for(made, catalogue, known) if isinstance(made, Goal) else made
     return final(goal, (*missing, *catalogue.secrets(goal.tool)))
 
 
@@ -54,7 +58,7 @@ def go_on(turn: Turn, catalogue: Catalogue, known: Mapping[str, Any]) -> Plan:
     tool = catalogue.tool(operation) if operation is not None else None
     if tool is None:
         return Plan(text=f"{raw['operation']} is not among the operations any more.", confidence=0.0)
-    goal = _goal(turn, raw, tool)
+    goal = _goal(turn, raw, tool, catalogue)
     slot = next(one for one in catalogue.slots(tool) if list(one.path) == raw["slot"])
     if stage == "via" or not raw["name"]:
         return _taken(goal, slot, step.result.data, raw, catalogue, known)
@@ -66,11 +70,21 @@ def _answered(turn: Turn, catalogue: Catalogue) -> Plan:
     together = next(round.steps for round in reversed(turn.rounds) if round.steps)
     several = len(catalogue.specs) > 1
     groups = [[step] for step in together] if len(together) > 1 else [list(turn.steps)]
-    text = "\n".join(told(turn.question, group, several=several) for group in groups)
+    asked = _left_to_answer(turn)
+    text = "\n".join(told(asked, group, several=several) for group in groups)
     return Plan(text=text, raw={"planner": "offline", "stage": "answer"})
 
 
-def _goal(turn: Turn, raw: Mapping[str, Any], tool: Tool) -> Goal:
+def _left_to_answer(turn: Turn) -> str:
+    """The question without the places (oldest, second) that look-ups have picked things by."""
+    question = turn.question
+    for round in turn.rounds:
+        place = round.plan.raw.get("place") if isinstance(round.plan.raw, Mapping) else ""
+        question = re.sub(rf"\b{re.escape(place)}\b", "", question, flags=re.IGNORECASE) if place else question
+    return question
+
+
+def _goal(turn: Turn, raw: Mapping[str, Any], tool: Tool, catalogue: Catalogue) -> Goal:
     return Goal(
         tool=tool,
         values=values_of(raw["values"]),
@@ -79,7 +93,21 @@ def _goal(turn: Turn, raw: Mapping[str, Any], tool: Tool) -> Goal:
         note=raw["note"],
         others=tuple((id, values_of(rows)) for id, rows in raw["others"]),
         tried=tuple(raw["tried"]),
+        outer=raw.get("outer"),
+        leads_to=_leads_to(raw, catalogue),
     )
+
+
+def _leads_to(raw: Mapping[str, Any], catalogue: Catalogue) -> Call | None:
+    """The call that a question leads to in the end, where what is going on is a step on the way of a step."""
+    outer = raw.get("outer")
+    if outer is None:
+        return None
+    operation = catalogue.find(outer["operation"], catalogue.spec(outer["source"]))
+    tool = catalogue.tool(operation) if operation is not None else None
+    if tool is None:
+        return None
+    return Goal(tool=tool, values=values_of(outer["values"]), confidence=outer["confidence"], question="").known
 
 
 def _more(turn: Turn, catalogue: Catalogue) -> Plan | None:
@@ -122,6 +150,8 @@ def _picked(
     """What a page of a look-up says: the thing is found, is on another page, or the user has to say which it is."""
     assert step.result is not None
     things = things_of(step.result.data, tuple(map(stem, pieces(raw["kind"]))))
+    if raw.get("place"):
+        return _placed(turn, goal, slot, step, raw, catalogue, known)
     rated = [*map(_rated, raw["rated"]), *rate(raw["name"], slot, things, raw["field"], via=bool(raw["via"]))]
     given = known.get(argument_name(slot))
     if given is not None:
@@ -146,6 +176,40 @@ def _picked(
     if not found and raw["filtered"]:
         return plan_for(goal, catalogue, known, filtered=False)
     return ask_which(goal.tool, slot, raw, found or rated, found=bool(found), unread=pages if unread else 0)
+
+
+def _placed(
+    turn: Turn,
+    goal: Goal,
+    slot: Slot,
+    step: Step,
+    raw: Mapping[str, Any],
+    catalogue: Catalogue,
+    known: Mapping[str, Any],
+) -> Plan:
+    """The goal with the thing at a place. For a change the user says which it is: a list may be in any order."""
+    pages = [page.result.data for page in pages_of(turn.steps) if page.result is not None]
+    kind = tuple(map(stem, pieces(raw["kind"])))
+    things = [thing for page in pages for thing in things_of(page, kind)]
+    place, operation = raw["place"], step.call.tool.operation
+    rated = rate(raw["name"], slot, things, raw["field"], via=bool(raw["via"]))
+    if (given := known.get(argument_name(slot))) is not None:
+        return plan_for(goal.with_id(slot, chosen(given, rated)), catalogue, known)
+    assert step.result is not None
+    last = things_of(step.result.data, kind)
+    more = next_page(catalogue.slots(step.call.tool), step.call.arguments, step.result, last)
+    unread = bool(more) and not (len(pages) > 1 and _repeats(turn, last))
+    if unread and more and len(pages) < MOST and (place not in ORDINALS or ORDINALS[place] >= len(things)):
+        return page_on(step.call, more, {**raw, "pages": raw["pages"] + 1}, goal)
+    found = at_place(place, operation, things)
+    ends = goal.leads_to or goal.known
+    if len(found) == 1 and ends.tool.effect is Effect.READ:
+        (one,) = rate(raw["name"], slot, found, raw["field"], via=bool(raw["via"]))
+        return _used(goal, slot, one, raw, catalogue, known)
+    if not things:
+        return Plan(text=f"There is no {raw['kind']}.", confidence=0.3)
+    asked = rate(raw["name"], slot, found or things, raw["field"], via=bool(raw["via"]))
+    return ask_which(goal.tool, slot, raw, asked, found=bool(found), unread=0)
 
 
 def _used(

@@ -32,11 +32,12 @@ _NUMBERS = {word: n for n, word in enumerate("two three four five six seven eigh
 _N = rf"(\d{{1,3}}|{'|'.join(_NUMBERS)})"
 _MOST = "highest largest biggest greatest maximum max longest newest latest heaviest priciest costliest tallest"
 _LEAST = "lowest smallest least minimum min shortest oldest earliest cheapest lightest fewest"
-_DEGREE = {
+DEGREES = {
     **dict.fromkeys(_MOST.split(), Want.MOST),
     **dict.fromkeys(_LEAST.split(), Want.LEAST),
 }
-_ENDS = "|".join(sorted(_DEGREE, key=len, reverse=True))
+"""Word -> the end of an order that it means."""
+_ENDS = "|".join(sorted(DEGREES, key=len, reverse=True))
 _TOP = re.compile(
     rf"(?<!at )(?:\b(top|bottom)(?:\s+{_N})?|(?:\b{_N}\s+)?\b(?:(most|least)\s+([a-z]+)|({_ENDS})))\b"
     r"(?!(?:\s+\w+){0,2}\s+(?:of\s+|is\s+)?[$€£]?\d)",
@@ -111,4 +112,4 @@ def _compared(question: str) -> tuple[Want, int, str] | None:
         return (Want.MOST if top.lower() == "top" else Want.LEAST), (number if after else 5), "top"
     if degree:
         return Want(degree.lower()), number, adjective.lower()
-    return _DEGREE[word.lower()], number, word.lower()
+    return DEGREES[word.lower()], number, word.lower()

@@ -89,6 +89,11 @@ class Index:
         """Is the stem `word` anywhere in what the operations say of themselves?"""
         return word in self._postings
 
+    @property
+    def vocabulary(self) -> Iterable[str]:
+        """The stems that the operations say of themselves."""
+        return self._postings
+
     def changes(self, operation: Operation) -> bool:
         """Does an operation change something? Where all is done by POST its verb has to say so."""
         return operation in self._changing

@@ -178,6 +178,15 @@ def test_the_sandbox_suggests_something_that_can_be_asked(tmp_path: Path, path: 
         terminal.expect(f"  {hint}")
 
 
+def test_the_sandbox_suggests_a_credential_of_the_form_that_is_wanted(tmp_path: Path) -> None:
+    basic = {
+        "components": {"securitySchemes": {"door": {"type": "http", "scheme": "basic"}}},
+        "security": [{"door": []}],
+    }
+    with dialogue("sandbox", notes(tmp_path, **basic), "--port", "0") as terminal:
+        terminal.expect("--auth door=any:any")
+
+
 # ---- a terminal, a pipe, a signal -------------------------------------------------------------------------------
 
 

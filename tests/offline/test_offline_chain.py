@@ -69,3 +69,18 @@ def test_one_read_is_made_for_each_of_several_values() -> None:
     made, end = talk("get the airports KJFK and KLGA", lambda _: {"id": 1, "fuel": "100LL"}, api=player())
     assert sorted(call.arguments["code"] for call in made.calls) == ["KJFK", "KLGA"]
     assert len(end.text.splitlines()) == 2
+
+
+def test_a_second_thing_is_shown_though_no_verb_asks_for_it() -> None:
+    from tests.offline.test_offline_steps import shelves
+
+    plans = talk("list the shelves and the books of the shelf Poetry", shelves)
+    assert [call.operation_id for plan in plans for call in plan.calls] == ["listShelves", "listShelves", "listBooks"]
+
+
+def test_what_says_why_goes_with_what_is_asked_after_it() -> None:
+    question = "I am waiting at the airport KJFK. Can you get me the airport? Also, please list the tracks"
+    plans = talk(question, lambda _: [{"id": 1}], api=player())
+    calls = [call for plan in plans for call in plan.calls]
+    assert [call.operation_id for call in calls] == ["getAirport", "listTracks"]
+    assert calls[0].arguments == {"code": "KJFK"}

@@ -185,3 +185,18 @@ def test_what_leans_on_nothing_is_said_to(text: str) -> None:
     chat = Chat(library(), shelves)
     chat.say("what is the weather in Paris?")
     assert chat.say(text)[0].calls == ()
+
+
+def test_things_are_compared_in_the_last_list_though_one_was_looked_at_since() -> None:
+    chat = Chat(club(), club_api)
+    chat.say("list the books")
+    chat.say("the second one")
+    assert chat.say("how many of them are there?")[0].calls[0].operation_id == "listBooks"
+
+
+def test_what_about_something_that_the_api_cannot_be_asked() -> None:
+    chat = Chat(club(), club_api)
+    chat.say("list the books")
+    (told,) = chat.say("what about the weather in spring?")
+    assert told.calls == ()
+    assert "has no argument for that" in told.text

@@ -101,3 +101,19 @@ def test_a_look_up_that_fails_is_explained() -> None:
 def test_a_call_that_was_refused_ends_the_turn() -> None:
     *_, last = talk("delete shelf sh_1", lambda call: Step(call=call, outcome=Outcome.REFUSED))
     assert last.calls == () and last.text.startswith("Not done")
+
+
+def test_what_a_profile_says_beforehand_is_not_what_a_name_means() -> None:
+    """A name is never taken for the one account whose id was set once and for all."""
+    import nlapi
+
+    campaign = {"id": "cmp_7h2k9q4m", "name": "Summer Sale"}
+
+    def answers(call: Call) -> Any:
+        return [campaign] if call.operation_id == "listCampaigns" else []
+
+    known = {"account_id": "acc_m4t8z1c6"}
+    plans = talk("rename Summer Sale to Autumn Sale", answers, known, api=nlapi.load("ads"))
+    called = [call.operation_id for plan in plans for call in plan.calls]
+    assert "updateAccount" not in called
+    assert called[-1] == "updateCampaign"

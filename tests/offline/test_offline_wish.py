@@ -154,3 +154,36 @@ def test_whether_something_has_things_is_told_by_the_list_of_them() -> None:
     *_, books, end = talk("does the shelf Poetry have any books?", shelves)
     assert books.calls[0].arguments == {"shelf_id": "sh_2"}
     assert end.text == "Yes: 2 books: Dune, Emma."
+
+
+SOME = [product(1, "Lamp", 2550), product(2, "Desk", 9900, status="PAUSED"), product(3, "Pen", 150)]
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("which products are paused?", "1 of 3 products with status paused: Desk."),
+        ("how many products are active?", "2 of 3 products with status active: Lamp, Pen."),
+        ("products with a price over 20 dollars", "2 of 3 products with price over 20: Lamp, Desk."),
+        ("products with a price under 1 dollar", "0 of 3 products with price under 1."),
+        ("are any products paused?", "Yes: 1 of 3 products with status paused: Desk."),
+    ],
+)
+def test_what_the_api_was_not_asked_to_sift_is_sifted_in_the_answer(question: str, text: str) -> None:
+    assert told(question, SOME) == text
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("is Lamp active?", "Yes: the product Lamp (p1) has status ACTIVE."),
+        ("is Desk active?", "No: the product Desk (p2) has status PAUSED."),
+        ("is Sofa active?", "There is no product called 'Sofa': Lamp (p1), Desk (p2), Pen (p3)."),
+    ],
+)
+def test_yes_and_no_are_about_the_thing_that_is_named(question: str, text: str) -> None:
+    assert told(question, SOME) == text
+
+
+def test_an_average_of_what_is_active_changes_nothing() -> None:
+    assert told("average price of the active products", SOME).endswith("price 42 on average; Lamp, Desk, Pen.")

@@ -1,0 +1,120 @@
+"""What the first word of a sentence commands: the change that it means, or that no likely operation does it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.choose import Candidate, candidate_of
+from nlapi.offline.commands import commands, opening, own_verbs
+from nlapi.offline.entities import collection_of
+from nlapi.offline.meant import DETERMINERS
+from nlapi.offline.sentence import Kind, Sentence, Token
+from nlapi.openapi.spec import Operation
+from nlapi.tools.words import DEEDS, METHODS, STOPWORDS, VERBS, Intent, pieces, singular
+
+_BEHIND, _NEAR = 9.0, 5.0
+"""How far a change may be behind a read that is not asked for: one whose own verb is said, and any other."""
+_READING = frozenset(("find", "compute", "convert", "check", "compare", "help"))
+"""Deeds that change nothing."""
+_MAKING = frozenset(("create", "make", "register", "new"))
+_SENTENCES = re.compile(r"[.!?]\s+")
+_PARTICLES = frozenset("off up out down away back on over".split())
+
+
+def change_instead(found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue) -> Sequence[Candidate]:
+    """The change first that a sentence commands with its first word, where a read is likelier but for that.
+
+    By a verb of the operation's own (attach a volume), else by a known one and the methods that carry it out.
+    """
+    if not found or catalogue.index.changes(found[0].operation):
+        return found
+    changes = [one for one in found if catalogue.index.changes(one.operation)]
+    verb = _command(found[0], sentence, catalogue) or _own(changes, sentence)
+    if verb is None:
+        return found
+    first = next(token.lower for token in sentence.tokens if token.stem == verb)
+    does = [one for one in changes if verb in own_verbs(one.operation) or _does(first, one.operation)]
+    own = [one for one in does if one.score > found[0].score - _BEHIND]
+    known = METHODS[VERBS[verb]] if verb in VERBS else ()
+    near = [one for one in changes if one.operation.method in known and one.score > found[0].score - _NEAR]
+    best = max(own or near, key=lambda one: one.score, default=None)
+    return [best, *(one for one in found if one is not best)] if best is not None else found
+
+
+def _own(changes: Sequence[Candidate], sentence: Sentence) -> str | None:
+    """The stem of the first word of a sentence, where it is what a change does by its summary: Follow artists."""
+    start = opening(sentence.text)
+    first = next((token for token in sentence.tokens if token.start >= start and token.word), None)
+    if first is None or singular(first.lower) != first.lower or VERBS.get(first.stem) is Intent.READ:
+        return None
+    return first.stem if any(_does(first.lower, one.operation) for one in changes) else None
+
+
+def _does(word: str, operation: Operation) -> bool:
+    last = pieces(operation.path.rstrip("/").rpartition("/")[2])
+    return pieces(operation.summary)[:1] == [word] or (last == [word] and operation.method != "GET")
+
+
+def creation_instead(
+    found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
+) -> Sequence[Candidate]:
+    """What makes a thing first, where `create` is said and the likeliest operation changes one that is there.
+
+    Some APIs do both by POST: /customers makes one, /customers/{customer} changes it.
+    """
+    start = opening(sentence.text)
+    first = next((token.lower for token in sentence.tokens if token.start >= start and token.word), "")
+    parent, inside, last = found[0].operation.path.rstrip("/").rpartition("/{") if found else ("", "", "")
+    if first not in _MAKING or not inside or "/" in last or found[0].operation.method not in ("POST", "PUT", "PATCH"):
+        return found
+    every = (one for one in catalogue.operations if one.spec is found[0].operation.spec)
+    maker = next((one for one in every if one.method == "POST" and one.path.rstrip("/") == parent), None)
+    best = candidate_of(sentence, catalogue, known, maker, found[0].score) if maker is not None else None
+    if best is None:
+        return found
+    return [replace(best, score=found[0].score), *(one for one in found if one.operation is not maker)]
+
+
+def uncommanded(best: Candidate, catalogue: Catalogue) -> str:
+    """The command of a sentence that a read does not carry out: [duplicate] the campaign; "" when there is none."""
+    if catalogue.index.changes(best.operation):
+        return ""
+    sentence = best.scene.sentence
+    writes = any(map(catalogue.index.changes, catalogue.operations))
+    verb = _command(best, sentence, catalogue) if writes and len(_SENTENCES.split(sentence.text.strip())) == 1 else None
+    start = opening(sentence.text)
+    return next((one.text for one in sentence.tokens if one.start >= start and one.stem == verb), "") if verb else ""
+
+
+def _command(best: Candidate, sentence: Sentence, catalogue: Catalogue) -> str | None:
+    """The stem of the word that a sentence begins with, where it commands something that is no read."""
+    start = opening(sentence.text)
+    rest = [token for token in sentence.tokens if token.start >= start]
+    if len(rest) < 2 or not rest[0].word or singular(rest[0].lower) != rest[0].lower:
+        return None
+    first = rest[0]
+    covered = any(
+        one.start <= first.start < one.end and str(one.value).lower() == first.lower for one in best.filling.options
+    )
+    reads = VERBS.get(first.stem) is Intent.READ or DEEDS.get(first.stem) in _READING
+    if covered or first.lower in STOPWORDS or reads or not first.lower.isalpha():
+        return None
+    if first.stem in own_verbs(best.operation):
+        return None
+    if first.stem in VERBS:
+        return first.stem if commands(first) and first.stem not in collection_of(best.operation) else None
+    after = next((token for token in rest[1:] if token.lower not in _PARTICLES), None)
+    known = first.stem in best.scene.common or first.stem in best.scene.talked or catalogue.index.names(first.stem)
+    named = any(one.start <= first.start < one.end for one in sentence.spans if one.kind is Kind.NAME)
+    if known or named or after is None:
+        return None
+    return first.stem if after.lower in DETERMINERS or _is_one_thing(after, best) else None
+
+
+def _is_one_thing(token: Token, best: Candidate) -> bool:
+    """Is a token the noun, in the singular, of what the operation is about?"""
+    return token.stem in collection_of(best.operation) and singular(token.lower) == token.lower

@@ -1,0 +1,79 @@
+"""What a sentence says plainly enough to need no weighing: a task called "Order laptops", search for "weather"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from nlapi.offline.entities import collection_of
+from nlapi.offline.match import NAMELIKE, QUERYLIKE
+from nlapi.offline.option import Option
+from nlapi.offline.scene import Scene
+from nlapi.offline.sentence import Kind
+from nlapi.offline.slots import Family, Slot
+from nlapi.tools.words import METHODS, VERBS, Intent, singular, stem
+
+SURE = 0.95
+_NAMING = frozenset("called named titled entitled labelled labeled".split())
+_SOUGHT = frozenset("for about matching containing like mentioning mention mentions with".split())
+_BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
+
+
+def plainly(scene: Scene, weighed: Iterable[Option]) -> Iterator[Option]:
+    """The options, with those that are said plainly as sure as that."""
+    options = list(weighed)
+    naming, seeking = _naming(scene), _seeking(scene)
+    for option in options:
+        told = option.slot is naming and _names(scene, option)
+        sought = option.slot is seeking and _is_sought(scene, option)
+        yield replace(option, sure=SURE) if (told or sought) and option.sure < SURE else option
+
+
+def _naming(scene: Scene) -> Slot | None:
+    """The slot that takes the name of the thing which the operation makes; None when it makes none, or has no such."""
+    if scene.operation.method not in METHODS[Intent.CREATE] or scene.operation.path.rstrip("/").endswith("}"):
+        return None
+    noun = collection_of(scene.operation)
+    named = [slot for slot in scene.slots if slot.where == "body" and _is_name(slot, noun) and not slot.many]
+    return min(named, key=lambda slot: (len(slot.path), not slot.required), default=None)
+
+
+def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
+    words = tuple(word for word in slot.words if word not in noun and word != stem("new"))
+    return slot.family is Family.TEXT and len(words) == 1 and words[0] in (*NAMELIKE, stem("topic"))
+
+
+def _names(scene: Scene, option: Option) -> bool:
+    """Does the span stand behind `called`, or in quotation marks right behind the noun of what is made?"""
+    span, tokens = option.span, scene.sentence.tokens
+    if span is None or option.how or not span.first or len(option.spans) > 1:
+        return False
+    at = span.first - 1
+    while at > 0 and tokens[at].lower in _BETWEEN:
+        at -= 1
+    if span.kind in (Kind.CALLED, Kind.QUOTED, Kind.LITERAL) and tokens[at].lower in _NAMING:
+        return _first_naming(scene) == at
+    one = tokens[at].stem in collection_of(scene.operation)[-1:] and singular(tokens[at].lower) == tokens[at].lower
+    return span.kind is Kind.QUOTED and one
+
+
+def _first_naming(scene: Scene) -> int:
+    return next((at for at, token in enumerate(scene.sentence.tokens) if token.lower in _NAMING), -1)
+
+
+def _seeking(scene: Scene) -> Slot | None:
+    """The slot of a read that takes what is looked for in full text; None when there is none, or there are several."""
+    if scene.operation.method != "GET":
+        return None
+    free = [slot for slot in scene.slots if slot.where == "query" and slot.family is Family.TEXT and not slot.many]
+    found = [slot for slot in free if slot.words and set(slot.words) <= QUERYLIKE]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_sought(scene: Scene, option: Option) -> bool:
+    """Is the span the only quotation, and is it looked for: search for "weather"?"""
+    span, tokens = option.span, scene.sentence.tokens
+    quoted = [one for one in scene.sentence.spans if one.kind is Kind.QUOTED]
+    if span is None or quoted != [span] or option.how or not span.first:
+        return False
+    return tokens[span.first - 1].lower in _SOUGHT or VERBS.get(tokens[span.first - 1].stem) is Intent.READ

@@ -1,0 +1,114 @@
+"""Which read answers a question: no change where something is asked, a list where things are compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.choose import Candidate, candidate_of
+from nlapi.offline.commands import commands
+from nlapi.offline.entities import collection_of, is_subject
+from nlapi.offline.given import wanted_in
+from nlapi.offline.placed import LAST, ORDINALS
+from nlapi.offline.sentence import Sentence
+from nlapi.offline.slots import Slot
+from nlapi.offline.ways import completed
+from nlapi.offline.wish import Want, wish_of
+from nlapi.openapi.spec import Effect
+from nlapi.tools.words import singular
+
+_WHO_AM_I = re.compile(
+    r"^\W*(?:show (?:me )?)?(?:who ?am ?i(?: (?:logg?ed|signed) in(?: as)?)?|my (?:user )?(?:profile|account|user)"
+    r"|wh(?:o|ich user|at user|at account) (?:am i|is) (?:logg?ed|signed) in(?: as)?)\W*$",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(r"^\W*(?:what|which|who|whose|where|when|how many|how much)\b", re.IGNORECASE)
+_MOST_LISTINGS = 4
+_MOST_SEARCHED = 40
+
+
+def asks(question: str) -> bool:
+    """Does a sentence begin as a question does that asks for something to be told?"""
+    return _ASKS.match(question) is not None
+
+
+def asks_who_i_am(question: str) -> bool:
+    """Is a question about who is calling, and nothing else?"""
+    return _WHO_AM_I.match(question) is not None
+
+
+def read_instead(
+    found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
+) -> Sequence[Candidate]:
+    """The reads alone, where a question asks what is so (is it paused, who made it) and commands nothing."""
+    wish = wish_of(sentence.text)
+    told = wish.want is Want.CHECK or wish.figures or asks(sentence.text) or (bool(found) and found[0].unasked)
+    if not told or any(map(commands, sentence.tokens)):
+        return found
+    reads = [one for one in found if one.tool.effect is Effect.READ]
+    if reads or not found or not catalogue.index.changes(found[0].operation):
+        return reads or found
+    more = catalogue.index.search(sentence.text, _MOST_SEARCHED)
+    few = [(one, score) for one, score in more if one.effect is Effect.READ][:_MOST_LISTINGS]
+    tries = (candidate_of(sentence, catalogue, known, operation, score) for operation, score in few)
+    return sorted((one for one in tries if one is not None), key=lambda one: -one.score) or found
+
+
+def listing_instead(
+    found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
+) -> tuple[Candidate, list[Candidate]]:
+    """The likeliest candidate and the others; the listing first where things are compared, counted or added up.
+
+    `which campaign has the highest budget` names no campaign: it takes all of them to tell.
+    """
+    best, others = found[0], list(found[1:])
+    if best.tool.effect is not Effect.READ or not wish_of(sentence.text).figures:
+        return best, others
+    tokens, noun = sentence.tokens, set(collection_of(best.operation))
+    many = any(token.stem in noun and singular(token.lower) != token.lower for token in tokens)
+    subject = next((slot for slot in best.scene.slots if is_subject(best.operation, slot)), None)
+    if subject is None or not (many or subject in best.filling.missing or _is_at_an_end(best, subject)):
+        return best, others
+    listings = catalogue.listers(best.tool, subject)
+    tries = (
+        next((one for one in others if one.operation is listing), None)
+        or candidate_of(sentence, catalogue, known, listing, best.score)
+        for listing in listings[:_MOST_LISTINGS]
+    )
+    found_listings = [one for one in tries if one is not None]
+    if not found_listings:
+        return best, others
+    instead = min(found_listings, key=_misfit)
+    return instead, [best, *(one for one in others if one is not instead)]
+
+
+def _misfit(listing: Candidate) -> tuple[bool, int]:
+    """How badly a listing fits: it lacks something, or what it leaves unused of the sentence."""
+    return bool(listing.filling.missing), len(listing.filling.unused)
+
+
+def _is_at_an_end(best: Candidate, subject: Slot) -> bool:
+    """Is the thing itself the most or the least of its kind: the cheapest event?"""
+    found = (wanted_in(option.value) for option in best.filling.options if option.slot is subject)
+    return any(one is not None and one.place != "" and one.place not in (LAST, *ORDINALS) for one in found)
+
+
+def owned_instead(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], question: str) -> Candidate:
+    """The candidate for what belongs to the thing named, where that is asked for: the campaign of the ad set X."""
+    by_name = next((option for option in best.filling.options if wanted_in(option.value) is not None), None)
+    if best.tool.effect is not Effect.READ or by_name is None or not is_subject(best.operation, by_name.slot):
+        return best
+    stems, kind = best.scene.sentence.stems, collection_of(best.operation)
+    of = next((at for at, token in enumerate(best.scene.sentence.tokens) if token.lower == "of"), len(stems))
+    for operation in catalogue.flows(best.operation.spec).operations:
+        noun = collection_of(operation)
+        one = operation.method == "GET" and operation.path.rstrip("/").endswith("}") and noun != kind
+        if one and noun and set(noun) <= set(stems[:of]) and set(kind) <= set(stems[of:]):
+            owned = candidate_of(best.scene.sentence, catalogue, known, operation, best.score)
+            owned = completed(owned, catalogue, known, question) if owned is not None else None
+            if owned is not None and not owned.filling.missing:
+                return replace(owned, score=best.score)
+    return best

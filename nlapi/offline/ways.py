@@ -1,0 +1,193 @@
+"""Ways to ids that a sentence does not give: look-ups by a name, by a field of another thing, by what a list is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.choose import Candidate
+from nlapi.offline.entities import Wanted, collection_of, entity_of, is_subject, kind_of, named, takes_id
+from nlapi.offline.fields import part_of, schema_at
+from nlapi.offline.fill import Filling
+from nlapi.offline.given import complete, wanted_in
+from nlapi.offline.links import Flows
+from nlapi.offline.match import page_size
+from nlapi.offline.option import Option
+from nlapi.offline.sentence import Kind
+from nlapi.offline.slots import Slot
+from nlapi.offline.wish import wish_of
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.tools.tool import Tool
+from nlapi.tools.words import STOPWORDS, pieces, stem
+
+_NAMES = frozenset(("name", "title", "label", "display_name"))
+_GIVES_NAME = frozenset(
+    ("to", "as", "into", "name", "named", "called", "title", "titled", "label", "is", "=", ":", "be")
+)
+_MOST = frozenset(map(stem, ("most", "the")))
+NAMED = 0.6
+"""How well a name fits of which nothing tells the kind."""
+SOLID = 0.94
+"""How well a look-up fits that the description itself leads to."""
+
+
+def completed(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], question: str) -> Candidate:
+    """The candidate with look-ups in the place of ids that the sentence does not give, where they can be had so.
+
+    The N of `the top N` is not the size of a page, unless the API itself puts its list in that order.
+    """
+    filling = best.filling
+    if best.tool.effect is Effect.READ and wish_of(question).compares and not _sorted(best):
+        filling = replace(filling, options=tuple(one for one in filling.options if not page_size(one.slot)))
+    filling = _named_subject(replace(best, filling=filling), catalogue)
+    flows = catalogue.flows(best.operation.spec)
+    filling = _requalified(replace(best, filling=filling), flows)
+    _, missing = complete({one.slot.path: one.value for one in filling.options}, best.scene.slots, known)
+    for slot in (slot for slot in missing if takes_id(slot)):
+        option = _way(replace(best, filling=filling), slot, catalogue, flows)
+        filling = filling if option is None else _with(filling, option)
+    return replace(best, filling=filling)
+
+
+def _way(best: Candidate, slot: Slot, catalogue: Catalogue, flows: Flows) -> Option | None:
+    """Where an id that is missing may be had from; None when nowhere."""
+    option = next(_flow(best, slot, catalogue, flows), None)
+    if option is None and best.tool.effect is Effect.READ:
+        option = _qualified(best, slot, flows) or _only_name(best, slot, catalogue)
+    if option is None and not is_subject(best.operation, slot) and (me := flows.me(slot)) is not None:
+        option = Option(slot=slot, value=Wanted(name="", lister=me.id), sure=SOLID, start=0, end=0)
+    return option
+
+
+def _requalified(best: Candidate, flows: Flows) -> Filling:
+    """The [most popular] film is no film of that name, nor one to be compared, where the API lists popular films."""
+    filling = best.filling
+    for option in filling.options if best.tool.effect is Effect.READ else ():
+        wanted = wanted_in(option.value)
+        found = _qualified(best, option.slot, flows) if wanted is not None and option.slot.required else None
+        source = wanted_in(found.value) if found is not None else None
+        if found is None or wanted is None or source is None:
+            continue
+        named_for = next(_last_words(one) for one in flows.operations if one.id == source.lister)
+        words = {*_MOST, *kind_of(best.operation, option.slot), *named_for}
+        if {stem(word) for word in pieces(wanted.place or wanted.name)} <= words:
+            filling = _with(filling, replace(found, start=option.start, end=option.end))
+    return filling
+
+
+def _only_name(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
+    """The one name that the sentence has left over, where the id of a thing is all that a read lacks."""
+    listing = catalogue.lister(best.tool, slot)
+    loose = [one for one in best.filling.options if not one.slot.required and one.sure < NAMED]
+    spans = (*best.filling.unused, *(span for one in loose for span in one.spans[:1]))
+    unused = [span for span in spans if span.kind in (Kind.QUOTED, Kind.NAME)]
+    quoted = [span for span in unused if span.kind is Kind.QUOTED]
+    names = quoted or [span for span in unused if " " in span.text or span.first > 0]
+    if listing is None or len(names) != 1 or best.filling.missing != (slot,) or slot.many:
+        return None
+    (span,) = names
+    if {token.stem for token in best.scene.sentence.tokens[span.first : span.last]} <= best.scene.common:
+        return None
+    name = span.text.rstrip(" .,;:!?")
+    return Option(slot=slot, value=Wanted(name=name, lister=listing.id), sure=NAMED, start=span.start, end=span.end)
+
+
+def _qualified(best: Candidate, slot: Slot, flows: Flows) -> Option | None:
+    """The first thing of a read that lists, or shows, what the sentence says of it: the most [popular] movie.
+
+    Such a read needs nothing, and its path ends in those words: /movie/popular, /me/player/currently-playing. What is
+    wanted may be in the things: the artist of the song currently playing.
+    """
+    kind = kind_of(best.operation, slot)
+    said, found = best.scene.sentence.stem_set, list[tuple[int, Operation, str]]()
+    for operation in flows.operations:
+        words = _last_words(operation) - set(kind)
+        if operation.method != "GET" or operation is best.operation or "{" in operation.path or not words <= said:
+            continue
+        if not words or words <= best.scene.common or any(one.required for one in operation.parameters):
+            continue
+        path = set(map(stem, pieces(operation.path)))
+        if kind and set(kind) <= path:
+            found.append((len(words) + 1, operation, ""))
+        elif kind and (part := part_of(operation, kind)):
+            found.append((len(words), operation, f"{part}.id"))
+    if not kind or not set(kind) <= said or not found:
+        return None
+    _, operation, field = max(found, key=lambda one: one[0])
+    name = f"the first of {(operation.summary.strip().rstrip('.') or operation.id)!r}"
+    wanted = Wanted(name=name, lister=operation.id, field=field, place="first")
+    return Option(slot=slot, value=wanted, sure=SOLID, start=0, end=0)
+
+
+def _last_words(operation: Operation) -> set[str]:
+    """What a path ends in: /film/top_rated -> top, rat."""
+    return {stem(word) for word in pieces(operation.path.rstrip("/").rpartition("/")[2]) if word not in STOPWORDS}
+
+
+def _named_subject(best: Candidate, catalogue: Catalogue) -> Filling:
+    """`pause Summer Sale` does not give a thing a name but says which: its name stands behind no `to` or `called`."""
+    filling, tokens = best.filling, best.scene.sentence.tokens
+    subject = next((slot for slot in filling.missing if is_subject(best.operation, slot)), None)
+    listing = catalogue.lister(best.tool, subject) if subject is not None else None
+    naming = next((one for one in filling.options if one.slot.name in _NAMES and one.spans), None)
+    if subject is None or listing is None or naming is None or len(filling.options) < 2:
+        return filling
+    first = naming.spans[0].first
+    if not first or tokens[first - 1].lower in _GIVES_NAME:
+        return filling
+    wanted = Wanted(name=str(naming.value), lister=listing.id)
+    rest = tuple(one for one in filling.options if one is not naming)
+    return _with(replace(filling, options=rest), replace(naming, slot=subject, value=wanted))
+
+
+def _with(filling: Filling, option: Option) -> Filling:
+    """The filling with one more option; what was taken from the same words gives way to it."""
+    kept = (one for one in filling.options if one.start == one.end or not one.collides(option))
+    return Filling(
+        options=(*kept, option),
+        missing=tuple(slot for slot in filling.missing if slot is not option.slot),
+        unused=tuple(span for span in filling.unused if not (option.start < span.end and span.start < option.end)),
+    )
+
+
+def _sorted(best: Candidate) -> bool:
+    """Does the API itself put the list in the order that is asked for?"""
+    return any({"sort", "order"} & set(option.slot.words) for option in best.filling.options)
+
+
+def _flow(best: Candidate, slot: Slot, catalogue: Catalogue, flows: Flows) -> Iterator[Option]:
+    """From a thing of another kind that the sentence names to the id that `slot` wants: campaign of the ad set X."""
+    entity = entity_of(slot)
+    said = best.scene.sentence.stem_set
+    made = collection_of(best.operation) if best.operation.method == "POST" else ()
+    for listing in flows.operations:
+        kind = collection_of(listing)
+        lists = listing.method == "GET" and not listing.path.rstrip("/").endswith("}")
+        if not lists or not kind or kind in (entity, made) or not set(kind) <= said:
+            continue
+        names = sorted(named(best.scene, kind, coded=False), key=lambda one: -one.score)
+        if not names:
+            continue
+        via, field = "", flows.fields(listing, best.tool, slot)
+        if not field and (shown := _shows(listing, best.tool, slot, flows)):
+            via, field = shown[0].id, shown[1]
+        if field:
+            wanted = Wanted(name=names[0].name, lister=listing.id, field=field, via=via)
+            yield Option(slot=slot, value=wanted, sure=SOLID, start=names[0].start, end=names[0].end)
+
+
+def _shows(listing: Operation, tool: Tool, slot: Slot, flows: Flows) -> tuple[Operation, str] | None:
+    """The operation that shows one of the things listed, when its answer holds what `slot` wants, and the field."""
+    inside = f"{listing.path.rstrip('/')}/{{"
+    for operation in flows.operations:
+        one = operation.method == "GET" and operation.path.startswith(inside) and operation.path.endswith("}")
+        if not one or "/" in operation.path.removeprefix(inside):
+            continue
+        linked = (source.field for source in flows.linked(tool, slot) if source.operation is operation)
+        field = next((one for one in linked if one != "id"), "")
+        field = field or (slot.name if slot.name != "id" and schema_at(operation, slot.name) is not None else "")
+        if field:
+            return operation, field
+    return None
