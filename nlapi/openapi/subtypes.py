@@ -104,9 +104,11 @@ def widened(schema: Any, known: Mapping[str, Family], *, named: bool = False) ->
     for key, value in schema.items():
         if key in IN_MAPS and isinstance(value, dict):
             result[key] = {name: widened(one, known) for name, one in value.items()}
-        elif key in IN_LISTS:
+        elif key in IN_LISTS and isinstance(value, list):
             own = named and key == "allOf"
-            result[key] = [one if own and "$ref" in one else widened(one, known) for one in value]
+            result[key] = [
+                one if own and isinstance(one, dict) and "$ref" in one else widened(one, known) for one in value
+            ]
         elif key in IN_PLACE:
             result[key] = widened(value, known)
     return result

@@ -183,16 +183,17 @@ class _Upgrade:
 
     def form(self, fields: list[Mapping[str, Any]]) -> dict[str, Any]:
         """A form: multipart if it has a file or nothing else is consumed, else urlencoded."""
-        encoding = {}
-        for one in fields:
-            if found := self.collection(one, _schema(one)):
-                encoding[one.get("name")] = found
-        properties = {one.get("name"): _schema(one) for one in fields}
-        required = [one.get("name") for one in fields if one.get("required") is True]
+        named = {name: one for one in fields if isinstance(name := one.get("name"), str)}
+        if any(not isinstance(one.get("name"), str) for one in fields):
+            self.issue(Level.WARNING, "parameters", "a form field without a name is left out")
+        styles = {name: self.collection(one, _schema(one)) for name, one in named.items()}
+        encoding = {name: style for name, style in styles.items() if style}
+        properties = {name: _schema(one) for name, one in named.items()}
+        required = [name for name, one in named.items() if one.get("required") is True]
         schema = {"type": "object", "properties": properties, "required": required}
         media = {"schema": schema, "encoding": encoding}
         types = [one.partition(";")[0].strip().lower() for one in _media_types(self.document, self.node, "consumes")]
-        has_file = any("file" in (one.get("type"), _map(one.get("items")).get("type")) for one in fields)
+        has_file = any("file" in (one.get("type"), _map(one.get("items")).get("type")) for one in named.values())
         multipart = has_file or (MULTIPART in types and FORM not in types)
         return {"required": bool(required), "content": {MULTIPART if multipart else FORM: media}}
 
