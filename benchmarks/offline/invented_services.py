@@ -51,7 +51,11 @@ _OFFER: Mapping[str, tuple[str, ...]] = {
         "{why}give me the hours of {name} in {city} {day}",
         "{why}what is the schedule of {name} on {day}",
     ),
-    "cancel": ("{why}cancel my booking {id}", "{why}I cannot come, call off booking {id}", "{why}drop the booking {id}"),
+    "cancel": (
+        "{why}cancel my booking {id}",
+        "{why}I cannot come, call off booking {id}",
+        "{why}drop the booking {id}",
+    ),
 }
 _HEAR: Mapping[str, tuple[str, ...]] = {
     "look": (
@@ -172,9 +176,7 @@ def _gauge(one: str) -> dict[str, Told]:
     }
 
 
-def _document(
-    one: str, told: Mapping[str, Told], dice: random.Random
-) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+def _document(one: str, told: Mapping[str, Told], dice: random.Random) -> tuple[Mapping[str, Any], Mapping[str, str]]:
     kinds = list(told)
     dice.shuffle(kinds)
     joint, method = dice.choice(("", "_")), dice.choice(("get", "post"))

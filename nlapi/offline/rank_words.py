@@ -92,7 +92,6 @@ class Asked:
     many: Mapping[str, bool]
     """every word, and whether it stands in the plural"""
 
-
     def knowing(self, known: Collection[str]) -> Asked:
         """The same with the compounds that are in `known` among its words."""
         found = {word: at for word, at in self.compounds.items() if word in known and word not in self.stems}
