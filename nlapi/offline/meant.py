@@ -9,7 +9,7 @@ from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
-from nlapi.offline.commands import commands
+from nlapi.offline.commands import commands, opening
 from nlapi.offline.entities import Wanted, collection_of, entity_of, is_subject, named, takes_id
 from nlapi.offline.fields import schema_at
 from nlapi.offline.fill import Filling
@@ -57,6 +57,13 @@ def as_command(question: str, names: Callable[[str], bool], operations: Iterable
     verb = stem(first) in VERBS and singular(first) == first
     noun = bool(first) and names(stem(first)) and not verb and after not in _DETERMINERS
     return f"show {question.lstrip()}" if noun and not _is_deed(first, operations) else question
+
+
+def noun_as_verb(sentence: Sentence, names: Callable[[str], bool]) -> bool:
+    """Does the sentence command by a noun of the API (note the plumber)? What that does is anybody's guess."""
+    first, after = (*pieces(sentence.text[opening(sentence.text) :][:200])[:2], "", "")[:2]
+    plain = singular(first) == first and stem(first) not in VERBS
+    return plain and names(stem(first)) and after in _DETERMINERS
 
 
 def _is_deed(word: str, operations: Iterable[Operation]) -> bool:

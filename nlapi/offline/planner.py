@@ -25,6 +25,7 @@ from nlapi.offline.meant import (
     completed,
     listing_instead,
     named_changes,
+    noun_as_verb,
     other_goals,
     owned_instead,
     read_instead,
@@ -129,6 +130,8 @@ class OfflinePlanner:
         made = _planned(best, others, catalogue, known, question, sure=CHOSEN if chosen is not None else 0.0)
         if chosen is None and not language and is_doubtful(found) and not _names_all(best):
             made = replace(made, confidence=min(TOSSED, made.confidence))
+        if chosen is None and best.tool.effect is Effect.READ and noun_as_verb(sentence, catalogue.index.names):
+            made = replace(made, confidence=min(UNSURE, made.confidence))
         least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
         if language and (made.confidence < least or made.missing):
             few = len(catalogue.operations) < FEW and not catalogue.index.changes(best.operation)
