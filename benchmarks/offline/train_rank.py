@@ -35,9 +35,9 @@ TREES = 80
 SLOW: Mapping[str, Any] = {"learning_rate": 0.04, "min_data_in_leaf": 30, "num_leaves": 6}
 POINTS = 25
 """Steps of the curve before neighbours that fall are joined."""
-REFUSED = 0.005
+REFUSED = 0.0095
 """The part of the true questions that may be taken for strange ones."""
-DOUBTED = 0.012
+DOUBTED = 0.015
 """The part of them that may be planned as if it were doubtful that the API is meant, the refused included."""
 MEANT_TREES = 150
 Model = dict[str, Any]
@@ -55,9 +55,7 @@ def ranking(chosen: Iterable[Example]) -> Model:
     sizes = [len(one.candidates) for one in groups]
     group = numpy.repeat(numpy.arange(len(groups)), sizes)
     wanted = numpy.array([flag / sum(one.wanted) for one in groups for flag in one.wanted], float)
-    amount = numpy.array(
-        [INVENTED[one.dataset] if one.fold < 0 else MADE_UP if one.made_up else 1.0 for one in groups]
-    )[group]
+    amount = numpy.array([_amount(one) for one in groups])[group]
 
     def cost(weights: Any) -> tuple[float, Any]:
         said = table @ weights
@@ -71,6 +69,13 @@ def ranking(chosen: Iterable[Example]) -> Model:
     found = minimize(cost, numpy.zeros(table.shape[1]), jac=True, method="L-BFGS-B").x / spread
     weights = [float(f"{value:.4g}") for value in found]
     return {"features": list(FEATURES), "base": 0.0, "weights": weights, "trees": []}
+
+
+def _amount(one: Example) -> float:
+    """What a question counts."""
+    if one.fold < 0:
+        return INVENTED[one.dataset]
+    return MADE_UP if one.made_up else 1.0
 
 
 def ordered(one: Example, model: Model) -> list[tuple[Candidate, int]]:

@@ -11,8 +11,8 @@ from nlapi.offline.forest import Forest
 NAME = "confidence"
 """The forest that says how likely a plan is exactly right; its fact `curve` are points (said, true), both rising."""
 MEANT = "meant"
-"""The forest that says how likely an API is meant at all. Of its facts `least` is what it takes,
-and `plain` leaves no doubt."""
+"""The forest that says how likely an API is meant at all. Its fact `least` is what it takes; under its fact
+`plain` that stays in doubt."""
 LOOKED_AT = 3
 """The likeliest operations, one of which has to have to do with the sentence."""
 
@@ -68,14 +68,17 @@ def is_meant(found: Sequence[Candidate]) -> bool:
         return best.row["rivals"] < FEW
     if not best.row["words"] and not best.filling.options:
         return False
-    least: float = Forest.load(MEANT).facts["least"]
-    return _likeliest(found) >= least
+    return _likeliest(found) >= _fact("least")
 
 
 def is_doubtful(found: Sequence[Candidate]) -> bool:
     """Has the API so little to do with the sentence that nobody should take its plan for granted?"""
-    plain: float = Forest.load(MEANT).facts["plain"]
-    return _likeliest(found) < plain
+    return _likeliest(found) < _fact("plain")
+
+
+def _fact(name: str) -> float:
+    found: float = Forest.load(MEANT).facts[name]
+    return found
 
 
 def _likeliest(found: Sequence[Candidate]) -> float:

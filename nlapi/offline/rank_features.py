@@ -219,12 +219,12 @@ def _outdone(question: Asked, rated: Sequence[Rated]) -> list[float]:
     tokens = question.sentence.tokens
     total = [0.0] * len(rated)
     for token in tokens:
-        sure = [
-            max(
-                (option.sure for option in one.filling.options if option.start <= token.start < option.end), default=0.0
-            )
-            for one in rated
-        ]
+        sure = [_surest(one.filling, token.start) for one in rated]
         best = max(sure, default=0.0)
         total = [amount + best - own for amount, own in zip(total, sure, strict=True)]
     return [amount / math.sqrt(max(1, len(tokens))) for amount in total]
+
+
+def _surest(filling: Filling, at: int) -> float:
+    """How sure the value is that the character `at` is part of."""
+    return max((option.sure for option in filling.options if option.start <= at < option.end), default=0.0)
