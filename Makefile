@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint types contracts unit bench reference clean
+.PHONY: setup demo test lint types contracts unit bench reference plugins clean
 
 setup: $(VENV)/.done
 
@@ -36,6 +36,10 @@ bench: setup
 
 reference: setup
 	COLUMNS=100 NO_COLOR=1 $(BIN)/typer nlapi.cli.main utils docs --name nlapi > docs/reference.md
+
+plugins: setup
+	$(BIN)/nlapi plugin build ads -o plugins/ads
+	$(BIN)/nlapi plugin build gateway -o plugins/gateway --auth admin=env:NLAPI_GATEWAY_TOKEN
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

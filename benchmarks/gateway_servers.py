@@ -45,6 +45,7 @@ COUNTRIES = [first + second for first in ascii_uppercase for second in ascii_upp
 CONTEXT = {"user": "u42", "country": COUNTRIES[7], "device": "tv"}
 INPUT = {"user": "u1", "titles": [1, 2, 3, 4]}
 SLOW_S = 0.5
+FLOOD_RATE = 50.0
 
 
 def configuration(shadow: str = "") -> Configuration:
@@ -73,7 +74,7 @@ def configuration(shadow: str = "") -> Configuration:
         shards=shards,
         rules=rules,
         shadows=shadows,
-        clients={"flood": Client(name="flood", rate=50, burst=50), "calm": Client(name="calm")},
+        clients={"flood": Client(name="flood", rate=FLOOD_RATE, burst=50), "calm": Client(name="calm")},
     )
 
 

@@ -153,6 +153,31 @@ def contradictory() -> Tree:
     })  # fmt: skip
 
 
+def texts(count: int) -> list[str]:
+    return [f"q{one}" for one in range(count)]
+
+
+def family() -> Tree:
+    """Schemas with a discriminator, each of which is all of the others."""
+    names = [f"B{one}" for one in range(25)]
+    schemas = {
+        name: {
+            "discriminator": {"propertyName": "k", "mapping": {other.lower(): other for other in names}},
+            "allOf": [ref("schemas", other) for other in names if other != name],
+        }
+        for name in names
+    }
+    return posts(ref("schemas", "B0"), components={"schemas": schemas})
+
+
+def mesh(count: int = 300) -> Tree:
+    """As many operations as schemas, and every schema refers to every other."""
+    made = wide(count)
+    post = made["paths"]["/x"]["post"]
+    made["paths"] = {f"/x{one}": {"post": {**post, "operationId": f"make{one}"}} for one in range(count)}
+    return made
+
+
 def aliases(levels: int) -> bytes:
     lines = ["openapi: 3.1.0", "info: {title: a, version: '1'}", "paths: {}", "x0: &a0 [z, z]"]
     lines += [f"x{one}: &a{one} [*a{one - 1}, *a{one - 1}, *a{one - 1}]" for one in range(1, levels)]
@@ -198,6 +223,15 @@ def _kinds() -> Iterator[tuple[str, Callable[[], bytes]]]:
         as_json(lambda: whole({"/x": {"get": {"description": "a " * 25_000_000, "responses": {}}}})),
     )
     yield "a YAML text of 50 MB", lambda: b"openapi: 3.1.0\ninfo: {title: " + b"a" * 50_000_000 + b"}\npaths: {}"
+    yield "six million lists", as_json(lambda: whole({}, **{"x-lists": [[1, 2, 3]] * 6_000_000}))
+    yield "ten million numbers", as_json(lambda: whole({}, **{"x-numbers": [1.5] * 10_000_000}))
+    yield "a million choices", as_json(lambda: gets({"name": "q", "in": "query", "schema": {"enum": texts(1_000_000)}}))
+    yield (
+        "20,000 parameters",
+        as_json(lambda: gets(*({"name": name, "in": "query", "schema": {}} for name in texts(20_000)))),
+    )
+    yield "a family of 25, each made from all", as_json(family)
+    yield "300 schemas that each refer to all", as_json(mesh)
     yield "a pattern of 1 MB", as_json(lambda: posts({"type": "string", "pattern": "(a+)+" * 200_000}))
     yield "aliases of aliases", lambda: aliases(40)
     yield "100,000 choices", as_json(lambda: posts({"enum": [f"choice {one}" for one in range(100_000)]}))

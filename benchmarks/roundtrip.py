@@ -104,7 +104,7 @@ def outcomes(tree: Mapping[str, Any], spec: Any, tool: Any, random: Random) -> I
 
 def made(tool: Any, random: Random) -> dict[str, Any] | None:
     """Arguments that fit the tool's schema, None when none were found."""
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator, FormatChecker
 
     needed = set(tool.body_rules.get("required", ()))  # of a body that is optional as a whole
     required = [
@@ -114,7 +114,7 @@ def made(tool: Any, random: Random) -> dict[str, Any] | None:
     schema = {**tool.input_schema, "required": required}
     if tool.body_rules.get("minProperties"):
         schema["minProperties"] = len(schema["properties"])
-    validator = Draft202012Validator(tool.input_schema)
+    validator = Draft202012Validator(tool.input_schema, format_checker=FormatChecker(("date",)))
     for _ in range(TRIES):
         try:
             arguments = Values(random, tool.input_schema.get("$defs", {})).of(schema)

@@ -35,6 +35,7 @@ def load(
     from nlapi.openapi.overlay import overlay
     from nlapi.openapi.parse import parse
     from nlapi.openapi.tree import read_tree
+    from nlapi.openapi.uncollected import uncollected
 
     kept = Cache(folder=Path(cache)) if cache else None
     layers = []
@@ -43,7 +44,8 @@ def load(
         layers.append(overlay(read_tree(layer.data, layer.source)[0], layer.source))
     fetched = fetch(fspath(source), cache=kept)
     join = joiner(fetched.data, fetched.source, kept, within=fspath(root) if root else "")
-    spec = parse(read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join))
+    with uncollected():
+        spec = parse(read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join))
     spec.memo["cache"] = kept
     return spec
 

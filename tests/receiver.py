@@ -190,7 +190,11 @@ class Server:
             )
         if where == "header":
             return decoder.header_value(sent.header(name), explode, form)
-        return decoder.cookie_value(sent.header("Cookie"), name, explode, form)
+        cookies = sent.header("Cookie")
+        if form == "object" and explode:
+            others = {quote(key, safe=VISIBLE) for place, key in self.parameters if place == "cookie"} - {name}
+            cookies = "; ".join(one for one in cookies.split("; ") if one.partition("=")[0] not in others)
+        return decoder.cookie_value(cookies, name, explode, form)
 
     def _collection(self, sent: Sent, node: Mapping[str, Any], where: str, name: str) -> Any:
         """A list as Swagger 2.0 has it (§ Parameter Object, collectionFormat)."""

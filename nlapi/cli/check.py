@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,8 +55,8 @@ def check(
     if output is Listing.JSON or (output is None and not is_terminal()):
         show.write(show.json_text(_summary(spec, report, issues)))
     else:
-        for issue in issues:
-            show.write(" ".join(str(issue).split()))
+        for line in _lines(issues):
+            show.write(line)
     counts = {level: sum(issue.level is level for issue in issues) for level in Level}
     usable = sum(operation.usable for operation in spec.operations)
     show.note(
@@ -74,8 +75,10 @@ def check(
 def _issues(spec: Spec, *, standard: bool) -> tuple[Issue, ...]:
     from nlapi.openapi.check import check
 
-    with show.working(f"checking {len(spec.operations)} operations against the OpenAPI standard", told=standard):
-        return check(spec, standard=standard)
+    if not standard:
+        return check(spec, standard=False)
+    with show.working(f"checking {len(spec.operations)} operations against the OpenAPI standard", told=True):
+        return check(spec, standard=True)
 
 
 def _all(found: tuple[Issue, ...], report: Report) -> tuple[Issue, ...]:
@@ -84,6 +87,17 @@ def _all(found: tuple[Issue, ...], report: Report) -> tuple[Issue, ...]:
 
     ours = [issue for issue in found if issue.rule != RULE]
     return (*ours, *report.issues, *(issue for issue in found if issue.rule == RULE))
+
+
+def _lines(issues: tuple[Issue, ...]) -> Iterator[str]:
+    """A line for each thing that is wrong, with the first place where it is."""
+    places: dict[tuple[str, str, str], list[Issue]] = {}
+    for issue in issues:
+        places.setdefault((issue.level, issue.message, issue.hint), []).append(issue)
+    for same in places.values():
+        more = f" (and in {len(same) - 1} more places)" if len(same) > 2 else ""
+        for issue in same if not more else same[:1]:
+            yield f"{' '.join(str(issue).split())}{more}"
 
 
 def _summary(spec: Spec, report: Report, issues: tuple[Issue, ...]) -> dict[str, Any]:

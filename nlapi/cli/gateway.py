@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nlapi.gateway.store import Store
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
+SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the admin's token stays in the other one
 EXAMPLE = "examples/gateway"
 FIRST = "first-admin"
 """The name of the token that is made when there is none."""
@@ -55,7 +56,10 @@ TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", metavar="FILE", help="Write the token there, for the user alone; print nothing."),
 ]
-Url = Annotated[str | None, typer.Option("--url", metavar="URL", help="Where the gateway is: http://127.0.0.1:8700.")]
+Url = Annotated[
+    str | None,
+    typer.Option("--base-url", "--url", metavar="URL", help="Where the gateway is: http://127.0.0.1:8700."),
+]
 Objective = Annotated[str | None, typer.Argument(metavar="[OBJECTIVE]", help="Only this objective.")]
 Minutes = Annotated[int, typer.Option("--minutes", min=1, max=1440, help="How far to look back.")]
 
@@ -144,7 +148,7 @@ def _ready(url: str) -> None:
     sys.stdout.flush()
     show.note(f"the gateway serves on {url}; Ctrl-C stops it. In another terminal:")
     show.note(f'  nlapi ask "which objectives are there?" -a gateway --base-url {url} --auth admin=env:{TOKEN}')
-    show.note("  nlapi gateway status")
+    show.note(f"  nlapi gateway status --base-url {url}")
 
 
 def _first_token(access: Access, store: Store, file: Path | None) -> None:
@@ -156,10 +160,10 @@ def _first_token(access: Access, store: Store, file: Path | None) -> None:
         _hand_over(secret, file, "the first token, for an admin; it is shown this once:")
 
 
-def _hand_over(secret: str, file: Path | None, what: str) -> None:
+def _hand_over(secret: str, file: Path | None, what: str, variable: str = TOKEN) -> None:
     """Gives a secret to the user: in a file that only the user can read, or on standard error."""
     if file is None:
-        show.note(f"{what}\n  export {TOKEN}={secret}")
+        show.note(f"{what}\n  export {variable}={secret}")
         return
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -189,12 +193,15 @@ def token(
     from nlapi.gateway.codec import slug
     from nlapi.gateway.store import Store
 
-    store = Store(_database(database))
+    where = _database(database)
+    store = Store(where)
     try:
         access = Access(store)
         if revoke:
             if access.revoke(slug(name)) is None:
-                raise UsageError(f"there is no token {name!r}")
+                raise UsageError(
+                    f"there is no token {name!r} in {where}", hint="name another one, or another --database"
+                )
             show.note(f"{name} is revoked")
             return
         serves = for_whom is ForWhom.SERVE
@@ -203,7 +210,8 @@ def token(
         audience = Audience.SERVE if serves else Audience.ADMIN
         role = None if serves else Role(for_whom)
         _, secret = access.make(slug(name), audience, role=role, client=slug(client or ""), days=days)
-        _hand_over(secret, token_file, f"a token for {name} ({for_whom}); it is shown this once:")
+        what = f"a token for {name} ({for_whom}) of the gateway whose database is {where}; it is shown this once:"
+        _hand_over(secret, token_file, what, SERVE_TOKEN if serves else TOKEN)
     finally:
         store.close()
 

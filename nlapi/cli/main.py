@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from nlapi.cli import api, ask, call, check, demo, find, gateway, log, sandbox, show, tools
+from nlapi.cli import api, ask, call, check, demo, find, gateway, log, plugin, sandbox, show, tools
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
 
@@ -53,6 +53,7 @@ for _module in (ask, call, tools, find, check, sandbox, demo):
 app.add_typer(api.app, name="api")
 app.add_typer(log.app, name="log")
 app.add_typer(gateway.app, name="gateway")
+app.add_typer(plugin.app, name="plugin")
 
 
 def main() -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,22 @@ def _colour() -> bool | None:
 
 
 def json_text(data: Any) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False, default=str)
+    import orjson
+
+    try:
+        return orjson.dumps(data, default=str, option=orjson.OPT_INDENT_2).decode()
+    except TypeError:  # what JSON cannot hold, or orjson will not: integers over 64 bits, halves of characters
+        return json.dumps(data, indent=2, ensure_ascii=False, default=str)
+
+
+def write_list(items: Iterable[Any]) -> None:
+    """A JSON list, an item at a time: all of it at once may be larger than the memory."""
+    opened = False
+    for item in items:
+        inside = json_text([item])[2:-2]
+        write(f",\n{inside}" if opened else f"[\n{inside}", end="")
+        opened = True
+    write("\n]" if opened else "[]")
 
 
 @contextmanager

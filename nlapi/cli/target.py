@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,26 +47,17 @@ def select(spec: Spec, include: Sequence[str] | None, exclude: Sequence[str] | N
 def _load(source: str, overlays: Sequence[str] | None, root: str | None) -> Spec:
     """The Spec of a description; a DescriptionError when it has no operation: there is nothing to do with it then."""
     import nlapi
+    from nlapi.openapi.uncollected import uncollected
 
-    with _uncollected():
+    with uncollected():
         spec = nlapi.load(source, overlays=overlays or (), cache=cache_folder(), root=root)
+        gc.freeze()  # a large description stays until the process ends
     for issue in spec.found:
         if issue.rule == "overlay":
             show.note(str(issue))
     if not spec.operations:
         raise DescriptionError(f"{spec.source} describes no operation", hint=str(spec.issues[0]))
     return spec
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """What is made in here is not looked through for garbage, now or later: a large description stays."""
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        gc.enable()
 
 
 def open_target(

@@ -61,7 +61,7 @@ def tools(
     if format is None and is_terminal():
         _table(made)
     else:
-        show.write(show.json_text(manifest(made, format or Format.ANTHROPIC, strict=strict)))
+        show.write_list(manifest(made, format or Format.ANTHROPIC, strict=strict))
     if not chosen:
         raise typer.Exit(1)
 

@@ -17,6 +17,7 @@ from nlapi.openapi.spec import Spec
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
+BYTES = "application/octet-stream"
 DEFAULT = Encoding()
 OF_PART = frozenset(("content-type", "content-disposition", "content-transfer-encoding", "content-length"))
 """Headers of a part that are made from its value."""
@@ -39,7 +40,7 @@ def write(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
         return media.content_type, "&".join(form_pairs(value, media.encoding)).encode()
     if isinstance(value, Mapping) or is_list(value):
         raise ArgumentError(f"nlapi cannot write {essence} from an object", hint="give the body as text")
-    return media.content_type if "*" not in essence else "application/octet-stream", _utf8(scalar(value))
+    return media.content_type if "*" not in essence else BYTES, _utf8(scalar(value))
 
 
 def _object(value: Any, essence: str) -> Mapping[str, Any]:
@@ -79,12 +80,11 @@ def _has_style(encoding: Encoding) -> bool:
 
 def _multipart(media: Media, value: Mapping[str, Any], spec: Spec) -> tuple[str, bytes]:
     """RFC 7578. The boundary is made from the parts, so that the same values always give the same bytes."""
-    schema = spec.follow(media.schema)
-    properties = _properties(schema, spec)
+    properties = _properties(_schema(media.schema, spec), spec)
     parts = [
         part
         for name, item in value.items()
-        for part in _parts(name, item, spec.follow(properties.get(name, {})), media.encoding.get(name, DEFAULT), spec)
+        for part in _parts(name, item, _schema(properties.get(name), spec), media.encoding.get(name, DEFAULT), spec)
     ]
     boundary = f"nlapi-{hashlib.sha256(b''.join(parts)).hexdigest()[:32]}"
     body = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts)
@@ -94,10 +94,15 @@ def _multipart(media: Media, value: Mapping[str, Any], spec: Spec) -> tuple[str,
 def _properties(schema: Any, spec: Spec, within: tuple[int, ...] = ()) -> Mapping[str, Any]:
     """The properties of a schema and of what it is all of; a schema within itself adds nothing."""
     found: dict[str, Any] = {}
-    for part in map(spec.follow, schema.get("allOf", ())):
+    for part in (_schema(one, spec) for one in schema.get("allOf", ())):
         if id(part) not in within:
             found.update(_properties(part, spec, (*within, id(part))))
     return {**found, **schema.get("properties", {})}
+
+
+def _schema(node: Any, spec: Spec) -> Schema:
+    followed = spec.follow(node)
+    return followed if isinstance(followed, Mapping) else {}
 
 
 def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec) -> Iterator[bytes]:
@@ -108,7 +113,7 @@ def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec
             yield _part(key, _utf8(separator.join(texts)), headers=_headers(encoding, spec))
         return
     if is_list(value):
-        items = spec.follow(schema.get("items", {}))
+        items = _schema(schema.get("items"), spec)
         for item in value:
             yield from _parts(name, item, items, encoding, spec)
         return
@@ -121,8 +126,8 @@ def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec
         data, content_type = _utf8(compact(value)), content_type or "application/json"
     else:
         data = _utf8(compact(value) if is_json(content_type) else scalar(value))
-        if _is_binary(schema, content_type):
-            filename, content_type = name, content_type or "application/octet-stream"
+        if file_type := _file_of(schema, content_type):
+            filename, content_type = name, file_type
     yield _part(name, data, filename, content_type, _headers(encoding, spec))
 
 
@@ -130,9 +135,10 @@ def _headers(encoding: Encoding, spec: Spec) -> str:
     """The header lines of a part whose value the description fixes: by `const`, a single choice or a default."""
     lines = ""
     for name, node in encoding.headers.items():
-        schema = spec.follow((spec.follow(node) or {}).get("schema", {})) if isinstance(node, Mapping) else {}
-        choices = schema.get("enum", ())
-        value = schema.get("const", choices[0] if len(choices) == 1 else schema.get("default"))
+        schema = _schema(_schema(node, spec).get("schema"), spec)
+        choices = schema.get("enum")
+        single = choices if isinstance(choices, list) and len(choices) == 1 else [schema.get("default")]
+        value = schema.get("const", single[0])
         if value is not None and TOKEN.fullmatch(name) and name.lower() not in OF_PART:
             lines += f"\r\n{name}: {header(value, explode=False)}"
     return lines
@@ -146,10 +152,14 @@ def _file_type(allowed: str, own: str) -> str:
     return own if "*" in types[0] else types[0]
 
 
-def _is_binary(schema: Schema, content_type: str) -> bool:
-    if schema.get("format") == "binary" or schema.get("contentMediaType") == "application/octet-stream":
-        return True
-    return bool(content_type) and not is_json(content_type) and not content_type.startswith("text/")
+def _file_of(schema: Schema, content_type: str) -> str:
+    """The content type of a part that is sent as a file, by its schema or its encoding; "" for one that is not."""
+    own = str(schema.get("contentMediaType", ""))
+    if schema.get("format") == "binary" or own == BYTES:
+        return content_type or own or BYTES
+    if not content_type and "contentEncoding" not in schema:
+        content_type = own
+    return "" if is_json(content_type) or content_type.startswith("text/") else content_type
 
 
 def _part(name: str, data: bytes, filename: str = "", content_type: str = "", headers: str = "") -> bytes:

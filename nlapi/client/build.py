@@ -150,7 +150,7 @@ def _whole_query(parameter: Parameter, value: Any) -> list[str]:
 
 def _cookie(parameter: Parameter, value: Any) -> Iterator[str]:
     content = _content(parameter, value)
-    yield from _named(parameter, list, style.cookie(parameter.name, content, parameter.explode))
+    yield from _named(parameter, list, style.cookie(parameter.name, content, parameter.explode, parameter.style))
 
 
 def _accept(operation: Operation) -> str:

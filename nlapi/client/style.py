@@ -21,6 +21,9 @@ SEGMENT_RESERVED = ":@!$'()*,;="
 COOKIE_SAFE = "!#$&'()*+-./:<=>?@[]^_`{|}~"
 """cookie-octet of RFC 6265 §4.1.1 without `%`."""
 
+OF_STYLE_COOKIE = COOKIE_SAFE + "%"
+"""What style `cookie` leaves alone: it escapes nothing by itself (OpenAPI 3.2.0 §4.12.2.3)."""
+
 COOKIE_NAME_SAFE = "!#$&'*+-.^_`|~"
 """token of RFC 9110 §5.6.2, without `%`."""
 
@@ -159,8 +162,8 @@ def header(value: Any, explode: bool, style: str = "simple") -> str:
     return text.strip(" \t")
 
 
-def cookie(name: str, value: Any, explode: bool) -> Iterator[str]:
+def cookie(name: str, value: Any, explode: bool, style: str = "form") -> Iterator[str]:
     """The `name=value` pairs of a cookie parameter; what a cookie may not hold is percent-encoded (RFC 6265 §4.1.1)."""
-
+    safe = OF_STYLE_COOKIE if style == "cookie" else COOKIE_SAFE
     for key, items, _ in fields(name, value, "form", explode):
-        yield f"{encode(key, safe=COOKIE_NAME_SAFE)}={','.join(encode(item, safe=COOKIE_SAFE) for item in items)}"
+        yield f"{encode(key, safe=COOKIE_NAME_SAFE)}={','.join(encode(item, safe=safe) for item in items)}"

@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,7 +22,7 @@ from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.description import Operation, description
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.guard import Guard
-from nlapi.gateway.problem import Problem, not_found
+from nlapi.gateway.problem import Problem
 from nlapi.gateway.publish import Publisher
 from nlapi.gateway.store import Entry, Revision, Store
 from nlapi.gateway.traffic import FINE_S, Traffic
@@ -41,6 +42,7 @@ HANDLERS: Mapping[str, Handler] = {
 }
 """operationId -> what carries it out."""
 
+SERVE = "serveObjective"
 ITSELF = "gateway"
 """Who it is that makes a revision when a canary takes a step by itself."""
 DENIALS_S = 1.0
@@ -93,12 +95,16 @@ class Gateway:
     async def _answer(self, scope: Message, receive: Receive) -> Answer:
         operation: Operation | None = None
         caller = NOBODY
+        unread = False
         path = _raw_path(scope)
         try:
             headers = self._guard.check(scope["headers"])
             caller = self.access.caller(headers.get("authorization"))
             operation, values = self._routes.match(scope["method"], path)
             allow(caller, operation.audiences, operation.role)
+            if operation.id == SERVE:
+                self.engine.check_limit(values["objective"], caller.client)
+                unread = True
             content = await _body(receive, headers, operation.largest)
             call = Call(
                 gateway=self,
@@ -110,9 +116,12 @@ class Gateway:
                 body=operation.check_body(content, headers.get("content-type", "")),
                 trace=headers.get("traceparent", ""),
             )
+            unread = False
             answer = await HANDLERS[operation.id](call)
         except Exception as error:
             problem = _problem(error, operation)
+            if unread:
+                self.engine.spend(caller.client)
             await self._audit(operation, caller, path, problem=problem)
             return _refusal(problem)
         if operation.changes:
@@ -195,14 +204,26 @@ class _Routes:
     def match(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
         """The operation, and the values in the path. Problem 404 or 405."""
         found, values = self._find(path)
+        method = "GET" if method == "HEAD" else method
         if found is None:
-            raise not_found("path", path, (*self._fixed, *self._patterns))
-        operation = found.get("GET" if method == "HEAD" else method)
+            hint = self._nearest(method, path)
+            raise Problem(404, f"there is no path {path[:80]!r}", code="unknown_path", hint=hint)
+        operation = found.get(method)
         if operation is None:
             allowed = ", ".join(sorted({*found, *(("HEAD",) if "GET" in found else ())}))
             message = f"{path[:200]} takes {allowed}, not {method[:20]}"
-            raise Problem(405, message, code="method", headers={"Allow": allowed})
+            hint = self._nearest(method, path)
+            raise Problem(405, message, code="method", hint=hint, headers={"Allow": allowed})
         return operation, values
+
+    def _nearest(self, method: str, path: str) -> str:
+        """A hint that names the path which was probably meant, of those that take the method; "" without any."""
+        patterns = {name: found for name, (_, found) in self._patterns.items()}
+        those = {
+            re.sub(r"\{\w+\}", "", name): name for name, found in {**self._fixed, **patterns}.items() if method in found
+        }
+        near = get_close_matches(path[:100], those, n=1, cutoff=0.0)
+        return f"the nearest that takes {method} is {those[near[0]]}" if near else ""
 
     def _find(self, path: str) -> tuple[dict[str, Operation] | None, dict[str, str]]:
         if path in self._fixed:

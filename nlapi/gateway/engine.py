@@ -136,6 +136,24 @@ class Engine:
                 self._idle.set()
             self._leave(live)
 
+    def check_limit(self, objective: str, client: str) -> None:
+        """Problem 429 for a client that is over its limits, before anything else of its request is looked at."""
+        live = self._live
+        limit = live.limits.get(client) if live else None
+        if live is None or limit is None:
+            return
+        try:
+            limit.check()
+        except Problem as problem:
+            self.metrics.refused[objective if objective in live.routes else "", problem.status] += 1
+            raise
+
+    def spend(self, client: str) -> None:
+        """Count a request of a client that was refused before it was served: a flood of faulty ones is one too."""
+        limit = self._live.limits.get(client) if self._live else None
+        if limit is not None:
+            limit.spend()
+
     async def drain(self, timeout_s: float = 30.0) -> bool:
         """Take nothing more, finish what there is, close everything. False when the time was too short."""
         self._draining = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -11,8 +10,8 @@ from nlapi.gateway.problem import Problem
 LOOPBACK = frozenset(("127.0.0.1", "localhost", "[::1]"))
 LONGEST_HEADER = 8 * 1024
 REPEATABLE = frozenset(
-    (b"accept", b"accept-encoding", b"accept-language", b"cache-control", b"cookie", b"forwarded", b"via", b"warning",
-     b"x-forwarded-for", b"connection", b"te", b"trailer", b"baggage", b"tracestate", b"pragma", b"if-none-match")
+    ("accept", "accept-encoding", "accept-language", "cache-control", "cookie", "forwarded", "via", "warning",
+     "x-forwarded-for", "connection", "te", "trailer", "baggage", "tracestate", "pragma", "if-none-match")
 )  # fmt: skip
 """Headers that are lists (RFC 9110 §5.3); any other that is there twice is an attempt to be read in two ways."""
 
@@ -26,18 +25,18 @@ class Guard:
 
     def check(self, headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         """The headers by their names in small letters."""
-        pairs = list(headers)
-        counts = Counter(name for name, _ in pairs)
-        for name, value in pairs:
-            shown = name.decode("latin-1")[:80]
-            if counts[name] > 1 and name not in REPEATABLE:
+        found: dict[str, str] = {}
+        for raw, value in headers:
+            name = raw.decode("latin-1")
+            shown = name[:80]
+            if name in found and name not in REPEATABLE:
                 raise Problem(400, f"the header {shown} is there twice", code="doubled_header", path=f"header.{shown}")
             if len(value) > LONGEST_HEADER:
                 raise Problem(431, f"the header {shown} is too long", code="long_header", path=f"header.{shown}")
-        if counts[b"transfer-encoding"] and counts[b"content-length"]:
+            found[name] = value.decode("latin-1")
+        if "transfer-encoding" in found and "content-length" in found:
             # RFC 9112 §6.1: what one server takes for the end of a body, another takes for the next request.
             raise Problem(400, "the body has two lengths", code="framing", path="header.transfer-encoding")
-        found = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
         self._host(found.get("host", ""))
         if "origin" in found:
             self._origin(found["origin"], found.get("host", ""))

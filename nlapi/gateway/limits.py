@@ -23,8 +23,8 @@ class Limit:
         self.in_flight = 0
         self.refused = 0
 
-    def enter(self) -> None:
-        """Count a call in. Problem 429 when it is one too many; then nothing was counted."""
+    def check(self) -> None:
+        """Problem 429 when a call now would be one too many."""
         client = self.client
         if client.concurrency and self.in_flight >= client.concurrency:
             self.refused += 1
@@ -35,8 +35,17 @@ class Limit:
                 self.refused += 1
                 wait = (1.0 - self._tokens) / client.rate
                 raise refusals.too_many(client.name, f"{client.rate:g} requests a second", wait)
-            self._tokens -= 1.0
+
+    def enter(self) -> None:
+        """Count a call in. Problem 429 when it is one too many; then nothing was counted."""
+        self.check()
+        self.spend()
         self.in_flight += 1
+
+    def spend(self) -> None:
+        """Count a call against the rate alone: one that was refused before it was in flight."""
+        if self.client.rate:
+            self._tokens -= 1.0
 
     def leave(self) -> None:
         """Count a call out."""

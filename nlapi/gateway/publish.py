@@ -16,12 +16,14 @@ from nlapi.gateway.store import Revision, Store
 from nlapi.gateway.vet import vet
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import Difference, diff
-from nlapi.routing.nouns import Configuration
+from nlapi.routing.nouns import Configuration, Shard
 from nlapi.routing.table import Table, compile
 
 Edit: TypeAlias = Callable[[Configuration], Configuration]
 OF_OBJECTIVE = ("rules", "experiments", "canaries", "shadows", "overrides")
 """The kinds whose things belong to one objective."""
+BEGINNING = Configuration(shards={"local": Shard(name="local", description="This process.")})
+"""What the first change is made to: versions run in this process unless they say otherwise."""
 SUMMARY = 300
 RECENT = 50
 
@@ -51,7 +53,7 @@ class Publisher:
         self._turn = asyncio.Lock()
         self._recent: dict[int, Configuration] = {}
         """the last revisions that were checked, published and committed, by number: going back to one costs no more"""
-        self.current = Current(configuration=Configuration(), table=compile(Configuration(), 0))
+        self.current = Current(configuration=BEGINNING, table=compile(BEGINNING, 0))
 
     @property
     def revision(self) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -13,12 +14,18 @@ import uvicorn
 
 from nlapi.errors import UsageError
 
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+
 HOST = "127.0.0.1"
 """Nothing listens beyond loopback unless it is told to."""
 
 PORT = 8700
 DRAIN_S = 30
 """how long requests in flight are waited for"""
+
+LEAVE_S = 1.0
+"""how long clients with open connections have to hear that they will be closed"""
 
 READY_S = 60.0
 BACKLOG = 2048
@@ -31,8 +38,9 @@ def serve(
 
     `ready` is called with the base URL when requests are taken. Port 0 is any free one. UsageError: it is taken.
     """
+    leaving = _Leaving(app)
     with _bound(host, port) as (listener, url):
-        server = _Server(_config(app, drain_s), on_ready=lambda: ready(url) if ready else None)
+        server = _Server(_config(leaving, drain_s), on_ready=lambda: ready(url) if ready else None, leaving=leaving)
         server.run(sockets=[listener])
 
 
@@ -55,12 +63,48 @@ def running(app: Any, *, port: int = 0, drain_s: int = DRAIN_S) -> Iterator[str]
             thread.join(2 * drain_s + READY_S)  # what is in flight, what the engine still has, and its workers
 
 
-class _Server(uvicorn.Server):
-    """Tells when it takes requests."""
+class _Leaving:
+    """An application whose answers say `Connection: close` from a moment on, so that clients go elsewhere (RFC 9112
+    §9.6): a connection that is closed unannounced takes the request with it that is just on its way."""
 
-    def __init__(self, config: uvicorn.Config, *, on_ready: Callable[[], None]) -> None:
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.now = False
+
+    async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
+        leaves = self.now and scope["type"] == "http"
+        await self._app(scope, receive, _closing(send) if leaves else send)
+
+
+def _closing(send: Send) -> Send:
+    async def closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return closing
+
+
+class _Server(uvicorn.Server):
+    """Tells when it takes requests, and its clients when it is about to stop."""
+
+    def __init__(
+        self, config: uvicorn.Config, *, on_ready: Callable[[], None], leaving: _Leaving | None = None
+    ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._leaving = leaving
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._leaving:
+            self._leaving.now = True
+            for listening in (*self.servers, *(sockets or ())):
+                listening.close()
+            end = time.monotonic() + LEAVE_S
+            connections = self.server_state.connections
+            while connections and time.monotonic() < end and not self.force_exit:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+        await super().shutdown(sockets=sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
@@ -79,6 +123,7 @@ def _config(app: Any, drain_s: int) -> uvicorn.Config:
         lifespan="on",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=drain_s,
         backlog=BACKLOG,

@@ -165,8 +165,14 @@ def plural(operation: Operation) -> str:
 
 
 def _last_words(operation: Operation) -> list[str]:
+    """The last words of the path that name something: in /objectives/{objective}/[resolve] the operation's own verb
+    does not."""
     literal = [segment for segment in operation.path.split("/") if segment and "{" not in segment]
-    return pieces(literal[-1]) if literal else []
+    if not literal:
+        return []
+    words = pieces(literal[-1])
+    verb = words == pieces(operation.id)[:1] and singular(words[0]) == words[0]
+    return pieces(literal[-2]) if verb and operation.path.endswith(f"}}/{literal[-1]}") and literal[1:] else words
 
 
 def counted(count: int, operation: Operation) -> str:

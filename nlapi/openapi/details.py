@@ -67,10 +67,16 @@ def _parameters(reader: Reader, item: Mapping[str, Any], node: Mapping[str, Any]
     for owner in (item, node):
         listed = owner.get("parameters")
         values = listed if isinstance(listed, list) else list(listed.values()) if isinstance(listed, Mapping) else []
+        own = set[tuple[str, str]]()
         for index, value in enumerate(values):
             parameter = _parameter(reader, value, f"parameters[{index}]")
             if parameter:
-                found[parameter.where, parameter.name] = parameter
+                place = parameter.where, parameter.name
+                if place in own:
+                    message = f"{place[0]} parameter {place[1]!r} is described twice; the last one counts"
+                    reader.issue(Level.WARNING, f"parameters[{index}]", message)
+                own.add(place)
+                found[place] = parameter
     names = _template_names(reader.operation, found)
     for name in names:
         if ("path", name) not in found:

@@ -13,7 +13,9 @@ from nlapi.errors import DescriptionError
 from nlapi.issue import Issue, Level
 from nlapi.openapi import overlay
 from nlapi.openapi.cache import Cache
+from nlapi.openapi.subtypes import Family, families, widened
 from nlapi.openapi.tree import read_tree
+from nlapi.openapi.upgrade import upgrade_schema
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 
@@ -54,13 +56,22 @@ class Document:
 
         return Registry[Any]().with_resource("", DRAFT202012.create_resource(self.tree)).resolver()
 
+    @cached_property
+    def _families(self) -> Mapping[str, Family]:
+        return families(self.tree)
+
+    def schema(self, node: Any, *, named: bool = False) -> Any:
+        """The schema that a node is, in the 3.1 dialect; `named` when it is a component, not a use of one."""
+        schema = upgrade_schema(node, self.minor)
+        return widened(schema, self._families, named=named) if self._families else schema
+
     def lookup(self, ref: str) -> Any:
         """The node that a `$ref` leads to; LookupError when it leads nowhere or out of the document."""
         if not ref.startswith("#"):
             raise LookupError(f"{ref!r}: {self.lost[ref]}" if ref in self.lost else f"{ref!r} leads into another file")
         try:
             if ref.startswith("#/"):
-                return _at(self.tree, ref)
+                return at(self.tree, ref)
             return self._resolver.lookup(ref).contents
         except Exception as error:  # referencing raises KeyError, TypeError, ValueError and its own, by what it met
             raise LookupError(f"{ref!r} leads nowhere") from error
@@ -94,7 +105,7 @@ def read(
     )
 
 
-def _at(tree: Any, pointer: str) -> Any:
+def at(tree: Any, pointer: str) -> Any:
     """The node at a JSON pointer (RFC 6901 §6); KeyError, IndexError, ValueError or TypeError when there is none."""
     node = tree
     for part in pointer[2:].split("/"):

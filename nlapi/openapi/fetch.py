@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import sys
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +63,8 @@ def _read_file(source: str, max_bytes: int) -> Fetched:
         with Path(source).expanduser().open("rb") as file:
             return Fetched(data=_capped(file, source, max_bytes), source=source)
     except IsADirectoryError:
+        if bundled := resources.spec(source):
+            return Fetched(data=bundled[1], source=source)
         hint = "name the file in it that begins with `openapi:`"
         raise FetchError(f"{source or '.'} is a folder", hint=hint) from None
     except (FileNotFoundError, NotADirectoryError, RuntimeError, ValueError):  # no such home, a NUL in the name
@@ -92,6 +92,9 @@ def _download(url: str, max_bytes: int, seconds: float, cache: Cache | None, sam
     kept = cache.download(url) if cache else None
     if kept and kept.is_fresh and len(kept.data) <= max_bytes:
         return Fetched(data=kept.data, source=shown(url))
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
     download = _followed(url, max_bytes, seconds, cache, same_origin)
     try:
         asyncio.get_running_loop()
@@ -102,6 +105,8 @@ def _download(url: str, max_bytes: int, seconds: float, cache: Cache | None, sam
 
 
 async def _followed(url: str, max_bytes: int, seconds: float, cache: Cache | None, same_origin: bool) -> Fetched:
+    import asyncio
+
     import httpx2
 
     named = _address(url)

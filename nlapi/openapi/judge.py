@@ -12,8 +12,9 @@ from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
 
 
 def judge(spec: Spec, schema: Schema, where: str) -> Iterator[Issue]:
-    """What is wrong with the hints in a schema, and in all that it leads to."""
-    todo, seen = [(where, schema)], set[str]()
+    """What is wrong with the hints in a schema, and in all that it leads to; that once in a Spec."""
+    seen: set[str] = spec.memo.setdefault("judged", set())
+    todo = [(where, schema)]
     while todo:
         where, node = todo.pop()
         if not isinstance(node, Mapping):

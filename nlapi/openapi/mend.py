@@ -50,6 +50,8 @@ def _enum(value: Any) -> Any:
 
 
 def distinct(values: list[Any]) -> list[Any]:
+    if all(type(value) is str for value in values):
+        return list(dict.fromkeys(values))
     seen: dict[tuple[type, str], Any] = {}
     for value in values:
         seen.setdefault((type(value), repr(value)), value)

@@ -20,7 +20,6 @@ from nlapi.openapi.hints import extensions, faults, hints
 from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server
 from nlapi.openapi.servers import faults_of, servers
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.openapi.upgrade import upgrade_schema
 
 READS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
 
@@ -76,7 +75,7 @@ def _resolver(document: Document) -> Any:
 
     def resolve(ref: str) -> Any:
         if ref not in seen:
-            seen[ref] = upgrade_schema(document.lookup(ref), document.minor)
+            seen[ref] = document.schema(document.lookup(ref), named=True)
         return seen[ref]
 
     return resolve

@@ -12,7 +12,6 @@ from nlapi.openapi.judge import judge
 from nlapi.openapi.parts import Encoding, Media, Schema
 from nlapi.openapi.refs import ITSELF, lost
 from nlapi.openapi.spec import Operation
-from nlapi.openapi.upgrade import upgrade_schema
 
 
 class Reader:
@@ -47,7 +46,7 @@ class Reader:
         return node
 
     def schema(self, node: Any) -> Schema:
-        upgraded = upgrade_schema(node, self.document.minor)
+        upgraded = self.document.schema(node)
         return upgraded if isinstance(upgraded, Mapping) else {} if upgraded else {"not": {}}
 
     def lost(self, schema: Schema, where: str) -> None:

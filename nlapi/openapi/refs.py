@@ -98,11 +98,12 @@ def _in_place(spec: Spec, ref: str) -> list[str]:
 def lost(spec: Spec, schema: Schema) -> dict[str, str]:
     """The `$ref`s in `schema`, and in what it leads to, that lead nowhere or to themselves: `$ref` -> reason."""
     known: dict[str, tuple[str, ...] | str] = spec.memo.setdefault("refs", {})
+    sound: set[str] = spec.memo.setdefault("sound", set())
     found: dict[str, str] = {}
     todo, seen = list(refs(schema)), set[str]()
     while todo:
         ref = todo.pop()
-        if ref in seen:
+        if ref in seen or ref in sound:
             continue
         seen.add(ref)
         if ref not in known:
@@ -117,4 +118,6 @@ def lost(spec: Spec, schema: Schema) -> dict[str, str]:
             todo.extend(further)
             if circular(spec, ref):
                 found[ref] = f"{ref!r} {ITSELF}"
+    if not found:
+        sound |= seen
     return found

@@ -88,6 +88,14 @@ class Operation:
     def parameters(self) -> tuple[Parameter, ...]:
         return self.details.parameters
 
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str], Parameter]:
+        return {(parameter.where, parameter.name): parameter for parameter in self.parameters}
+
+    def parameter(self, where: str, name: str) -> Parameter | None:
+        """The parameter of that name in that place, if there is one."""
+        return self._by_place.get((where, name))
+
     @property
     def body(self) -> Body | None:
         return self.details.body
@@ -109,9 +117,11 @@ class Operation:
     def servers(self) -> tuple[Server, ...]:
         return self.details.servers
 
-    @property
+    @cached_property
     def issues(self) -> tuple[Issue, ...]:
-        return (*self.details.issues, *self.answers.issues)
+        from nlapi.openapi.contradictions import contradictions
+
+        return (*self.details.issues, *contradictions(self), *self.answers.issues)
 
     @property
     def usable(self) -> bool:

@@ -44,9 +44,10 @@ class Upgraded:
 
 
 def servers(tree: Mapping[str, Any], source: str, schemes: Any = None) -> list[dict[str, Any]]:
-    """A `servers` list out of `host`, `basePath` and `schemes`, https first; `schemes` are those of an operation.
+    """A `servers` list out of `host`, `basePath` and `schemes`; `schemes` are those of an operation.
 
-    What is left out is that of the place that the description came from.
+    The scheme that the host itself names comes first, then https. What is left out is that of the place that the
+    description came from.
     """
     base = tree.get("basePath")
     path = f"/{base.strip().strip('/')}" if isinstance(base, str) else "/"
@@ -59,7 +60,8 @@ def servers(tree: Mapping[str, Any], source: str, schemes: Any = None) -> list[d
     if not known:
         known = [scheme or (origin.scheme if origin else "https")]
     host = host or (origin.netloc if origin else "")
-    return [{"url": f"{one}://{host}{path}"} for one in sorted(dict.fromkeys(known), reverse=True)]
+    first = sorted(dict.fromkeys(known), key=lambda one: (one == scheme, one), reverse=True)
+    return [{"url": f"{one}://{host}{path}"} for one in first]
 
 
 def _host(value: Any) -> tuple[str, str]:
@@ -127,7 +129,7 @@ class _Upgrade:
             for value in values:
                 one = _followed(self.document, value)
                 named = isinstance(one, Mapping) and isinstance(one.get("name"), str)
-                key = (one.get("in"), one["name"]) if named else (len(found), id(value))
+                key = (str(one.get("in")), one["name"]) if named else (len(found), id(value))
                 if isinstance(one, Mapping) and one.get("in") == "body":
                     key = ("body", "")
                 found[key] = one

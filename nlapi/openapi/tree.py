@@ -17,7 +17,10 @@ MAX_NODES = 5_000_000
 """Nodes of a tree once its YAML aliases are followed; GitHub's description has 0.6 million."""
 
 MAX_OBJECTS = 1_000_000
-"""Opening braces in a JSON text: each is worth 250 bytes of memory or more. The largest description has 340,000."""
+"""Opening braces and brackets in a JSON text: each is worth 250 bytes of memory or more. The largest has 880,000."""
+
+MAX_VALUES = 3_000_000
+"""Commas in a JSON text: each is worth 8 to 60 bytes of memory. The largest description has 1,022,000."""
 
 MAX_DEPTH = 200
 """Levels of nesting; real descriptions stay under 40."""
@@ -54,9 +57,11 @@ def _large_json(data: bytes, source: str) -> tuple[Any, Doubles] | None:
     """What a large text that is plain JSON in UTF-8 says, without a copy of it; None for any other."""
     if len(data) <= MAX_FLOW_YAML or data[:1] not in (b"{", b"["):
         return None
-    if (objects := data.count(b"{")) > MAX_OBJECTS:
+    if (objects := data.count(b"{") + data.count(b"[")) > MAX_OBJECTS or (values := data.count(b",")) > MAX_VALUES:
+        much, most = (objects, MAX_OBJECTS) if objects > MAX_OBJECTS else (values, MAX_VALUES)
+        what = "objects and lists" if objects > MAX_OBJECTS else "values"
         raise DescriptionError(
-            f"{source} is too large: about {objects:,} objects; nlapi reads up to {MAX_OBJECTS:,}", hint="split it"
+            f"{source} is too large: about {much:,} {what}; nlapi reads up to {most:,}", hint="split it"
         )
     try:
         tree = orjson.loads(data)
@@ -164,7 +169,8 @@ def _yaml(text: str, source: str) -> tuple[Any, Doubles]:
             return _yaml(spaced, source)
         raise _broken(error, text, source) from None
     except yaml.YAMLError as error:
-        raise DescriptionError(f"{source} is neither JSON nor YAML: {str(error)[:200]}") from None
+        said = " ".join(str(error).split())[:200]
+        raise DescriptionError(f"{source} is neither JSON nor YAML: {said}") from None
     _bound(tree, source)
     return tree, doubles
 

@@ -56,7 +56,7 @@ def upgrade_schema(node: Any, minor: int) -> Any:
     _bounds(schema)
     _examples(schema, node)
     if "discriminator" in node and (choices := schema.get("oneOf") or schema.get("anyOf")):
-        _discriminate(schema, node["discriminator"], choices)
+        discriminate(schema, node["discriminator"], choices)
     if any(key.startswith("x-nlapi") for key in schema) and (text := hints(schema).description):
         schema["description"] = text
     return schema
@@ -166,7 +166,7 @@ def _bounds(schema: dict[str, Any]) -> None:
             del schema[inclusive]
 
 
-def _discriminate(schema: dict[str, Any], discriminator: Any, choices: list[Any]) -> None:
+def discriminate(schema: dict[str, Any], discriminator: Any, choices: list[Any]) -> None:
     """Says in the description which value goes with which choice: JSON Schema has no discriminator (3.1.1 §4.8.25)."""
     if not isinstance(discriminator, Mapping) or not isinstance(discriminator.get("propertyName"), str):
         return  # Swagger 2.0 has a plain name, beside no choice

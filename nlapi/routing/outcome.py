@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from nlapi.routing import words
 from nlapi.routing.nouns import Canary, Context, Decision, Experiment, Rule, Scalar, Share
 from nlapi.routing.split import allocate, chooser, layout, prefix, size, width
 from nlapi.routing.verdict import Verdicts, canary_salt, largest, rule_salt, salt
@@ -17,12 +18,12 @@ Shape: TypeAlias = tuple[str, bytes, tuple[int, ...]]
 """What splits have in common: the unit's field, what is hashed before a unit, the bounds of intervals of buckets."""
 
 Split: TypeAlias = tuple[Any, ...]
-"""A rule's split in one piece, for speed: its Shape, the Decision without a unit, the Decision of each interval.
+"""A rule's split in one piece, for speed: its Shape, the Decision of each interval, the Decision without a unit.
 
 `Table.decide` reads it too.
 """
 
-HOLDING = 2
+HOLDING = 1
 """Where the Decisions of the intervals begin."""
 
 
@@ -51,8 +52,9 @@ def by_rule(rule: Rule, verdicts: Verdicts) -> Outcome:
     if len(rule.shares) == 1:
         return fixed(verdicts.rule(rule, whole))
     shares = complete(rule.shares)
-    decisions = tuple(verdicts.rule(rule, share) for share in shares)
-    absent = verdicts.rule(rule, whole, absent=True)
+    matched = words.conditions(rule.match)
+    decisions = tuple(verdicts.rule(rule, share, matched=matched) for share in shares)
+    absent = verdicts.rule(rule, whole, matched=matched, absent=True)
     usual = decisions[rule.shares.index(whole)]
     ranges, unit, before = [share.buckets for share in shares], rule.unit, rule_salt(rule)
     choose = chooser(before, ranges, decisions, usual)
@@ -62,7 +64,7 @@ def by_rule(rule: Rule, verdicts: Verdicts) -> Outcome:
         return absent if value is None else choose(value)
 
     bounds, holding = layout(ranges, decisions, usual)
-    split = (_shape(unit, prefix(before), bounds), absent, *holding)
+    split = (_shape(unit, prefix(before), bounds), *holding, absent)
     return Outcome(decide=decide, decisions=(*decisions, absent), split=split)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from sys import intern
+from typing import Any, TypeAlias, TypeVar
 
 from nlapi.routing.fields import index
 from nlapi.routing.nouns import CLIENT, Context, Decision, Match
@@ -15,6 +17,9 @@ from nlapi.routing.verdict import Verdicts
 
 MOST_KNOWN = 65_536
 """Keys that are kept of one objective; beyond that they are forgotten and met anew."""
+
+MOST_SLOTS = 16
+"""Slots that a match may take in a list of all codes, which is looked up faster than a dict of those that were met."""
 
 MOST_PLAIN = 16_384
 """Contexts that may be met before an objective's plain keys are given up: then there are fields that are often absent,
@@ -26,13 +31,15 @@ Found: TypeAlias = Decision | Split | Decide
 """What comes of a set of matches: the same for everybody, a rule's split, or anything else."""
 
 
-class Entry(NamedTuple):
-    """How `Table.decide` finds what comes of a context: `known[key(context)]`, or after a KeyError `meet(context)`."""
+Known: TypeAlias = Any
+"""A dict of what was met, or a list of all codes: what comes of each, None where that is not known yet."""
 
-    key: Callable[[Context], Hashable]
-    known: dict[Any, Found]
-    meet: Callable[[Context], Found]
-    asks_client: bool
+Entry: TypeAlias = tuple[Callable[[Context], Hashable], Known, Callable[[Context], Found], bool]
+"""How `Table.decide` finds what comes of a context: key, known, meet, and whether the context needs the client's name.
+
+It is `known[key(context)]`; where that is a KeyError or None, `meet(context)` gives it and keeps it there. A plain
+tuple, which takes no time to take apart.
+"""
 
 
 class Program:
@@ -56,8 +63,9 @@ class Program:
         self._starts = tuple(starts)
         self._everything = (1 << len(matches)) - 1
         self._fields = index(matches)
-        self._code = self._coder()
-        self._coded: dict[int, Found] = {}
+        self._code, codes = self._coder()
+        listed = codes <= MOST_SLOTS * len(matches)
+        self._coded: Known = [None] * codes if listed else {}
         self._outcomes: dict[tuple[int, ...], Found] = {}
         self._plain: dict[Hashable, Found] = {}
         self._met = 0
@@ -68,10 +76,10 @@ class Program:
     def _enter(self, *, plain: bool) -> None:
         asks_client = CLIENT in {*self._names, *self._units()}
         if plain:
-            self._key: Callable[[Context], Hashable] = itemgetter(*self._names)
-            entry = Entry(self._key, self._plain, self._meet_plain, asks_client)
+            self._key: Callable[[Context], Hashable] = _getter(*self._names)
+            entry: Entry = (self._key, self._plain, self._meet_plain, asks_client)
         else:
-            entry = Entry(self._code, self._coded, self._meet, asks_client)
+            entry = (self._code, self._coded, self._meet, asks_client)
         self._entries[self._verdicts.objective] = entry
 
     def _units(self) -> set[str]:
@@ -84,8 +92,8 @@ class Program:
         many = self._units() | {one.field for one in self._nouns.overrides}
         return bool(self._fields) and not any(field.cuts or field.name in many for field in self._fields)
 
-    def _coder(self) -> Callable[[Context], int]:
-        """Context -> the sum of the codes of its values."""
+    def _coder(self) -> tuple[Callable[[Context], int], int]:
+        """A function from a context to the sum of the codes of its values, and how many sums there can be."""
         coders = []
         radix = 1
         for field in self._fields:
@@ -100,23 +108,23 @@ class Program:
                 key += of(get(name), 0)
             return key
 
-        return code
+        return code, radix
 
     def _meet_plain(self, context: Context) -> Found:
         """What comes of a context whose values are not known yet, or absent."""
-        key = self._code(context)
-        found = self._coded.get(key) or self._meet(context)
+        key, coded = self._code(context), self._coded
+        found = (coded.get(key) if isinstance(coded, dict) else coded[key]) or self._meet(context)
         self._met += 1
         if self._met > MOST_PLAIN:
             self._plain.clear()
             self._enter(plain=False)
         elif all(name in context for name in self._names):
-            self._plain[self._key(context)] = found
+            self._plain[self._key({name: _shared(context[name]) for name in self._names})] = found
         return found
 
     def _meet(self, context: Context) -> Found:
         """What comes of a context whose code is not known yet."""
-        if len(self._coded) >= MOST_KNOWN:
+        if isinstance(self._coded, dict) and len(self._coded) >= MOST_KNOWN:
             self._coded.clear()
             self._outcomes.clear()
         matched = self._everything
@@ -153,6 +161,17 @@ class Program:
             verdicts,
         )
         return made.least
+
+
+@lru_cache(maxsize=1024)
+def _getter(*names: str) -> Callable[[Context], Hashable]:
+    """One for all objectives that ask for the same fields, so that it stays in the processor's cache."""
+    return itemgetter(*names)
+
+
+def _shared(value: Any) -> Any:
+    """The value, as one object for all keys: ten thousand keys of few values are compared in the processor's cache."""
+    return intern(value) if value.__class__ is str else value
 
 
 def _section(mask: int, start: int, end: int) -> int:

@@ -46,7 +46,10 @@ class Table:
 
         `context`: fields that the objective declares, of their types; an absent one matches no value.
         """
-        key, known, meet, asks_client = self._entries.get(objective) or self._entry(objective)
+        try:
+            key, known, meet, asks_client = self._entries[objective]
+        except KeyError:
+            key, known, meet, asks_client = self._entry(objective)
         if asks_client:
             context = with_client(context, client)
         found: Any  # mypy does not tell apart by __class__ what Found may be
@@ -61,11 +64,14 @@ class Table:
             name, before, bounds = found[0]
             unit = context.get(name)
             if unit is None:
-                decision = found[1]
+                decision = found[-1]
             else:
                 data = unit if unit.__class__ is str else text(unit)
                 number = digest(before + data.encode("utf-8", "surrogatepass")) % BUCKETS
                 decision = found[HOLDING + bisect_right(bounds, number)]
+        elif found is None:
+            meet(context)
+            decision = self.decide(objective, context, client)
         else:
             decision = found(context)
         return decision

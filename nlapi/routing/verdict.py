@@ -27,9 +27,9 @@ class Verdicts:
         reason = f"experiment {experiment.name}: {experiment.unit} is in {words.cell(cell)}"
         return self._decision(cell.version, reason, experiment=experiment.name, cell=cell.name)
 
-    def rule(self, rule: Rule, share: Share, *, absent: bool = False) -> Decision:
-        """`absent`: the unit is, so that its share could not be chosen."""
-        reason = f"rule {rule.name} matched: {words.conditions(rule.match)}"
+    def rule(self, rule: Rule, share: Share, *, matched: str = "", absent: bool = False) -> Decision:
+        """`matched`: its match in words, if they are known. `absent`: the unit is, so that no share could be chosen."""
+        reason = f"rule {rule.name} matched: {matched or words.conditions(rule.match)}"
         if absent:
             reason += f"; there is no {rule.unit} in the context, so its largest share, {share.version}"
         elif len(rule.shares) > 1:

@@ -95,10 +95,8 @@ def _of_the_body(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, st
 
 def _told(error: Any) -> tuple[str, str]:
     """A jsonschema error as (message, hint); of a union, the branch that came nearest."""
-    from jsonschema.exceptions import best_match
-
-    if error.context:
-        error = best_match([error]) or error
+    while error.context:
+        error = _nearest(error.context)
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
     message = error.message if len(error.message) <= MAX_SHOWN else f"{error.message[:MAX_SHOWN]}…"
     hint = ""
@@ -114,6 +112,18 @@ def _told(error: Any) -> tuple[str, str]:
         message = f"{error.instance!r} is neither a number nor an amount with its unit"[:MAX_SHOWN]
         hint = str(error.schema.get("description", ""))[-MAX_SHOWN:].partition(". ")[2]
     return f"{where or 'the arguments'}: {message}", hint
+
+
+def _nearest(errors: list[Any]) -> Any:
+    """The first error of the branch of a union that has fewest, one of another type last."""
+    branches: dict[Any, list[Any]] = {}
+    for error in errors:
+        branches.setdefault(error.relative_schema_path[0], []).append(error)
+    another = {
+        branch: any(one.validator == "type" and not one.relative_path for one in found)
+        for branch, found in branches.items()
+    }
+    return branches[min(branches, key=lambda branch: (another[branch], len(branches[branch])))][0]
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Any
 from nlapi.openapi.hints import hidden, hints
 from nlapi.openapi.parts import Body, Parameter, Schema
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.uncollected import uncollected
 from nlapi.tools.name import argument_name, tool_names
 from nlapi.tools.schema import OF_THE_WHOLE, Pool
 from nlapi.tools.text import first_sentence, plain, says
@@ -23,7 +24,8 @@ def tools(spec: Spec, operations: Iterable[Operation] | None = None) -> tuple[To
     An operation that cannot be converted is left out; `spec.issues` names it.
     """
     chosen = spec.shown if operations is None else operations
-    return tuple(compile_tool(operation) for operation in chosen if operation.usable)
+    with uncollected():
+        return tuple(compile_tool(operation) for operation in chosen if operation.usable)
 
 
 class _Workshop:

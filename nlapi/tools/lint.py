@@ -145,7 +145,23 @@ def _of(tool: Tool) -> Iterator[_Found]:
 
 def tokens(tool: Tool) -> int:
     """About how many tokens a tool takes in a request to a model."""
-    return len(json.dumps(tool.as_dict("anthropic"), ensure_ascii=False)) // CHARS_PER_TOKEN
+    shown = tool.as_dict("anthropic")
+    schema = {key: value for key, value in shown["input_schema"].items() if key != "$defs"}
+    definitions = shown["input_schema"].get("$defs", {})
+    known = tool.operation.spec.memo.setdefault("characters", {})
+    size = _characters({**shown, "input_schema": schema})
+    return (size + sum(_of_definition(name, one, known) for name, one in definitions.items())) // CHARS_PER_TOKEN
+
+
+def _of_definition(name: str, schema: Any, known: dict[int, tuple[Any, int]]) -> int:
+    """The characters of a definition, counted once for all the tools that share it (which keeps its id its own)."""
+    if id(schema) not in known:
+        known[id(schema)] = schema, _characters({name: schema})
+    return known[id(schema)][1]
+
+
+def _characters(shown: Any) -> int:
+    return len(json.dumps(shown, ensure_ascii=False))
 
 
 def _is_described(schema: Any) -> bool:

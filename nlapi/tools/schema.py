@@ -28,6 +28,11 @@ MAX_MERGED = 100
 """Schemas above each other, by `$ref` and `allOf`, that are merged into one."""
 
 ANNOTATIONS = frozenset(("title", "description", "examples", "default", "deprecated", "$comment", "x-nlapi"))
+DEFINITIONS = ("$defs", "definitions")
+"""What a schema keeps for `$ref`s: those that are followed become `$defs` of the tool."""
+
+UNTOLD = frozenset(("title", "$comment", "readOnly", "writeOnly", *DEFINITIONS))
+
 OF_THE_WHOLE = ("minProperties", "maxProperties", "dependentRequired")
 """What is asked of an object as a whole: checked on the body once it is put together."""
 
@@ -48,6 +53,7 @@ class Pool:
         self._described: dict[tuple[int, str], tuple[Any, tuple[Any, frozenset[str]]]] = {}
         self._merged: dict[str, dict[str, Any] | None] = {}
         self._names: dict[str, str] = {}
+        self._closed: dict[str, frozenset[str]] = {}
         self._refs: dict[str, str] = {}
 
     def portable(self, schema: Any) -> tuple[Any, frozenset[str]]:
@@ -69,14 +75,24 @@ class Pool:
 
     def definitions(self, names: Iterable[str]) -> dict[str, Any]:
         """The `$defs` for `names` and for everything that they refer to, by name."""
-        found: dict[str, Any] = {}
-        todo = list(names)
-        while todo:
-            name = todo.pop()
-            if name not in found:
-                found[name], refs = self._definition(self._refs[name])
-                todo.extend(refs)
-        return {name: found[name] for name in sorted(found)}
+        reached = set[str]().union(*map(self._reached, names))
+        return {name: self._definition(self._refs[name])[0] for name in sorted(reached)}
+
+    def _reached(self, start: str) -> frozenset[str]:
+        """A definition and all that it refers to, near and far."""
+        if start not in self._closed:
+            found, todo = set[str](), [start]
+            while todo:
+                name = todo.pop()
+                if name in found:
+                    continue
+                if name in self._closed:
+                    found |= self._closed[name]
+                else:
+                    found.add(name)
+                    todo.extend(self._definition(self._refs[name])[1] - found)
+            self._closed[start] = frozenset(found)
+        return self._closed[start]
 
     def object(self, schema: Schema) -> dict[str, Any] | None:
         """`schema` as one flat object schema, `allOf`s merged, or None when its properties cannot stand alone."""
@@ -86,6 +102,8 @@ class Pool:
             return None
         if merged is None or set(merged) - FLAT or merged.get("type", "object") != "object":
             return None
+        if merged.get("additionalProperties") and isinstance(merged["additionalProperties"], Mapping):
+            return None  # further properties of a kind of their own may be called like any argument
         settable = merged.get("properties", {}).keys() - self.unseen(merged)
         return merged if settable else None
 
@@ -115,6 +133,8 @@ class Pool:
             return self._reference(node, refs)
         result: dict[str, Any] = {}
         for key, value in node.items():
+            if key in UNTOLD or key.startswith("x-nlapi"):
+                continue
             if key in IN_MAPS and isinstance(value, Mapping):
                 unseen = self.unseen(node) if key == "properties" else frozenset()
                 result[key] = {name: self._rewrite(one, refs) for name, one in value.items() if name not in unseen}
@@ -129,7 +149,7 @@ class Pool:
             elif key == "examples":
                 if shown := [one for one in value[:1] if len(str(one)) <= MAX_EXAMPLE]:
                     result[key] = shown
-            elif key not in ("title", "$comment", "readOnly", "writeOnly") and not key.startswith("x-nlapi"):
+            else:
                 result[key] = value
         return as_amount(_bounded(result), hints(node).unit)
 
@@ -170,7 +190,7 @@ class Pool:
                 self._merged[ref] = self._merge(self._lookup(ref), above + 1) if whole else None
             target = self._merged[ref]
             return None if target is None else {**target, **{key: schema[key] for key in schema if key != "$ref"}}
-        merged = {key: value for key, value in schema.items() if key != "allOf"}
+        merged = {key: value for key, value in schema.items() if key != "allOf" and key not in DEFINITIONS}
         for part in schema.get("allOf", ()):
             flat = self._merge(part, above + 1) if isinstance(part, Mapping) else None
             joined = _join(merged, flat) if flat is not None else None

@@ -8,14 +8,17 @@ from typing import Any
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
 from nlapi.tools.tool import Tool
 
+OPEN: Mapping[str, Any] = {"additionalProperties": True, "properties": {}}
+"""What every object is that says nothing else."""
+
 NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 
 
 def terse(tool: Tool) -> dict[str, Any]:
     """The `input_schema` of a tool without what says nothing more to a model.
 
-    That is: the `type` of choices, a description that stands in the definition as well, and that the tool takes no
-    further arguments (`check` refuses them anyway). What a value may be stays the same.
+    That is: the `type` of choices, a description that stands in the definition as well, that an object inside is open,
+    and that the tool takes no further arguments (`check` refuses them anyway). What a value may be stays the same.
     """
     schema = tool.input_schema
     definitions = schema.get("$defs", {})
@@ -23,6 +26,7 @@ def terse(tool: Tool) -> dict[str, Any]:
     shown: dict[str, Any] = _shortened({key: one for key, one in schema.items() if key != "$defs"}, definitions)
     if shown.get("additionalProperties") is False:
         shown = {key: value for key, value in shown.items() if key != "additionalProperties"}
+    shown = {**shown, **{key: nothing for key, nothing in OPEN.items() if schema.get(key) == nothing}}
     if definitions:
         shown["$defs"] = {name: _definition(one, definitions, known) for name, one in definitions.items()}
     return shown
@@ -57,6 +61,8 @@ def _shortened(node: Any, definitions: Mapping[str, Any]) -> Any:
 
 def _without(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
     """One schema without the keywords that say nothing more."""
+    if schema.get("additionalProperties") is True or schema.get("properties") == {}:
+        schema = {key: value for key, value in schema.items() if key not in OPEN or value != OPEN[key]}
     if "enum" in schema and "type" in schema and _implied(schema["enum"], schema["type"]):
         return {key: value for key, value in schema.items() if key != "type"}
     if "$ref" in schema and "description" in schema:

@@ -34,6 +34,11 @@ RULER = re.compile(rf"\n[ \t]*\|?(?:{_DASHES}\|)+(?:{_DASHES})?(?=\n)")
 """The line under the head of a Markdown table."""
 
 
+BOLD = re.compile(r"(?<![\w*/`])\*\*(?=\w)([^*\n`]{0,100}[\w.:!?)])\*\*(?![\w*/`])")
+ALERT = re.compile(r"^> ?\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\s*\n> ?", re.MULTILINE)
+"""The mark over a note in GitHub's Markdown."""
+
+
 @lru_cache(maxsize=20_000)
 def plain(text: str) -> str:
     """Text for a model: no invisible characters, no addresses behind links, no HTML tags, MAX_DESCRIPTION at most."""
@@ -48,8 +53,16 @@ def plain(text: str) -> str:
         text = re.sub(r"(?<![ \t])[ \t]+\n", "\n", text)
     if "\n\n\n" in text:
         text = re.sub(r"\n{3,}", "\n\n", text)
+    if "[!" in text:
+        text = ALERT.sub(_without_mark, text)
+    if "**" in text:
+        text = BOLD.sub(r"\1", text)
     text = text.strip()
     return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1]}…"
+
+
+def _without_mark(match: re.Match[str]) -> str:
+    return f"{match[1].title()}: "
 
 
 def _without_tag(match: re.Match[str]) -> str:
@@ -72,8 +85,10 @@ def first_sentence(text: str) -> str:
     return re.split(r"(?<=[.!?])\s|\n", text, maxsplit=1)[0]
 
 
+_WORD = re.compile(r"\w+")
 _SMALL_WORDS = frozenset(("a", "an", "the", "for", "of", "to", "in", "on", "by", "with", "and"))
 
 
 def _stems(text: str) -> set[str]:
-    return {re.sub(r"e?s$", "", word) for word in re.findall(r"\w+", text.lower())} - _SMALL_WORDS
+    words = _WORD.findall(text.lower())
+    return {word[:-1].removesuffix("e") if word[-1] == "s" else word for word in words} - _SMALL_WORDS

@@ -113,7 +113,7 @@ def schema_at(tool: Tool, argument: str, *inside: str) -> Mapping[str, Any]:
     operation = tool.operation
     where, wire = tool.places.get(argument, ("body", argument))
     if where != "body":
-        found = next((one for one in operation.parameters if (one.where, one.name) == (where, wire)), None)
+        found = operation.parameter(where, wire)
         schema: Any = found.schema if found else {}
     else:
         schema = operation.body.schema if operation.body else {}

@@ -73,6 +73,24 @@ def test_check_says_what_is_wrong_a_line_each(tmp_path: Path) -> None:
     assert len(run("check", source).json["issues"]) == len(table.out.splitlines())
 
 
+def test_check_says_once_what_is_wrong_in_many_places(tmp_path: Path) -> None:
+    parameter = {"name": "Accept", "in": "header", "schema": {"type": "string"}}
+    node = {"parameters": [parameter], "responses": {"200": {"description": "ok"}}}
+    source = notes(tmp_path, paths={f"/{one}": {"get": {**node, "operationId": one}} for one in "abcd"})
+    (line,) = [one for one in run("check", source, "-o", "table").out.splitlines() if "'Accept'" in one]
+    assert line.startswith("info: paths./a.get.")
+    assert line.endswith("(and in 3 more places)")
+    assert sum("'Accept'" in one["message"] for one in run("check", source).json["issues"]) == 4
+
+
+def test_a_manifest_is_one_list_however_many_tools_there_are(tmp_path: Path) -> None:
+    for ids in ("", "a", "abc"):
+        node = {"responses": {"200": {"description": "ok"}}}
+        paths = {f"/{one}": {"get": {**node, "operationId": one}} for one in "abc"}
+        ran = run("tools", notes(tmp_path, paths=paths), *(f"--include={one}" for one in ids or "x"))
+        assert [one["name"] for one in ran.json] == list(ids)
+
+
 def test_a_table_shows_as_many_columns_as_can_be_read_and_names_the_rest(tmp_path: Path) -> None:
     thing = {f"field_{number}": "some words that take their room" for number in range(12)}
     rows = [{**thing, "id": f"0123456789abcdef-{number}", "name": "[bold]x[/bold]"} for number in range(60)]

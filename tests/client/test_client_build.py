@@ -370,6 +370,10 @@ def test_what_a_cookie_may_not_hold_is_encoded(value: str) -> None:
     assert decoder.cookie_value(header, "X-Color", True, "primitive") == value
 
 
+def test_style_cookie_leaves_what_is_encoded_as_it_is() -> None:
+    assert headers("cookie", "a%20b; c", style="cookie")["Cookie"] == "X-Color=a%20b%3B%20c"
+
+
 def test_what_the_api_answers_with_is_asked_for_json_first() -> None:
     content = {"text/csv": {}, "application/json": {}, "text/html": {}}
     one = operation({"responses": {"200": {"description": "ok", "content": content}}})
@@ -505,6 +509,15 @@ def test_a_file_has_its_name_its_type_and_its_bytes() -> None:
 def test_text_for_a_binary_property_is_sent_as_a_file() -> None:
     (part,) = parts({"file": "hello"}, {"file": {"type": "string", "format": "binary"}})
     assert (part.filename, part.content_type, part.data) == ("file", "application/octet-stream", b"hello")
+
+
+def test_text_of_a_media_type_that_is_no_text_is_sent_as_a_file() -> None:
+    (part,) = parts({"pic": "x"}, {"pic": {"type": "string", "contentMediaType": "image/png"}})
+    assert (part.filename, part.content_type) == ("pic", "image/png")
+    (part,) = parts({"pic": "eA=="}, {"pic": {"contentMediaType": "image/png", "contentEncoding": "base64"}})
+    assert (part.filename, part.data) == (None, b"eA==")
+    (part,) = parts({"anything": "x"}, {"anything": True})
+    assert (part.filename, part.data) == (None, b"x")
 
 
 def test_several_files_repeat_the_part() -> None:

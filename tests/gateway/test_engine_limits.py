@@ -93,3 +93,10 @@ def test_a_client_that_floods_gets_429s_and_its_neighbour_none(tmp_path: Path) -
     assert set(statuses) == {200, 429}
     refused = next(answer for answer in found["flood"] if answer.status == 429)
     assert (refused.headers["retry-after"], refused.body["status"]) == ("1", 429)
+
+
+def test_faulty_requests_count_against_the_rate(tmp_path: Path) -> None:
+    write_echo(tmp_path, "v1")
+    clients = [Client(name="flood", rate=0.001, burst=3)]
+    with gateway(tmp_path, configuration("v1", clients=clients)) as served, served.connect("flood") as ask:
+        assert [ask({"no": "input"}).status for _ in range(5)] == [422, 422, 422, 429, 429]

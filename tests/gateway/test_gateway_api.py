@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nlapi.gateway.app import HANDLERS
 from nlapi.gateway.description import description
-from tests.gateway.kit import Talk
+from tests.gateway.kit import Talk, gateway
 
 SHARES = [{"model": "ranker", "version": "v7", "percent": 90}, {"model": "ranker", "version": "v8", "percent": 10}]
 CELLS = [{"name": "control", **SHARES[0], "percent": 50}, {"name": "new", **SHARES[1], "percent": 50}]
@@ -196,3 +197,12 @@ def test_health_and_the_description_need_no_token(talk: Talk) -> None:
     assert nobody.ok("GET", "/ready")["revision"] == 1
     assert nobody("GET", "/openapi.yaml").content.decode() == description().text
     assert nobody("HEAD", "/health").content == b""
+
+
+def test_a_new_gateway_is_filled_one_thing_after_the_other(tmp_path: Path) -> None:
+    with gateway(tmp_path, publish=False) as talk:
+        talk.ok("POST", "/v1/models", {"name": "ranker"})
+        made = talk.ok("POST", "/v1/models/ranker/versions", {"version": "v7", "source": "ranker-v7"})
+        assert made["shard"] == "local"
+        talk.ok("POST", "/v1/objectives", {"name": "rank", "model": "ranker", "version": "v7"})
+        assert talk.as_("web").ok("POST", "/v1/objectives/rank/serve", {"input": {}})["output"]["version"] == "v7"

@@ -188,7 +188,10 @@ def test_a_body_has_its_size_and_its_type(talk: Talk) -> None:
 
 
 def test_unknown_addresses_and_methods_are_problems_too(talk: Talk) -> None:
-    assert talk.refused(404, "GET", "/v1/objective")["hint"] == "the nearest is /v1/objectives"
+    assert talk.refused(404, "GET", "/v1/objective")["hint"] == "the nearest that takes GET is /v1/objectives"
+    serve = "/v1/objectives/{objective}/serve"
+    assert talk.refused(404, "POST", "/v1/objectives//serve")["hint"] == f"the nearest that takes POST is {serve}"
+    assert talk.refused(405, "POST", "/v1/objectives/serve")["hint"] == f"the nearest that takes POST is {serve}"
     answer = talk("POST", "/health")
     assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
     assert talk("TRACE", "/v1/objectives").headers["allow"] == "GET, HEAD, POST"

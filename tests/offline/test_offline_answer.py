@@ -79,3 +79,11 @@ def test_a_problem_is_told_by_its_title_and_detail() -> None:
 
 def test_an_error_without_a_body_is_told_by_its_status() -> None:
     assert told("get shelf sh_1", None, 404) == "The API answered 404: there is no such thing."
+
+
+def test_a_look_at_a_thing_is_told_of_the_thing() -> None:
+    node = {"operationId": "resolveShelf", "summary": "See what a shelf leads to", "x-nlapi": {"effect": "read"}}
+    given = {**node, "parameters": [parameter("id", "path")], "responses": {"200": {"description": "ok"}}}
+    (tool,) = nlapi.tools(spec({"/shelves/{id}/resolve": {"post": given}}))
+    step = Step(call=Call(tool=tool, arguments={"id": "1"}), outcome=Outcome.DONE, result=reply({"room": "B"}))
+    assert answer("what does shelf 1 lead to?", [step]) == "The shelf: room B."

@@ -124,6 +124,10 @@ def test_more_paths_than_any_api_has_are_refused() -> None:
 def test_more_objects_than_memory_is_worth_are_refused_before_they_are_read() -> None:
     with pytest.raises(DescriptionError, match="too large"):
         spec_of(b'{"openapi": "3.1.0", "x": [' + b"{}," * 1_000_001 + b"{}]}")
+    with pytest.raises(DescriptionError, match="objects and lists"):
+        spec_of(b'{"openapi": "3.1.0", "x": [' + b"[1]," * 1_000_001 + b"[]]}")
+    with pytest.raises(DescriptionError, match="values"):
+        spec_of(b'{"openapi": "3.1.0", "x": [' + b"1," * 3_000_001 + b"1]}")
 
 
 def test_what_contradicts_itself_is_told_and_the_rest_works() -> None:

@@ -61,6 +61,11 @@ def sent(found: Operation, **values: Any) -> str:
         ({"basePath": "v3/"}, "test.json", ["https://api.example/v3"]),
         ({"host": "api.example:8443"}, "test.json", ["https://api.example:8443/v2"]),
         ({"host": "http://api.example/", "schemes": None}, "test.json", ["http://api.example/v2"]),
+        (
+            {"host": "http://api.example", "schemes": ["https", "http"]},
+            "test.json",
+            ["http://api.example/v2", "https://api.example/v2"],
+        ),
         ({"host": None}, "https://docs.example:444/a/swagger.json", ["https://docs.example:444/v2"]),
         ({"host": None, "schemes": ["http"]}, "https://docs.example/swagger.json", ["http://docs.example/v2"]),
         ({"host": None}, "test.json", ["/v2"]),

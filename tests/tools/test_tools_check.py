@@ -151,7 +151,13 @@ def test_of_a_union_the_nearest_branch_is_told() -> None:
     shape = {
         "oneOf": [{"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}, {"type": "null"}]
     }
-    assert "a" in refusal(of_body({"type": "object", "properties": {"p": shape}}), p={"a": "x"})
+    assert "p.a: 'x'" in refusal(of_body({"type": "object", "properties": {"p": shape}}), p={"a": "x"})
+
+
+def test_of_several_objects_the_one_with_fewest_faults_is_told() -> None:
+    far = {"type": "object", "required": ["x", "y"], "properties": {"x": {}, "y": {}}}
+    near = {"type": "object", "required": ["kind", "a"], "properties": {"kind": {"const": "n"}, "a": {}}}
+    assert "body: 'a' is a required property" in refusal(of_body({"anyOf": [far, near]}), body={"kind": "n"})
 
 
 def test_arguments_that_are_nested_too_deeply_are_refused() -> None:
@@ -180,11 +186,18 @@ def test_a_body_may_have_to_hold_something() -> None:
     assert build(spec, b=1).content == b'{"b":1}'
 
 
-def test_further_keys_of_a_map_go_into_the_body() -> None:
-    shape = {"type": "object", "properties": {"a": {}}, "additionalProperties": {"type": "integer"}}
-    spec = of_body(shape)
+def test_further_keys_of_an_open_object_go_into_the_body() -> None:
+    spec = of_body({"type": "object", "properties": {"a": {}}, "additionalProperties": True})
     assert build(spec, a=1, k=2).content == b'{"a":1,"k":2}'
-    assert "k: 'x'" in refusal(spec, k="x")
+
+
+def test_further_keys_of_a_map_may_be_called_like_any_argument() -> None:
+    shape = {"type": "object", "properties": {"a": {}}, "additionalProperties": {"type": "integer"}}
+    node = {"parameters": [parameter("id")], **body(shape), "operationId": "op"}
+    spec = operation(node, method="post").spec
+    request = build(spec, id="q", body={"a": 1, "id": 2})
+    assert (request.url, request.content) == ("https://api.example/x?id=q", b'{"a":1,"id":2}')
+    assert "body.k: 'x'" in refusal(spec, body={"k": "x"})
 
 
 def test_a_read_only_property_is_refused() -> None:

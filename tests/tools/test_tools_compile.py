@@ -139,9 +139,15 @@ def test_what_the_api_writes_itself_is_no_argument() -> None:
     assert properties(made)["inner"] == {"type": "object", "properties": {"n": {}}}
 
 
-def test_a_map_with_known_keys_takes_further_ones() -> None:
+def test_an_open_object_takes_further_arguments() -> None:
+    shape = {"type": "object", "properties": {"a": {}}, "additionalProperties": True}
+    assert tool(body(shape)).input_schema["additionalProperties"] is True
+
+
+def test_a_map_with_known_keys_is_one_argument() -> None:
     shape = {"type": "object", "properties": {"a": {}}, "additionalProperties": {"type": "integer"}}
-    assert tool(body(shape)).input_schema["additionalProperties"] == {"type": "integer"}
+    made = tool(body(shape))
+    assert (made.places, properties(made)["body"]) == ({"body": ("body", "")}, shape)
 
 
 def test_a_required_property_that_is_not_described_is_not_asked_for() -> None:
@@ -287,3 +293,12 @@ def test_a_thousand_choices_are_shown_and_a_hundred_thousand_told_of() -> None:
     assert len(few["enum"]) == 1000
     assert "enum" not in many
     assert many["description"].startswith("Which. One of 100,000: 0, 1, ")
+
+
+def test_definitions_inside_a_schema_are_those_of_the_tool() -> None:
+    inner = {"type": "object", "properties": {"v": {"$ref": "#/components/schemas/Outer/$defs/Inner"}}}
+    outer = {"type": "object", "properties": {"a": {"$ref": "#/components/schemas/Outer/$defs/Inner"}}}
+    made = tool(body({"$ref": "#/components/schemas/Outer"}), schemas={"Outer": {**outer, "$defs": {"Inner": inner}}})
+    assert set(made.places) == {"a"}
+    (name,) = made.input_schema["$defs"]
+    assert properties(made)["a"] == {"$ref": f"#/$defs/{name}"}

@@ -53,9 +53,14 @@ def test_a_type_that_leaves_out_a_choice_is_sent() -> None:
     assert shown(parameter("p", schema=schema))["properties"]["p"] == schema
 
 
+def test_that_an_object_inside_is_open_is_not_said() -> None:
+    shape = {"type": "object", "properties": {}, "additionalProperties": True}
+    assert shown(parameter("p", schema=shape))["properties"]["p"] == {"type": "object"}
+
+
 def test_a_tool_that_takes_further_arguments_says_so() -> None:
-    shape = {"type": "object", "properties": {"a": {}}, "additionalProperties": {"type": "integer"}}
-    assert tool(body(shape)).as_dict()["input_schema"]["additionalProperties"] == {"type": "integer"}
+    shape = {"type": "object", "properties": {"a": {}}, "additionalProperties": True}
+    assert tool(body(shape)).as_dict()["input_schema"]["additionalProperties"] is True
 
 
 @relaxed

@@ -29,6 +29,9 @@ from tests.tools.test_tools_compile import tool
         ("| a | b |\n| --- | :-: |\n| 1 | 2 |", "| a | b |\n| 1 | 2 |"),
         ("a  \n\n\n\nb", "a\n\nb"),
         ("a -- b --- c", "a -- b --- c"),
+        ("> [!NOTE]\n> Beta.\nx", "Note: Beta.\nx"),
+        ("**Note:** a **b c** d", "Note: a b c d"),
+        ("`**/*.py` src/**/a **kwargs, **opts a**b**c", "`**/*.py` src/**/a **kwargs, **opts a**b**c"),
         ("Which\u200b one\U000e0041", "Which one"),
     ],
 )

@@ -1,0 +1,207 @@
+"""`nlapi plugin`: make a Claude Code plugin of a description, and see what has drifted in one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nlapi.cli import profile, show, target
+from nlapi.cli.consent import consent
+from nlapi.cli.options import (
+    FLAG,
+    Auth,
+    BaseUrl,
+    Exclude,
+    Include,
+    Listing,
+    ListOutput,
+    Overlays,
+    Root,
+    Source,
+    is_terminal,
+)
+from nlapi.errors import CredentialError, NlapiError, UsageError
+
+if TYPE_CHECKING:
+    from nlapi.issue import Issue
+    from nlapi.plugin import Options, Plugin
+
+app = typer.Typer(
+    name="plugin",
+    help="Make a Claude Code plugin that operates an API in plain English.",
+    no_args_is_help=True,
+    epilog="""nlapi plugin build openapi.yaml -o my-plugin
+claude plugin marketplace add ./my-plugin
+nlapi plugin check my-plugin""",
+)
+
+BUILD = """nlapi plugin build openapi.yaml -o my-plugin
+nlapi plugin build https://example.com/openapi.json -o shop --name shop --auth bearer=env:SHOP_TOKEN
+nlapi plugin build openapi.yaml -o reader --include method:GET"""
+
+CHECK = """nlapi plugin check my-plugin
+nlapi plugin check my-plugin --source newer.yaml -o json"""
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a plugin that nlapi built.")]
+
+
+@app.command(epilog=BUILD)
+def build(
+    source: Source,
+    folder: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to put the plugin in.")],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Its name, if not one made of the title.")
+    ] = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    overlays: Overlays = None,
+    root: Root = None,
+    auth: Auth = None,
+    base_url: BaseUrl = None,
+    force: Annotated[
+        bool, typer.Option("--force", metavar=FLAG, help="Write into a folder that is not nlapi's, over edited files.")
+    ] = False,
+) -> None:
+    """Make a Claude Code plugin of a description: skills, a command, a hook that asks before a change.
+
+    The same description makes the same files. --auth SCHEME=env:NAME names the variable that a credential will be in.
+    """
+    from nlapi.plugin import Options
+    from nlapi.plugin.folder import write
+
+    registered = profile.find(source)
+    known = registered or profile.Profile(source=source)
+    if known.source == "-":
+        raise UsageError("a plugin cannot be built of standard input: `check` could not read it again", hint="-o DIR")
+    options = Options(
+        name=name or _short(source, registered),
+        source=_seen_from(folder, known.source),
+        overlays=tuple(_seen_from(folder, one) for one in (*known.overlays, *(overlays or ()))),
+        root=_seen_from(folder, root or known.root or "", Path.is_dir),
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        variables=_variables({**known.auth, **profile.pairs(auth, "--auth")}),
+        base_url=base_url or known.base_url or "",
+    )
+    plugin = _built(folder, options, tell=True)
+    removed = write(folder, plugin.files, force=force)
+    show.write(str(folder))
+    left = f"; {len(plugin.left_out)} left out, `nlapi check {source}` says why" if plugin.left_out else ""
+    gone = f"; {len(removed)} old files removed" if removed else ""
+    show.note(f"{plugin.name}: {len(plugin.operations)} operations in {len(plugin.files)} files{left}{gone}. Next:")
+    show.note(f"  claude plugin marketplace add {folder.resolve()}")
+    show.note(f"  claude plugin install {plugin.name}@{plugin.name}")
+
+
+def _short(source: str, registered: profile.Profile | None) -> str:
+    """A bundled or registered API is called as the user calls it."""
+    from nlapi import resources
+
+    bundled = not Path(source).exists() and resources.spec(source) is not None
+    return source.replace("_", "-").lower() if registered or bundled else ""
+
+
+def _seen_from(folder: Path, source: str, there: Callable[[Path], bool] = Path.is_file) -> str:
+    """Where a file is, as the plugin's manifest keeps it: no path of this machine, so that both can move together."""
+    path = Path(source).expanduser()
+    if not source or not there(path):
+        return source
+    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+
+
+def _found_from(folder: Path, source: str, there: Callable[[Path], bool] = Path.is_file) -> str:
+    """The way back."""
+    path = Path(os.path.normpath(folder.resolve() / source))
+    return str(path) if source and "://" not in source and there(path) else source
+
+
+def _variables(references: dict[str, str]) -> dict[str, str]:
+    for scheme, value in references.items():
+        if not value.startswith("env:"):
+            hint = f"name a variable: --auth {scheme}=env:NAME"
+            raise CredentialError(f"the credential for {scheme} would be in the plugin's files", hint=hint)
+    return {scheme: value.removeprefix("env:") for scheme, value in references.items()}
+
+
+def _built(folder: Path, options: Options, *, tell: bool = False) -> Plugin:
+    """The plugin made anew of the source of its description."""
+    import nlapi
+    from nlapi.openapi.select import select
+    from nlapi.plugin import build as make
+
+    spec = nlapi.load(
+        _found_from(folder, options.source),
+        overlays=[_found_from(folder, one) for one in options.overlays],
+        cache=target.cache_folder(),
+        root=_found_from(folder, options.root, Path.is_dir) or None,
+    )
+    chosen = select(spec, options.include, options.exclude)
+    unheeded = (issue for issue in spec.found if issue.rule == "overlay")
+    for issue in (*unheeded, *chosen.issues) if tell else ():
+        show.note(str(issue))
+    return make(spec, chosen.operations, options)
+
+
+@app.command(epilog=CHECK)
+def check(
+    folder: Folder,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="SOURCE", help="The description to compare with, if it has moved.")
+    ] = None,
+    output: ListOutput = None,
+) -> None:
+    """Tell what has drifted in a plugin: files edited, the description changed at its source, rules of the client.
+
+    Exits with 1 when something has.
+    """
+    from nlapi.issue import Level
+
+    issues = _issues(folder, source)
+    if output is Listing.JSON or (output is None and not is_terminal()):
+        show.write(show.json_text([{**asdict(issue), "level": issue.level.value} for issue in issues]))
+    else:
+        for issue in issues:
+            show.write(" ".join(str(issue).split()))
+    errors = sum(issue.level is Level.ERROR for issue in issues)
+    show.note(f"{folder}: {errors} errors" if errors else f"{folder} is as it was built, and as its description says")
+    if errors:
+        raise typer.Exit(1)
+
+
+def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
+    from dataclasses import replace
+
+    import nlapi
+    from nlapi.issue import Issue, Level
+    from nlapi.plugin import build as make
+    from nlapi.plugin.build import DESCRIPTION, MANIFEST
+    from nlapi.plugin.drift import drift, manifest, outdated
+    from nlapi.plugin.folder import read
+    from nlapi.plugin.rules import broken
+
+    files = read(folder)
+    if MANIFEST not in files:
+        raise UsageError(f"{folder} is no plugin that nlapi built: it has no {MANIFEST}", hint="`nlapi plugin build`")
+    made = manifest(files[MANIFEST], MANIFEST)
+    found = list(broken(files))
+    try:
+        spec = nlapi.load(folder / DESCRIPTION)
+        found = [*drift(files, made, make(spec, spec.shown, made.options)), *found]
+    except NlapiError as error:
+        found.insert(0, Issue(level=Level.ERROR, where=DESCRIPTION, message=error.message, hint=error.hint))
+    try:
+        options = replace(made.options, source=_seen_from(folder, source)) if source else made.options
+        fresh = _built(folder, options)
+    except NlapiError as error:
+        where, hint = made.options.source, "name where it is now with --source"
+        found.append(Issue(level=Level.WARNING, where=where, message=f"not compared: {error.message}", hint=hint))
+        return found
+    return [*found, *outdated(files, fresh)]
+
+
+app.command(hidden=True)(consent)

@@ -1,0 +1,97 @@
+"""What a schema asks for and can never have: of such an argument no value is right, and nobody is told why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from nlapi.issue import Issue, Level
+from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
+
+if TYPE_CHECKING:
+    from nlapi.openapi.spec import Operation, Spec
+
+BOUNDS = (
+    ("minimum", "maximum"), ("exclusiveMinimum", "maximum"), ("minimum", "exclusiveMaximum"),
+    ("exclusiveMinimum", "exclusiveMaximum"), ("minLength", "maxLength"), ("minItems", "maxItems"),
+    ("minProperties", "maxProperties"),
+)  # fmt: skip
+KINDS = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+
+
+def contradictions(operation: Operation) -> Iterator[Issue]:
+    """An Issue for each schema of a request that no value fits; one behind a `$ref` is told of once in a Spec."""
+    spec, where = operation.spec, operation.where
+    for parameter in operation.parameters:
+        yield from _inside(spec, parameter.schema, f"{where}.parameters.{parameter.name}")
+    if operation.body is not None:
+        yield from _inside(spec, operation.body.schema, f"{where}.requestBody")
+
+
+def _inside(spec: Spec, schema: Any, where: str) -> Iterator[Issue]:
+    told: set[str] = spec.memo.setdefault("contradictions", set())
+    todo: list[tuple[Any, str]] = [(schema, where)]
+    while todo:
+        node, where = todo.pop()
+        if not isinstance(node, Mapping):
+            continue
+        ref = node.get("$ref")
+        if isinstance(ref, str) and ref not in told:
+            told.add(ref)
+            with suppress(LookupError):  # told of where it is read
+                todo.append((spec.lookup(ref), ref.removeprefix("#/").replace("/", ".")))
+        for fault in _faults(spec, node):
+            message = f"{fault}: no value fits"
+            yield Issue(level=Level.WARNING, where=where, message=message, hint="mend the description, or overlay it")
+        todo.extend(_below(node, where))
+
+
+def _below(node: Mapping[str, Any], where: str) -> Iterator[tuple[Any, str]]:
+    """The schemas inside one that values have to fit, not those behind `not` and `if`."""
+    for key, value in node.items():
+        if key in IN_MAPS and isinstance(value, Mapping):
+            yield from ((one, f"{where}.{key}.{name}") for name, one in value.items())
+        elif key in IN_LISTS:
+            yield from ((one, f"{where}.{key}[{index}]") for index, one in enumerate(value))
+        elif key in IN_PLACE and key not in ("not", "if"):
+            yield value, f"{where}.{key}"
+
+
+def _faults(spec: Spec, node: Mapping[str, Any]) -> Iterator[str]:
+    for low, high in BOUNDS:
+        if low in node and high in node:
+            open_end = low.startswith("ex") or high.startswith("ex")
+            if node[low] > node[high] or (open_end and node[low] == node[high]):
+                yield f"{low} {node[low]} is above {high} {node[high]}"
+    choices = node.get("enum")
+    if choices and "const" in node and node["const"] not in choices:
+        yield f"const {node['const']!r} is none of its choices"[:160]
+    types = _types(node)
+    if choices and types and not any(_is(choice, types) for choice in choices):
+        yield f"none of its choices is of the type {' or '.join(sorted(types))}"
+    for part in node.get("allOf", ()):
+        others = _types(spec.follow(part))
+        if types and others and not _overlap(types, others):
+            yield f"it is to be of the type {' or '.join(sorted(types))} and of {' or '.join(sorted(others))}"
+        types = types & others or types or others
+    if node.get("additionalProperties") is False and not node.get("patternProperties") and "allOf" not in node:
+        known = node.get("properties", {})
+        if absent := [name for name in node.get("required", ()) if name not in known]:
+            yield f"{absent[0]!r} is required, and no property of that name is allowed"[:160]
+    if node.get("not") in ({}, True):
+        yield "it rules out everything"
+
+
+def _types(node: Any) -> frozenset[str]:
+    given = node.get("type", ()) if isinstance(node, Mapping) else ()
+    return frozenset((given,) if isinstance(given, str) else given)
+
+
+def _overlap(one: frozenset[str], other: frozenset[str]) -> bool:
+    return bool(one & other) or ({"integer", "number"} <= one | other)
+
+
+def _is(value: Any, types: frozenset[str]) -> bool:
+    kind = KINDS.get(type(value), "null")
+    return kind in types or (kind == "integer" and "number" in types) or (kind == "number" and "integer" in types)

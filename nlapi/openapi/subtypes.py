@@ -1,0 +1,112 @@
+"""The schemas that one with a discriminator stands for: where it is wanted, any that is made from it may be sent.
+
+OpenAPI 3.1.1 §4.8.25.2 and Swagger 2.0 say so without a keyword that JSON Schema has: the base names the property, and
+those that are all of the base (and more) are the choices. Here each such use becomes an `anyOf`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE, MAX_DISCRIMINATED, discriminate
+
+SECTIONS = ("components", "schemas"), ("definitions",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """A base and the `$ref`s of what is made from it; `values` are those of its discriminator, `name` the property."""
+
+    base: str
+    made: tuple[str, ...]
+    name: str
+    values: Mapping[str, str]
+
+    def choice(self, beside: Mapping[str, Any]) -> dict[str, Any]:
+        """What stands for a `$ref` to the base, with the keywords beside it. The base comes last: it takes the rest."""
+        made = [{"$ref": ref} for ref in self.made]
+        schema: dict[str, Any] = {"anyOf": [*made, {"$ref": self.base}], **beside}
+        discriminate(schema, {"propertyName": self.name, "mapping": dict(self.values)}, made)
+        return schema
+
+
+def families(tree: Mapping[str, Any]) -> Mapping[str, Family]:
+    """The families of a description by the `$ref` of their base; those of more than MAX_DISCRIMINATED are left out."""
+    schemas = dict(_schemas(tree))
+    bases = {
+        ref: one for ref, one in schemas.items() if one.get("discriminator") and not {"oneOf", "anyOf"} & one.keys()
+    }
+    if not bases:
+        return {}
+    below: dict[str, list[str]] = defaultdict(list)
+    for ref, schema in schemas.items():
+        for part in schema["allOf"] if isinstance(schema.get("allOf"), list) else ():
+            if isinstance(part, Mapping) and isinstance(part.get("$ref"), str):
+                below[part["$ref"]].append(ref)
+    found = (_family(ref, one["discriminator"], schemas, below) for ref, one in bases.items())
+    return {family.base: family for family in found if family and 0 < len(family.made) <= MAX_DISCRIMINATED}
+
+
+def _schemas(tree: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for section in SECTIONS:
+        node = tree
+        for key in section:
+            node = node.get(key) if isinstance(node, Mapping) else None
+        for name, schema in node.items() if isinstance(node, Mapping) else ():
+            if isinstance(schema, Mapping):
+                yield f"#/{'/'.join(section)}/{name.replace('~', '~0').replace('/', '~1')}", schema
+
+
+def _family(
+    base: str, discriminator: Any, schemas: Mapping[str, Mapping[str, Any]], below: Mapping[str, list[str]]
+) -> Family | None:
+    given = discriminator if isinstance(discriminator, Mapping) else {"propertyName": discriminator}
+    name, mapping = given.get("propertyName"), given.get("mapping")
+    if not isinstance(name, str):
+        return None
+    section = base.rpartition("/")[0]
+    named = {
+        value: to if to.startswith("#") else f"{section}/{to}"
+        for value, to in (mapping.items() if isinstance(mapping, Mapping) else ())
+        if isinstance(to, str)
+    }
+    made: dict[str, None] = {}
+    todo = [*below.get(base, ()), *(to for to in named.values() if to in schemas)]
+    while todo and len(made) <= MAX_DISCRIMINATED:
+        ref = todo.pop(0)
+        if ref != base and ref not in made:
+            made[ref] = None
+            todo.extend(below.get(ref, ()))
+    own = {str(schemas[ref]["x-ms-discriminator-value"]): ref for ref in made if _has_value(schemas[ref])}
+    values = own | {value: to for value, to in named.items() if to in made}
+    return Family(base=base, made=tuple(made), name=name, values=values)
+
+
+def _has_value(schema: Mapping[str, Any]) -> bool:
+    """Does it say its own value of the discriminator, as Azure's descriptions do?"""
+    return isinstance(schema.get("x-ms-discriminator-value"), str)
+
+
+def widened(schema: Any, known: Mapping[str, Family], *, named: bool = False) -> Any:
+    """An upgraded schema with the choices of a family wherever its base is wanted.
+
+    The `allOf` at the top of a `named` one says what it is made from: that stays the base itself.
+    """
+    if not isinstance(schema, dict):
+        return schema
+    if isinstance(schema.get("$ref"), str):
+        family = known.get(schema["$ref"])
+        return family.choice({key: one for key, one in schema.items() if key != "$ref"}) if family else schema
+    result = dict(schema)
+    for key, value in schema.items():
+        if key in IN_MAPS and isinstance(value, dict):
+            result[key] = {name: widened(one, known) for name, one in value.items()}
+        elif key in IN_LISTS:
+            own = named and key == "allOf"
+            result[key] = [one if own and "$ref" in one else widened(one, known) for one in value]
+        elif key in IN_PLACE:
+            result[key] = widened(value, known)
+    return result

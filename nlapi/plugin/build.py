@@ -1,0 +1,168 @@
+"""A Spec to the files of a plugin, and the manifest that says what they were made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from nlapi.client.server import server_url
+from nlapi.errors import DescriptionError, UsageError
+from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.openapi.subset import subset
+from nlapi.plugin.command import command_of, credentials, programs, url_variable
+from nlapi.plugin.groups import groups
+from nlapi.plugin.names import callable_id, checked, plugin_name, variables
+from nlapi.plugin.skills import prompts, skills
+from nlapi.plugin.text import inert, line, template
+from nlapi.version import __version__
+
+MANIFEST = "nlapi-plugin.json"
+DESCRIPTION = "api/openapi.json"
+PLUGIN = ".claude-plugin/plugin.json"
+MARKETPLACE = ".claude-plugin/marketplace.json"
+
+MAX_PROMPTS = 15
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What was asked for when a plugin was built; its manifest keeps it, so that it can be built again.
+
+    `source`, `overlays` and `root` say where its description is, seen from the plugin's folder. `variables` maps
+    security schemes to environment variables, `base_url` is where the API runs if its description does not say so.
+    """
+
+    name: str = ""
+    source: str = ""
+    overlays: tuple[str, ...] = ()
+    root: str = ""
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """A plugin: path -> bytes, with / in the paths. `left_out` are the operations that cannot be called."""
+
+    name: str
+    files: Mapping[str, bytes]
+    operations: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        return command_of(self.name)
+
+
+def build(spec: Spec, operations: Sequence[Operation], options: Options) -> Plugin:
+    """The plugin for some operations of a Spec: the same bytes for the same description, options and nlapi.
+
+    UsageError when no operation is left or the name cannot be a plugin's; DescriptionError when the description holds
+    what JSON cannot.
+    """
+    usable = [one for one in operations if one.usable and _may_be_sent(one, options.base_url)]
+    if not usable:
+        raise UsageError(f"{spec.title} has no operation left to make a plugin of", hint="`nlapi check` says why")
+    titled = "" if spec.title == spec.source else spec.title  # a description without a title is called by its path
+    name = checked(options.name) if options.name else plugin_name(titled)
+    title = inert(titled, 60) or name
+    named = variables(spec, name, options.variables)
+    parts = groups(spec, usable)
+    values = {"command": command_of(name), "credentials": credentials(spec, name, named, options.base_url)}
+    about = inert(spec.description, 500)
+    texts = {f"skills/{path}": text for path, text in skills(name, title, about, parts, values).items()}
+    texts |= programs(name, named, options.base_url)
+    reads = sum(one.effect is Effect.READ for one in usable)
+    texts["README.md"] = template(
+        "readme.md",
+        **values,
+        title=title,
+        about=line(spec.description, 300),
+        name=name,
+        at="@",
+        count=str(len(usable)),
+        reads=str(reads),
+        changes=str(len(usable) - reads),
+        prompts="\n".join(f'- "{said}"' for said in prompts(parts, MAX_PROMPTS)),
+    )
+    ids = {one.id: callable_id(one) for one in usable}
+    texts[DESCRIPTION] = _description(spec, ids)
+    texts |= _manifests(spec, name, title, len(usable), digest("".join(texts[path] for path in sorted(texts))))
+    files = {path: text.encode() for path, text in sorted(texts.items())}
+    files[MANIFEST] = _json(_made_of(spec, options, files, len(usable), name, title, named)).encode()
+    left_out = tuple(one.id for one in operations if one.id not in ids)
+    return Plugin(name=name, files=files, operations=tuple(ids.values()), left_out=left_out)
+
+
+def _may_be_sent(operation: Operation, base_url: str) -> bool:
+    """May a description from where this one came lead there? In the plugin nobody knows any more where it came from."""
+    if base_url or not operation.spec.source.startswith(("http://", "https://")):
+        return True
+    try:
+        return bool(server_url(operation))
+    except UsageError:
+        return False
+
+
+def _description(spec: Spec, ids: Mapping[str, str]) -> str:
+    try:
+        return json.dumps(subset(spec, ids), indent=1, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise DescriptionError(f"{spec.source} holds what JSON has no way to write: {error}") from None
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def digest(text: str | bytes) -> str:
+    """The SHA-256 of a file."""
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+
+
+def _manifests(spec: Spec, name: str, title: str, count: int, digest: str) -> dict[str, str]:
+    """What the client reads. The version ends in a hash of everything: an update is one only if something changed."""
+    semver = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?![\w-])", spec.version)
+    version = ".".join(part or "0" for part in semver.groups()) if semver else "0.0.0"
+    info = spec.document.get("info")
+    contact = info.get("contact") if isinstance(info, Mapping) else None
+    author = inert(str(contact.get("name") or ""), 60) if isinstance(contact, Mapping) else ""
+    described = f"Operate {title} in plain English: {count} operations, checked against its description."
+    plugin = {
+        "name": name,
+        "version": f"{version}+{digest[:12]}",
+        "description": described,
+        "author": {"name": author or "nlapi"},
+        "keywords": ["api", "openapi", "nlapi"],
+    }
+    listed = {"name": name, "source": "./", "description": described}
+    market = {"name": name, "owner": plugin["author"], "description": described, "plugins": [listed]}
+    return {PLUGIN: _json(plugin), MARKETPLACE: _json(market)}
+
+
+def _made_of(
+    spec: Spec,
+    options: Options,
+    files: Mapping[str, bytes],
+    count: int,
+    name: str,
+    title: str,
+    named: Mapping[str, str],
+) -> dict[str, Any]:
+    described = {"title": title, "version": line(spec.version, 60), "operations": count}
+    return {
+        "format": FORMAT,
+        "nlapi": __version__,
+        "description": {**described, "file": DESCRIPTION, "sha256": digest(files[DESCRIPTION])},
+        "options": asdict(options),
+        "command": command_of(name),
+        "variables": [url_variable(name), *named.values()],
+        "files": {path: digest(content) for path, content in files.items()},
+    }

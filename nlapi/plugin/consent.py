@@ -1,0 +1,72 @@
+"""Where in a command of the shell an API is called by its plugin, and whether that can be told from the text at all.
+
+Claude Code asks before each Bash command (docs/design/015). Whatever is not plain is not waved through: a variable in
+the place of an operation, a quote that does not end, arguments from elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+
+MAX_NESTED = 4
+_SPOKEN_OF = frozenset(("which", "type", "ls", "cat", "head", "grep"))
+_REDIRECTION = re.compile(r"&>>?|>[>|&]?|<(?:<<?|[>&])?")
+_STEERING = r"PATH|NLAPI_\w+|LD_\w+|PYTHON\w+|\w*_(?:PROXY|proxy)"
+"""Variables with which one command can make another program of the next, or send it elsewhere."""
+
+
+def steers(command: str, variables: Iterable[str]) -> str:
+    """The variable that a command sets for the call, or "": `variables` are those that the plugin's command reads."""
+    names = "|".join([_STEERING, *map(re.escape, variables)])
+    found = re.search(rf"(?<![\w-])({names})\+?=", command)
+    return found[1] if found else ""
+
+
+def calls(command: str, name: str, depth: int = 0) -> list[list[str]] | None:
+    """The arguments of each call of `name` in a command; None when they cannot be told from it.
+
+    Commands within words (`bash -c '...'`, `"$(...)"`) are looked through as well. A word that may begin a comment ends
+    the arguments; what follows it is looked through, as it may be none.
+    """
+    found: list[list[str]] = []
+    try:
+        segments = list(_segments(command))
+    except ValueError:
+        return None
+    for words in segments:
+        spoken_of = words[:1] and (words[0] in _SPOKEN_OF or words[:2] == ["command", "-v"])
+        places = [at for at, word in enumerate(words) if word.rpartition("/")[2] == name]
+        if places and not spoken_of:
+            given = words[places[0] + 1 :]
+            comment = next((at for at, word in enumerate(given) if word.startswith("#")), len(given))
+            found.append(given[:comment])
+        for word in words:
+            if name in word and re.search(r"[\s;&|()`$]", word):
+                inner = calls(word, name, depth + 1) if depth < MAX_NESTED else None
+                if inner is None:
+                    return None
+                found += inner
+    return found
+
+
+def _segments(command: str) -> Iterator[list[str]]:
+    """The words of each simple command, quotes taken off, redirections left out. ValueError for an open quote."""
+    lexer = shlex.shlex(command.replace("\\\n", " ").replace("`", ";"), posix=True, punctuation_chars="();<>|&\n")
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t", True, ""
+    words: list[str] = []
+    redirected = False
+    for token in lexer:
+        if not token or token.strip("();<>|&\n"):
+            if not redirected:
+                words.append(token)
+            redirected = False
+        elif _REDIRECTION.fullmatch(token):
+            if words and words[-1].isdigit():
+                words.pop()
+            redirected = True
+        else:
+            yield words
+            words, redirected = [], token.endswith(("<", ">", ">|", ">&", "<&"))
+    yield words

@@ -1,0 +1,112 @@
+"""A plugin's folder on disk: read whole, written so that a kill leaves a folder that can be built again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from nlapi.errors import NlapiError, UsageError
+from nlapi.plugin.build import MANIFEST
+from nlapi.plugin.drift import edited, manifest
+
+STAGING = ".nlapi-plugin-build"
+"""Where files are written before they are put in their places; a folder that holds it was being built by nlapi."""
+
+NOT_READ = frozenset((".git", "__pycache__", ".DS_Store", "node_modules", STAGING))
+MAX_FILES = 10_000
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    """Path -> bytes of every file in a folder, links not followed. UsageError when there is no such folder."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder", hint="`nlapi plugin build SOURCE -o DIR` makes one")
+    paths = [path for path in sorted(folder.rglob("*")) if not NOT_READ & set(path.relative_to(folder).parts)]
+    if len(paths) > MAX_FILES:
+        raise UsageError(f"{folder} has more than {MAX_FILES:,} files: it is no plugin of nlapi's")
+    try:
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if _is_file(path)}
+    except OSError as error:
+        raise NlapiError(f"{error.filename} cannot be read: {error.strerror}") from None
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def write(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> tuple[str, ...]:
+    """Put a plugin into a folder; gives the files of an earlier build that were removed.
+
+    Files that nlapi did not write stay. UsageError, with nothing written, when the folder is somebody else's or when a
+    file of an earlier build was edited; `force` takes both over.
+    """
+    stale = _stale(folder, files, force=force)
+    for path in (*files, *stale, f"{STAGING}/x"):
+        _inside(folder, path)
+    try:
+        _stage(folder / STAGING, files)
+        for path in sorted(files, key=lambda one: one == MANIFEST):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / STAGING / path).replace(folder / path)
+        _remove(folder, stale)
+        shutil.rmtree(folder / STAGING)
+    except OSError as error:
+        raise NlapiError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
+    return stale
+
+
+def _stage(staging: Path, files: Mapping[str, bytes]) -> None:
+    """Writes all files beside their places: what fails here has changed nothing."""
+    try:
+        shutil.rmtree(staging, ignore_errors=True)
+        for path, content in files.items():
+            staged = staging / path
+            staged.parent.mkdir(parents=True, exist_ok=True)
+            staged.write_bytes(content)
+            staged.chmod(0o755 if content.startswith(b"#!") else 0o644)
+    except OSError:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+
+
+def _stale(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tuple[str, ...]:
+    """What an earlier build left that this one does not write."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file", hint="name a folder")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return ()
+    if not (folder / MANIFEST).is_file():
+        if not force and not (folder / STAGING).is_dir():
+            hint = "name an empty folder, or write among what is there with --force"
+            raise UsageError(f"{folder} is not empty, and no plugin that nlapi built", hint=hint)
+        return ()
+    try:
+        made = manifest((folder / MANIFEST).read_bytes(), str(folder / MANIFEST))
+    except NlapiError:
+        if not force:
+            raise
+        return ()
+    there = read(folder)
+    lost = [path for path in edited(there, made) if path in there and there[path] != files.get(path)]
+    if lost and not force:
+        more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+        hint = "keep what you need of them elsewhere, then --force writes over them"
+        raise UsageError(f"edited since they were built, and would be lost: {', '.join(lost[:5])}{more}", hint=hint)
+    return tuple(path for path in made.files if path not in files and path in there)
+
+
+def _inside(folder: Path, path: str) -> None:
+    """A link in the folder may not lead what is written out of it."""
+    if not (folder / path).parent.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"{folder / path} leads out of {folder}", hint="remove the link")
+
+
+def _remove(folder: Path, paths: Iterable[str]) -> None:
+    """Removes files, and the folders that are empty then."""
+    for path in paths:
+        (folder / path).unlink(missing_ok=True)
+        for above in (folder / path).relative_to(folder).parents:
+            if above != Path():
+                with suppress(OSError):
+                    (folder / above).rmdir()

@@ -1,0 +1,60 @@
+"""Which operations belong together: those of one tag, or of one resource."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.openapi.spec import Operation, Spec
+from nlapi.plugin.names import group_slug, unique
+
+TAGGED = 0.8
+"""The share of operations that must have a tag for tags to be what an API is sorted by."""
+
+MAX_SLUG = 31
+MAX_GROUPS = 200
+"""More than these sort nothing: everything is one group then, and a skill that lists its parts stays short."""
+
+_VERSION = re.compile(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Operations that belong together. `slug` is for names; `label` and `about` are as the description has them."""
+
+    slug: str
+    label: str
+    about: str
+    operations: tuple[Operation, ...]
+
+
+def groups(spec: Spec, operations: Sequence[Operation]) -> tuple[Group, ...]:
+    """The groups of operations, in the order of the description; each operation is in exactly one."""
+    tags = [operation.tags[0] for operation in operations if operation.tags]
+    by_tag = len(tags) >= TAGGED * len(operations) and (len(set(tags)) > 1 or len(operations) <= 30)
+    sorted_in: dict[str, list[Operation]] = {}
+    for operation in operations:
+        label = (operation.tags[0] if operation.tags else "other") if by_tag else resource(operation.path)
+        sorted_in.setdefault(label, []).append(operation)
+    if len(sorted_in) > MAX_GROUPS:
+        sorted_in = {"operations": list(operations)}
+    about = _abouts(spec.document) if by_tag else {}
+    made: dict[str, Group] = {}
+    for label, members in sorted_in.items():
+        slug = unique(group_slug(label, MAX_SLUG - 3), made)
+        made[slug] = Group(slug=slug, label=label, about=about.get(label, ""), operations=tuple(members))
+    return tuple(made.values())
+
+
+def resource(path: str) -> str:
+    """The first segment of a path that names a thing: `/api/v1/campaigns/{id}` -> campaigns."""
+    segments = [one for one in re.split("[?#]", path)[0].split("/") if one and not one.startswith("{")]
+    return next((one for one in segments if not _VERSION.fullmatch(one)), segments[0] if segments else "root")
+
+
+def _abouts(document: Mapping[str, Any]) -> dict[str, str]:
+    listed = document.get("tags")
+    nodes = [node for node in listed if isinstance(node, Mapping)] if isinstance(listed, list) else []
+    return {str(node.get("name")): node["description"] for node in nodes if isinstance(node.get("description"), str)}

@@ -1,0 +1,168 @@
+"""What the skills refer to: every operation with its arguments and answers, in Markdown, from the description alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nlapi.openapi.spec import Operation
+from nlapi.plugin.groups import Group
+from nlapi.plugin.names import callable_id
+from nlapi.plugin.text import code, line, listed, template
+from nlapi.tools.compile import compile_tool
+
+MAX_OPERATIONS = 50
+MAX_CHARACTERS = 60_000
+"""Of one file: what a model reads at once."""
+
+MAX_ABOUT = 400
+MAX_ARGUMENT = 200
+MAX_ARGUMENTS = 40
+MAX_NAMES = 16
+"""Choices, properties or fields that are named."""
+
+UNIT = "A number is in "
+"""How the sentence begins that tells the unit of an amount; it is never cut off."""
+
+MAX_DEPTH = 3
+
+
+def references(group: Group, title: str, command: str) -> dict[str, str]:
+    """File name -> its text: one file, or several where a group is too large for a model to read at once."""
+    parts = list(_parts([(callable_id(one), _entry(one, command)) for one in group.operations]))
+    made = {}
+    for number, part in enumerate(parts, 1):
+        name = group.slug if number == 1 else f"{group.slug}-{number}"
+        made[f"{name}.md"] = template(
+            "reference.md",
+            label=line(group.label, 80) + (f" ({number} of {len(parts)})" if len(parts) > 1 else ""),
+            title=title,
+            command=command,
+            operations=", ".join(id for id, _ in part),
+            entries="\n\n".join(text for _, text in part),
+        )
+    return made
+
+
+def summary(operation: Operation, limit: int) -> str:
+    """What an operation does, on one line."""
+    text = operation.summary.strip() or operation.description.strip().partition("\n\n")[0]
+    return line(text, limit).rstrip(".") or f"{operation.method} {line(operation.path, limit)}"
+
+
+def _parts(entries: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    part: list[tuple[str, str]] = []
+    size = 0
+    for entry in entries:
+        if part and (len(part) == MAX_OPERATIONS or size + len(entry[1]) > MAX_CHARACTERS):
+            yield part
+            part, size = [], 0
+        part.append(entry)
+        size += len(entry[1])
+    yield part
+
+
+def _entry(operation: Operation, command: str) -> str:
+    tool = compile_tool(operation)
+    about = line(f"{operation.summary.rstrip('. ')}. {operation.description}".lstrip(". "), MAX_ABOUT)
+    deprecated = "deprecated, " if operation.deprecated else ""
+    head = f"{deprecated}{operation.effect.value}: {code(f'{operation.method} {operation.path}', 200)}"
+    lines = [f"## {callable_id(operation)}", "", f"{head}. {about}" if about else head]
+    properties = tool.input_schema["properties"]
+    definitions = tool.input_schema.get("$defs", {})
+    order = sorted(properties, key=lambda name: name not in tool.required)
+    if order:
+        lines.append("")
+    lines += (
+        _argument(name, properties[name], definitions, required=name in tool.required) for name in order[:MAX_ARGUMENTS]
+    )
+    if len(order) > MAX_ARGUMENTS:
+        more = ", ".join(code(name, 64) for name in order[MAX_ARGUMENTS : MAX_ARGUMENTS + MAX_NAMES])
+        lines.append(f"- {len(order) - MAX_ARGUMENTS} more, such as {more}: `{command} --about` has them all")
+    if answer := _answer(operation):
+        lines += ["", f"Answers with {answer}."]
+    if nexts := _nexts(operation):
+        lines += ["", f"Leads on to {nexts}."]
+    return "\n".join(lines)
+
+
+def _argument(name: str, schema: Any, definitions: Mapping[str, Any], *, required: bool) -> str:
+    node = schema if isinstance(schema, Mapping) else {}
+    told, mark, unit = str(node.get("description", "")).rpartition(UNIT)
+    about = f"{line(told, MAX_ARGUMENT)} {mark}{line(unit, MAX_ARGUMENT)}".strip() if mark else line(unit, MAX_ARGUMENT)
+    kind = f"{'required, ' if required else ''}{_kind(node, definitions)}"
+    default = f", {code(node['default'], 40)} if not given" if "default" in node else ""
+    return f"- {code(name, 64)} ({kind}{default}){f': {about}' if about else ''}"
+
+
+def _kind(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> str:
+    """What a value is, in a few words."""
+    if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
+        return "any value"
+    if isinstance(ref := schema.get("$ref"), str):
+        return _kind(definitions.get(ref.rpartition("/")[2]), definitions, depth + 1)
+    if "const" in schema:
+        return code(schema["const"], 40)
+    if "enum" in schema:
+        return f"one of {listed([code(one, 40) for one in schema['enum']], MAX_NAMES)}"
+    for key in ("oneOf", "anyOf"):
+        if key in schema and "properties" not in schema:
+            kinds = dict.fromkeys(_kind(one, definitions, depth + 1) for one in schema[key][:4])
+            return " or ".join(kinds)
+    types = schema.get("type", ())
+    named = [types] if isinstance(types, str) else list(types)
+    return " or ".join(_of_type(one, schema, definitions, depth) for one in named) or _shape(schema, "any value")
+
+
+def _of_type(kind: str, schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -> str:
+    if kind == "array":
+        items = _kind(schema["items"], definitions, depth + 1) if "items" in schema else "any value"
+        return f"list of {items}"
+    if kind == "object":
+        return _shape(schema, "object")
+    if kind in ("integer", "number") and isinstance(schema.get("minimum", schema.get("maximum")), int | float):
+        return f"{kind} from {schema.get('minimum', '…')} to {schema.get('maximum', '…')}"
+    format = schema.get("format")
+    return f"{kind}, {line(format, 30)}" if kind == "string" and isinstance(format, str) else line(kind, 30)
+
+
+def _shape(schema: Mapping[str, Any], otherwise: str) -> str:
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping) or not properties:
+        return otherwise
+    required = schema.get("required", ())
+    names = [code(name, 64) + ("*" if name in required else "") for name in properties]
+    return f"object of {listed(names, MAX_NAMES)}"
+
+
+def _answer(operation: Operation) -> str:
+    """The fields of the answer of success; of a list, those of what is listed."""
+    response = operation.response()
+    schema = operation.spec.follow(response.media[0].schema) if response and response.media else {}
+    return _fields(operation, schema, 0)
+
+
+def _fields(operation: Operation, schema: Any, depth: int) -> str:
+    if not isinstance(schema, Mapping) or depth > 2:
+        return ""
+    if "items" in schema:
+        inner = _fields(operation, operation.spec.follow(schema["items"]), depth + 1)
+        return f"a list of ({inner})" if inner else "a list"
+    found: dict[str, Any] = {}
+    for part in (schema, *(operation.spec.follow(one) for one in schema.get("allOf", ()))):
+        properties = part.get("properties") if isinstance(part, Mapping) else None
+        found |= properties if isinstance(properties, Mapping) else {}
+    names = []
+    for name, one in found.items():
+        followed = operation.spec.follow(one)
+        inside = (
+            _fields(operation, followed, depth + 1) if isinstance(followed, Mapping) and "items" in followed else ""
+        )
+        names.append(f"{code(name, 64)}: {inside}" if inside.startswith("a list of") else code(name, 64))
+    return listed(names, MAX_NAMES)
+
+
+def _nexts(operation: Operation) -> str:
+    targets = dict.fromkeys(link.operation_id for link in operation.links)
+    known = (operation.spec.operation(id) for id in targets)
+    return listed([callable_id(one) for one in known if one.usable and not one.hidden], 6)

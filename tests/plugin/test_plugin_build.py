@@ -1,0 +1,226 @@
+"""What is built: skills that the client takes, references with every operation once, the same bytes each time."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import nlapi
+from nlapi.errors import UsageError
+from nlapi.openapi.select import select
+from nlapi.plugin import Options, Plugin, build
+from nlapi.plugin.names import plugin_name
+from nlapi.plugin.rules import broken
+from tests.plugin.kit import GOLDEN, HOSTILE, LIBRARY, big, placed, plugin_of, spec_of
+
+MANY: dict[str, dict[str, Any]] = {"library": LIBRARY, "hostile": HOSTILE, "many tags": big(300, 40), "few": big(9, 3)}
+SWAGGER = {
+    "swagger": "2.0",
+    "info": {"title": "Old", "version": "1"},
+    "host": "old.example",
+    "paths": {
+        "/api/v1/pets": {"get": {"responses": {"200": {"schema": {"$ref": "#/definitions/Pet"}}}}},
+        "/api/v1/pets/{id}": {
+            "put": {
+                "parameters": [
+                    {"name": "id", "in": "path", "required": True, "type": "integer"},
+                    {"name": "pet", "in": "body", "schema": {"$ref": "#/definitions/Pet"}},
+                ],
+                "responses": {},
+            }
+        },
+    },
+    "definitions": {"Pet": {"type": "object", "properties": {"name": {"type": "string"}}}, "Unused": {}},
+}
+
+
+def text(plugin: Plugin, path: str) -> str:
+    return plugin.files[path].decode()
+
+
+def skills(plugin: Plugin) -> list[str]:
+    return [path for path in plugin.files if path.endswith("SKILL.md")]
+
+
+def operations(plugin: Plugin) -> list[str]:
+    """The headings of all references."""
+    references = [content.decode() for path, content in plugin.files.items() if "/references/" in path]
+    return [id for one in references for id in re.findall(r"^## (\S+)$", one, re.MULTILINE)]
+
+
+@pytest.fixture(params=[*MANY, "swagger", "ads", "gateway"])
+def plugin(request: pytest.FixtureRequest) -> Plugin:
+    if request.param in ("ads", "gateway"):
+        spec = nlapi.load(request.param)
+        return build(spec, select(spec).operations, Options(name=request.param))
+    return plugin_of({**MANY, "swagger": SWAGGER}[request.param])
+
+
+def test_every_operation_is_in_exactly_one_reference(plugin: Plugin) -> None:
+    assert sorted(operations(plugin)) == sorted(plugin.operations)
+    assert plugin.operations
+
+
+def test_no_rule_of_the_client_is_broken(plugin: Plugin) -> None:
+    assert broken(plugin.files) == ()
+
+
+def test_front_matter_is_what_a_client_reads(plugin: Plugin) -> None:
+    for path in skills(plugin):
+        head = yaml.safe_load(text(plugin, path).split("---\n")[1])
+        assert head["name"] == path.split("/")[1]
+        assert re.fullmatch(r"[a-z0-9-]{1,64}", head["name"])
+        assert 20 <= len(head["description"]) <= 500
+        assert head["allowed-tools"] == f"Bash({plugin.command}:*)"
+        assert len(text(plugin, path).splitlines()) < 500
+
+
+def test_its_own_description_makes_the_same_plugin_again(plugin: Plugin) -> None:
+    again = spec_of(json.loads(plugin.files["api/openapi.json"]))
+    made = Options(**json.loads(plugin.files["nlapi-plugin.json"])["options"])
+    assert build(again, again.shown, made).files == plugin.files
+
+
+@pytest.mark.parametrize("name", ["library", "hostile"])
+def test_the_plugin_is_the_one_that_was_read_by_people(name: str, tmp_path: Path) -> None:
+    made = placed(tmp_path / name, MANY[name])
+    there = {path.relative_to(made): path.read_bytes() for path in made.rglob("*") if path.is_file()}
+    kept = {path.relative_to(GOLDEN / name): path.read_bytes() for path in (GOLDEN / name).rglob("*") if path.is_file()}
+    assert there.keys() == kept.keys(), "`python -m tests.plugin.kit` writes them anew"
+    for path, content in kept.items():
+        assert there[path] == content, f"{path}: `python -m tests.plugin.kit` writes it anew"
+    assert {path.name for path in made.rglob("*") if path.is_file() and path.stat().st_mode & 0o100} == {
+        f"{plugin_name(spec_of(MANY[name]).title)}-api",
+        "consent.sh",
+    }
+
+
+def test_a_few_groups_are_skills_and_many_are_references_of_one() -> None:
+    assert len(skills(plugin_of(big(9, 3)))) == 4
+    one = plugin_of(big(300, 40))
+    assert skills(one) == ["skills/big/SKILL.md"]
+    assert len(one.files) < 60
+
+
+def test_a_group_that_is_too_large_to_be_read_at_once_is_in_several_files() -> None:
+    tagged = plugin_of(big(240, 2))
+    files = [path for path in tagged.files if "/references/tag-0" in path]
+    assert [path.rpartition("/")[2] for path in files] == ["tag-0-2.md", "tag-0-3.md", "tag-0.md"]
+    assert "(2 of 3)" in text(tagged, files[0])
+
+
+def test_groups_that_are_too_many_to_sort_by_are_one() -> None:
+    plugin = plugin_of(big(230, 230))
+    assert next(path for path in plugin.files if "/references/" in path) == "skills/big/references/operations-2.md"
+    assert broken(plugin.files) == ()
+
+
+def test_a_description_without_a_title_gives_away_no_path() -> None:
+    spec = spec_of({**LIBRARY, "info": {}}, "/home/s3cret-folder/library.json")
+    made = build(spec, spec.shown, Options())
+    assert made.name == "api"
+    assert not [path for path, content in made.files.items() if b"s3cret" in content]
+
+
+def test_without_tags_the_resource_in_the_path_says_what_belongs_together() -> None:
+    reference = text(plugin_of(SWAGGER), "skills/old/references/pets.md")
+    assert "## get_api_v1_pets\n" in reference
+    assert "## put_api_v1_pets_id\n" in reference
+
+
+def test_a_reference_says_what_an_argument_may_be() -> None:
+    books = text(plugin_of(LIBRARY), "skills/city-library-books/references/books.md")
+    assert "- `genre` (one of `NOVEL`, `POETRY`)" in books
+    assert "- `limit` (integer from 1 to 50)" in books
+    assert "- `title` (required, string): Its title." in books
+    assert "- `shelf` (object of `floor`*, `row`)" in books
+    assert '"$50"' in next(line for line in books.splitlines() if line.startswith("- `fine`"))
+    assert "Leads on to getBook." in books
+    assert "`id`" not in books.partition("## addBook")[2].partition("##")[0]
+
+
+def test_the_description_holds_what_the_operations_need_and_no_more() -> None:
+    tree = json.loads(plugin_of(LIBRARY, include=("tag:loans",)).files["api/openapi.json"])
+    assert list(tree["paths"]) == ["/loans"]
+    assert list(tree["components"]["schemas"]) == ["Book", "Shelf", "Loan"]
+    assert list(tree["components"]["securitySchemes"]) == ["staff"]
+    old = json.loads(plugin_of(SWAGGER).files["api/openapi.json"])
+    assert list(old["definitions"]) == ["Pet"]
+
+
+def test_credentials_come_from_variables_named_after_the_plugin_or_as_asked() -> None:
+    command = text(plugin_of(LIBRARY), "bin/city-library-api")
+    assert """[ -z "${CITY_LIBRARY_TOKEN:-}" ] || set -- --auth staff=env:CITY_LIBRARY_TOKEN "$@\"""" in command
+    asked = text(plugin_of(LIBRARY, variables={"staff": "MINE"}, name="lib"), "bin/lib-api")
+    assert "--auth staff=env:MINE" in asked
+    with pytest.raises(UsageError, match="no security scheme 'other'"):
+        plugin_of(LIBRARY, variables={"other": "MINE"})
+    with pytest.raises(UsageError, match="cannot be the name of a variable"):
+        plugin_of(LIBRARY, variables={"staff": "$(x)"})
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Spotify Ads API", "spotify-ads"),
+        ("The REST API v3", "the-rest-api-v3"),
+        ("GitHub's official OpenAPI spec + Octokit extension", "github-octokit-extension"),
+        ("Claude API", "api"),
+        ("Anthropic Messages", "messages"),
+        ("3D Printers", "api-3d-printers"),
+        ("ユーザー", "api"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("a" * 90, "a" * 32),
+        ("", "api"),
+    ],
+)
+def test_a_name_is_made_of_the_title(title: str, name: str) -> None:
+    assert plugin_name(title) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["claude-x", "my-anthropic", "Big", "a b", "a--b", "-a", "1a", "a" * 33, "../a", "a\n"]
+)
+def test_a_name_that_no_plugin_may_have_is_refused(name: str) -> None:
+    with pytest.raises(UsageError):
+        plugin_of(LIBRARY, name=name)
+
+
+def test_the_version_changes_with_whatever_is_in_the_plugin() -> None:
+    def version(**changes: Any) -> str:
+        return json.loads(plugin_of({**LIBRARY, **changes}).files[".claude-plugin/plugin.json"])["version"]
+
+    assert version().startswith("2.1.0+")
+    assert version() == version()
+    assert version() != version(tags=[])
+
+
+def test_an_operation_that_cannot_be_called_is_left_out_and_named() -> None:
+    broken_one = {"operationId": "broken", "parameters": [{"$ref": "#/nowhere"}], "responses": {}}
+    plugin = plugin_of({**LIBRARY, "paths": {**LIBRARY["paths"], "/broken": {"get": broken_one}}})
+    assert plugin.left_out == ("broken",)
+    assert "broken" not in plugin.operations
+    with pytest.raises(UsageError, match="no operation left"):
+        plugin_of({**LIBRARY, "paths": {"/broken": {"get": broken_one}}})
+
+
+def test_a_description_from_elsewhere_may_not_lead_into_a_private_network() -> None:
+    inward = {**LIBRARY, "servers": [{"url": "http://10.0.0.5/"}]}
+    spec = spec_of(inward, "https://library.example/openapi.json")
+    with pytest.raises(UsageError, match="no operation left"):
+        build(spec, spec.shown, Options())
+    assert build(spec, spec.shown, Options(base_url="http://10.0.0.5")).operations
+
+
+def test_relative_servers_of_a_description_from_a_url_are_written_out() -> None:
+    spec = spec_of({**LIBRARY, "servers": [{"url": "/v9"}]}, "https://library.example/docs/openapi.json")
+    tree = json.loads(build(spec, spec.shown, Options()).files["api/openapi.json"])
+    assert tree["servers"] == [{"url": "https://library.example/v9"}]
+    old = spec_of({key: one for key, one in SWAGGER.items() if key != "host"}, "http://old.example:81/swagger.json")
+    tree = json.loads(build(old, old.shown, Options()).files["api/openapi.json"])
+    assert (tree["host"], tree["schemes"]) == ("old.example:81", ["http"])

@@ -1,0 +1,28 @@
+"""The plugins that ship are those that their descriptions make today."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import home as home
+from tests.cli.kit import run
+
+PLUGINS = Path(__file__).parents[2] / "plugins"
+
+
+@pytest.mark.parametrize("name", ["ads", "gateway"])
+def test_a_shipped_plugin_has_not_drifted(name: str) -> None:
+    ran = run("plugin", "check", str(PLUGINS / name), "-o", "json")
+    assert (ran.code, ran.json) == (0, []), "`make plugins` builds them anew"
+
+
+def test_what_ships_is_a_plugin_that_was_built_of_a_bundled_description() -> None:
+    folders = sorted(path.name for path in PLUGINS.iterdir() if path.is_dir())
+    assert folders == ["ads", "gateway"]
+    for name in folders:
+        made = json.loads((PLUGINS / name / "nlapi-plugin.json").read_text())
+        assert made["options"]["source"] == name
+        assert (PLUGINS / name / "bin" / f"{name}-api").stat().st_mode & 0o111
