@@ -27,7 +27,7 @@ _STREETS = (
         "|"
     )
 )
-_TOWNS = ("Leeds", "York", "Bergen", "Ghent", "Tampere", "Malmo", "Graz", "Utrecht")
+_TOWNS = ("Leeds", "Hull", "Bergen", "Ghent", "Tampere", "Malmo", "Graz", "Utrecht")
 _US = {"Boise": "ID", "Tulsa": "OK", "Fargo": "ND", "Mobile": "AL", "Dayton": "OH", "Eugene": "OR", "Macon": "GA"}
 _HARBORS = {"NQL": "North Quay", "VSB": "Vestby Ferry Harbor", "GHN": "Ghent Basin", "OLP": "Old Lock Pier"}
 _WORKS = "Salt and Lanterns|The Quiet Orchard|Northern Kettle|A Window at Noon|Copper Meadows".split("|")

@@ -35,7 +35,7 @@ EVIDENCE = (
         "as_good",
         "hits",
     ),
-    *("yes", "agrees", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name", "verbatim", "figures"),
+    *("yes", "agrees", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name", "figures"),
 )
 """What is known of an option for a choice or (from "yes" on) for a flag, in this order."""
 MEANS = 0.72
@@ -111,7 +111,7 @@ def _option(scene: Scene, slot: Slot, hit: Hit, value: Any, others: Sequence[Hit
     return Option(slot=slot, value=value, start=span.start, end=span.end, span=span, shared=True, evidence=evidence)
 
 
-_NO_FLAG = (0.0,) * 9
+_NO_FLAG = (0.0,) * 8
 NO_CHOICE = (0.0,) * 11
 
 

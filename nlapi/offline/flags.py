@@ -11,7 +11,7 @@ from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Slot, type_of
 from nlapi.tools.meaning import alike
-from nlapi.tools.words import STOPWORDS, pieces, stem
+from nlapi.tools.words import STOPWORDS, stem
 
 _NOT = frozenset(
     "not no without exclude excluding disable disabled don't doesn't never off skip avoid except non".split()
@@ -52,7 +52,6 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     nay = any(word in ("no", "not", "non") or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
     own = named > 0 and set(words) <= scene.common - set(slot.words)
     span = stretch(scene.sentence, Kind.FLAG, first, last)
-    told = _verbatim(scene, slot)
     for yes in (True, False):
         evidence = (
             *NO_CHOICE,
@@ -64,7 +63,6 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
             said,
             float(own),
             float(nay),
-            told,
             0.0,
         )
         value = _as_typed(slot, yes)
@@ -77,24 +75,6 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
             shared=True,
             evidence=evidence,
         )
-
-
-def _verbatim(scene: Scene, slot: Slot) -> float:
-    """How many words in a row the sentence has as the description has them: suitable for children."""
-    described = tuple(stem(word) for word in pieces(slot.description[:300]))
-    places: dict[str, list[int]] = {}
-    for at, word in enumerate(described):
-        places.setdefault(word, []).append(at)
-    longest = 0
-    for start, word in enumerate(scene.sentence.stems):
-        if word in STOPWORDS or word in scene.common:
-            continue
-        for at in places.get(word, ()):
-            run = 1
-            while described[at + run : at + run + 1] == scene.sentence.stems[start + run : start + run + 1] != ():
-                run += 1
-            longest = max(longest, run)
-    return float(longest)
 
 
 def _reach(scene: Scene, first: int) -> list[str]:

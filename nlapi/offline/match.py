@@ -105,7 +105,7 @@ def _parts(span: Span, slot: Slot) -> float:
 _ADDRESS = re.compile(r"address|street", re.IGNORECASE)
 
 
-_CODE = re.compile(r"\b(?:code|identifier|symbol|ticker|abbreviat\w+|[A-Z]{3,4} or [A-Z]{3,4})\b")
+_CODE = re.compile(r"\b(?:code|identifier|symbol|ticker|abbreviat\w+)\b")
 _SHORT = 5
 """Letters of a code (JFK, USD, AAPL) at most."""
 

@@ -14,7 +14,6 @@ _SHORT = {
     "new york city": "new york",
     "la": "los angeles",
     "sf": "san francisco",
-    "san fran": "san francisco",
 }
 SECOND = "# Towns of the US whose name a bigger town elsewhere has"
 """The line of the file after which they are."""

@@ -130,7 +130,7 @@ _NUMBERLIKE = frozenset(
         stem,
         """width height size count amount quantity number year month day hour age length weight depth radius distance
         rate ratio percent percentage price total limit offset page level score rating duration minutes seconds
-        temperature latitude longitude lat lon lng volume speed capacity zip zipcode postal chapter verse version
+        temperature latitude longitude lat lon lng volume speed capacity zip zipcode postal version
         quality""".split(),
     )
 )
