@@ -172,7 +172,7 @@ def models(every: Sequence[Example], strange: Sequence[Example]) -> dict[str, Mo
         true = [one for one in every if one.fold == fold and one.single and not one.made_up]
         rows += [(fold, row, right) for row, right in plans(true, model)]
     whole = ranking(every)
-    known = [one for one in every if not one.made_up and one.candidates]
+    known = [one for one in every if not one.made_up and any(one.wanted)]
     return {rank.NAME: whole, sure.NAME: confidence(rows), sure.MEANT: meant(known, strange, whole)}
 
 
