@@ -20,7 +20,7 @@ from benchmarks.offline.invented_services import services
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, compared
 from nlapi.offline.fill import nest
-from nlapi.offline.given import complete
+from nlapi.offline.given import complete, wanted_in
 from nlapi.offline.rank_features import rows
 from nlapi.offline.rank_words import asked
 from nlapi.offline.read import read_sentence
@@ -155,4 +155,12 @@ def _filled(candidate: Candidate) -> tuple[Mapping[str, Any], int]:
 
 
 def _exact(row: Row, id: str, arguments: Mapping[str, Any]) -> bool:
+    """Is it what is wanted? What is to be looked up is right when it is called what the row says that it is."""
+    names = row.get("names", {})
+    arguments = {key: value for key, value in arguments.items() if not _is_named(value, names.get(key))}
     return bool(scoring().score(row, SimpleNamespace(operation_id=id, arguments=arguments), ())[1])
+
+
+def _is_named(value: Any, name: Any) -> bool:
+    wanted = wanted_in(value)
+    return wanted is not None and isinstance(name, str) and wanted.name.lower() in name.lower()

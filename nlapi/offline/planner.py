@@ -139,7 +139,8 @@ class OfflinePlanner:
         if (no := self._refused(best, catalogue)) is not None:
             return replace(no, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
         made = _planned(best, others, catalogue, known, question, sure=CHOSEN if chosen is not None else 0.0)
-        if chosen is None and not language and is_doubtful(found) and not _names_all(best):
+        certain = chosen is not None or _names_all(best) or asks_who_i_am(sentence.text)
+        if not certain and not language and is_doubtful(found):
             made = replace(made, confidence=min(TOSSED, made.confidence))
         least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
         if language and (made.confidence < least or made.missing):

@@ -12,7 +12,7 @@ from nlapi.offline.rank_words import Asked, Profile, vague, weight
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Family, Slot
-from nlapi.tools.meaning import alike
+from nlapi.tools.meaning import akin
 from nlapi.tools.words import METHODS, VERBS
 
 _FAR = 0.3
@@ -121,7 +121,7 @@ def _used(question: Asked, filling: Filling) -> set[int]:
 def _nearest(word: str, others: Iterable[str]) -> float:
     best = 0.0
     for other in others:
-        found = alike(word, other)
+        found = akin(word, other)
         if found >= 1.0:
             return 1.0
         best = max(best, found)
@@ -144,7 +144,7 @@ def _deed(question: Asked, one: Rated) -> Row:
     elif profile.verb in question.stems:
         verb = 0.9
     else:
-        verb = 0.8 * alike(profile.verb, question.verb)
+        verb = 0.8 * akin(profile.verb, question.verb)
     first = next(iter(question.deeds), "")
     method = one.scene.operation.method
     methods = [amount for intent, amount in question.intents.items() if method in METHODS[intent]]

@@ -51,11 +51,16 @@ def alike(one: str, other: str) -> float:
     if one == other:
         return 1.0
     first, second = _vector(one), _vector(other)
-    least = _SAME if other in SYNONYMS.get(one, ()) else 0.0
     if first is None or second is None:
-        return least
+        return 0.0
     product: int = sum(map(mul, first, second))
-    return max(least, product / _SQUARE)
+    return max(0.0, product / _SQUARE)
+
+
+def akin(one: str, other: str) -> float:
+    """As `alike`, and what people and APIs call the same thing (a machine, an instance) is nearly the same."""
+    found = alike(one, other)
+    return max(_SAME, found) if other in SYNONYMS.get(one, ()) else found
 
 
 def neighbours(word: str) -> list[tuple[str, float]]:

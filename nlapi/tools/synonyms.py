@@ -203,10 +203,8 @@ quiz exam
 grade mark
 course class
 school college university
-book novel title
 author writer
 chapter section
-movie title
 actor cast
 team club
 match game fixture
