@@ -91,6 +91,8 @@ def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str
         yield code, "code"
     if span.kind in (Kind.NAME, Kind.PHRASE):
         yield from _cut(span, slot, sentence)
+    if any(one.kind is Kind.CALLED and one.start <= span.start < one.end for one in sentence.spans):
+        return  # a thing called Berlin need not be there
     if span.kind in (Kind.NAME, Kind.QUOTED) or (span.kind is Kind.PHRASE and span.text.islower()):
         after = sentence.tokens[span.last : span.last + 2]
         whole = not (len(after) == 2 and after[0].text == "," and after[1].text[:1].isupper())
