@@ -109,9 +109,11 @@ def scene_of(document: Mapping[str, Any], question: str, today: date = TODAY) ->
 
 
 def wanted(row: Row, slot: Slot) -> tuple[list[Any], bool]:
-    """The values that are right for `slot`, and whether it may be left empty."""
+    """The values that are right for `slot`, and whether it may be left empty; none for an id that is looked up."""
     gold, accept = row["calls"][0]["arguments"], (row["accept"] or [{}])[0]
     name = slot.path[0]
+    if name in row.get("names", {}):
+        return [], False
     said = name in gold and gold[name] not in (None, "", [], {})
     values = list(accept.get(name) or ([gold[name]] if said else [""]))
     if name not in gold:

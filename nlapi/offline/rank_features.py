@@ -13,7 +13,7 @@ from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Family, Slot
 from nlapi.tools.meaning import akin
-from nlapi.tools.words import METHODS, VERBS
+from nlapi.tools.words import METHODS, VERBS, singular
 
 _FAR = 0.3
 """Words less alike than this have nothing to do with each other."""
@@ -25,12 +25,12 @@ OWN = tuple(
     """index values said told said_near told_near heard heard_prose heard_name heard_near heard_told_near unheard words
     verb intent method deed first_deed number required filled sum mean weakest missing missing_ids subject clear extra
     guessed doubt unused unused_names slots deprecated unasked likely gain typed chosen named said_slots left_over
-    hit name_hit miss near outdone""".split()
+    form hit name_hit miss near outdone""".split()
 )
 """Features of an operation by itself; the last five set it apart from the others."""
 RIVALS = tuple(
     """index said said_near told told_near heard heard_near heard_name verb deed number filled sum mean missing unused
-    clear weakest likely gain typed named said_slots hit miss near outdone unheard""".split()
+    clear weakest likely gain typed named said_slots form hit miss near outdone unheard""".split()
 )
 """Features that count also by their distance to the best of the other operations."""
 COSTS = frozenset(("missing", "unused", "miss", "outdone", "unheard"))
@@ -96,6 +96,7 @@ def _words(question: Asked, one: Rated) -> Row:
     return {
         "values": values / total,
         "said": _share(name, lambda word: word in stems),
+        "form": len(profile.forms & plain) / len(profile.forms) if profile.forms else 0.0,
         "told": _share(told, lambda word: word in stems),
         "said_near": _share(name, lambda word: _nearest(word, question.weights)),
         "told_near": _share(told, lambda word: _nearest(word, question.weights)),

@@ -42,6 +42,8 @@ class Profile:
     """the words of its id and of the literal part of its path, but for the verb"""
     told: tuple[str, ...]
     """the words of its summary and its description"""
+    forms: frozenset[str]
+    """the words of its name in the singular, not stemmed: a booking is no book"""
     many: Mapping[str, bool]
     """the nouns of its name, and whether they stand in the plural"""
     words: frozenset[str]
@@ -66,6 +68,7 @@ def profile(operation: Operation, api: str = "") -> Profile:
         deeds=frozenset(deed for deed in deeds if deed),
         name=name,
         told=told,
+        forms=frozenset(singular(word) for word in named if stem(word) != deed),
         many={stem(word): singular(word) != word for word in pieces(operation.id) if stem(word) not in VERBS},
         words=frozenset((verb, *name, *told, *map(stem, pieces(api)))),
     )
