@@ -96,7 +96,7 @@ def _words(question: Asked, one: Rated) -> Row:
     return {
         "values": values / total,
         "said": _share(name, lambda word: word in stems),
-        "form": len(profile.forms & plain) / len(profile.forms) if profile.forms else 0.0,
+        "form": len(profile.forms & _plain_words(question)) / max(1, len(profile.forms)),
         "told": _share(told, lambda word: word in stems),
         "said_near": _share(name, lambda word: _nearest(word, question.weights)),
         "told_near": _share(told, lambda word: _nearest(word, question.weights)),
@@ -110,6 +110,11 @@ def _words(question: Asked, one: Rated) -> Row:
         ),
         "words": float(len(question.words)),
     }
+
+
+def _plain_words(question: Asked) -> set[str]:
+    """The words of the sentence in the singular, not stemmed."""
+    return {singular(token.lower) for token in question.sentence.tokens if token.word}
 
 
 def _used(question: Asked, filling: Filling) -> set[int]:
