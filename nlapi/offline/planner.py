@@ -13,7 +13,7 @@ from nlapi.offline.apis import named_api
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
-from nlapi.offline.commanded import change_instead, creation_instead, uncommanded
+from nlapi.offline.commanded import change_instead, creation_instead, named_instead, uncommanded
 from nlapi.offline.confidence import FEW, confidence, features, is_doubtful, is_meant
 from nlapi.offline.followup import follow
 from nlapi.offline.given import Values, argument_name, complete, wanted_in
@@ -130,7 +130,7 @@ class OfflinePlanner:
         if wants := self._several(sentence, catalogue):
             return too_much(wants, found)
         if chosen is None:
-            commanded = change_instead(found, sentence, catalogue)
+            commanded = named_instead(change_instead(found, sentence, catalogue), catalogue)
             found = list(creation_instead(commanded, sentence, catalogue, known))
         best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
         best = owned_instead(best, catalogue, known, question)
@@ -257,7 +257,8 @@ def _contradicted(goal: Goal, clash: Clash) -> Plan:
 
 def _names_all(best: Candidate) -> bool:
     """Is the thing that it changes called by its name, and is what shall become of it said?"""
-    return not best.filling.missing and any(wanted_in(option.value) is not None for option in best.filling.options)
+    changes = best.tool.effect is not Effect.READ
+    return changes and not best.filling.missing and any(map(wanted_in, (one.value for one in best.filling.options)))
 
 
 def _changes_nothing(best: Candidate) -> bool:
