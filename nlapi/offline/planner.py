@@ -256,9 +256,9 @@ def _contradicted(goal: Goal, clash: Clash) -> Plan:
 
 
 def _names_all(best: Candidate) -> bool:
-    """Is the thing that it changes called by its name, and is what shall become of it said?"""
-    changes = best.tool.effect is not Effect.READ
-    return changes and not best.filling.missing and any(map(wanted_in, (one.value for one in best.filling.options)))
+    """Is the thing called by its name, and is what shall become of it said, or nothing else said at all?"""
+    plain = best.tool.effect is not Effect.READ or says_all(best)
+    return plain and not best.filling.missing and any(map(wanted_in, (one.value for one in best.filling.options)))
 
 
 def _changes_nothing(best: Candidate) -> bool:

@@ -61,10 +61,7 @@ def test_alike_operations_of_several_apis_are_chosen_between_with_doubt() -> Non
     [
         "play some music",
         "who won the match yesterday",
-        pytest.param(
-            "translate good morning into French",
-            marks=pytest.mark.xfail(strict=True, reason="a capitalised word is taken for a name"),
-        ),
+        "translate good morning into French",
         "find me a taxi",
     ],
 )
