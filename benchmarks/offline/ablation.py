@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from benchmarks.offline import train
 from benchmarks.offline.crossval import evaluate
-from benchmarks.offline.folds import FOLDS
 from nlapi.offline.choices import EVIDENCE
 from nlapi.offline.match import MATCHES
 from nlapi.offline.traits import SLOT_TRAITS, SPAN_TRAITS
@@ -25,7 +24,7 @@ FAMILIES = {
 
 
 def main() -> None:
-    public, made_up = train.examples(), train.general()
+    public, made_up = list(train.public()), list(train.general())
     print("| scorer | features | operation | exact | exact, operation given |\n| --- | --- | --- | --- | --- |")
     for name, family in FAMILIES.items():
         line(f"without {name}", [*public, *made_up], family)
@@ -33,8 +32,8 @@ def main() -> None:
     line("all", [*public, *made_up], ())
 
 
-def line(name: str, found: list[train.Example], without: tuple[str, ...]) -> None:
-    forests = [train.fit((one for one in found if one.fold != fold), without) for fold in range(FOLDS)]
+def line(name: str, found: list[train.Asked], without: tuple[str, ...]) -> None:
+    forests = train.by_fold(found, without)
     answers, _ = evaluate(lambda fold: {"slots": forests[fold]})
     shares = [
         sum(getattr(one, what) for one in answers) / len(answers) for what in ("operation", "exact", "exact_if_given")

@@ -15,6 +15,7 @@ from typing import Any
 
 import nlapi
 from benchmarks.offline.folds import QUESTIONS, Row, folds, read_rows, read_specs
+from benchmarks.offline.real import real_fold, real_rows
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.read import read_sentence
 from nlapi.offline.scene import Scene
@@ -48,10 +49,17 @@ def scoring() -> ModuleType:
     return module
 
 
-def singles() -> list[tuple[Row, int]]:
-    """The questions with exactly one call wanted, each with its fold."""
+@cache
+def every_row() -> tuple[tuple[Row, int], ...]:
+    """All questions, of the public sets and about real APIs, each with its fold."""
     rows = read_rows()
-    return [(row, fold) for row, fold in zip(rows, folds(rows), strict=True) if len(row["calls"]) == 1]
+    real = ((row, real_fold(row)) for row in real_rows())
+    return (*zip(rows, folds(rows), strict=True), *real)
+
+
+def today_of(row: Row) -> date:
+    """The day on which a question was asked, where it says so."""
+    return date.fromisoformat(row["today"]) if "today" in row else TODAY
 
 
 @cache
@@ -64,11 +72,17 @@ def catalogues() -> Mapping[str, tuple[Spec, Catalogue]]:
             file.write_text(json.dumps(document), encoding="utf-8")
             spec = nlapi.load(str(file))
             found[id] = (spec, Catalogue.of([spec]))
+    for source in {row["spec"] for row in real_rows()}:
+        spec = nlapi.load(source)
+        found[source] = (spec, Catalogue.of([spec]))
     return found
 
 
-def cases(today: date = TODAY) -> Iterator[Case]:
-    for row, fold in singles():
+def cases() -> Iterator[Case]:
+    """The questions with exactly one call wanted."""
+    for row, fold in every_row():
+        if len(row["calls"]) != 1:
+            continue
         _, catalogue = catalogues()[row["spec"]]
         operation = catalogue.find(row["calls"][0]["operationId"])
         tool = catalogue.tool(operation) if operation is not None else None
@@ -76,7 +90,7 @@ def cases(today: date = TODAY) -> Iterator[Case]:
             continue
         slots = catalogue.slots(tool)
         listers = {slot: listing for slot in slots if (listing := catalogue.lister(tool, slot)) is not None}
-        sentence = read_sentence(row["question"], today)
+        sentence = read_sentence(row["question"], today_of(row))
         scene = Scene(sentence=sentence, operation=operation, slots=slots, listers=listers)
         yield Case(row=row, fold=fold, tool=tool, scene=scene)
 
@@ -95,9 +109,11 @@ def scene_of(document: Mapping[str, Any], question: str, today: date = TODAY) ->
 
 
 def wanted(row: Row, slot: Slot) -> tuple[list[Any], bool]:
-    """The values that are right for `slot`, and whether it may be left empty."""
+    """The values that are right for `slot`, and whether it may be left empty; none for an id that is looked up."""
     gold, accept = row["calls"][0]["arguments"], (row["accept"] or [{}])[0]
     name = slot.path[0]
+    if name in row.get("names", {}):
+        return [], False
     said = name in gold and gold[name] not in (None, "", [], {})
     values = list(accept.get(name) or ([gold[name]] if said else [""]))
     if name not in gold:

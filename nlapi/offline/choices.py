@@ -1,4 +1,4 @@
-"""Options for slots with a closed set of values: enums, what a description says a value stands for, and yes or no."""
+"""Options for slots with a closed set of values: enums, and what a description says that a value stands for."""
 
 from __future__ import annotations
 
@@ -12,22 +12,15 @@ from nlapi.offline.entities import collection_of
 from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind, Sentence, Span
-from nlapi.offline.slots import Slot, type_of
+from nlapi.offline.slots import Slot
 from nlapi.offline.tables import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
+from nlapi.tools.meaning import alike
 from nlapi.tools.words import METHODS, STOPWORDS, VERBS, Intent, pieces, stem
 
-_NOT = frozenset(
-    "not no without exclude excluding disable disabled don't doesn't never off skip avoid except non".split()
-)
 _EXCLUDES = frozenset("not except excluding without never".split())
 _FALLING = re.compile(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)
 _RISING = re.compile(r"[\s_:.-]?asc(?:ending)?$|(?<=[a-z])Asc$", re.IGNORECASE)
 _DESCENDING = SYNONYMS["desc"] | frozenset(map(stem, "largest biggest greatest recent reverse".split()))
-_AUXILIARY = frozenset(
-    map(stem, "is has have include with enable flag should can be are use allow show only needs for".split())
-)
-
-
 EVIDENCE = (
     *(
         "worth",
@@ -45,6 +38,8 @@ EVIDENCE = (
     *("yes", "agrees", "denied", "name_said", "name_spread", "prose_said", "own", "nay_name", "figures"),
 )
 """What is known of an option for a choice or (from "yes" on) for a flag, in this order."""
+MEANS = 0.72
+"""Words used this much alike (nlapi/tools/meaning.py) may mean the same."""
 LIKE = 0.82
 """Words this alike are taken for one another's misspelling."""
 
@@ -68,11 +63,12 @@ def choices(scene: Scene, slot: Slot, named: Mapping[str, Any], *, literal: bool
     """Options where the words of a choice, or (unless `literal`) words that mean the same, are in the sentence."""
     found: list[tuple[Hit, Any]] = []
     for name, value in named.items():
-        hit = _find(scene, [stem(word) for word in pieces(name)], name)
+        hit = _find(scene, slot, [stem(word) for word in pieces(name)], name) or _counted(scene, value)
         if hit is None or (literal and hit.likeness < 1.0) or _ruled_out(scene, hit.first):
             continue
         if not _other_figure(scene, slot, hit):
             found.append((hit, value))
+    found = [pair for pair in found if not any(_inside(pair[0], other) for other, _ in found)]
     if not found:
         return
     if slot.many:
@@ -85,9 +81,17 @@ def choices(scene: Scene, slot: Slot, named: Mapping[str, Any], *, literal: bool
         yield _option(scene, slot, hit, value, [other for other, one in found if one != value])
 
 
+def _inside(hit: Hit, other: Hit) -> bool:
+    """Is a choice said only as a part of a longer one: the economy of Premium Economy?"""
+    longer = other.last - other.first > hit.last - hit.first
+    return longer and other.first <= hit.first and hit.last <= other.last and other.covered == 1.0
+
+
 def _other_figure(scene: Scene, slot: Slot, hit: Hit) -> bool:
     """Is a choice in figures part of some other number or of a date, far from the slot's name?"""
     if not scene.sentence.tokens[hit.first].text.isdigit() or hit.first not in scene.sentence.valued:
+        return False
+    if hit.worth < 0.5:
         return False
     return not any(abs(at - hit.first) <= 3 for at in scene.places[slot])
 
@@ -108,7 +112,7 @@ def _option(scene: Scene, slot: Slot, hit: Hit, value: Any, others: Sequence[Hit
 
 
 _NO_FLAG = (0.0,) * 8
-_NO_CHOICE = (0.0,) * 11
+NO_CHOICE = (0.0,) * 11
 
 
 def stretch(sentence: Sentence, kind: Kind, first: int, last: int) -> Span:
@@ -157,7 +161,7 @@ def _ruled_out(scene: Scene, at: int) -> bool:
     return any(word in _EXCLUDES or word.endswith(("n't", "n’t")) for word in before)
 
 
-def _find(scene: Scene, words: Sequence[str], name: str) -> Hit | None:
+def _find(scene: Scene, slot: Slot, words: Sequence[str], name: str) -> Hit | None:
     """Where `words` are in the sentence."""
     stems, count = scene.sentence.stems, len(words)
     if not count:
@@ -172,7 +176,7 @@ def _find(scene: Scene, words: Sequence[str], name: str) -> Hit | None:
             doubtful = count == 1 and ((len(name) == 1 and not exact) or scene.sentence.tokens[at].lower in STOPWORDS)
             return Hit(first=at, last=at + count, worth=0.5 if doubtful else 1.15 + 0.1 * count, exact=exact)
     if count == 1:
-        return _similar(scene, words[0])
+        return _similar(scene, words[0]) or _meaning(scene, slot, words[0])
     wanted = [word for word in words if word not in STOPWORDS]
     places = [stems.index(word) for word in wanted if word in scene.sentence.stem_set]
     if wanted and len(places) == len(wanted) and max(places) - min(places) <= count + 2:
@@ -194,6 +198,28 @@ def _similar(scene: Scene, word: str) -> Hit | None:
             if likeness >= LIKE:
                 best = Hit(first=at, last=at + 1, worth=0.6, likeness=likeness)
     return best
+
+
+def _counted(scene: Scene, value: Any) -> Hit | None:
+    """A number of a closed set as it is told elsewhere in a sentence: 2 people, two seats."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    for span in scene.sentence.spans:
+        if span.kind is Kind.NUMBER and span.form in ("plain", "spelt") and span.value == value:
+            return Hit(first=span.first, last=span.last, worth=0.45, likeness=0.85)
+    return None
+
+
+def _meaning(scene: Scene, slot: Slot, word: str) -> Hit | None:
+    """A word that is used like it: cartoon for animation."""
+    best, place = MEANS, -1
+    for at, token in enumerate(scene.sentence.tokens):
+        plain = (
+            token.word and token.lower not in STOPWORDS and token.stem not in scene.common | scene.talked | slot.prose
+        )
+        if plain and at not in scene.sentence.valued and (near := alike(word, token.stem)) > best:
+            best, place = near, at
+    return None if place < 0 else Hit(first=place, last=place + 1, worth=0.4, likeness=0.9 * best)
 
 
 def _in_part(scene: Scene, wanted: Sequence[str], places: Sequence[int]) -> Hit | None:
@@ -230,60 +256,3 @@ def _describes(scene: Scene, first: int, last: int) -> float:
         return 0.35
     commanded = first == 0 and scene.operation.method in METHODS[Intent.UPDATE]
     return 0.45 if commanded and scene.sentence.stems[first] in VERBS else 0.0
-
-
-def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
-    """A yes and a no where the words of a yes/no slot, or some of its description, are in the sentence."""
-    words = [word for word in slot.words if word not in _AUXILIARY and word not in STOPWORDS] or list(slot.words)
-    weights = scene.own[slot]
-    stems = scene.sentence.stems
-    places = [stems.index(word) for word in words if word in scene.sentence.stem_set]
-    prose = [word for word in slot.prose if word in scene.sentence.stem_set and word not in scene.common]
-    if not places and prose:
-        places = [min(stems.index(word) for word in prose)]
-        named = 0.0
-    else:
-        found = sum(weights.get(word, 0.0) for word in words if word in scene.sentence.stem_set)
-        named = found / (sum(weights.get(word, 0.0) for word in words) or 1.0)
-    said = sum(scene.told(word) for word in prose)
-    if not places:
-        return
-    first, last = min(places), max(places) + 1
-    spread = float(last - first)
-    last = min(last, first + len(words) + 3)
-    before = [token.lower for token in scene.sentence.tokens[max(0, first - 3) : first]]
-    said_so = scene.sentence.text[max(0, scene.sentence.tokens[first].start - 3) : scene.sentence.tokens[first].end]
-    denied = any(word in _NOT or word.endswith(("n't", "n’t")) for word in before)
-    denied = denied and not (said_so.lower().startswith("no ") and said_so.lower() in slot.description.lower())
-    nay = any(word in ("no", "not", "non") or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
-    own = named > 0 and set(words) <= scene.common - set(slot.words)
-    span = stretch(scene.sentence, Kind.FLAG, first, last)
-    for yes in (True, False):
-        evidence = (
-            *_NO_CHOICE,
-            float(yes),
-            float(yes is (nay or not denied)),
-            float(denied),
-            named,
-            spread,
-            said,
-            float(own),
-            float(nay),
-            0.0,
-        )
-        value = _as_typed(slot, yes)
-        yield Option(
-            slot=slot,
-            value=[value] if slot.many else value,
-            start=span.start,
-            end=span.end,
-            span=span,
-            shared=True,
-            evidence=evidence,
-        )
-
-
-def _as_typed(slot: Slot, yes: bool) -> Any:
-    if type_of(slot.item) != "string":
-        return yes
-    return next((choice for choice in slot.choices if str(choice).lower() == str(yes).lower()), str(yes))

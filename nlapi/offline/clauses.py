@@ -14,6 +14,12 @@ _ADDRESS = re.compile(
     r"(?:,\s*[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*)*(?:\s\d{4,6})?)*"
 )
 
+_STREET = re.compile(
+    r"(?<![\w.,-])\d{1,6}[A-Za-z]?\s+(?:[\w.'’-]+\s+){1,3}?"
+    r"(?:street|st|avenue|ave|road|rd|boulevard|blvd|drive|lane|way|court|square|place|highway|parkway|terrace)\b",
+    re.IGNORECASE,
+)
+
 
 def addresses(text: str) -> Iterator[tuple[int, int]]:
     """Where a number and capitalised words stand (12 Long Street, Leeds), with and without each part after a comma."""
@@ -25,6 +31,9 @@ def addresses(text: str) -> Iterator[tuple[int, int]]:
             if cut < 0:
                 break
             end = match.start() + cut
+    for match in _STREET.finditer(text):
+        if not _ADDRESS.match(text, match.start()):
+            yield match.start(), match.end()
 
 
 def clauses(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:

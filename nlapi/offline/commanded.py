@@ -18,6 +18,8 @@ from nlapi.tools.words import DEEDS, METHODS, STOPWORDS, VERBS, Intent, pieces, 
 
 _BEHIND, _NEAR = 9.0, 5.0
 """How far a change may be behind a read that is not asked for: one whose own verb is said, and any other."""
+_NAMED = 2.0
+"""How far a change that takes the name said may be behind one that does not."""
 _READING = frozenset(("find", "compute", "convert", "check", "compare", "help"))
 """Deeds that change nothing."""
 _MAKING = frozenset(("create", "make", "register", "new"))
@@ -77,6 +79,22 @@ def creation_instead(
     if best is None:
         return found
     return [replace(best, score=found[0].score), *(one for one in found if one.operation is not maker)]
+
+
+def named_instead(found: Sequence[Candidate], catalogue: Catalogue) -> Sequence[Candidate]:
+    """The change first that takes the name which is said, where one that leaves it out is a little likelier.
+
+    With the id of an account set beforehand, `rename Summer Sale to Autumn Sale` renames no account.
+    """
+    best = found[0]
+    left = any(span.kind is Kind.NAME for span in best.filling.unused)
+    if not left or not catalogue.index.changes(best.operation):
+        return found
+    near = (
+        one for one in found[1:] if one.score > best.score - _NAMED and one.operation.method == best.operation.method
+    )
+    other = next((one for one in near if not one.filling.unused), None)
+    return found if other is None else [other, *(one for one in found if one is not other)]
 
 
 def uncommanded(best: Candidate, catalogue: Catalogue) -> str:

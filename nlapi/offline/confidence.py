@@ -11,7 +11,10 @@ from nlapi.offline.forest import Forest
 NAME = "confidence"
 """The forest that says how likely a plan is exactly right; its fact `curve` are points (said, true), both rising."""
 MEANT = "meant"
-"""The forest that says how likely an API is meant at all; its fact `least` is what it takes."""
+"""The forest that says how likely an API is meant at all. Its fact `least` is what it takes; under its fact
+`plain` that stays in doubt."""
+LOOKED_AT = 3
+"""The likeliest operations, one of which has to have to do with the sentence."""
 
 FEW = 6
 _LAST_LATIN = "\u02af"
@@ -51,21 +54,35 @@ def along(curve: Sequence[tuple[float, float]], at: float) -> float:
 
 
 def meant(candidate: Candidate) -> float:
-    """The probability that the sentence is about the API of its likeliest operation at all."""
+    """The probability that the sentence is about the API of an operation at all, as far as this one shows it."""
     return Forest.load(MEANT).probability([candidate.row[name] for name in MEANT_BY])
 
 
-def is_meant(candidate: Candidate) -> bool:
-    """Does the likeliest operation have enough to do with the sentence?
+def is_meant(found: Sequence[Candidate]) -> bool:
+    """Does one of the likeliest operations, the best first, have enough to do with the sentence?
 
     What words in another script mean cannot be told: then only whether the API has few operations counts.
     """
-    if foreign(candidate.scene.sentence.text):
-        return candidate.row["rivals"] < FEW
-    if not candidate.row["words"] and not candidate.filling.options:
+    best = found[0]
+    if foreign(best.scene.sentence.text):
+        return best.row["rivals"] < FEW
+    if not best.row["words"] and not best.filling.options:
         return False
-    least: float = Forest.load(MEANT).facts["least"]
-    return meant(candidate) >= least
+    return _likeliest(found) >= _fact("least")
+
+
+def is_doubtful(found: Sequence[Candidate]) -> bool:
+    """Has the API so little to do with the sentence that nobody should take its plan for granted?"""
+    return _likeliest(found) < _fact("plain")
+
+
+def _fact(name: str) -> float:
+    found: float = Forest.load(MEANT).facts[name]
+    return found
+
+
+def _likeliest(found: Sequence[Candidate]) -> float:
+    return max(map(meant, found[:LOOKED_AT]))
 
 
 def foreign(text: str) -> bool:

@@ -17,6 +17,12 @@ _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _YEAR = r"(?P<year>[12]\d{3})\b"
 _MINUTE = r"(?::|\.(?=\d\d\s*[ap]\.?m))(?P<minute>[0-5]\d)"
 _CLOCK = rf"(?P<hour>[01]?\d|2[0-4])(?:{_MINUTE}(?::(?P<second>[0-5]\d))?)?\s*(?P<half>[ap]\.?m\b\.?)?"
+_HOUR = (
+    rf"(?:(?:(?P<hour>[01]?\d|2[0-4])(?:{_MINUTE}(?::(?P<second>[0-5]\d))?\s*(?P<half>[ap]\.?m\b\.?)?"
+    r"|\s*(?P<half_alone>[ap]\.?m\b\.?|(?:o'clock\s+)?in\s+the\s+(?:morning|afternoon|evening)\b)))"
+    r"|(?:12:00\s+)?(?P<noon>noon|midday|midnight)\b)"
+)
+"""An hour that cannot be taken for another number, after a day: 9:30, 3 pm, 3 in the afternoon, noon."""
 _COUNT = r"(?P<count>\d+|an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|thirty|sixty|ninety)"
 _COUNTS = {
     "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
@@ -31,7 +37,7 @@ class Found:
     """A moment in a text: `value` is a date, a time, both, or the first and the last day of a stretch.
 
     `whole` is False when the year was not said; `counted` is True when it was said as a number of days, weeks, ...;
-    `spelt` is True when it was said with its day, month and year.
+    `spelt` is True when it was said with its day, month and year. `clock` is where its hour begins; 0 without one.
     """
 
     start: int
@@ -40,10 +46,26 @@ class Found:
     whole: bool = True
     counted: bool = False
     spelt: bool = False
+    clock: int = 0
+
+
+_TODAY = re.compile(r"\btoday(?:['’]s date)?\s+is\s+(?:the\s+|" + "|".join(WEEKDAYS) + r"|,|\s)*(?=\w)", re.IGNORECASE)
+
+
+def today_of(text: str, today: date) -> date:
+    """The day that `text` says it is (today is March 6, 2024), else `today`."""
+    for match in _TODAY.finditer(text):
+        for found in find_dates(text, today):
+            if found.start <= match.end() < found.end and found.spelt and isinstance(found.value, date):
+                return date(found.value.year, found.value.month, found.value.day)
+    return today
 
 
 def find_dates(text: str, today: date) -> list[Found]:
-    """Every date, time and stretch of days in `text`, in order, none overlapping another."""
+    """Every date, time and stretch of days in `text`, in order, none overlapping another.
+
+    A day that is said twice over (next Friday 2026-03-06) is one, the one that was spelt out.
+    """
     found: list[Found] = []
     taken: list[tuple[int, int]] = []
     for pattern, read in _RULES:
@@ -54,7 +76,27 @@ def find_dates(text: str, today: date) -> list[Found]:
             if moment is not None:
                 taken.append((match.start(), match.end()))
                 found.append(moment)
-    return _with_year(sorted(found, key=lambda moment: moment.start))
+    return _with_year(_once(text, sorted(found, key=lambda moment: moment.start)))
+
+
+def _once(text: str, found: list[Found]) -> list[Found]:
+    """Of next Friday, 2026-03-06 the latter, from where the former begins."""
+    kept: list[Found] = []
+    for one in found:
+        before = kept[-1] if kept else None
+        if before is not None and one.spelt and _by_name(before) and _BESIDE.fullmatch(text[before.end : one.start]):
+            kept[-1] = replace(one, start=before.start)
+        else:
+            kept.append(one)
+    return kept
+
+
+def _by_name(found: Found) -> bool:
+    """Was a day said as tomorrow or next Friday?"""
+    return found.whole and not found.spelt and not found.counted and not isinstance(found.value, time)
+
+
+_BESIDE = re.compile(r"[\s,(]*(?:the\s+)?")
 
 
 def _with_year(found: list[Found]) -> list[Found]:
@@ -87,7 +129,10 @@ def _read(read: Reader, match: re.Match[str], today: date) -> Found | None:
     end = match.start() + len(match.group().rstrip())
     counted = bool(match.groupdict().get("count"))
     spelt = bool(match.groupdict().get("year"))
-    return Found(start=match.start(), end=end, value=got[0], whole=got[1], counted=counted, spelt=spelt)
+    clock = 0
+    if isinstance(got[0], datetime):
+        clock = match.start("noon") if match.groupdict().get("noon") else match.start("hour")
+    return Found(start=match.start(), end=end, value=got[0], whole=got[1], counted=counted, spelt=spelt, clock=clock)
 
 
 def _calendar(match: re.Match[str], today: date) -> tuple[Value, bool]:
@@ -101,7 +146,7 @@ def _calendar(match: re.Match[str], today: date) -> tuple[Value, bool]:
     if month > 12 >= day:
         month, day = day, month
     moment = date(year, month, day)
-    if parts.get("hour"):
+    if parts.get("hour") or parts.get("noon"):
         clock = _time_of(match)
         if clock is not None:
             return datetime.combine(moment, clock), True
@@ -173,8 +218,11 @@ def _clock(match: re.Match[str], today: date) -> tuple[Value, bool] | None:
 
 
 def _time_of(match: re.Match[str]) -> time | None:
+    parts = match.groupdict()
+    if parts.get("noon"):
+        return time(0 if parts["noon"].lower() == "midnight" else 12)
     hour, minute, second = int(match["hour"]), int(match["minute"] or 0), int(match["second"] or 0)
-    half = (match["half"] or "").lower()
+    half = (match["half"] or _half_of(parts.get("half_alone") or "")).lower()
     if half and hour > 12:
         return None
     if half:
@@ -182,19 +230,25 @@ def _time_of(match: re.Match[str]) -> time | None:
     return time(hour % 24, minute, second)
 
 
+def _half_of(text: str) -> str:
+    """`in the afternoon` is pm."""
+    return ("am" if "morning" in text.lower() else "pm") if " the " in text else text
+
+
 def _noon(match: re.Match[str], today: date) -> tuple[Value, bool]:
-    return time(12 if match.group().lower() == "noon" else 0), True
+    return time(0 if match.group().lower() == "midnight" else 12), True
 
 
 def _rules() -> Iterator[tuple[re.Pattern[str], Reader]]:
     after = rf"(?:(?:\s*T|\s+at\s+|\s+|,\s+){_CLOCK}(?:Z|[+-]\d\d:?\d\d)?)?"
+    then = rf"(?:(?:,?\s+(?:(?:at|time)\s+)|,?\s+){_HOUR})?"
     at = rf"(?:\s+at\s+{_CLOCK}(?![\d%]))?"
     which = r"(?P<which>last|past|previous|this|current|next|coming|upcoming)"
     for pattern, read in (
         (rf"\b{_YEAR}[-/.](?P<month>\d\d?)[-/.](?P<day>\d\d?)\b{after}", _calendar),
-        (r"\b(?P<month>\d\d?)[-/.](?P<day>\d\d?)[-/.](?P<year>[12]\d{3})\b", _calendar),
-        (rf"\b{_MONTH}\s*(?:the\s+)?{_DAY}(?!:)(?:,?\s*(?:of\s+)?{_YEAR})?", _calendar),
-        (rf"\b{_DAY}(?:\s+of)?\s+{_MONTH}(?:,?\s*{_YEAR})?", _calendar),
+        (rf"\b(?P<month>\d\d?)[-/.](?P<day>\d\d?)[-/.](?P<year>[12]\d{{3}})\b{then}", _calendar),
+        (rf"\b{_MONTH}\s*(?:the\s+)?{_DAY}(?!:)(?:,?\s*(?:of\s+)?{_YEAR})?{then}", _calendar),
+        (rf"\b{_DAY}(?:\s+of)?\s+{_MONTH}(?:,?\s*(?:of\s+)?{_YEAR})?{then}", _calendar),
         (rf"\b{_MONTH},?\s+(?:of\s+)?{_YEAR}", _month_only),
         (rf"\b(?P<name>(?:the\s+)?day after tomorrow|today|tonight|tomorrow|yesterday)\b{at}", _named_day),
         (rf"\b{which}\s+{_COUNT}\s+(?P<unit>day|week|month|year)s?\b", _stretch),
@@ -203,7 +257,7 @@ def _rules() -> Iterator[tuple[re.Pattern[str], Reader]]:
         (rf"\bin\s+{_COUNT}\s+(?P<unit>day|week|month|year)s?\b(?=\s*[.?!,]|\s*$)", _distance),
         (rf"\b(?:{which}\s+)?(?P<weekday>{'|'.join(WEEKDAYS)})\b{at}", _weekday),
         (rf"(?<![\d.:$]){_CLOCK}(?![\d%])", _clock),
-        (r"\b(?:noon|midnight)\b", _noon),
+        (r"\b(?:noon|midday|midnight)\b", _noon),
     ):
         yield re.compile(pattern, re.IGNORECASE), read
 

@@ -7,21 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nlapi.offline.among import judged
 from nlapi.offline.option import Option
 from nlapi.offline.options import options
 from nlapi.offline.plainly import plainly
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Span
-from nlapi.offline.slots import Family, Slot
+from nlapi.offline.slots import Slot
 from nlapi.offline.weigh import weighed
 
 REQUIRED_AT = 0.08
 """A required slot is filled by the best option that is at least this sure."""
-OPTIONAL_AT = 0.35
+OPTIONAL_AT = 0.5
 """An optional slot is left out rather than filled by an option less sure than this."""
-DAY_AT = 0.25
-"""So is an optional day: one is hardly ever said for nothing."""
-USED = 0.5
+UNSPOKEN = 0.4
+"""How likely an optional slot is to be left out where only a name to look up was found for it."""
+USED = 0.3
 """What it is worth, in log-odds, to leave no quotation or id unused."""
 BEAM = 24
 PER_SLOT = 6
@@ -55,8 +56,10 @@ def nest(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
 
 def fill(scene: Scene) -> Filling:
     """The likeliest value of each slot, no word of the sentence used twice."""
-    ranked = sorted(plainly(scene, weighed(scene, options(scene))), key=lambda option: -option.sure)
-    taken = _assign([option for option in ranked if option.sure >= _least(scene, option.slot)])
+    found = judged(scene, weighed(scene, options(scene)))
+    ranked = sorted(plainly(scene, found.options), key=lambda option: -option.sure)
+    worth = {slot: _none(scene, slot, found.none) for slot in scene.slots}
+    taken = _assign([option for option in _free(scene, ranked) if option.sure >= _least(scene, option.slot)], worth)
     filled = {option.slot for option in taken}
     missing = tuple(slot for slot in scene.slots if slot.required and slot not in filled)
     unused = tuple(
@@ -66,39 +69,51 @@ def fill(scene: Scene) -> Filling:
     return Filling(options=tuple(taken), missing=missing, unused=unused)
 
 
+def _free(scene: Scene, ranked: Sequence[Option]) -> list[Option]:
+    """The options without those whose words say as surely what the user has given by name already."""
+    given = [option for option in ranked if option.slot in scene.given]
+    return [
+        option
+        for option in ranked
+        if option.slot in scene.given or not any(_said_of(one, option) for one in given if one.sure >= option.sure)
+    ]
+
+
+def _said_of(one: Option, other: Option) -> bool:
+    return one.start == other.start and one.end == other.end and one.value == other.value
+
+
 def _least(scene: Scene, slot: Slot) -> float:
-    return GIVEN_AT if slot in scene.given else REQUIRED_AT if slot.required else _optional_at(slot)
+    return GIVEN_AT if slot in scene.given else REQUIRED_AT if slot.required else OPTIONAL_AT
 
 
-def _optional_at(slot: Slot) -> float:
-    return DAY_AT if slot.family is Family.DATE else OPTIONAL_AT
+def _none(scene: Scene, slot: Slot, none: Mapping[Slot, float]) -> float:
+    """How likely it is that a slot is to be left out; of one that is required it is not to be made much of."""
+    if slot.required:
+        return REQUIRED_AT / 2
+    return none.get(slot, UNSPOKEN)
 
 
-def _assign(options: Sequence[Option]) -> list[Option]:
+def _assign(options: Sequence[Option], none: Mapping[Slot, float]) -> list[Option]:
     """The options that are worth most together, one a slot and no word used twice; a beam over the slots."""
     by_slot: dict[Slot, list[Option]] = {}
     for option in options:
         by_slot.setdefault(option.slot, []).append(option)
     beam: list[tuple[float, list[Option]]] = [(0.0, [])]
-    for few in by_slot.values():
+    for slot, few in by_slot.items():
         grown = list(beam)
         for worth, taken in beam:
             free = (option for option in few[:PER_SLOT] if not any(option.collides(one) for one in taken))
-            grown.extend((worth + _gain(option), [*taken, option]) for option in free)
+            grown.extend((worth + _gain(option, none[slot]), [*taken, option]) for option in free)
         grown.sort(key=lambda state: -state[0])
         beam = grown[:BEAM]
     return beam[0][1]
 
 
-def _gain(option: Option) -> float:
+def _gain(option: Option, none: float) -> float:
+    """What filling a slot is worth over leaving it out: the logarithm of how much likelier that is right."""
     used = USED * sum(span.kind in (Kind.QUOTED, Kind.LITERAL, Kind.JSON) for span in option.spans[:1])
-    least = REQUIRED_AT / 2 if option.slot.required else _optional_at(option.slot)
-    return used + _log_odds(option.sure) - _log_odds(least) + 0.1
-
-
-def _log_odds(sure: float) -> float:
-    sure = min(0.999, max(0.001, sure))
-    return math.log(sure / (1.0 - sure))
+    return used + math.log(max(0.001, option.sure)) - math.log(max(0.001, none))
 
 
 def _matters(span: Span) -> bool:

@@ -32,6 +32,8 @@ class Forest:
     """by feature used: its number, its thresholds, rising, and what stays reachable above the first n of them"""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """what else was learned with the trees, such as thresholds"""
+    after: Forest | None = None
+    """the forest that was trained to go over what this one says"""
 
     @staticmethod
     def load(name: str) -> Forest:
@@ -55,6 +57,12 @@ class Forest:
         return 1.0 / (1.0 + math.exp(-max(-40.0, min(40.0, self.score(row)))))
 
 
+def log_odds(sure: float) -> float:
+    """Of a probability, no nearer to never and always than one in a thousand."""
+    sure = min(0.999, max(0.001, sure))
+    return math.log(sure / (1.0 - sure))
+
+
 @cache
 def _ones(trees: int) -> int:
     return (1 << LEAVES * trees) - 1
@@ -62,7 +70,8 @@ def _ones(trees: int) -> int:
 
 def read_forest(data: Mapping[str, Any]) -> Forest:
     """A Forest from its file: {"features": [names], "base": n, "trees": [tree]}, where a tree is a leaf's value or
-    [feature, threshold, tree where the value is at most the threshold, tree where it is more].
+    [feature, threshold, tree where the value is at most the threshold, tree where it is more]. "after" is another
+    such, "facts" what is left.
     """
     leaves: list[tuple[float, ...]] = []
     cuts: dict[int, list[tuple[float, int]]] = {}
@@ -73,9 +82,14 @@ def read_forest(data: Mapping[str, Any]) -> Forest:
             raise ValueError(f"tree {at} has {len(values)} leaves, more than {LEAVES}")
         leaves.append(tuple(values))
     steps = tuple((feature, *_masks(found)) for feature, found in sorted(cuts.items()))
-    facts = {key: value for key, value in data.items() if key not in ("features", "base", "trees")}
+    facts = {key: value for key, value in data.items() if key not in ("features", "base", "trees", "after")}
     return Forest(
-        features=tuple(data["features"]), base=float(data["base"]), leaves=tuple(leaves), steps=steps, facts=facts
+        features=tuple(data["features"]),
+        base=float(data["base"]),
+        leaves=tuple(leaves),
+        steps=steps,
+        facts=facts,
+        after=read_forest(data["after"]) if "after" in data else None,
     )
 
 

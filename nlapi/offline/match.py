@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from datetime import time
 from functools import lru_cache
 
+from nlapi.offline.kin import world_fits
+from nlapi.offline.measures import fits, said, wanted
+from nlapi.offline.moments import wants_clock
 from nlapi.offline.scene import LEADING, ROLES, Scene
 from nlapi.offline.sentence import Kind, Span
 from nlapi.offline.slots import Family, Slot
-from nlapi.offline.values import is_coded, wants_clock, wants_fraction
+from nlapi.offline.values import fraction_wanted, is_coded
 from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 
 _SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
@@ -33,6 +36,7 @@ MATCHES = (
     *("named", "told", "role", "against", "example", "money", "place", "object", "renamed", "sought", "paged"),
     *("order", "counts", "common", "verb", "city", "left", "right", "rival_left", "rival_right", "inside", "shape"),
     *("called", "clear", "scaled", "spaced", "coded", "clock_wanted", "clock_said", "in_turn", "counted"),
+    *("measured", "world", "kin", "kin_samples", "kin_beside", "code_asked", "addressed", "parts"),
 )
 """What `match` gives, in this order; each about 0 to 1, distances in tokens."""
 
@@ -65,13 +69,45 @@ def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
         shape_likeness(span.text, slot.samples),
         float(span.kind is Kind.CALLED) * (1.0 if NAMELIKE & words else 0.8 if QUERYLIKE & words else -0.6),
         float(number and slot.unit != ""),
-        float(wants_fraction(slot)) if span.form == "percent" else 0.0,
+        fraction_wanted(slot) if span.form == "percent" else 0.0,
         float(slot.family is Family.ID and " " in span.text),
         float(is_coded(slot)),
         *_clock(scene, span, slot),
         scene.in_turn(span, slot),
         float(number and counts_things(scene, span)),
+        fits(said(scene.sentence, span), wanted(slot)) if number else 0.0,
+        world_fits(span, slot),
+        scene.kin(slot).get(inner[-1], 0.0) if inner else 0.0,
+        scene.kin_of_samples(slot).get(inner[-1], 0.0) if inner else 0.0,
+        max((scene.kin(slot).get(word, 0.0) * near for word, near in (*left, *right)), default=0.0),
+        float(_CODE.search(slot.description) is not None) if span.text.isupper() and len(span.text) <= _SHORT else 0.0,
+        _addressed(scene, span, slot),
+        _parts(span, slot),
     ]
+
+
+def _addressed(scene: Scene, span: Span, slot: Slot) -> float:
+    """1 for an address where one is asked for, -1 for a piece of one there, or for its number anywhere."""
+    asked = _ADDRESS.search(f"{slot.name} {slot.description}") is not None
+    if span.form == "address":
+        return 1.0 if asked else 0.3
+    inside = scene.sentence.in_address(span)
+    return -1.0 if inside and (asked or span.kind is Kind.NUMBER) else -0.3 if inside else 0.0
+
+
+def _parts(span: Span, slot: Slot) -> float:
+    """How many more parts, divided by commas, a span has than the example or the format of a description."""
+    if not slot.samples or span.kind is Kind.NUMBER:
+        return 0.0
+    return float(span.text.count(",") - max(one.count(",") for one in slot.samples))
+
+
+_ADDRESS = re.compile(r"address|street", re.IGNORECASE)
+
+
+_CODE = re.compile(r"\b(?:code|identifier|symbol|ticker|abbreviat\w+)\b")
+_SHORT = 5
+"""Letters of a code (JFK, USD, AAPL) at most."""
 
 
 def _clock(scene: Scene, span: Span, slot: Slot) -> tuple[float, float]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nlapi.offline.choices import choices, flag, names_of
+from nlapi.offline.choices import choices, names_of
 from nlapi.offline.entities import ID_WORDS, Wanted, collection_of, id_like, names_for, takes_id
+from nlapi.offline.flags import flag
 from nlapi.offline.links import takes_me
 from nlapi.offline.match import MONEYLIKE, counts_things, page_number, page_size, page_token
 from nlapi.offline.option import HIGH, LOW, Option
@@ -20,6 +21,8 @@ from nlapi.offline.values import ASIDE, HOW, values_for
 from nlapi.openapi.spec import Operation
 from nlapi.tools.words import singular, stem
 
+SUREST_NAME = 0.8
+"""How sure a name to look up is at most: an id that was said goes before it."""
 _BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
 LARGEST_PAGE = 10_000
 """No page is larger, nor is its number."""
@@ -67,7 +70,7 @@ def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
     for named in names_for(scene, slot, listing):
         wanted = Wanted(name=named.name, lister=listing.id, place=named.place)
         value = [wanted] if slot.many else wanted
-        sure = min(0.9, max(0.0, (named.score - LOW) / (HIGH - LOW)))
+        sure = min(SUREST_NAME, max(0.0, (named.score - LOW) / (HIGH - LOW)))
         sure += 0.03 * (named.span is not None and named.span.kind is Kind.QUOTED)
         yield Option(slot=slot, value=value, sure=sure, start=named.start, end=named.end)
 
@@ -84,7 +87,7 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
         shared = span.kind is Kind.DATE and isinstance(span.value, tuple)
         for value, how in values_for(span, slot, scene.sentence):
             whole = value if isinstance(value, list) or not slot.many else [value]
-            yield _option(slot, whole, (span,), how, shared=shared)
+            yield _option(slot, whole, (span,), how, shared=shared or how == "calendar")
     if not slot.many:
         return
     for run in (_trimmed(scene, slot, run) for run in runs if _may_be_id(scene, slot, run[0])):

@@ -16,6 +16,7 @@ from nlapi.tools.words import METHODS, VERBS, Intent, singular, stem
 SURE = 0.95
 _NAMING = frozenset("called named titled entitled labelled labeled".split())
 _SOUGHT = frozenset("for about matching containing like mentioning mention mentions with".split())
+_REASONS = frozenset(map(stem, "why reason note comment".split()))
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
 
 
@@ -26,7 +27,16 @@ def plainly(scene: Scene, weighed: Iterable[Option]) -> Iterator[Option]:
     for option in options:
         told = option.slot is naming and _names(scene, option)
         sought = option.slot is seeking and _is_sought(scene, option)
-        yield replace(option, sure=SURE) if (told or sought) and option.sure < SURE else option
+        plain = told or sought or _gives_reason(scene, option)
+        yield replace(option, sure=SURE) if plain and option.sure < SURE else option
+
+
+def _gives_reason(scene: Scene, option: Option) -> bool:
+    """Does the whole of what follows `because` fill what takes the reason?"""
+    span = option.span
+    if span is None or option.how or span.form != "clause" or not _REASONS & set(option.slot.words) or not span.first:
+        return False
+    return scene.sentence.tokens[span.first - 1].lower in ("because", "since")
 
 
 def _naming(scene: Scene) -> Slot | None:

@@ -13,8 +13,8 @@ from nlapi.offline.apis import named_api
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
-from nlapi.offline.commanded import change_instead, creation_instead, uncommanded
-from nlapi.offline.confidence import FEW, confidence, features, is_meant
+from nlapi.offline.commanded import change_instead, creation_instead, named_instead, uncommanded
+from nlapi.offline.confidence import FEW, confidence, features, is_doubtful, is_meant
 from nlapi.offline.followup import follow
 from nlapi.offline.given import Values, argument_name, complete, wanted_in
 from nlapi.offline.goal import Goal, final
@@ -55,7 +55,7 @@ RIVAL = 2.0
 TIE = 0.4
 """How near another operation is when it is a toss-up between the two."""
 TOSSED = 0.15
-"""The most that a plan is sure of which is a toss-up: so little that the user is offered the choice."""
+"""The most that a plan is sure of which is a toss-up, or hardly about the API: the user is offered the choice."""
 CLEAR = 6.0
 """Index score from which a part of a sentence clearly names an operation by itself."""
 _HELP = re.compile(
@@ -120,17 +120,17 @@ class OfflinePlanner:
             found = [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
         else:
             found = candidates(sentence, catalogue, known)
-        if chosen is None and (not found or not is_meant(found[0])):
+        if chosen is None and (not found or not is_meant(found)):
             found = named_changes(sentence, catalogue, known) or found
         if chosen is None and (caller := _caller(sentence, catalogue, known)) is not None:
             found = [caller]
         language = foreign(sentence)
-        if not found or (not is_meant(found[0]) and not _names_all(found[0]) and not asks_who_i_am(sentence.text)):
+        if not found or (not is_meant(found) and not _names_all(found[0]) and not asks_who_i_am(sentence.text)):
             return unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return too_much(wants, found)
         if chosen is None:
-            commanded = change_instead(found, sentence, catalogue)
+            commanded = named_instead(change_instead(found, sentence, catalogue), catalogue)
             found = list(creation_instead(commanded, sentence, catalogue, known))
         best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
         best = owned_instead(best, catalogue, known, question)
@@ -139,6 +139,9 @@ class OfflinePlanner:
         if (no := self._refused(best, catalogue)) is not None:
             return replace(no, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
         made = _planned(best, others, catalogue, known, question, sure=CHOSEN if chosen is not None else 0.0)
+        certain = chosen is not None or _names_all(best) or asks_who_i_am(sentence.text)
+        if not certain and not language and is_doubtful(found):
+            made = replace(made, confidence=min(TOSSED, made.confidence))
         least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
         if language and (made.confidence < least or made.missing):
             few = len(catalogue.operations) < FEW and not catalogue.index.changes(best.operation)
@@ -253,8 +256,9 @@ def _contradicted(goal: Goal, clash: Clash) -> Plan:
 
 
 def _names_all(best: Candidate) -> bool:
-    """Is the thing that it changes called by its name, and is what shall become of it said?"""
-    return not best.filling.missing and any(wanted_in(option.value) is not None for option in best.filling.options)
+    """Is the thing called by its name, and is what shall become of it said, or nothing else said at all?"""
+    plain = best.tool.effect is not Effect.READ or says_all(best)
+    return plain and not best.filling.missing and any(map(wanted_in, (one.value for one in best.filling.options)))
 
 
 def _changes_nothing(best: Candidate) -> bool:

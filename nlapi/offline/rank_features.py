@@ -12,8 +12,8 @@ from nlapi.offline.rank_words import Asked, Profile, vague, weight
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Family, Slot
-from nlapi.tools.meaning import alike
-from nlapi.tools.words import METHODS, VERBS
+from nlapi.tools.meaning import akin
+from nlapi.tools.words import METHODS, VERBS, singular
 
 _FAR = 0.3
 """Words less alike than this have nothing to do with each other."""
@@ -25,14 +25,16 @@ OWN = tuple(
     """index values said told said_near told_near heard heard_prose heard_name heard_near heard_told_near unheard words
     verb intent method deed first_deed number required filled sum mean weakest missing missing_ids subject clear extra
     guessed doubt unused unused_names slots deprecated unasked likely gain typed chosen named said_slots left_over
-    hit name_hit miss near""".split()
+    form hit name_hit miss near outdone""".split()
 )
-"""Features of an operation by itself; the last four set it apart from the others."""
+"""Features of an operation by itself; the last five set it apart from the others."""
 RIVALS = tuple(
     """index said said_near told told_near heard heard_near heard_name verb deed number filled sum mean missing unused
-    clear weakest likely gain typed named said_slots hit miss near""".split()
+    clear weakest likely gain typed named said_slots form hit miss near outdone unheard""".split()
 )
 """Features that count also by their distance to the best of the other operations."""
+COSTS = frozenset(("missing", "unused", "miss", "outdone", "unheard"))
+"""Those of them that are the better the less there is."""
 FEATURES = (*OWN, *(f"{name}_ahead" for name in RIVALS), "rivals")
 
 
@@ -56,13 +58,19 @@ Row = dict[str, float]
 
 def rows(question: Asked, rated: Sequence[Rated]) -> list[Row]:
     """The FEATURES of each operation; those of its rivals are taken into account."""
+    known = (one.profile.words | {word for slot in one.scene.slots for word in slot.words} for one in rated)
+    question = question.knowing(frozenset().union(*known))
     found = [_own(question, one) for one in rated]
     _apart(question, rated, found)
+    for row, amount in zip(found, _outdone(question, rated), strict=True):
+        row["outdone"] = amount
     for name in RIVALS:
-        values = sorted((row[name] for row in found), reverse=True)
+        sign = -1.0 if name in COSTS else 1.0
+        values = sorted((sign * row[name] for row in found), reverse=True)
         for row in found:
-            other = values[1] if row[name] == values[0] and len(values) > 1 else values[0]
-            row[f"{name}_ahead"] = row[name] - other
+            own = sign * row[name]
+            other = values[1] if own == values[0] and len(values) > 1 else values[0]
+            row[f"{name}_ahead"] = own - other
     for row in found:
         row["rivals"] = min(12.0, len(found) - 1.0)
     return found
@@ -77,7 +85,7 @@ def _words(question: Asked, one: Rated) -> Row:
     profile, slots = one.profile, one.scene.slots
     name = [word for word in profile.name if not vague(word)]
     told = [word for word in profile.told if not vague(word)]
-    stems = question.sentence.stem_set
+    stems = question.stems
     used = _used(question, one.filling)
     free = [(word, amount) for at, word, amount in question.words if at not in used]
     known = profile.words | {word for slot in slots for word in slot.words}
@@ -88,6 +96,7 @@ def _words(question: Asked, one: Rated) -> Row:
     return {
         "values": values / total,
         "said": _share(name, lambda word: word in stems),
+        "form": len(profile.forms & _plain_words(question)) / max(1, len(profile.forms)),
         "told": _share(told, lambda word: word in stems),
         "said_near": _share(name, lambda word: _nearest(word, question.weights)),
         "told_near": _share(told, lambda word: _nearest(word, question.weights)),
@@ -103,6 +112,11 @@ def _words(question: Asked, one: Rated) -> Row:
     }
 
 
+def _plain_words(question: Asked) -> set[str]:
+    """The words of the sentence in the singular, not stemmed."""
+    return {singular(token.lower) for token in question.sentence.tokens if token.word}
+
+
 def _used(question: Asked, filling: Filling) -> set[int]:
     """Positions of the words that are values of arguments."""
     spans = [(option.start, option.end) for option in filling.options]
@@ -113,7 +127,7 @@ def _used(question: Asked, filling: Filling) -> set[int]:
 def _nearest(word: str, others: Iterable[str]) -> float:
     best = 0.0
     for other in others:
-        found = alike(word, other)
+        found = akin(word, other)
         if found >= 1.0:
             return 1.0
         best = max(best, found)
@@ -133,10 +147,10 @@ def _deed(question: Asked, one: Rated) -> Row:
     intent = VERBS.get(profile.verb)
     if profile.verb == question.verb:
         verb = 1.0
-    elif profile.verb in question.sentence.stem_set:
+    elif profile.verb in question.stems:
         verb = 0.9
     else:
-        verb = 0.8 * alike(profile.verb, question.verb)
+        verb = 0.8 * akin(profile.verb, question.verb)
     first = next(iter(question.deeds), "")
     method = one.scene.operation.method
     methods = [amount for intent, amount in question.intents.items() if method in METHODS[intent]]
@@ -158,7 +172,7 @@ def _arguments(question: Asked, one: Rated) -> Row:
     extra = [option.sure for option in options if not option.slot.required]
     every = [*needed, *extra]
     count = len(needed) + len(missing)
-    stems = question.sentence.stem_set
+    stems = question.stems
     named = [option.slot for option in options if not stems.isdisjoint(option.slot.words)]
     required = [slot for slot in one.scene.slots if slot.required]
     said = [max((_nearest(word, stems) for word in slot.words), default=0.0) for slot in required]
@@ -194,7 +208,7 @@ def _apart(question: Asked, rated: Sequence[Rated], found: Sequence[Row]) -> Non
     """What only one operation says of itself: how much of that is in the sentence, and how much is not."""
     names = [{one.profile.verb, *one.profile.name} for one in rated]
     words = [one.profile.words | {word for slot in one.scene.slots for word in slot.words} for one in rated]
-    stems = question.sentence.stem_set
+    stems = question.stems
     for at, row in enumerate(found):
         other_names = {word for n, some in enumerate(names) if n != at for word in some}
         other_words = {word for n, some in enumerate(words) if n != at for word in some}
@@ -204,3 +218,19 @@ def _apart(question: Asked, rated: Sequence[Rated], found: Sequence[Row]) -> Non
         unsaid = [word for word in names[at] - other_names if word not in stems and not vague(word)]
         row["miss"] = sum(weight(word) * (1.0 - _nearest(word, question.weights)) for word in unsaid)
         row["near"] = sum(sorted((_nearest(word, question.weights) for word in alone - stems), reverse=True)[:3])
+
+
+def _outdone(question: Asked, rated: Sequence[Rated]) -> list[float]:
+    """How much surer the words that are values of some operation are filled in by the one that does so best."""
+    tokens = question.sentence.tokens
+    total = [0.0] * len(rated)
+    for token in tokens:
+        sure = [_surest(one.filling, token.start) for one in rated]
+        best = max(sure, default=0.0)
+        total = [amount + best - own for amount, own in zip(total, sure, strict=True)]
+    return [amount / math.sqrt(max(1, len(tokens))) for amount in total]
+
+
+def _surest(filling: Filling, at: int) -> float:
+    """How sure the value is that the character `at` is part of."""
+    return max((option.sure for option in filling.options if option.start <= at < option.end), default=0.0)

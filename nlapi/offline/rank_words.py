@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from nlapi.offline.commands import opening
-from nlapi.offline.sentence import Kind, Sentence
+from nlapi.offline.sentence import Kind, Sentence, Token
 from nlapi.openapi.spec import Operation
 from nlapi.tools.meaning import rarity
 from nlapi.tools.words import DEEDS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
@@ -25,6 +26,7 @@ _BY_WAY_OF = re.compile(
     re.IGNORECASE,
 )
 """Through the Weather API: the means, not what is wanted."""
+_SEAMS = re.compile(r"['’-]")
 _VAGUE = frozenset(map(stem, "information info data detail api function method result value".split()))
 
 
@@ -40,6 +42,8 @@ class Profile:
     """the words of its id and of the literal part of its path, but for the verb"""
     told: tuple[str, ...]
     """the words of its summary and its description"""
+    forms: frozenset[str]
+    """the words of its name in the singular, not stemmed: a booking is no book"""
     many: Mapping[str, bool]
     """the nouns of its name, and whether they stand in the plural"""
     words: frozenset[str]
@@ -52,7 +56,9 @@ def profile(operation: Operation, api: str = "") -> Profile:
     own = list(map(stem, pieces(operation.id)))
     verb = next((word for word in own if word in VERBS), own[0] if own else "")
     named = [word for word in pieces(f"{operation.id} {literal}") if word not in STOPWORDS]
-    name = tuple(dict.fromkeys(word for word in map(stem, named) if word != verb))
+    deed = verb if verb in VERBS else ""
+    stems = tuple(dict.fromkeys(map(stem, named)))
+    name = tuple(word for word in stems if word != deed) or stems
     prose = (operation.summary, operation.description[:_LONGEST])
     told = tuple(dict.fromkeys(stem(word) for text in prose for word in pieces(text) if word not in STOPWORDS))
     opening = [[DEEDS.get(stem(word)) for word in pieces(text[:80])[:_OPENS]] for text in prose]
@@ -62,6 +68,7 @@ def profile(operation: Operation, api: str = "") -> Profile:
         deeds=frozenset(deed for deed in deeds if deed),
         name=name,
         told=told,
+        forms=frozenset(singular(word) for word in named if stem(word) != deed),
         many={stem(word): singular(word) != word for word in pieces(operation.id) if stem(word) not in VERBS},
         words=frozenset((verb, *name, *told, *map(stem, pieces(api)))),
     )
@@ -73,9 +80,13 @@ class Asked:
 
     sentence: Sentence
     words: tuple[tuple[int, str, float], ...]
-    """position, stem and weight of the words that are no stopwords"""
+    """position, stem and weight of the words that are no stopwords; of one-way each part"""
     weights: Mapping[str, float]
     """stem -> weight"""
+    stems: frozenset[str]
+    """the stems of all words"""
+    compounds: Mapping[str, int]
+    """stem of two neighbours written as one -> the position of the first: round trip may be a roundtrip"""
     verb: str
     """the first word after the politeness"""
     deeds: Mapping[str, float]
@@ -84,16 +95,28 @@ class Asked:
     many: Mapping[str, bool]
     """every word, and whether it stands in the plural"""
 
+    def knowing(self, known: Collection[str]) -> Asked:
+        """The same with the compounds that are in `known` among its words."""
+        found = {word: at for word, at in self.compounds.items() if word in known and word not in self.stems}
+        if not found:
+            return self
+        words = tuple(sorted((*self.words, *((at, word, weight(word)) for word, at in found.items()))))
+        weights = {word: amount for _, word, amount in words}
+        return replace(self, words=words, weights=weights, stems=self.stems | found.keys())
+
 
 def asked(sentence: Sentence) -> Asked:
     """The words and deeds of a sentence."""
     hidden = {at for span in sentence.spans if span.kind in _HIDDEN for at in range(span.first, span.last)}
     for match in _BY_WAY_OF.finditer(sentence.text):
         hidden |= {at for at, token in enumerate(sentence.tokens) if match.start() <= token.start < match.end()}
+    parts = [_parts(token) for token in sentence.tokens]
     words = tuple(
-        (at, token.stem, weight(token.stem))
+        (at, stem(part), weight(stem(part)))
         for at, token in enumerate(sentence.tokens)
-        if token.word and token.lower not in STOPWORDS and at not in hidden and not token.text.isdigit()
+        if token.word and at not in hidden
+        for part in parts[at]
+        if part not in STOPWORDS and any(map(str.isalpha, part))
     )
     start = opening(sentence.text)
     plain = [token for token in sentence.tokens if token.word]
@@ -101,11 +124,28 @@ def asked(sentence: Sentence) -> Asked:
         sentence=sentence,
         words=words,
         weights={word: amount for _, word, amount in words},
+        stems=sentence.stem_set | {stem(part) for some in parts if len(some) > 1 for part in some},
+        compounds=_compounds(parts, hidden),
         verb=next((token.stem for token in plain if token.start >= start), ""),
         deeds=_deeds(sentence, hidden | sentence.titled, start),
         intents=intents(token.stem for token in plain),
         many={token.stem: singular(token.lower) != token.lower for token in plain},
     )
+
+
+def _parts(token: Token) -> Sequence[str]:
+    """The words that a token is made of: one-way is two, and so is I'm."""
+    some = [part for part in _SEAMS.split(token.lower) if part]
+    return some if len(some) > 1 and all(map(str.isalpha, some)) else (token.lower,)
+
+
+def _compounds(parts: Sequence[Sequence[str]], hidden: Collection[int]) -> Mapping[str, int]:
+    flat = [(at, part) for at, some in enumerate(parts) if at not in hidden for part in some]
+    return {
+        stem(first + second): at
+        for (at, first), (next_at, second) in pairwise(flat)
+        if next_at - at <= 1 and len(first) > 1 and len(second) > 1 and first.isalpha() and second.isalpha()
+    }
 
 
 def _deeds(sentence: Sentence, hidden: frozenset[int] | set[int], start: int) -> Mapping[str, float]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from nlapi.offline.clauses import addresses, clauses
-from nlapi.offline.dates import MONTHS, WEEKDAYS, find_dates
+from nlapi.offline.dates import MONTHS, WEEKDAYS, Found, find_dates, today_of
+from nlapi.offline.literals import literals
 from nlapi.offline.numbers import Sort, find_numbers
+from nlapi.offline.places import is_region
 from nlapi.offline.sentence import Kind, Sentence, Span, Token
 from nlapi.tools.words import STOPWORDS, VERBS, Intent, stem
 
@@ -20,19 +22,8 @@ _TOKEN = re.compile(r"[^\W_]+(?:['’\-_][^\W_]+)*(?:['’]s\b)?|[^\w\s]|_")
 _QUOTED = re.compile(
     r'"([^"]+)"|“([^”]+)”|«([^»]+)»|「([^」]+)」|`([^`]+)`|(?<!\w)[\'‘]([^\'’]+(?:[\'’](?=\w)[^\'’]+)*)[\'’](?!\w)'
 )
-_LITERAL = (
-    ("url", re.compile(r"\bhttps?://[^\s,\"'<>)]+[^\s,\"'<>).!?]")),
-    ("email", re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")),
-    ("host", re.compile(r"(?<![\w/@.-])(?:[a-z0-9_](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,24}(?![\w/@-]|\.\w)")),
-    ("uuid", re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")),
-    ("id", re.compile(r"(?<![\w/.])(?=[\w\-:.]*\d)(?=[\w\-:.]*[A-Za-z_])[A-Za-z0-9](?:[\w]|[-:.](?=\w))*\w(?![\w])")),
-    ("id", re.compile(r"(?<![\w/.])[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+(?!\w)|(?<![\w/.])\d+(?:\.\d+){2,}(?!\w)")),
-    ("path", re.compile(r"(?<![\w/])[\w.-]+/[\w.-]+(?:/[\w.-]+)*(?::[\w.-]*\w)?(?!\w)|(?<!\w)/[\w.-]+(?:/[\w.-]+)*")),
-    ("tag", re.compile(r"(?<!\w)[#@](?!\d+\b)[\w-]+")),
-)
-_UNIT_LIKE = re.compile(
-    r"\d+(?:\.\d+)?[A-Za-z]{1,4}|\d+(?:\.\d+)?(?:-[a-z]+)+|\d+(?:st|nd|rd|th)|\d+(?:-\d+)+|v\d+", re.IGNORECASE
-)
+_UNPARTED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{5,}")
+"""Letters of a script that does not part its words: where a value in it ends is not known."""
 _CAPITAL = re.compile(r"[A-ZÀ-ÞĀ-Ž]")
 _INSIDE_NAME = frozenset(("of", "the", "and", "de", "la", "del", "van", "von", "for", "in", "&", "-", "'", "to", "at"))
 _LABELS = frozenset(("id", "uuid", "guid", "ip", "url", "uri", "api", "code"))
@@ -61,6 +52,7 @@ def read_sentence(text: str, today: date) -> Sentence:
     text = " ".join(text[:LONGEST].split())
     if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" and text.count(text[0]) == 2:
         text = text[1:-1].strip()
+    today = today_of(text, today)
     tokens = tuple(_tokens(text))
     finder = _Finder(text=text, tokens=tokens, today=today)
     return Sentence(text=text, today=today, tokens=tokens, spans=tuple(finder.find()))
@@ -121,26 +113,33 @@ class _Finder:
 
     def _literals(self) -> None:
         days = [(found.start, found.end) for found in find_dates(self.text, self.today)]
-        for form, pattern in _LITERAL:
-            for match in pattern.finditer(self.text):
-                text = match.group()
-                if form == "id" and _UNIT_LIKE.fullmatch(text):
-                    continue
-                if form == "id" and any(start <= match.start() < end for start, end in days):
-                    continue
-                if form == "path" and text.replace("/", "").isdigit():
-                    continue
-                self._add(Kind.LITERAL, match.start(), match.end(), form=form, value=text)
+        for form, start, end in literals(self.text):
+            if form == "id" and any(first <= start < last for first, last in days):
+                continue
+            self._add(Kind.LITERAL, start, end, form=form, value=self.text[start:end])
 
     def _dates(self) -> None:
         for found in find_dates(self.text, self.today):
             if self._in_name(found.start, found.end):
                 continue
-            self._add(Kind.DATE, found.start, found.end, value=found.value, whole=found.whole)
+            form = "spelt" if found.spelt else ""
+            self._add(Kind.DATE, found.start, found.end, value=found.value, whole=found.whole, form=form)
+            self._parts(found)
             if found.counted:
                 for number in find_numbers(self.text[found.start : found.end]):
                     start, end = found.start + number.start, found.start + number.end
                     self._add(Kind.NUMBER, start, end, take=False, value=number.value, form="counted", text=number.text)
+
+    def _parts(self, found: Found) -> None:
+        """The day and the hour of a moment, each by itself: one argument may take the day and another the hour."""
+        if found.clock and isinstance(found.value, datetime):
+            day = len(self.text[: found.clock].rstrip(" ,T")) if found.clock > found.start else found.clock
+            words = self.text[found.start : day].split()
+            while words and words[-1].lower().strip(",") in ("at", "time"):
+                day -= len(words.pop())
+                day = len(self.text[:day].rstrip(" ,"))
+            self._add(Kind.DATE, found.start, day, take=False, value=found.value.date(), form="part")
+            self._add(Kind.DATE, found.clock, found.end, take=False, value=found.value.time(), form="part")
 
     def _in_name(self, start: int, end: int) -> bool:
         """Is a weekday or a month without figures one of the words of a name: Black Friday Preview?"""
@@ -227,8 +226,12 @@ class _Finder:
             listed = after in ("and", "or") or (
                 after == "," and (self._capital(tail + 1) or self._says(tail + 1, "and", "or"))
             )
-            if tail - end <= 3 and not listed:
-                self._add(Kind.NAME, start, self.tokens[tail - 1].end, take=False, form="place")
+            stop_tail = self.tokens[tail - 1].end
+            inside = is_region(self.text[self.tokens[end + 1].start : stop_tail])
+            if tail - end <= 3 and (inside or not listed):
+                self._add(Kind.NAME, start, stop_tail, take=False, form="place")
+            for part in range(max(first + 1, end - 2), end if inside else 0):
+                self._add(Kind.NAME, self.tokens[part].start, stop_tail, take=False, form="place")
         self._joined(first, end)
         if end - first > 1:
             for some in {(first, first + 1), (first, end - 1), (first + 1, end), (end - 1, end)}:
@@ -276,7 +279,7 @@ class _Finder:
         """Addresses, clauses and the whole: what may be a value besides what was found word by word."""
         for start, end in addresses(self.text):
             self._add(Kind.NAME, start, end, take=False, form="address")
-        for start, end, form in clauses(self.tokens):
+        for start, end, form in clauses(self.tokens) if not _UNPARTED.search(self.text) else ():
             self._add(Kind.PHRASE, start, end, take=False, form=form)
 
     def _phrases(self) -> None:
@@ -292,7 +295,8 @@ class _Finder:
 
     def _phrase_word(self, at: int) -> bool:
         token = self.tokens[at]
-        return token.word and token.lower not in STOPWORDS and token.lower not in _BREAKS and self._free(at)
+        plain = token.word and token.lower not in STOPWORDS and token.lower not in _BREAKS
+        return plain and self._free(at) and not _UNPARTED.search(token.text)
 
     def _phrase(self, run: list[int]) -> None:
         for first in range(len(run)):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from nlapi.offline.kin import sample_stems, to_words
 from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.openapi.spec import Operation
@@ -93,6 +94,28 @@ class Scene:
             words = [word for word in slot.words if word not in _GENERIC] or list(slot.words)
             found[slot] = {word: 1.0 / named[word] for word in words}
         return found
+
+    def kin(self, slot: Slot) -> Mapping[str, float]:
+        """The stems of the sentence that are near in meaning to the slot's own words."""
+        found = self._kin.get(slot)
+        if found is None:
+            found = self._kin[slot] = to_words(self.own[slot], self.sentence.words)
+        return found
+
+    def kin_of_samples(self, slot: Slot) -> Mapping[str, float]:
+        """The stems of the sentence that are near in meaning to the values that the slot's description mentions."""
+        found = self._kin_of_samples.get(slot)
+        if found is None:
+            found = self._kin_of_samples[slot] = to_words(sample_stems(slot), self.sentence.words)
+        return found
+
+    @cached_property
+    def _kin(self) -> dict[Slot, Mapping[str, float]]:
+        return {}
+
+    @cached_property
+    def _kin_of_samples(self) -> dict[Slot, Mapping[str, float]]:
+        return {}
 
     def order(self, span: Span, slot: Slot) -> float:
         """1 when the span is where the slot is, each among its own (numbers, slots for numbers); towards 0 when not."""

@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from nlapi.tools.words import STOPWORDS
+
 
 class Kind(StrEnum):
     """What a span looks like."""
@@ -80,6 +82,11 @@ class Sentence:
         return frozenset(self.stems)
 
     @cached_property
+    def words(self) -> frozenset[str]:
+        """The stems of the words that say something."""
+        return frozenset(token.stem for token in self.tokens if token.word and token.lower not in STOPWORDS)
+
+    @cached_property
     def valued(self) -> frozenset[int]:
         """Positions of the tokens that are part of a number, a date, a quotation or a literal."""
         kinds = (Kind.NUMBER, Kind.DATE, Kind.QUOTED, Kind.LITERAL)
@@ -96,6 +103,14 @@ class Sentence:
     def dated(self) -> frozenset[int]:
         """Positions of the tokens that are part of a date."""
         return frozenset(at for span in self.spans if span.kind is Kind.DATE for at in range(span.first, span.last))
+
+    def in_address(self, span: Span) -> bool:
+        """Is `span` a piece of an address?"""
+        return any(one.start <= span.start < span.end < one.end for one in self._addresses)
+
+    @cached_property
+    def _addresses(self) -> tuple[Span, ...]:
+        return tuple(span for span in self.spans if span.form == "address")
 
     def about(self, names: Callable[[str], bool]) -> str:
         """The text without what is quoted, a literal or a name of several words: what is left says what is wanted.

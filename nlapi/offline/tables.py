@@ -76,6 +76,12 @@ _SAME = (
     "monthly month",
     "hourly hour",
     "yearly annual year annually",
+    "add create insert append",
+    "delete remove erase drop",
+    "update change edit modify",
+    "high strong strongest maximum highest full",
+    "mid medium middle moderate intermediate",
+    "low weak weakest minimum lowest light",
 )
 SYNONYMS: dict[str, frozenset[str]] = {}
 """Stem -> stems that may be meant by it in the value of an enum."""

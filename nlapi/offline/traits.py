@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from nlapi.offline.match import NAMELIKE, QUERYLIKE, page_number, page_size
+from nlapi.offline.moments import CLOSING, OPENING
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
-from nlapi.tools.words import STOPWORDS, VERBS
+from nlapi.offline.tables import STATES
+from nlapi.tools.meaning import rarity
+from nlapi.tools.words import STOPWORDS, VERBS, stem
 
 _FORMS = (
-    *("money", "percent", "spelt", "counted", "url", "email", "uuid", "id", "path", "tag"),
+    *("money", "percent", "spelt", "counted", "url", "email", "uuid", "id", "path", "tag", "host"),
     *("place", "joined", "numbered", "whole", "clause", "all", "address", "part"),
 )
 _CLASSES = """
 of|for|in at near|to into|from|by with using|about on|is are = equals as|and or &|, ;|: "|the a an my
-|called named titled
+|called named titled|( [|per each every|over above than least|under below most until
 """
 _BEFORE = {word: 2.0 + at for at, words in enumerate(_CLASSES.split("|")) for word in words.split()}
 """The word before a span -> its class; 0 at the beginning of the sentence, 1 for any other word."""
-OPENING = frozenset("start from sinc after begin min minimum least".split())
-CLOSING = frozenset("end to until befor max maximum most stop".split())
-"""Stems of the names of where a stretch begins and ends."""
 SPAN_TRAITS = (
     *(f"is_{kind}" for kind in Kind),
     *(f"as_{form}" for form in _FORMS),
     *("tokens", "length", "capital", "digits", "at_end", "before", "before_that", "after", "little_words"),
-    *("verbs", "within", "in_address", "alike", "nth"),
+    *("verbs", "within", "in_address", "alike", "nth", "then", "verb_before", "starts_at", "rarity", "spelt_elsewhere"),
 )
 """What `span_traits` gives, in this order."""
 SLOT_TRAITS = (
@@ -33,6 +33,7 @@ SLOT_TRAITS = (
     *("many", "integer", "required", "default", "depth", "place", "slots", "needed", "same_family", "same_needed"),
     *("choices", "samples", "formatted", "in_path", "in_query", "name_length", "mentioned", "spoken"),
     *("glossary", "first_of_family", "unit", "opens", "closes", "pages", "sizes", "named", "sought"),
+    *("numberlike", "samples_named", "samples_figures", "ordinal", "samples_in_us"),
 )
 """What `slot_traits` gives, in this order."""
 
@@ -56,9 +57,14 @@ def span_traits(sentence: Sentence, span: Span) -> list[float]:
         float(sum(token.lower in STOPWORDS for token in inside)),
         float(sum(token.stem in VERBS for token in inside)),
         float(sum(one.first <= span.first and span.last <= one.last for one in sentence.spans) - 1),
-        float(any(one.form == "address" and one.start <= span.start < span.end < one.end for one in sentence.spans)),
+        float(sentence.in_address(span)),
         float(len(same)),
         float(sum(one.start < span.start for one in same)),
+        _BEFORE.get(tokens[span.last].lower, 1.0) if span.last < len(tokens) else 0.0,
+        float(span.first > 0 and tokens[span.first - 1].stem in VERBS),
+        span.first / max(1, len(tokens)),
+        max((rarity(token.stem) for token in inside if token.text.isalpha()), default=0.0),
+        float(span.form != "spelt" and sum(one.form == "spelt" for one in same)),
     ]
 
 
@@ -109,4 +115,23 @@ def slot_traits(scene: Scene, slot: Slot) -> list[float]:
         float(page_size(slot)),
         float(bool(NAMELIKE & set(slot.words))),
         float(bool(QUERYLIKE & set(slot.words))),
+        float(bool(_NUMBERLIKE & set(slot.words))),
+        sum(any(stem(one.lower()) in slot.words for one in sample.split()) for sample in slot.samples[:6])
+        / max(1, len(slot.samples[:6])),
+        sum(any(map(str.isdigit, sample)) for sample in slot.samples[:6]) / max(1, len(slot.samples[:6])),
+        float(slot.name[-1]) if slot.name[-1:].isdigit() else 0.0,
+        float(any(one.rpartition(", ")[2] in _STATES for one in slot.samples)),
     ]
+
+
+_STATES = frozenset(STATES.values())
+_NUMBERLIKE = frozenset(
+    map(
+        stem,
+        """width height size count amount quantity number year month day hour age length weight depth radius distance
+        rate ratio percent percentage price total limit offset page level score rating duration minutes seconds
+        temperature latitude longitude lat lon lng volume speed capacity zip zipcode postal version
+        quality""".split(),
+    )
+)
+"""Stems of the names of what is told in figures, though its type is text."""

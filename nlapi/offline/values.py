@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date, datetime, time
+from datetime import date, time, timedelta
 from typing import Any
 
-from nlapi.offline.places import country_name, country_of, full_name, state_of
+from nlapi.offline.measures import converted
+from nlapi.offline.moments import moment_of, moments
+from nlapi.offline.places import country_name, country_of, full_name, region_of, state_of, town_in_us
 from nlapi.offline.sentence import Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot, type_of
 from nlapi.offline.tables import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
@@ -15,30 +17,12 @@ from nlapi.tools.units import to_wire
 from nlapi.tools.words import STOPWORDS, singular, stem
 
 _TEXTUAL = frozenset((Kind.QUOTED, Kind.CALLED, Kind.NAME, Kind.PHRASE, Kind.LITERAL))
-_FORMATS = (
-    (re.compile(r"yyyy-mm-dd[ t]hh:mm:ss", re.I), "%Y-%m-%d %H:%M:%S"),
-    (re.compile(r"yyyy-mm-dd[ t]hh:mm", re.I), "%Y-%m-%d %H:%M"),
-    (re.compile(r"yyyy-mm-dd", re.I), "%Y-%m-%d"),
-    (re.compile(r"dd/mm/yyyy[ t]hh:mm", re.I), "%d/%m/%Y %H:%M"),
-    (re.compile(r"mm/dd/yyyy[ t]hh:mm", re.I), "%m/%d/%Y %H:%M"),
-    (re.compile(r"mm/dd/yyyy", re.I), "%m/%d/%Y"),
-    (re.compile(r"dd/mm/yyyy", re.I), "%d/%m/%Y"),
-    (re.compile(r"dd-mm-yyyy", re.I), "%d-%m-%Y"),
-    (re.compile(r"mm-dd-yyyy", re.I), "%m-%d-%Y"),
-    (re.compile(r"yyyy/mm/dd", re.I), "%Y/%m/%d"),
-    (re.compile(r"dd\.mm\.yyyy", re.I), "%d.%m.%Y"),
-    (re.compile(r"yyyymmdd", re.I), "%Y%m%d"),
-    (re.compile(r"yyyy-mm\b", re.I), "%Y-%m"),
-    (re.compile(r"month.day.year", re.I), "%m-%d-%Y"),
-)
-
-
 HOW = (
     *("fraction", "code", "trimmed", "region", "town", "state", "country", "unit", "last_day", "moment", "clock"),
-    *("currency", "singular", "sample"),
+    *("currency", "singular", "sample", "calendar", "days", "measured", "us", "lasting", "joined"),
 )
 """What may have been made of a span; "" is the span as it stands."""
-ASIDE = frozenset(("state", "country", "currency"))
+ASIDE = frozenset(("state", "country", "currency", "lasting"))
 """What says more than the span, so that the span can still be the value of another slot."""
 _PLACE = re.compile(r"\b(?:city|town|place|location|address|area|region|destination|origin|where)\b", re.IGNORECASE)
 _CITY_STATE = re.compile(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
@@ -51,14 +35,11 @@ def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any
         plain = _whole(span, slot)
     elif slot.family is Family.NUMBER:
         plain = _number(span, slot)
-        if span.form == "percent" and not slot.integer and not wants_percent(slot):
-            part = round(span.value / 100, 10)
-            if _in_range(part, slot):
-                yield part, "fraction"
-            plain = None if _at_most_one(slot) else plain
+        yield from _counted(span, slot, sentence)
+        plain = None if span.kind is Kind.DATE or (span.form == "percent" and _at_most_one(slot)) else plain
     elif slot.family in (Family.DATE, Family.TIME):
-        plain = _moment(span, slot)
-        yield from _moments(span, slot, sentence)
+        plain = moment_of(span, slot)
+        yield from moments(span, slot, sentence)
     elif slot.family in (Family.BOOLEAN, Family.CHOICE) or (
         slot.family is Family.OPEN and type_of(slot.schema) == "object"
     ):
@@ -75,20 +56,21 @@ def value_for(span: Span, slot: Slot, sentence: Sentence) -> Any:
     return next((value for value, how in values_for(span, slot, sentence) if not how), None)
 
 
-def _moments(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
-    """Of a stretch of days its last; of an hour the moment on the day that is said elsewhere, or the hour itself."""
-    if span.kind is not Kind.DATE:
-        return
-    if isinstance(span.value, tuple) and (last := render(span.value, slot, end=True)) is not None:
-        yield last, "last_day"
-    if not isinstance(span.value, time) or slot.family is Family.TIME:
-        return
-    days = [one for one in sentence.spans if one.kind is Kind.DATE and type(one.value) is date]
-    if days:
-        nearest = min(days, key=lambda one: abs(one.first - span.first))
-        yield render(datetime.combine(nearest.value, span.value), slot), "moment"
-    if re.search(r"\bhh:mm", slot.description, re.IGNORECASE):
-        yield span.value.strftime("%H:%M"), "clock"
+def _counted(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[int | float, str]]:
+    """Numbers made of a span: a part of a whole, the year of a day, the days of a stretch, minutes of hours."""
+    made: list[tuple[int | float | None, str]] = []
+    if span.kind is Kind.DATE:
+        made.append((_calendar_part(span, slot), "calendar"))
+        if isinstance(span.value, tuple) and stem("days") in slot.prose | set(slot.words):
+            counted = sentence.today in span.value
+            made.append(((span.value[1] - span.value[0] + timedelta(days=not counted)).days, "days"))
+    elif span.form == "percent" and not slot.integer:
+        made.append((round(span.value / 100, 10), "fraction"))
+    elif span.kind is Kind.NUMBER:
+        made.append((converted(sentence, span, slot), "measured"))
+    for value, how in made:
+        if value is not None and _in_range(value, slot) and not (slot.integer and isinstance(value, float)):
+            yield value, how
 
 
 def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
@@ -109,7 +91,9 @@ def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str
         yield code, "code"
     if span.kind in (Kind.NAME, Kind.PHRASE):
         yield from _cut(span, slot, sentence)
-    if span.kind in (Kind.NAME, Kind.QUOTED) or sentence.text.islower():
+    if any(one.kind is Kind.CALLED and one.start <= span.start < one.end for one in sentence.spans):
+        return  # a thing called Berlin need not be there
+    if span.kind in (Kind.NAME, Kind.QUOTED) or (span.kind is Kind.PHRASE and span.text.islower()):
         after = sentence.tokens[span.last : span.last + 2]
         whole = not (len(after) == 2 and after[0].text == "," and after[1].text[:1].isupper())
         yield from _located(text, slot, whole=whole)
@@ -148,6 +132,8 @@ def _located(text: str, slot: Slot, *, whole: bool) -> Iterator[tuple[Any, str]]
             yield f"{town}, {STATES[after.lower()]}", "region"
     elif whole and _CITY_STATE.search(slot.description) and (full := full_name(text)):
         yield full, "region"
+        if not region_of(text).startswith("US-") and town_in_us(text):
+            yield full_name(text, in_us=True), "us"
 
 
 def _whole(span: Span, slot: Slot) -> Any:
@@ -189,25 +175,21 @@ def _scaled(value: int | float, span: Span, slot: Slot) -> int | float:
     return value
 
 
-def wants_fraction(slot: Slot) -> bool:
-    """Is 5 % told as 0.05?"""
-    if _at_most_one(slot):
-        return True
-    if wants_percent(slot):
-        return False
-    lower = slot.description.lower()
-    return any(word in lower for word in ("decimal", "fraction", "between 0 and 1", "0.")) or "rat" in slot.words
-
-
-def wants_percent(slot: Slot) -> bool:
-    """Is 5 % told as 5? So it is where more than 1 may be told, or where the name or the description speaks of it."""
+def fraction_wanted(slot: Slot) -> float:
+    """How 5 % is told: 1 as 0.05, -1 as 5, 0.5 when only the name speaks for the former, 0 when nothing speaks."""
     top = slot.schema.get("maximum")
     if isinstance(top, (int, float)):
-        return top > 1
+        return 1.0 if top <= 1 else -1.0
     lower = slot.description.lower()
-    return "percent" in lower or "%" in lower or bool(_PERCENT & set(slot.words))
+    if _DECIMAL.search(lower):
+        return 1.0
+    if "percent" in lower or "%" in lower or _PERCENT & set(slot.words) or _WHOLE.search(lower):
+        return -1.0
+    return 0.5 if "rat" in slot.words else 0.0
 
 
+_DECIMAL = re.compile(r"\bdecimal|\bfraction|between 0 and 1|\b0\.\d")
+_WHOLE = re.compile(r"(?:e\.g\.?|such as|example)\D{0,12}\d+(?:\.\d+)?")
 _PERCENT = frozenset(map(stem, ("percent", "percentage", "pct")))
 
 
@@ -223,44 +205,12 @@ def _in_range(value: int | float, slot: Slot) -> bool:
 
 def _calendar_part(span: Span, slot: Slot) -> int | None:
     value = span.value[0] if isinstance(span.value, tuple) else span.value
-    if not isinstance(value, date):
+    if not isinstance(value, date) or slot.name.lower().endswith("s"):
         return None
     for part in ("year", "month", "day"):
         if part in slot.words:
             return int(getattr(value, part)) if part != "year" or span.whole else None
     return None
-
-
-def _moment(span: Span, slot: Slot) -> str | None:
-    if span.kind is Kind.DATE:
-        return render(span.value, slot)
-    if span.kind is Kind.QUOTED or (span.kind is Kind.LITERAL and slot.family is not Family.TIME):
-        return span.text
-    if span.kind is Kind.NUMBER and "tim" in slot.words and span.value > 10**8:
-        return span.text
-    return None
-
-
-def render(value: Any, slot: Slot, *, end: bool = False) -> str | None:
-    """A date or a time as the slot's format or description asks for it; of a stretch of days the first, or the last."""
-    if isinstance(value, tuple):
-        value = value[1 if end else 0]
-    if isinstance(value, time):
-        if slot.family is not Family.TIME:
-            return None
-        return value.strftime("%H:%M:%S" if "hh:mm:ss" in slot.description.lower() else "%H:%M")
-    if slot.family is Family.TIME:
-        return value.strftime("%H:%M") if isinstance(value, datetime) else None
-    if slot.schema.get("format") == "date-time":
-        moment = value if isinstance(value, datetime) else datetime.combine(value, time(23, 59, 59) if end else time())
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    for pattern, form in _FORMATS:
-        if pattern.search(slot.description):
-            moment = value if isinstance(value, datetime) else datetime.combine(value, time())
-            return moment.strftime(form)
-    if isinstance(value, datetime) and "tim" in slot.words:
-        return value.strftime("%Y-%m-%dT%H:%M:%S")
-    return str(value.strftime("%Y-%m-%d"))
 
 
 def _text(span: Span, slot: Slot) -> Any:
@@ -299,14 +249,6 @@ def _fits(text: str, slot: Slot) -> bool:
         except re.error:
             return True
     return True
-
-
-def wants_clock(slot: Slot) -> bool:
-    """Is a time of day a part of the value?"""
-    return slot.schema.get("format") == "date-time" or _CLOCK.search(slot.description) is not None
-
-
-_CLOCK = re.compile(r"\bhh:mm|\btime\b|T\d\d:\d\d", re.IGNORECASE)
 
 
 def is_coded(slot: Slot) -> bool:

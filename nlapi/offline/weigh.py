@@ -10,15 +10,19 @@ from math import inf
 from nlapi.offline.choices import EVIDENCE
 from nlapi.offline.forest import Forest
 from nlapi.offline.match import MATCHES, match
+from nlapi.offline.moments import CLOSING, OPENING
 from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Span
 from nlapi.offline.slots import Slot
-from nlapi.offline.traits import CLOSING, OPENING, SLOT_TRAITS, SPAN_TRAITS, slot_traits, span_traits
+from nlapi.offline.traits import SLOT_TRAITS, SPAN_TRAITS, slot_traits, span_traits
 from nlapi.offline.values import HOW
 
 _HOW = {how: [float(how == one) for one in HOW] for how in ("", *HOW)}
-COMPARED = tuple(MATCHES.index(name) for name in ("named", "told", "role", "inside", "shape", "example"))
+COMPARED = tuple(
+    MATCHES.index(name)
+    for name in ("named", "told", "role", "inside", "shape", "example", "measured", "world", "kin", "kin_beside")
+)
 """What is compared with what the same span is to other slots, and with what other spans are to the same slot."""
 FEATURES = (
     *SPAN_TRAITS,

@@ -13,6 +13,8 @@ from nlapi.openapi.cache import Cache
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.index_file import FORM, Learned, Postings, packed, unpacked
 from nlapi.tools.index_shape import BRACED, Shape, shape_of
+from nlapi.tools.meaning import neighbours
+from nlapi.tools.synonyms import SYNONYMS
 from nlapi.tools.words import METHODS, PLAIN_VERBS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
 
 WEIGHTS = {
@@ -32,6 +34,10 @@ _K1 = 1.2
 _LONGEST = 400
 """Characters of a description that are read: what comes later is rarely about what the operation does."""
 _SYNONYMS = 0.35
+_OTHERWISE = 0.3
+"""What a word counts that an operation calls by another name, and of a word that no operation has, those like it."""
+_ALIKE = 0.6
+"""Words less alike than this do not stand for each other."""
 _METHOD = 1.4
 _VERB = 1.0
 _AGAINST = 1.4
@@ -134,7 +140,21 @@ class Index:
             share = min(count, 2) ** 0.5 * (_SYNONYMS if term in VERBS and term not in self._nouns else 1.0)
             for doc, weight in zip(*self._postings.get(term, _NOWHERE), strict=True):
                 scores[doc] += share * weight
+        asked = set(terms)
+        for term in asked:
+            for other, share in self._otherwise(term):
+                if other not in asked:
+                    for doc, weight in zip(*self._postings.get(other, _NOWHERE), strict=True):
+                        scores[doc] += share * weight
         return scores
+
+    def _otherwise(self, term: str) -> list[tuple[str, float]]:
+        """What an operation may have in place of a word, and what each counts."""
+        if term in SYNONYMS:
+            return [(other, _OTHERWISE) for other in SYNONYMS[term]]
+        if term in self._postings:
+            return []
+        return [(other, _OTHERWISE * likeness) for other, likeness in neighbours(term) if likeness > _ALIKE]
 
     def _heads(self, docs: Iterable[int], words: Sequence[str]) -> dict[int, float]:
         """A bonus for the operations about the thing that a command names first: [ads] of the campaign.

@@ -8,7 +8,8 @@ from itertools import islice
 
 import pytest
 
-from benchmarks.offline import folds, gold, invented
+from benchmarks.offline import folds, gold, invented, invented_more
+from nlapi.offline import among, confidence, rank
 from nlapi.offline.fill import fill
 from nlapi.offline.forest import Forest
 from nlapi.offline.options import options
@@ -35,8 +36,14 @@ def test_rows_without_a_name_in_common_are_spread() -> None:
     assert sorted(folds.folds(rows)) == sorted([*range(folds.FOLDS)] * 2)
 
 
-def test_the_shipped_forest_knows_the_features_of_today() -> None:
+def test_the_shipped_forests_know_the_features_of_today() -> None:
     assert Forest.load("slots").features == FEATURES
+    assert Forest.load(rank.NAME).features == rank.FEATURES
+    assert Forest.load(confidence.NAME).features == confidence.FEATURES
+    assert Forest.load(confidence.MEANT).features == confidence.MEANT_BY
+    after = Forest.load("slots").after
+    assert after is not None
+    assert after.features == among.FEATURES
 
 
 def test_an_invented_sentence_is_filled_as_it_was_meant() -> None:
@@ -47,7 +54,7 @@ def test_an_invented_sentence_is_filled_as_it_was_meant() -> None:
 
 def test_the_values_meant_are_among_the_options() -> None:
     count = found = 0
-    for said in islice(invented.invented(), 80):
+    for said in (*islice(invented.invented(), 80), *islice(invented_more.invented_more(), 80)):
         scene = gold.scene_of(said.document(), said.question)
         offered = {(option.slot.name, str(option.value)) for option in options(scene)}
         count += len(said.arguments)

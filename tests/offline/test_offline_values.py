@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks.offline.gold import scene_of
 from nlapi.offline.dates import find_dates
+from nlapi.offline.fill import fill
 from nlapi.offline.numbers import find_numbers
+from nlapi.offline.options import options
 from nlapi.offline.read import read_sentence
 from nlapi.offline.sentence import Kind
 from tests.describe import body, parameter, spec
@@ -52,6 +55,10 @@ def test_money_knows_its_currency() -> None:
         ("5pm", time(17)),
         ("at 14:30", time(14, 30)),
         ("2024-03-20 18:00", datetime(2024, 3, 20, 18)),
+        ("March 20, 2024, at 6:30 PM", datetime(2024, 3, 20, 18, 30)),
+        ("the 20th of March 2024 at 3 in the afternoon", datetime(2024, 3, 20, 15)),
+        ("20/3/2024 09:30", datetime(2024, 3, 20, 9, 30)),
+        ("next Friday, 2026-06-05", date(2026, 6, 5)),
     ],
 )
 def test_dates(text: str, value: Any) -> None:
@@ -128,3 +135,66 @@ def test_properties_inside_a_body_are_reached() -> None:
     node = body({"type": "object", "properties": {"title": {"type": "string"}, "size": size}})
     made = asked("make a thing titled Box with a width of 30 and a height of 40", **node)
     assert made == {"title": "Box", "size": {"width": 30, "height": 40}}
+
+
+_LENGTH = {"type": "number", "description": "How long it runs, in minutes."}
+_TOWN = {"type": "string", "description": "City and state, such as 'Reno, NV'."}
+
+
+def _offered(question: str, name: str, schema: dict[str, Any]) -> set[tuple[str, str]]:
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "Pumps", "version": "1"},
+        "paths": {"/pumps": {"get": {"operationId": "runPump", "parameters": [parameter(name, schema=schema)]}}},
+    }
+    return {(str(option.value), option.how) for option in options(scene_of(document, question, TODAY))}
+
+
+def test_a_measure_is_offered_in_the_unit_of_the_argument() -> None:
+    assert ("90", "measured") in _offered("run it for 1 hour and 30 minutes", "length", _LENGTH)
+    assert ("0.5", "measured") in _offered("run it for 30 seconds", "length", _LENGTH)
+    assert not any(how == "measured" for _, how in _offered("run it for 30 kilos", "length", _LENGTH))
+
+
+def test_a_share_is_offered_as_it_is_said_and_as_a_part_of_one() -> None:
+    assert {("5", ""), ("0.05", "fraction")} <= _offered("a rate of 5%", "rate", {"type": "number"})
+
+
+def test_a_town_is_offered_in_its_state_though_a_bigger_one_has_its_name() -> None:
+    assert ("Santa Rosa, CA", "us") in _offered("pumps in Santa Rosa", "town", _TOWN)
+
+
+def test_what_begins_and_lasts_is_over_when_that_is_past() -> None:
+    day = {"type": "string", "format": "date"}
+    assert ("2026-06-04", "lasting") in _offered("from June 1, 2026 for 3 nights", "end_date", day)
+
+
+def test_the_day_of_a_moment_and_its_hour_can_be_had_apart() -> None:
+    spans = read_sentence("on March 3, 2026 at 4:30 pm", TODAY).spans
+    assert {span.value for span in spans if span.kind is Kind.DATE} == {
+        datetime(2026, 3, 3, 16, 30),
+        date(2026, 3, 3),
+        time(16, 30),
+    }
+
+
+def test_the_day_that_a_sentence_says_it_is_counts() -> None:
+    sentence = read_sentence("Today is March 6, 2024. What was there yesterday?", TODAY)
+    assert sentence.today == date(2024, 3, 6)
+    assert date(2024, 3, 5) in {span.value for span in sentence.spans}
+
+
+def test_a_number_of_a_closed_set_may_stand_away_from_its_name() -> None:
+    seats = {"type": "integer", "enum": [1, 2, 3], "description": "How many come along."}
+    assert ("2", "") in _offered("a table for two", "guests", seats)
+
+
+def test_a_flag_is_denied_from_a_few_words_before() -> None:
+    flag = {"type": "boolean", "description": "Whether the guests are notified."}
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "Parties", "version": "1"},
+        "paths": {"/parties": {"get": {"operationId": "endParty", "parameters": [parameter("notify", schema=flag)]}}},
+    }
+    scene = scene_of(document, "end it, and do not even try to notify anybody", TODAY)
+    assert {option.slot.name: option.value for option in fill(scene).options} == {"notify": False}

@@ -144,3 +144,16 @@ def test_every_operation_can_be_had_with_its_score() -> None:
     found = INDEX.search("list the ads", k=50, every=True)
     assert len(found) == len(INDEX)
     assert found[0][0].id == "listAds"
+
+
+def test_a_word_that_the_api_does_not_use_finds_what_it_calls_by_another() -> None:
+    index = Index(
+        spec(
+            {
+                "/instances/{id}/reboot": {"post": _operation("rebootInstance")},
+                "/promo-codes": {"post": _operation("redeemPromoCode")},
+            }
+        ).operations
+    )
+    assert [one.id for one, _ in index.search("restart machine 5", 1)] == ["rebootInstance"]
+    assert [one.id for one, _ in index.search("use a voucher", 1)] == ["redeemPromoCode"]

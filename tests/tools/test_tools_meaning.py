@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.tools.meaning import alike, known, rarity
+from nlapi.tools.meaning import NEAR, akin, alike, known, neighbours, rarity
 from nlapi.tools.words import stem
 
 
@@ -28,3 +28,15 @@ def test_common_words_say_less_than_rare_ones() -> None:
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_likeness_is_mutual_and_between_0_and_1(one: str, other: str) -> None:
     assert 0.0 <= alike(one, other) == alike(other, one) <= 1.01
+
+
+def test_what_people_and_apis_call_the_same_thing_is_akin() -> None:
+    assert akin(stem("machine"), stem("instance")) > 0.8 > alike(stem("machine"), stem("instance"))
+    assert akin(stem("machine"), stem("recipe")) == alike(stem("machine"), stem("recipe"))
+
+
+def test_neighbours_are_the_words_most_alike() -> None:
+    found = neighbours(stem("voucher"))
+    assert len(found) == NEAR
+    assert stem("coupon") in [word for word, _ in found]
+    assert neighbours("qwxzv") == []

@@ -1,0 +1,113 @@
+"""Options for slots that are told yes or no, where words of their names or descriptions are in the sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nlapi.offline.choices import NO_CHOICE, stretch
+from nlapi.offline.option import Option
+from nlapi.offline.scene import Scene
+from nlapi.offline.sentence import Kind
+from nlapi.offline.slots import Slot, type_of
+from nlapi.tools.meaning import alike
+from nlapi.tools.words import STOPWORDS, stem
+
+_NOT = frozenset(
+    "not no without exclude excluding disable disabled don't doesn't never off skip avoid except non".split()
+)
+_AUXILIARY = frozenset(
+    map(stem, "is has have include with enable flag should can be are use allow show only needs for".split())
+)
+_MEANS = 0.7
+"""Words used this much alike (nlapi/tools/meaning.py) are taken for one another in the name of a flag."""
+
+
+def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
+    """A yes and a no where the words of a yes/no slot, or some of its description, are in the sentence."""
+    words = [word for word in slot.words if word not in _AUXILIARY and word not in STOPWORDS] or list(slot.words)
+    weights = scene.own[slot]
+    stems = scene.sentence.stems
+    meant = {} if scene.sentence.stem_set.issuperset(words) else _meant(scene, words)
+    places = [stems.index(word) for word in words if word in scene.sentence.stem_set]
+    places += [at for at, _ in meant.values()]
+    prose = [word for word in slot.prose if word in scene.sentence.stem_set and word not in scene.common]
+    if not places and prose:
+        places = [min(stems.index(word) for word in prose)]
+        named = 0.0
+    else:
+        found = sum(weights.get(word, 0.0) for word in words if word in scene.sentence.stem_set)
+        found += sum(weights.get(word, 0.0) * near for word, (_, near) in meant.items())
+        named = found / (sum(weights.get(word, 0.0) for word in words) or 1.0)
+    said = sum(scene.told(word) for word in prose)
+    if not places:
+        return
+    first, last = min(places), max(places) + 1
+    spread = float(last - first)
+    last = min(last, first + len(words) + 3)
+    before = _reach(scene, first)
+    said_so = scene.sentence.text[max(0, scene.sentence.tokens[first].start - 3) : scene.sentence.tokens[first].end]
+    denied = any(word in _NOT or word.endswith(("n't", "n’t")) for word in before)
+    denied = denied and not (said_so.lower().startswith("no ") and said_so.lower() in slot.description.lower())
+    nay = any(word in ("no", "not", "non") or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
+    own = named > 0 and set(words) <= scene.common - set(slot.words)
+    span = stretch(scene.sentence, Kind.FLAG, first, last)
+    for yes in (True, False):
+        evidence = (
+            *NO_CHOICE,
+            float(yes),
+            float(yes is (nay or not denied)),
+            float(denied),
+            named,
+            spread,
+            said,
+            float(own),
+            float(nay),
+            0.0,
+        )
+        value = _as_typed(slot, yes)
+        yield Option(
+            slot=slot,
+            value=[value] if slot.many else value,
+            start=span.start,
+            end=span.end,
+            span=span,
+            shared=True,
+            evidence=evidence,
+        )
+
+
+def _reach(scene: Scene, first: int) -> list[str]:
+    """The words before the one at `first` that may deny it: up to five, of the same clause."""
+    tokens = scene.sentence.tokens
+    at = first
+    while at > 0 and first - at < _FAR and tokens[at - 1].text not in ",.;:?!()" and tokens[at - 1].lower not in _PARTS:
+        at -= 1
+    return [token.lower for token in tokens[at:first]]
+
+
+_FAR = 5
+_PARTS = frozenset("and but or".split())
+
+
+def _meant(scene: Scene, words: Sequence[str]) -> Mapping[str, tuple[int, float]]:
+    """Where a word is said in another way (children for kids, half of child-friendly), and how near that is."""
+    found: dict[str, tuple[int, float]] = {}
+    for word in words:
+        if word in scene.sentence.stem_set:
+            continue
+        best = _MEANS
+        for at, token in enumerate(scene.sentence.tokens):
+            if not token.word or token.lower in STOPWORDS:
+                continue
+            halves = [stem(half) for half in token.lower.split("-")] if "-" in token.lower else [token.stem]
+            near = max(alike(word, half) for half in halves)
+            if near > best:
+                best, found[word] = near, (at, near)
+    return found
+
+
+def _as_typed(slot: Slot, yes: bool) -> Any:
+    if type_of(slot.item) != "string":
+        return yes
+    return next((choice for choice in slot.choices if str(choice).lower() == str(yes).lower()), str(yes))

@@ -1,0 +1,52 @@
+"""What in a sentence is written as programs write it: addresses, hosts, paths, codes and ids of all kinds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from nlapi.offline.measures import unit
+
+_ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
+_LITERAL = (
+    ("url", re.compile(r"\bhttps?://[^\s,\"'<>)]+[^\s,\"'<>).!?]")),
+    ("email", re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")),
+    ("uuid", re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")),
+    ("id", re.compile(r"(?<![\w/.])(?=[\w\-:.]*\d)(?=[\w\-:.]*[A-Za-z_])[A-Za-z0-9](?:[\w]|[-:.](?=\w))*\w(?![\w])")),
+    ("id", re.compile(r"(?<![\w/.])[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+(?!\w)|(?<![\w/.])\d+(?:\.\d+){2,}(?!\w)")),
+    ("id", re.compile(r"(?<![\w/.+-])\d+(?:-\d+){2,}(?![\w-])")),
+    ("host", re.compile(rf"(?<![\w@/.-])(?:[\w-]+\.)+(?:{_ENDINGS})\b(?![\w/@-])", re.IGNORECASE)),
+    ("path", re.compile(r"(?<![\w/])[\w.-]+/[\w.-]+(?:/[\w.-]+)*(?::[\w.-]*\w)?(?!\w)|(?<!\w)~?/[\w.-]+(?:/[\w.-]+)*")),
+    ("tag", re.compile(r"(?<!\w)[#@](?!\d+\b)[\w-]+")),
+)
+_LABELLED = re.compile(r"(?:id|no|nr|number|identifier|code|key):\d+", re.IGNORECASE)
+"""A label and a number, not an id that has a colon in it."""
+_UNIT_LIKE = re.compile(
+    r"\d+(?:\.\d+)?[^\W\d_]+/[^\W\d_]+|\d+(?:\.\d+)?(?:-[a-z]+)+|\d+(?:st|nd|rd|th)|\d+-\d+|v\d+",
+    re.IGNORECASE,
+)
+_COUNTED = re.compile(r"\d+(?:\.\d+)?([A-Za-z]{1,4})")
+_SHORT_FORMS = frozenset(
+    "k m b bn mn x px em am pm y yr yrs w wk mo fps rpm kbps mbps gbps bps kwh mph kph cal d st nd rd th".split()
+)
+
+
+def literals(text: str) -> Iterator[tuple[str, int, int]]:
+    """The form of each, with where it begins and ends; the surest forms first, and some may overlap."""
+    for form, pattern in _LITERAL:
+        for match in pattern.finditer(text):
+            found = match.group()
+            if form in ("id", "path") and _is_number(found):
+                continue
+            if form == "path" and found.replace("/", "").strip(".").isdigit():
+                continue
+            yield form, match.start(), match.end()
+
+
+def _is_number(text: str) -> bool:
+    """Is what looks like an id a number with its unit (30s, 128gb), a day or a version? 55aa is none of them."""
+    counted = _COUNTED.fullmatch(text)
+    if counted is not None:
+        long = text[:2].isdigit()
+        return not long or counted[1].lower() in _SHORT_FORMS or unit(counted[1]) is not None
+    return _UNIT_LIKE.fullmatch(text) is not None or _LABELLED.fullmatch(text) is not None

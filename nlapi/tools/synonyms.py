@@ -1,0 +1,250 @@
+"""Words that people and APIs use for the same thing: what one calls a machine is an instance to the other."""
+
+from __future__ import annotations
+
+from nlapi.tools.words import stem
+
+_GROUPS = """
+repo repository
+org organization organisation
+app application
+db database
+config configuration settings setting preferences
+env environment
+stats statistics analytics metrics
+msg message
+pic picture photo image
+doc document
+dir directory folder
+cert certificate
+admin administrator
+auth authentication
+lang language
+tz timezone
+perm permission
+attr attribute
+param parameter
+spec specification
+ext extension
+dept department
+addr address
+acct account
+qty quantity
+info information details
+pw password passphrase
+machine server instance vm droplet linode node host
+boot start launch poweron
+shutdown stop halt poweroff
+reboot restart
+spin create provision deploy
+song track music tune
+film movie
+clip video
+artist singer band musician
+bill invoice receipt
+money balance funds
+voucher coupon promo promotion discount
+ticket issue case bug
+comment note remark reply story
+label tag keyword
+member user person people colleague teammate
+customer client buyer shopper
+employee staff worker
+vendor supplier seller merchant
+firm company business organization
+team group
+boss manager supervisor
+teacher instructor
+pupil student learner
+doctor physician practitioner
+mail email
+text sms
+phone telephone mobile
+chat conversation thread dialog
+channel room
+call meeting conference
+recording audio
+contact lead
+purchase order
+item product article goods
+price cost fee rate
+cart basket checkout
+stock inventory
+shipment delivery parcel package
+shop store outlet
+trip journey travel ride
+flight plane
+hotel accommodation lodging
+place location venue spot
+city town
+street road
+weather forecast climate
+news headline story
+recipe dish meal
+ingredient food
+calorie nutrition
+picture thumbnail cover
+job task work build pipeline
+todo task
+deadline due
+schedule calendar agenda timetable
+appointment booking reservation
+event happening
+holiday vacation leave
+birthday birth
+history log audit activity
+error failure exception
+alert alarm notification warning
+incident outage
+health status
+uptime availability
+version release
+branch ref
+pr pull merge
+diff compare comparison changes
+commit revision
+fork copy clone duplicate
+backup snapshot
+disk volume storage
+bucket storage container
+file attachment upload
+firewall security
+key secret credential token
+domain hostname dns
+ip address
+ssl tls certificate
+network vpc subnet
+cluster kubernetes k8s
+size plan
+region datacenter zone
+flag feature toggle
+experiment test
+segment audience
+campaign promotion
+ad advert advertisement creative
+budget spend
+profile me account
+follower subscriber
+friend buddy
+favorite favourite star like saved bookmark
+playlist mix
+feed timeline stream
+post article entry
+page site website
+link url
+webhook hook callback
+invite invitation
+role permission
+delete remove erase drop kick
+add put include insert attach
+change edit update modify adjust alter amend
+rename retitle
+cancel abort revoke withdraw
+finish complete close end done resolve
+begin start open
+approve accept confirm allow
+reject deny decline refuse
+mute silence
+block ban suspend
+enable activate on
+disable deactivate off
+hide conceal
+show display
+search find lookup
+import load
+export download dump
+convert transform translate
+send deliver dispatch
+transfer move migrate handover
+share grant
+lock freeze
+unlock unfreeze
+pause hold
+resume continue unpause
+skip next
+repeat loop
+shuffle random
+queue upcoming
+seek jump
+volume loudness
+sync refresh synchronize
+verify validate check
+purge clear empty
+list enumerate
+merge combine
+resize scale
+rollback revert undo
+publish release
+subscribe follow watch
+unsubscribe unfollow unwatch
+assign allocate delegate
+archive retire
+restore recover
+pay charge
+refund reimburse
+owe balance
+earn revenue income
+income salary wage
+tax vat
+bank account
+loan credit
+country nation
+language tongue
+currency money
+rating review score
+rank position
+top best popular
+latest newest recent
+trending hot popular
+similar related
+neighbor adjacent
+translation i18n
+quiz exam
+grade mark
+course class
+school college university
+author writer
+chapter section
+actor cast
+team club
+match game fixture
+player athlete
+league competition
+score result
+goal target objective
+car vehicle automobile
+train rail
+bus coach
+station stop
+parking garage
+fuel gas petrol
+temperature heat
+wind breeze
+rain precipitation
+animal pet
+dog puppy
+cat kitten
+joke pun
+quote saying
+fact trivia
+word term
+definition meaning
+synonym thesaurus
+number figure
+average mean
+total sum
+count amount
+"""
+
+
+def _table() -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for line in _GROUPS.split("\n"):
+        group = set(map(stem, line.split()))
+        for word in group:
+            found.setdefault(word, set()).update(group - {word})
+    return {word: frozenset(others) for word, others in found.items()}
+
+
+SYNONYMS = _table()
+"""Stem -> the stems of what else it may be called."""
