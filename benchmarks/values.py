@@ -217,6 +217,9 @@ class Values:
                     continue
         further = schema.get("additionalProperties")
         least = schema.get("minProperties", 0)
+        for name in (one for one in properties if one not in made and not self._read_only(properties[one])):
+            if len(made) < least:  # what a description names comes before what it does not
+                made[name] = self.of(properties[name], depth + 1)
         if isinstance(further, Mapping) or (further is not False and len(made) < least):
             for name in ("x", "k-1", "second key", "d")[: max(least - len(made), self.random.randint(0, 2))]:
                 made.setdefault(name, self.of(further if isinstance(further, Mapping) else {}, depth + 1))

@@ -125,11 +125,15 @@ class _Arguments:
         for name, schema in properties.items():
             description = _description(self.pool.spec, schema)
             self._add(("body", name), schema, description, body.required and name in needed)
+        for name in (one for one in flat.get("required", ()) if one not in flat["properties"]):
+            self._add(("body", name), {}, "", False)  # asked for, and nowhere described: it can be given
         self.body_rules = {key: flat[key] for key in OF_THE_WHOLE if key in flat}
         if needed and not body.required:
             self.body_rules["required"] = needed
         if "additionalProperties" in flat:
             self.additional = self._portable(flat["additionalProperties"])
+        elif flat.get("minProperties", 0) > len(properties):  # more are wanted than are named
+            self.additional = True
 
     def _add_whole_body(self, body: Body) -> None:
         schema, description = body.schema, body.description or _description(self.pool.spec, body.schema)
