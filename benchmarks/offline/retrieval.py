@@ -68,14 +68,15 @@ def is_wanted(row: Row, operation: Operation) -> bool:
 
 def quality() -> None:
     rows = [row for row in read_rows() if row["calls"] or row["operations"]]
-    several = [row for row in rows if len(catalogues()[row["spec"]][0].operations) > 1]
+    specs = {id: catalogues()[id][0] for id in dict.fromkeys(row["spec"] for row in rows)}
+    several = [row for row in rows if len(specs[row["spec"]].operations) > 1]
     pool: dict[tuple[str, str], Operation] = {}
-    for spec, _ in catalogues().values():
+    for spec in specs.values():
         for operation in spec.operations:
             pool.setdefault((operation.id, operation.description[:80]), operation)
     everything = list(pool.values())
     for name, make in (("bm25s", bm25), ("the index", ours)):
-        each = {id: make(spec.operations) for id, (spec, _) in catalogues().items() if len(spec.operations) > 1}
+        each = {id: make(spec.operations) for id, spec in specs.items() if len(spec.operations) > 1}
         places = [_place(row, each[row["spec"]]) for row in several]
         print(f"{name:10} each API by itself   {len(several)} questions  {recall(places)}")
         whole = make(everything)
