@@ -14,10 +14,10 @@ from nlapi.errors import DescriptionError, UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.subset import subset
 from nlapi.plugin.command import command_of, credentials, programs, url_variable
-from nlapi.plugin.groups import groups
 from nlapi.plugin.names import callable_id, checked, plugin_name, variables
 from nlapi.plugin.skills import prompts, skills
 from nlapi.plugin.text import inert, line, template
+from nlapi.tools.groups import groups
 from nlapi.version import __version__
 
 MANIFEST = "nlapi-plugin.json"

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.words import pieces
+from nlapi.tools.slugs import RESERVED, joined, unique
 
 MAX_NAME = 32
 MAX_SKILL = 64
 KEBAB = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-RESERVED = frozenset(("claude", "anthropic"))
-"""What no name of a plugin or skill of somebody else may hold."""
-
 EMPTY = frozenset("api apis rest restful http https openapi swagger spec specification the official web and of".split())
 """Words of a title that say nothing of what the API is for."""
 
@@ -31,8 +27,8 @@ def plugin_name(title: str) -> str:
     plain = unicodedata.normalize("NFKD", re.sub(r"['’]s\b", "", title)).encode("ascii", "ignore").decode().lower()
     words = [word for word in re.findall("[a-z0-9]+", plain) if word not in RESERVED]
     telling = [word for word in words if word not in EMPTY and not re.fullmatch(r"v?\d+", word)]
-    name = _joined(telling or words, MAX_NAME)
-    return name if KEBAB.fullmatch(name) else _joined(["api", *words], MAX_NAME)
+    name = joined(telling or words, MAX_NAME)
+    return name if KEBAB.fullmatch(name) else joined(["api", *words], MAX_NAME)
 
 
 def checked(name: str) -> str:
@@ -45,34 +41,6 @@ def checked(name: str) -> str:
             f"{name!r} is reserved: only Anthropic's own plugins have {' or '.join(sorted(RESERVED))} in it"
         )
     return name
-
-
-def group_slug(label: str, limit: int) -> str:
-    """A part of a skill's name made of a tag or a path segment."""
-    words = (re.sub(r"[^a-z0-9]", "", word) for word in pieces(label))
-    return (
-        _joined([word for word in words if word and word not in RESERVED], limit)
-        or f"group-{hashlib.sha256(label.encode('utf-8', 'replace')).hexdigest()[:6]}"
-    )
-
-
-def _joined(words: list[str], limit: int) -> str:
-    """As many words as fit, with dashes; of a first word that is too long, what fits."""
-    name = ""
-    for word in words:
-        longer = f"{name}-{word}" if name else word[:limit]
-        if len(longer) > limit:
-            break
-        name = longer
-    return name
-
-
-def unique(name: str, taken: Collection[str]) -> str:
-    """`name`, with a number behind it when it is taken."""
-    number = 2
-    while (given := name if number == 2 and name not in taken else f"{name}-{number}") in taken:
-        number += 1
-    return given
 
 
 def variables(spec: Spec, name: str, given: Mapping[str, str]) -> dict[str, str]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nlapi.openapi.spec import Operation
-from nlapi.plugin.groups import Group
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.text import code, line, listed, template
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.groups import Group
 
 MAX_OPERATIONS = 50
 MAX_CHARACTERS = 60_000

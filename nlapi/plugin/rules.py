@@ -13,7 +13,8 @@ import yaml
 from nlapi.issue import Issue, Level
 from nlapi.plugin.build import MARKETPLACE, PLUGIN
 from nlapi.plugin.command import HOOKS
-from nlapi.plugin.names import KEBAB, MAX_SKILL, RESERVED
+from nlapi.plugin.names import KEBAB, MAX_SKILL
+from nlapi.tools.slugs import RESERVED
 
 MAX_DESCRIPTION = 1024
 MAX_LINES = 500

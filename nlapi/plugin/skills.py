@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.plugin.groups import Group
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.reference import references, summary
 from nlapi.plugin.text import inert, listed, quoted, template
+from nlapi.tools.groups import Group
 
 MAX_SKILLS = 20
 """Groups that become skills of their own; of more, all are in the one skill, as each costs room in every session."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.plugin.names import group_slug, unique
+from nlapi.tools.slugs import group_slug, unique
 
 TAGGED = 0.8
 """The share of operations that must have a tag for tags to be what an API is sorted by."""
