@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from nlapi.client.auth import Authorized, authorize, same_api
+from nlapi.client.auth import Authorized, authorize, same_api, secrets_in
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
 from nlapi.client.limits import Limits
@@ -26,7 +26,7 @@ class Target:
     """The API that is talked to: its Spec, where it runs if not where the Spec says, and credentials by scheme id.
 
     `variables` are the names of the environment variables that hold the credentials, for curl lines. `headers` go with
-    every call to the API's own servers; like credentials they are never shown.
+    every call to the API's own servers, and are not shown before it.
     """
 
     spec: Spec
@@ -89,7 +89,7 @@ def permit(prepared: Prepared, target: Target) -> Authorized:
     named = {name.lower() for name in target.headers}
     headers = (*(pair for pair in ready.request.headers if pair[0].lower() not in named), *target.headers.items())
     return replace(
-        ready, request=replace(ready.request, headers=headers), secrets=(*ready.secrets, *target.headers.values())
+        ready, request=replace(ready.request, headers=headers), secrets=(*ready.secrets, *secrets_in(target.headers))
     )
 
 

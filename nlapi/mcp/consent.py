@@ -1,0 +1,137 @@
+"""Has the user agree to a change, through the client: the exact request is shown, and only a plain yes sends it."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shlex
+from collections import OrderedDict
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from nlapi.client import told
+from nlapi.client.clean import one_line
+from nlapi.errors import ConsentError
+from nlapi.openapi.spec import Effect
+from nlapi.tools.run import Prepared
+
+Context = ServerRequestContext[Any, Any]
+
+SEND = "send"
+ASKED = "consent"
+MAX_SHOWN = 20_000
+MAX_WAITING = 1_000
+
+_FORM: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        SEND: {
+            "type": "boolean",
+            "title": "Send this request?",
+            "description": "Nothing is sent without a yes.",
+            "default": False,
+        }
+    },
+    "required": [SEND],
+}
+
+
+class Waiting:
+    """The requests that users are being asked about where a client answers with a second call (MCP 2026-07-28).
+
+    Each is known by an id that nobody guesses, holds for the request that was shown, and once.
+    """
+
+    def __init__(self) -> None:
+        self._requests: OrderedDict[str, str] = OrderedDict()
+
+    def add(self, prepared: Prepared) -> str:
+        id = secrets.token_urlsafe(16)
+        self._requests[id] = _digest(prepared)
+        if len(self._requests) > MAX_WAITING:
+            self._requests.popitem(last=False)
+        return id
+
+    def take(self, id: str, prepared: Prepared) -> bool:
+        """Was the user asked about this very request, and not answered yet?"""
+        return self._requests.pop(id, "") == _digest(prepared)
+
+
+async def ask(
+    context: Context, params: types.CallToolRequestParams, prepared: Prepared, waiting: Waiting
+) -> types.InputRequiredResult | None:
+    """None when the user has agreed to the change, or what the client has to ask the user first.
+
+    ConsentError when the user did not agree, or cannot be asked.
+    """
+    if not _can_be_asked(context):
+        raise _unasked(prepared)
+    question = types.ElicitRequestFormParams(message=question_about(prepared), requested_schema=_FORM)
+    if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        try:
+            answer = await context.session.elicit_form(question.message, _FORM, context.request_id)
+        except MCPError:
+            raise _unasked(prepared) from None
+        _hold_to(answer, prepared)
+        return None
+    if params.request_state is None:
+        asked: types.InputRequests = {ASKED: types.ElicitRequest(params=question)}
+        return types.InputRequiredResult(input_requests=asked, request_state=waiting.add(prepared))
+    if not waiting.take(params.request_state, prepared):
+        raise ConsentError("this answer belongs to another request, or was used; nothing was sent", hint="call again")
+    _hold_to((params.input_responses or {}).get(ASKED), prepared)
+    return None
+
+
+def question_about(prepared: Prepared) -> str:
+    """What the user is asked: what the call does, and the request exactly as it would be sent, without credentials."""
+    tool = prepared.call.tool
+    does = "takes something away" if prepared.effect is Effect.DESTROY else "changes something"
+    shown = told.request(prepared.request)
+    if len(shown) > MAX_SHOWN:
+        shown = f"{shown[:MAX_SHOWN]}… ({len(shown):,} characters)"
+    return f"{one_line(tool.operation.spec.title)}: {tool.operation.id} {does}.\n\n{shown}"
+
+
+def _can_be_asked(context: Context) -> bool:
+    """A client that names no mode of elicitation has the form, the first that there was."""
+    declared = context.session.client_capabilities
+    elicitation = declared.elicitation if declared is not None else None
+    return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
+
+
+def _hold_to(answer: Any, prepared: Prepared) -> None:
+    if (
+        isinstance(answer, types.ElicitResult)
+        and answer.action == "accept"
+        and (answer.content or {}).get(SEND) is True
+    ):
+        return
+    raise ConsentError(
+        f"the user did not agree to {prepared.call.operation_id}; nothing was sent",
+        hint="do not try again unless the user asks for it",
+    )
+
+
+def _unasked(prepared: Prepared) -> ConsentError:
+    """Where nobody can be asked, the request is shown together with the ways to send it."""
+    import json
+
+    call = prepared.call
+    command = ["nlapi", "call", call.tool.operation.spec.source, call.operation_id]
+    command += ["--args", json.dumps(dict(call.arguments), ensure_ascii=False, default=str)]
+    return ConsentError(
+        f"nothing was sent: {question_about(prepared)}\n\nThis client has no way to ask the user (MCP elicitation)",
+        hint="the user can start `nlapi mcp` with --consent client, if the client itself asks before each call; or run "
+        f"in a terminal, where it is asked: {shlex.join(command)}",
+    )
+
+
+def _digest(prepared: Prepared) -> str:
+    request = prepared.request
+    parts = (request.method, request.url, repr(request.headers), repr(request.content))
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
