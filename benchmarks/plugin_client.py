@@ -142,9 +142,9 @@ def on_ads(claude: Claude, plugin: Path) -> None:
             skill="ads:ads-campaigns",
             url=sandbox.url,
             credential=("ADS_BEARER", "tok-8f2e1d9c"),
-            read="ads-api listCampaigns --jq '.data[].name'",
+            read="nlapi-ads listCampaigns --jq '.data[].name'",
             seen="Summer Sale",
-            change="ads-api createCampaign name='Rain Boots' objective=REACH daily_budget_micros='50 USD'",
+            change="nlapi-ads createCampaign name='Rain Boots' objective=REACH daily_budget_micros='50 USD'",
             shown="50000000",
             made=made,
         )
@@ -180,9 +180,9 @@ def on_the_gateway(claude: Claude, plugin: Path, folder: Path) -> None:
             skill="gateway:gateway-objectives",
             url=url,
             credential=("NLAPI_GATEWAY_TOKEN", secret),
-            read="gateway-api listObjectives --jq '.data[].name'",
+            read="nlapi-gateway listObjectives --jq '.data[].name'",
             seen="continue-watching",
-            change="gateway-api limitClient client=tv-app requests_per_second=40 why='a test'",
+            change="nlapi-gateway limitClient client=tv-app requests_per_second=40 why='a test'",
             shown='"requests_per_second": 40',
             made=made,
         )

@@ -12,7 +12,7 @@ import pytest
 from nlapi.plugin.consent import calls
 from tests.plugin.kit import LIBRARY, placed, sh
 
-API = "city-library-api"
+API = "nlapi-city-library"
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +125,11 @@ def test_the_user_is_asked_whatever_goes_wrong_in_the_hook(plugin: Path, tmp_pat
 
 
 def test_calls_are_found_wherever_a_shell_would_run_them() -> None:
-    assert calls("x-api a b=1 && cd /tmp && ./bin/x-api c 2>/dev/null", "x-api") == [["a", "b=1"], ["c"]]
-    assert calls("FOO=1 timeout 5 x-api a 'b c' | cat", "x-api") == [["a", "b c"]]
-    assert calls("other-x-api a; my/x-api-not b", "x-api") == []
-    assert calls("x-api a 'b", "x-api") is None
-    nested = "x-api a"
+    assert calls("nlapi-x a b=1 && cd /tmp && ./bin/nlapi-x c 2>/dev/null", "nlapi-x") == [["a", "b=1"], ["c"]]
+    assert calls("FOO=1 timeout 5 nlapi-x a 'b c' | cat", "nlapi-x") == [["a", "b c"]]
+    assert calls("other-nlapi-x a; my/nlapi-x-not b", "nlapi-x") == []
+    assert calls("nlapi-x a 'b", "nlapi-x") is None
+    nested = "nlapi-x a"
     for _ in range(6):
         nested = f"sh -c {json.dumps(nested)}"
-    assert calls(nested, "x-api") is None
+    assert calls(nested, "nlapi-x") is None

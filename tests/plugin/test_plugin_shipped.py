@@ -25,4 +25,4 @@ def test_what_ships_is_a_plugin_that_was_built_of_a_bundled_description() -> Non
     for name in folders:
         made = json.loads((PLUGINS / name / "nlapi-plugin.json").read_text())
         assert made["options"]["source"] == name
-        assert (PLUGINS / name / "bin" / f"{name}-api").stat().st_mode & 0o111
+        assert (PLUGINS / name / "bin" / f"nlapi-{name}").stat().st_mode & 0o111
