@@ -13,7 +13,16 @@ from nlapi.client.server import server_url
 from nlapi.errors import DescriptionError, UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.subset import subset
-from nlapi.plugin.command import command_of, credentials, programs, tools_of, url_variable, user_config
+from nlapi.plugin.command import (
+    CODEX,
+    CODEX_MCP,
+    command_of,
+    credentials,
+    programs,
+    tools_of,
+    url_variable,
+    user_config,
+)
 from nlapi.plugin.flow import Flow
 from nlapi.plugin.names import callable_id, checked, plugin_name, variables
 from nlapi.plugin.names import options as options_of
@@ -193,7 +202,9 @@ def _manifests(spec: Spec, name: str, title: str, count: int, digest: str, asked
     }
     listed = {"name": name, "source": "./", "description": described}
     market = {"name": name, "owner": plugin["author"], "description": described, "plugins": [listed]}
-    return {PLUGIN: _json(plugin), MARKETPLACE: _json(market)}
+    codex = {key: plugin[key] for key in ("name", "version", "description", "author", "keywords")}
+    codex |= {"skills": "./skills/", "mcpServers": f"./{CODEX_MCP}"}
+    return {PLUGIN: _json(plugin), MARKETPLACE: _json(market), CODEX: _json(codex)}
 
 
 def _made_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +19,9 @@ HOOKS = "hooks/hooks.json"
 HOOK = "hooks/consent.sh"
 SESSION = "hooks/session.sh"
 MCP = ".mcp.json"
+
+CODEX = ".codex-plugin/plugin.json"
+CODEX_MCP = ".codex-plugin/mcp.json"
 
 SERVER = "api"
 """What the MCP server of a plugin is called; short, as it is part of the name of each of its tools."""
@@ -77,12 +80,21 @@ def programs(name: str, named: Mapping[str, str], base_url: str) -> dict[str, st
         SESSION: template("session.sh", **values, keys=" ".join(keys.values()), option=OPTION),
         HOOKS: _json(_hooks(name)),
         MCP: _json({"mcpServers": {SERVER: _server(command, keys.values())}}),
+        CODEX_MCP: _json({"mcpServers": {command: _server_of_codex(command, keys)}}),
     }
 
 
-def _server(command: str, keys: Any) -> dict[str, Any]:
+def _server(command: str, keys: Iterable[str]) -> dict[str, Any]:
     env = {f"{OPTION}{key.upper()}": f"${{user_config.{key}}}" for key in keys}
     return {"command": "sh", "args": [f"${{CLAUDE_PLUGIN_ROOT}}/bin/{command}", "--mcp"], "env": env}
+
+
+def _server_of_codex(command: str, variables: Iterable[str]) -> dict[str, Any]:
+    """The same for Codex (0.169), which starts a server in the plugin's folder with the variables that are named.
+
+    It knows no `${CLAUDE_PLUGIN_ROOT}` and no options, and a second server of one name displaces the first.
+    """
+    return {"command": "sh", "args": [f"./bin/{command}", "--mcp"], "cwd": "./", "env_vars": list(variables)}
 
 
 def _hooks(name: str) -> dict[str, Any]:

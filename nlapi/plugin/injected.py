@@ -20,6 +20,7 @@ _SIGNS = {
         r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,30}"
         r"\b(?:previous|prior|above|earlier|preceding|foregoing|system|your|all other)\b.{0,20}"
         r"\b(?:instruction|prompt|rule|guideline|direction|command|context)s?\b"
+        r"|\b(?:ignore|disregard|forget|override)\b.{0,20}\b(?:instruction|prompt|rule)s?\b.{0,12}\b(?:above|before|earlier)\b"
     ),
     "it takes the part of a system or a user": (
         r"</?(?:system|assistant|human|instructions?|tool_(?:call|result)|function_calls?)>"
