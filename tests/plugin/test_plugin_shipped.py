@@ -26,3 +26,13 @@ def test_what_ships_is_a_plugin_that_was_built_of_a_bundled_description() -> Non
         made = json.loads((PLUGINS / name / "nlapi-plugin.json").read_text())
         assert made["options"]["source"] == name
         assert (PLUGINS / name / "bin" / f"nlapi-{name}").stat().st_mode & 0o111
+
+
+def test_the_marketplace_of_the_repository_lists_what_ships_as_it_is() -> None:
+    market = json.loads((PLUGINS.parent / ".claude-plugin" / "marketplace.json").read_text())
+    assert (market["name"], bool(market["owner"]["name"])) == ("nlapi", True)
+    listed = {one["name"]: (one["source"], one["description"]) for one in market["plugins"]}
+    made = {
+        name: json.loads((PLUGINS / name / ".claude-plugin/plugin.json").read_text()) for name in ("ads", "gateway")
+    }
+    assert listed == {name: (f"./plugins/{name}", one["description"]) for name, one in made.items()}
