@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.descriptions import cache
+from benchmarks.npm import installed
 from tests.messages_server import MessagesServer, say, use
 
 CLIENT = "@anthropic-ai/claude-code@2.1.331"
@@ -21,16 +21,9 @@ PATIENCE = 120
 """Seconds for one run of the client."""
 
 
-def client(given: Path | None) -> Path | None:
-    """The client's program: the file that was given, else that of the npm package; None without npm."""
-    folder = cache() / "claude-code-2.1.331"
-    program = given or folder / "node_modules" / "@anthropic-ai" / "claude-code" / "bin" / "claude.exe"
-    npm = shutil.which("npm")
-    if not program.exists() and npm:
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run([npm, "install", "--silent", "--prefix", str(folder), CLIENT], check=True)
-        subprocess.run(["node", "install.cjs"], cwd=program.parent.parent, check=True)
-    return program if program.exists() else None
+def client(given: Path | None) -> Path | str:
+    """The client's program: the file that was given, else that of the npm package; else why there is none."""
+    return given or installed(CLIENT, "@anthropic-ai/claude-code/bin/claude.exe", ("node", "install.cjs"))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,26 +71,34 @@ class Claude:
         process.stdin.write(json.dumps(said) + "\n")
         process.stdin.flush()
         events = []
+        killer = threading.Timer(PATIENCE, process.kill)
+        killer.start()
         for text in process.stdout:
             event = json.loads(text)
             events.append(event)
-            if event["type"] == "control_request" and permit:
-                process.stdin.write(json.dumps(_answer(event, permit)) + "\n")
+            if event["type"] == "control_request":
+                process.stdin.write(json.dumps(_answer(event, permit or (lambda _: False))) + "\n")
                 process.stdin.flush()
             if event["type"] == "result":
                 process.stdin.close()
         process.wait(PATIENCE)
+        killer.cancel()
         return events
 
 
 def _answer(event: dict[str, Any], permit: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     request = event["request"]
+    if request["subtype"] == "elicitation":  # the server of a plugin asks by itself
+        answer = {"action": "accept", "content": {"send": True}} if permit(request) else {"action": "decline"}
+        return _response(event, answer)
     allowed = {"behavior": "allow", "updatedInput": request.get("input", {})}
     answer = allowed if permit(request) else {"behavior": "deny", "message": "The user said no."}
-    return {
-        "type": "control_response",
-        "response": {"subtype": "success", "request_id": event["request_id"], "response": answer},
-    }
+    return _response(event, answer)
+
+
+def _response(event: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    said = {"subtype": "success", "request_id": event["request_id"], "response": answer}
+    return {"type": "control_response", "response": said}
 
 
 class Model(MessagesServer):
