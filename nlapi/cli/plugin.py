@@ -20,12 +20,13 @@ from nlapi.cli.options import (
     Include,
     Listing,
     ListOutput,
+    Model,
     Overlays,
     Root,
     Source,
     is_terminal,
 )
-from nlapi.errors import CredentialError, NlapiError, UsageError
+from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
 from nlapi.issue import Issue, Level
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ nlapi plugin check my-plugin""",
 
 BUILD = """nlapi plugin build openapi.yaml -o my-plugin
 nlapi plugin build https://example.com/openapi.json -o shop --name shop --auth bearer=env:SHOP_TOKEN
-nlapi plugin build openapi.yaml -o reader --include method:GET"""
+nlapi plugin build openapi.yaml -o reader --include method:GET
+nlapi plugin build openapi.yaml -o my-plugin --with-claude"""
 
 CHECK = """nlapi plugin check my-plugin
 nlapi plugin check my-plugin --source moved.yaml -o json
@@ -66,6 +68,13 @@ def build(
     root: Root = None,
     auth: Auth = None,
     base_url: BaseUrl = None,
+    with_claude: Annotated[
+        bool,
+        typer.Option(
+            "--with-claude", metavar=FLAG, help="Have Claude propose an overlay too: a file to read, applied by nobody."
+        ),
+    ] = False,
+    model: Model = None,
     force: Annotated[
         bool, typer.Option("--force", metavar=FLAG, help="Write into a folder that is not nlapi's, over edited files.")
     ] = False,
@@ -79,6 +88,8 @@ def build(
     from nlapi.plugin.folder import write
     from nlapi.plugin.injected import injected
 
+    if with_claude:
+        _may_propose(folder)
     registered = profile.find(source)
     known = registered or profile.Profile(source=source)
     if known.source == "-":
@@ -105,6 +116,35 @@ def build(
     show.note(f"{plugin.name}: {len(plugin.operations)} operations in {len(plugin.files)} files{left}{gone}. Next:")
     show.note(f"  claude plugin marketplace add {folder.resolve()}")
     show.note(f"  claude plugin install {plugin.name}@{plugin.name}")
+    if with_claude:
+        _propose(folder, [one for one in operations if one.usable], model)
+
+
+def _may_propose(folder: Path) -> None:
+    """Is there a key, and no proposal that somebody may be reading?"""
+    from nlapi.plugin.propose import PROPOSED
+
+    if not os.environ.get("ANTHROPIC_API_KEY"):
+        hint = "set ANTHROPIC_API_KEY, or write overlay.yaml yourself"
+        raise PlannerError("there is no key to ask Claude with", hint=hint)
+    if (folder / PROPOSED).exists():
+        raise UsageError(f"{folder / PROPOSED} is there already", hint="rename it to overlay.yaml, or remove it")
+
+
+def _propose(folder: Path, operations: Sequence[Operation], model: str | None) -> None:
+    import asyncio
+
+    from nlapi.agent.models import DEFAULT
+    from nlapi.plugin.propose import PROPOSED, propose
+
+    key, base_url = os.environ["ANTHROPIC_API_KEY"], os.environ.get("ANTHROPIC_BASE_URL") or None
+    with show.working("asking Claude", told=True):
+        text = asyncio.run(propose(operations, api_key=key, base_url=base_url, model=model or DEFAULT))
+    if not text:
+        show.note("Claude would change nothing")
+        return
+    (folder / PROPOSED).write_text(text, encoding="utf-8")
+    show.note(f"{folder / PROPOSED}: read it, rename it to overlay.yaml, and build again")
 
 
 def _short(source: str, registered: profile.Profile | None) -> str:
