@@ -96,7 +96,8 @@ def question_about(prepared: Prepared) -> str:
     shown = told.request(prepared.request)
     if len(shown) > MAX_SHOWN:
         shown = f"{shown[:MAX_SHOWN]}… ({len(shown):,} characters)"
-    return f"{one_line(tool.operation.spec.title)}: {tool.operation.id} {does}.\n\n{shown}"
+    title, id = one_line(tool.operation.spec.title)[:80], one_line(tool.operation.id)[:200]
+    return f"{title}: {id} {does}.\n\n{shown}"
 
 
 def _can_be_asked(context: Context) -> bool:

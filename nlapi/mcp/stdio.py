@@ -21,6 +21,10 @@ MAX_LINE = 32 * 1024 * 1024
 
 async def serve(server: Server[Any]) -> None:
     """Serve one client until it closes standard input, or until SIGINT or SIGTERM."""
+    if sys.platform == "win32":  # where an event loop cannot wait for pipes that it did not open
+        async with stdio_server() as (read, write):
+            await server.run(read, write, server.create_initialization_options())
+        return
     with _wire() as (source, sink), anyio.CancelScope() as scope, on_signal(scope.cancel):
         lines, out = _lines(await _reader(source)), await _out(sink)
         async with stdio_server(cast(Any, lines), cast(Any, out)) as (read, write):
