@@ -57,8 +57,17 @@ class Claude:
             timeout=PATIENCE,
         )
 
-    def ask(self, question: str, *words: str, permit: Callable[[dict[str, Any]], bool] | None = None) -> list[Any]:
-        """The client's events for one question. `permit` is the user, who is asked for permission; else nobody is."""
+    def ask(
+        self,
+        question: str,
+        *words: str,
+        permit: Callable[[dict[str, Any]], bool] | None = None,
+        elicited: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> list[Any]:
+        """The client's events for one question. `permit` is the user, who is asked for permission; else nobody is.
+
+        `elicited` is the user as well, who is asked by an MCP server, and says no without it.
+        """
         options = ["--output-format", "stream-json", "--input-format", "stream-json", "--verbose"]
         asked = ["--permission-prompt-tool", "stdio"] if permit else []
         command = [self.program, "-p", *options, "--model", "claude-opus-5-5", *asked, *words]
@@ -76,8 +85,13 @@ class Claude:
         for text in process.stdout:
             event = json.loads(text)
             events.append(event)
-            if event["type"] == "control_request":
+            request = event["request"] if event["type"] == "control_request" else {}
+            if request.get("subtype") == "elicitation":
+                answer = elicited(request) if elicited else {"action": "decline"}
+                process.stdin.write(json.dumps(_control(event, answer)) + "\n")
+            elif request:
                 process.stdin.write(json.dumps(_answer(event, permit or (lambda _: False))) + "\n")
+            if request:
                 process.stdin.flush()
             if event["type"] == "result":
                 process.stdin.close()
@@ -88,17 +102,15 @@ class Claude:
 
 def _answer(event: dict[str, Any], permit: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     request = event["request"]
-    if request["subtype"] == "elicitation":  # the server of a plugin asks by itself
-        answer = {"action": "accept", "content": {"send": True}} if permit(request) else {"action": "decline"}
-        return _response(event, answer)
     allowed = {"behavior": "allow", "updatedInput": request.get("input", {})}
-    answer = allowed if permit(request) else {"behavior": "deny", "message": "The user said no."}
-    return _response(event, answer)
+    return _control(event, allowed if permit(request) else {"behavior": "deny", "message": "The user said no."})
 
 
-def _response(event: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-    said = {"subtype": "success", "request_id": event["request_id"], "response": answer}
-    return {"type": "control_response", "response": said}
+def _control(event: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "control_response",
+        "response": {"subtype": "success", "request_id": event["request_id"], "response": answer},
+    }
 
 
 class Model(MessagesServer):

@@ -146,19 +146,21 @@ def _was_cut(shown: Any) -> bool:
 
 
 def _next(prepared: Prepared, result: Result) -> dict[str, Any]:
-    """The arguments that ask for the next page of a listing; {} when there is none."""
+    """The arguments that ask for the next page of a listing; {} when there is none, or no telling."""
     from nlapi.offline.items import items_in
-    from nlapi.offline.pages import next_page
+    from nlapi.offline.match import page_number
+    from nlapi.offline.pages import is_cursor, next_page
     from nlapi.offline.slots import slots_of
 
-    if prepared.effect is not Effect.READ or not result.ok:
-        return {}
-    call = prepared.call
-    listed = items_in(result.data)
+    listed = items_in(result.data) if prepared.effect is Effect.READ and result.ok else None
     if listed is None:
         return {}
-    found = next_page(slots_of(call.tool), call.arguments, result, listed) or {}
-    return found if len(json.dumps(found, default=str)) <= MAX_NEXT else {}
+    given, slots = prepared.call.arguments, slots_of(prepared.call.tool)
+    found = next_page(slots, given, result, listed) or {}
+    goes_on = any(
+        found.get(slot.name) != given.get(slot.name) for slot in slots if is_cursor(slot) or page_number(slot)
+    )
+    return found if goes_on and len(json.dumps(found, default=str)) <= MAX_NEXT else {}
 
 
 def _found(served: Served, given: Mapping[str, Any]) -> types.CallToolResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 import shlex
 from collections import OrderedDict
@@ -23,6 +24,7 @@ Context = ServerRequestContext[Any, Any]
 
 SEND = "send"
 ASKED = "consent"
+NO_WAY = "This client has no way to ask the user (MCP elicitation)"
 MAX_SHOWN = 20_000
 MAX_WAITING = 1_000
 
@@ -94,7 +96,8 @@ def question_about(prepared: Prepared) -> str:
     shown = told.request(prepared.request)
     if len(shown) > MAX_SHOWN:
         shown = f"{shown[:MAX_SHOWN]}… ({len(shown):,} characters)"
-    return f"{one_line(tool.operation.spec.title)}: {tool.operation.id} {does}.\n\n{shown}"
+    title, id = one_line(tool.operation.spec.title)[:80], one_line(tool.operation.id)[:200]
+    return f"{title}: {id} {does}.\n\n{shown}"
 
 
 def _can_be_asked(context: Context) -> bool:
@@ -105,29 +108,27 @@ def _can_be_asked(context: Context) -> bool:
 
 
 def _hold_to(answer: Any, prepared: Prepared) -> None:
-    if (
-        isinstance(answer, types.ElicitResult)
-        and answer.action == "accept"
-        and (answer.content or {}).get(SEND) is True
-    ):
+    """ConsentError unless the answer is a plain yes. A question that was dismissed may have had nobody to answer it."""
+    result = answer if isinstance(answer, types.ElicitResult) else types.ElicitResult(action="cancel")
+    if result.action == "accept" and (result.content or {}).get(SEND) is True:
         return
+    if result.action == "cancel":
+        raise _unasked(prepared, "The question was dismissed; where a client runs by itself, nobody can answer it")
     raise ConsentError(
         f"the user did not agree to {prepared.call.operation_id}; nothing was sent",
         hint="do not try again unless the user asks for it",
     )
 
 
-def _unasked(prepared: Prepared) -> ConsentError:
+def _unasked(prepared: Prepared, reason: str = NO_WAY) -> ConsentError:
     """Where nobody can be asked, the request is shown together with the ways to send it."""
-    import json
-
     call = prepared.call
-    command = ["nlapi", "call", call.tool.operation.spec.source, call.operation_id]
-    command += ["--args", json.dumps(dict(call.arguments), ensure_ascii=False, default=str)]
+    given = json.dumps(dict(call.arguments), ensure_ascii=False, default=str)
+    command = shlex.join(["nlapi", "call", call.tool.operation.spec.source, call.operation_id, "--args", given])
     return ConsentError(
-        f"nothing was sent: {question_about(prepared)}\n\nThis client has no way to ask the user (MCP elicitation)",
+        f"nothing was sent: {question_about(prepared)}\n\n{reason}",
         hint="the user can start `nlapi mcp` with --consent client, if the client itself asks before each call; or run "
-        f"in a terminal, where it is asked: {shlex.join(command)}",
+        f"in a terminal, where nlapi asks (--yes agrees in advance): {command}",
     )
 
 

@@ -41,14 +41,14 @@ def answer_schema(about: str = "") -> dict[str, Any]:
 
     So nothing of what a description promises is in it but the names of the fields, as text.
     """
-    data = {"description": f"What the API answered, if it keeps to its description: {about}"} if about else {}
+    data = {"description": f"As described: {about}"} if about else {}
     return {
         "type": "object",
         "properties": {
-            "status": {"type": ["integer", "null"], "description": "null when nothing was sent"},
+            "status": {"type": ["integer", "null"]},
             "data": data,
-            "next": {"type": "object", "description": "the arguments that ask for the next page"},
-            "whole": {"type": "string", "description": "the resource with all of an answer that was cut"},
+            "next": {"type": "object"},
+            "whole": {"type": "string"},
             "error": {"type": "string"},
         },
         "required": ["status"],

@@ -17,7 +17,7 @@ from nlapi.tools.tool import Tool
 MAX_SCHEMA = 60_000
 """Characters of a schema that are told; of a longer one only what stands at its top."""
 
-MAX_FIELDS = 24
+MAX_FIELDS = 16
 MAX_LISTED = 400
 MAX_SUMMARY = 120
 

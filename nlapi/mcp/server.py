@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import mcp_types as types
+from anyio.abc import TaskStatus
 from mcp.server.lowlevel.server import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
 from mcp.server.subscriptions import (
@@ -30,8 +31,12 @@ from nlapi.version import __version__
 
 Page = types.PaginatedRequestParams | None
 Changed = Callable[[], Coroutine[Any, Any, None]]
-Watch = Callable[[Changed], Coroutine[Any, Any, None]]
-"""Runs for as long as the server does, and calls what it is given when the description has changed."""
+
+
+class Watch(Protocol):
+    """Runs for as long as the server does, and calls what it is given when the description has changed."""
+
+    async def __call__(self, changed: Changed, *, task_status: TaskStatus[None]) -> None: ...
 
 
 class ApiServer(Server[None]):
@@ -63,7 +68,7 @@ def make(served: Served, watch: Watch | None = None) -> ApiServer:
     async def lifespan(_: Server[None]) -> AsyncIterator[None]:
         async with open_client() as served.client, anyio.create_task_group() as tasks:
             if watch is not None:
-                tasks.start_soon(watch, changed)
+                await tasks.start(watch, changed)
             yield
             tasks.cancel_scope.cancel()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import stat
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,10 @@ MAX_LINE = 32 * 1024 * 1024
 
 async def serve(server: Server[Any]) -> None:
     """Serve one client until it closes standard input, or until SIGINT or SIGTERM."""
+    if sys.platform == "win32":  # where an event loop cannot wait for pipes that it did not open
+        async with stdio_server() as (read, write):
+            await server.run(read, write, server.create_initialization_options())
+        return
     with _wire() as (source, sink), anyio.CancelScope() as scope, on_signal(scope.cancel):
         lines, out = _lines(await _reader(source)), await _out(sink)
         async with stdio_server(cast(Any, lines), cast(Any, out)) as (read, write):
@@ -60,12 +65,18 @@ async def _reader(source: Any) -> asyncio.StreamReader:
     """Standard input in the event loop. A thread that waits in a read could not be ended."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=MAX_LINE, loop=loop)
-    try:
+    if _can_wait(source):
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader, loop=loop), source)
-    except ValueError:  # a file
+    else:
         reader.feed_data(source.read())
         reader.feed_eof()
     return reader
+
+
+def _can_wait(stream: Any) -> bool:
+    """Can the event loop wait for it? A file, or /dev/null, has all that it will ever have."""
+    mode = os.fstat(stream.fileno()).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stream.isatty()
 
 
 async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[str]:
@@ -76,11 +87,10 @@ async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[str]:
 
 
 async def _out(sink: Any) -> _Out:
-    loop = asyncio.get_running_loop()
-    try:
-        transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sink)
-    except ValueError:  # a file
+    if not _can_wait(sink):
         return _Out(sink)
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sink)
     return _Out(asyncio.StreamWriter(transport, protocol, None, loop))
 
 

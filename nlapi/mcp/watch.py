@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
+from anyio.abc import TaskStatus
 
 from nlapi.errors import NlapiError
 from nlapi.mcp.catalogue import Catalogue
@@ -36,10 +37,11 @@ class Watch:
     sources: tuple[str, ...]
     load: Callable[[], Catalogue]
 
-    async def __call__(self, changed: Changed) -> None:
+    async def __call__(self, changed: Changed, *, task_status: TaskStatus[None]) -> None:
         """Runs until it is cancelled. A description that cannot be read leaves the old one in its place."""
         remote = any(is_url(source) for source in self.sources)
         mark = await anyio.to_thread.run_sync(self._mark)
+        task_status.started()
         while True:
             await asyncio.sleep(EVERY_URL if remote else EVERY)
             now = await anyio.to_thread.run_sync(self._mark)

@@ -62,7 +62,7 @@ def _arguments(id: str, old: Tool, new: Tool) -> Iterator[Issue]:
             yield (_breaking if needed else _told)(
                 id, f"{'requires' if needed else 'takes'} {code(name)}, which is new"
             )
-    for name in before.keys() & after.keys():
+    for name in (one for one in before if one in after):
         sides = _Sides(old.input_schema.get("$defs", {}), new.input_schema.get("$defs", {}))
         for breaking, message in sides.narrowed(before[name], after[name], name, 0):
             yield (_breaking if breaking else _told)(id, message)
