@@ -22,17 +22,23 @@ def installed(package: str, program: str, setup: tuple[str, ...] = ()) -> Path |
     found = folder / "node_modules" / program
     if found.exists():
         return found
+    reason = fetched(folder, package) or (setup and _run(list(setup), folder / "node_modules" / name)) or ""
+    return reason or (found if found.exists() else f"{package} has no {program}")
+
+
+def fetched(folder: Path, *packages: str) -> str:
+    """Installs packages into a folder; gives why they cannot be had, or ""."""
     npm = shutil.which("npm")
     if npm is None:
         return "there is no npm"
     folder.mkdir(parents=True, exist_ok=True)
-    commands = [([npm, "install", "--silent", "--prefix", str(folder), package], folder)]
-    commands += [(list(setup), folder / "node_modules" / name)] if setup else []
-    for command, where in commands:
-        try:
-            done = subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=PATIENCE)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"npm does not answer: {error}"
-        if done.returncode:
-            return f"npm does not answer: {done.stderr.strip()[-200:] or done.returncode}"
-    return found if found.exists() else f"{package} has no {program}"
+    return _run([npm, "install", "--loglevel=error", "--prefix", str(folder), *packages], folder)
+
+
+def _run(command: list[str], folder: Path) -> str:
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"npm does not answer: {error}"
+    said = done.stderr.strip()[-200:] or f"exit code {done.returncode}"
+    return f"npm does not answer: {said}" if done.returncode else ""

@@ -79,7 +79,7 @@ def build(
         bool, typer.Option("--force", metavar=FLAG, help="Write into a folder that is not nlapi's, over edited files.")
     ] = False,
 ) -> None:
-    """Make a Claude Code plugin of a description: skills, a command, a hook that asks before a change.
+    """Make a Claude Code plugin of a description: skills, an agent, a command, an MCP server, a hook that asks.
 
     The same description makes the same files. --auth SCHEME=env:NAME names the variable that a credential will be in.
     """

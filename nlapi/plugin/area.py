@@ -116,17 +116,17 @@ def _examples(area: Area, flow: Flow, command: str) -> str:
         [one for one in area.operations if one.effect is Effect.DESTROY],
         list(area.operations),
     )
-    for kind in (*kinds, *kinds):
+    for kind, blank in (*((kind, False) for kind in (*kinds, *kinds)), *((kind, True) for kind in (*kinds, *kinds))):
         for operation in [one for one in kind if one.id not in used and not one.deprecated][:TRIED]:
-            if len(shown) < EXAMPLES and (text := _example(operation, flow, command)):
+            if len(shown) < EXAMPLES and (text := _example(operation, flow, command, blank=blank)):
                 shown.append(text)
                 used.add(operation.id)
                 break
     return "\n\n".join([*(["## Examples"] if shown else []), *shown])
 
 
-def _example(operation: Operation, flow: Flow, command: str) -> str:
-    given = sample(operation, flow)
+def _example(operation: Operation, flow: Flow, command: str, *, blank: bool) -> str:
+    given = sample(operation, flow, blank=blank)
     if given is None:
         return ""
     lines = []

@@ -13,6 +13,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.plugin.flow import Flow
 from nlapi.tools.check import check
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.tool import Tool
 from nlapi.tools.walk import schema_at
 
 PLAIN = re.compile(r"[\w .,:@/+-]{1,60}")
@@ -30,23 +31,50 @@ FORMATS = {
 SECRET = re.compile(r"(?i)token|secret|passw|api_?key|credential")
 """Arguments that nobody is shown to type."""
 
-MAX_ARGUMENTS = 5
+MAX_ARGUMENTS = 8
 MAX_DEPTH = 3
+_SLOW = re.compile(r'"pattern": "(?:[^"\\]|\\.)*[)\]][*+{](?:[^"\\]|\\.)*[*+{]|"pattern": "(?:[^"\\]|\\.){200}')
+"""A pattern with a repetition of what repeats, or a long one: it may take for ever."""
 
 
-def sample(operation: Operation, flow: Flow) -> dict[str, Any] | None:
-    """Values for what an operation requires, which its description takes; None where some cannot be made up."""
+def sample(operation: Operation, flow: Flow, *, blank: bool = False) -> dict[str, Any] | None:
+    """Values for what an operation requires, which its description takes; None where some cannot be made up.
+
+    With `blank`, a text that cannot be made up is the name of its argument in capitals, for somebody to fill in.
+    """
     tool = compile_tool(operation)
     if len(tool.required) > MAX_ARGUMENTS or any(map(SECRET.search, tool.required)):
         return None
-    given = {name: _value(operation, name, flow) for name in tool.required}
-    if not given and operation.body is not None:
+    given = {name: _value(operation, name, flow) for name in _given(tool)}
+    if _fitting(tool, given):
+        return given
+    if not blank or not all(isinstance(value, str) for value in given.values()):
         return None
+    return {name: _capitals(name) for name in given}
+
+
+def _fitting(tool: Tool, given: Mapping[str, Any]) -> bool:
+    """Does the description take these values? No, where a pattern would have to be tried that may take for ever."""
+    known = tool.input_schema["properties"]
+    shapes = json.dumps([known[name] for name in given], default=str)
+    if "$ref" in shapes:
+        shapes += json.dumps(tool.input_schema.get("$defs", {}), default=str)
+    if _SLOW.search(shapes):
+        return False
     try:
         check(tool, given)
     except NlapiError:
-        return None
-    return given
+        return False
+    return True
+
+
+def _given(tool: Tool) -> list[str]:
+    """The arguments that are given: the required ones, and one for a body that would be empty."""
+    names = list(tool.required)
+    in_body = [name for name, (where, _) in tool.places.items() if where == "body"]
+    if in_body and not set(in_body) & set(names):
+        names += [name for name in in_body if not SECRET.search(name)][:1]
+    return names
 
 
 def words(given: Mapping[str, Any]) -> str:
@@ -80,8 +108,13 @@ def _value(operation: Operation, name: str, flow: Flow) -> Any:
     if name in flow.needs(operation) or where == "path":
         kind = described.get("type")
         if kind == "string" and not described.keys() & {"enum", "pattern", "format", "minLength", "maxLength"}:
-            return f"{re.sub(r'[^A-Z0-9]+', '_', re.sub(r'(?<=[a-z])(?=[A-Z])', '_', wire).upper()).strip('_')}"
+            return _capitals(wire)
     return _made(schema, tool.input_schema.get("$defs", {}), name, 0)
+
+
+def _capitals(name: str) -> str:
+    """The name of an argument as somebody would write what is to be filled in: campaignId -> CAMPAIGN_ID."""
+    return re.sub(r"[^A-Z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()).strip("_") or "VALUE"
 
 
 def _told(schema: Mapping[str, Any]) -> Any:
@@ -101,6 +134,8 @@ def _made(schema: Any, definitions: Mapping[str, Any], name: str, depth: int) ->
         return "x"
     if isinstance(ref := schema.get("$ref"), str):
         return _made(definitions.get(ref.rpartition("/")[2]), definitions, name, depth + 1)
+    if isinstance(schema.get("allOf"), list):
+        schema = _joined(schema, definitions)
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):
@@ -113,6 +148,53 @@ def _made(schema: Any, definitions: Mapping[str, Any], name: str, depth: int) ->
     kinds = schema.get("type")
     kind = kinds if isinstance(kinds, str) else next((one for one in kinds or () if one != "null"), "string")
     return _of_type(kind, schema, definitions, name, depth)
+
+
+def _joined(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema with the parts of its `allOf` at its own level."""
+    joined: dict[str, Any] = {}
+    for part in schema["allOf"]:
+        ref = part.get("$ref") if isinstance(part, Mapping) else None
+        found = definitions.get(ref.rpartition("/")[2]) if isinstance(ref, str) else part
+        for key, value in (found if isinstance(found, Mapping) else {}).items():
+            if key == "properties":
+                joined[key] = {**joined.get(key, {}), **value}
+            elif key == "required":
+                joined[key] = [*joined.get(key, []), *value]
+            else:
+                joined.setdefault(key, value)
+    return {**joined, **{key: value for key, value in schema.items() if key != "allOf"}}
+
+
+def _text(schema: Mapping[str, Any], name: str) -> str:
+    """A text that fits a format, a pattern and a length, if one of a few does."""
+    if (known := FORMATS.get(str(schema.get("format")))) is not None:
+        return known
+    plain = re.sub(r"[^a-z0-9]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()).strip()
+    likely = (
+        f"Example {plain}".strip(),
+        "example",
+        "Example",
+        "EXAMPLE",
+        "en",
+        "example-1",
+        "1",
+        "a1b2c3d4",
+        *FORMATS.values(),
+    )
+    return next((one for one in likely if _fits(one, schema)), likely[0])
+
+
+def _fits(text: str, schema: Mapping[str, Any]) -> bool:
+    if not schema.get("minLength", 0) <= len(text) <= schema.get("maxLength", len(text)):
+        return False
+    pattern = schema.get("pattern")
+    if not isinstance(pattern, str) or _SLOW.search(json.dumps({"pattern": pattern})):
+        return pattern is None
+    try:
+        return re.search(pattern, text) is not None
+    except re.error:
+        return False
 
 
 def _of_type(kind: str, schema: Mapping[str, Any], definitions: Mapping[str, Any], name: str, depth: int) -> Any:
@@ -130,4 +212,4 @@ def _of_type(kind: str, schema: Mapping[str, Any], definitions: Mapping[str, Any
             for one in schema.get("required", ())
             if one in properties
         }
-    return FORMATS.get(str(schema.get("format")), f"Example {re.sub(r'[^a-z0-9]+', ' ', name.lower()).strip()}".strip())
+    return _text(schema, name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.groups import MAX_GROUPS, Group, groups, resource, sorted_into
 from nlapi.tools.slugs import group_slug, unique
-from nlapi.tools.words import pieces
+from nlapi.tools.words import pieces, singular
 
 MOST = 19
 ENOUGH = 6
@@ -43,11 +43,12 @@ def areas(spec: Spec, operations: Sequence[Operation], most: int = MOST) -> tupl
     """At most `most` areas, in the order of the description; each operation is in exactly one.
 
     Groups are tags or resources; the smallest is merged with the one whose name, paths and path parameters are most
-    like its own. One group of ENOUGH operations is taken apart: by resource, by what follows in the path, by effect.
+    like its own. One group of ENOUGH operations is taken apart: by resource, by what follows in the path, by the
+    things in the ids, by effect.
     """
     found = list(groups(spec, operations))
-    if len(found) == 1 and len(operations) >= ENOUGH:
-        found = _apart(operations) or found
+    if len(found) == 1 and len(operations) >= ENOUGH and (parts := _apart(operations)):
+        found, most = parts, min(most, max(2, len(operations) // 3))
     merged = _merged(_bucketed(found), most)
     made: dict[str, Area] = {}
     firsts = Counter(word for members in merged for word in {_first(one.label) for one in members})
@@ -61,9 +62,9 @@ def areas(spec: Spec, operations: Sequence[Operation], most: int = MOST) -> tupl
 
 def _apart(operations: Sequence[Operation]) -> list[Group]:
     """One group, taken apart by the first thing that tells its operations apart; [] when nothing does."""
-    for sort in (lambda one: resource(one.path), _within, _does):
+    for sort in (lambda one: resource(one.path), _within, _thing, _does):
         split = sorted_into(operations, sort)
-        if 1 < len(split) <= max(2, len(operations) // 2):
+        if len(split) > 1:
             return split
     return []
 
@@ -73,6 +74,12 @@ def _within(operation: Operation) -> str:
     names = [one for one in operation.route.split("/") if one and not one.startswith("{")]
     first = resource(operation.path)
     return next(iter(names[names.index(first) + 1 :]), first) if first in names else first
+
+
+def _thing(operation: Operation) -> str:
+    """What the id of an operation is about, after its verb: `DescribeGlobalTables` -> table."""
+    words = [word for word in pieces(operation.id.rpartition(".")[2]) if word.isalpha()]
+    return singular(words[-1]) if len(words) > 1 else "other"
 
 
 def _does(operation: Operation) -> str:

@@ -61,12 +61,15 @@ def test_what_has_the_same_prefix_path_or_parameter_is_merged_first() -> None:
     assert "admin" in found
 
 
-def test_one_tag_is_taken_apart_by_resource_then_path_then_effect() -> None:
+def test_one_tag_is_taken_apart_by_resource_then_path_then_thing_then_effect() -> None:
     flat = [("get", f"/{name}", "all") for name in ("cats", "cats/old", "cats/new", "dogs", "dogs/old", "dogs/new")]
     assert list(labels(api(*flat))) == ["cats", "dogs"]
     deep = [("get", f"/v1/shop/{name}", "all") for name in ("a", "a/x", "a/y", "b", "b/x", "b/y")]
     assert list(labels(api(*deep))) == ["a", "b"]
-    one = [("post" if n % 2 else "get", f"/thing/{'{x}/' * n}", "all") for n in range(6)]
+    ids = ("CreateTable", "DescribeTables", "ListIndexes", "DropIndex", "ListUsers", "DropUser")
+    rpc = {f"/#{id}": {"post": {"operationId": id, "tags": ["all"], "responses": {}}} for id in ids}
+    assert list(labels(describe.spec(rpc), 3)) == ["table-index", "user"]
+    one = [("post" if n % 2 else "get", f"/x/{'{x}/' * n}", "all") for n in range(6)]
     assert list(labels(api(*one))) == ["reading", "changing"]
 
 
