@@ -91,6 +91,8 @@ def test_reads_and_dry_runs_and_other_commands_pass(plugin: Path, command: str) 
         f"CITY_LIBRARY_BASE_URL=http://elsewhere.example {API} listBooks",
         f"export CITY_LIBRARY_TOKEN=x; {API} listBooks",
         f"PATH=/tmp:$PATH {API} listBooks",
+        f"CLAUDE_PLUGIN_OPTION_BASE_URL=http://elsewhere.example {API} listBooks",
+        f"export NLAPI_CITY_LIBRARY_SESSION=/tmp/x; {API} listBooks",
         f"HTTPS_PROXY=http://elsewhere.example {API} listBooks",
     ],
 )
