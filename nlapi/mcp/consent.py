@@ -80,7 +80,7 @@ async def ask(
     if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         try:
             answer = await context.session.elicit_form(question.message, _FORM, context.request_id)
-        except MCPError:
+        except (MCPError, ValueError):  # it refused the question, or its answer is none
             raise _unasked(prepared) from None
         _hold_to(answer, prepared)
         return None
