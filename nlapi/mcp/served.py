@@ -68,11 +68,9 @@ class Served:
 
     def doubt(self, context: Context, prepared: Prepared) -> None:
         """A change was cancelled on its way. A cancelled call is not answered, so the next answer says it."""
-        sent = f"{prepared.request.method} {one_line(prepared.request.url)[:300]}"
-        told = (
-            f"{prepared.call.operation_id} was cancelled on its way ({sent}): it may or may not have been carried out"
-        )
-        told += ". Check before it is called again."
+        request = prepared.request
+        told = f"{prepared.call.operation_id} was cancelled on its way ({request.method} {one_line(request.url)[:300]})"
+        told += ": it may or may not have been carried out. Check before it is called again."
         self.say(told)
         if is_private(context):
             self.doubts.setdefault(session_of(context), []).append(told)
