@@ -134,19 +134,46 @@ def claude_code(program: Path, home: Path) -> None:
                 expect(f"Claude Code, {who}: the question shows the request", shown, asked)
 
 
+def permissions(program: Path, home: Path) -> None:
+    """Of a large API, what reads can be allowed, and what changes not."""
+    with running(nlapi.load("gateway")) as sandbox:
+        words = ["gateway", "--base-url", sandbox.url, "--auth", "admin=env:ADS_TOKEN"]
+        tools = [f"mcp__api__{name}" for name in ("find", "read", "call")]
+        listing = {"operation": "listModels"}
+        steps = [use(tools[0], {"words": "list the models"}), use(tools[1], listing), use(tools[2], listing)]
+        found, read, called = _said(program, home, words, steps, tools, tools[:2])[0][-3:]
+        expect("Claude Code, large API: an operation is found", '"listModels"' in found, found)
+        expect("Claude Code, large API: `read` is allowed by itself", '"status":200' in read, read)
+        expect("Claude Code, large API: `call` is held", "haven't granted" in called, called)
+
+
 def _talk(
     program: Path, home: Path, url: str, consent: str, answer: dict[str, Any] | None
 ) -> tuple[list[str], list[dict[str, Any]]]:
+    words = ["ads", "--base-url", url, "--auth", "bearer=env:ADS_TOKEN", "--consent", consent]
+    steps = [use(READ, {"limit": 1}), use(CHANGE, NEW)]
+    return _said(program, home, words, steps, [READ, CHANGE], [READ, CHANGE], answer)
+
+
+def _said(
+    program: Path,
+    home: Path,
+    words: list[str],
+    steps: list[dict[str, Any]],
+    tools: list[str],
+    allowed: list[str],
+    answer: dict[str, Any] | None = None,
+) -> tuple[list[str], list[dict[str, Any]]]:
     """The results that the model was sent, and the questions that the user was asked."""
-    words = ["mcp", "ads", "--base-url", url, "--auth", "bearer=env:ADS_TOKEN", "--consent", consent]
-    servers = {"mcpServers": {"ads": {"command": NLAPI, "args": words, "env": {"ADS_TOKEN": SECRET}}}}
+    servers = {"mcpServers": {}}
+    for name in {tool.split("__")[1] for tool in tools}:
+        servers["mcpServers"][name] = {"command": NLAPI, "args": ["mcp", *words], "env": {"ADS_TOKEN": SECRET}}
     (home / "mcp.json").write_text(json.dumps(servers))
-    steps = [use("ToolSearch", {"query": f"select:{READ},{CHANGE}"}), use(READ, {"limit": 1}), use(CHANGE, NEW)]
     options = ["--mcp-config", str(home / "mcp.json"), "--strict-mcp-config"]
-    options += ["--allowedTools", "ToolSearch", READ, CHANGE]
+    options += ["--allowedTools", "ToolSearch", *allowed]
     asked: list[dict[str, Any]] = []
     claude = Claude(program=program, home=home)
-    with Model([*steps, say("done")]) as model:
+    with Model([use("ToolSearch", {"query": f"select:{','.join(tools)}"}), *steps, say("done")]) as model:
         claude.more = {"ANTHROPIC_API_KEY": "dummy", "ANTHROPIC_BASE_URL": model.url}
         if answer is None:
             claude("-p", "work with it", "--model", "claude-opus-5-5", *options)
@@ -189,6 +216,7 @@ def main() -> int:
     elif program is not None:
         with tempfile.TemporaryDirectory() as folder:
             claude_code(program, Path(folder))
+            permissions(program, Path(folder))
     print(f"{len(failures)} failed" if failures else "all as it should be")
     return 1 if failures else 0
 

@@ -91,6 +91,8 @@ def mcp(
     where = place(http, secret) if http else None
     if where is None and (secret or pass_header):
         raise UsageError("--token and --pass-header are for --http", hint="over stdio, --auth SCHEME=env:NAME")
+    if where is None and source == "-":
+        raise UsageError("standard input is for the client", hint="give the description as a file or a URL")
     api, known = target.open_target(source, base_url, auth, overlays, root)
     settings = Settings(
         consent=consent,

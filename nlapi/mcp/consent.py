@@ -7,6 +7,7 @@ import json
 import secrets
 import shlex
 from collections import OrderedDict
+from textwrap import TextWrapper
 from typing import Any
 
 import mcp_types as types
@@ -15,7 +16,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from nlapi.client import told
-from nlapi.client.clean import one_line
+from nlapi.client.clean import clean, one_line
+from nlapi.client.message import Request
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.run import Prepared
@@ -26,6 +28,8 @@ SEND = "send"
 ASKED = "consent"
 NO_WAY = "This client has no way to ask the user (MCP elicitation)"
 MAX_SHOWN = 20_000
+WIDTH = 100
+_LINES = TextWrapper(WIDTH, drop_whitespace=False, replace_whitespace=False, expand_tabs=False, break_on_hyphens=False)
 MAX_WAITING = 1_000
 
 _FORM: dict[str, Any] = {
@@ -76,7 +80,7 @@ async def ask(
     if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         try:
             answer = await context.session.elicit_form(question.message, _FORM, context.request_id)
-        except MCPError:
+        except (MCPError, ValueError):  # it refused the question, or its answer is none
             raise _unasked(prepared) from None
         _hold_to(answer, prepared)
         return None
@@ -90,14 +94,30 @@ async def ask(
 
 
 def question_about(prepared: Prepared) -> str:
-    """What the user is asked: what the call does, and the request exactly as it would be sent, without credentials."""
-    tool = prepared.call.tool
+    """What the user is asked: what the call does, and the request exactly as it would be sent, without credentials.
+
+    In lines that fit a terminal, what matters first: Claude Code shows three lines, each cut at the edge, and a number.
+    """
+    operation, request = prepared.call.tool.operation, prepared.request
     does = "takes something away" if prepared.effect is Effect.DESTROY else "changes something"
-    shown = told.request(prepared.request)
-    if len(shown) > MAX_SHOWN:
-        shown = f"{shown[:MAX_SHOWN]}… ({len(shown):,} characters)"
-    title, id = one_line(tool.operation.spec.title)[:80], one_line(tool.operation.id)[:200]
-    return f"{title}: {id} {does}.\n\n{shown}"
+    named = f"{one_line(operation.spec.title)[:80]}: {one_line(operation.id)[:200]} {does}"
+    parts = [f"{named}: {request.method} {one_line(request.url)}"]
+    parts += [_body(request)] if request.content else []
+    parts += [f"{one_line(name)}: {one_line(value)}" for name, value in request.headers]
+    shown = "\n".join(line for part in parts for line in _wrapped(part))
+    return shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}… ({len(shown):,} characters)"
+
+
+def _body(request: Request) -> str:
+    """The body of a request, JSON without line breaks."""
+    if request.content and request.json_like:
+        return clean(json.dumps(json.loads(request.content), ensure_ascii=False))
+    return clean(told.body(request))
+
+
+def _wrapped(text: str) -> list[str]:
+    """Text in lines of WIDTH characters, nothing of it left out."""
+    return [piece for line in text.split("\n") for piece in _LINES.wrap(line)]
 
 
 def _can_be_asked(context: Context) -> bool:

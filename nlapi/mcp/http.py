@@ -43,7 +43,7 @@ class Place:
 def place(text: str, token: str = "") -> Place:
     """`HOST:PORT` or a port alone. UsageError for anything else, and for other machines without a token."""
     host, _, port = text.rpartition(":")
-    host = host.strip("[]") or LOOPBACK[1]
+    host = host.strip("[]").lower() or LOOPBACK[1]
     if not (port.isascii() and port.isdigit() and int(port) < 65536) or "/" in host:
         raise UsageError(f"--http {text!r} is not HOST:PORT", hint="such as --http 127.0.0.1:8000")
     found = Place(host=host, port=int(port), token=token)
@@ -139,7 +139,7 @@ class Guard:
         """Is it a name of this machine, or the one that the server was told to listen on?"""
         if self._place.host in ANYWHERE:  # its names are not known; there is a token then
             return bool(name) and (not of_page or name == of_page)
-        return name in (LOOPBACK if self._place.is_loopback else (self._place.host,))
+        return name == self._place.host or (self._place.is_loopback and name in LOOPBACK)
 
 
 def _host(url: str) -> str:

@@ -69,10 +69,8 @@ class Served:
     def doubt(self, context: Context, prepared: Prepared) -> None:
         """A change was cancelled on its way. A cancelled call is not answered, so the next answer says it."""
         request = prepared.request
-        told = (
-            f"{prepared.call.operation_id} was cancelled on its way ({request.method} {one_line(request.url)[:300]}): "
-        )
-        told += "it may or may not have been carried out. Check before it is called again."
+        told = f"{prepared.call.operation_id} was cancelled on its way ({request.method} {one_line(request.url)[:300]})"
+        told += ": it may or may not have been carried out. Check before it is called again."
         self.say(told)
         if is_private(context):
             self.doubts.setdefault(session_of(context), []).append(told)

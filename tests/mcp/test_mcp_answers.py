@@ -164,7 +164,8 @@ def test_texts_of_a_description_cannot_pose_as_lines_of_their_own() -> None:
     )
 
 
-def test_who_waits_is_told_and_a_change_that_was_cancelled_is_in_doubt() -> None:
+@pytest.mark.parametrize("mode", ERAS)
+def test_who_waits_is_told_and_a_change_that_was_cancelled_is_in_doubt(mode: str) -> None:
     drop = {"operationId": "drop", "parameters": [parameter("id", "path")]}
     described = spec({"/x/{id}": {"delete": drop}, "/y": {"get": {"operationId": "y"}}})
     released = threading.Event()
@@ -189,7 +190,7 @@ def test_who_waits_is_told_and_a_change_that_was_cancelled_is_in_doubt() -> None
         return [text(await client.call_tool("y", {})) for _ in range(2)]
 
     with Echo(answer) as api:
-        first, second = talk(served(described, api.url), says, user=User())
+        first, second = talk(served(described, api.url), says, mode=mode, user=User())
     assert heard[0] == "drop waits for an answer (1 s)"
     assert f"drop was cancelled on its way (DELETE {api.url}/x/7): it may or may not have been carried out" in first
     assert "cancelled" not in second

@@ -28,6 +28,7 @@ from tests.cli.kit import run
         (("ads", "--include", "id:create*", "--consent", "never"), "no read operation left"),
         (("ads", "--auth", "bearer=env:NOT_THERE"), "the environment has no NOT_THERE"),
         (("no-such-file.yaml",), "no such file"),
+        (("-",), "standard input is for the client"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_one_line(words: tuple[str, ...], says: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import mcp_types as types
@@ -23,9 +24,9 @@ def test_the_user_sees_the_exact_request_and_a_yes_sends_it(ads: Spec, mode: str
         assert result.structured_content["status"] == 201
         assert api.only.json() == NEW
         (question,) = user.asked
-        assert "Ads: createCampaign changes something." in question
-        assert f"POST {api.url}/campaigns" in question
-        assert '"daily_budget_micros": 5000000' in question
+        lines = question.splitlines()
+        assert lines[0] == f"Ads: createCampaign changes something: POST {api.url}/campaigns"
+        assert json.loads(lines[1]) == NEW
         assert SECRET not in question
 
 
@@ -48,8 +49,7 @@ def test_anything_but_a_yes_sends_nothing(ads: Spec, mode: str, user: User | Non
     assert says in text(result)
     assert SECRET not in text(result)
     if user is None:
-        assert "deleteCampaign takes something away." in text(result)
-        assert f"DELETE {api.url}/campaigns/cmp_7h2k9q4m" in text(result)
+        assert f"deleteCampaign takes something away: DELETE {api.url}/campaigns/cmp_7h2k9q4m" in text(result)
         assert """nlapi call ads deleteCampaign --args '{"campaign_id": "cmp_7h2k9q4m"}'""" in text(result)
 
 
@@ -80,6 +80,16 @@ def test_a_yes_holds_once_and_for_the_request_that_was_shown(ads: Spec) -> None:
         assert [answer.is_error for answer in answers] == [True, True, False, True, True]
         assert len(api.received) == 1
     assert "belongs to another request, or was used" in text(answers[0])
+
+
+def test_a_question_fits_a_terminal_and_leaves_nothing_out(ads: Spec) -> None:
+    """Claude Code cuts each line at the edge of the terminal."""
+    long = {**NEW, "name": "A name\tthat - goes  on " * 5}
+    user = User("decline")
+    call(served(ads, "http://127.0.0.1:9"), "createCampaign", long, user=user)
+    lines = user.asked[0].splitlines()
+    assert max(map(len, lines)) <= 100
+    assert json.dumps(long) in "".join(lines)
 
 
 def test_reads_are_not_asked_about(ads: Spec, sandbox: str) -> None:

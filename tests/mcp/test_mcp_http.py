@@ -21,7 +21,7 @@ from tests.mcp.kit import ERAS, NLAPI, User
 from tests.servers import Echo, Reply
 
 TOKEN = "server-token-0815"
-LIMIT = 30
+LIMIT = 90
 
 
 @contextmanager

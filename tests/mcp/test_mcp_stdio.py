@@ -22,7 +22,7 @@ HELLO = {
     "method": "initialize",
     "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
 }
-LIMIT = 30
+LIMIT = 90
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
