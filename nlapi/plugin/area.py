@@ -41,7 +41,7 @@ def area_body(
         consent=_consent(area),
         ids=_ids(area, flow, {id: f"{name}:{name}-{other.slug}" for id, other in homes.items() if other is not area}),
         units=_units(area),
-        examples=_examples(area, flow, values["command"]),
+        examples=examples(area.operations, flow, values["command"]),
     )
 
 
@@ -105,16 +105,16 @@ def _units(area: Area) -> str:
     return "\n".join(["## Units", "", *lines]) if lines else ""
 
 
-def _examples(area: Area, flow: Flow, command: str) -> str:
+def examples(operations: Sequence[Operation], flow: Flow, command: str) -> str:
     """Up to three things that a user may want, with the commands: a list, one thing of it, a change."""
     shown: list[str] = []
     used: set[str] = set()
     kinds = (
-        [one for one in area.operations if one.effect is Effect.READ and not compile_tool(one).required],
-        [one for one in area.operations if one.effect is Effect.READ and compile_tool(one).required],
-        [one for one in area.operations if one.effect is Effect.WRITE and compile_tool(one).required],
-        [one for one in area.operations if one.effect is Effect.DESTROY],
-        list(area.operations),
+        [one for one in operations if one.effect is Effect.READ and not compile_tool(one).required],
+        [one for one in operations if one.effect is Effect.READ and compile_tool(one).required],
+        [one for one in operations if one.effect is Effect.WRITE and compile_tool(one).required],
+        [one for one in operations if one.effect is Effect.DESTROY],
+        list(operations),
     )
     for kind, blank in (*((kind, False) for kind in (*kinds, *kinds)), *((kind, True) for kind in (*kinds, *kinds))):
         for operation in [one for one in kind if one.id not in used and not one.deprecated][:TRIED]:

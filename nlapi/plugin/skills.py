@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.plugin.area import area_body, said
+from nlapi.plugin.area import area_body, examples, said
 from nlapi.plugin.flow import Flow, flows
 from nlapi.plugin.notes import woven
 from nlapi.plugin.reference import references, summary
@@ -63,7 +63,11 @@ def skills(outline: Outline) -> dict[str, str]:
     description = f"{_cut(f'Operates {outline.title} in plain English: {parts}', room - len(wants))}. {wants}."
     rows = "\n".join(_row(outline, area) for area in outline.areas)
     body = [template("rules.md", **outline.values)]
-    body += [template("where.md", rows=rows)] if outline.split else list(bodies.values())
+    if outline.split:
+        every = [one for area in outline.areas for one in area.operations]
+        body += [template("where.md", rows=rows), examples(every, outline.flow, outline.values["command"])]
+    else:
+        body += list(bodies.values())
     index = template(
         "skill.md",
         **outline.values,

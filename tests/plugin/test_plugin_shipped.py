@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,22 @@ def test_the_marketplace_of_the_repository_lists_what_ships_as_it_is() -> None:
         name: json.loads((PLUGINS / name / ".claude-plugin/plugin.json").read_text()) for name in ("ads", "gateway")
     }
     assert listed == {name: (f"./plugins/{name}", one["description"]) for name, one in made.items()}
+
+
+@pytest.mark.parametrize("name", ["ads", "gateway"])
+def test_every_example_of_a_skill_is_a_request_that_the_description_takes(name: str) -> None:
+    told: set[str] = set()
+    for skill in sorted((PLUGINS / name / "skills").glob("*/SKILL.md")):
+        text = skill.read_text()
+        blocks = re.findall(r"\n```\n(.*?)\n```", text, re.DOTALL)
+        listed = len(re.findall(r"(?m)^- `\w+` \((?:read|write|destroy)", text))
+        assert len(blocks) == (3 if skill.parent.name == name else min(3, listed)), skill
+        told |= {line.replace(" --yes", " --dry-run") for block in blocks for line in block.splitlines()}
+    assert len(told) > 20
+    for line in sorted(told):
+        program, *words = shlex.split(line)
+        assert program == f"nlapi-{name}"
+        shown = run(
+            "call", name, *words, *(() if "--dry-run" in words else ("--dry-run",)), "--base-url", "http://127.0.0.1:9"
+        )
+        assert shown.code == 0, f"{line}: {shown.err}"
