@@ -86,9 +86,9 @@ def _stale(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tuple[st
         return ()
     try:
         made = manifest((folder / MANIFEST).read_bytes(), str(folder / MANIFEST))
-    except NlapiError:
+    except NlapiError as error:
         if not force:
-            raise
+            raise NlapiError(error.message, hint="--force writes over what is there") from None
         return ()
     changed = edited(there, made).keys() - people.keys()
     lost = [path for path in made.files if path in changed and path in there and there[path] != files.get(path)]

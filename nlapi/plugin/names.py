@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from itertools import count
 
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation, Spec
@@ -75,7 +76,9 @@ def options(named: Mapping[str, str]) -> dict[str, str]:
     made: dict[str, str] = {}
     for id in named:
         own = re.sub(r"[^a-z0-9]+", "_", id.lower()).strip("_") or "key"
-        made[id] = unique(own if own[0].isalpha() else f"key_{own}", (BASE_URL, *made.values())).replace("-", "_")
+        own = own if own[0].isalpha() else f"key_{own}"
+        taken = (BASE_URL, *made.values())
+        made[id] = next(one for n in count(1) if (one := own if n == 1 else f"{own}_{n}") not in taken)
     return made
 
 

@@ -11,7 +11,7 @@ rm -rf -- "$folder"
 [ "${1:-}" = start ] || exit 0
 
 # What sessions that were killed left behind.
-find "$CLAUDE_PLUGIN_DATA" -mindepth 1 -maxdepth 1 -type d -name '*-*-*-*-*' -mtime +2 -exec rm -rf -- {} + 2>/dev/null || true
+find "$CLAUDE_PLUGIN_DATA" -mindepth 1 -maxdepth 1 -type d -name '*-*-*-*-*' -mtime +7 -exec rm -rf -- {} + 2>/dev/null || true
 mkdir -p -- "$folder"
 for key in base_url token; do
   name=CLAUDE_PLUGIN_OPTION_$(printf '%s' "$key" | tr '[:lower:]' '[:upper:]')
