@@ -92,10 +92,13 @@ def _stale(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tuple[st
         return ()
     changed = edited(there, made).keys() - people.keys()
     lost = [path for path in made.files if path in changed and path in there and there[path] != files.get(path)]
+    lost += [path for path in files if path in there and path not in made.files and path != MANIFEST]
     if lost and not force:
         more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
         hint = "keep what you need of them elsewhere, then --force writes over them"
-        raise UsageError(f"edited since they were built, and would be lost: {', '.join(lost[:5])}{more}", hint=hint)
+        raise UsageError(
+            f"edited or put there since it was built, and would be lost: {', '.join(lost[:5])}{more}", hint=hint
+        )
     return tuple(path for path in made.files if path not in files and path in there and path not in people)
 
 

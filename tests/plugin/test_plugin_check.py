@@ -167,6 +167,17 @@ def test_an_edited_file_is_not_written_over(plugin: Path, source: Path) -> None:
     assert readme.read_text() != "mine"
 
 
+def test_a_file_of_somebodys_where_a_new_one_would_be_is_not_written_over(plugin: Path, source: Path) -> None:
+    mine = plugin / "skills" / "city-library-readers" / "SKILL.md"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    tree = json.loads(source.read_text())
+    tree["paths"]["/readers"] = {"get": {"operationId": "listReaders", "tags": ["readers"], "responses": {}}}
+    source.write_text(json.dumps(tree))
+    assert str(mine.relative_to(plugin)) in run("plugin", "build", str(source), "-o", str(plugin)).complaint
+    assert mine.read_text() == "mine"
+
+
 def test_files_of_an_earlier_build_that_are_no_more_are_removed(plugin: Path, source: Path) -> None:
     ran = run("plugin", "build", str(source), "-o", str(plugin), "--include", "tag:books")
     assert "old files removed" in ran.err
