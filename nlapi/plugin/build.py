@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from nlapi.agent.toolbox import FEW
 from nlapi.client.server import server_url
 from nlapi.errors import DescriptionError, UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -117,6 +118,7 @@ def _texts(
     command = command_of(name)
     values = {"command": command, "credentials": credentials(spec, name, named, options.base_url)}
     values |= {"tools": tools_of(name), "main": f"{name}:{name}", "allowed": f"Bash({command}:*) {tools_of(name)}*"}
+    values["offered"] = _offered(name, len(usable))
     outline = Outline(
         name=name,
         title=title,
@@ -146,6 +148,16 @@ def _texts(
     if LICENSE not in kept:
         texts[LICENSE] = template("license.txt", title=line(title, 60), licence=_licence(spec))
     return texts
+
+
+def _offered(name: str, count: int) -> str:
+    """What a skill says of the tools of the MCP server, which offers a large API by four of them."""
+    if count <= FEW:
+        return f"The tools `{tools_of(name)}*` are the same operations with the same rules, where they are offered."
+    own = "`find`, `describe`, `read` and `call`"
+    return (
+        f"The tools {own} of `{tools_of(name)}*` reach the same operations with the same rules, where they are offered."
+    )
 
 
 def _licence(spec: Spec) -> str:
