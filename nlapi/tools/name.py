@@ -14,20 +14,22 @@ MAX_LENGTH = 64
 
 
 def tool_names(operations: Sequence[Operation]) -> tuple[str, ...]:
-    """A name for each operation: `^[a-zA-Z0-9_-]{1,64}$`, all different.
+    """A name for each operation: `^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$`, all different.
 
     An operationId that fits is kept as it is, unless `x-nlapi` gives another name. Any other is rewritten, and gets a
-    hash of its method and path if it had to be cut or if its name is taken.
+    hash of its method and path if it had to be cut or if its name is taken. Gemini refuses a whole list for one name
+    that begins with a digit.
     """
     given = {operation.id: name for operation in operations if (name := hints(operation.extensions).name)}
     ids = {operation.id for operation in operations if operation.id not in given}
-    kept = {id for id in ids if re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", id)}
+    kept = {id for id in ids if re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}", id)}
     taken = set(kept)
     names = []
     for operation in operations:
         name = given.get(operation.id, operation.id)
         if operation.id not in kept:
-            name = _fitted(re.sub(r"[^a-zA-Z0-9_-]+", "_", _plain(name)).strip("_"), operation, taken)
+            name = re.sub(r"[^a-zA-Z0-9_-]+", "_", _plain(name)).strip("_")
+            name = _fitted(re.sub(r"^(?=[0-9-])", "_", name), operation, taken)
             taken.add(name)
         names.append(name)
     return tuple(names)
