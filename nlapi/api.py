@@ -1,4 +1,4 @@
-"""The public functions load, build, call, answer and plan, all synchronous (`nlapi.tools` is the package of that name)."""
+"""The public functions load, build, call, answer and plan, all synchronous; `nlapi.tools` is the package so named."""
 
 from __future__ import annotations
 
