@@ -15,10 +15,10 @@ tools = nlapi.tools(spec)
 
 
 class ApiTool(BaseTool):
-    def _run(self, **arguments):
+    def _run(self, /, **arguments):
         return nlapi.answer(tools, self.name, arguments, **to)
 
-    async def _arun(self, **arguments):
+    async def _arun(self, /, **arguments):
         return await nlapi.aio.answer(tools, self.name, arguments, **to)
 
 
