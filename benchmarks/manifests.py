@@ -20,7 +20,11 @@ from tests import model_server
 
 Form = dict[str, Any]
 
-PATHS = {"openai": "/v1/chat/completions", "openai-responses": "/v1/responses", "gemini": "/v1beta/models/any"}
+PATHS = {
+    "openai": "/v1/chat/completions",
+    "openai-responses": "/v1/responses",
+    "gemini": "/v1/models/x:generateContent",
+}
 """Where each form is sent, of those whose rules the stand-in knows; `benchmarks.corpus` has those of the Claude API."""
 
 

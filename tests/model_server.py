@@ -75,19 +75,20 @@ def _json(step: Answer) -> str:
     return arguments if isinstance(arguments, str) else json.dumps(arguments)
 
 
-FORMS = {
-    "/v1/chat/completions": chat,
-    "/v1/responses": responses,
-    "/v1beta/models/": generate,
-}
+FORMS = {"completions": chat, "responses": responses, "generateContent": generate}
+"""What the path of each ends in."""
 
 
 # ---- the rules of the real APIs --------------------------------------------------------------------------------
 
 
+SCHEMAS = ("parameters", "parametersJsonSchema", "parameters_json_schema")
+"""Where a tool's schema is: Gemini takes both spellings, and its package sends the second."""
+
+
 def fault(path: str, body: dict[str, Any]) -> str:
     """Why the real API would refuse the tools of a request; "" when it would not."""
-    gemini = path.startswith("/v1beta")
+    gemini = path.endswith("generateContent")
     tools = body.get("tools", [])
     if gemini:
         tools = [one for tool in tools for one in tool["functionDeclarations"]]
@@ -95,7 +96,7 @@ def fault(path: str, body: dict[str, Any]) -> str:
         tools = [tool["function"] for tool in tools]
     name = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}" if gemini else r"[a-zA-Z0-9_-]{1,64}")
     for tool in tools:
-        schema = tool["parametersJsonSchema" if gemini else "parameters"]
+        schema = tool[next(key for key in SCHEMAS if key in tool)]
         strict = tool.get("strict", path.endswith("responses")) and not gemini
         if not name.fullmatch(tool["name"]):
             return f"Invalid function name {tool['name']!r}"
@@ -143,7 +144,7 @@ class ModelServer:
         self._server.server_close()
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, Answer]:
-        form = next((form for start, form in FORMS.items() if path.startswith(start)), None)
+        form = next((form for end, form in FORMS.items() if path.endswith(end)), None)
         wrong = fault(path, body) if form else f"nothing is served at {path}"
         if form is None or wrong or not self.script:
             self.refused.append(wrong or "the script has no step left")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -101,7 +102,10 @@ def test_the_snippet_gives_the_tools_to_the_model_and_makes_its_call(
     assert (done.returncode, server.refused) == (0, []), done.stderr
     assert '"name":"Summer Sale"' in done.stdout
     (request,) = server.requests
-    sent = request["tools"][0]["functionDeclarations"] if SNIPPETS[mark] == "gemini" else request["tools"]
+    sent = request["tools"]
+    if SNIPPETS[mark] == "gemini":  # whose package spells this key in another way
+        text = json.dumps(sent[0]["functionDeclarations"])
+        sent = json.loads(text.replace('"parameters_json_schema"', '"parametersJsonSchema"'))
     assert sent == [tool.as_dict(SNIPPETS[mark]) for tool in nlapi.tools(nlapi.load("ads"))]
 
 

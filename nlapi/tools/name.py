@@ -28,8 +28,8 @@ def tool_names(operations: Sequence[Operation]) -> tuple[str, ...]:
     for operation in operations:
         name = given.get(operation.id, operation.id)
         if operation.id not in kept:
-            name = re.sub(r"[^a-zA-Z0-9_-]+", "_", _plain(name)).strip("_")
-            name = _fitted(re.sub(r"^(?=[0-9-])", "_", name), operation, taken)
+            name = re.sub(r"[^a-zA-Z0-9_-]+", "_", _plain(name)).strip("_-")
+            name = _fitted(f"_{name}" if name[:1].isdigit() else name, operation, taken)
             taken.add(name)
         names.append(name)
     return tuple(names)
