@@ -19,4 +19,4 @@ with running(spec) as server, anthropic.Anthropic() as claude:
         answers = [(call.id, nlapi.answer(tools, call.name, call.input, **to)) for call in calls]
         results = [{"type": "tool_result", "tool_use_id": id, "content": text} for id, text in answers]
         messages += [{"role": "assistant", "content": message.content}, {"role": "user", "content": results}]
-print(message.content[-1].text)
+print(*(block.text for block in message.content if block.type == "text"))

@@ -47,8 +47,10 @@ async def answer(
 
 
 def _consent(yes: bool | Callable[[Prepared], bool | Awaitable[bool]]) -> Consent:
+    """Asks `yes`. Nothing but True is consent: the "n" that somebody typed is true as well."""
+
     async def consent(prepared: Prepared) -> bool:
         agreed = yes(prepared) if callable(yes) else yes
-        return await agreed if isawaitable(agreed) else agreed
+        return (await agreed if isawaitable(agreed) else agreed) is True
 
     return consent

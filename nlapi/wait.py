@@ -15,6 +15,7 @@ def wait(coroutine: Coroutine[Any, Any, T]) -> T:
     """
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
+    from contextvars import copy_context
 
     try:
         asyncio.get_running_loop()
@@ -22,5 +23,5 @@ def wait(coroutine: Coroutine[Any, Any, T]) -> T:
         pass
     else:
         with ThreadPoolExecutor(max_workers=1) as pool:
-            return pool.submit(asyncio.run, coroutine).result()
+            return pool.submit(copy_context().run, asyncio.run, coroutine).result()
     return asyncio.run(coroutine)

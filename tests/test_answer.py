@@ -123,6 +123,12 @@ def test_a_function_is_shown_each_change_and_no_read(to: dict[str, Any]) -> None
     assert "any" not in shown[0].curl
 
 
+@pytest.mark.parametrize("said", ["n", "y", 1, None])
+def test_nothing_but_true_is_consent(said: Any, to: dict[str, Any]) -> None:
+    for yes in (said, lambda change: said):
+        assert "not agreed" in nlapi.answer(TOOLS, "updateCampaign", PAUSE, yes=yes, **to)
+
+
 def test_a_call_asks_the_same_function(to: dict[str, Any]) -> None:
     with pytest.raises(ConsentError):
         nlapi.call(ADS, "updateCampaign", PAUSE, yes=lambda change: False, **to)
