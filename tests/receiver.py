@@ -69,7 +69,7 @@ def indexed(value: Any) -> Any:
 
 def _texts(value: Any) -> list[str]:
     """What stands between marks: the values and keys of one level."""
-    items = (*value, *value.values()) if isinstance(value, Mapping) else value
+    items = (*value, *value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
     return [str(text(item)) for item in items]
 
 
@@ -125,7 +125,7 @@ class Server:
             if where in ("query", "cookie") and style != "deepObject" and explode and kind(value) == "object":
                 keys += [(where, key) for key in value if key != name]
                 spread[where] += 1
-            if kind(value) != "primitive":
+            if kind(value) != "primitive" or style == "cookie":
                 between = _keys(value) if style == "deepObject" else _texts(value)
                 if any(mark in one for mark in self._marks(node) for one in between):
                     return True
@@ -140,7 +140,7 @@ class Server:
         if node.get("in") == "header":
             return ",="
         marks = {"label": "." if explode else "", "spaceDelimited": " ", "pipeDelimited": "|", "deepObject": "[]"}
-        return marks.get(style, "")
+        return {**marks, "cookie": "%"}.get(style, "")
 
     def _follow(self, node: Any) -> Any:
         while isinstance(node, Mapping) and "$ref" in node:
