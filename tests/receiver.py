@@ -127,6 +127,8 @@ class Server:
                 spread[where] += 1
             if kind(value) != "primitive" or style == "cookie":
                 between = _keys(value) if style == "deepObject" else _texts(value)
+                if where == "header" and any(one != one.strip(" \t") for one in between):
+                    return True  # RFC 9110 §5.5: white space around a value is not part of it
                 if any(mark in one for mark in self._marks(node) for one in between):
                     return True
         return bool(beside) or len(keys) > len(set(keys)) or any(number > 1 for number in spread.values())
