@@ -26,7 +26,6 @@ from nlapi.plugin.command import (
 )
 from nlapi.plugin.flow import Flow
 from nlapi.plugin.names import callable_id, checked, plugin_name, variables
-from nlapi.plugin.names import options as options_of
 from nlapi.plugin.notes import LICENSE, notes
 from nlapi.plugin.notes import own as owned
 from nlapi.plugin.skills import Outline, agent, prompts, skills
@@ -142,7 +141,6 @@ def _texts(
         count=str(len(usable)),
         reads=str(reads),
         changes=str(len(usable) - reads),
-        config=" ".join(f"--config {key}=..." for key in ("base_url", *options_of(named).values())[:4]),
         prompts="\n".join(f'- "{said}"' for said in prompts(parts, MAX_PROMPTS)),
     )
     if LICENSE not in kept:

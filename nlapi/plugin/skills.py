@@ -138,7 +138,8 @@ def telling(operations: Sequence[Operation]) -> list[Operation]:
 
 def _row(outline: Outline, area: Area) -> str:
     about = inert(area.about, 120).rstrip(".") or listed([said(one, 50) for one in telling(area.operations)], 3)
-    return f"- {inert(area.label, 80)} ({len(area.operations)}): {about}. `{outline.name}:{outline.home(area)}`"
+    ended = about if about.endswith(("?", "!", "…")) else f"{about}."
+    return f"- {inert(area.label, 80)} ({len(area.operations)}): {ended} `{outline.name}:{outline.home(area)}`"
 
 
 def prompts(parts: Sequence[Area], limit: int) -> list[str]:
