@@ -1,16 +1,16 @@
-"""A change from its idea to the next request: checked, compiled, published and committed as one revision."""
+"""A change from its idea to the next request: checked, compiled, loaded, committed and published as one revision."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import now, stamp
-from nlapi.gateway.codec import decode_configuration, encode_configuration
+from nlapi.gateway.codec import Json, decode_configuration, encode_configuration
 from nlapi.gateway.problem import Problem, not_found, unprocessable
 from nlapi.gateway.store import Revision, Store
 from nlapi.gateway.vet import vet
@@ -20,6 +20,8 @@ from nlapi.routing.nouns import Configuration, Shard
 from nlapi.routing.table import Table, compile
 
 Edit: TypeAlias = Callable[[Configuration], Configuration]
+Commit: TypeAlias = Callable[[], Awaitable[None]]
+"""Keeps the revision, between the moment when nothing can fail any more and the first request that it decides."""
 OF_OBJECTIVE = ("rules", "experiments", "canaries", "shadows", "overrides")
 """The kinds whose things belong to one objective."""
 BEGINNING = Configuration(shards={"local": Shard(name="local", description="This process.")})
@@ -31,8 +33,11 @@ RECENT = 50
 class Serving(Protocol):
     """What publishes: the engine."""
 
-    async def publish(self, table: Table, configuration: Configuration) -> None:
-        """Loads what is new and decides by `table` from the next request on. NlapiError: nothing has changed."""
+    async def publish(self, table: Table, configuration: Configuration, commit: Commit | None = None) -> None:
+        """Loads what is new, awaits `commit`, and decides by `table` from the next request on.
+
+        NlapiError, or whatever `commit` raises: nothing has changed.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +78,11 @@ class Publisher:
     ) -> Revision:
         """The revision that `edit` makes of the current configuration; the current one when it changes nothing.
 
-        Problem 412 when `expected` is no longer current, 422 when what it makes is faulty or cannot be loaded; the
-        revision before goes on serving. Once this returns, the revision is committed and decides every new request.
+        Problem 412 when `expected` is no longer current, 422 when what it makes is faulty or cannot be loaded, 503 when
+        it cannot be kept; the revision before goes on serving. A revision decides no request before it is committed,
+        and once this returns it decides every new one.
         """
         async with self._turn:
-            before = self.current
             if expected is not None and expected != self.revision:
                 raise Problem(
                     412,
@@ -85,9 +90,8 @@ class Publisher:
                     code="outdated",
                     hint=f"see what changed with GET /v1/revisions/{self.revision}/changes?from={expected}, and repeat",
                 )
-            after = edit(before.configuration)
-            checked = any(after is known for known in self._recent.values())
-            differences = diff(before.configuration, after) if checked else await self._vetted(before, after)
+            # In a thread: of a large configuration this takes long, and requests are served meanwhile.
+            after, differences, document = await asyncio.to_thread(self._edited, edit)
             if not differences and self.revision:
                 return self._kept(self.revision)
             made = Revision(
@@ -98,14 +102,9 @@ class Publisher:
                 summary=summary(differences),
                 objectives=touched(differences),
                 restores=restores,
-                document=encode_configuration(after),
+                document=document,
             )
-            await self._publish(after, made.number)
-            try:
-                await asyncio.to_thread(self._store.add_revision, made)
-            except BaseException:
-                await self._publish(before.configuration, before.table.revision)
-                raise
+            await self._publish(after, made.number, lambda: self._commit(made))
             self._recent[made.number] = after
             if len(self._recent) > RECENT:
                 del self._recent[min(self._recent)]
@@ -142,24 +141,34 @@ class Publisher:
         """Everything that is wrong with a configuration, the worst first."""
         return sorted(vet(configuration), key=lambda issue: list(Level).index(issue.level))
 
-    async def _vetted(self, before: Current, after: Configuration) -> list[Difference]:
-        return await asyncio.to_thread(self._checked, before.configuration, after)
+    def _edited(self, edit: Edit) -> tuple[Configuration, list[Difference], Json]:
+        """What an edit makes of the current configuration, how the two differ, and its document. Problem 422."""
+        before = self.current.configuration
+        after = edit(before)
+        if not any(after is known for known in self._recent.values()):
+            issues = vet(after)
+            if any(issue.level is Level.ERROR for issue in issues):
+                raise unprocessable(issues, code="invalid_configuration", hint=self._unchanged())
+        differences = diff(before, after)
+        return after, differences, encode_configuration(after) if differences or not self.revision else {}
 
-    def _checked(self, before: Configuration, after: Configuration) -> list[Difference]:
-        issues = vet(after)
-        if any(issue.level is Level.ERROR for issue in issues):
-            hint = f"nothing was changed; revision {self.revision} goes on serving"
-            raise unprocessable(issues, code="invalid_configuration", hint=hint)
-        return diff(before, after)
+    async def _commit(self, made: Revision) -> None:
+        try:
+            await asyncio.to_thread(self._store.add_revision, made)
+        except NlapiError as error:
+            raise Problem(503, error.message, code="not_kept", hint=self._unchanged()) from error
 
-    async def _publish(self, configuration: Configuration, number: int) -> None:
+    def _unchanged(self) -> str:
+        return f"nothing was changed; revision {self.revision} goes on serving"
+
+    async def _publish(self, configuration: Configuration, number: int, commit: Commit | None = None) -> None:
         table = await asyncio.to_thread(compile, configuration, number)
         try:
-            await self._engine.publish(table, table.configuration)
+            await self._engine.publish(table, table.configuration, commit)
         except Problem:
             raise
         except (NlapiError, ValueError) as error:
-            hint = getattr(error, "hint", "") or f"nothing was changed; revision {self.revision} goes on serving"
+            hint = getattr(error, "hint", "") or self._unchanged()
             message = getattr(error, "message", str(error))
             raise Problem(422, message, code="not_loaded", hint=hint) from error
         self.current = Current(configuration=configuration, table=table)
