@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,17 +96,23 @@ class Access:
             )
         return self._store.remove_token(name)
 
-    def caller(self, authorization: str | None) -> Caller:
-        """Who sends this Authorization header; NOBODY without one. Problem 401 when it is no good."""
+    async def caller(self, authorization: str | None) -> Caller:
+        """Who sends this Authorization header; NOBODY without one. Problem 401 when it is no good.
+
+        It waits for the store only when the token is not known: others are served while a query takes long.
+        """
         if authorization is None:
             return NOBODY
         scheme, _, secret = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise unauthorized("only bearer tokens are taken")
         key = digest(secret.strip())
-        self._read(self._store.token_version())
-        if key not in self._known:
-            self._read(self._store.token_version(fresh=True))
+        version = self._store.token_version()
+        if version != self._seen or key not in self._known:
+            version = await asyncio.to_thread(self._store.token_version, fresh=True)
+            if version != self._seen:
+                known = await asyncio.to_thread(self._store.tokens)
+                self._known, self._seen = {one.digest: one for one in known}, version
         found = self._known.get(key)
         if found is None:
             raise unauthorized("the token is not known")
@@ -113,11 +120,6 @@ class Access:
             raise unauthorized("the token has expired")
         role = Role(found.role) if found.role else None
         return Caller(name=found.name, audience=Audience(found.audience), role=role, client=found.client)
-
-    def _read(self, version: int) -> None:
-        if version != self._seen:
-            self._known = {one.digest: one for one in self._store.tokens()}
-            self._seen = version
 
 
 def digest(secret: str) -> str:

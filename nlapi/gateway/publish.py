@@ -93,7 +93,7 @@ class Publisher:
             # In a thread: of a large configuration this takes long, and requests are served meanwhile.
             after, differences, document = await asyncio.to_thread(self._edited, edit)
             if not differences and self.revision:
-                return self._kept(self.revision)
+                return await asyncio.to_thread(self._kept, self.revision)
             made = Revision(
                 number=self.revision + 1,
                 at=stamp(self._clock()),
@@ -112,8 +112,7 @@ class Publisher:
 
     async def roll_back(self, number: int, *, who: str, why: str = "", expected: int | None = None) -> Revision:
         """A new revision with the configuration of an old one. Problem 404 when there is none."""
-        document = self._kept(number).document
-        old = self._recent.get(number) or decode_configuration(document)
+        old = await asyncio.to_thread(self._old, number)
         why = why or f"back to revision {number}"
         return await self.change(lambda _: old, who=who, why=why, expected=expected, restores=number)
 
@@ -125,7 +124,7 @@ class Publisher:
         if objective not in self.current.configuration.objectives:
             raise not_found("objective", objective, self.current.configuration.objectives)
         target = await asyncio.to_thread(self._before, objective)
-        old = decode_configuration(self._kept(target).document) if target else Configuration()
+        old = await asyncio.to_thread(self._old, target) if target else Configuration()
         if objective not in old.objectives:
             raise Problem(409, f"{objective} has not been changed since it was made", code="nothing_before")
         why = why or f"{objective} back to revision {target}"
@@ -172,6 +171,10 @@ class Publisher:
             message = getattr(error, "message", str(error))
             raise Problem(422, message, code="not_loaded", hint=hint) from error
         self.current = Current(configuration=configuration, table=table)
+
+    def _old(self, number: int) -> Configuration:
+        """The configuration of a committed revision. Problem 404 when there is none of that number."""
+        return self._recent.get(number) or decode_configuration(self._kept(number).document)
 
     def _kept(self, number: int) -> Revision:
         found = self._store.revision(number)

@@ -166,13 +166,13 @@ class Store:
     def revisions(
         self, *, since: str = "", until: str = "", who: str = "", objective: str = "", limit: int, before: int = 0
     ) -> Page:
-        """Revisions, the newest first. `since` and `until` are moments, `until` is not included."""
+        """Revisions without their documents, the newest first, from the moment `since` on and before `until`."""
         where = _Where()
         where.period(since, until)
         where.add("lower(who) = lower(?)", who)
         if objective:
             where.add("EXISTS (SELECT 1 FROM json_each(objectives) WHERE value = ?)", objective)
-        return self._page("revisions", "number", where, limit, before, _revision)
+        return self._page("revisions", "number", where, limit, before, _revision, _HEAD)
 
     # tokens
 
@@ -272,14 +272,21 @@ class Store:
     # reading
 
     def _page(
-        self, table: str, key: str, where: _Where, limit: int, before: int, make: Callable[[sqlite3.Row], Any]
+        self,
+        table: str,
+        key: str,
+        where: _Where,
+        limit: int,
+        before: int,
+        make: Callable[[sqlite3.Row], Any],
+        columns: str = "*",
     ) -> Page:
         # Only names and conditions that are written in this file get into the text; values are bound.
         counted = self._one(f"SELECT count(*) AS total FROM {table}{where.text()}", *where.values)  # noqa: S608
         total = int(counted["total"]) if counted else 0
         if before:
             where.add(f"{key} < ?", str(before))
-        query = f"SELECT * FROM {table}{where.text()} ORDER BY {key} DESC LIMIT ?"  # noqa: S608
+        query = f"SELECT {columns} FROM {table}{where.text()} ORDER BY {key} DESC LIMIT ?"  # noqa: S608
         rows = self._all(query, *where.values, limit + 1)
         more = int(rows[limit - 1][key]) if len(rows) > limit else 0
         return Page(rows=tuple(make(row) for row in rows[:limit]), next=more, total=total)
@@ -293,6 +300,9 @@ class Store:
         with self._lock:
             return self._db.execute(query, values).fetchall()
 
+
+_HEAD = "number, at, who, why, summary, objectives, restores, '{}' AS document"
+"""The columns of a revision, without the document that makes it large."""
 
 _COLUMNS = {name: name for name in ("objective", "model", "version", "user", "client", "experiment", "canary")}
 """The columns of decisions that may be asked for; nothing else gets into a query's text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 from pathlib import Path
@@ -133,7 +134,7 @@ def test_an_expired_token_is_no_good(tmp_path: Path) -> None:
         other.execute("UPDATE tokens SET expires_at = '2020-01-01T00:00:00.000000Z'")
     other.close()
     with pytest.raises(Exception, match="expired"):
-        Access(store).caller(f"Bearer {secret}")
+        asyncio.run(Access(store).caller(f"Bearer {secret}"))
     store.close()
 
 

@@ -181,3 +181,30 @@ def test_a_revision_that_cannot_be_kept_decides_no_request(tmp_path: Path) -> No
         assert set(seen) <= {(1, "v7")}
         assert talk.ok("GET", "/v1/objectives/continue-watching")["version"] == "v7"
         assert [entry["outcome"] for entry in talk.ok("GET", "/v1/audit", limit=1)["data"]] == ["refused"]
+
+
+def test_what_waits_for_the_store_holds_up_nobody_who_is_served(tmp_path: Path) -> None:
+    with gateway(tmp_path) as talk:
+        web, stranger = talk.as_("web"), talk.as_("nobody knows it")
+        serve = ("POST", "/v1/objectives/continue-watching/serve", {"input": {}})
+        web.ok(*serve)
+        waiting = [
+            (talk, "GET", "/v1/decisions", None),
+            (talk, "GET", "/v1/decisions/q1", None),
+            (talk, "GET", "/v1/revisions", None),
+            (talk, "GET", "/v1/revisions/1", None),
+            (talk, "GET", "/v1/revisions/1/changes", None),
+            (talk, "GET", "/v1/audit", None),
+            (talk, "GET", "/v1/tokens", None),
+            (talk, "POST", "/v1/revisions/1/rollback", None),
+            (talk, "POST", "/v1/objectives/recommend/rollback", None),
+            (talk, "POST", "/v1/simulate", {"revision": 1}),
+            (talk, "PATCH", "/v1/clients/web/limits", {"concurrency": 9}),
+            (stranger, *serve),
+        ]
+        with ThreadPoolExecutor(len(waiting)) as pool, talk.app.store.transaction():
+            asked = [pool.submit(who, method, path, body) for who, method, path, body in waiting]
+            for _ in range(50):
+                web.ok(*serve)
+            assert not [one for one in asked if one.done()]
+        assert [one.result().status for one in asked[-2:]] == [200, 401]
