@@ -80,6 +80,16 @@ def serve(
         list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A name it may be called by; * is any.")
     ] = None,
     token_file: TokenFile = None,
+    training_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--training-log", metavar="FILE", help="Add input and output of each real request that was answered."
+        ),
+    ] = None,
+    shadow_log: Annotated[
+        Path | None,
+        typer.Option("--shadow-log", metavar="FILE", help="Add what each shadow answered, beside what was served."),
+    ] = None,
 ) -> None:
     """Start the gateway on this machine, and serve until it is stopped.
 
@@ -97,24 +107,39 @@ def serve(
         config, models = folder / "configuration.json", folder / "models"
     store = Store(_database(database))
     try:
-        gateway = make(store, config, models, [f"[{host}]" if ":" in host else host, *(allow_host or ())])
+        hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
+        gateway = make(store, config, models, hosts, training=training_log, shadows=shadow_log)
         _first_token(gateway.access, store, token_file)
         _run(gateway, host, port)
     finally:
         store.close()
 
 
-def make(store: Store, config: Path | None, models: Path | None, hosts: Iterable[str] = ()) -> Gateway:
-    """The gateway on a store; `config` is the first configuration of one that has none."""
+def make(
+    store: Store,
+    config: Path | None,
+    models: Path | None,
+    hosts: Iterable[str] = (),
+    *,
+    training: Path | None = None,
+    shadows: Path | None = None,
+) -> Gateway:
+    """The gateway on a store; `config` is the first configuration of one that has none, the last are logs."""
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
+    from nlapi.gateway.record import both, shadow_log, training_log
     from nlapi.gateway.recording import recorder
     from nlapi.gateway.trace import configured
 
     first = _document(config) if config else None
     if first is not None and store.last_number():
         show.note(f"{config} is not read: the database has revision {store.last_number()} already")
-    engine = Engine(models=models or Path(), record=recorder(store), tracer=configured())
+    try:
+        record = both(recorder(store), shadow_log(shadows)) if shadows else recorder(store)
+        learning = training_log(training) if training else None
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be written: {error.strerror}", hint="name another file") from None
+    engine = Engine(models=models or Path(), record=record, training=learning, tracer=configured(os.environ))
     return Gateway(store, engine, hosts=hosts, first=first)
 
 

@@ -231,7 +231,7 @@ class Engine:
         return {
             "nlapi_revision": self.revision,
             "nlapi_requests_in_flight": self._requests,
-            "nlapi_records_dropped": self.recorder.dropped,
+            "nlapi_records_dropped_total": self.recorder.dropped,
             "nlapi_replicas": len(replicas),
             "nlapi_replicas_ejected": sum(1 for one in replicas if one["breaker"] != BreakerState.CLOSED),
         }

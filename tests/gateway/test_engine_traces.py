@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from nlapi.errors import UsageError
 from nlapi.gateway.engine import Ask, Engine
 from nlapi.gateway.problem import Problem
 from nlapi.gateway.trace import Spans, configured
@@ -63,4 +65,11 @@ def test_a_request_has_a_span_and_each_stage_one_below_it(tmp_path: Path) -> Non
 
 
 def test_without_a_configured_sdk_nothing_is_traced() -> None:
-    assert configured() is None
+    assert configured({}) is None
+    assert configured({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}) is None
+
+
+def test_the_variables_of_opentelemetry_are_followed() -> None:
+    assert isinstance(configured({"OTEL_TRACES_EXPORTER": "console"}), Spans)
+    with pytest.raises(UsageError, match="'nowhere'"):
+        configured({"OTEL_TRACES_EXPORTER": "nowhere"})

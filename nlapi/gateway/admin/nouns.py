@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from nlapi.gateway.admin.call import Answer, Call, Handler, etag, page_of
+from nlapi.gateway.admin.doing import doing
 from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
 from nlapi.gateway.problem import Problem, not_found, unprocessable
 from nlapi.issue import Issue, Level
@@ -57,7 +58,7 @@ async def list_(kind: Kind, call: Call) -> Answer:
         name = model(call, current.configuration)
         nouns = [one for one in nouns if one.model == name]
     page = page_of([one for one in nouns if _fits(one, call.query)], call)
-    rows = [shown(kind, one, current.table.revision) for one in page.body["data"]]
+    rows = [{**shown(kind, one, current.table.revision), **doing(call, one)} for one in page.body["data"]]
     shorter = [{name: value for name, value in row.items() if name not in LEFT_OUT} for row in rows]
     return replace(page, body={**page.body, "data": shorter})
 
@@ -90,7 +91,8 @@ def _refs(noun: Any) -> Iterator[VersionRef]:
 async def get(kind: Kind, call: Call) -> Answer:
     current = call.gateway.publisher.current
     noun = find(kind, call, current.configuration)
-    return Answer(body=shown(kind, noun, current.table.revision), headers=etag(current.table.revision))
+    number = current.table.revision
+    return Answer(body={**shown(kind, noun, number), **doing(call, noun)}, headers=etag(number))
 
 
 async def create(kind: Kind, call: Call) -> Answer:
