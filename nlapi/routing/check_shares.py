@@ -128,8 +128,8 @@ def _canary(canary: Canary) -> Iterator[Issue]:
             hint = "write seconds, 0 or more"
             yield error(f"{where}.steps[{number}].bake_s", f"{step.bake_s} is no time", hint, "bad-number")
     for number, guard in enumerate(canary.guards):
-        if guard.limit is None and guard.ratio is None:
-            message = f"the guard on {guard.metric!r} has neither a limit nor a ratio"
+        if all(bound is None for bound in (guard.limit, guard.ratio, guard.floor, guard.floor_ratio)):
+            message = f"the guard on {guard.metric!r} has no limit, ratio, floor or floor ratio"
             yield error(f"{where}.guards[{number}]", message, "give one of them", "bad-guard")
     if canary.base == canary.version:
         message = f"{canary.version} is both its base and its version"
