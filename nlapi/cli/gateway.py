@@ -16,6 +16,8 @@ from nlapi.cli.options import FLAG, Auth, Listing, ListOutput, is_terminal
 from nlapi.errors import NlapiError, UsageError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from nlapi.gateway.access import Access
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.store import Store
@@ -261,20 +263,25 @@ def status(
     output: ListOutput = None,
 ) -> None:
     """Show how each version is doing: its share, requests a second, latency and errors. Ctrl-C stops it."""
-    from nlapi.cli.gateway_view import draw, live, status_table
+    from nlapi.cli import gateway_view as view
 
     ask = _Asking(url, auth)
-    query = {"minutes": minutes, **({"objective": objective} if objective else {})}
+    only = {"objective": objective} if objective else {}
 
     def traffic() -> Any:
-        return ask("getTraffic", query)
+        return ask("getTraffic", {"minutes": minutes, **only})
+
+    def drawn() -> RenderableType:
+        named = ask("getObjective", only) if only else None
+        objectives = [named] if named else ask("listObjectives", {"limit": 200})["data"]
+        return view.status(traffic(), objectives, ask("listCanaries", {"limit": 200, **only})["data"])
 
     if output is Listing.JSON or (output is None and not is_terminal()):
         show.write(show.json_text(traffic()))
     elif once:
-        draw(status_table(traffic()))
+        view.draw(drawn())
     else:
-        live(lambda: status_table(traffic()), EVERY_S)
+        view.live(drawn, EVERY_S)
 
 
 @app.command(epilog="nlapi gateway traffic continue-watching --minutes 30")

@@ -72,10 +72,18 @@ def test_status_and_traffic_show_what_was_served(running: tuple[Path, str, str])
     rows = [row for row in json.loads(found.stdout)["data"] if row["objective"] == "recommendations"]
     assert sum(row["requests"] for row in rows) == 5
     table = nlapi(folder, "gateway", "status", "--url", url, "--once", "-o", "table", token=token)
-    assert re.search(r"recommend\S* +│ recommender@v\d", table.stdout)
+    assert re.search(r"recommendations +recommender@v\d +\d+\.\d %", table.stdout)
+    assert re.search(r"continue-watching +ranker@v1 +- ", table.stdout)  # nothing was served of it
+    canary = {"objective": "recommendations", "model": "recommender", "version": "v2", "percent": 10}
+    steps = [{"percent": 10, "bake_seconds": 600}, {"percent": 50}]
+    Talk(client.port, token).ok("POST", "/v1/canaries", {**canary, "steps": steps})
+    table = nlapi(folder, "gateway", "status", "recommendations", "--url", url, "--once", "-o", "table", token=token)
+    assert "canary recommender-v2 is running, with 10 % of recommendations, then 50 %" in table.stdout
+    assert "ranker" not in table.stdout
     plot = nlapi(folder, "gateway", "traffic", "recommendations", "--url", url, "-o", "table", token=token)
     assert "recommendations, the last 15 minutes" in plot.stdout
     assert "█ recommender@v1" in plot.stdout
+    assert re.search(r"15 minutes ago +now", plot.stdout)
 
 
 def test_what_cannot_be_done_says_what_to_do(running: tuple[Path, str, str], tmp_path: Path) -> None:
