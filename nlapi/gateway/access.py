@@ -17,6 +17,10 @@ PREFIX = "nlg_"
 """What every secret begins with, so that scanners find one that got out."""
 
 
+RESERVED = frozenset(("gateway",))
+"""Names that stand for nobody with a token."""
+
+
 class Audience(StrEnum):
     """Whom a token is for: those who operate the gateway, or the clients that call it."""
 
@@ -69,7 +73,10 @@ class Access:
     def make(
         self, name: str, audience: Audience, *, role: Role | None = None, client: str = "", days: int = 0
     ) -> tuple[TokenRecord, str]:
-        """A new token and its secret, 256 random bits that are kept nowhere. Problem 409 when the name is taken."""
+        """A new token and its secret, 256 random bits that are kept nowhere. Problem 409: the name cannot be had."""
+        if name in RESERVED:
+            hint = "take another name: this one stands for what the gateway does by itself"
+            raise Problem(409, f"no token can be called {name!r}", code="reserved", hint=hint)
         secret = PREFIX + secrets.token_urlsafe(32)
         made = self._clock()
         record = TokenRecord(

@@ -24,7 +24,7 @@ from nlapi.gateway.description import Operation, description
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.guard import Guard
 from nlapi.gateway.problem import Problem
-from nlapi.gateway.publish import Publisher
+from nlapi.gateway.publish import ITSELF, Publisher
 from nlapi.gateway.store import Entry, Revision, Store
 from nlapi.gateway.traffic import FINE_S, Traffic
 
@@ -44,8 +44,6 @@ HANDLERS: Mapping[str, Handler] = {
 """operationId -> what carries it out."""
 
 SERVE = "serveObjective"
-ITSELF = "gateway"
-"""Who it is that makes a revision when a canary takes a step by itself."""
 DENIALS_S = 1.0
 """Seconds between two denials of unknown callers that the audit log keeps: a flood of them must not fill the disk."""
 LONG = 128 * 1024

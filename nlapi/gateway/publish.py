@@ -26,6 +26,8 @@ OF_OBJECTIVE = ("rules", "experiments", "canaries", "shadows", "overrides")
 """The kinds whose things belong to one objective."""
 BEGINNING = Configuration(shards={"local": Shard(name="local", description="This process.")})
 """What the first change is made to: versions run in this process unless they say otherwise."""
+ITSELF = "gateway"
+"""Who it is that makes a revision when a canary takes a step by itself."""
 SUMMARY = 300
 RECENT = 50
 
@@ -187,8 +189,9 @@ class Publisher:
     def _before(self, objective: str) -> int:
         """The number of the revision that holds what an objective was before its last change; 0 when there is none."""
         last = self._last_change(objective, self.revision)
-        while last is not None and last.restores:
-            last = self._last_change(objective, last.restores)
+        while last is not None and (last.restores or last.who == ITSELF):
+            # The steps that a canary takes by itself belong to its start: it would only take the last one again.
+            last = self._last_change(objective, last.restores or last.number - 1)
         return last.number - 1 if last is not None else 0
 
     def _last_change(self, objective: str, number: int) -> Revision | None:
