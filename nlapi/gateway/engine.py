@@ -56,6 +56,7 @@ class Engine:
         self._live: Live | None = None
         self._older: list[Live] = []
         self._loaded = Loaded(models)
+        self._tracer = tracer
         self._shadows = Shadows(self.metrics.shadows)
         self._after = Afterwards(
             metrics=self.metrics, recorder=self.recorder, shadows=self._shadows, tracer=tracer, leave=self._leave
@@ -179,6 +180,8 @@ class Engine:
             await self._shadows.close()
             await self.recorder.close()
             await self._loaded.close()
+        if self._tracer is not None:
+            await asyncio.to_thread(self._tracer.close)
         return finished
 
     def _current(self) -> Live:

@@ -11,6 +11,7 @@ from nlapi.gateway.record import Record
 
 NS = 1_000_000
 """nanoseconds in a millisecond"""
+FLUSH_MS = 5000
 
 
 class Tracer(Protocol):
@@ -19,13 +20,21 @@ class Tracer(Protocol):
     def trace(self, record: Record, parent: str) -> None:
         """`parent` is the caller's W3C `traceparent`, or ""."""
 
+    def close(self) -> None:
+        """Send what waits to be sent."""
+
 
 class Spans:
     """Makes spans with the OpenTelemetry SDK that the process has configured. They begin and end when the work did."""
 
-    def __init__(self, tracer: Any, propagator: Any) -> None:
-        self._tracer = tracer
+    def __init__(self, provider: Any, propagator: Any) -> None:
+        self._provider = provider
+        self._tracer = provider.get_tracer("nlapi.gateway")
         self._propagator = propagator
+
+    def close(self) -> None:
+        """Send what waits to be sent. A process that a signal ends does nothing more after this."""
+        self._provider.force_flush(FLUSH_MS)
 
     def trace(self, record: Record, parent: str) -> None:
         """One span for the request and one below it for each stage."""
@@ -70,7 +79,7 @@ def configured(environment: Mapping[str, str]) -> Tracer | None:
         if exporter in ("", "none"):
             return None  # only the API is there
         provider = _provider(exporter, environment)
-    return Spans(provider.get_tracer("nlapi.gateway"), TraceContextTextMapPropagator())
+    return Spans(provider, TraceContextTextMapPropagator())
 
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")

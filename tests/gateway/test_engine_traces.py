@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -34,8 +34,8 @@ class Kept(SpanExporter):
 def test_a_request_has_a_span_and_each_stage_one_below_it(tmp_path: Path) -> None:
     write(tmp_path / "v1", "def features(value):\n    return 1 / value\n\ndef predict(value):\n    return value\n")
     kept, provider = Kept(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(kept))
-    spans = Spans(provider.get_tracer("test"), TraceContextTextMapPropagator())
+    provider.add_span_processor(BatchSpanProcessor(kept))
+    spans = Spans(provider, TraceContextTextMapPropagator())
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1"), revision=3)
@@ -45,8 +45,7 @@ def test_a_request_has_a_span_and_each_stage_one_below_it(tmp_path: Path) -> Non
         except Problem:
             return
 
-    run(tmp_path, body, tracer=spans)
-    provider.shutdown()
+    run(tmp_path, body, tracer=spans)  # what is drained has sent its spans
     features, predict, request, failed = kept.spans
     assert [one.name for one in kept.spans] == ["features", "predict", "serve greet", "serve greet"]
     assert request.context.trace_id == int(PARENT.split("-")[1], 16)
@@ -62,6 +61,7 @@ def test_a_request_has_a_span_and_each_stage_one_below_it(tmp_path: Path) -> Non
     assert request.end_time
     assert request.start_time <= features.start_time <= predict.end_time <= request.end_time
     assert failed.status.status_code is StatusCode.ERROR
+    provider.shutdown()
 
 
 def test_without_a_configured_sdk_nothing_is_traced() -> None:

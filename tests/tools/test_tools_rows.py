@@ -8,7 +8,14 @@ import pytest
 
 from nlapi.tools.rows import rows_of
 
-REVISION = {"revision": 7, "who": "ana", "why": "latency", "summary": "rule tv added", "objectives": ["search"]}
+REVISION = {
+    "revision": 7,
+    "at": "today",
+    "who": "ana",
+    "why": "latency",
+    "summary": "rule tv added",
+    "objectives": ["search"],
+}
 
 
 @pytest.mark.parametrize(
