@@ -268,6 +268,8 @@ async def _body(receive: Receive, headers: Mapping[str, str], largest: int) -> b
     declared = headers.get("content-length", "0")
     chunks: list[bytes] = []
     size, skips = 0, declared.isdigit() and int(declared) > largest
+    if skips and "expect" in headers:  # the client waits for a word before it sends
+        raise _too_large(largest)
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -280,8 +282,12 @@ async def _body(receive: Receive, headers: Mapping[str, str], largest: int) -> b
         if not message.get("more_body", False) or size > SKIPPED * largest:
             break
     if skips:
-        raise Problem(413, f"the body is larger than {largest:,} bytes", code="too_large", path="body")
+        raise _too_large(largest)
     return b"".join(chunks)
+
+
+def _too_large(largest: int) -> Problem:
+    return Problem(413, f"the body is larger than {largest:,} bytes", code="too_large", path="body")
 
 
 def _problem(error: Exception, operation: Operation | None) -> Problem:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,8 @@ class Store:
         self._token_changes = 0
         self._elsewhere = 0
         self._looked = 0.0
+        if str(path) != ":memory:":
+            _only_for_the_user(Path(path))
         try:
             self._db = sqlite3.connect(str(path), timeout=BUSY_S, check_same_thread=False, isolation_level=None)
             self._db.row_factory = sqlite3.Row
@@ -303,6 +306,13 @@ class Store:
 
 _HEAD = "number, at, who, why, summary, objectives, restores, '{}' AS document"
 """The columns of a revision, without the document that makes it large."""
+
+
+def _only_for_the_user(path: Path) -> None:
+    """Makes the file if it is not there: what people asked for is nobody else's. SQLite's files beside it follow it."""
+    with suppress(OSError):  # SQLite itself says what is wrong
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
 
 _COLUMNS = {name: name for name in ("objective", "model", "version", "user", "client", "experiment", "canary")}
 """The columns of decisions that may be asked for; nothing else gets into a query's text."""

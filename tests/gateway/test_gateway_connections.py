@@ -80,6 +80,11 @@ def test_a_body_is_asked_for_before_it_is_sent(served: Talk) -> None:
     assert statuses(sent(served, head, b"{}")) == [100, 200]
 
 
+def test_a_body_that_is_too_large_is_not_asked_for(served: Talk) -> None:
+    head = request(RESOLVE, "Content-Length: 99999999", "Expect: 100-continue", talk=served)
+    assert statuses(sent(served, head)) == [413]
+
+
 def test_requests_in_a_row_are_answered_in_their_order(served: Talk) -> None:
     health, ready, unknown = (request(f"GET /{path} HTTP/1.1") for path in ("health", "ready", "nowhere"))
     last = request("GET /health HTTP/1.1", CLOSE)
