@@ -109,6 +109,7 @@ def serve(
         config, models = folder / "configuration.json", folder / "models"
     store = Store(_database(database))
     try:
+        store.claim()
         hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
         gateway = make(store, config, models, hosts, training=training_log, shadows=shadow_log)
         _first_token(gateway.access, store, token_file)

@@ -171,7 +171,7 @@ class Gateway:
                     await self._start()
                 except Exception as error:
                     self.failure = error
-                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    await send({"type": "lifespan.startup.failed"})  # whoever started it raises what `failure` is
                     return
                 tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._watcher.watch())]
                 await send({"type": "lifespan.startup.complete"})

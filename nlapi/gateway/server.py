@@ -133,6 +133,7 @@ def _config(app: Any, drain_s: int) -> uvicorn.Config:
         ws="none",
         lifespan="on",
         log_config=None,
+        log_level="error",  # anybody may send what is no HTTP: a line for each would fill the log
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -15,6 +15,11 @@ from typing import Any
 
 from nlapi.errors import NlapiError
 
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
+
 SCHEMA_VERSION = 1
 BUSY_S = 10.0
 LOOK_S = 1.0
@@ -105,7 +110,10 @@ class Store:
         self._token_changes = 0
         self._elsewhere = 0
         self._looked = 0.0
-        if str(path) != ":memory:":
+        self._path = str(path)
+        self._claim = -1
+        """the file that says that a gateway serves from this one"""
+        if self._path != ":memory:":
             _only_for_the_user(Path(path))
         try:
             self._db = sqlite3.connect(str(path), timeout=BUSY_S, check_same_thread=False, isolation_level=None)
@@ -127,9 +135,26 @@ class Store:
             elif version != SCHEMA_VERSION:
                 raise NlapiError(f"the gateway's store is of version {version}", hint="a newer nlapi made it")
 
+    def claim(self) -> None:
+        """Be the one gateway that serves from this file, until it is closed. NlapiError when another process is.
+
+        Each would decide by revisions that the other one does not know of. A process that is killed gives it back.
+        """
+        if self._path == ":memory:" or fcntl is None:
+            return
+        self._claim = os.open(f"{self._path}-serving", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            hint = "stop it first, or give this one a --database of its own"
+            raise NlapiError(f"another gateway serves from {self._path}", hint=hint) from None
+
     def close(self) -> None:
         with self._lock:
             self._db.close()
+        if self._claim >= 0:
+            os.close(self._claim)
+            self._claim = -1
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

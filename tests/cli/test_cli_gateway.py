@@ -97,6 +97,9 @@ def test_what_cannot_be_done_says_what_to_do(running: tuple[Path, str, str], tmp
     again = nlapi(folder, "gateway", "token", "bob")
     assert "there is a token 'bob' already" in again.stderr
     assert nlapi(folder, "gateway", "token", "bob", "--revoke").returncode == 0
+    second = nlapi(folder, "gateway", "serve", "--port", "0")
+    assert (second.returncode, second.stdout) == (1, "")
+    assert "another gateway serves from" in second.stderr
     faulty = tmp_path / "faulty.json"
     faulty.write_text('{"objectives": []}')
     stopped = nlapi(tmp_path, "gateway", "serve", "--config", str(faulty), "--port", "0")

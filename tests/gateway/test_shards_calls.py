@@ -75,7 +75,7 @@ def test_an_open_inference_request_is_as_the_protocol_says() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nX: y\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[1]",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 X\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[1]",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\n[\r\n02 ;x\r\n1]\r\n0\r\nX: y\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n3\r\n[1]\r\n0\r\n\r\n",
         b"HTTP/1.0 200 OK\r\n\r\n[1]",

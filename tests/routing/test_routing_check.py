@@ -237,6 +237,22 @@ FAULTS: dict[str, tuple[Any, str, str, str, str]] = {
         "the experiments of layer 'rows' take 110 % together",
         "make them 100 % at most, or remove one that has ended",
     ),
+    "two units in one layer": (
+        Experiment(
+            name="third", objective="home", cells=shares("x=rows@v2 100"), layer="rows", percent=5, unit="client"
+        ),
+        "layer-units",
+        "experiments.third.unit",
+        "in layer 'rows', 'order' goes by user and 'third' by client",
+        "the experiments of a layer have one unit: put one of them in another layer",
+    ),
+    "a salt such as those of rules": (
+        experiment(salt="rule/continue-watching"),
+        "bad-salt",
+        "experiments.new.salt",
+        "the salt 'rule/continue-watching' holds a '/'",
+        "leave it out, or take another text",
+    ),
     "a salt that a layer has": (
         experiment(salt="rows"),
         "salt-in-use",
