@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
@@ -254,6 +255,33 @@ def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_call_try_again() -
 
     with Echo(answer) as server:
         asyncio.run(whole())
+
+
+def test_the_request_that_tries_a_replica_again_is_answered_by_another_when_it_hangs() -> None:
+    clock = Clock()
+    release = threading.Event()
+
+    def answer(request: Received) -> Reply:
+        if len(first.received) > 5:
+            release.wait(30)
+        return Reply(500, {})
+
+    async def whole() -> list[Ran]:
+        cluster = Cluster(Shard(name="far", protocol=Protocol.JSON, endpoints=(first.url, second.url)), clock)
+        remote = Remote(VERSION, cluster)
+        while cluster.health()[0]["breaker"] == "closed":
+            await remote.run(Ask(input={}), 10, repeatable=True)
+        clock.now += 1.1
+        found = [await remote.run(Ask(input={}), 0.4, repeatable=True) for _ in range(2)]
+        assert cluster.health()[0]["breaker"] == "open"
+        release.set()
+        await cluster.close()
+        return found
+
+    with Echo(answer) as first, Echo(Reply(200, {})) as second:
+        found = asyncio.run(whole())
+    assert sorted(ran.attempts for ran in found) == [1, 2]
+    assert {ran.endpoint for ran in found} == {second.url}
 
 
 def test_a_replica_that_fails_half_of_its_calls_is_ejected_while_the_other_works() -> None:
