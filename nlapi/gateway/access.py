@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
+from nlapi.gateway.kept import TokenRecord
 from nlapi.gateway.problem import Problem
-from nlapi.gateway.store import Store, TokenRecord
+from nlapi.gateway.store import Store
 
 PREFIX = "nlg_"
 """What every secret begins with, so that scanners find one that got out."""

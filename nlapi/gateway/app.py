@@ -23,9 +23,10 @@ from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.description import Operation, description
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.guard import Guard
+from nlapi.gateway.kept import Entry, Revision
 from nlapi.gateway.problem import Problem
 from nlapi.gateway.publish import ITSELF, Publisher
-from nlapi.gateway.store import Entry, Revision, Store
+from nlapi.gateway.store import Store
 from nlapi.gateway.traffic import FINE_S, Traffic
 
 Message = MutableMapping[str, Any]

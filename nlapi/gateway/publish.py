@@ -11,8 +11,9 @@ from typing import Protocol, TypeAlias
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import now, stamp
 from nlapi.gateway.codec import Json, decode_configuration, encode_configuration
+from nlapi.gateway.kept import Revision
 from nlapi.gateway.problem import Problem, not_found, unprocessable
-from nlapi.gateway.store import Revision, Store
+from nlapi.gateway.store import Store
 from nlapi.gateway.vet import vet
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import Difference, diff

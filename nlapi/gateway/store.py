@@ -9,11 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nlapi.errors import NlapiError
+from nlapi.gateway.kept import Entry, Page, Revision, TokenRecord, Where, as_body, as_entry, as_revision, as_text
 
 try:
     import fcntl
@@ -45,57 +45,6 @@ CREATE INDEX decisions_by_request ON decisions (request_id);
 CREATE INDEX decisions_by_time ON decisions (at);
 CREATE INDEX audit_by_time ON audit (at);
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revision:
-    """One change, as it was committed. `document` is the JSON of the whole configuration it made.
-
-    `restores` is the number of the revision whose state it brought back; 0 when it is no rollback.
-    """
-
-    number: int
-    at: str
-    who: str
-    why: str
-    summary: str = ""
-    objectives: tuple[str, ...] = ()
-    restores: int = 0
-    document: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRecord:
-    """A token as it is kept: the sha256 of its secret, never the secret. Times are ISO 8601 in UTC."""
-
-    name: str
-    digest: str
-    audience: str
-    role: str = ""
-    client: str = ""
-    created_at: str
-    expires_at: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A line of the audit log."""
-
-    at: str
-    who: str
-    action: str
-    target: str
-    outcome: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """A page of rows, and where the next one begins (0: there is none)."""
-
-    rows: tuple[Any, ...]
-    next: int
-    total: int
 
 
 class Store:
@@ -189,18 +138,18 @@ class Store:
 
     def revision(self, number: int) -> Revision | None:
         found = self._one("SELECT * FROM revisions WHERE number = ?", number)
-        return _revision(found) if found else None
+        return as_revision(found) if found else None
 
     def revisions(
         self, *, since: str = "", until: str = "", who: str = "", objective: str = "", limit: int, before: int = 0
     ) -> Page:
         """Revisions without their documents, the newest first, from the moment `since` on and before `until`."""
-        where = _Where()
+        where = Where()
         where.period(since, until)
         where.add("lower(who) = lower(?)", who)
         if objective:
             where.add("EXISTS (SELECT 1 FROM json_each(objectives) WHERE value = ?)", objective)
-        return self._page("revisions", "number", where, limit, before, _revision, _HEAD)
+        return self._page("revisions", "number", where, limit, before, as_revision, _HEAD)
 
     # tokens
 
@@ -250,11 +199,11 @@ class Store:
     def entries(
         self, *, since: str = "", until: str = "", who: str = "", outcome: str = "", limit: int, before: int = 0
     ) -> Page:
-        where = _Where()
+        where = Where()
         where.period(since, until)
         where.add("lower(who) = lower(?)", who)
         where.add("outcome = ?", outcome)
-        return self._page("audit", "id", where, limit, before, _entry)
+        return self._page("audit", "id", where, limit, before, as_entry)
 
     # decisions
 
@@ -263,7 +212,7 @@ class Store:
         rows = [
             (
                 one["request_id"], one["at"], one["objective"], one["model"], one["version"],
-                _text(one.get("context", {}).get("user")), one.get("client", ""), one.get("experiment", ""),
+                as_text(one.get("context", {}).get("user")), one.get("client", ""), one.get("experiment", ""),
                 one.get("canary", ""), int(bool(one.get("error"))), json.dumps(one, separators=(",", ":")),
             )
             for one in recorded
@@ -276,7 +225,7 @@ class Store:
     def decision(self, request_id: str) -> Mapping[str, Any] | None:
         """What was recorded last for a request."""
         found = self._one("SELECT body FROM decisions WHERE request_id = ? ORDER BY id DESC LIMIT 1", request_id)
-        return _body(found) if found else None
+        return as_body(found) if found else None
 
     def decisions(
         self,
@@ -289,13 +238,13 @@ class Store:
         before: int = 0,
     ) -> Page:
         """Recorded decisions, the newest first. `equal` are columns (objective, user, ...) and what they have to be."""
-        where = _Where()
+        where = Where()
         where.period(since, until)
         for column, value in (equal or {}).items():
             where.add(f"{_COLUMNS[column]} = ?", value)
         if failed is not None:
             where.add("failed = ?", str(int(failed)))
-        return self._page("decisions", "id", where, limit, before, _body)
+        return self._page("decisions", "id", where, limit, before, as_body)
 
     # reading
 
@@ -303,7 +252,7 @@ class Store:
         self,
         table: str,
         key: str,
-        where: _Where,
+        where: Where,
         limit: int,
         before: int,
         make: Callable[[sqlite3.Row], Any],
@@ -341,42 +290,3 @@ def _only_for_the_user(path: Path) -> None:
 
 _COLUMNS = {name: name for name in ("objective", "model", "version", "user", "client", "experiment", "canary")}
 """The columns of decisions that may be asked for; nothing else gets into a query's text."""
-
-
-class _Where:
-    """The conditions of a query and their values."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.values: list[str] = []
-
-    def add(self, condition: str, value: str) -> None:
-        """Adds a condition, unless its value is empty."""
-        if value:
-            self.parts.append(condition)
-            self.values.append(value)
-
-    def period(self, since: str, until: str) -> None:
-        self.add("at >= ?", since)
-        self.add("at < ?", until)
-
-    def text(self) -> str:
-        return f" WHERE {' AND '.join(self.parts)}" if self.parts else ""
-
-
-def _revision(row: sqlite3.Row) -> Revision:
-    objectives = tuple(json.loads(row["objectives"]))
-    return Revision(**dict(row) | {"objectives": objectives, "document": json.loads(row["document"])})
-
-
-def _entry(row: sqlite3.Row) -> Entry:
-    return Entry(**{key: value for key, value in dict(row).items() if key != "id"})
-
-
-def _body(row: sqlite3.Row) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads(row["body"])
-    return found
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)

@@ -8,9 +8,9 @@ from functools import partial
 
 from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, etag, period
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_configuration, slug
+from nlapi.gateway.kept import Revision
 from nlapi.gateway.problem import issue_as_dict, unprocessable
 from nlapi.gateway.publish import Publisher
-from nlapi.gateway.store import Revision
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import Difference, diff
 from nlapi.routing.nouns import Configuration

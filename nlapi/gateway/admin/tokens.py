@@ -9,8 +9,8 @@ from functools import partial
 from nlapi.gateway.access import Audience, Role
 from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, page_of, period
 from nlapi.gateway.codec import Json, slug
+from nlapi.gateway.kept import TokenRecord
 from nlapi.gateway.problem import not_found, unprocessable
-from nlapi.gateway.store import TokenRecord
 from nlapi.issue import Issue, Level
 
 
