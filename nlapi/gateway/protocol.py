@@ -28,7 +28,9 @@ class Protocol(HttpToolsProtocol):
     _reading = True
     """is part of a request still to come?"""
     _head = 0
-    """bytes of a request's head that came before it was whole; -1 in its body"""
+    """bytes of a request's head that came while it was not whole, about; -1 in its body"""
+    _begun = False
+    """did a request begin in the bytes that came last?"""
 
     @property
     def waits(self) -> bool:
@@ -36,7 +38,7 @@ class Protocol(HttpToolsProtocol):
         return self._reading and not self.pipeline and not (self._head >= 0 and self._answering())
 
     def on_message_begin(self) -> None:
-        self._reading = True
+        self._reading = self._begun = True
         self.waited = self._head = 0
         super().on_message_begin()
 
@@ -50,9 +52,10 @@ class Protocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
+        self._begun = False
         super().data_received(data)
         if self._reading and self._head >= 0:
-            self._head += len(data)
+            self._head += 1 if self._begun else len(data)  # what came before its beginning is no part of it
             if self._head > LARGEST_HEAD:
                 hint = f"{LARGEST_HEAD // 1024} KiB are the most"
                 self._refuse(Problem(431, "the request's head is too long", code="long_header", hint=hint))

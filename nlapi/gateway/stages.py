@@ -143,7 +143,7 @@ class Pipeline:
 
 
 def failed(stage: Stage, error: Exception) -> Failed:
-    """The failure of a version whose stage raised, and where. The error's text may hold a user's data: it is left out."""
+    """The failure of a version whose stage raised, and where. Its text is left out: it may hold a user's data."""
     if isinstance(error, TimeoutError):
         return Failed(FailureKind.TIMEOUT, f"stage {stage.name} took too long", ran=True)
     return Failed(

@@ -91,6 +91,13 @@ def test_requests_in_a_row_are_answered_in_their_order(served: Talk) -> None:
     assert statuses(sent(served, health + unknown + ready + last)) == [200, 404, 200, 200]
 
 
+def test_what_comes_before_a_head_is_no_part_of_it(served: Talk) -> None:
+    body = json.dumps({"context": {"user": "u" * 250}, "client": "web"}) + " " * 200_000
+    first = request(RESOLVE, f"Content-Length: {len(body)}", body=body, talk=served)
+    last = request("GET /health HTTP/1.1", CLOSE)
+    assert statuses(sent(served, first[:-1000], first[-1000:] + last[:30], last[30:])) == [200, 200]
+
+
 def test_what_is_no_request_ends_a_connection_after_the_answers_that_are_due(served: Talk) -> None:
     answer = sent(served, request("GET /health HTTP/1.1") + b"\x16\x03\x01\x02\x00\r\n\r\n")
     assert statuses(answer)[0] == 200
