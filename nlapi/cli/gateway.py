@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from nlapi.gateway.access import Access
     from nlapi.gateway.app import Gateway
+    from nlapi.gateway.kept import TokenRecord
     from nlapi.gateway.store import Store
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
@@ -27,6 +28,8 @@ SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the ad
 EXAMPLE = "examples/gateway"
 FIRST = "first-admin"
 """The name of the token that is made when there is none."""
+COMMAND_LINE = "command-line"
+"""Who it is that makes tokens without having one: whoever can write to the database."""
 EVERY_S = 1.0
 
 app = typer.Typer(
@@ -184,7 +187,8 @@ def _first_token(access: Access, store: Store, file: Path | None) -> None:
     from nlapi.gateway.access import Audience, Role
 
     if not store.tokens():
-        _, secret = access.make(FIRST, Audience.ADMIN, role=Role.ADMIN)
+        made, secret = access.make(FIRST, Audience.ADMIN, role=Role.ADMIN)
+        _audited(store, "createToken", made)
         _hand_over(secret, file, "the first token, for an admin; it is shown this once:")
 
 
@@ -226,10 +230,12 @@ def token(
     try:
         access = Access(store)
         if revoke:
-            if access.revoke(slug(name)) is None:
+            gone = access.revoke(slug(name))
+            if gone is None:
                 raise UsageError(
                     f"there is no token {name!r} in {where}", hint="name another one, or another --database"
                 )
+            _audited(store, "revokeToken", gone)
             show.note(f"{name} is revoked")
             return
         serves = for_whom is ForWhom.SERVE
@@ -237,11 +243,21 @@ def token(
             raise UsageError("only a serve token has a client", hint="give --for serve")
         audience = Audience.SERVE if serves else Audience.ADMIN
         role = None if serves else Role(for_whom)
-        _, secret = access.make(slug(name), audience, role=role, client=slug(client or ""), days=days)
+        made, secret = access.make(slug(name), audience, role=role, client=slug(client or ""), days=days)
+        _audited(store, "createToken", made)
         what = f"a token for {name} ({for_whom}) of the gateway whose database is {where}; it is shown this once:"
         _hand_over(secret, token_file, what, SERVE_TOKEN if serves else TOKEN)
     finally:
         store.close()
+
+
+def _audited(store: Store, action: str, token: TokenRecord) -> None:
+    """What is done to the database from here is in the audit log as what is done over HTTP is."""
+    from nlapi.gateway.access import described, now, stamp
+    from nlapi.gateway.kept import Entry
+
+    entry = Entry(at=stamp(now()), who=COMMAND_LINE, action=action, target="", outcome="done", detail=described(token))
+    store.add_entry(entry)
 
 
 def _database(given: Path | None) -> Path:

@@ -18,7 +18,7 @@ PREFIX = "nlg_"
 """What every secret begins with, so that scanners find one that got out."""
 
 
-RESERVED = frozenset(("gateway",))
+RESERVED = frozenset(("gateway", "command-line"))
 """Names that stand for nobody with a token."""
 
 
@@ -76,7 +76,7 @@ class Access:
     ) -> tuple[TokenRecord, str]:
         """A new token and its secret, 256 random bits that are kept nowhere. Problem 409: the name cannot be had."""
         if name in RESERVED:
-            hint = "take another name: this one stands for what the gateway does by itself"
+            hint = "take another name: this one stands for what is done without a token"
             raise Problem(409, f"no token can be called {name!r}", code="reserved", hint=hint)
         secret = PREFIX + secrets.token_urlsafe(32)
         made = self._clock()
@@ -128,6 +128,12 @@ class Access:
             raise unauthorized("the token has expired")
         role = Role(found.role) if found.role else None
         return Caller(name=found.name, audience=Audience(found.audience), role=role, client=found.client)
+
+
+def described(token: TokenRecord) -> str:
+    """A token in words, for the audit log."""
+    days = f" until {token.expires_at[:10]}" if token.expires_at else ""
+    return f"token {token.name} ({token.role or f'serve, client {token.client}'}){days}"
 
 
 def digest(secret: str) -> str:

@@ -130,11 +130,12 @@ class Gateway:
             await self._audit(operation, caller, path, problem=problem)
             return _refusal(problem)
         if operation.changes:
-            await self._audit(operation, caller, path, made=answer.made)
+            told = f"revision {answer.made}" if answer.made else answer.told
+            await self._audit(operation, caller, path, told=told)
         return answer
 
     async def _audit(
-        self, operation: Operation | None, caller: Caller, path: str, *, problem: Problem | None = None, made: int = 0
+        self, operation: Operation | None, caller: Caller, path: str, *, problem: Problem | None = None, told: str = ""
     ) -> None:
         """Changes that were made or refused, and whoever was not let in."""
         denied = problem is not None and problem.status in (401, 403, 421)
@@ -145,7 +146,7 @@ class Gateway:
             if moment - self._denied < DENIALS_S:
                 return
             self._denied = moment
-        detail = problem.message if problem else f"revision {made}" if made else ""
+        detail = problem.message if problem else told
         entry = Entry(
             at=stamp(now()),
             who=caller.name,

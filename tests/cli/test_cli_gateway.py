@@ -97,6 +97,10 @@ def test_what_cannot_be_done_says_what_to_do(running: tuple[Path, str, str], tmp
     again = nlapi(folder, "gateway", "token", "bob")
     assert "there is a token 'bob' already" in again.stderr
     assert nlapi(folder, "gateway", "token", "bob", "--revoke").returncode == 0
+    done = Talk(int(url.rpartition(":")[2]), token).ok("GET", "/v1/audit", author="command-line")["data"]
+    assert [(one["action"], one["detail"]) for one in done[:2]] == [
+        ("revokeToken", "token bob (viewer)"), ("createToken", "token bob (viewer)")]  # fmt: skip
+    assert done[-1]["detail"] == "token first-admin (admin)"
     second = nlapi(folder, "gateway", "serve", "--port", "0")
     assert (second.returncode, second.stdout) == (1, "")
     assert "another gateway serves from" in second.stderr

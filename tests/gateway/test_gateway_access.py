@@ -111,6 +111,12 @@ def test_the_audit_log_has_what_was_done_refused_and_denied(talk: Talk) -> None:
     assert [row["who"] for row in talk.ok("GET", "/v1/audit", author="viewer", outcome="denied")["data"]] == ["viewer"]
     page = talk.ok("GET", "/v1/audit", limit=1)
     assert talk.ok("GET", "/v1/audit", limit=1, cursor=page["page"]["next_cursor"])["data"] == rows[1:2]
+    talk.ok("POST", "/v1/tokens", {"name": "Box", "audience": "serve", "client": "tv", "days": 1})
+    talk.ok("DELETE", "/v1/tokens/box")
+    gone, made = talk.ok("GET", "/v1/audit", limit=2)["data"]
+    assert (made["action"], gone["action"]) == ("createToken", "revokeToken")
+    assert made["detail"] == gone["detail"]
+    assert made["detail"].startswith("token box (serve, client tv) until 20")
 
 
 def test_no_secret_is_kept_logged_or_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import asdict
 from functools import partial
 
-from nlapi.gateway.access import Audience, Role
+from nlapi.gateway.access import Audience, Role, described
 from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, page_of, period
 from nlapi.gateway.codec import Json, slug
 from nlapi.gateway.kept import TokenRecord
@@ -37,7 +37,7 @@ async def create(call: Call) -> Answer:
     client, days = slug(body.get("client", "")), body.get("days", 0)
     make, name = call.gateway.access.make, slug(body["name"])
     record, secret = await asyncio.to_thread(make, name, audience, role=role, client=client, days=days)
-    return Answer(body={**token_json(record), "token": secret}, status=201)
+    return Answer(body={**token_json(record), "token": secret}, status=201, told=described(record))
 
 
 async def revoke(call: Call) -> Answer:
@@ -45,7 +45,7 @@ async def revoke(call: Call) -> Answer:
     found = await asyncio.to_thread(call.gateway.access.revoke, name)
     if found is None:
         raise not_found("token", name, (one.name for one in await asyncio.to_thread(call.gateway.store.tokens)))
-    return Answer(body=token_json(found))
+    return Answer(body=token_json(found), told=described(found))
 
 
 async def audit(call: Call) -> Answer:
