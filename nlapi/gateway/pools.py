@@ -77,6 +77,8 @@ class _Pooled:
         self._manifest = manifest
         self._room = manifest.workers + manifest.waiting
         self._hanging: set[Future[Ran]] = set()
+        self._latest = 0.0
+        """when the last of the calls so far is late"""
         self._executor: Executor = self._start()
 
     def _start(self) -> Executor:
@@ -90,9 +92,10 @@ class _Pooled:
         """What the function gives, which is called with what is given and the monotonic time by which it is late."""
         if self._room <= 0:
             raise Failed(FailureKind.UNAVAILABLE, "too many calls wait for a worker", ran=False)
-        executor = self._executor
+        executor, deadline = self._executor, time.monotonic() + timeout_s
+        self._latest = max(self._latest, deadline)
         try:
-            job = executor.submit(function, *given, time.monotonic() + timeout_s)
+            job = executor.submit(function, *given, deadline)
             self._room -= 1
             future = asyncio.wrap_future(job)
             future.add_done_callback(lambda one: self._leave(job, one))
@@ -158,6 +161,8 @@ class Processes(_Pooled):
         self._nice = nice
         self._starting: list[Future[None]] = []
         self._renewing: asyncio.Task[None] | None = None
+        self._apart: list[Executor] = []
+        """pools that take no calls: one that is not ready yet, one that was replaced"""
         load(manifest).unload()  # what is wrong with it is said here, and not by a worker
         super().__init__(manifest)
         try:
@@ -189,21 +194,30 @@ class Processes(_Pooled):
         return True
 
     async def _renew(self, old: Executor) -> None:
-        """Another pool in the place of one in which a call hangs. What the old one can, it still answers meanwhile."""
+        """Another pool in the place of one in which a call hangs. The others that the old one has, it still answers."""
         fresh = self._start()
+        self._apart.append(fresh)
         try:
-            await asyncio.gather(*map(asyncio.wrap_future, self._starting))
+            await asyncio.gather(*(asyncio.shield(asyncio.wrap_future(one)) for one in self._starting))
         except BrokenExecutor:
             _log.warning("new workers of %s end as soon as they are started", self._manifest.folder.name)
-            return
-        replaced, self._executor = (old, fresh) if self._executor is old else (fresh, self._executor)
-        await asyncio.to_thread(end, replaced, STUCK_S)
+        else:
+            if self._executor is old:
+                self._executor, self._apart = fresh, [old]
+        await asyncio.sleep(max(0.0, self._latest - time.monotonic()))
+        await self._end_apart()
+
+    async def _end_apart(self) -> None:
+        while self._apart:
+            await asyncio.to_thread(end, self._apart.pop(), STUCK_S)
 
     async def close(self) -> None:
         """Stop the workers, those that hang too."""
         if self._renewing is not None:
-            await self._renewing
-        await asyncio.to_thread(end, self._executor, STUCK_S)
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
+        self._apart.append(self._executor)
+        await self._end_apart()
 
 
 _loaded: Workflow | None = None
