@@ -74,7 +74,7 @@ class Publisher:
             last = self._store.revision(self._store.last_number())
             if last is not None:
                 configuration = decode_configuration(last.document)
-                await self._publish(configuration, last.number)
+                await self._publish(configuration, await asyncio.to_thread(compile, configuration, last.number))
 
     async def change(
         self, edit: Edit, *, who: str, why: str = "", expected: int | None = None, restores: int = 0
@@ -94,8 +94,8 @@ class Publisher:
                     hint=f"see what changed with GET /v1/revisions/{self.revision}/changes?from={expected}, and repeat",
                 )
             # In a thread: of a large configuration this takes long, and requests are served meanwhile.
-            after, differences, document = await asyncio.to_thread(self._edited, edit)
-            if not differences and self.revision:
+            after, differences, document, table = await asyncio.to_thread(self._edited, edit)
+            if table is None:
                 return await asyncio.to_thread(self._kept, self.revision)
             made = Revision(
                 number=self.revision + 1,
@@ -107,7 +107,7 @@ class Publisher:
                 restores=restores,
                 document=document,
             )
-            await self._publish(after, made.number, lambda: self._commit(made))
+            await self._publish(after, table, lambda: self._commit(made))
             self._recent[made.number] = after
             if len(self._recent) > RECENT:
                 del self._recent[min(self._recent)]
@@ -115,9 +115,10 @@ class Publisher:
 
     async def roll_back(self, number: int, *, who: str, why: str = "", expected: int | None = None) -> Revision:
         """A new revision with the configuration of an old one. Problem 404 when there is none."""
-        old = await asyncio.to_thread(self._old, number)
+        old = self._recent.get(number)
+        made = old if old is not None else await asyncio.to_thread(self._old, number)
         why = why or f"back to revision {number}"
-        return await self.change(lambda _: old, who=who, why=why, expected=expected, restores=number)
+        return await self.change(lambda _: made, who=who, why=why, expected=expected, restores=number)
 
     async def undo(self, objective: str, *, who: str, why: str = "", expected: int | None = None) -> Revision:
         """A new revision in which one objective is as it was before its last change; once more goes further back.
@@ -143,8 +144,11 @@ class Publisher:
         """Everything that is wrong with a configuration, the worst first."""
         return sorted(vet(configuration), key=lambda issue: list(Level).index(issue.level))
 
-    def _edited(self, edit: Edit) -> tuple[Configuration, list[Difference], Json]:
-        """What an edit makes of the current configuration, how the two differ, and its document. Problem 422."""
+    def _edited(self, edit: Edit) -> tuple[Configuration, list[Difference], Json, Table | None]:
+        """What an edit makes of the current configuration, how the two differ, its document and its table.
+
+        No table when nothing differs. Problem 422.
+        """
         before = self.current.configuration
         after = edit(before)
         if not any(after is known for known in self._recent.values()):
@@ -152,7 +156,9 @@ class Publisher:
             if any(issue.level is Level.ERROR for issue in issues):
                 raise unprocessable(issues, code="invalid_configuration", hint=self._unchanged())
         differences = diff(before, after)
-        return after, differences, encode_configuration(after) if differences or not self.revision else {}
+        if not differences and self.revision:
+            return after, [], {}, None
+        return after, differences, encode_configuration(after), compile(after, self.revision + 1)
 
     async def _commit(self, made: Revision) -> None:
         try:
@@ -163,8 +169,7 @@ class Publisher:
     def _unchanged(self) -> str:
         return f"nothing was changed; revision {self.revision} goes on serving"
 
-    async def _publish(self, configuration: Configuration, number: int, commit: Commit | None = None) -> None:
-        table = await asyncio.to_thread(compile, configuration, number)
+    async def _publish(self, configuration: Configuration, table: Table, commit: Commit | None = None) -> None:
         try:
             await self._engine.publish(table, table.configuration, commit)
         except Problem:
