@@ -16,21 +16,23 @@ MAX_LENGTH = 64
 def tool_names(
     operations: Sequence[Operation], *, longest: int = MAX_LENGTH, reserved: Iterable[str] = ()
 ) -> tuple[str, ...]:
-    """A name for each operation: `^[a-zA-Z0-9_-]{1,64}$`, all different, and none of those that are `reserved`.
+    """A name for each operation: `^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$`, all different, none of them `reserved`.
 
     An operationId that fits is kept as it is, unless `x-nlapi` gives another name. Any other is rewritten, and gets a
-    hash of its method and path if it had to be cut (to `longest` characters) or if its name is taken.
+    hash of its method and path if it had to be cut (to `longest` characters) or if its name is taken. Gemini refuses a
+    whole list for one name that begins with a digit.
     """
     given = {operation.id: name for operation in operations if (name := hints(operation.extensions).name)}
     ids = {operation.id for operation in operations if operation.id not in given}
     taken = set(reserved)
-    kept = {id for id in ids if re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", id) and len(id) <= longest} - taken
+    kept = {id for id in ids if re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}", id) and len(id) <= longest} - taken
     taken |= kept
     names = []
     for operation in operations:
         name = given.get(operation.id, operation.id)
         if operation.id not in kept:
-            name = _fitted(re.sub(r"[^a-zA-Z0-9_-]+", "_", _plain(name)).strip("_"), operation, taken, longest)
+            name = re.sub(r"[^a-zA-Z0-9_-]+", "_", _plain(name)).strip("_-")
+            name = _fitted(f"_{name}" if name[:1].isdigit() else name, operation, taken, longest)
             taken.add(name)
         names.append(name)
     return tuple(names)
