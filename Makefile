@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint types contracts unit bench reference plugins clean
+.PHONY: setup demo test test-clients lint types contracts unit bench reference plugins clean
 
 setup: $(VENV)/.done
 
@@ -30,6 +30,11 @@ contracts: setup
 
 unit: setup
 	$(BIN)/pytest -n 2
+
+# The real clients, fetched with npm; what npm does not give is left out, with the reason.
+test-clients: setup
+	$(BIN)/python -m benchmarks.plugin_client
+	@if [ -f benchmarks/mcp_clients.py ]; then $(BIN)/python -m benchmarks.mcp_clients; fi
 
 bench: setup
 	$(BIN)/python -m benchmarks

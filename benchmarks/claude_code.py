@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.descriptions import cache
+from benchmarks.npm import installed
 from tests.messages_server import MessagesServer, say, use
 
 CLIENT = "@anthropic-ai/claude-code@2.1.331"
@@ -21,16 +21,9 @@ PATIENCE = 120
 """Seconds for one run of the client."""
 
 
-def client(given: Path | None) -> Path | None:
-    """The client's program: the file that was given, else that of the npm package; None without npm."""
-    folder = cache() / "claude-code-2.1.331"
-    program = given or folder / "node_modules" / "@anthropic-ai" / "claude-code" / "bin" / "claude.exe"
-    npm = shutil.which("npm")
-    if not program.exists() and npm:
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run([npm, "install", "--silent", "--prefix", str(folder), CLIENT], check=True)
-        subprocess.run(["node", "install.cjs"], cwd=program.parent.parent, check=True)
-    return program if program.exists() else None
+def client(given: Path | None) -> Path | str:
+    """The client's program: the file that was given, else that of the npm package; else why there is none."""
+    return given or installed(CLIENT, "@anthropic-ai/claude-code/bin/claude.exe", ("node", "install.cjs"))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,7 +66,7 @@ class Claude:
     ) -> list[Any]:
         """The client's events for one question. `permit` is the user, who is asked for permission; else nobody is.
 
-        `elicited` is the user as well, who is asked by an MCP server. Without it such a question has no answer.
+        `elicited` is the user as well, who is asked by an MCP server, and says no without it.
         """
         options = ["--output-format", "stream-json", "--input-format", "stream-json", "--verbose"]
         asked = ["--permission-prompt-tool", "stdio"] if permit else []
@@ -87,19 +80,23 @@ class Claude:
         process.stdin.write(json.dumps(said) + "\n")
         process.stdin.flush()
         events = []
+        killer = threading.Timer(PATIENCE, process.kill)
+        killer.start()
         for text in process.stdout:
             event = json.loads(text)
             events.append(event)
             request = event["request"] if event["type"] == "control_request" else {}
-            if request.get("subtype") == "elicitation" and elicited:
-                process.stdin.write(json.dumps(_control(event, elicited(request))) + "\n")
-                process.stdin.flush()
-            elif request and permit:
-                process.stdin.write(json.dumps(_answer(event, permit)) + "\n")
+            if request.get("subtype") == "elicitation":
+                answer = elicited(request) if elicited else {"action": "decline"}
+                process.stdin.write(json.dumps(_control(event, answer)) + "\n")
+            elif request:
+                process.stdin.write(json.dumps(_answer(event, permit or (lambda _: False))) + "\n")
+            if request:
                 process.stdin.flush()
             if event["type"] == "result":
                 process.stdin.close()
         process.wait(PATIENCE)
+        killer.cancel()
         return events
 
 

@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from typing import Any
 import nlapi
 from benchmarks.claude_code import PATIENCE, ROOT, Claude, Model, client
 from benchmarks.descriptions import cache, github
+from benchmarks.npm import fetched
 from nlapi.sandbox import running
 from tests.messages_server import results, say, use
 
@@ -53,15 +53,13 @@ def expect(what: str, kept: bool, seen: object = "") -> None:
         print(f"     {str(seen)[:2000]}")
 
 
-def programs() -> Path | None:
-    """The folder of the clients' programs, their node among them; None without npm."""
+def programs() -> Path | str:
+    """The folder of the clients' programs, their node among them; else why there is none."""
     folder = cache() / "mcp-clients-2"
     if not (folder / "node_modules" / ".bin" / "conformance").exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            return None
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run([npm, "install", "--silent", "--prefix", str(folder), *PACKAGES], check=True)
+        reason = fetched(folder, *PACKAGES)
+        if reason:
+            return reason
     return folder / "node_modules" / ".bin"
 
 
@@ -204,8 +202,8 @@ def main() -> int:
     parser.add_argument("--no-claude", action="store_true", help="leave Claude Code out: 381 MB, once")
     options = parser.parse_args()
     bin = programs()
-    if bin is None:
-        print("left out: needs npm")
+    if isinstance(bin, str):
+        print(f"left out: {bin}")
         return 0
     os.environ.setdefault("PYTHONPATH", str(ROOT))
     with tempfile.TemporaryDirectory() as folder, running(nlapi.load("ads")) as sandbox:
@@ -213,7 +211,9 @@ def main() -> int:
         conformance(bin, Path(folder))
     costs(github())
     program = None if options.no_claude else client(options.claude)
-    if program is not None:
+    if isinstance(program, str):
+        print(f"left out: Claude Code, as {program}")
+    elif program is not None:
         with tempfile.TemporaryDirectory() as folder:
             claude_code(program, Path(folder))
             permissions(program, Path(folder))

@@ -1,10 +1,11 @@
-"""Plugins in the real Claude Code, with no network but npm's: are they taken, and do reads run and changes wait?
+"""Plugins in the real Claude Code and the real Codex, with no network but npm's: are they taken, do changes wait?
 
-    python -m benchmarks.plugin_client [--claude FILE] [NAME=FILE ...]
+    python -m benchmarks.plugin_client [--claude FILE] [--codex FILE] [NAME=FILE ...]
 
-Fetches the client with npm (381 MB, once), builds plugins of the bundled and of large descriptions and validates each.
-Then a scripted model, behind a stand-in for the Messages API, works with the plugin of `ads` on a sandbox: it opens the
-skill, reads, and tries a change. Exits with 1 when anything is otherwise than it should be.
+Fetches the clients with npm (some 400 MB each, once), builds plugins of the bundled and of large descriptions and
+validates each. Then a scripted model, behind a stand-in for the Messages API, works with the plugins that ship: skill,
+command, tools of the MCP server, agent. What was sent is read from the log of a sandbox. Exits with 1 when anything is
+otherwise than it should be; where npm does not answer, it says so and exits with 0.
 """
 
 from __future__ import annotations
@@ -15,28 +16,24 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import nlapi
-from benchmarks.claude_code import PATIENCE, ROOT, Claude, Model, bash, client
+from benchmarks import codex
+from benchmarks.claude_code import PATIENCE, ROOT, Claude, Model, client
+from benchmarks.conversations import Stage, configured, conversations, expect, failures
 from benchmarks.descriptions import directory, github
 from nlapi.openapi.select import select
 from nlapi.plugin import Options, build
 from nlapi.plugin.folder import write
+from nlapi.plugin.limits import MAX_TOKENS
 from nlapi.sandbox import running
-from tests.messages_server import results, say, use
+from tests.messages_server import say, use
 
-failures: list[str] = []
-
-
-def expect(what: str, kept: bool, seen: object = "") -> None:
-    print(f"{'ok  ' if kept else 'FAIL'} {what}", flush=True)
-    if not kept:
-        failures.append(what)
-        print(f"     {str(seen)[:2000]}")
+BESIDE = ROOT.parent / "shared" / "data" / "specs"
+"""Descriptions that may lie beside the checkout."""
 
 
 def validated(claude: Claude, name: str, source: str, folder: Path) -> None:
@@ -44,77 +41,20 @@ def validated(claude: Claude, name: str, source: str, folder: Path) -> None:
     spec = nlapi.load(source)
     plugin = build(spec, select(spec).operations, Options(name=name, source=source if "/" not in source else ""))
     write(folder, plugin.files)
-    for path in (folder, folder / ".claude-plugin" / "plugin.json"):
-        done = claude("plugin", "validate", "--strict", str(path))
-        expect(f"{name}: validate --strict {path.name}", done.returncode == 0, done.stdout + done.stderr)
+    for words in (("--strict", str(folder)), ("--strict", str(folder / ".claude-plugin" / "plugin.json"))):
+        done = claude("plugin", "validate", *words)
+        expect(f"{name}: validate --strict {Path(words[-1]).name}", done.returncode == 0, done.stdout + done.stderr)
+    done = claude("plugin", "validate", "--profile", "directory", str(folder))
+    expect(f"{name}: nothing that the plugin directory refuses", done.returncode == 0, done.stdout + done.stderr)
     claude("plugin", "marketplace", "add", str(folder))
-    done = claude("plugin", "install", f"{name}@{name}")
-    expect(f"{name}: installed from its marketplace", done.returncode == 0, done.stdout + done.stderr)
+    done = claude("plugin", "install", f"{name}@{name}", "--config", "base_url=http://127.0.0.1:9")
+    expect(f"{name}: installed from its marketplace, with --config", done.returncode == 0, done.stdout + done.stderr)
     told = claude("plugin", "details", name).stdout
-    cost = re.search(r"Always-on:\s+(~[\d.,k]+ tok)", told)
-    expect(
-        f"{name}: {len(plugin.operations)} operations, {len(plugin.files)} files, {cost and cost[1]} a session",
-        bool(cost),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """An API on loopback, a read and a change of it, and how to see by other means whether the change was made."""
-
-    plugin: Path
-    skill: str
-    url: str
-    credential: tuple[str, str]
-    read: str
-    seen: str
-    change: str
-    shown: str
-    made: Callable[[], bool]
-
-    @property
-    def command(self) -> str:
-        return self.change.partition(" ")[0]
-
-
-def conversations(claude: Claude, stage: Stage) -> None:
-    """A read, a change that nobody agreed to, one that the user refuses, one that the user permits."""
-    print(f"--   {stage.command} on {stage.url}")
-    loaded = ("--plugin-dir", str(stage.plugin), "--allowedTools", "Skill", f"Bash({stage.command}:*)")
-    place = f"{stage.command.removesuffix('-api').upper()}_BASE_URL"
-    variable, secret = stage.credential
-    asked: list[dict[str, Any]] = []
-
-    def talk(*steps: dict[str, Any], **more: Any) -> str:
-        with Model([*steps, say("done")]) as model:
-            claude.more = {
-                place: stage.url,
-                variable: secret,
-                "ANTHROPIC_API_KEY": "dummy",
-                "ANTHROPIC_BASE_URL": model.url,
-            }
-            claude.ask("work with it", *loaded, **more)
-            sent = json.dumps(model.requests)
-            expect("  the credential is nowhere in what the model was sent", secret not in sent and stage.skill in sent)
-            return [text for request in model.requests for text in results(request)][-1]
-
-    def user(agrees: bool) -> Callable[[dict[str, Any]], bool]:
-        return lambda request: (asked.append(request), agrees)[1]
-
-    said = talk(use("Skill", {"skill": stage.skill}), bash(stage.read))
-    expect("the skill opens, and a read runs without a question", stage.seen in said, said)
-    said = talk(bash(f"{stage.change} --dry-run"))
-    expect("a dry run shows the request", stage.shown in said and not stage.made(), said)
-    said = talk(bash(stage.change))
-    expect("a change without --yes is held", not stage.made(), said)
-    said = talk(bash(f"{stage.change} --yes"))
-    expect("a change with --yes is held where nobody can be asked", not stage.made(), said)
-    said = talk(bash(f"{stage.change} --yes"), permit=user(False))
-    expect("the user is asked, and a no is a no", len(asked) == 1 and not stage.made(), said)
-    question = json.dumps(asked)
-    expect("the question shows the request", stage.url in question and json.dumps(stage.shown)[1:-1] in question, asked)
-    said = talk(bash(f"{stage.change} --yes"), permit=user(True))
-    expect("a change that the user permits goes through", stage.made(), said)
+    cost, skills = re.search(r"Always-on:\s+~([\d,]+) tok", told), re.search(r"Skills \((\d+)\)", told)
+    tokens = int(cost[1].replace(",", "")) if cost else 0
+    what = f"{len(plugin.operations)} operations, {len(plugin.files)} files, {skills and skills[1]} skills"
+    expect(f"{name}: {what}, {tokens:,} tokens a session", 0 < tokens <= MAX_TOKENS, told)
+    claude("plugin", "uninstall", f"{name}@{name}")
 
 
 def on_a_hostile_one(claude: Claude) -> None:
@@ -130,95 +70,126 @@ def on_a_hostile_one(claude: Claude) -> None:
     expect("hostile: nothing was run", not Path("/tmp/owned").exists())
 
 
-def on_ads(claude: Claude, plugin: Path) -> None:
-    with running(nlapi.load("ads")) as sandbox:
-
-        def made() -> bool:
-            listed = nlapi.call(nlapi.load("ads"), "listCampaigns", base_url=sandbox.url, auth={"bearer": "any"})
-            return "Rain Boots" in [one["name"] for one in listed.data["data"]]
-
+def on_ads(claude: Claude) -> None:
+    log: list[str] = []
+    with running(nlapi.load("ads"), on_request=lambda method, path, *_: log.append(f"{method} {path}")) as sandbox:
         stage = Stage(
-            plugin=plugin,
+            plugin=ROOT / "plugins" / "ads",
             skill="ads:ads-campaigns",
             url=sandbox.url,
             credential=("ADS_BEARER", "tok-8f2e1d9c"),
-            read="ads-api listCampaigns --jq '.data[].name'",
-            seen="Summer Sale",
-            change="ads-api createCampaign name='Rain Boots' objective=REACH daily_budget_micros='50 USD'",
+            read="nlapi-ads listCampaigns --jq '.data[].name'",
+            tool_that_reads=("listCampaigns", {}),
+            seen="Back to School",
+            change="nlapi-ads createCampaign name='Rain Boots' objective=REACH daily_budget_micros='50 USD'",
+            tool_that_changes=(
+                "createCampaign",
+                {"name": "Snow Boots", "objective": "REACH", "daily_budget_micros": "50 USD"},
+            ),
             shown="50000000",
-            made=made,
+            changes=lambda: log.count("POST /campaigns"),
         )
         conversations(claude, stage)
+        configured(claude, stage, ("ads@nlapi", "bearer"))
 
 
-def on_the_gateway(claude: Claude, plugin: Path, folder: Path) -> None:
-    """The same with the example gateway, a process of its own."""
+@contextmanager
+def a_gateway(claude: Claude, folder: Path) -> Iterator[tuple[str, str]]:
+    """The example gateway, a process of its own: its URL and its token."""
     token = folder / "token"
-    words = (
-        "gateway",
-        "serve",
-        "--example",
-        "--port",
-        "0",
-        "--database",
-        str(folder / "g.db"),
-        "--token-file",
-        str(token),
-    )
+    words = ("gateway", "serve", "--example", "--port", "0", "--database", str(folder / "g.db"), "--token-file", token)
     code = "from nlapi.cli.main import main; main()"
-    process = subprocess.Popen([sys.executable, "-c", code, *words], env=claude.env, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", code, *map(str, words)]
+    process = subprocess.Popen(command, env=claude.env, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        url, secret = process.stdout.readline().strip(), token.read_text().strip()
-
-        def made() -> bool:
-            auth = {"admin": secret}
-            return nlapi.call(nlapi.load("gateway"), "getClient", {"client": "tv-app"}, base_url=url, auth=auth).ok
-
-        stage = Stage(
-            plugin=plugin,
-            skill="gateway:gateway-objectives",
-            url=url,
-            credential=("NLAPI_GATEWAY_TOKEN", secret),
-            read="gateway-api listObjectives --jq '.data[].name'",
-            seen="continue-watching",
-            change="gateway-api limitClient client=tv-app requests_per_second=40 why='a test'",
-            shown='"requests_per_second": 40',
-            made=made,
-        )
-        conversations(claude, stage)
+        yield process.stdout.readline().strip(), token.read_text().strip()
     finally:
         process.terminate()
         process.wait(PATIENCE)
 
 
+def on_the_gateway(claude: Claude, folder: Path) -> None:
+    with a_gateway(claude, folder) as (url, secret):
+
+        def limits() -> int:
+            auth = {"admin": secret}
+            return int(nlapi.call(nlapi.load("gateway"), "getClient", {"client": "tv-app"}, base_url=url, auth=auth).ok)
+
+        stage = Stage(
+            plugin=ROOT / "plugins" / "gateway",
+            skill="gateway:gateway-objectives",
+            url=url,
+            credential=("NLAPI_GATEWAY_TOKEN", secret),
+            read="nlapi-gateway listObjectives --jq '.data[].name'",
+            seen="continue-watching",
+            change="nlapi-gateway limitClient client=tv-app requests_per_second=40 why='a test'",
+            shown='"requests_per_second": 40',
+            changes=limits,
+        )
+        conversations(claude, stage)
+
+
+def in_codex(program: Path, home: Path) -> None:
+    """The marketplace of the repository, and what Codex makes of a plugin of it."""
+    done = codex.run(program, home, "plugin", "marketplace", "add", str(ROOT))
+    expect("codex: marketplace add", done.returncode == 0, done.stdout + done.stderr)
+    for name in ("ads", "gateway"):
+        done = codex.run(program, home, "plugin", "add", f"{name}@nlapi")
+        expect(f"codex: plugin add {name}@nlapi", done.returncode == 0, done.stdout + done.stderr)
+    listed = codex.run(program, home, "plugin", "list").stdout
+    expect(
+        "codex: plugin list", len(re.findall(r"(?m)^(?:ads|gateway)@nlapi +installed, enabled", listed)) == 2, listed
+    )
+    servers = codex.run(program, home, "mcp", "list").stdout
+    expect("codex: each has its MCP server", "nlapi-ads" in servers and "nlapi-gateway" in servers, servers)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.plugin_client", description=__doc__)
-    parser.add_argument("--claude", type=Path, metavar="FILE", help="the client's program, if you have it already")
+    parser.add_argument("--claude", type=Path, metavar="FILE", help="Claude Code's program, if you have it already")
+    parser.add_argument("--codex", type=Path, metavar="FILE", help="Codex's program, if you have it already")
     parser.add_argument("descriptions", nargs="*", metavar="NAME=FILE", help="further descriptions to make plugins of")
     options = parser.parse_args()
-    program = client(options.claude)
-    if program is None:
-        print("left out: needs npm or --claude FILE")
-        return 0
-    large, folder = github(), directory()
-    sources = {"ads": "ads", "gateway": "gateway", **({"github": str(large)} if large else {})}
-    named = (("stripe", "stripe.com.json"), ("kubernetes", "kubernetes.io.json"))
-    sources |= {name: str(folder / file) for name, file in named} if folder else {}
-    sources |= dict(one.split("=", 1) for one in options.descriptions)
     with tempfile.TemporaryDirectory() as temporary:
-        home = Path(temporary) / "home"
-        home.mkdir()
-        claude = Claude(program=program, home=home)
-        for name, source in sources.items():
-            validated(claude, name, source, Path(temporary) / name)
-        for name in sources:
-            claude("plugin", "uninstall", f"{name}@{name}")
-        on_a_hostile_one(claude)
-        on_ads(claude, Path(temporary) / "ads")
-        on_the_gateway(claude, ROOT / "plugins" / "gateway", Path(temporary))
+        folder = Path(temporary)
+        (folder / "home").mkdir()
+        program = client(options.claude)
+        if isinstance(program, str):
+            print(f"left out: Claude Code, as {program}")
+        else:
+            with_claude(Claude(program=program, home=folder / "home"), options.descriptions, folder)
+        other = codex.client(options.codex)
+        if isinstance(other, str):
+            print(f"left out: Codex, as {other}")
+        else:
+            in_codex(other, folder / "codex")
     print(f"{len(failures)} failures")
     return 1 if failures else 0
+
+
+def with_claude(claude: Claude, further: list[str], folder: Path) -> None:
+    for name, source in _sources(further).items():
+        validated(claude, name, source, folder / name)
+    on_a_hostile_one(claude)
+    on_ads(claude)
+    on_the_gateway(claude, folder)
+
+
+def _sources(further: list[str]) -> dict[str, str]:
+    """Name -> description; those that npm has only if it answers."""
+    sources = {"ads": "ads", "gateway": "gateway"}
+    beside = {"spotify-ads": "spotify-ads.yaml", "slack": "slack-swagger2.json"}
+    sources |= {name: str(BESIDE / file) for name, file in beside.items() if (BESIDE / file).is_file()}
+    try:
+        large, many = github(), directory()
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"left out: large descriptions, as npm does not answer: {error}")
+        large = many = None
+    named = {"stripe": "stripe.com.json", "kubernetes": "kubernetes.io.json"}
+    sources |= {"github": str(large)} if large else {}
+    sources |= {name: str(many / file) for name, file in named.items()} if many else {}
+    return sources | dict(one.split("=", 1) for one in further)
 
 
 if __name__ == "__main__":

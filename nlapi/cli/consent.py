@@ -1,4 +1,4 @@
-"""`nlapi plugin consent`: what a plugin's hook answers Claude Code before a Bash command."""
+"""`nlapi plugin consent`: what a plugin's hook answers Claude Code before a Bash command or a tool of the plugin."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from nlapi.cli.target import cache_folder
 from nlapi.errors import NlapiError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nlapi.openapi.spec import Operation
+    from nlapi.plugin.drift import Manifest
     from nlapi.tools.run import Target
+    from nlapi.tools.tool import Tool
 
 MAX_REASON = 3_000
 LOOKS = ("--find", "--about", "-h", "--help")
@@ -23,22 +28,35 @@ LOOKS = ("--find", "--about", "-h", "--help")
 
 def consent(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The plugin's folder.")]) -> None:
     """Answer a PreToolUse event on standard input: ask the user about a call that may change something."""
-    event: Any = json.load(sys.stdin)
-    reason = question(str(event["tool_input"]["command"]), folder)
+    reason = question(json.load(sys.stdin), folder)
     if reason:
         answer = {"hookEventName": "PreToolUse", "permissionDecision": "ask", "permissionDecisionReason": reason}
         show.write(json.dumps({"hookSpecificOutput": answer}))
 
 
-def question(command: str, folder: Path) -> str:
-    """What the user is asked about a command; "" when it calls nothing, or only reads."""
+def question(event: Any, folder: Path) -> str:
+    """What the user is asked about an event; "" when it calls nothing, or only reads."""
     import nlapi
     from nlapi.plugin.build import DESCRIPTION, MANIFEST
-    from nlapi.plugin.consent import calls, steers
+    from nlapi.plugin.command import tools_of
     from nlapi.plugin.drift import manifest
     from nlapi.tools.run import Target
 
     made = manifest((folder / MANIFEST).read_bytes(), MANIFEST)
+
+    def api() -> Target:
+        spec = nlapi.load(folder / DESCRIPTION, cache=cache_folder())
+        return Target(spec=spec, base_url=os.environ.get(made.variables[0]) or made.options.base_url or None)
+
+    tool = str(event["tool_name"])
+    if tool.startswith(tools_of(made.name)):
+        return _of_tool(api(), made, tool.removeprefix(tools_of(made.name)), event["tool_input"])[:MAX_REASON]
+    return _of_command(api, made, str(event["tool_input"]["command"])) if tool == "Bash" else ""
+
+
+def _of_command(api: Callable[[], Target], made: Manifest, command: str) -> str:
+    from nlapi.plugin.consent import calls, steers
+
     found = calls(command, made.command)
     if found is None:
         return f"It cannot be told from this command what {made.command} would do."
@@ -46,9 +64,30 @@ def question(command: str, folder: Path) -> str:
         return ""
     if variable := steers(command, made.variables):
         return f"This command sets {variable} for {made.command}: what it sends may go elsewhere."
-    spec = nlapi.load(folder / DESCRIPTION, cache=cache_folder())
-    api = Target(spec=spec, base_url=os.environ.get(made.variables[0]) or made.options.base_url or None)
-    return "\n\n".join(filter(None, (_about(api, words) for words in found)))[:MAX_REASON]
+    target = api()
+    return "\n\n".join(filter(None, (_about(target, words) for words in found)))[:MAX_REASON]
+
+
+def _of_tool(api: Target, made: Manifest, name: str, given: Any) -> str:
+    """The same for a tool of the plugin's MCP server."""
+    from nlapi.mcp.catalogue import CALL, DESCRIBE, FIND, READ, catalogue
+    from nlapi.mcp.settings import Consent, Settings
+    from nlapi.openapi.spec import Effect
+    from nlapi.plugin.command import tool_length
+
+    settings = Settings(consent=Consent.CLIENT, name_length=tool_length(made.name))
+    offered = catalogue(api.spec, api.spec.shown, settings)
+    if offered.searched and name in (FIND, DESCRIBE):
+        return ""
+    if offered.searched and name in (READ, CALL):
+        name, given = str(given.get("operation")), given.get("arguments") or {}
+    try:
+        tool = offered.tool(name)
+        if tool.effect is Effect.READ:
+            return ""
+        return f"{_does(tool.operation)}:\n{_shown(api, tool, dict(given))}"
+    except (NlapiError, ValueError, TypeError) as error:
+        return f"What {name[:100]!r} would do cannot be shown: {getattr(error, 'message', error)}"
 
 
 def _about(api: Target, words: list[str]) -> str:
@@ -63,14 +102,19 @@ def _about(api: Target, words: list[str]) -> str:
     operation = spec.operation(words[0])
     if operation.effect is Effect.READ:
         return ""
-    does = "takes something away" if operation.effect is Effect.DESTROY else "changes something"
     try:
         options = _parsed(words)
         if (options["dry_run"] or options["curl"]) and not _from_shell(words):
             return ""
-        return f"{operation.id} {does}:\n{_request(api, options)}"
+        return f"{_does(operation)}:\n{_request(api, options)}"
     except (NlapiError, typer.TyperException) as error:
-        return f"{operation.id} {does}. Its request cannot be shown: {getattr(error, 'message', error)}"
+        return f"{_does(operation)}. Its request cannot be shown: {getattr(error, 'message', error)}"
+
+
+def _does(operation: Operation) -> str:
+    from nlapi.openapi.spec import Effect
+
+    return f"{operation.id} {'takes something away' if operation.effect is Effect.DESTROY else 'changes something'}"
 
 
 def _parsed(words: list[str]) -> dict[str, Any]:
@@ -91,13 +135,17 @@ def _from_shell(words: list[str]) -> bool:
 def _request(api: Target, options: dict[str, Any]) -> str:
     from nlapi.cli.arguments import arguments
     from nlapi.tools.compile import compile_tool
-    from nlapi.tools.run import prepare
-    from nlapi.tools.tool import Call
 
     pairs, given = options["pairs"] or (), options["args"]
     elsewhere = [text for text in (given or "", *pairs) if text == "-" or text.startswith("@") or "=@" in text]
     if elsewhere or _from_shell([given or "", *pairs]):
         return f"with arguments from elsewhere: {' '.join(elsewhere) or 'the shell'}"
     tool = compile_tool(api.spec.operation(options["operation"]))
-    call = Call(tool=tool, arguments=arguments(tool, known={}, given=given, pairs=pairs))
-    return show.request(prepare(call, api).request)
+    return _shown(api, tool, arguments(tool, known={}, given=given, pairs=pairs))
+
+
+def _shown(api: Target, tool: Tool, given: dict[str, Any]) -> str:
+    from nlapi.tools.run import prepare
+    from nlapi.tools.tool import Call
+
+    return show.request(prepare(Call(tool=tool, arguments=given), api).request)

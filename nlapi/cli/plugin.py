@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,16 +20,19 @@ from nlapi.cli.options import (
     Include,
     Listing,
     ListOutput,
+    Model,
     Overlays,
     Root,
     Source,
     is_terminal,
 )
-from nlapi.errors import CredentialError, NlapiError, UsageError
+from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
+from nlapi.issue import Issue, Level
 
 if TYPE_CHECKING:
-    from nlapi.issue import Issue
-    from nlapi.plugin import Options, Plugin
+    from nlapi.openapi.spec import Operation, Spec
+    from nlapi.plugin import Options
+    from nlapi.plugin.drift import Manifest
 
 app = typer.Typer(
     name="plugin",
@@ -42,10 +45,12 @@ nlapi plugin check my-plugin""",
 
 BUILD = """nlapi plugin build openapi.yaml -o my-plugin
 nlapi plugin build https://example.com/openapi.json -o shop --name shop --auth bearer=env:SHOP_TOKEN
-nlapi plugin build openapi.yaml -o reader --include method:GET"""
+nlapi plugin build openapi.yaml -o reader --include method:GET
+nlapi plugin build openapi.yaml -o my-plugin --with-claude"""
 
 CHECK = """nlapi plugin check my-plugin
-nlapi plugin check my-plugin --source newer.yaml -o json"""
+nlapi plugin check my-plugin --source moved.yaml -o json
+nlapi plugin check my-plugin --against newer.yaml"""
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a plugin that nlapi built.")]
 
@@ -63,17 +68,28 @@ def build(
     root: Root = None,
     auth: Auth = None,
     base_url: BaseUrl = None,
+    with_claude: Annotated[
+        bool,
+        typer.Option(
+            "--with-claude", metavar=FLAG, help="Have Claude propose an overlay too: a file to read, applied by nobody."
+        ),
+    ] = False,
+    model: Model = None,
     force: Annotated[
         bool, typer.Option("--force", metavar=FLAG, help="Write into a folder that is not nlapi's, over edited files.")
     ] = False,
 ) -> None:
-    """Make a Claude Code plugin of a description: skills, a command, a hook that asks before a change.
+    """Make a Claude Code plugin of a description: skills, an agent, a command, an MCP server, a hook that asks.
 
     The same description makes the same files. --auth SCHEME=env:NAME names the variable that a credential will be in.
     """
     from nlapi.plugin import Options
+    from nlapi.plugin import build as make
     from nlapi.plugin.folder import write
+    from nlapi.plugin.injected import injected
 
+    if with_claude:
+        _may_propose(folder)
     registered = profile.find(source)
     known = registered or profile.Profile(source=source)
     if known.source == "-":
@@ -88,7 +104,11 @@ def build(
         variables=_variables({**known.auth, **profile.pairs(auth, "--auth")}),
         base_url=base_url or known.base_url or "",
     )
-    plugin = _built(folder, options, tell=True)
+    people = _people(folder)
+    spec, operations = _chosen(folder, options, people, tell=True)
+    plugin = make(spec, operations, options, people)
+    for issue in injected(spec.document):
+        show.note(str(issue))
     removed = write(folder, plugin.files, force=force)
     show.write(str(folder))
     left = f"; {len(plugin.left_out)} left out, `nlapi check {source}` says why" if plugin.left_out else ""
@@ -96,6 +116,35 @@ def build(
     show.note(f"{plugin.name}: {len(plugin.operations)} operations in {len(plugin.files)} files{left}{gone}. Next:")
     show.note(f"  claude plugin marketplace add {folder.resolve()}")
     show.note(f"  claude plugin install {plugin.name}@{plugin.name}")
+    if with_claude:
+        _propose(folder, [one for one in operations if one.usable], model)
+
+
+def _may_propose(folder: Path) -> None:
+    """Is there a key, and no proposal that somebody may be reading?"""
+    from nlapi.plugin.propose import PROPOSED
+
+    if not os.environ.get("ANTHROPIC_API_KEY"):
+        hint = "set ANTHROPIC_API_KEY, or write overlay.yaml yourself"
+        raise PlannerError("there is no key to ask Claude with", hint=hint)
+    if (folder / PROPOSED).exists():
+        raise UsageError(f"{folder / PROPOSED} is there already", hint="rename it to overlay.yaml, or remove it")
+
+
+def _propose(folder: Path, operations: Sequence[Operation], model: str | None) -> None:
+    import asyncio
+
+    from nlapi.agent.models import DEFAULT
+    from nlapi.plugin.propose import PROPOSED, propose
+
+    key, base_url = os.environ["ANTHROPIC_API_KEY"], os.environ.get("ANTHROPIC_BASE_URL") or None
+    with show.working("asking Claude", told=True):
+        text = asyncio.run(propose(operations, api_key=key, base_url=base_url, model=model or DEFAULT))
+    if not text:
+        show.note("Claude would change nothing")
+        return
+    (folder / PROPOSED).write_text(text, encoding="utf-8")
+    show.note(f"{folder / PROPOSED}: read it, rename it to overlay.yaml, and build again")
 
 
 def _short(source: str, registered: profile.Profile | None) -> str:
@@ -128,15 +177,28 @@ def _variables(references: dict[str, str]) -> dict[str, str]:
     return {scheme: value.removeprefix("env:") for scheme, value in references.items()}
 
 
-def _built(folder: Path, options: Options, *, tell: bool = False) -> Plugin:
-    """The plugin made anew of the source of its description."""
+def _people(folder: Path) -> dict[str, bytes]:
+    """What people put into a plugin's folder, which a build reads and never writes."""
+    from nlapi.plugin.folder import read
+    from nlapi.plugin.notes import own
+
+    return own(read(folder)) if folder.is_dir() else {}
+
+
+def _chosen(
+    folder: Path, options: Options, people: Mapping[str, bytes], *, tell: bool = False
+) -> tuple[Spec, tuple[Operation, ...]]:
+    """The source of a plugin's description, with its overlays, and the operations of it that the plugin is made of."""
     import nlapi
     from nlapi.openapi.select import select
-    from nlapi.plugin import build as make
+    from nlapi.plugin.notes import OVERLAY
 
     spec = nlapi.load(
         _found_from(folder, options.source),
-        overlays=[_found_from(folder, one) for one in options.overlays],
+        overlays=[
+            *(_found_from(folder, one) for one in options.overlays),
+            *([str(folder / OVERLAY)] if OVERLAY in people else []),
+        ],
         cache=target.cache_folder(),
         root=_found_from(folder, options.root, Path.is_dir) or None,
     )
@@ -144,7 +206,7 @@ def _built(folder: Path, options: Options, *, tell: bool = False) -> Plugin:
     unheeded = (issue for issue in spec.found if issue.rule == "overlay")
     for issue in (*unheeded, *chosen.issues) if tell else ():
         show.note(str(issue))
-    return make(spec, chosen.operations, options)
+    return spec, chosen.operations
 
 
 @app.command(epilog=CHECK)
@@ -153,55 +215,87 @@ def check(
     source: Annotated[
         str | None, typer.Option("--source", metavar="SOURCE", help="The description to compare with, if it has moved.")
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="SOURCE", help="Tell only what this newer description would change."),
+    ] = None,
     output: ListOutput = None,
 ) -> None:
     """Tell what has drifted in a plugin: files edited, the description changed at its source, rules of the client.
 
-    Exits with 1 when something has.
+    Exits with 1 when something has; with --against when something would break.
     """
-    from nlapi.issue import Level
-
-    issues = _issues(folder, source)
+    issues = _against(folder, against) if against else _issues(folder, source)
     if output is Listing.JSON or (output is None and not is_terminal()):
         show.write(show.json_text([{**asdict(issue), "level": issue.level.value} for issue in issues]))
     else:
         for issue in issues:
             show.write(" ".join(str(issue).split()))
     errors = sum(issue.level is Level.ERROR for issue in issues)
-    show.note(f"{folder}: {errors} errors" if errors else f"{folder} is as it was built, and as its description says")
+    right = "nothing would break" if against else "as it was built, and as its description says"
+    show.note(f"{folder}: {errors} errors" if errors else f"{folder}: {right}")
     if errors:
         raise typer.Exit(1)
 
 
-def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
-    from dataclasses import replace
-
-    import nlapi
-    from nlapi.issue import Issue, Level
-    from nlapi.plugin import build as make
-    from nlapi.plugin.build import DESCRIPTION, MANIFEST
-    from nlapi.plugin.drift import drift, manifest, outdated
+def _opened(folder: Path) -> tuple[dict[str, bytes], Manifest]:
+    from nlapi.plugin.build import MANIFEST
+    from nlapi.plugin.drift import manifest
     from nlapi.plugin.folder import read
-    from nlapi.plugin.rules import broken
 
     files = read(folder)
     if MANIFEST not in files:
         raise UsageError(f"{folder} is no plugin that nlapi built: it has no {MANIFEST}", hint="`nlapi plugin build`")
-    made = manifest(files[MANIFEST], MANIFEST)
-    found = list(broken(files))
+    return files, manifest(files[MANIFEST], MANIFEST)
+
+
+def _against(folder: Path, source: str) -> Sequence[Issue]:
+    """What another description would change, with the plugin's overlays and filters."""
+    import nlapi
+    from nlapi.plugin.build import DESCRIPTION
+    from nlapi.plugin.changes import changes
+    from nlapi.plugin.notes import own
+
+    files, made = _opened(folder)
+    before = nlapi.load(folder / DESCRIPTION)
+    _, after = _chosen(folder, replace(made.options, source=_seen_from(folder, source)), own(files), tell=True)
+    return sorted(changes(before.shown, after), key=lambda issue: list(Level).index(issue.level))
+
+
+def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
+    import nlapi
+    from nlapi.plugin import build as make
+    from nlapi.plugin.build import DESCRIPTION
+    from nlapi.plugin.drift import drift, outdated
+    from nlapi.plugin.injected import injected
+    from nlapi.plugin.leaks import leaks
+    from nlapi.plugin.limits import over
+    from nlapi.plugin.mentions import Vocabulary, gone, unknown
+    from nlapi.plugin.notes import own
+    from nlapi.plugin.rules import broken
+
+    files, made = _opened(folder)
+    secrets = {name: value for name in made.variables[1:] if (value := os.environ.get(name))}
+    found = [*broken(files), *leaks(files, secrets)]
     try:
         spec = nlapi.load(folder / DESCRIPTION)
-        found = [*drift(files, made, make(spec, spec.shown, made.options)), *found]
+        known = Vocabulary(spec, spec.shown)
+        again = make(spec, spec.shown, made.options, files)
+        names = (made.name, made.command, *made.variables)
+        found = [*drift(files, made, again), *found, *over(files, spec), *unknown(files, known, made.command, names)]
+        found += injected(spec.document)
     except NlapiError as error:
         found.insert(0, Issue(level=Level.ERROR, where=DESCRIPTION, message=error.message, hint=error.hint))
+        return found
     try:
         options = replace(made.options, source=_seen_from(folder, source)) if source else made.options
-        fresh = _built(folder, options)
+        fresh, operations = _chosen(folder, options, own(files))
+        found += outdated(files, make(fresh, operations, options, files))
+        found += gone(files, known, Vocabulary(fresh, operations))
     except NlapiError as error:
         where, hint = made.options.source, "name where it is now with --source"
         found.append(Issue(level=Level.WARNING, where=where, message=f"not compared: {error.message}", hint=hint))
-        return found
-    return [*found, *outdated(files, fresh)]
+    return found
 
 
 app.command(hidden=True)(consent)

@@ -178,7 +178,7 @@ def _found(served: Served, given: Mapping[str, Any]) -> types.CallToolResult:
         for one, _ in served.catalogue.index.search(words, k=limit)
     ]
     if not rows:
-        areas = ", ".join(one_line(group.label)[:60] for group in served.catalogue.groups[:40])
+        areas = ", ".join(one_line(group.label)[:60] for group in served.catalogue.areas[:40])
         return _told({"operations": [], "note": f"nothing is about that; the areas are {areas}"})
     return _told({"operations": rows})
 

@@ -13,8 +13,8 @@ from nlapi.errors import UsageError
 from nlapi.mcp.settings import Consent, Settings
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.uncollected import uncollected
+from nlapi.tools.areas import Area, areas
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.groups import Group, groups
 from nlapi.tools.index import Index
 from nlapi.tools.name import tool_names
 from nlapi.tools.tool import Tool
@@ -53,8 +53,8 @@ class Catalogue:
         return len(self.operations) > FEW and not self.settings.all_tools
 
     @cached_property
-    def groups(self) -> tuple[Group, ...]:
-        return groups(self.spec, self.operations)
+    def areas(self) -> tuple[Area, ...]:
+        return areas(self.spec, self.operations)
 
     @cached_property
     def index(self) -> Index:
@@ -78,7 +78,7 @@ class Catalogue:
     @cached_property
     def listed(self) -> tuple[Tool, ...]:
         """The operations that are listed as tools of their own."""
-        chosen = tuple(_likely(self.groups)) if self.searched else self.operations
+        chosen = tuple(_likely(self.areas)) if self.searched else self.operations
         with uncollected():
             return tuple(self.tool(self.name(one)) for one in chosen)
 
@@ -93,7 +93,7 @@ def catalogue(spec: Spec, operations: Sequence[Operation], settings: Settings) -
     return Catalogue(spec=spec, operations=offered, settings=settings)
 
 
-def _likely(parts: Sequence[Group]) -> Iterator[Operation]:
+def _likely(parts: Sequence[Area]) -> Iterator[Operation]:
     """Of the largest groups one read each that needs nothing to be known, as a list of things is."""
     largest = sorted(parts, key=lambda part: -len(part.operations))
     found = (next((one for one in part.operations if _at_once(one)), None) for part in largest)

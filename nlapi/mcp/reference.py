@@ -9,7 +9,7 @@ from typing import Any
 from nlapi.client.clean import one_line
 from nlapi.mcp.catalogue import Catalogue
 from nlapi.openapi.spec import Operation
-from nlapi.tools.groups import Group
+from nlapi.tools.areas import Area
 from nlapi.tools.terse import terse
 from nlapi.tools.text import plain
 from nlapi.tools.tool import Tool
@@ -44,7 +44,7 @@ def summary(operation: Operation) -> str:
     return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 1].rstrip()}…"
 
 
-def area(group: Group, catalogue: Catalogue) -> str:
+def area(group: Area, catalogue: Catalogue) -> str:
     """A group of operations, one a line."""
     lines = [f"# {one_line(group.label)[:80]}", ""]
     if group.about:

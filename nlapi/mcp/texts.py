@@ -16,7 +16,7 @@ from nlapi.mcp.catalogue import CALL, DESCRIBE, FIND, READ, Catalogue
 from nlapi.mcp.kept import Answer
 from nlapi.mcp.reference import about, area, listed
 from nlapi.mcp.settings import Consent
-from nlapi.tools.groups import Group
+from nlapi.tools.areas import Area
 
 MAX_PROMPTS = 20
 """Areas that have a prompt of their own, as many as a plugin has skills."""
@@ -63,7 +63,7 @@ def listed_resources(catalogue: Catalogue, kept: list[Answer]) -> list[types.Res
             description=f"{len(group.operations)} operations",
             mime_type="text/markdown",
         )
-        for group in catalogue.groups
+        for group in catalogue.areas
     ]
     answers = [
         types.Resource(
@@ -98,7 +98,7 @@ def described(uri: str, catalogue: Catalogue) -> types.TextResourceContents:
     """The resource of an area or an operation. UsageError when there is none of that address."""
     kind, _, name = uri.removeprefix("nlapi://").partition("/")
     if kind == "area":
-        group = next((one for one in catalogue.groups if one.slug == name), None)
+        group = next((one for one in catalogue.areas if one.slug == name), None)
         if group is not None:
             return types.TextResourceContents(uri=uri, mime_type="text/markdown", text=area(group, catalogue))
     if kind == "operation":
@@ -147,20 +147,20 @@ def prompt(name: str, goal: str, catalogue: Catalogue) -> types.GetPromptResult:
     return types.GetPromptResult(description=f"{title(catalogue)}: {label}", messages=[message])
 
 
-def _prompted(catalogue: Catalogue) -> tuple[Group, ...]:
-    return catalogue.groups if 1 < len(catalogue.groups) <= MAX_PROMPTS else ()
+def _prompted(catalogue: Catalogue) -> tuple[Area, ...]:
+    return catalogue.areas if 1 < len(catalogue.areas) <= MAX_PROMPTS else ()
 
 
-def _name(group: Group) -> str:
+def _name(group: Area) -> str:
     return f"{WHOLE}-{group.slug}"
 
 
-def _operations(group: Group, catalogue: Catalogue) -> Iterator[str]:
+def _operations(group: Area, catalogue: Catalogue) -> Iterator[str]:
     yield from (listed(one, catalogue) for one in group.operations[:MAX_LISTED])
     if (more := len(group.operations) - MAX_LISTED) > 0:
         yield f"- and {more} more: nlapi://area/{group.slug}"
 
 
 def _areas(catalogue: Catalogue) -> Iterator[str]:
-    for group in catalogue.groups[:MAX_LISTED]:
+    for group in catalogue.areas[:MAX_LISTED]:
         yield f"- {one_line(group.label)[:80]}: {len(group.operations)} operations (nlapi://area/{group.slug})"

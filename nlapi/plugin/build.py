@@ -9,15 +9,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from nlapi.agent.toolbox import FEW
 from nlapi.client.server import server_url
 from nlapi.errors import DescriptionError, UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.openapi.subset import subset
-from nlapi.plugin.command import command_of, credentials, programs, url_variable
+from nlapi.plugin.command import (
+    CODEX,
+    CODEX_MCP,
+    command_of,
+    credentials,
+    programs,
+    tools_of,
+    url_variable,
+    user_config,
+)
+from nlapi.plugin.flow import Flow
 from nlapi.plugin.names import callable_id, checked, plugin_name, variables
-from nlapi.plugin.skills import prompts, skills
+from nlapi.plugin.notes import LICENSE, notes
+from nlapi.plugin.notes import own as owned
+from nlapi.plugin.skills import Outline, agent, prompts, skills
 from nlapi.plugin.text import inert, line, template
-from nlapi.tools.groups import groups
+from nlapi.tools.areas import areas
 from nlapi.version import __version__
 
 MANIFEST = "nlapi-plugin.json"
@@ -26,7 +39,7 @@ PLUGIN = ".claude-plugin/plugin.json"
 MARKETPLACE = ".claude-plugin/marketplace.json"
 
 MAX_PROMPTS = 15
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +74,12 @@ class Plugin:
         return command_of(self.name)
 
 
-def build(spec: Spec, operations: Sequence[Operation], options: Options) -> Plugin:
+def build(
+    spec: Spec, operations: Sequence[Operation], options: Options, people: Mapping[str, bytes] | None = None
+) -> Plugin:
     """The plugin for some operations of a Spec: the same bytes for the same description, options and nlapi.
 
+    `people` are the files that are already in its folder: their notes are woven in, their licence stands.
     UsageError when no operation is left or the name cannot be a plugin's; DescriptionError when the description holds
     what JSON cannot.
     """
@@ -72,12 +88,47 @@ def build(spec: Spec, operations: Sequence[Operation], options: Options) -> Plug
         raise UsageError(f"{spec.title} has no operation left to make a plugin of", hint="`nlapi check` says why")
     titled = "" if spec.title == spec.source else spec.title  # a description without a title is called by its path
     name = checked(options.name) if options.name else plugin_name(titled)
-    title = inert(titled, 60) or name
     named = variables(spec, name, options.variables)
-    parts = groups(spec, usable)
-    values = {"command": command_of(name), "credentials": credentials(spec, name, named, options.base_url)}
-    about = inert(spec.description, 500)
-    texts = {f"skills/{path}": text for path, text in skills(name, title, about, parts, values).items()}
+    kept = owned(people or {})
+    title = inert(titled, 60) or name
+    texts = _texts(spec, usable, options, name, title, named, kept)
+    ids = {one.id: callable_id(one) for one in usable}
+    texts[DESCRIPTION] = _description(spec, ids)
+    asked = user_config(spec, title, named, options.base_url)
+    content = digest("".join(texts[path] for path in sorted(texts)) + _json(asked))
+    texts |= _manifests(spec, name, title, len(usable), content, asked)
+    files = {path: text.encode() for path, text in sorted(texts.items())}
+    files[MANIFEST] = _json(_made_of(spec, options, files, len(usable), name, title, named, kept)).encode()
+    left_out = tuple(one.id for one in operations if one.id not in ids)
+    return Plugin(name=name, files=files, operations=tuple(ids.values()), left_out=left_out)
+
+
+def _texts(
+    spec: Spec,
+    usable: Sequence[Operation],
+    options: Options,
+    name: str,
+    title: str,
+    named: Mapping[str, str],
+    kept: Mapping[str, bytes],
+) -> dict[str, str]:
+    """What people and models read, and what runs."""
+    parts = areas(spec, usable)
+    command = command_of(name)
+    values = {"command": command, "credentials": credentials(spec, name, named, options.base_url)}
+    values |= {"tools": tools_of(name), "main": f"{name}:{name}", "allowed": f"Bash({command}:*) {tools_of(name)}*"}
+    values["offered"] = _offered(name, len(usable))
+    outline = Outline(
+        name=name,
+        title=title,
+        about=inert(spec.description, 500),
+        areas=parts,
+        flow=Flow(usable),
+        values=values,
+        notes=notes(kept),
+    )
+    texts = {f"skills/{path}": text for path, text in skills(outline).items()}
+    texts[f"agents/{name}.md"] = agent(outline)
     texts |= programs(name, named, options.base_url)
     reads = sum(one.effect is Effect.READ for one in usable)
     texts["README.md"] = template(
@@ -92,13 +143,29 @@ def build(spec: Spec, operations: Sequence[Operation], options: Options) -> Plug
         changes=str(len(usable) - reads),
         prompts="\n".join(f'- "{said}"' for said in prompts(parts, MAX_PROMPTS)),
     )
-    ids = {one.id: callable_id(one) for one in usable}
-    texts[DESCRIPTION] = _description(spec, ids)
-    texts |= _manifests(spec, name, title, len(usable), digest("".join(texts[path] for path in sorted(texts))))
-    files = {path: text.encode() for path, text in sorted(texts.items())}
-    files[MANIFEST] = _json(_made_of(spec, options, files, len(usable), name, title, named)).encode()
-    left_out = tuple(one.id for one in operations if one.id not in ids)
-    return Plugin(name=name, files=files, operations=tuple(ids.values()), left_out=left_out)
+    if LICENSE not in kept:
+        texts[LICENSE] = template("license.txt", title=line(title, 60), licence=_licence(spec))
+    return texts
+
+
+def _offered(name: str, count: int) -> str:
+    """What a skill says of the tools of the MCP server, which offers a large API by four of them."""
+    if count <= FEW:
+        return f"The tools `{tools_of(name)}*` are the same operations with the same rules, where they are offered."
+    own = "`find`, `describe`, `read` and `call`"
+    return (
+        f"The tools {own} of `{tools_of(name)}*` reach the same operations with the same rules, where they are offered."
+    )
+
+
+def _licence(spec: Spec) -> str:
+    """What a description says about its own licence."""
+    info = spec.document.get("info")
+    said = info.get("license") if isinstance(info, Mapping) else None
+    if not isinstance(said, Mapping):
+        return "The description does not say under which licence it is given."
+    parts = [line(str(said[key]), 200) for key in ("name", "identifier", "url") if isinstance(said.get(key), str)]
+    return f"The description says that its licence is: {', '.join(parts)}."
 
 
 def _may_be_sent(operation: Operation, base_url: str) -> bool:
@@ -127,7 +194,7 @@ def digest(text: str | bytes) -> str:
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
 
 
-def _manifests(spec: Spec, name: str, title: str, count: int, digest: str) -> dict[str, str]:
+def _manifests(spec: Spec, name: str, title: str, count: int, digest: str, asked: Mapping[str, Any]) -> dict[str, str]:
     """What the client reads. The version ends in a hash of everything: an update is one only if something changed."""
     semver = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?![\w-])", spec.version)
     version = ".".join(part or "0" for part in semver.groups()) if semver else "0.0.0"
@@ -141,10 +208,13 @@ def _manifests(spec: Spec, name: str, title: str, count: int, digest: str) -> di
         "description": described,
         "author": {"name": author or "nlapi"},
         "keywords": ["api", "openapi", "nlapi"],
+        "userConfig": asked,
     }
     listed = {"name": name, "source": "./", "description": described}
     market = {"name": name, "owner": plugin["author"], "description": described, "plugins": [listed]}
-    return {PLUGIN: _json(plugin), MARKETPLACE: _json(market)}
+    codex = {key: plugin[key] for key in ("name", "version", "description", "author", "keywords")}
+    codex |= {"skills": "./skills/", "mcpServers": f"./{CODEX_MCP}"}
+    return {PLUGIN: _json(plugin), MARKETPLACE: _json(market), CODEX: _json(codex)}
 
 
 def _made_of(
@@ -155,6 +225,7 @@ def _made_of(
     name: str,
     title: str,
     named: Mapping[str, str],
+    kept: Mapping[str, bytes],
 ) -> dict[str, Any]:
     described = {"title": title, "version": line(spec.version, 60), "operations": count}
     return {
@@ -164,5 +235,6 @@ def _made_of(
         "options": asdict(options),
         "command": command_of(name),
         "variables": [url_variable(name), *named.values()],
+        "people": {path: digest(content) for path, content in sorted(kept.items())},
         "files": {path: digest(content) for path, content in files.items()},
     }

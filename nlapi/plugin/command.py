@@ -1,26 +1,51 @@
-"""What of a plugin runs: its command, the hook that asks before a change, and the variables that they read."""
+"""What of a plugin runs: its command, its MCP server, its hooks, and the settings that they read."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from nlapi.client.server import expanded
 from nlapi.errors import UsageError
 from nlapi.openapi.parts import SecurityScheme
 from nlapi.openapi.spec import Spec
-from nlapi.plugin.names import shell
+from nlapi.plugin.names import BASE_URL, options, shell
 from nlapi.plugin.text import inert, template
 
 HOOKS = "hooks/hooks.json"
 HOOK = "hooks/consent.sh"
+SESSION = "hooks/session.sh"
+MCP = ".mcp.json"
+
+CODEX = ".codex-plugin/plugin.json"
+CODEX_MCP = ".codex-plugin/mcp.json"
+
+SERVER = "api"
+"""What the MCP server of a plugin is called; short, as it is part of the name of each of its tools."""
+
+MAX_TOOL = 64
+"""Characters of the full name of a tool, that of its plugin and server included."""
+
+OPTION = "CLAUDE_PLUGIN_OPTION_"
+"""Claude Code gives a plugin's hooks what the user configured in variables that begin so; our MCP server as well."""
 
 
 def command_of(name: str) -> str:
     """The command that a plugin of this name puts on the PATH."""
-    return f"{name}-api"
+    return f"nlapi-{name}"
+
+
+def tools_of(name: str) -> str:
+    """How the full names of the tools of a plugin's MCP server begin."""
+    return f"mcp__plugin_{name}_{SERVER}__"
+
+
+def tool_length(name: str) -> int:
+    """How long the names of those tools may be themselves."""
+    return MAX_TOOL - len(tools_of(name))
 
 
 def url_variable(name: str) -> str:
@@ -28,21 +53,82 @@ def url_variable(name: str) -> str:
     return f"{shell(name)}_BASE_URL"
 
 
+def session_variable(name: str) -> str:
+    """The environment variable with the folder that the hook at the beginning of a session makes."""
+    return f"NLAPI_{shell(name)}_SESSION"
+
+
 def programs(name: str, named: Mapping[str, str], base_url: str) -> dict[str, str]:
-    """Path -> text of the command and the hook. `named` maps security schemes to variables."""
-    command = command_of(name)
-    hook = {"type": "command", "command": f'sh "${{CLAUDE_PLUGIN_ROOT}}/{HOOK}"'}
-    asked = {"PreToolUse": [{"matcher": "Bash", "hooks": [hook]}]}
-    hooks = {"description": "Asks before a call that changes something.", "hooks": asked}
+    """Path -> text of the command, the MCP server and the hooks. `named` maps security schemes to variables."""
+    command, chosen = command_of(name), options(named)
+    values = {"command": command, "session": session_variable(name)}
+    keys = {url_variable(name): BASE_URL, **{named[scheme]: key for scheme, key in chosen.items()}}
+    settings = template(
+        "settings.sh",
+        given="\n".join(f"given {variable} {OPTION}{key.upper()} {key}" for variable, key in keys.items()),
+        session=session_variable(name),
+    )
     return {
-        f"bin/{command}": template("command.sh", command=command, settings=_settings(name, named, base_url)),
-        HOOK: template("consent.sh", command=command),
-        HOOKS: json.dumps(hooks, indent=2) + "\n",
+        f"bin/{command}": template(
+            "command.sh",
+            **values,
+            settings=settings,
+            flags=_flags(name, named, base_url),
+            length=str(tool_length(name)),
+        ),
+        HOOK: template("consent.sh", **values, tools=tools_of(name)),
+        SESSION: template("session.sh", **values, keys=" ".join(keys.values()), option=OPTION),
+        HOOKS: _json(_hooks(name)),
+        MCP: _json({"mcpServers": {SERVER: _server(command, keys.values())}}),
+        CODEX_MCP: _json({"mcpServers": {command: _server_of_codex(command, keys)}}),
     }
 
 
-def _settings(name: str, named: Mapping[str, str], base_url: str) -> str:
-    """The lines of the command that put what is in the environment in front of the arguments."""
+def _server(command: str, keys: Iterable[str]) -> dict[str, Any]:
+    env = {f"{OPTION}{key.upper()}": f"${{user_config.{key}}}" for key in keys}
+    return {"command": "sh", "args": [f"${{CLAUDE_PLUGIN_ROOT}}/bin/{command}", "--mcp"], "env": env}
+
+
+def _server_of_codex(command: str, variables: Iterable[str]) -> dict[str, Any]:
+    """The same for Codex (0.169), which starts a server in the plugin's folder with the variables that are named.
+
+    It knows no `${CLAUDE_PLUGIN_ROOT}` and no options, and a second server of one name displaces the first.
+    """
+    return {"command": "sh", "args": [f"./bin/{command}", "--mcp"], "cwd": "./", "env_vars": list(variables)}
+
+
+def _hooks(name: str) -> dict[str, Any]:
+    def run(file: str, *words: str) -> list[dict[str, str]]:
+        return [{"type": "command", "command": " ".join([f'sh "${{CLAUDE_PLUGIN_ROOT}}/{file}"', *words])}]
+
+    return {
+        "description": "Asks before a call that changes something; hands the plugin's options to its command.",
+        "hooks": {
+            "PreToolUse": [{"matcher": f"Bash|{tools_of(name)}.*", "hooks": run(HOOK)}],
+            "SessionStart": [{"hooks": run(SESSION, "start")}],
+            "SessionEnd": [{"hooks": run(SESSION, "end")}],
+        },
+    }
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2) + "\n"
+
+
+def user_config(spec: Spec, title: str, named: Mapping[str, str], base_url: str) -> dict[str, Any]:
+    """What Claude Code asks the user for when the plugin is installed, none of it required."""
+    where = _where(spec, base_url)
+    about = f"Where {title} runs" + (f", if not at {inert(where, 200)}" if where else "")
+    asked: dict[str, Any] = {BASE_URL: {"type": "string", "title": "Base URL", "description": about}}
+    for scheme, key in options(named).items():
+        said = f"{_kind(spec.security_schemes[scheme])[:300]} Kept by Claude Code; {named[scheme]} goes before it."
+        title = key.replace("_", " ").capitalize()[:60]
+        asked[key] = {"type": "string", "title": title, "description": said, "sensitive": True}
+    return asked
+
+
+def _flags(name: str, named: Mapping[str, str], base_url: str) -> str:
+    """The lines of the command that put what the settings say in front of the arguments."""
     lines = [f"url=${{{url_variable(name)}:-}}"]
     lines += [f'[ -n "$url" ] || url={shlex.quote(base_url)}'] if base_url else []
     lines += ['[ -z "$url" ] || set -- --base-url "$url" "$@"']
@@ -53,16 +139,25 @@ def _settings(name: str, named: Mapping[str, str], base_url: str) -> str:
 
 
 def credentials(spec: Spec, name: str, named: Mapping[str, str], base_url: str) -> str:
-    """The variables that a user sets, one a line."""
-    lines = [f"- `{variable}`: {_kind(spec.security_schemes[scheme])}" for scheme, variable in named.items()]
+    """The settings that a user makes, one a line: the option of the plugin, and the variable that goes before it."""
+    chosen = options(named)
+    lines = [
+        f"- `{chosen[scheme]}`, or the variable `{variable}`: {_kind(spec.security_schemes[scheme])}"
+        for scheme, variable in named.items()
+    ]
     if not lines:
         lines = ["- The description names no way to sign in: calls are sent without a credential."]
+    where = _where(spec, base_url)
+    at = f"if not at {inert(where, 200)}" if where else "which has to be set, as the description does not say"
+    return "\n".join([*lines, f"- `{BASE_URL}`, or the variable `{url_variable(name)}`: where the API runs, {at}"])
+
+
+def _where(spec: Spec, base_url: str) -> str:
+    """Where an API runs if nobody says otherwise; "" when that is not known."""
     where = base_url
     with suppress(UsageError):
         where = where or (expanded(spec.servers[0]) if spec.servers else "")
-    known = where.startswith(("http://", "https://"))
-    at = f"if not at {inert(where, 200)}" if known else "which has to be set, as the description does not say"
-    return "\n".join([*lines, f"- `{url_variable(name)}`: where the API runs, {at}"])
+    return where if where.startswith(("http://", "https://")) else ""
 
 
 def _kind(scheme: SecurityScheme) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 from nlapi.errors import NlapiError
 from nlapi.issue import Issue, Level
 from nlapi.plugin.build import DESCRIPTION, FORMAT, MANIFEST, Options, Plugin, digest
+from nlapi.plugin.command import command_of
+from nlapi.plugin.notes import own
 from nlapi.version import __version__
 
 AGAIN = "build it again"
@@ -27,6 +29,12 @@ class Manifest:
     variables: tuple[str, ...]
     version: str
     files: Mapping[str, str]
+    people: Mapping[str, str]
+    """What people had put there when it was built, path -> SHA-256."""
+
+    @property
+    def name(self) -> str:
+        return self.command.removeprefix(command_of(""))
 
 
 def manifest(content: bytes, where: str) -> Manifest:
@@ -49,6 +57,7 @@ def manifest(content: bytes, where: str) -> Manifest:
             variables=tuple(map(str, data["variables"])),
             version=str(data["nlapi"]),
             files=files,
+            people={str(path): str(one) for path, one in data["people"].items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
@@ -66,10 +75,16 @@ def edited(files: Mapping[str, bytes], made: Manifest) -> dict[str, str]:
 
 def drift(files: Mapping[str, bytes], made: Manifest, again: Plugin) -> tuple[Issue, ...]:
     """What differs from the manifest, and from `again`, which was built of the plugin's own description."""
-    changed = edited(files, made)
+    there = own(files)
+    changed = {path: what for path, what in edited(files, made).items() if path not in there}
     found = [_issue(path, f"{what} since it was built", AGAIN) for path, what in changed.items()]
-    foreign = (path for path in files if path not in made.files and path != MANIFEST)
+    foreign = (path for path in files if path not in made.files and path != MANIFEST and path not in there)
     found += (_issue(path, "nlapi did not write it", "", Level.INFO) for path in foreign)
+    for path in sorted(made.people.keys() | there.keys()):
+        if path in there and made.people.get(path) != digest(there[path]):
+            found.append(_issue(path, "is not what the plugin was built with", AGAIN))
+        elif path not in there:
+            found.append(_issue(path, "is gone, and still in the plugin", AGAIN))
     if made.version != __version__:
         message = f"was built by nlapi {made.version}, and this is {__version__}"
         return (*found, _issue(MANIFEST, message, AGAIN))

@@ -10,6 +10,7 @@ from pathlib import Path
 from nlapi.errors import NlapiError, UsageError
 from nlapi.plugin.build import MANIFEST
 from nlapi.plugin.drift import edited, manifest
+from nlapi.plugin.notes import own
 
 STAGING = ".nlapi-plugin-build"
 """Where files are written before they are put in their places; a folder that holds it was being built by nlapi."""
@@ -76,24 +77,29 @@ def _stale(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tuple[st
         raise UsageError(f"{folder} is a file", hint="name a folder")
     if not folder.is_dir() or not any(folder.iterdir()):
         return ()
+    there = read(folder)
+    people = own(there)
     if not (folder / MANIFEST).is_file():
-        if not force and not (folder / STAGING).is_dir():
+        if not force and not (folder / STAGING).is_dir() and there.keys() != people.keys():
             hint = "name an empty folder, or write among what is there with --force"
             raise UsageError(f"{folder} is not empty, and no plugin that nlapi built", hint=hint)
         return ()
     try:
         made = manifest((folder / MANIFEST).read_bytes(), str(folder / MANIFEST))
-    except NlapiError:
+    except NlapiError as error:
         if not force:
-            raise
+            raise NlapiError(error.message, hint="--force writes over what is there") from None
         return ()
-    there = read(folder)
-    lost = [path for path in edited(there, made) if path in there and there[path] != files.get(path)]
+    changed = edited(there, made).keys() - people.keys()
+    lost = [path for path in made.files if path in changed and path in there and there[path] != files.get(path)]
+    lost += [path for path in files if path in there and path not in made.files and path != MANIFEST]
     if lost and not force:
         more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
         hint = "keep what you need of them elsewhere, then --force writes over them"
-        raise UsageError(f"edited since they were built, and would be lost: {', '.join(lost[:5])}{more}", hint=hint)
-    return tuple(path for path in made.files if path not in files and path in there)
+        raise UsageError(
+            f"edited or put there since it was built, and would be lost: {', '.join(lost[:5])}{more}", hint=hint
+        )
+    return tuple(path for path in made.files if path not in files and path in there and path not in people)
 
 
 def _inside(folder: Path, path: str) -> None:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from itertools import count
 
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.slugs import RESERVED, joined, unique
 
-MAX_NAME = 32
+MAX_NAME = 30
+"""Longer ones would leave the tools of its MCP server too little room: plugin.command.tool_length."""
+
 MAX_SKILL = 64
 KEBAB = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 EMPTY = frozenset("api apis rest restful http https openapi swagger spec specification the official web and of".split())
 """Words of a title that say nothing of what the API is for."""
+
+BASE_URL = "base_url"
+"""The option that says where an API runs."""
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,99}")
@@ -60,6 +66,19 @@ def variables(spec: Spec, name: str, given: Mapping[str, str]) -> dict[str, str]
     for id in usable:
         own = "TOKEN" if len(usable) == 1 else re.sub(r"[^A-Z0-9]+", "_", id.upper()).strip("_") or "KEY"
         made[id] = given.get(id) or shell(unique(f"{prefix}_{own}", made.values()))
+    return made
+
+
+def options(named: Mapping[str, str]) -> dict[str, str]:
+    """Security scheme -> the option of the plugin that its credential may be configured as, beside `base_url`."""
+    if len(named) == 1:
+        return dict.fromkeys(named, "token")
+    made: dict[str, str] = {}
+    for id in named:
+        own = re.sub(r"[^a-z0-9]+", "_", id.lower()).strip("_") or "key"
+        own = own if own[0].isalpha() else f"key_{own}"
+        taken = (BASE_URL, *made.values())
+        made[id] = next(one for n in count(1) if (one := own if n == 1 else f"{own}_{n}") not in taken)
     return made
 
 

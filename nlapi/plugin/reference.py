@@ -8,12 +8,16 @@ from typing import Any
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.text import code, line, listed, template
+from nlapi.tools.areas import Area
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.groups import Group
 
 MAX_OPERATIONS = 50
 MAX_CHARACTERS = 60_000
 """Of one file: what a model reads at once."""
+
+MAX_GROUPS = 12
+"""Groups of an area that have files of their own."""
 
 MAX_ABOUT = 400
 MAX_ARGUMENT = 200
@@ -27,8 +31,14 @@ UNIT = "A number is in "
 MAX_DEPTH = 3
 
 
-def references(group: Group, title: str, command: str) -> dict[str, str]:
-    """File name -> its text: one file, or several where a group is too large for a model to read at once."""
+def references(area: Area, title: str, command: str) -> dict[str, str]:
+    """File name -> its text: one file a group, or several where it is too large for a model to read at once."""
+    joint = Group(slug=area.slug, label=area.label, about="", operations=area.operations)
+    groups = area.groups if len(area.groups) <= MAX_GROUPS else (joint,)
+    return {file: text for group in groups for file, text in _files(group, title, command).items()}
+
+
+def _files(group: Group, title: str, command: str) -> dict[str, str]:
     parts = list(_parts([(callable_id(one), _entry(one, command)) for one in group.operations]))
     made = {}
     for number, part in enumerate(parts, 1):
@@ -88,11 +98,19 @@ def _entry(operation: Operation, command: str) -> str:
 
 def _argument(name: str, schema: Any, definitions: Mapping[str, Any], *, required: bool) -> str:
     node = schema if isinstance(schema, Mapping) else {}
-    told, mark, unit = str(node.get("description", "")).rpartition(UNIT)
+    told, mark, unit = _described(node, definitions).rpartition(UNIT)
     about = f"{line(told, MAX_ARGUMENT)} {mark}{line(unit, MAX_ARGUMENT)}".strip() if mark else line(unit, MAX_ARGUMENT)
     kind = f"{'required, ' if required else ''}{_kind(node, definitions)}"
     default = f", {code(node['default'], 40)} if not given" if "default" in node else ""
     return f"- {code(name, 64)} ({kind}{default}){f': {about}' if about else ''}"
+
+
+def _described(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """What a schema says of itself, with the unit that only the definition it refers to may tell."""
+    text = str(node.get("description", ""))
+    target = definitions.get(str(node.get("$ref", "")).rpartition("/")[2])
+    shared = str(target.get("description", "")) if isinstance(target, Mapping) else ""
+    return f"{text} {UNIT}{shared.rpartition(UNIT)[2]}" if UNIT in shared and UNIT not in text else text
 
 
 def _kind(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> str:

@@ -12,12 +12,15 @@ import yaml
 
 from nlapi.issue import Issue, Level
 from nlapi.plugin.build import MARKETPLACE, PLUGIN
-from nlapi.plugin.command import HOOKS
+from nlapi.plugin.command import HOOKS, MCP
 from nlapi.plugin.names import KEBAB, MAX_SKILL
 from nlapi.tools.slugs import RESERVED
 
 MAX_DESCRIPTION = 1024
-MAX_LINES = 500
+MAX_LINES = 200
+MIN_WORDS = 40
+"""Of a README, as Claude Code's plugin directory asks for."""
+
 KNOWN = frozenset(("name", "description", "allowed-tools", "license", "metadata", "version"))
 """Keys of a skill's front matter."""
 
@@ -30,7 +33,14 @@ def broken(files: Mapping[str, bytes]) -> tuple[Issue, ...]:
     """Every rule that the files of a plugin (path -> bytes) break."""
     return tuple(
         Issue(level=Level.ERROR, where=where, message=message, hint=hint, rule="client")
-        for found in (_manifests(files), _skills(files), _links(files), _others(files))
+        for found in (
+            _manifests(files),
+            _settings(files),
+            _skills(files),
+            _agents(files),
+            _links(files),
+            _others(files),
+        )
         for where, message, hint in found
     )
 
@@ -70,6 +80,27 @@ def _manifests(files: Mapping[str, bytes]) -> Iterator[Fault]:
             yield MARKETPLACE, f"source {source!r} does not start with ./", ""
 
 
+def _settings(files: Mapping[str, bytes]) -> Iterator[Fault]:
+    """The options that a plugin asks the user for, and those that its hooks and servers are given."""
+    asked = (_object(files, PLUGIN) or {}).get("userConfig", {})
+    asked = asked if isinstance(asked, dict) else {}
+    for key, one in asked.items():
+        for part in ("type", "title", "description"):
+            if not isinstance(one, dict) or not one.get(part):
+                yield PLUGIN, f"userConfig.{key} has no {part}", ""
+        if isinstance(one, dict) and re.search(r"token|secret|password|api_?key", key) and not one.get("sensitive"):
+            yield PLUGIN, f"userConfig.{key} is not said to be sensitive", '"sensitive": true'
+    for path in (MCP, HOOKS):
+        for name in dict.fromkeys(
+            re.findall(r"\$\{user_config\.([^}]*)\}", files.get(path, b"").decode("utf-8", "replace"))
+        ):
+            if name not in asked:
+                yield path, f"uses ${{user_config.{name}}}, which plugin.json does not declare", ""
+    servers = (_object(files, MCP) or {}).get("mcpServers") if MCP in files else {}
+    if not isinstance(servers, dict):
+        yield MCP, "has no mcpServers", "build the plugin again"
+
+
 def _name_fault(name: str) -> str:
     if not KEBAB.fullmatch(name) or len(name) > MAX_SKILL:
         return f"is not lower-case words with dashes, at most {MAX_SKILL} characters"
@@ -84,12 +115,8 @@ def _skills(files: Mapping[str, bytes]) -> Iterator[Fault]:
         text = files[path].decode("utf-8", "replace")
         if len(text.splitlines()) > MAX_LINES:
             yield path, f"has more than {MAX_LINES} lines", "move some of it to references"
-        front = _FRONT.fullmatch(text)
-        try:
-            head = yaml.safe_load(front[1]) if front else None
-        except yaml.YAMLError:
-            head = None
-        if not front or not isinstance(head, dict):
+        front, head = _FRONT.fullmatch(text), _head(text)
+        if not front or head is None:
             yield path, "has no front matter", "it begins with ---, name, description, ---"
             continue
         if "---" in front[1]:
@@ -99,10 +126,10 @@ def _skills(files: Mapping[str, bytes]) -> Iterator[Fault]:
             yield path, f"{run[0]!r} in the text is something that the client acts on", "write it otherwise"
 
 
-def _head_faults(head: Mapping[Any, Any], folder: str) -> Iterator[str]:
+def _head_faults(head: Mapping[Any, Any], folder: str, kind: str = "folder") -> Iterator[str]:
     name, description = head.get("name"), head.get("description")
     if name != folder:
-        yield f"the name {name!r} is not that of its folder"
+        yield f"the name {name!r} is not that of its {kind}"
     if isinstance(name, str) and (fault := _name_fault(name)):
         yield f"the name {fault}"
     if not isinstance(description, str) or not description.strip():
@@ -111,10 +138,29 @@ def _head_faults(head: Mapping[Any, Any], folder: str) -> Iterator[str]:
         yield f"the description has more than {MAX_DESCRIPTION} characters"
     elif re.search(r"[<>]", description):
         yield "the description has a tag in it"
-    elif re.match(r"(?i)(i|you|we)\b", description):
+    elif re.match(r"(?i)(i|you|we|my|your|our)\b", description):
         yield "the description is not in the third person"
-    for key in sorted(map(str, head.keys() - KNOWN)):
+    for key in sorted(map(str, head.keys() - KNOWN)) if kind == "folder" else ():
         yield f"the front matter has {key[:40]!r}, which no client knows"
+
+
+def _agents(files: Mapping[str, bytes]) -> Iterator[Fault]:
+    for path in files:
+        if re.fullmatch(r"agents/[^/]+\.md", path):
+            head = _head(files[path].decode("utf-8", "replace"))
+            if head is None:
+                yield path, "has no front matter", "it begins with ---, name, description, ---"
+                continue
+            yield from ((path, message, "") for message in _head_faults(head, path[len("agents/") : -3], "file"))
+
+
+def _head(text: str) -> dict[str, Any] | None:
+    front = _FRONT.fullmatch(text)
+    try:
+        head = yaml.safe_load(front[1]) if front else None
+    except yaml.YAMLError:
+        return None
+    return head if isinstance(head, dict) else None
 
 
 def _links(files: Mapping[str, bytes]) -> Iterator[Fault]:
@@ -129,9 +175,15 @@ def _links(files: Mapping[str, bytes]) -> Iterator[Fault]:
                 yield path, f"the link to {target} is dead", ""
             elif path.endswith("SKILL.md") and full.count("/") > path.count("/") + 1:
                 yield path, f"the link to {target} is more than one level deep", "a model may read only the first"
+            elif "/references/" in path:
+                yield path, f"the link to {target} is a second level below its skill", "a model may read only the first"
 
 
 def _others(files: Mapping[str, bytes]) -> Iterator[Fault]:
+    if len(files.get("README.md", b"").split()) < MIN_WORDS:
+        yield "README.md", f"has fewer than {MIN_WORDS} words", "say what the plugin does and what it needs"
+    if "LICENSE" not in files and not (_object(files, PLUGIN) or {}).get("license"):
+        yield "LICENSE", "there is none", "put one there, or `license` into plugin.json"
     if "CLAUDE.md" in files:
         yield "CLAUDE.md", "the client does not read it in a plugin", "make it a skill"
     for path, content in files.items():

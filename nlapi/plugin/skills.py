@@ -1,82 +1,134 @@
-"""The skills of a plugin: one that knows the whole API, and one for each group while they are few."""
+"""The skills of a plugin, one that knows the whole API and one for each area; and the agent that routes among them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.plugin.names import callable_id
+from nlapi.plugin.area import area_body, examples, said
+from nlapi.plugin.flow import Flow, flows
+from nlapi.plugin.notes import woven
 from nlapi.plugin.reference import references, summary
 from nlapi.plugin.text import inert, listed, quoted, template
-from nlapi.tools.groups import Group
-
-MAX_SKILLS = 20
-"""Groups that become skills of their own; of more, all are in the one skill, as each costs room in every session."""
+from nlapi.tools.areas import Area
 
 MAX_DESCRIPTION = 480
-MAX_LISTED = 150
-"""Operations that a skill lists one by one."""
+FEW = 120
+"""Characters of a description that there always are."""
+
+ALWAYS_ON = 4_900
+"""Characters that all names and descriptions of a plugin may have together, as they are paid for in every session."""
+
+MAX_FLOWS = 15
 
 
-def skills(name: str, title: str, about: str, parts: Sequence[Group], values: Mapping[str, str]) -> dict[str, str]:
-    """Path under `skills/` -> text. `values` are those that every template takes."""
-    command = values["command"]
-    files = {part.slug: references(part, title, command) for part in parts}
-    split = 1 < len(parts) <= MAX_SKILLS
-    made = {}
-    for part in parts:
-        home = f"{name}-{part.slug}" if split else name
-        if split:
-            made[f"{home}/SKILL.md"] = _group_skill(home, title, part, files[part.slug], values)
-        made |= {f"{home}/references/{file}": text for file, text in files[part.slug].items()}
-    where = "\n".join(_row(name, part, files[part.slug], split=split) for part in parts)
-    names = listed([inert(part.label, 40) for part in parts], 24)
-    description = (
-        f"Operates {title} in plain English: {names}. Used to look up or change anything in {title}, and when "
-    )
-    description += "a task there needs several of these."
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """What all texts of a plugin share. `values` are those that every template takes, `notes` are people's."""
+
+    name: str
+    title: str
+    about: str
+    areas: tuple[Area, ...]
+    flow: Flow
+    values: Mapping[str, str]
+    notes: Mapping[str, str]
+
+    @property
+    def split(self) -> bool:
+        """Are areas skills of their own?"""
+        return len(self.areas) > 1
+
+    def home(self, area: Area) -> str:
+        """The name of the skill that an area is in."""
+        return f"{self.name}-{area.slug}" if self.split else self.name
+
+
+def skills(outline: Outline) -> dict[str, str]:
+    """Path under `skills/` -> text."""
+    names = sum(len(outline.home(area)) for area in outline.areas) + 2 * len(outline.name)
+    room = max(FEW, min(MAX_DESCRIPTION, (ALWAYS_ON - names) // (len(outline.areas) + 2)))
+    made: dict[str, str] = {}
+    bodies: dict[str, str] = {}
+    for area in outline.areas:
+        files = references(area, outline.title, outline.values["command"])
+        home = outline.home(area)
+        made |= {f"{home}/references/{file}": text for file, text in files.items()}
+        bodies[home] = area_body(area, outline.areas, files, outline.flow, outline.values, outline.name)
+        if outline.split:
+            made |= _area_skill(outline, area, bodies[home], room)
+    parts = listed([inert(area.label, 40) for area in outline.areas], 24)
+    wants = "Used to look up or change anything in it, or several of these at once"
+    description = f"{_cut(f'Operates {outline.title} in plain English: {parts}', room - len(wants))}. {wants}."
+    rows = "\n".join(_row(outline, area) for area in outline.areas)
+    body = [template("rules.md", **outline.values)]
+    if outline.split:
+        every = [one for area in outline.areas for one in area.operations]
+        body += [template("where.md", rows=rows), examples(every, outline.flow, outline.values["command"])]
+    else:
+        body += list(bodies.values())
     index = template(
         "skill.md",
-        **values,
-        name=name,
-        description=quoted(_cut(description)),
-        heading=title,
-        about=about,
-        rules=template("rules.md", **values),
-        where=template("where.md", rows=where, kind="skill" if split else "reference"),
+        **outline.values,
+        name=outline.name,
+        description=quoted(description),
+        heading=outline.title,
+        about=outline.about,
+        body="\n\n".join(body),
+        notes="@notes@",
     )
-    return {f"{name}/SKILL.md": index, **made}
+    elsewhere = {name for area in outline.areas for name in _notes_of(outline, area)} if outline.split else set()
+    return {**woven(outline.name, index, [one for one in outline.notes if one not in elsewhere], outline.notes), **made}
 
 
-def _group_skill(home: str, title: str, part: Group, files: Mapping[str, str], values: Mapping[str, str]) -> str:
-    label = inert(part.label, 80)
-    does = listed([_said(one, 60).lower() for one in _telling(part.operations)], 8)
-    about = inert(part.about, 200).rstrip(".")
-    description = f"Handles {label} of {title}{f' ({about})' if about else ''}. Used to: {does}."
-    operations = [f"- `{callable_id(one)}` ({one.effect}): {_said(one, 100)}" for one in part.operations[:MAX_LISTED]]
-    if more := len(part.operations) - MAX_LISTED:
-        operations += [f"- and {more} more, in the references"] if more > 0 else []
-    return template(
+def _notes_of(outline: Outline, area: Area) -> tuple[str, str]:
+    """What a note about an area is called."""
+    return area.slug, outline.home(area)
+
+
+def _area_skill(outline: Outline, area: Area, body: str, room: int) -> dict[str, str]:
+    home, label = outline.home(area), inert(area.label, 80)
+    about = inert(area.about, 200).rstrip(".")
+    does = listed([said(one, 60).lower() for one in telling(area.operations)], 8)
+    description = f"Handles {label} of {outline.title}{f' ({about})' if about else ''}. Used to: {does}."
+    text = template(
         "skill.md",
-        **values,
+        **outline.values,
         name=home,
-        description=quoted(_cut(description)),
-        heading=f"{title}: {label}",
-        about=about,
-        rules=template("rules.md", **values),
-        where=template("operations.md", operations="\n".join(operations), references=_links(files)),
+        description=quoted(_cut(description, room)),
+        heading=f"{outline.title}: {label}",
+        about=about or f"{len(area.operations)} operations of {outline.title}.",
+        body=body,
+        notes="@notes@",
+    )
+    return woven(home, text, _notes_of(outline, area), outline.notes)
+
+
+def agent(outline: Outline) -> str:
+    """The agent that turns a wished outcome into calls of several areas."""
+    rows = "\n".join(_row(outline, area) for area in outline.areas)
+    every = [one for area in outline.areas for one in area.operations]
+    told, _ = flows(every, outline.flow)
+    ids = [f"- `{name}` from `{source.operation.id}`" for name, source, _ in told[:MAX_FLOWS] if "`" not in name]
+    wants = f"Brings about an outcome in {outline.title} that takes several calls, across "
+    wants += f"{listed([inert(area.label, 30) for area in outline.areas], 6)}. Shows every change before it is made."
+    return template(
+        "agent.md",
+        **outline.values,
+        name=outline.name,
+        description=quoted(_cut(wants, 200)),
+        title=outline.title,
+        rows=rows,
+        ids="\n".join(ids) or "The user names things as the API does.",
     )
 
 
-def _said(operation: Operation, limit: int) -> str:
-    return inert(summary(operation, limit), limit)
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1].rstrip()}…"
-
-
-def _telling(operations: Sequence[Operation]) -> list[Operation]:
+def telling(operations: Sequence[Operation]) -> list[Operation]:
     """A read and a change in turn: the first of each say most."""
     reads = [one for one in operations if one.effect is Effect.READ]
     changes = [one for one in operations if one.effect is not Effect.READ]
@@ -84,20 +136,16 @@ def _telling(operations: Sequence[Operation]) -> list[Operation]:
     return pairs + reads[len(changes) :] + changes[len(reads) :]
 
 
-def _row(name: str, part: Group, files: Mapping[str, str], *, split: bool) -> str:
-    about = inert(part.about, 120).rstrip(".") or listed([_said(one, 50) for one in _telling(part.operations)], 3)
-    where = f"`{name}:{name}-{part.slug}`" if split else _links(files)
-    return f"- {inert(part.label, 80)} ({len(part.operations)}): {about}. {where}"
+def _row(outline: Outline, area: Area) -> str:
+    about = inert(area.about, 120).rstrip(".") or listed([said(one, 50) for one in telling(area.operations)], 3)
+    ended = about if about.endswith(("?", "!", "…")) else f"{about}."
+    return f"- {inert(area.label, 80)} ({len(area.operations)}): {ended} `{outline.name}:{outline.home(area)}`"
 
 
-def _links(files: Mapping[str, str]) -> str:
-    return ", ".join(f"[{file}](references/{file})" for file in files)
-
-
-def prompts(parts: Sequence[Group], limit: int) -> list[str]:
-    """Things that a user may say, out of the summaries: of each group in turn a read, then a change."""
-    columns = [_telling(part.operations) for part in parts]
+def prompts(parts: Sequence[Area], limit: int) -> list[str]:
+    """Things that a user may say, out of the summaries: of each area in turn a read, then a change."""
+    columns = [telling(part.operations) for part in parts]
     depth = max(map(len, columns), default=0)
     ordered = [column[row] for row in range(depth) for column in columns if row < len(column)]
-    said = dict.fromkeys(summary(one, 80) for one in ordered if not one.deprecated and one.summary)
-    return list(said)[:limit]
+    said_so = dict.fromkeys(summary(one, 80) for one in ordered if not one.deprecated and one.summary)
+    return list(said_so)[:limit]

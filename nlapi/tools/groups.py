@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ TAGGED = 0.8
 
 MAX_SLUG = 31
 MAX_GROUPS = 200
-"""More than these sort nothing: everything is one group then, and a skill that lists its parts stays short."""
+"""More than these are too many to be compared with each other."""
 
 _VERSION = re.compile(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
 
@@ -34,18 +34,26 @@ def groups(spec: Spec, operations: Sequence[Operation]) -> tuple[Group, ...]:
     """The groups of operations, in the order of the description; each operation is in exactly one."""
     tags = [operation.tags[0] for operation in operations if operation.tags]
     by_tag = len(tags) >= TAGGED * len(operations) and (len(set(tags)) > 1 or len(operations) <= 30)
+    about = _abouts(spec.document) if by_tag else {}
+    return tuple(sorted_into(operations, _tag if by_tag else lambda one: resource(one.path), about))
+
+
+def sorted_into(
+    operations: Sequence[Operation], sort: Callable[[Operation], str], about: Mapping[str, str] | None = None
+) -> list[Group]:
+    """Operations in groups by what `sort` calls them; `about` says of a label what it is."""
     sorted_in: dict[str, list[Operation]] = {}
     for operation in operations:
-        label = (operation.tags[0] if operation.tags else "other") if by_tag else resource(operation.path)
-        sorted_in.setdefault(label, []).append(operation)
-    if len(sorted_in) > MAX_GROUPS:
-        sorted_in = {"operations": list(operations)}
-    about = _abouts(spec.document) if by_tag else {}
+        sorted_in.setdefault(sort(operation), []).append(operation)
     made: dict[str, Group] = {}
     for label, members in sorted_in.items():
         slug = unique(group_slug(label, MAX_SLUG - 3), made)
-        made[slug] = Group(slug=slug, label=label, about=about.get(label, ""), operations=tuple(members))
-    return tuple(made.values())
+        made[slug] = Group(slug=slug, label=label, about=(about or {}).get(label, ""), operations=tuple(members))
+    return list(made.values())
+
+
+def _tag(operation: Operation) -> str:
+    return operation.tags[0] if operation.tags else "other"
 
 
 def resource(path: str) -> str:

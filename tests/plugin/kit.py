@@ -179,8 +179,9 @@ def placed(folder: Path, tree: dict[str, Any], **options: Any) -> Path:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """An environment in which `nlapi` is on the PATH."""
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **more}
+    """An environment in which `nlapi` is on the PATH, and no client around."""
+    outside = {key: value for key, value in os.environ.items() if not key.startswith("CLAUDE")}
+    return {**outside, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **more}
 
 
 def sh(*command: str | Path, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:

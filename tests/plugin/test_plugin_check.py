@@ -61,15 +61,19 @@ def test_a_change_of_the_description_is_told_by_its_operations(plugin: Path, sou
     changed["paths"]["/books"]["get"]["summary"] = "List all books"
     changed["paths"]["/readers"] = {"get": {"operationId": "listReaders", "responses": {}}}
     source.write_text(json.dumps(changed))
-    ((where, message),) = told(plugin)
+    (where, message), *others = told(plugin)
     assert where == "api/openapi.json"
+    assert (
+        "skills/city-library-loans/SKILL.md",
+        "speaks of `listLoans`, which the description no longer has",
+    ) in others
     assert "new: listReaders; gone: listLoans; changed: listBooks" in message
     assert run("plugin", "build", str(source), "-o", str(plugin)).code == 0
     assert told(plugin) == []
 
 
 @pytest.mark.parametrize(
-    "path", ["README.md", "skills/city-library/SKILL.md", "bin/city-library-api", "hooks/hooks.json"]
+    "path", ["README.md", "skills/city-library/SKILL.md", "bin/nlapi-city-library", "hooks/hooks.json"]
 )
 def test_an_edited_or_missing_file_is_named(plugin: Path, path: str) -> None:
     file = plugin / path
@@ -113,13 +117,19 @@ def test_a_file_that_nlapi_did_not_write_is_no_fault(plugin: Path) -> None:
         ("skills/x/SKILL.md", '---\nname: x\ndescription: "Does --- it."\n---\n', "where the client ends it"),
         ("skills/x/SKILL.md", "---\nname: x\ndescription: I do it.\n---\n", "not in the third person"),
         ("skills/x/SKILL.md", f"---\nname: x\ndescription: {'a' * 1025}\n---\n", "more than 1024"),
-        ("skills/x/SKILL.md", f"---\nname: x\ndescription: Does it.\n---\n{'a' + chr(10)}" + "\n" * 500, "500 lines"),
+        ("skills/x/SKILL.md", f"---\nname: x\ndescription: Does it.\n---\n{'a' + chr(10)}" + "\n" * 200, "200 lines"),
         ("skills/x/SKILL.md", "---\nname: x\ndescription: Does it.\n---\n!`ls`", "the client acts on"),
         ("skills/x/SKILL.md", "---\nname: x\ndescription: Does it.\n---\n[a](b.md)", "link to b.md is dead"),
         ("skills/claude-x/SKILL.md", "---\nname: claude-x\ndescription: Does it.\n---\n", "reserved"),
         (".claude-plugin/plugin.json", '{"name": "anthropic-x", "author": "me"}', "author is no object"),
         (".claude-plugin/plugin.json", "[]", "no JSON object"),
         (".claude-plugin/marketplace.json", '{"plugins": [{"source": "x"}]}', "does not start with ./"),
+        (".claude-plugin/plugin.json", '{"userConfig": {"token": {"type": "string"}}}', "has no title"),
+        (".claude-plugin/plugin.json", '{"userConfig": {"token": {"type": "string"}}}', "not said to be sensitive"),
+        (".mcp.json", '{"mcpServers": {"a": {"env": {"X": "${user_config.y}"}}}}', "plugin.json does not declare"),
+        ("agents/city-library.md", "x", "has no front matter"),
+        ("skills/x/references/a.md", "[a](../SKILL.md)", "link to ../SKILL.md is dead"),
+        ("README.md", "Too short.", "fewer than 40 words"),
         ("CLAUDE.md", "x", "make it a skill"),
         ("bin/x", "\x7fELF", "compiled code"),
     ],
@@ -155,6 +165,17 @@ def test_an_edited_file_is_not_written_over(plugin: Path, source: Path) -> None:
     assert readme.read_text() == "mine"
     assert run("plugin", "build", str(source), "-o", str(plugin), "--force").code == 0
     assert readme.read_text() != "mine"
+
+
+def test_a_file_of_somebodys_where_a_new_one_would_be_is_not_written_over(plugin: Path, source: Path) -> None:
+    mine = plugin / "skills" / "city-library-readers" / "SKILL.md"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    tree = json.loads(source.read_text())
+    tree["paths"]["/readers"] = {"get": {"operationId": "listReaders", "tags": ["readers"], "responses": {}}}
+    source.write_text(json.dumps(tree))
+    assert str(mine.relative_to(plugin)) in run("plugin", "build", str(source), "-o", str(plugin)).complaint
+    assert mine.read_text() == "mine"
 
 
 def test_files_of_an_earlier_build_that_are_no_more_are_removed(plugin: Path, source: Path) -> None:
@@ -195,7 +216,7 @@ def test_a_registered_api_becomes_a_plugin_of_its_name_with_its_settings(source:
     )
     assert added.code == 0
     assert run("plugin", "build", "shelf", "-o", str(tmp_path / "shelf")).code == 0
-    command = (tmp_path / "shelf" / "bin" / "shelf-api").read_text()
+    command = (tmp_path / "shelf" / "bin" / "nlapi-shelf").read_text()
     assert "staff=env:SHELF_KEY" in command
     assert "url=http://127.0.0.1:9" in command
     assert told(tmp_path / "shelf") == []

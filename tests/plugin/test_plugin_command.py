@@ -22,7 +22,7 @@ SECRET = "tok-5b7e-librarian"
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = placed(tmp_path_factory.mktemp("it's here") / "library", LIBRARY)
-    return folder / "bin" / "city-library-api"
+    return folder / "bin" / "nlapi-city-library"
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_where_calls_go_and_as_whom_is_not_for_the_model_to_say(command: Path, o
     for words in (("listBooks", option, "x"), ("--find", "books", option), ("--about", option)):
         done = sh(command, *words)
         assert (done.returncode, done.stdout) == (2, "")
-        assert "in the environment" in done.stderr
+        assert "in the settings" in done.stderr
 
 
 def test_operations_are_found_and_told_about(command: Path) -> None:
@@ -83,19 +83,19 @@ def test_operations_are_found_and_told_about(command: Path) -> None:
 def test_how_it_is_used_is_told(command: Path, words: tuple[str, ...]) -> None:
     done = sh(command, *words)
     assert done.returncode == 2
-    assert "city-library-api OPERATION" in done.stderr
+    assert "nlapi-city-library OPERATION" in done.stderr
 
 
 def test_without_nlapi_it_says_what_to_do(command: Path) -> None:
     done = sh("/bin/sh", command, "listBooks", PATH="/usr/bin:/bin")
     assert done.returncode == 127
-    assert "pip install nlapi" in done.stderr
+    assert "pip install 'nlapi[mcp]'" in done.stderr
 
 
 def test_the_plugin_of_a_hostile_description_runs_nothing_of_it(tmp_path: Path) -> None:
     folder = placed(tmp_path / "evil", HOSTILE, name="evil")
     with Echo(Reply(200, {})) as api:
-        done = sh(folder / "bin" / "evil-api", "reboot", EVIL_BASE_URL=api.url, EVIL_TOKEN=SECRET)
+        done = sh(folder / "bin" / "nlapi-evil", "reboot", EVIL_BASE_URL=api.url, EVIL_TOKEN=SECRET)
     assert done.returncode == 0, done.stderr
     assert [(one.target, one.header("Authorization")) for one in api.received] == [("/a", f"Bearer {SECRET}")]
 
@@ -103,7 +103,7 @@ def test_the_plugin_of_a_hostile_description_runs_nothing_of_it(tmp_path: Path) 
 def test_the_plugin_of_a_bundled_description_works_on_its_sandbox(tmp_path: Path) -> None:
     spec = nlapi.load("ads")
     write(tmp_path / "ads", build(spec, select(spec).operations, Options(name="ads")).files)
-    command = tmp_path / "ads" / "bin" / "ads-api"
+    command = tmp_path / "ads" / "bin" / "nlapi-ads"
     with running(spec) as sandbox:
         env = {"ADS_BASE_URL": sandbox.url, "ADS_BEARER": SECRET}
         (id, *_) = sh(command, "listCampaigns", "--jq", ".data[].id", **env).stdout.split()

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from nlapi.plugin.consent import calls
-from tests.plugin.kit import LIBRARY, placed, sh
+from tests.plugin.kit import LIBRARY, big, placed, sh
 
-API = "city-library-api"
+API = "nlapi-city-library"
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,8 @@ def test_reads_and_dry_runs_and_other_commands_pass(plugin: Path, command: str) 
         f"CITY_LIBRARY_BASE_URL=http://elsewhere.example {API} listBooks",
         f"export CITY_LIBRARY_TOKEN=x; {API} listBooks",
         f"PATH=/tmp:$PATH {API} listBooks",
+        f"CLAUDE_PLUGIN_OPTION_BASE_URL=http://elsewhere.example {API} listBooks",
+        f"export NLAPI_CITY_LIBRARY_SESSION=/tmp/x; {API} listBooks",
         f"HTTPS_PROXY=http://elsewhere.example {API} listBooks",
     ],
 )
@@ -125,11 +127,52 @@ def test_the_user_is_asked_whatever_goes_wrong_in_the_hook(plugin: Path, tmp_pat
 
 
 def test_calls_are_found_wherever_a_shell_would_run_them() -> None:
-    assert calls("x-api a b=1 && cd /tmp && ./bin/x-api c 2>/dev/null", "x-api") == [["a", "b=1"], ["c"]]
-    assert calls("FOO=1 timeout 5 x-api a 'b c' | cat", "x-api") == [["a", "b c"]]
-    assert calls("other-x-api a; my/x-api-not b", "x-api") == []
-    assert calls("x-api a 'b", "x-api") is None
-    nested = "x-api a"
+    assert calls("nlapi-x a b=1 && cd /tmp && ./bin/nlapi-x c 2>/dev/null", "nlapi-x") == [["a", "b=1"], ["c"]]
+    assert calls("FOO=1 timeout 5 nlapi-x a 'b c' | cat", "nlapi-x") == [["a", "b c"]]
+    assert calls("other-nlapi-x a; my/nlapi-x-not b", "nlapi-x") == []
+    assert calls("nlapi-x a 'b", "nlapi-x") is None
+    nested = "nlapi-x a"
     for _ in range(6):
         nested = f"sh -c {json.dumps(nested)}"
-    assert calls(nested, "x-api") is None
+    assert calls(nested, "nlapi-x") is None
+
+
+def of_tool(plugin: Path, name: str, given: dict[str, Any], **env: str) -> str:
+    """The same for a tool of the plugin's MCP server."""
+    tool = f"mcp__plugin_{json.loads((plugin / '.claude-plugin/plugin.json').read_text())['name']}_api__{name}"
+    event = {"hook_event_name": "PreToolUse", "tool_name": tool, "tool_input": given}
+    done = sh("sh", plugin / "hooks" / "consent.sh", stdin=json.dumps(event), **env)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)["hookSpecificOutput"] if done.stdout.strip() else {}
+    assert answer.get("permissionDecision", "ask") == "ask"
+    return str(answer.get("permissionDecisionReason", ""))
+
+
+def test_a_tool_that_reads_passes_and_one_that_changes_is_asked_about(plugin: Path) -> None:
+    assert of_tool(plugin, "listBooks", {"genre": "NOVEL"}) == ""
+    said = of_tool(plugin, "addBook", {"title": "Dune", "fine": "2 EUR"}, CITY_LIBRARY_BASE_URL="http://127.0.0.1:9")
+    assert said.startswith("addBook changes something:\nPOST http://127.0.0.1:9/books\n")
+    assert '"fine": 200' in said
+    assert "takes something away" in of_tool(plugin, "removeBook", {"book_id": "b1"})
+    configured = {"CLAUDE_PLUGIN_OPTION_BASE_URL": "http://127.0.0.1:8"}
+    assert "http://127.0.0.1:8/books/b1" in of_tool(plugin, "removeBook", {"book_id": "b1"}, **configured)
+
+
+@pytest.mark.parametrize(("name", "given"), [("unknown", {}), ("addBook", {}), ("addBook", {"title": 7, "x": 1})])
+def test_a_call_of_a_tool_that_cannot_be_shown_is_asked_about_too(plugin: Path, name: str, given: Any) -> None:
+    assert "cannot be shown" in of_tool(plugin, name, given)
+
+
+def test_the_tools_of_a_large_api_are_looked_into(tmp_path: Path) -> None:
+    tree = big(60, 3)
+    tree["paths"]["/wipe"] = {"delete": {"operationId": "wipe", "responses": {}}}
+    large = placed(tmp_path / "large", tree)
+    assert of_tool(large, "find", {"words": "things"}) == ""
+    assert of_tool(large, "describe", {"operation": "wipe"}) == ""
+    assert of_tool(large, "read", {"operation": "list3"}) == ""
+    assert of_tool(large, "call", {"operation": "list3", "arguments": {}}) == ""
+    assert "wipe takes something away" in of_tool(
+        large, "call", {"operation": "wipe"}, BIG_BASE_URL="http://127.0.0.1:9"
+    )
+    assert of_tool(large, "call", {"operation": "other"})
+    assert of_tool(large, "call", {})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -25,4 +27,33 @@ def test_what_ships_is_a_plugin_that_was_built_of_a_bundled_description() -> Non
     for name in folders:
         made = json.loads((PLUGINS / name / "nlapi-plugin.json").read_text())
         assert made["options"]["source"] == name
-        assert (PLUGINS / name / "bin" / f"{name}-api").stat().st_mode & 0o111
+        assert (PLUGINS / name / "bin" / f"nlapi-{name}").stat().st_mode & 0o111
+
+
+def test_the_marketplace_of_the_repository_lists_what_ships_as_it_is() -> None:
+    market = json.loads((PLUGINS.parent / ".claude-plugin" / "marketplace.json").read_text())
+    assert (market["name"], bool(market["owner"]["name"])) == ("nlapi", True)
+    listed = {one["name"]: (one["source"], one["description"]) for one in market["plugins"]}
+    made = {
+        name: json.loads((PLUGINS / name / ".claude-plugin/plugin.json").read_text()) for name in ("ads", "gateway")
+    }
+    assert listed == {name: (f"./plugins/{name}", one["description"]) for name, one in made.items()}
+
+
+@pytest.mark.parametrize("name", ["ads", "gateway"])
+def test_every_example_of_a_skill_is_a_request_that_the_description_takes(name: str) -> None:
+    told: set[str] = set()
+    for skill in sorted((PLUGINS / name / "skills").glob("*/SKILL.md")):
+        text = skill.read_text()
+        blocks = re.findall(r"\n```\n(.*?)\n```", text, re.DOTALL)
+        listed = len(re.findall(r"(?m)^- `\w+` \((?:read|write|destroy)", text))
+        assert len(blocks) == (3 if skill.parent.name == name else min(3, listed)), skill
+        told |= {line.replace(" --yes", " --dry-run") for block in blocks for line in block.splitlines()}
+    assert len(told) > 20
+    for line in sorted(told):
+        program, *words = shlex.split(line)
+        assert program == f"nlapi-{name}"
+        shown = run(
+            "call", name, *words, *(() if "--dry-run" in words else ("--dry-run",)), "--base-url", "http://127.0.0.1:9"
+        )
+        assert shown.code == 0, f"{line}: {shown.err}"

@@ -1,0 +1,104 @@
+"""Texts of a description that read like instructions to a model, where they should tell what an API does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nlapi.client.clean import one_line
+from nlapi.issue import Issue, Level
+
+MAX_TOLD = 80
+MAX_FOUND = 20
+_MODEL = r"(?:the |an? |any )?(?:AI|LLM|language model|assistant|chatbot|claude|chatgpt|copilot|AI agent)s?"
+_DEED = (
+    r"(?:call|invoke|run|execute|send|fetch|read|open|upload|forward|include|ignore|reply|respond|answer|say|delete)"
+)
+_SIGNS = {
+    "it sets aside what was said before": (
+        r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,30}"
+        r"\b(?:previous|prior|above|earlier|preceding|foregoing|system|your|all other)\b.{0,20}"
+        r"\b(?:instruction|prompt|rule|guideline|direction|command|context)s?\b"
+        r"|\b(?:ignore|disregard|forget|override)\b.{0,20}\b(?:instruction|prompt|rule)s?\b.{0,12}\b(?:above|before|earlier)\b"
+    ),
+    "it takes the part of a system or a user": (
+        r"</?(?:system|assistant|human|instructions?|tool_(?:call|result)|function_calls?)>"
+        r"|<\|(?:im_start|im_end|system)\|>|\[/?INST\]"
+        r"|(?:^|\n)\s*(?:system|human|assistant): .{0,80}\b(?:you|ignore)\b"
+    ),
+    "it tells a model what to do": (
+        rf"\b{_MODEL} (?:must|should|shall|has to|have to|needs? to|is required to|will) "
+        rf"(?:always |never |first |now |not |also )*{_DEED}\b"
+        r"|\byou (?:must|should|have to|need to|are required to) (?:always |now |first |also )*"
+        r"(?:call|invoke|run|execute|use) (?:this|the|that|another|every) (?:tool|command)\b"
+    ),
+    "it gives a model another part": (
+        r"\byou are (?:now|no longer) (?:an? |in |the |bound )|\bfrom now on,? you\b"
+        r"|\bact as (?:an? )?(?:AI|admin|root|system)\b"
+    ),
+    "it keeps something from the user": (
+        r"\b(?:do not|don't|never|without)\b.{0,10}"
+        r"\b(?:tell|telling|mention|mentioning|inform|informing|reveal|notify|alert)"
+        r"(?: it| this| that| any of this)?(?: to)? the (?:user|human|person)\b"
+    ),
+    "it asks for what is secret": (
+        r"\b(?:reveal|print|repeat|output|send|forward|upload|post|leak|exfiltrate)\b.{0,40}"
+        r"\b(?:system prompt|your (?:instructions|prompt)|conversation history"
+        r"|your environment variables|~/\.ssh|id_rsa|/etc/passwd)"
+    ),
+}
+SIGNS = {sign: re.compile(pattern, re.IGNORECASE | re.DOTALL) for sign, pattern in _SIGNS.items()}
+HIDDEN = re.compile(r"[\U000e0020-\U000e007f]{4}|[\u202a-\u202e\u2066-\u2069]|[\u200b\u2060\ufeff]{6}")
+"""Characters that a person does not see and a model reads, or that are read in another order than they are seen."""
+
+
+def injected(document: Mapping[str, Any]) -> Iterator[Issue]:
+    """An Issue for each text that reads so: nlapi quotes it as data, and somebody should look at it."""
+    known: dict[str, tuple[str, int] | None] = {}
+    count = 0
+    for where, text in _texts(document):
+        if text not in known:
+            known[text] = _sign(text)
+        if (found := known[text]) is None:
+            continue
+        count += 1
+        if count > MAX_FOUND:
+            yield _issue("", "further texts read like instructions to a model")
+            return
+        sign, at = found
+        said = one_line(text[max(0, at - 10) : at + MAX_TOLD]).strip()
+        yield _issue(where, f"reads like an instruction to a model, as {sign}: {said!r}"[:260])
+
+
+def _sign(text: str) -> tuple[str, int] | None:
+    """Why a text is no mere description, and where that begins."""
+    for sign, pattern in SIGNS.items():
+        if found := pattern.search(text):
+            return sign, found.start()
+    return ("it has characters that nobody sees", 0) if HIDDEN.search(text) else None
+
+
+def _texts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The texts of a description that a model is told: not examples, and no values."""
+    waiting: list[tuple[str, Any]] = [("", document)]
+    while waiting:
+        where, node = waiting.pop()
+        if isinstance(node, Mapping):
+            for key, one in reversed(list(node.items())):
+                place = f"{where}.{key}" if where else str(key)
+                if isinstance(one, str) and key in ("description", "summary", "title", "name", "operationId"):
+                    yield place, one
+                elif isinstance(one, Mapping | list) and key not in ("example", "examples"):
+                    waiting.append((place, one))
+        elif isinstance(node, list):
+            waiting += [
+                (f"{where}[{at}]", one)
+                for at, one in reversed(list(enumerate(node)))
+                if isinstance(one, Mapping | list)
+            ]
+
+
+def _issue(where: str, message: str) -> Issue:
+    hint = "it is told as data; read it before you trust this description"
+    return Issue(level=Level.WARNING, where=where, message=message, hint=hint, rule="injected")

@@ -1,0 +1,51 @@
+"""Credentials that got into the files of a plugin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from nlapi.issue import Issue, Level
+from nlapi.plugin.build import DESCRIPTION
+
+_KINDS = {
+    "a private key": r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----",
+    "a key of Anthropic's": r"\bsk-ant-[\w-]{20,}",
+    "a key that begins with sk-": r"\bsk-(?:proj-|live-)?[A-Za-z0-9]{32,}",
+    "a token of GitHub's": r"\b(?:gh[opsur]_[A-Za-z0-9]{36}|github_pat_\w{50,})",
+    "a token of Slack's": r"\bxox[abprs]-[A-Za-z0-9-]{20,}",
+    "a key of AWS's": r"\bAKIA[0-9A-Z]{16}\b",
+    "a key of Google's": r"\bAIza[\w-]{35}\b",
+    "a key of Stripe's": r"\b[rs]k_live_[A-Za-z0-9]{20,}",
+    "a JSON Web Token": r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}",
+    "a bearer token": r"(?i)\bbearer [a-z0-9._~+/-]{24,}=*",
+    "a password in an address": r"https?://[^\s/:@'\"`]{1,60}:[^\s/@'\"`]{3,}@",
+}
+KINDS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items()}
+MIN_SECRET = 8
+"""Characters of a value that is looked for as it is."""
+
+
+def leaks(files: Mapping[str, bytes], values: Mapping[str, str]) -> Iterator[Issue]:
+    """What looks like a credential. `values` are the credentials themselves, by variable: none may be in a file.
+
+    What its description says too is an example of whoever wrote that, and a warning.
+    """
+    described = files.get(DESCRIPTION, b"").decode("utf-8", "replace")
+    for path, content in files.items():
+        text = content.decode("utf-8", "replace")
+        for variable, value in values.items():
+            if len(value) >= MIN_SECRET and value in text:
+                yield _issue(path, f"holds the credential that is in {variable}", Level.ERROR)
+        for kind, pattern in KINDS.items():
+            found = pattern.search(text)
+            if found:
+                given = path == DESCRIPTION or found[0] in described
+                yield _issue(path, f"has {kind} in it", Level.WARNING if given else Level.ERROR)
+
+
+def _issue(where: str, message: str, level: Level) -> Issue:
+    hint = (
+        "its description has it as well: is it an example?" if level is Level.WARNING else "take it out and revoke it"
+    )
+    return Issue(level=level, where=where, message=message, hint=hint, rule="secret")

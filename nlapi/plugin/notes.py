@@ -1,0 +1,46 @@
+"""What people wrote in a plugin's folder, woven into its skills: nlapi reads it and never writes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+NOTES = "notes/"
+OVERLAY = "overlay.yaml"
+LICENSE = "LICENSE"
+OURS = b"Licence of the plugin for "
+"""How the licence begins that nlapi writes."""
+
+MAX_LINES = 190
+"""Of a skill with its notes; longer notes become a reference of it."""
+
+
+def own(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What of the files in a folder is people's: notes, an overlay, a licence that nlapi did not write."""
+    kept = {path: content for path, content in files.items() if path == OVERLAY or _is_note(path)}
+    if LICENSE in files and not files[LICENSE].startswith(OURS):
+        kept[LICENSE] = files[LICENSE]
+    return kept
+
+
+def _is_note(path: str) -> bool:
+    return bool(re.fullmatch(rf"{NOTES}[^/]+\.md", path))
+
+
+def notes(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Name of a note, without its suffix -> its text."""
+    found = {path: content for path, content in sorted(files.items()) if _is_note(path)}
+    return {path[len(NOTES) : -3]: content.decode("utf-8", "replace").strip() for path, content in found.items()}
+
+
+def woven(home: str, skill: str, names: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
+    """A skill, with `@notes@` in it, and the notes of these names, as files under `skills/`."""
+    text = "\n\n".join(given[name] for name in dict.fromkeys(names) if given.get(name))
+    head, _, tail = skill.rpartition("@notes@")
+    if not text:
+        return {f"{home}/SKILL.md": f"{head.rstrip()}\n{tail.lstrip()}"}
+    section = f"## Notes\n\n{text}\n"
+    if len(skill.splitlines()) + len(section.splitlines()) <= MAX_LINES:
+        return {f"{home}/SKILL.md": head + section}
+    link = "## Notes\n\nWhat people who know this API wrote down: [notes.md](references/notes.md). Read them first.\n"
+    return {f"{home}/SKILL.md": head + link, f"{home}/references/notes.md": f"# Notes\n\n{text}\n"}

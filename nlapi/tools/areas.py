@@ -1,0 +1,174 @@
+"""The few areas of an API, whatever its size: its groups, the small ones merged with what they are nearest to."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.tools.groups import MAX_GROUPS, Group, groups, resource, sorted_into
+from nlapi.tools.slugs import group_slug, unique
+from nlapi.tools.words import pieces, singular
+
+MOST = 19
+ENOUGH = 6
+"""Operations of which there are areas at all, if there is any way to tell them apart."""
+
+MAX_SLUG = 28
+MAX_NAMED = 4
+LIKE = 0.15
+"""From here on two parts are like each other."""
+
+CROWDED = 3
+"""A part of so many times the average size takes in no other for being like it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """Groups that belong together. `slug` is for names; `label` and `about` are as the description has them."""
+
+    slug: str
+    label: str
+    about: str
+    groups: tuple[Group, ...]
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        return tuple(operation for group in self.groups for operation in group.operations)
+
+
+def areas(spec: Spec, operations: Sequence[Operation], most: int = MOST) -> tuple[Area, ...]:
+    """At most `most` areas, in the order of the description; each operation is in exactly one.
+
+    Groups are tags or resources; the smallest is merged with the one whose name, paths and path parameters are most
+    like its own. One group of ENOUGH operations is taken apart: by resource, by what follows in the path, by the
+    things in the ids, by effect.
+    """
+    found = list(groups(spec, operations))
+    if len(found) == 1 and len(operations) >= ENOUGH and (parts := _apart(operations)):
+        found, most = parts, min(most, max(2, len(operations) // 3))
+    merged = _merged(_bucketed(found), most)
+    made: dict[str, Area] = {}
+    firsts = Counter(word for members in merged for word in {_first(one.label) for one in members})
+    for members in merged:
+        label, name = _named(members, firsts)
+        slug = unique(group_slug(name, MAX_SLUG), made)
+        about = members[0].about if len(members) == 1 else ""
+        made[slug] = Area(slug=slug, label=label, about=about, groups=tuple(members))
+    return tuple(made.values())
+
+
+def _apart(operations: Sequence[Operation]) -> list[Group]:
+    """One group, taken apart by the first thing that tells its operations apart; [] when nothing does."""
+    for sort in (lambda one: resource(one.path), _within, _thing, _does):
+        split = sorted_into(operations, sort)
+        if len(split) > 1:
+            return split
+    return []
+
+
+def _within(operation: Operation) -> str:
+    """The second thing that a path names."""
+    names = [one for one in operation.route.split("/") if one and not one.startswith("{")]
+    first = resource(operation.path)
+    return next(iter(names[names.index(first) + 1 :]), first) if first in names else first
+
+
+def _thing(operation: Operation) -> str:
+    """What the id of an operation is about, after its verb: `DescribeGlobalTables` -> table."""
+    words = [word for word in pieces(operation.id.rpartition(".")[2]) if word.isalpha()]
+    return singular(words[-1]) if len(words) > 1 else "other"
+
+
+def _does(operation: Operation) -> str:
+    return "reading" if operation.effect is Effect.READ else "changing"
+
+
+def _bucketed(found: list[Group]) -> list[list[Group]]:
+    """Groups that are too many to be compared with each other: by the first word of their names, then as they come."""
+    if len(found) <= MAX_GROUPS:
+        return [[one] for one in found]
+    by_word: dict[str, list[Group]] = {}
+    for one in found:
+        by_word.setdefault(_first(one.label), []).append(one)
+    buckets = list(by_word.values()) if 1 < len(by_word) <= MAX_GROUPS else [[one] for one in found]
+    step = math.ceil(len(buckets) / MAX_GROUPS)
+    return [[one for bucket in buckets[at : at + step] for one in bucket] for at in range(0, len(buckets), step)]
+
+
+def _merged(parts: list[list[Group]], most: int) -> list[list[Group]]:
+    """A small part goes to the one that it is most like, and what is like nothing together, until they are few."""
+    room = CROWDED * sum(map(_size, parts)) / most
+    rare = Counter(feature for part in parts for feature in set(_features(part)))
+    vectors = [_weighed(_features(part), rare, len(parts)) for part in parts]
+    while len(parts) > most:
+        order = sorted(range(len(parts)), key=lambda one: (_size(parts[one]), one))
+        first, second = sorted(_nearest(parts, vectors, order, room) or order[:2])
+        parts[first] = [*parts[first], *parts[second]]
+        vectors[first] = dict(Counter(vectors[first]) + Counter(vectors[second]))
+        del parts[second], vectors[second]
+    return parts
+
+
+def _nearest(
+    parts: Sequence[Sequence[Group]], vectors: Sequence[Mapping[str, float]], order: Sequence[int], room: float
+) -> tuple[int, int] | None:
+    """The smallest part that is like another, and that one."""
+    for one in order:
+        others = [other for other in order if other != one and _size(parts[one]) + _size(parts[other]) <= room]
+        likeness = [(_alike(vectors[one], vectors[other]), -other) for other in others]
+        if likeness and max(likeness)[0] >= LIKE:
+            return one, -max(likeness)[1]
+    return None
+
+
+def _size(part: Sequence[Group]) -> int:
+    return sum(len(one.operations) for one in part)
+
+
+def _features(part: Sequence[Group]) -> Counter[str]:
+    """What a part is about: the words of its name, the things in its paths, the path parameters that it takes."""
+    found: Counter[str] = Counter()
+    for group in part:
+        words = pieces(group.label)
+        weight = len(group.operations)
+        found.update({f"word {word}": weight for word in words[1:]})
+        found.update(
+            {f"first {word}": 3 * weight for word in words[:1]} | {f"word {word}": weight for word in words[:1]}
+        )
+        for operation in group.operations:
+            segments = [one for one in operation.route.split("/") if one]
+            found.update(f"path {one}" for one in segments if not one.startswith("{"))
+            found.update(f"takes {one}" for one in segments if one.startswith("{"))
+    return found
+
+
+def _weighed(found: Counter[str], rare: Counter[str], count: int) -> dict[str, float]:
+    """What all parts share tells nothing."""
+    return {one: times * math.log(1 + count / rare[one]) for one, times in found.items()}
+
+
+def _alike(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    shared = sum(weight * other[feature] for feature, weight in one.items() if feature in other)
+    return shared / (_length(one) * _length(other)) if shared else 0.0
+
+
+def _length(vector: Mapping[str, float]) -> float:
+    return math.sqrt(sum(weight * weight for weight in vector.values()))
+
+
+def _first(label: str) -> str:
+    return next(iter(pieces(label)), "")
+
+
+def _named(members: Sequence[Group], firsts: Mapping[str, int]) -> tuple[str, str]:
+    """A label that names what is in it, and what its slug is made of: a first word of its alone, else the largest."""
+    labels = [one.label for one in sorted(members, key=lambda one: -len(one.operations))]
+    more = len(labels) - MAX_NAMED
+    listed = f"{', '.join(labels[:MAX_NAMED])}{f' and {more} more' if more > 0 else ''}"
+    words = {_first(label) for label in labels}
+    if len(labels) == 1 or len(words) > 1:
+        return listed, " ".join(labels[:2])
+    return listed, next(iter(words)) if firsts[next(iter(words))] == 1 else labels[0]

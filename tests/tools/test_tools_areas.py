@@ -1,0 +1,77 @@
+"""The areas of an API: a few of them whatever its size, what is alike together, the same each time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import nlapi
+from nlapi.openapi.spec import Spec
+from nlapi.tools.areas import MOST, Area, areas
+from tests import describe
+
+
+def api(*operations: tuple[str, str, str]) -> Spec:
+    """A description of (method, path, tag)."""
+    paths: dict[str, Any] = {}
+    for method, path, tag in operations:
+        names = [one[1:-1] for one in path.split("/") if one.startswith("{")]
+        node: dict[str, Any] = {"responses": {}, **({"tags": [tag]} if tag else {})}
+        node["parameters"] = [{"name": one, "in": "path", "required": True, "schema": {}} for one in names]
+        paths.setdefault(path, {})[method] = node
+    return describe.spec(paths)
+
+
+def of(spec: Spec, most: int = MOST) -> tuple[Area, ...]:
+    return areas(spec, spec.shown, most)
+
+
+def labels(spec: Spec, most: int = MOST) -> dict[str, set[str]]:
+    return {one.slug: {group.label for group in one.groups} for one in of(spec, most)}
+
+
+def test_a_few_groups_are_areas_as_they_are() -> None:
+    found = of(nlapi.load("ads"))
+    assert [one.label for one in found][:3] == ["accounts", "campaigns", "ad-sets"]
+    assert all(len(one.groups) == 1 for one in found)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 100, 250, 1000])
+def test_each_operation_is_in_exactly_one_area_and_areas_are_few(count: int) -> None:
+    spec = api(*(("get", f"/r{n}s", f"tag{n}") for n in range(count)))
+    found = of(spec)
+    assert len(found) <= MOST
+    assert sorted(one.id for area in found for one in area.operations) == sorted(one.id for one in spec.shown)
+    assert len({area.slug for area in found}) == len(found)
+    assert [area.slug for area in of(spec)] == [area.slug for area in found]
+
+
+def test_what_has_the_same_prefix_path_or_parameter_is_merged_first() -> None:
+    spec = api(
+        ("get", "/admin/users", "admin.users"),
+        ("get", "/admin/teams", "admin.teams"),
+        ("get", "/pets/{pet_id}/toys", "toys"),
+        ("get", "/pets/{pet_id}/meals", "meals"),
+        ("get", "/weather", "weather"),
+    )
+    found = labels(spec, 3)
+    assert {"admin.users", "admin.teams"} in found.values()
+    assert {"toys", "meals"} in found.values()
+    assert "admin" in found
+
+
+def test_one_tag_is_taken_apart_by_resource_then_path_then_thing_then_effect() -> None:
+    flat = [("get", f"/{name}", "all") for name in ("cats", "cats/old", "cats/new", "dogs", "dogs/old", "dogs/new")]
+    assert list(labels(api(*flat))) == ["cats", "dogs"]
+    deep = [("get", f"/v1/shop/{name}", "all") for name in ("a", "a/x", "a/y", "b", "b/x", "b/y")]
+    assert list(labels(api(*deep))) == ["a", "b"]
+    ids = ("CreateTable", "DescribeTables", "ListIndexes", "DropIndex", "ListUsers", "DropUser")
+    rpc = {f"/#{id}": {"post": {"operationId": id, "tags": ["all"], "responses": {}}} for id in ids}
+    assert list(labels(describe.spec(rpc), 3)) == ["table-index", "user"]
+    one = [("post" if n % 2 else "get", f"/x/{'{x}/' * n}", "all") for n in range(6)]
+    assert list(labels(api(*one))) == ["reading", "changing"]
+
+
+def test_too_few_operations_are_not_taken_apart() -> None:
+    assert len(of(api(("get", "/cats", "all"), ("get", "/dogs", "all")))) == 1
