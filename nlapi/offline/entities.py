@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ID_WORDS = frozenset(map(stem, ("id", "uuid", "guid", "gid", "sid", "key", "uid")))
 """Last words of the names of what takes an id."""
+OPAQUE = ID_WORDS - {"key"}
+"""Those of them that nobody makes up: a key is often a name in small letters."""
 SEARCHES = frozenset(map(stem, ("search", "find", "lookup", "query")))
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
 _OWNING = frozenset(("of", "for", "by", "from"))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.offline.choices import choices, names_of
-from nlapi.offline.entities import ID_WORDS, Wanted, collection_of, id_like, names_for, takes_id
+from nlapi.offline.entities import ID_WORDS, OPAQUE, Wanted, collection_of, id_like, names_for, takes_id
 from nlapi.offline.flags import flag
 from nlapi.offline.links import takes_me
 from nlapi.offline.match import MONEYLIKE, counts_things, page_number, page_size, page_token
@@ -133,7 +133,7 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
     """
     if id_like(span.text) or (span.form == "email" and "email" in slot.description.lower()):
         return True
-    coded = slot.integer or bool(set(slot.words) & set(ID_WORDS)) or slot.item.get("format") == "uuid"
+    coded = slot.integer or bool(set(slot.words[-1:]) & OPAQUE) or slot.item.get("format") == "uuid"
     if coded or slot.where != "path" or not span.first or not _SLUG.fullmatch(span.text):
         return False
     before = scene.sentence.tokens[span.first - 1]
