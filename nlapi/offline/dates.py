@@ -146,11 +146,21 @@ def _calendar(match: re.Match[str], today: date) -> tuple[Value, bool]:
     if month > 12 >= day:
         month, day = day, month
     moment = date(year, month, day)
+    if moment > today and not parts.get("year") and _is_since(match):
+        moment = date(year - 1, month, day)
     if parts.get("hour") or parts.get("noon"):
         clock = _time_of(match)
         if clock is not None:
             return datetime.combine(moment, clock), True
     return moment, bool(parts.get("year"))
+
+
+def _is_since(match: re.Match[str]) -> bool:
+    """Does `since` lead to a day, so that it is past?"""
+    return _SINCE.search(match.string, 0, match.start()) is not None
+
+
+_SINCE = re.compile(r"\bsince\s+(?:the\s+)?$", re.IGNORECASE)
 
 
 def _month_only(match: re.Match[str], today: date) -> tuple[Value, bool] | None:
@@ -173,7 +183,7 @@ def _at(match: re.Match[str], day: date) -> date:
 def _weekday(match: re.Match[str], today: date) -> tuple[Value, bool]:
     ahead = (WEEKDAYS[match["weekday"].lower()] - today.weekday()) % 7
     which = (match["which"] or "").lower()
-    if which in ("last", "past", "previous"):
+    if which in ("last", "past", "previous") or (_is_since(match) and ahead):
         return _at(match, today - timedelta(days=7 - ahead)), True
     return _at(match, today + timedelta(days=ahead or 7 if which == "next" else ahead)), True
 

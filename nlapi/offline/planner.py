@@ -21,6 +21,7 @@ from nlapi.offline.goal import Goal, final
 from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unexpressed, unused, unused_value
 from nlapi.offline.language import foreign
 from nlapi.offline.meant import as_command, named_changes, other_goals, says_all, tells
+from nlapi.offline.orders import plainly_ordered
 from nlapi.offline.read import read_sentence
 from nlapi.offline.reads import asks, asks_who_i_am, listing_instead, owned_instead, read_instead
 from nlapi.offline.sentence import Kind, Sentence
@@ -114,6 +115,7 @@ class OfflinePlanner:
         if chosen is None and _HELP.match(question):
             return Plan(text=abilities(catalogue))
         said = corrected(question[:LONGEST], catalogue.index)
+        said = plainly_ordered(said, lambda: catalogue.commanded)
         said = as_command(said, catalogue.index.names, catalogue.operations)
         sentence = read_sentence(said, self.today or date.today())
         if chosen is not None:

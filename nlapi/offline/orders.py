@@ -1,0 +1,85 @@
+"""Commands in other words than an API has: to get rid of a thing is to delete it, to bring it back to restore it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+
+from nlapi.offline.commands import opening
+from nlapi.tools.words import stem
+
+_ORDERS = """
+get rid of|throw away|throw out|take down|trash|scrap|ditch|nuke|axe|bin|erase|wipe out: delete remove discard destroy
+wipe|empty|flush: clear purge empty flush reset delete
+kill|put an end to: terminate kill stop cancel abort delete
+finish|wrap up|end|conclude: complete finish end close stop
+kick off|fire off|fire up|set off|get going: start trigger launch run create
+spin up|stand up|set up|whip up|put together: create add provision make
+set going|boot up|power up|power on|bring up|bring online|go live with: start boot launch enable activate
+shut down|shut off|power down|power off|turn off|switch off|take offline: disable deactivate stop shutdown pause
+turn on|switch on: enable activate start resume
+knock off|call off|scratch: cancel abort stop delete
+suspend|put on hold|put on ice|hold off on: suspend pause hold disable deactivate block
+carry on with|pick up again: resume continue unpause
+bring back|get back|undelete: restore recover undelete unarchive reactivate enable
+rerun|redo|do over|run again|try again: retry rerun restart repeat
+bounce|power cycle: restart reboot
+restart: restart reboot reset
+reboot: reboot restart reset
+roll: rotate regenerate reset renew
+refresh|renew: refresh renew rotate regenerate
+roll back|go back on: rollback revert undo restore
+star|heart: star favorite favourite like save follow
+unstar|unheart: unstar unfavorite unfavourite unlike unsave unfollow
+sign off on|green light|okay: approve accept confirm
+turn down: reject decline deny refuse
+kick|kick out|boot out|throw out of: remove kick ban delete
+hand over|pass on: transfer assign move
+bump up|crank up: increase raise update
+blacklist|blocklist: block ban blacklist add create
+whitelist|allowlist: allow whitelist unblock add create
+ping|drop a line to|shoot a message to: message send notify
+duplicate|replicate: duplicate copy clone
+snooze: snooze mute pause
+"""
+_VERBS = {
+    said: tuple(verbs.split())
+    for line in _ORDERS.strip().splitlines()
+    for said_so, _, verbs in (line.partition(": "),)
+    for said in said_so.split("|")
+}
+"""What is said -> the verbs that an API may have for it, the likeliest first."""
+_SAID = re.compile(rf"(?:{'|'.join(sorted(_VERBS, key=len, reverse=True))})\b(?=\s)", re.IGNORECASE)
+_PARTED = re.compile(
+    r"(?P<verb>turn|switch|shut|power|bring|take|call|roll)\s+(?P<what>(?:(?!\b(?:to|into)\b)[^,;.?])+?)\s+"
+    r"(?P<particle>on|off|down|up|back|offline|online)\b(?!\s+(?:the|a|an|my|our)\b)",
+    re.IGNORECASE,
+)
+_SHOULD = re.compile(
+    r"^\W*(?P<what>(?!(?:i|we|you|who|what|which|when|where|why|how|if|whether)\b)[^?,;.]{3,80}?)\s+"
+    r"(?:should|must|has to|needs to|ought to)\s+(?:be|read|say|become)\s+(?:set\s+to\s+)?(?P<how>[^?]+)$",
+    re.IGNORECASE,
+)
+
+
+def plainly_ordered(question: str, commanded: Callable[[], Collection[str]]) -> str:
+    """`question` with its command in the words of the API: kill the run -> cancel the run, where it is cancelled.
+
+    `commanded` gives the stems of the verbs that the API's operations are commanded by. What shall be so is set.
+    """
+    if (said := _SHOULD.match(question)) is not None:
+        return f"set {said['what']} to {said['how']}"
+    start = opening(question)
+    if (parted := _PARTED.match(question, start)) is not None:
+        together = f"{parted['verb']} {parted['particle']}".lower()
+        if together in _VERBS:
+            question = f"{question[:start]}{together} {parted['what']}{question[parted.end() :]}"
+    found = _SAID.match(question, start)
+    if found is None:
+        return question
+    own = commanded()
+    said_so = " ".join(found.group().lower().split())
+    if stem(said_so) in own:
+        return question
+    verb = next((verb for verb in _VERBS[said_so] if stem(verb) in own), _VERBS[said_so][0])
+    return f"{question[:start]}{verb}{question[found.end() :]}"
