@@ -9,7 +9,8 @@ from nlapi.openapi.spec import Operation
 from nlapi.tools.words import VERBS, Intent, pieces, singular, stem
 
 _OPENING = re.compile(
-    r"^\W*(?:(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|only|just|go ahead and|(?:can|could|would|will) you"
+    r"^\W*(?:(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|only|just|go ahead and"
+    r"|(?:can|could|would|will) you"
     r"|i\s?(?:want|need|wish|would like|['’]d like)(?: you)?(?: to)?|let['’]?s|let me|help me(?: to)?)\b\W*)*",
     re.IGNORECASE,
 )

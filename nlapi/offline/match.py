@@ -204,7 +204,7 @@ def counts_things(scene: Scene, span: Span) -> bool:
     after = [token.lower for token in tokens[span.last : span.last + 4]]
     if after[:3] == ["at", "a", "time"] or after[:2] == ["at", "most"]:
         return True
-    if before in _PICKS and not after[:1] == ["%"] and said(scene.sentence, span) is None:
+    if before in _PICKS and after[:1] != ["%"] and said(scene.sentence, span) is None:
         many = [word for word in after if singular(word) != word]
         return not after or before == "top" or bool(many) or not after[0].isalpha()
     literal = [segment for segment in scene.operation.path.split("/") if segment and "{" not in segment]
