@@ -117,5 +117,7 @@ def _rated(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], t
         profile=catalogue.profile(tool.operation),
         missing=tuple(slot for slot in filling.missing if slot.path[0] not in known),
         index=index_score,
+        changes=catalogue.index.changes(tool.operation),
+        honest=catalogue.index.honest,
         unasked=catalogue.index.changes(tool.operation) and only_reads(sentence, tool.operation),
     )

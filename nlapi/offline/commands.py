@@ -14,6 +14,25 @@ _OPENING = re.compile(
     r"|i\s?(?:want|need|wish|would like|['’]d like)(?: you)?(?: to)?|let['’]?s|let me|help me(?: to)?)\b\W*)*",
     re.IGNORECASE,
 )
+_IMPERATIVES = frozenset(
+    map(
+        stem,
+        """abort accept acknowledge allow append apply approve ask assign attach authorize backup ban block boot bring
+        broadcast bump call capture charge clone comment complete confirm connect convert copy credit decline define
+        demote deny deploy detach disconnect dismiss dispatch double drain duplicate email embargo empty exclude execute
+        expire export extend file fill finish flag flush follow force forget forward freeze fulfill give grant halve
+        hand hide hold ignore import include increment inform install invalidate issue keep kick kill label leave let
+        lift limit link lock log mail make map migrate mount mute name nominate notify offer override pair park pay
+        permit pin ping plan promote provision quarantine quote rate reassign rebuild record redeem refresh refund
+        regenerate reject release reload reload remind reply report reprocess request require resend reset resize
+        resolve respond restore retire retry return reverse revert review ring roll rotate route run save scale scan
+        sell shadow ship shorten sign silence skip snooze split stage store suspend swap switch sync tag tell terminate
+        text throttle tie tip track transfer trash trigger tweet unarchive unassign unban unblock unfollow unlink unlock
+        unmute unpin unsuspend upgrade upload use validate verify void vote warn watch withdraw write zip""".split(),
+    )
+)
+"""Verbs that may command a change besides those whose intent is known; many are nouns as well."""
+_BEHIND_NOUNS = frozenset("of for on in at by is are was were between".split())
 _ASKING = frozenset(map(stem, "what which who whose where when why how is are does did has have was were".split()))
 
 
@@ -30,9 +49,31 @@ def only_reads(sentence: Sentence, operation: Operation) -> bool:
     first = rest[0]
     if first.stem in own and not _plural(first):
         return False
+    if mood(sentence) > 0:
+        return False
     if first.stem in _ASKING or VERBS.get(first.stem) is Intent.READ:
         return True
     return not any(map(commands, rest))
+
+
+def mood(sentence: Sentence) -> int:
+    """1 where a sentence begins by commanding a change, -1 where it asks or wants to see something, 0 for neither."""
+    start = opening(sentence.text)
+    first, after, *_ = [*(token for token in sentence.tokens if token.start >= start and token.word), None, None]
+    if first is None:
+        return 0
+    if first.stem in _ASKING or "?" in sentence.text[-2:]:
+        return -1
+    if commands(first):
+        return 1
+    noun = after is None or after.lower in _BEHIND_NOUNS or _plural(first)
+    if first.stem in _IMPERATIVES and not noun and not (first.lower in _TELLS and after.lower in _US):
+        return 1
+    return -1 if VERBS.get(first.stem) is Intent.READ else 0
+
+
+_TELLS = frozenset(("give", "tell", "bring", "let"))
+_US = frozenset(("me", "us", "the", "all", "a", "an"))
 
 
 def opening(text: str) -> int:

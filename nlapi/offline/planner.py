@@ -114,10 +114,7 @@ class OfflinePlanner:
         catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.part(chosen.spec)
         if chosen is None and _HELP.match(question):
             return Plan(text=abilities(catalogue))
-        said = corrected(question[:LONGEST], catalogue.index)
-        said = plainly_ordered(said, lambda: catalogue.commanded)
-        said = as_command(said, catalogue.index.names, catalogue.operations)
-        sentence = read_sentence(said, self.today or date.today())
+        sentence = read_question(question, catalogue, self.today or date.today())
         if chosen is not None:
             found = [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
         else:
@@ -169,6 +166,13 @@ class OfflinePlanner:
             wants.append((top[0][0].id, intent))
         ids = list(dict.fromkeys(id for id, _ in wants))
         return ids if len(ids) > 1 and len({intent for _, intent in wants}) > 1 else []
+
+
+def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
+    """A question taken apart, its slips mended and its command in words that the API has."""
+    said = corrected(question[:LONGEST], catalogue.index)
+    said = plainly_ordered(said, lambda: catalogue.commanded)
+    return read_sentence(as_command(said, catalogue.index.names, catalogue.operations), today)
 
 
 def _caller(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate | None:

@@ -26,6 +26,8 @@ _MAPPED = re.compile(
 )
 _BARE = frozenset(map(stem, "id uuid guid gid sid key uid name slug code number".split()))
 """Names of parameters that do not say of what they are."""
+_SOUGHT = frozenset("q query search filter keyword keywords".split())
+"""Names of what takes whatever is looked for, though its description may speak of days."""
 _STANDS_FOR = re.compile(r"(?:example|e\.g\.),?:? '?\d+'? for ", re.IGNORECASE)
 _AND_FOR = re.compile(r"\band\s+(?=-?\d)")
 
@@ -238,7 +240,7 @@ def _by_name(words: list[str], description: str) -> Family:
     lower = description.lower()
     if last in ("id", "uuid", "guid", "key", "uid", "token", "hash", "sha"):
         return Family.ID
-    if "date" in words or re.search(r"yyyy|mm/dd|dd/mm|iso.?8601", lower):
+    if "date" in words or (not _SOUGHT & set(words) and re.search(r"yyyy|mm/dd|dd/mm|iso.?8601", lower)):
         return Family.DATE
     if last in ("time", "hour") or re.search(r"\bhh:mm", lower):
         return Family.TIME

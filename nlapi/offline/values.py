@@ -163,11 +163,22 @@ def _number(span: Span, slot: Slot, sentence: Sentence) -> int | float | None:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     if span.kind is Kind.NUMBER:
-        counted = converted(sentence, span, slot) if slot.unit else None
-        value = to_wire(value, slot.unit) if slot.unit and not measured(sentence, span, slot) else counted or value
+        value = _scaled(value, span, slot, sentence)
     if slot.integer and isinstance(value, float):
         return int(value) if value.is_integer() else None
     return value if _in_range(value, slot) else None
+
+
+def _scaled(value: int | float, span: Span, slot: Slot, sentence: Sentence) -> int | float:
+    """A number in the unit of a slot: what says its own measure (200 ms) is taken at its word."""
+    if slot.unit and measured(sentence, span, slot):
+        return converted(sentence, span, slot) or value
+    if span.form == "money" and not slot.unit and _MINOR.search(slot.description):
+        return to_wire(value, "minor", span.currency)
+    return to_wire(value, slot.unit) if slot.unit else value
+
+
+_MINOR = re.compile(r"\b(?:minor|smallest) (?:currency )?units?\b|\bin cents\b", re.IGNORECASE)
 
 
 def fraction_wanted(slot: Slot) -> float:
