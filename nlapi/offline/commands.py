@@ -62,14 +62,14 @@ def mood(sentence: Sentence) -> int:
     first, after, *_ = [*(token for token in sentence.tokens if token.start >= start and token.word), None, None]
     if first is None:
         return 0
-    if first.stem in _ASKING or "?" in sentence.text[-2:]:
+    if first.stem in _ASKING:
         return -1
     if commands(first):
         return 1
     noun = after is None or after.lower in _BEHIND_NOUNS or _plural(first)
     if first.stem in _IMPERATIVES and not noun and not (first.lower in _TELLS and after.lower in _US):
         return 1
-    return -1 if VERBS.get(first.stem) is Intent.READ else 0
+    return -1 if VERBS.get(first.stem) is Intent.READ or sentence.text.endswith("?") else 0
 
 
 _TELLS = frozenset(("give", "tell", "bring", "let"))
