@@ -24,7 +24,7 @@ _IMPERATIVES = frozenset(
         hand hide hold ignore import include increment inform install invalidate issue keep kick kill label leave let
         lift limit link lock log mail make map migrate mount mute name nominate notify offer override pair park pay
         permit pin ping plan promote provision quarantine quote rate reassign rebuild record redeem refresh refund
-        regenerate reject release reload reload remind reply report reprocess request require resend reset resize
+        regenerate reject release reload remind reply report reprocess request require resend reset resize
         resolve respond restore retire retry return reverse revert review ring roll rotate route run save scale scan
         sell shadow ship shorten sign silence skip snooze split stage store suspend swap switch sync tag tell terminate
         text throttle tie tip track transfer trash trigger tweet unarchive unassign unban unblock unfollow unlink unlock
@@ -33,6 +33,8 @@ _IMPERATIVES = frozenset(
 )
 """Verbs that may command a change besides those whose intent is known; many are nouns as well."""
 _BEHIND_NOUNS = frozenset("of for on in at by is are was were between".split())
+_TELLS = frozenset(("give", "tell", "bring", "let"))
+_US = frozenset(("me", "us", "the", "all", "a", "an"))
 _ASKING = frozenset(map(stem, "what which who whose where when why how is are does did has have was were".split()))
 
 
@@ -49,31 +51,19 @@ def only_reads(sentence: Sentence, operation: Operation) -> bool:
     first = rest[0]
     if first.stem in own and not _plural(first):
         return False
-    if mood(sentence) > 0:
+    if _imperative(first, next(iter(rest[1:]), None)):
         return False
     if first.stem in _ASKING or VERBS.get(first.stem) is Intent.READ:
         return True
     return not any(map(commands, rest))
 
 
-def mood(sentence: Sentence) -> int:
-    """1 where a sentence begins by commanding a change, -1 where it asks or wants to see something, 0 for neither."""
-    start = opening(sentence.text)
-    first, after, *_ = [*(token for token in sentence.tokens if token.start >= start and token.word), None, None]
-    if first is None:
-        return 0
-    if first.stem in _ASKING:
-        return -1
-    if commands(first):
-        return 1
-    noun = after is None or after.lower in _BEHIND_NOUNS or _plural(first)
-    if first.stem in _IMPERATIVES and not noun and not (first.lower in _TELLS and after.lower in _US):
-        return 1
-    return -1 if VERBS.get(first.stem) is Intent.READ or sentence.text.endswith("?") else 0
-
-
-_TELLS = frozenset(("give", "tell", "bring", "let"))
-_US = frozenset(("me", "us", "the", "all", "a", "an"))
+def _imperative(first: Token, after: Token | None) -> bool:
+    """May a sentence that begins so command a change: [refund 10] EUR, but no [note on] contact 5, no [give me]?"""
+    if first.stem not in _IMPERATIVES or after is None or _plural(first):
+        return False
+    told = first.lower in _TELLS and after.lower in _US
+    return not told and after.lower not in _BEHIND_NOUNS
 
 
 def opening(text: str) -> int:

@@ -19,6 +19,7 @@ from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 _SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
 _PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "under")))
 _RENAMES = frozenset(map(stem, ("rename", "renamed")))
+_SKIP = stem("skip")
 _PICKS = frozenset("last first top latest newest oldest recent".split())
 NAMELIKE = frozenset(map(stem, "name title label subject headline username".split()))
 QUERYLIKE = frozenset(map(stem, "q query search keyword term text filter".split()))
@@ -204,7 +205,8 @@ def counts_things(scene: Scene, span: Span) -> bool:
     after = [token.lower for token in tokens[span.last : span.last + 4]]
     if after[:3] == ["at", "a", "time"] or after[:2] == ["at", "most"]:
         return True
-    if before in _PICKS and after[:1] != ["%"] and said(scene.sentence, span) is None:
+    skipped = any(token.stem == _SKIP for token in tokens[max(0, span.first - 3) : span.first])
+    if before in _PICKS and not skipped and after[:1] != ["%"] and said(scene.sentence, span) is None:
         many = [word for word in after if singular(word) != word]
         return not after or before == "top" or bool(many) or not after[0].isalpha()
     literal = [segment for segment in scene.operation.path.split("/") if segment and "{" not in segment]

@@ -88,7 +88,7 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
             continue
         if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
             continue
-        if _is_out_of_place(scene, slot, span):
+        if _is_out_of_place(scene, slot, span) or _is_about_the_call(scene, slot, span):
             continue
         shared = span.kind is Kind.DATE and isinstance(span.value, tuple)
         for value, how in values_for(span, slot, scene.sentence):
@@ -155,8 +155,6 @@ def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
         return takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.where == "path")
     if span.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
         return True
-    if span.kind is Kind.PHRASE and takes_id(slot) and set(scene.sentence.stems[span.first : span.last]) <= _NO_IDS:
-        return True
     if slot.family in (Family.DATE, Family.TIME) and span.form in ("email", "url", "path", "uuid", "tag", "host"):
         return True
     if page_token(slot):
@@ -170,6 +168,15 @@ def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
     if page_number(slot) and stem("page") not in scene.sentence.stem_set:
         return True
     return span.form in ("money", "percent") or span.value > LARGEST_PAGE or _numbers_a_thing(scene, span)
+
+
+def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
+    """Is a span no value but the operation's own words where an id is wanted, or how many things are wanted?"""
+    if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
+        words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
+        return words <= _NO_IDS or (span.kind is Kind.NAME and words <= scene.common)
+    counted = span.kind is Kind.NUMBER and not slot.required and counts_things(scene, span)
+    return counted and not page_size(slot) and any(map(page_size, scene.slots))
 
 
 def _is_said(scene: Scene, slot: Slot) -> bool:

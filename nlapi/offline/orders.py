@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection
 
 from nlapi.offline.commands import opening
-from nlapi.tools.words import stem
+from nlapi.tools.words import VERBS, Intent, stem
 
 _ORDERS = """
 get rid of|throw away|throw out|take down|trash|scrap|ditch|nuke|axe|bin|erase|wipe out: delete remove discard destroy
@@ -42,14 +42,14 @@ ping|drop a line to|shoot a message to: message send notify
 duplicate|replicate: duplicate copy clone
 snooze: snooze mute pause
 """
-_VERBS = {
+_VERBS_OF = {
     said: tuple(verbs.split())
     for line in _ORDERS.strip().splitlines()
     for said_so, _, verbs in (line.partition(": "),)
     for said in said_so.split("|")
 }
 """What is said -> the verbs that an API may have for it, the likeliest first."""
-_SAID = re.compile(rf"(?:{'|'.join(sorted(_VERBS, key=len, reverse=True))})\b(?=\s)", re.IGNORECASE)
+_SAID = re.compile(rf"(?:{'|'.join(sorted(_VERBS_OF, key=len, reverse=True))})\b(?=\s)", re.IGNORECASE)
 _PARTED = re.compile(
     r"(?P<verb>turn|switch|shut|power|bring|take|call|roll)\s+(?P<what>(?:(?!\b(?:to|into)\b)[^,;.?])+?)\s+"
     r"(?P<particle>on|off|down|up|back|offline|online)\b(?!\s+(?:the|a|an|my|our)\b)",
@@ -62,24 +62,28 @@ _SHOULD = re.compile(
 )
 
 
-def plainly_ordered(question: str, commanded: Callable[[], Collection[str]]) -> str:
+def plainly_ordered(
+    question: str, commanded: Callable[[], Collection[str]], knows: Callable[[str], bool] = lambda _: False
+) -> str:
     """`question` with its command in the words of the API: kill the run -> cancel the run, where it is cancelled.
 
-    `commanded` gives the stems of the verbs that the API's operations are commanded by. What shall be so is set.
+    `commanded` gives the stems of the verbs that the API's operations are commanded by, and `knows` says whether a stem
+    is anywhere in what they say of themselves. What shall be so is set.
     """
     if (said := _SHOULD.match(question)) is not None:
         return f"set {said['what']} to {said['how']}"
     start = opening(question)
     if (parted := _PARTED.match(question, start)) is not None:
         together = f"{parted['verb']} {parted['particle']}".lower()
-        if together in _VERBS:
+        if together in _VERBS_OF:
             question = f"{question[:start]}{together} {parted['what']}{question[parted.end() :]}"
     found = _SAID.match(question, start)
     if found is None:
         return question
-    own = commanded()
     said_so = " ".join(found.group().lower().split())
-    if stem(said_so) in own:
+    verbs, own = _VERBS_OF[said_so], commanded()
+    deletes = VERBS.get(stem(verbs[0])) is Intent.DELETE
+    if stem(said_so) in own or (knows(stem(said_so)) and not deletes):
         return question
-    verb = next((verb for verb in _VERBS[said_so] if stem(verb) in own), _VERBS[said_so][0])
+    verb = next((verb for verb in verbs if stem(verb) in own), verbs[0] if deletes else said_so)
     return f"{question[:start]}{verb}{question[found.end() :]}"

@@ -171,7 +171,7 @@ class OfflinePlanner:
 def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     """A question taken apart, its slips mended and its command in words that the API has."""
     said = corrected(question[:LONGEST], catalogue.index)
-    said = plainly_ordered(said, lambda: catalogue.commanded)
+    said = plainly_ordered(said, lambda: catalogue.commanded, catalogue.index.knows)
     return read_sentence(as_command(said, catalogue.index.names, catalogue.operations), today)
 
 

@@ -25,12 +25,12 @@ OWN = tuple(
     """index values said told said_near told_near heard heard_prose heard_name heard_near heard_told_near unheard words
     verb intent method deed first_deed number required filled sum mean weakest missing missing_ids subject clear extra
     guessed doubt unused unused_names slots deprecated unasked likely gain typed chosen named said_slots left_over
-    commanded asked bare paths last_said inner_said depth shape form hit name_hit miss near outdone""".split()
+    form hit name_hit miss near outdone""".split()
 )
 """Features of an operation by itself; the last five set it apart from the others."""
 RIVALS = tuple(
     """index said said_near told told_near heard heard_near heard_name verb deed number filled sum mean missing unused
-    clear weakest likely gain typed named said_slots last_said inner_said form hit miss near outdone unheard""".split()
+    clear weakest likely gain typed named said_slots form hit miss near outdone unheard""".split()
 )
 """Features that count also by their distance to the best of the other operations."""
 COSTS = frozenset(("missing", "unused", "miss", "outdone", "unheard"))
@@ -49,9 +49,6 @@ class Rated:
     """required, neither said nor given"""
     index: float
     """the score of the index"""
-    changes: bool
-    honest: bool
-    """the methods of its API say what is done"""
     unasked: bool
     """it changes something and the sentence does not command it"""
 
@@ -80,36 +77,7 @@ def rows(question: Asked, rated: Sequence[Rated]) -> list[Row]:
 
 
 def _own(question: Asked, one: Rated) -> Row:
-    return {
-        "index": one.index,
-        "paths": one.index if one.honest else 0.0,
-        **_words(question, one),
-        **_deed(question, one),
-        **_shape(question, one),
-        **_arguments(question, one),
-    }
-
-
-def _shape(question: Asked, one: Rated) -> Row:
-    """Whether it changes something as the sentence does, and how its path goes with the sentence."""
-    profile, way = one.profile, 1.0 if one.changes else -1.0
-    noun = profile.last[-1] if profile.last else ""
-    many = question.many.get(noun)
-    new = one.scene.operation.method == "POST" and not profile.one and many is False
-    return {
-        "commanded": way * (question.mood > 0),
-        "asked": way * (question.mood < 0),
-        "bare": float(new and not question.mood),
-        "last_said": _mean(profile.last, question),
-        "inner_said": _mean(profile.inner, question),
-        "depth": float(len(profile.inner) + len(profile.last)),
-        "shape": 0.0 if many is None or one.changes else 1.0 if many is not profile.one else -1.0,
-    }
-
-
-def _mean(words: Sequence[str], question: Asked) -> float:
-    """How much of the literal words of a path the sentence says."""
-    return sum(_nearest(word, question.stems) for word in words) / len(words) if words else 1.0
+    return {"index": one.index, **_words(question, one), **_deed(question, one), **_arguments(question, one)}
 
 
 def _words(question: Asked, one: Rated) -> Row:

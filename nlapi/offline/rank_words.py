@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from nlapi.offline.commands import mood, opening
+from nlapi.offline.commands import opening
 from nlapi.offline.sentence import Kind, Sentence, Token
 from nlapi.openapi.spec import Operation
 from nlapi.tools.meaning import rarity
@@ -48,18 +48,11 @@ class Profile:
     """the nouns of its name, and whether they stand in the plural"""
     words: frozenset[str]
     """all of them"""
-    last: tuple[str, ...]
-    """the stems of the last literal segment of its path"""
-    inner: tuple[str, ...]
-    """those of the literal segments before"""
-    one: bool
-    """its path ends in a parameter"""
 
 
 def profile(operation: Operation, api: str = "") -> Profile:
     """The Profile of an operation; only what needs no `$ref` followed is read. `api` are words for its API."""
-    segments = [part for part in operation.path.split("/") if part and "{" not in part]
-    literal = " ".join(segments)
+    literal = " ".join(part for part in operation.path.split("/") if "{" not in part)
     own = list(map(stem, pieces(operation.id)))
     verb = next((word for word in own if word in VERBS), own[0] if own else "")
     named = [word for word in pieces(f"{operation.id} {literal}") if word not in STOPWORDS]
@@ -78,9 +71,6 @@ def profile(operation: Operation, api: str = "") -> Profile:
         forms=frozenset(singular(word) for word in named if stem(word) != deed),
         many={stem(word): singular(word) != word for word in pieces(operation.id) if stem(word) not in VERBS},
         words=frozenset((verb, *name, *told, *map(stem, pieces(api)))),
-        last=tuple(map(stem, pieces(segments[-1]))) if segments else (),
-        inner=tuple(stem(word) for segment in segments[:-1] for word in pieces(segment)),
-        one=operation.path.rstrip("/").endswith("}"),
     )
 
 
@@ -104,8 +94,6 @@ class Asked:
     intents: Mapping[Intent, float]
     many: Mapping[str, bool]
     """every word, and whether it stands in the plural"""
-    mood: int
-    """1 where a change is commanded, -1 where something is asked, 0 where neither is said"""
 
     def knowing(self, known: Collection[str]) -> Asked:
         """The same with the compounds that are in `known` among its words."""
@@ -142,7 +130,6 @@ def asked(sentence: Sentence) -> Asked:
         deeds=_deeds(sentence, hidden | sentence.titled, start),
         intents=intents(token.stem for token in plain),
         many={token.stem: singular(token.lower) != token.lower for token in plain},
-        mood=mood(sentence),
     )
 
 
