@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ID_WORDS = frozenset(map(stem, ("id", "uuid", "guid", "gid", "sid", "key", "uid")))
 """Last words of the names of what takes an id."""
+_OWN = frozenset(("id", "uuid", "gid"))
+"""Names of what takes the ids of what is listed itself."""
 OPAQUE = ID_WORDS - {"key"}
 """Those of them that nobody makes up: a key is often a name in small letters."""
 SEARCHES = frozenset(map(stem, ("search", "find", "lookup", "query")))
@@ -82,7 +84,8 @@ def kind_of(operation: Operation, slot: Slot) -> tuple[str, ...]:
     last = before.rpartition("/")[2]
     if slot.where == "path" and found and "{" not in last:
         return tuple(map(stem, pieces(last)))
-    return entity_of(slot) or (collection_of(operation) if takes_id(slot) else ())
+    own = len(slot.path) == 1 and set(slot.words) <= _OWN
+    return entity_of(slot) or (collection_of(operation) if own or slot.where == "path" else ())
 
 
 def thing_of(operation: Operation, slot: Slot) -> str:

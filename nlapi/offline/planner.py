@@ -133,7 +133,8 @@ class OfflinePlanner:
             found = list(creation_instead(commanded, sentence, catalogue, known))
         best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
         best = owned_instead(best, catalogue, known, question)
-        if chosen is None and best.unasked and (not best.filling.options or asks(sentence.text)):
+        strange = best.unasked and (not best.filling.options or asks(sentence.text))
+        if chosen is None and strange and not _forbidden(best):
             return unmatched(catalogue, (), "")
         if (no := self._refused(best, catalogue)) is not None:
             return replace(no, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
