@@ -268,7 +268,8 @@ class _Finder:
             first = next((at for at, token in enumerate(self.tokens) if token.start >= match.end()), None)
             if first is None or any(span.start == match.end() and span.kind is Kind.QUOTED for span in self.spans):
                 continue
-            names = (span for span in self.spans if span.kind is Kind.NAME and span.first <= first < span.last)
+            wholes = (span for span in self.spans if span.kind in (Kind.NAME, Kind.LITERAL))
+            names = (span for span in wholes if span.first <= first < span.last)
             end = max((span.last for span in names), default=first)
             while end < len(self.tokens) and self._goes_on(first, end):
                 end += 1
