@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import time
 from functools import lru_cache
 
+from nlapi.offline.entities import RENAMES
 from nlapi.offline.kin import world_fits
 from nlapi.offline.measures import fits, said, wanted
 from nlapi.offline.moments import wants_clock
@@ -18,7 +19,6 @@ from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 
 _SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
 _PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "under")))
-_RENAMES = frozenset(map(stem, ("rename", "renamed")))
 _SKIP = stem("skip")
 _PICKS = frozenset("last first top latest newest oldest recent".split())
 NAMELIKE = frozenset(map(stem, "name title label subject headline username".split()))
@@ -58,7 +58,7 @@ def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
         _money(span, slot) if number else 0.0,
         float(span.kind is Kind.NAME and bool(_PLACELIKE & words)),
         float(leader in LEADING and span.kind in (Kind.PHRASE, Kind.NAME)),
-        float(bool(NAMELIKE & words) and leader == "to" and bool(_RENAMES & scene.sentence.stem_set)),
+        float(bool(NAMELIKE & words) and leader == "to" and bool(RENAMES & scene.sentence.stem_set)),
         float(bool(QUERYLIKE & words) and scene.operation.method == "GET"),
         _paged(scene, span, slot) if number else 0.0,
         scene.order(span, slot),
