@@ -45,7 +45,7 @@ def read_instead(
 ) -> Sequence[Candidate]:
     """The reads alone, where a question asks what is so (is it paused, who made it) and commands nothing."""
     wish = wish_of(sentence.text)
-    told = wish.want is Want.CHECK or wish.figures or asks(sentence.text) or (bool(found) and found[0].unasked)
+    told = wish.want is Want.CHECK or wish.figures or asks(sentence.text)
     if not told or any(map(commands, sentence.tokens)):
         return found
     reads = [one for one in found if one.tool.effect is Effect.READ]

@@ -108,7 +108,7 @@ def _cut(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]
         tokens.pop()
     while len(tokens) > 1 and (tokens[0].stem in slot.words or tokens[0].lower in ("the", "a", "an", "my")):
         tokens.pop(0)
-    if 0 < len(tokens) < span.last - span.first:
+    if 0 < len(tokens) < span.last - span.first and not all(token.lower in STOPWORDS for token in tokens):
         yield sentence.text[tokens[0].start : tokens[-1].end].removesuffix("'s"), "trimmed"
     if 0 < len(tokens) <= 2 and span.kind is Kind.PHRASE and (one := singular(tokens[-1].text)) != tokens[-1].text:
         yield sentence.text[tokens[0].start : tokens[-1].start] + one, "singular"
