@@ -64,8 +64,17 @@ class Claude:
             timeout=PATIENCE,
         )
 
-    def ask(self, question: str, *words: str, permit: Callable[[dict[str, Any]], bool] | None = None) -> list[Any]:
-        """The client's events for one question. `permit` is the user, who is asked for permission; else nobody is."""
+    def ask(
+        self,
+        question: str,
+        *words: str,
+        permit: Callable[[dict[str, Any]], bool] | None = None,
+        elicited: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> list[Any]:
+        """The client's events for one question. `permit` is the user, who is asked for permission; else nobody is.
+
+        `elicited` is the user as well, who is asked by an MCP server. Without it such a question has no answer.
+        """
         options = ["--output-format", "stream-json", "--input-format", "stream-json", "--verbose"]
         asked = ["--permission-prompt-tool", "stdio"] if permit else []
         command = [self.program, "-p", *options, "--model", "claude-opus-5-5", *asked, *words]
@@ -81,7 +90,11 @@ class Claude:
         for text in process.stdout:
             event = json.loads(text)
             events.append(event)
-            if event["type"] == "control_request" and permit:
+            request = event["request"] if event["type"] == "control_request" else {}
+            if request.get("subtype") == "elicitation" and elicited:
+                process.stdin.write(json.dumps(_control(event, elicited(request))) + "\n")
+                process.stdin.flush()
+            elif request and permit:
                 process.stdin.write(json.dumps(_answer(event, permit)) + "\n")
                 process.stdin.flush()
             if event["type"] == "result":
@@ -93,7 +106,10 @@ class Claude:
 def _answer(event: dict[str, Any], permit: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     request = event["request"]
     allowed = {"behavior": "allow", "updatedInput": request.get("input", {})}
-    answer = allowed if permit(request) else {"behavior": "deny", "message": "The user said no."}
+    return _control(event, allowed if permit(request) else {"behavior": "deny", "message": "The user said no."})
+
+
+def _control(event: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "control_response",
         "response": {"subtype": "success", "request_id": event["request_id"], "response": answer},

@@ -7,24 +7,28 @@ from typing import TYPE_CHECKING, Any
 from nlapi.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from nlapi.api import build, call, load, plan
+    from nlapi import aio
+    from nlapi.api import answer, build, call, load, plan
     from nlapi.client.message import Request, Result
     from nlapi.errors import NlapiError
     from nlapi.issue import Issue
     from nlapi.openapi.spec import Effect, Operation, Spec
     from nlapi.tools.compile import tools
     from nlapi.tools.plan import Plan
+    from nlapi.tools.run import Prepared
     from nlapi.tools.tool import Call, Tool
 
 _HOMES = {
-    **dict.fromkeys(("load", "build", "call", "plan"), "nlapi.api"),
+    **dict.fromkeys(("load", "build", "call", "answer", "plan"), "nlapi.api"),
     **dict.fromkeys(("Request", "Result"), "nlapi.client.message"),
     **dict.fromkeys(("Effect", "Operation", "Spec"), "nlapi.openapi.spec"),
     **dict.fromkeys(("Call", "Tool"), "nlapi.tools.tool"),
     "NlapiError": "nlapi.errors",
     "Issue": "nlapi.issue",
     "Plan": "nlapi.tools.plan",
+    "Prepared": "nlapi.tools.run",
 }
+_MODULES = ("aio", "tools")
 
 __all__ = [
     "Call",
@@ -33,10 +37,13 @@ __all__ = [
     "NlapiError",
     "Operation",
     "Plan",
+    "Prepared",
     "Request",
     "Result",
     "Spec",
     "Tool",
+    "aio",
+    "answer",
     "build",
     "call",
     "load",
@@ -49,9 +56,9 @@ def __getattr__(name: str) -> Any:
     """Public names are imported when they are first used, so that `import nlapi` costs next to nothing."""
     from importlib import import_module
 
-    if name not in _HOMES and name != "tools":
+    if name not in _HOMES and name not in _MODULES:
         raise AttributeError(f"module 'nlapi' has no attribute {name!r}")
-    value = import_module("nlapi.tools") if name == "tools" else getattr(import_module(_HOMES[name]), name)
+    value = import_module(f"nlapi.{name}") if name in _MODULES else getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

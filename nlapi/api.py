@@ -1,8 +1,8 @@
-"""The public functions load, build, call and plan, all synchronous (`nlapi.tools` is the package of that name)."""
+"""The public functions load, build, call, answer and plan, all synchronous; `nlapi.tools` is the package so named."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from nlapi.client.message import Request, Result
     from nlapi.openapi.spec import Spec
     from nlapi.tools.plan import Plan
+    from nlapi.tools.run import Prepared
+    from nlapi.tools.tool import Tool
 
 
 def load(
@@ -70,24 +72,40 @@ def call(
     *,
     base_url: str | None = None,
     auth: Mapping[str, str] | None = None,
-    yes: bool = False,
+    yes: bool | Callable[[Prepared], bool] = False,
 ) -> Result:
     """Call an operation and return its answer, whatever its status.
 
-    `auth` maps the id of a security scheme to its credential; `yes` is your consent to a write. Raises ArgumentError,
-    CredentialError or ConsentError before anything is sent, SendError when no complete answer came.
+    `auth` maps the id of a security scheme to its credential. `yes` is your consent to a change, or a function that is
+    shown the change (`Prepared`) and gives it. Raises ArgumentError, CredentialError or ConsentError before anything is
+    sent, SendError when no complete answer came. In an event loop `nlapi.aio.call` does the same without holding it up.
     """
-    import asyncio
+    from nlapi import aio
+    from nlapi.wait import wait
 
-    from nlapi.tools.compile import compile_tool
-    from nlapi.tools.run import Prepared, Target, run
-    from nlapi.tools.tool import Call
+    return wait(aio.call(spec, operation, arguments, base_url=base_url, auth=auth, yes=yes))
 
-    async def consent(_: Prepared) -> bool:
-        return yes
 
-    wanted = Call(tool=compile_tool(spec.operation(operation)), arguments=dict(arguments or {}))
-    return asyncio.run(run(wanted, Target(spec=spec, base_url=base_url, credentials=dict(auth or {})), consent))
+def answer(
+    tools: Iterable[Tool],
+    name: str,
+    arguments: Mapping[str, Any] | str | None,
+    *,
+    base_url: str | None = None,
+    auth: Mapping[str, str] | None = None,
+    yes: bool | Callable[[Prepared], bool] = False,
+) -> str:
+    """Make the call that a model asked for, and give the text that it is answered: at most 20,000 characters.
+
+    `tools` are those that the model was given, `name` and `arguments` what it made of them; the arguments may be JSON
+    text. What the model or its user can mend is told: a tool that is not among `tools`, arguments that do not fit, a
+    change without `yes` (as in `call`), no complete answer. What only you can mend is raised: UsageError and
+    CredentialError. In an event loop `nlapi.aio.answer` does the same without holding it up.
+    """
+    from nlapi import aio
+    from nlapi.wait import wait
+
+    return wait(aio.answer(tools, name, arguments, base_url=base_url, auth=auth, yes=yes))
 
 
 def plan(question: str, spec: Spec, *, known: Mapping[str, Any] | None = None) -> Plan:

@@ -69,7 +69,7 @@ def indexed(value: Any) -> Any:
 
 def _texts(value: Any) -> list[str]:
     """What stands between marks: the values and keys of one level."""
-    items = (*value, *value.values()) if isinstance(value, Mapping) else value
+    items = (*value, *value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
     return [str(text(item)) for item in items]
 
 
@@ -110,11 +110,12 @@ class Server:
     def ambiguous(self, expected: Mapping[Place, Any]) -> bool:
         """May no server tell the values apart, by the standards themselves?
 
-        Two parameters side by side in a path; an exploded object in a query with the key of another, or beside another
-        one; a value that holds the mark between values where that mark is not encoded (OpenAPI 3.1.1 §4.8.12.3).
+        Two parameters side by side in a path; an exploded object in a query or cookie with the key of another, or
+        beside another one; a value that holds the mark between values where that mark is not encoded (OpenAPI 3.1.1
+        §4.8.12.3).
         """
         beside = set(re.findall(r"\{([^{}]+)\}(?=\{)|(?<=\})\{([^{}]+)\}", self.path))
-        keys = [name for where, name in self.parameters if where == "query"]
+        keys = [(where, name) for where, name in self.parameters if where in ("query", "cookie")]
         spread: Counter[str] = Counter()
         for (where, name), value in expected.items():
             node = self.parameters.get((where, name), {})
@@ -122,10 +123,12 @@ class Server:
                 continue
             style, explode = self._style(node, where)
             if where in ("query", "cookie") and style != "deepObject" and explode and kind(value) == "object":
-                keys += [key for key in value if key != name]
+                keys += [(where, key) for key in value if key != name]
                 spread[where] += 1
-            if kind(value) != "primitive":
+            if kind(value) != "primitive" or style == "cookie":
                 between = _keys(value) if style == "deepObject" else _texts(value)
+                if where == "header" and any(one != one.strip(" \t") for one in between):
+                    return True  # RFC 9110 §5.5: white space around a value is not part of it
                 if any(mark in one for mark in self._marks(node) for one in between):
                     return True
         return bool(beside) or len(keys) > len(set(keys)) or any(number > 1 for number in spread.values())
@@ -139,7 +142,7 @@ class Server:
         if node.get("in") == "header":
             return ",="
         marks = {"label": "." if explode else "", "spaceDelimited": " ", "pipeDelimited": "|", "deepObject": "[]"}
-        return marks.get(style, "")
+        return {**marks, "cookie": "%"}.get(style, "")
 
     def _follow(self, node: Any) -> Any:
         while isinstance(node, Mapping) and "$ref" in node:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import nlapi
 from nlapi.sandbox import running
+from tests import messages_server
+from tests.model_server import ModelServer, use
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -22,10 +28,17 @@ NOT_RUN = ("nlapi sandbox", "nlapi chat")
 WITHOUT_A_TERMINAL = {'nlapi ask "pause the campaign Summer Sale" -a demo': 6}
 """What ends differently when nobody can be asked."""
 
+ASKED = ("listCampaigns", {"name": "Summer Sale"})
+"""What the scripted models of the snippets ask for."""
+
+
+def blocks(name: str, language: str) -> list[str]:
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return [block for kind, block in found if kind == language]
+
 
 def commands(name: str) -> list[str]:
-    blocks = re.findall(r"```\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
-    lines = [line.partition("   #")[0].strip() for block in blocks for line in block.splitlines()]
+    lines = [line.partition("   #")[0].strip() for block in blocks(name, "") for line in block.splitlines()]
     return [line for line in lines if line.startswith("nlapi ") and not line.startswith(NOT_RUN)]
 
 
@@ -52,6 +65,76 @@ def test_every_command_of_the_guide_works(place: tuple[Path, dict[str, str], str
             [BIN / program, *words], cwd=folder, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL
         )
         assert done.returncode == WITHOUT_A_TERMINAL.get(command, 0), f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+SNIPPETS = {
+    "anthropic.Anthropic": "anthropic",
+    "responses.create": "openai-responses",
+    "chat.completions": "openai",
+    "genai.Client": "gemini",
+    "mcp.server": "mcp",
+}
+"""What tells the snippets of the guide apart: the manifest that each is about."""
+
+
+def snippet(mark: str, url: str) -> str:
+    (code,) = [block for block in blocks("docs/guide.md", "python") if mark in block]
+    return code.replace(SERVER, url)
+
+
+def test_every_snippet_of_the_guide_is_tested() -> None:
+    assert sum(any(mark in block for mark in SNIPPETS) for block in blocks("docs/guide.md", "python")) == len(SNIPPETS)
+
+
+@pytest.mark.parametrize("mark", [mark for mark in SNIPPETS if mark != "mcp.server"])
+def test_the_snippet_gives_the_tools_to_the_model_and_makes_its_call(
+    mark: str, place: tuple[Path, dict[str, str], str]
+) -> None:
+    folder, env, url = place
+    needs(*re.findall(r"^(?:import|from) ((?!nlapi)\w+)", snippet(mark, url), re.MULTILINE))
+    standin: Any = messages_server.MessagesServer if mark.startswith("anthropic") else ModelServer
+    with standin([messages_server.use(*ASKED) if mark.startswith("anthropic") else use(*ASKED)]) as server:
+        keys = dict.fromkeys(("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"), "any")
+        keys |= {"ANTHROPIC_BASE_URL": server.url, "GOOGLE_GEMINI_BASE_URL": server.url}
+        keys |= {"OPENAI_BASE_URL": f"{server.url}/v1"}
+        command = [sys.executable, "-W", "error", "-c", snippet(mark, url)]
+        done = subprocess.run(command, cwd=folder, env=env | keys, capture_output=True, text=True, check=False)
+    assert (done.returncode, server.refused) == (0, []), done.stderr
+    assert '"name":"Summer Sale"' in done.stdout
+    (request,) = server.requests
+    sent = request["tools"]
+    if SNIPPETS[mark] == "gemini":  # whose package spells this key in another way
+        text = json.dumps(sent[0]["functionDeclarations"])
+        sent = json.loads(text.replace('"parameters_json_schema"', '"parametersJsonSchema"'))
+    assert sent == [tool.as_dict(SNIPPETS[mark]) for tool in nlapi.tools(nlapi.load("ads"))]
+
+
+def test_the_snippet_is_an_mcp_server(place: tuple[Path, dict[str, str], str]) -> None:
+    needs("mcp")
+    from mcp import ClientSession, StdioServerParameters, stdio_client
+
+    folder, env, url = place
+    command = ["-W", "error", "-c", snippet("mcp.server", url)]
+    parameters = StdioServerParameters(command=sys.executable, args=command, env=env, cwd=folder)
+
+    async def talk() -> tuple[list[Any], str]:
+        async with stdio_client(parameters) as streams, ClientSession(*streams) as session:
+            await session.initialize()
+            listed = await session.list_tools()
+            (content,) = (await session.call_tool(*ASKED)).content
+            return listed.tools, content.text
+
+    tools, text = asyncio.run(talk())
+    listed = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
+    assert listed == [tool.as_dict("mcp") for tool in nlapi.tools(nlapi.load("ads"))]
+    assert '"name":"Summer Sale"' in text
+
+
+def needs(*packages: str) -> None:
+    """Skips the test where a package is not installed; it is not imported, as that takes seconds."""
+    for package in packages:
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
 
 
 def test_the_reference_is_the_programs_own() -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests import messages_server as claude
+from tests import model_server as gpt
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PROMISES = {
@@ -14,14 +21,48 @@ PROMISES = {
     "plan.py": ["listCampaigns", "GET https://ads.example.com/v1/campaigns?status=ACTIVE"],
     "call.py": ["200 [", "needs your consent", "200 PAUSED"],
 }
+AGENTS = {"anthropic_loop.py": "anthropic", "langgraph_agent.py": "langchain_anthropic", "openai_agents.py": "agents"}
+"""The agents, and the package that each needs beside nlapi. It is not imported here, as that takes seconds."""
 
 
 def test_every_example_is_tested() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == set(PROMISES)
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*PROMISES, *AGENTS}
 
 
 @pytest.mark.parametrize("name", PROMISES)
 def test_the_example_runs(name: str) -> None:
-    done = subprocess.run([sys.executable, EXAMPLES / name], capture_output=True, text=True, timeout=60)
+    done = ran(name)
     assert done.returncode == 0, done.stderr
     assert [promise for promise in PROMISES[name] if promise not in done.stdout] == []
+
+
+@pytest.mark.parametrize(("name", "consent"), [*((name, "y") for name in AGENTS), ("anthropic_loop.py", "n")])
+def test_the_agent_makes_the_change_that_it_has_consent_for(name: str, consent: str) -> None:
+    if find_spec(AGENTS[name]) is None:
+        pytest.skip(f"{AGENTS[name]} is not installed")
+    standin: Any = gpt if name == "openai_agents.py" else claude
+    read: Callable[[Any], str] = gpt.told if standin is gpt else lambda request: claude.results(request)[0]
+    script = [
+        standin.use("listCampaigns", {"name": "Summer Sale"}),
+        standin.use("updateCampaign", {"campaign_id": "cmp_7h2k9q4m", "status": "PAUSED"}),
+        lambda request: standin.say("It is paused." if '"status":"PAUSED"' in read(request) else read(request)),
+    ]
+    with standin.ModelServer(script) if standin is gpt else standin.MessagesServer(script) as server:
+        keys = {"ANTHROPIC_API_KEY": "any", "OPENAI_API_KEY": "any", "OPENAI_AGENTS_DISABLE_TRACING": "1"}
+        urls = {"ANTHROPIC_BASE_URL": server.url, "OPENAI_BASE_URL": f"{server.url}/v1"}
+        done = ran(name, input=f"{consent}\n", **keys, **urls)
+        assert (done.returncode, server.refused) == (0, []), done.stderr
+    assert "Summer Sale" in read(server.requests[1])
+    assert "curl -X PATCH" in done.stdout
+    said = "It is paused." if consent == "y" else "not sent: updateCampaign would write something"
+    assert said in done.stdout
+
+
+def test_the_loop_is_of_fifteen_lines() -> None:
+    code = (EXAMPLES / "anthropic_loop.py").read_text(encoding="utf-8").rpartition('"""')[2]
+    assert len([line for line in code.splitlines() if line.strip()]) == 15
+
+
+def ran(name: str, input: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name)]
+    return subprocess.run(command, input=input, capture_output=True, text=True, timeout=60, env={**os.environ, **env})

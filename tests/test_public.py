@@ -10,8 +10,8 @@ import pytest
 import nlapi
 
 PUBLIC = {
-    "Call", "Effect", "Issue", "NlapiError", "Operation", "Plan", "Request", "Result", "Spec", "Tool",
-    "build", "call", "load", "plan", "tools",
+    "Call", "Effect", "Issue", "NlapiError", "Operation", "Plan", "Prepared", "Request", "Result", "Spec", "Tool",
+    "aio", "answer", "build", "call", "load", "plan", "tools",
 }  # fmt: skip
 HEAVY = (
     "httpx2",

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from nlapi.cli import api, ask, call, check, demo, find, gateway, log, plugin, sandbox, show, tools
+from nlapi.cli import api, ask, call, check, demo, find, gateway, log, mcp, plugin, sandbox, show, tools
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
 
@@ -48,7 +48,7 @@ def options(
     """Talk to any HTTP API in plain English, from its OpenAPI description."""
 
 
-for _module in (ask, call, tools, find, check, sandbox, demo):
+for _module in (ask, call, tools, find, check, mcp, sandbox, demo):
     _module.register(app)
 app.add_typer(api.app, name="api")
 app.add_typer(log.app, name="log")

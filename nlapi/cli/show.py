@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from nlapi.cli.options import is_terminal
 from nlapi.client.clean import clean
-
-if TYPE_CHECKING:
-    from nlapi.client.message import Request
-
-MAX_BODY = 100_000
-"""Characters of a request's body that are shown."""
+from nlapi.client.told import body as body
+from nlapi.client.told import json_text as json_text
+from nlapi.client.told import request as request
 
 
 class HungUp(Exception):  # noqa: N818 - it is no error
@@ -73,15 +69,6 @@ def _colour() -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
 
-def json_text(data: Any) -> str:
-    import orjson
-
-    try:
-        return orjson.dumps(data, default=str, option=orjson.OPT_INDENT_2).decode()
-    except TypeError:  # what JSON cannot hold, or orjson will not: integers over 64 bits, halves of characters
-        return json.dumps(data, indent=2, ensure_ascii=False, default=str)
-
-
 def write_list(items: Iterable[Any]) -> None:
     """A JSON list, an item at a time: all of it at once may be larger than the memory."""
     opened = False
@@ -104,26 +91,6 @@ def working(text: str, *, told: bool = False) -> Iterator[None]:
 
     with Console(stderr=True).status(clean(text)):
         yield
-
-
-def request(request: Request) -> str:
-    """A request as it will be sent, before credentials, for a person to read."""
-    lines = [f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.headers)]
-    if request.content:
-        lines += ["", body(request)]
-    return clean("\n".join(lines))
-
-
-def body(request: Request) -> str:
-    """The body of a request for a person to read: JSON indented, text as it is, anything else by its size."""
-    content = request.content or b""
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        return f"({len(content):,} bytes)"
-    if request.json_like:
-        text = json_text(json.loads(text))
-    return text if len(text) <= MAX_BODY else f"{text[:MAX_BODY]}… ({len(content):,} bytes)"
 
 
 def reason(status: int) -> str:

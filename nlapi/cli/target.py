@@ -87,10 +87,14 @@ def credential(scheme: str, reference: str) -> str:
     """The credential behind `env:NAME`, or `reference` itself. CredentialError when the variable is not set."""
     if not reference.startswith("env:"):
         return reference
-    name = reference.removeprefix("env:")
+    return variable(reference.removeprefix("env:"), f"--auth {scheme}")
+
+
+def variable(name: str, option: str) -> str:
+    """What the environment has under a name that an option gave. CredentialError when it has nothing."""
     value = os.environ.get(name)
     if not value:
-        raise CredentialError(f"the environment has no {name}, which --auth {scheme} names", hint=f"export {name}=...")
+        raise CredentialError(f"the environment has no {name}, which {option} names", hint=f"export {name}=...")
     return value
 
 

@@ -27,6 +27,7 @@ nlapi tools openapi.yaml --overlay better.yaml --format openai > tools.json"""
 class Format(StrEnum):
     ANTHROPIC = "anthropic"
     OPENAI = "openai"
+    OPENAI_RESPONSES = "openai-responses"
     MCP = "mcp"
     GEMINI = "gemini"
 

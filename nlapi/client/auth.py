@@ -17,7 +17,19 @@ from nlapi.openapi.address import origin, parse
 from nlapi.openapi.parts import Requirement, SecurityScheme
 from nlapi.openapi.spec import Operation
 
-__all__ = ["Addition", "Authorized", "addition", "alternative", "authorize", "redact", "same_api", "secret_parts"]
+__all__ = [
+    "Addition",
+    "Authorized",
+    "addition",
+    "alternative",
+    "authorize",
+    "redact",
+    "same_api",
+    "secret_parts",
+    "secrets_in",
+]
+
+_TELLING = re.compile(r"auth|cookie|key|passw|secret|session|sign|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +146,11 @@ def secret_parts(credential: str) -> tuple[str, ...]:
     whole = credential.strip()
     parts = (whole, whole.partition(" ")[2].strip(), whole.partition(":")[2])
     return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What may not be shown of headers that a user added: the values of those whose names say that they are secret."""
+    return tuple(part for name, value in headers.items() if _TELLING.search(name) for part in secret_parts(value))
 
 
 def _add(request: Request, added: Addition) -> Request:

@@ -92,16 +92,9 @@ def _download(url: str, max_bytes: int, seconds: float, cache: Cache | None, sam
     kept = cache.download(url) if cache else None
     if kept and kept.is_fresh and len(kept.data) <= max_bytes:
         return Fetched(data=kept.data, source=shown(url))
-    import asyncio
-    from concurrent.futures import ThreadPoolExecutor
+    from nlapi.wait import wait
 
-    download = _followed(url, max_bytes, seconds, cache, same_origin)
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(download)
-    with ThreadPoolExecutor(max_workers=1) as pool:  # called from inside somebody's event loop
-        return pool.submit(asyncio.run, download).result()
+    return wait(_followed(url, max_bytes, seconds, cache, same_origin))
 
 
 async def _followed(url: str, max_bytes: int, seconds: float, cache: Cache | None, same_origin: bool) -> Fetched:

@@ -12,7 +12,7 @@ from nlapi.tools.strict import strict as strict_schema
 from nlapi.tools.terse import terse
 from nlapi.tools.tool import Tool
 
-FORMATS = ("anthropic", "openai", "mcp", "gemini")
+FORMATS = ("anthropic", "openai", "openai-responses", "mcp", "gemini")
 
 
 def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
@@ -25,11 +25,13 @@ def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
         if fit is None:
             return {"name": tool.name, "description": tool.description, "input_schema": terse(tool)}
         return {"name": tool.name, "description": tool.description, "strict": True, "input_schema": fit.schema}
-    if format == "openai":
+    if format in ("openai", "openai-responses"):
         function: dict[str, Any] = {"name": tool.name, "description": tool.description, "parameters": tool.input_schema}
         if fit is not None and not fit.optional:  # OpenAI's strict mode wants every argument required
             function |= {"strict": True, "parameters": fit.schema}
-        return {"type": "function", "function": function}
+        if format == "openai":
+            return {"type": "function", "function": function}
+        return {"type": "function", "strict": False, **function}  # strict is what the Responses API takes for granted
     if format == "mcp":
         return {
             "name": tool.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from nlapi.openapi.hints import hints
 from nlapi.openapi.spec import Operation
@@ -13,31 +13,36 @@ from nlapi.openapi.spec import Operation
 MAX_LENGTH = 64
 
 
-def tool_names(operations: Sequence[Operation]) -> tuple[str, ...]:
-    """A name for each operation: `^[a-zA-Z0-9_-]{1,64}$`, all different.
+def tool_names(
+    operations: Sequence[Operation], *, longest: int = MAX_LENGTH, reserved: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """A name for each operation: `^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$`, all different, none of them `reserved`.
 
     An operationId that fits is kept as it is, unless `x-nlapi` gives another name. Any other is rewritten, and gets a
-    hash of its method and path if it had to be cut or if its name is taken.
+    hash of its method and path if it had to be cut (to `longest` characters) or if its name is taken. Gemini refuses a
+    whole list for one name that begins with a digit.
     """
     given = {operation.id: name for operation in operations if (name := hints(operation.extensions).name)}
     ids = {operation.id for operation in operations if operation.id not in given}
-    kept = {id for id in ids if re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", id)}
-    taken = set(kept)
+    taken = set(reserved)
+    kept = {id for id in ids if re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}", id) and len(id) <= longest} - taken
+    taken |= kept
     names = []
     for operation in operations:
         name = given.get(operation.id, operation.id)
         if operation.id not in kept:
-            name = _fitted(re.sub(r"[^a-zA-Z0-9_-]+", "_", _plain(name)).strip("_"), operation, taken)
+            name = re.sub(r"[^a-zA-Z0-9_-]+", "_", _plain(name)).strip("_-")
+            name = _fitted(f"_{name}" if name[:1].isdigit() else name, operation, taken, longest)
             taken.add(name)
         names.append(name)
     return tuple(names)
 
 
-def _fitted(name: str, operation: Operation, taken: set[str]) -> str:
-    if name and len(name) <= MAX_LENGTH and name not in taken:
+def _fitted(name: str, operation: Operation, taken: set[str], longest: int) -> str:
+    if name and len(name) <= longest and name not in taken:
         return name
     digest = _digest(operation.method, operation.path, operation.id)
-    return f"{(name or operation.method.lower())[: MAX_LENGTH - 9]}_{digest}"
+    return f"{(name or operation.method.lower())[: longest - 9]}_{digest}"
 
 
 def argument_name(name: str, place: str, taken: Container[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from nlapi.client.auth import Authorized, authorize
+from nlapi.client.auth import Authorized, authorize, same_api, secrets_in
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
 from nlapi.client.limits import Limits
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 class Target:
     """The API that is talked to: its Spec, where it runs if not where the Spec says, and credentials by scheme id.
 
-    `variables` are the names of the environment variables that hold the credentials, for curl lines.
+    `variables` are the names of the environment variables that hold the credentials, for curl lines. `headers` go with
+    every call to the API's own servers, and are not shown before it.
     """
 
     spec: Spec
     base_url: str | None = None
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     variables: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,14 @@ def sketch(call: Call, target: Target) -> Request:
 def permit(prepared: Prepared, target: Target) -> Authorized:
     """The request with its credentials. CredentialError when one is missing, or would go where it does not belong."""
     operation = prepared.call.tool.operation
-    return authorize(prepared.request, operation, target.credentials, base_url=target.base_url)
+    ready = authorize(prepared.request, operation, target.credentials, base_url=target.base_url)
+    if not target.headers or not same_api(operation, ready.request.url, target.base_url):
+        return ready
+    named = {name.lower() for name in target.headers}
+    headers = (*(pair for pair in ready.request.headers if pair[0].lower() not in named), *target.headers.items())
+    return replace(
+        ready, request=replace(ready.request, headers=headers), secrets=(*ready.secrets, *secrets_in(target.headers))
+    )
 
 
 async def perform(

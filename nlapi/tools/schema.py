@@ -151,7 +151,7 @@ class Pool:
                     result[key] = shown
             else:
                 result[key] = value
-        return as_amount(_bounded(result), hints(node).unit)
+        return as_amount(_bounded(_listed(result)), hints(node).unit)
 
     def _reference(self, node: Mapping[str, Any], refs: set[str]) -> Any:
         siblings = {key: value for key, value in node.items() if key in ("description", "default", "deprecated")}
@@ -198,6 +198,12 @@ class Pool:
                 return None
             merged = joined
         return merged
+
+
+def _listed(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with `items` where it takes a list: OpenAI refuses every tool of a request for one list without."""
+    types = schema.get("type", ())
+    return {**schema, "items": {}} if "array" in types and "items" not in schema else schema
 
 
 def _bounded(schema: dict[str, Any]) -> dict[str, Any]:

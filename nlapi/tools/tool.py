@@ -37,7 +37,7 @@ class Tool:
         return tuple(self.input_schema.get("required", ()))
 
     def as_dict(self, format: str = "anthropic", *, strict: bool = False) -> dict[str, Any]:
-        """The tool in the manifest form of "anthropic", "openai", "mcp" or "gemini".
+        """The tool in the manifest form of "anthropic", "openai", "openai-responses", "mcp" or "gemini".
 
         With `strict` in its strict form, if its schema fits strict mode's limits; otherwise in the plain one.
         """

@@ -21,10 +21,15 @@ Change = Callable[[Mapping[str, Any], Any], Any]
 
 
 def on_the_wire(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments with every amount that is a text with its unit as a number in the units of the wire."""
+    """The arguments with every amount that is a text with its unit as a number in the units of the wire.
+
+    A whole number that a model wrote as `2.0` goes out as `2` where the description has an integer.
+    """
     spec = tool.operation.spec
 
     def amount(schema: Mapping[str, Any], value: Any) -> Any:
+        if isinstance(value, float) and value.is_integer() and {"integer", "number"} & types_of(schema) == {"integer"}:
+            return int(value)
         unit = hints(schema).unit if isinstance(value, str) else ""
         number = spoken(value, unit) if unit else None
         if number is None:

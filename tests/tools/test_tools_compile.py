@@ -281,7 +281,7 @@ def test_the_manifest_forms() -> None:
 
 
 def test_an_unknown_manifest_form_names_those_that_there_are() -> None:
-    with pytest.raises(UsageError, match="anthropic, openai, mcp, gemini"):
+    with pytest.raises(UsageError, match="anthropic, openai, openai-responses, mcp, gemini"):
         tool().as_dict("soap")
 
 

@@ -15,7 +15,7 @@ from nlapi.openapi.parse import parse
 from tests.strategies import IDS, METHODS, descriptions
 
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-FITS = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+FITS = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
 CLOSE = st.sampled_from(
     ["a b", "a_b", "a.b", "a-b", "a/b", " a b", "a b" + "c" * 70, "a b" + "c" * 70 + "d", "名", "å b"]
 )

@@ -19,7 +19,7 @@ from nlapi.openapi.spec import Spec
 from nlapi.tools.manifest import FORMATS
 from tests.strategies import descriptions
 
-NAME, ARGUMENT = re.compile(r"[a-zA-Z0-9_-]{1,64}"), re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+NAME, ARGUMENT = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}"), re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 relaxed = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -1,0 +1,56 @@
+"""The asynchronous forms of the public functions that talk to an API; they take and give what those in `nlapi` do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nlapi.client.message import Result
+    from nlapi.openapi.spec import Spec
+    from nlapi.tools.run import Consent, Prepared
+    from nlapi.tools.tool import Tool
+
+
+async def call(
+    spec: Spec,
+    operation: str,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    base_url: str | None = None,
+    auth: Mapping[str, str] | None = None,
+    yes: bool | Callable[[Prepared], bool | Awaitable[bool]] = False,
+) -> Result:
+    """Call an operation and return its answer, as `nlapi.call` does. What `yes` calls may be asynchronous too."""
+    from nlapi.tools.compile import compile_tool
+    from nlapi.tools.run import Target, run
+    from nlapi.tools.tool import Call
+
+    wanted = Call(tool=compile_tool(spec.operation(operation)), arguments=dict(arguments or {}))
+    return await run(wanted, Target(spec=spec, base_url=base_url, credentials=dict(auth or {})), _consent(yes))
+
+
+async def answer(
+    tools: Iterable[Tool],
+    name: str,
+    arguments: Mapping[str, Any] | str | None,
+    *,
+    base_url: str | None = None,
+    auth: Mapping[str, str] | None = None,
+    yes: bool | Callable[[Prepared], bool | Awaitable[bool]] = False,
+) -> str:
+    """Answer a model that called one of its tools, as `nlapi.answer` does."""
+    from nlapi.tools.answer import answer as answered
+
+    return await answered(tools, name, arguments, _consent(yes), base_url=base_url, auth=auth)
+
+
+def _consent(yes: bool | Callable[[Prepared], bool | Awaitable[bool]]) -> Consent:
+    """Asks `yes`. Nothing but True is consent: the "n" that somebody typed is true as well."""
+
+    async def consent(prepared: Prepared) -> bool:
+        agreed = yes(prepared) if callable(yes) else yes
+        return (await agreed if isawaitable(agreed) else agreed) is True
+
+    return consent

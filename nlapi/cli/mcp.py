@@ -1,0 +1,158 @@
+"""`nlapi mcp`: any API as an MCP server."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nlapi.cli import profile, show, target
+from nlapi.cli.options import FLAG, BaseUrl, Deadline, Exclude, Include, Overlays, Root, Source
+from nlapi.errors import UsageError
+from nlapi.mcp.settings import SHORTEST_NAME, Consent, Settings, checked_headers
+from nlapi.tools.name import MAX_LENGTH
+
+if TYPE_CHECKING:
+    from nlapi.mcp.catalogue import Catalogue
+    from nlapi.mcp.http import Place
+    from nlapi.mcp.served import Served
+    from nlapi.mcp.server import Watch
+    from nlapi.openapi.spec import Spec
+
+EPILOG = """nlapi mcp ads --auth bearer=env:ADS_TOKEN
+nlapi mcp openapi.yaml --http 127.0.0.1:8000 --pass-header Authorization
+nlapi mcp openapi.yaml --consent never --include tag:orders
+claude mcp add shop -- nlapi mcp openapi.yaml --auth bearerAuth=env:SHOP_TOKEN"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog=EPILOG)(mcp)
+
+
+def mcp(
+    source: Source,
+    http: Annotated[
+        str | None, typer.Option("--http", metavar="HOST:PORT", help="Serve streamable HTTP there; stdio if not given.")
+    ] = None,
+    base_url: BaseUrl = None,
+    auth: Annotated[
+        list[str] | None,
+        typer.Option("--auth", metavar="SCHEME=env:NAME", help="A credential of the API, from the environment."),
+    ] = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    overlays: Overlays = None,
+    root: Root = None,
+    all_tools: Annotated[
+        bool, typer.Option("--all-tools", metavar=FLAG, help="List a tool for each operation of a large API too.")
+    ] = False,
+    consent: Annotated[
+        Consent,
+        typer.Option(
+            "--consent",
+            help="Who agrees to changes: the user, asked by elicitation; the client, which asks itself; or nobody.",
+        ),
+    ] = Consent.ELICIT,
+    token: Annotated[
+        str | None,
+        typer.Option("--token", metavar="env:NAME", help="The bearer token that HTTP clients have to send."),
+    ] = None,
+    pass_header: Annotated[
+        list[str] | None,
+        typer.Option("--pass-header", metavar="NAME", help="A header of the client's requests that the API gets."),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", metavar=FLAG, help="Read the description again when it changes.")
+    ] = False,
+    name_length: Annotated[
+        int,
+        typer.Option(
+            "--name-length", metavar="N", min=SHORTEST_NAME, max=MAX_LENGTH, help="The longest name of a tool."
+        ),
+    ] = MAX_LENGTH,
+    timeout: Deadline = None,
+) -> None:
+    """Serve any API as an MCP server: over stdio for a client that starts it, or over HTTP.
+
+    A small API has a tool for each operation; a large one has tools that find, describe and call operations. Reads run,
+    a change is sent when the user agrees to it. Messages go to standard error.
+    """
+    _need_sdk()
+    from nlapi.mcp.catalogue import catalogue
+    from nlapi.mcp.http import place
+    from nlapi.mcp.served import Served
+
+    secret = _token(token)
+    where = place(http, secret) if http else None
+    if where is None and (secret or pass_header):
+        raise UsageError("--token and --pass-header are for --http", hint="over stdio, --auth SCHEME=env:NAME")
+    if where is None and source == "-":
+        raise UsageError("standard input is for the client", hint="give the description as a file or a URL")
+    api, known = target.open_target(source, base_url, auth, overlays, root)
+    settings = Settings(
+        consent=consent,
+        all_tools=all_tools,
+        name_length=name_length,
+        pass_headers=checked_headers(tuple(pass_header or ()), has_token=bool(secret)),
+        known=known,
+        limits=target.limits(timeout),
+    )
+
+    def read(spec: Spec) -> Catalogue:
+        return catalogue(spec, target.select(spec, include, exclude), settings)
+
+    served = Served(target=api, catalogue=read(api.spec), settings=settings, say=show.note)
+    watching = None
+    if watch:
+        watching = _watch(served, source, overlays, lambda: read(target.load(source, overlays, root)))
+    _serve(served, watching, where)
+
+
+def _need_sdk() -> None:
+    if find_spec("mcp") is None:
+        raise UsageError("`nlapi mcp` needs the MCP SDK, which is not installed", hint="pip install 'nlapi[mcp]'")
+
+
+def _token(reference: str | None) -> str:
+    """The token of the server, from the environment alone."""
+    if reference is None:
+        return ""
+    if not reference.startswith("env:"):
+        raise UsageError(
+            "--token takes env:NAME, so that the token is on no command line", hint="--token env:NLAPI_TOKEN"
+        )
+    return target.variable(reference.removeprefix("env:"), "--token").strip()
+
+
+def _watch(served: Served, source: str, overlays: Sequence[str] | None, load: Callable[[], Catalogue]) -> Watch:
+    from nlapi.mcp.watch import Watch, is_url
+
+    registered = profile.find(source) or profile.Profile(source=source, overlays=())
+    sources = (registered.source, *registered.overlays, *(overlays or ()))
+    if not is_url(sources[0]) and not Path(sources[0]).expanduser().is_file():
+        raise UsageError(f"--watch: {sources[0]} is no file and no URL", hint="what nlapi ships does not change")
+    return Watch(served=served, sources=sources, load=load)
+
+
+def _serve(served: Served, watching: Watch | None, where: Place | None) -> None:
+    from nlapi.mcp import http, stdio
+    from nlapi.mcp.server import make
+
+    server = make(served, watching)
+    count = len(served.catalogue.operations)
+    if where is None:
+        show.note(f"{served.spec.title}: {count:,} operations over stdio; an MCP client starts this and speaks to it")
+        asyncio.run(stdio.serve(server))
+        return
+
+    def on_ready(url: str) -> None:
+        show.write(url)
+        sys.stdout.flush()
+        show.note(f"{served.spec.title}: {count:,} operations; Ctrl-C stops it")
+
+    asyncio.run(http.serve(server, where, on_ready))

@@ -1,0 +1,158 @@
+"""Has the user agree to a change, through the client: the exact request is shown, and only a plain yes sends it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import shlex
+from collections import OrderedDict
+from textwrap import TextWrapper
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from nlapi.client import told
+from nlapi.client.clean import clean, one_line
+from nlapi.client.message import Request
+from nlapi.errors import ConsentError
+from nlapi.openapi.spec import Effect
+from nlapi.tools.run import Prepared
+
+Context = ServerRequestContext[Any, Any]
+
+SEND = "send"
+ASKED = "consent"
+NO_WAY = "This client has no way to ask the user (MCP elicitation)"
+MAX_SHOWN = 20_000
+WIDTH = 100
+_LINES = TextWrapper(WIDTH, drop_whitespace=False, replace_whitespace=False, expand_tabs=False, break_on_hyphens=False)
+MAX_WAITING = 1_000
+
+_FORM: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        SEND: {
+            "type": "boolean",
+            "title": "Send this request?",
+            "description": "Nothing is sent without a yes.",
+            "default": False,
+        }
+    },
+    "required": [SEND],
+}
+
+
+class Waiting:
+    """The requests that users are being asked about where a client answers with a second call (MCP 2026-07-28).
+
+    Each is known by an id that nobody guesses, holds for the request that was shown, and once.
+    """
+
+    def __init__(self) -> None:
+        self._requests: OrderedDict[str, str] = OrderedDict()
+
+    def add(self, prepared: Prepared) -> str:
+        id = secrets.token_urlsafe(16)
+        self._requests[id] = _digest(prepared)
+        if len(self._requests) > MAX_WAITING:
+            self._requests.popitem(last=False)
+        return id
+
+    def take(self, id: str, prepared: Prepared) -> bool:
+        """Was the user asked about this very request, and not answered yet?"""
+        return self._requests.pop(id, "") == _digest(prepared)
+
+
+async def ask(
+    context: Context, params: types.CallToolRequestParams, prepared: Prepared, waiting: Waiting
+) -> types.InputRequiredResult | None:
+    """None when the user has agreed to the change, or what the client has to ask the user first.
+
+    ConsentError when the user did not agree, or cannot be asked.
+    """
+    if not _can_be_asked(context):
+        raise _unasked(prepared)
+    question = types.ElicitRequestFormParams(message=question_about(prepared), requested_schema=_FORM)
+    if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        try:
+            answer = await context.session.elicit_form(question.message, _FORM, context.request_id)
+        except (MCPError, ValueError):  # it refused the question, or its answer is none
+            raise _unasked(prepared) from None
+        _hold_to(answer, prepared)
+        return None
+    if params.request_state is None:
+        asked: types.InputRequests = {ASKED: types.ElicitRequest(params=question)}
+        return types.InputRequiredResult(input_requests=asked, request_state=waiting.add(prepared))
+    if not waiting.take(params.request_state, prepared):
+        raise ConsentError("this answer belongs to another request, or was used; nothing was sent", hint="call again")
+    _hold_to((params.input_responses or {}).get(ASKED), prepared)
+    return None
+
+
+def question_about(prepared: Prepared) -> str:
+    """What the user is asked: what the call does, and the request exactly as it would be sent, without credentials.
+
+    In lines that fit a terminal, what matters first: Claude Code shows three lines, each cut at the edge, and a number.
+    """
+    operation, request = prepared.call.tool.operation, prepared.request
+    does = "takes something away" if prepared.effect is Effect.DESTROY else "changes something"
+    named = f"{one_line(operation.spec.title)[:80]}: {one_line(operation.id)[:200]} {does}"
+    parts = [f"{named}: {request.method} {one_line(request.url)}"]
+    parts += [_body(request)] if request.content else []
+    parts += [f"{one_line(name)}: {one_line(value)}" for name, value in request.headers]
+    shown = "\n".join(line for part in parts for line in _wrapped(part))
+    return shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}… ({len(shown):,} characters)"
+
+
+def _body(request: Request) -> str:
+    """The body of a request, JSON without line breaks."""
+    if request.content and request.json_like:
+        return clean(json.dumps(json.loads(request.content), ensure_ascii=False))
+    return clean(told.body(request))
+
+
+def _wrapped(text: str) -> list[str]:
+    """Text in lines of WIDTH characters, nothing of it left out."""
+    return [piece for line in text.split("\n") for piece in _LINES.wrap(line)]
+
+
+def _can_be_asked(context: Context) -> bool:
+    """A client that names no mode of elicitation has the form, the first that there was."""
+    declared = context.session.client_capabilities
+    elicitation = declared.elicitation if declared is not None else None
+    return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
+
+
+def _hold_to(answer: Any, prepared: Prepared) -> None:
+    """ConsentError unless the answer is a plain yes. A question that was dismissed may have had nobody to answer it."""
+    result = answer if isinstance(answer, types.ElicitResult) else types.ElicitResult(action="cancel")
+    if result.action == "accept" and (result.content or {}).get(SEND) is True:
+        return
+    if result.action == "cancel":
+        raise _unasked(prepared, "The question was dismissed; where a client runs by itself, nobody can answer it")
+    raise ConsentError(
+        f"the user did not agree to {prepared.call.operation_id}; nothing was sent",
+        hint="do not try again unless the user asks for it",
+    )
+
+
+def _unasked(prepared: Prepared, reason: str = NO_WAY) -> ConsentError:
+    """Where nobody can be asked, the request is shown together with the ways to send it."""
+    call = prepared.call
+    given = json.dumps(dict(call.arguments), ensure_ascii=False, default=str)
+    command = shlex.join(["nlapi", "call", call.tool.operation.spec.source, call.operation_id, "--args", given])
+    return ConsentError(
+        f"nothing was sent: {question_about(prepared)}\n\n{reason}",
+        hint="the user can start `nlapi mcp` with --consent client, if the client itself asks before each call; or run "
+        f"in a terminal, where nlapi asks (--yes agrees in advance): {command}",
+    )
+
+
+def _digest(prepared: Prepared) -> str:
+    request = prepared.request
+    parts = (request.method, request.url, repr(request.headers), repr(request.content))
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,156 @@
+"""Serves MCP over streamable HTTP, to programs on this machine unless another address was named."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvicorn
+from mcp.server.lowlevel.server import Server
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from nlapi.errors import UsageError
+from nlapi.mcp.stdio import on_signal
+
+PATH = "/mcp"
+MAX_BODY = 16 * 1024 * 1024
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, never listened on unless the user says so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a server listens, and the token that its clients send ("" for none)."""
+
+    host: str
+    port: int
+    token: str = field(default="", repr=False)
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in LOOPBACK or _is_loopback(self.host)
+
+
+def place(text: str, token: str = "") -> Place:
+    """`HOST:PORT` or a port alone. UsageError for anything else, and for other machines without a token."""
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]").lower() or LOOPBACK[1]
+    if not (port.isascii() and port.isdigit() and int(port) < 65536) or "/" in host:
+        raise UsageError(f"--http {text!r} is not HOST:PORT", hint="such as --http 127.0.0.1:8000")
+    found = Place(host=host, port=int(port), token=token)
+    if not (found.is_loopback or token):
+        raise UsageError(
+            f"{host} can be reached from other machines, and anyone there could use your credentials",
+            hint="give --token env:NAME, a token that clients have to send, or --http 127.0.0.1:8000",
+        )
+    return found
+
+
+async def serve(server: Server[Any], place: Place, on_ready: Callable[[str], None]) -> None:
+    """Serve clients until SIGINT or SIGTERM. `on_ready` is called with the URL once it answers."""
+    app = server.streamable_http_app(
+        streamable_http_path=PATH,
+        max_request_body_size=MAX_BODY,
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # Guard does it
+    )
+    with _listening(place) as listener:
+        shown = f"[{place.host}]" if ":" in place.host else place.host
+        web = _Server(Guard(app, place), lambda: on_ready(f"http://{shown}:{listener.getsockname()[1]}{PATH}"))
+        with on_signal(web.stop):
+            await web.serve([listener])
+
+
+@contextmanager
+def _listening(place: Place) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((place.host, place.port))
+        except OSError as error:
+            hint = "port 0 takes a free one"
+            raise UsageError(
+                f"cannot listen on {place.host}:{place.port}: {error.strerror or error}", hint=hint
+            ) from None
+        yield listener
+
+
+class _Server(uvicorn.Server):
+    """A quiet uvicorn that leaves signals to others, says when it is ready, and does not wait for open streams."""
+
+    def __init__(self, app: ASGIApp, on_ready: Callable[[], None]) -> None:
+        quiet: dict[str, Any] = {"log_config": None, "log_level": "critical", "access_log": False}
+        config = uvicorn.Config(app, ws="none", server_header=False, timeout_graceful_shutdown=1, **quiet)
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._on_ready()
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+
+class Guard:
+    """Lets through what a program of the user's may have sent: right Host and Origin, and the token if there is one.
+
+    A web page can have a browser send requests to loopback, also under a name of its own that leads there (DNS
+    rebinding); the browser says so in Origin and Host.
+    """
+
+    def __init__(self, app: ASGIApp, place: Place) -> None:
+        self._app = app
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(Headers(scope=scope)) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refusal(self, headers: Headers) -> PlainTextResponse | None:
+        host = _host(f"//{headers.get('host', '')}")
+        if not self._may_be_called(host):
+            return PlainTextResponse("This server is not known by that Host.", 421)
+        origin = headers.get("origin")
+        if origin is not None and not self._may_be_called(_host(origin), of_page=host):
+            return PlainTextResponse("Pages of that Origin may not call this server.", 403)
+        if self._place.token:
+            scheme, _, given = headers.get("authorization", "").partition(" ")
+            wanted = self._place.token.encode()
+            if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), wanted):
+                return PlainTextResponse("The token is missing or wrong.", 401, {"www-authenticate": "Bearer"})
+        return None
+
+    def _may_be_called(self, name: str, of_page: str = "") -> bool:
+        """Is it a name of this machine, or the one that the server was told to listen on?"""
+        if self._place.host in ANYWHERE:  # its names are not known; there is a token then
+            return bool(name) and (not of_page or name == of_page)
+        return name == self._place.host or (self._place.is_loopback and name in LOOPBACK)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,99 @@
+"""What a client is told of an operation and of an area of an API, from the description alone, and bounded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from nlapi.client.clean import one_line
+from nlapi.mcp.catalogue import Catalogue
+from nlapi.openapi.spec import Operation
+from nlapi.tools.groups import Group
+from nlapi.tools.terse import terse
+from nlapi.tools.text import plain
+from nlapi.tools.tool import Tool
+
+MAX_SCHEMA = 60_000
+"""Characters of a schema that are told; of a longer one only what stands at its top."""
+
+MAX_FIELDS = 16
+MAX_LISTED = 400
+MAX_SUMMARY = 120
+
+
+def about(tool: Tool) -> dict[str, Any]:
+    """An operation in full, for a model that is about to call it."""
+    operation = tool.operation
+    told: dict[str, Any] = {
+        "operation": operation.id,
+        "effect": operation.effect.value,
+        "description": tool.description,
+        "arguments": _bounded(terse(tool)),
+    }
+    if answers := fields(operation):
+        told["answers"] = answers
+    leads = dict.fromkeys(link.operation_id for link in operation.links)
+    return {**told, "leads_to": list(leads)[:6]} if leads else told
+
+
+def summary(operation: Operation) -> str:
+    """What an operation does, on one line."""
+    text = one_line(plain(operation.summary.strip() or operation.description.strip().partition("\n\n")[0]))
+    text = text or f"{operation.method} {one_line(operation.path)}"
+    return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 1].rstrip()}…"
+
+
+def area(group: Group, catalogue: Catalogue) -> str:
+    """A group of operations, one a line."""
+    lines = [f"# {one_line(group.label)[:80]}", ""]
+    if group.about:
+        lines += [one_line(plain(group.about))[:500], ""]
+    lines += [listed(one, catalogue) for one in group.operations[:MAX_LISTED]]
+    if (more := len(group.operations) - MAX_LISTED) > 0:
+        lines.append(f"- and {more:,} more")
+    return "\n".join(lines)
+
+
+def listed(operation: Operation, catalogue: Catalogue) -> str:
+    """One operation in a list."""
+    return f"- {catalogue.name(operation)} ({operation.effect.value}): {summary(operation)}"
+
+
+def fields(operation: Operation) -> str:
+    """The names of the fields of an answer of success; of a list, those of what is listed."""
+    response = operation.response()
+    schema = response.media[0].schema if response and response.media else {}
+    return _fields(operation, schema, 0)
+
+
+def _fields(operation: Operation, schema: Any, depth: int) -> str:
+    schema = operation.spec.follow(schema)
+    if not isinstance(schema, Mapping) or depth > 2:
+        return ""
+    if "items" in schema:
+        inner = _fields(operation, schema["items"], depth + 1)
+        return f"list of ({inner})" if inner else "list"
+    found: dict[str, Any] = {}
+    for part in (schema, *(operation.spec.follow(one) for one in schema.get("allOf", ()))):
+        properties = part.get("properties") if isinstance(part, Mapping) else None
+        found |= properties if isinstance(properties, Mapping) else {}
+    names = []
+    for name, one in list(found.items())[:MAX_FIELDS]:
+        below = operation.spec.follow(one)
+        inside = _fields(operation, below, depth + 1) if isinstance(below, Mapping) and "items" in below else ""
+        names.append(f"{one_line(name)[:64]}: {inside}" if inside else one_line(name)[:64])
+    more = len(found) - MAX_FIELDS
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+
+
+def _bounded(schema: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(schema, default=str)) <= MAX_SCHEMA:
+        return schema
+    properties = {name: _top(one) for name, one in schema.get("properties", {}).items()}
+    return {**{key: one for key, one in schema.items() if key != "$defs"}, "properties": properties}
+
+
+def _top(schema: Any) -> dict[str, Any]:
+    kept = ("type", "description", "enum", "format", "default")
+    return {key: schema[key] for key in kept if key in schema} if isinstance(schema, Mapping) else {}

@@ -1,0 +1,144 @@
+"""The SDK's server with handlers for one Served API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import anyio
+import mcp_types as types
+from anyio.abc import TaskStatus
+from mcp.server.lowlevel.server import NotificationOptions, Server
+from mcp.server.models import InitializationOptions
+from mcp.server.subscriptions import (
+    InMemorySubscriptionBus,
+    ListenHandler,
+    PromptsListChanged,
+    ResourcesListChanged,
+    ToolsListChanged,
+)
+from mcp.shared.exceptions import MCPError
+
+from nlapi.client.send import open_client
+from nlapi.errors import NlapiError
+from nlapi.mcp import texts
+from nlapi.mcp.calling import call_tool
+from nlapi.mcp.consent import Context
+from nlapi.mcp.forms import forms
+from nlapi.mcp.served import Served, is_private, owner_of
+from nlapi.version import __version__
+
+Page = types.PaginatedRequestParams | None
+Changed = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Watch(Protocol):
+    """Runs for as long as the server does, and calls what it is given when the description has changed."""
+
+    async def __call__(self, changed: Changed, *, task_status: TaskStatus[None]) -> None: ...
+
+
+class ApiServer(Server[None]):
+    """A server that says of itself, on every transport, that its lists may change."""
+
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
+        extensions: dict[str, dict[str, Any]] | None = None,
+    ) -> InitializationOptions:
+        lists = NotificationOptions(tools_changed=True, prompts_changed=True, resources_changed=True)
+        return super().create_initialization_options(lists, experimental_capabilities, extensions)
+
+
+def make(served: Served, watch: Watch | None = None) -> ApiServer:
+    """The server of an API; while it runs it shares connections to it, and watches its description if asked to."""
+    bus = InMemorySubscriptionBus()
+
+    async def changed() -> None:
+        for event in (ToolsListChanged(), PromptsListChanged(), ResourcesListChanged()):
+            await bus.publish(event)
+        for session in list(served.sessions.values()):
+            await session.send_tool_list_changed()
+            await session.send_prompt_list_changed()
+            await session.send_resource_list_changed()
+
+    @asynccontextmanager
+    async def lifespan(_: Server[None]) -> AsyncIterator[None]:
+        async with open_client() as served.client, anyio.create_task_group() as tasks:
+            if watch is not None:
+                await tasks.start(watch, changed)
+            yield
+            tasks.cancel_scope.cancel()
+
+    handlers = _Handlers(served)
+    server = ApiServer(
+        "nlapi",
+        title=texts.title(served.catalogue),
+        version=__version__,
+        instructions=texts.instructions(served.catalogue),
+        lifespan=lifespan,
+        on_list_tools=handlers.list_tools,
+        on_call_tool=handlers.call_tool,
+        on_list_resources=handlers.list_resources,
+        on_list_resource_templates=handlers.list_resource_templates,
+        on_read_resource=handlers.read_resource,
+        on_list_prompts=handlers.list_prompts,
+        on_get_prompt=handlers.get_prompt,
+        on_subscriptions_listen=ListenHandler(bus),
+    )
+    server.add_notification_handler("notifications/initialized", types.NotificationParams, handlers.initialized)
+    return server
+
+
+class _Handlers:
+    def __init__(self, served: Served) -> None:
+        self.served = served
+
+    async def initialized(self, context: Context, params: types.NotificationParams) -> None:
+        self.served.remember(context)
+
+    async def list_tools(self, context: Context, params: Page) -> types.ListToolsResult:
+        listed = [types.Tool.model_validate(one) for one in forms(self.served.catalogue)]
+        return types.ListToolsResult(tools=listed)
+
+    async def call_tool(
+        self, context: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        return await call_tool(self.served, context, params)
+
+    async def list_resources(self, context: Context, params: Page) -> types.ListResourcesResult:
+        served = self.served
+        kept = served.kept.of(owner_of(context, served.settings)) if is_private(context) else []
+        return types.ListResourcesResult(resources=texts.listed_resources(served.catalogue, kept))
+
+    async def list_resource_templates(self, context: Context, params: Page) -> types.ListResourceTemplatesResult:
+        return types.ListResourceTemplatesResult(resource_templates=texts.templates())
+
+    async def read_resource(
+        self, context: Context, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        try:
+            return types.ReadResourceResult(contents=[self._read(context, params.uri)])
+        except NlapiError as error:
+            raise MCPError(types.INVALID_PARAMS, str(error)) from None
+
+    def _read(self, context: Context, uri: str) -> types.TextResourceContents:
+        served = self.served
+        if not uri.startswith("nlapi://answer/"):
+            return texts.described(uri, served.catalogue)
+        id, _, page = uri.removeprefix("nlapi://answer/").partition("/")
+        answer = served.kept.get(id, owner_of(context, served.settings))
+        text = answer.page(int(page) if page.isascii() and page.isdigit() and len(page) < 9 else 1)
+        return types.TextResourceContents(uri=uri, mime_type="text/plain", text=text)
+
+    async def list_prompts(self, context: Context, params: Page) -> types.ListPromptsResult:
+        return types.ListPromptsResult(prompts=texts.prompts(self.served.catalogue))
+
+    async def get_prompt(self, context: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        try:
+            goal = (params.arguments or {}).get("goal") or ""
+            return texts.prompt(params.name, goal, self.served.catalogue)
+        except NlapiError as error:
+            raise MCPError(types.INVALID_PARAMS, str(error)) from None

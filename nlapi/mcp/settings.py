@@ -1,0 +1,67 @@
+"""What an MCP server was told to be: how changes are agreed to, and what is offered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from nlapi.client.limits import Limits
+from nlapi.errors import UsageError
+from nlapi.openapi.headers import CONNECTION, OF_CONNECTION, TOKEN
+from nlapi.tools.name import MAX_LENGTH
+
+SHORTEST_NAME = 16
+"""Characters that a tool's name needs at least: a hash of nine, and something to read."""
+
+OF_THE_TRANSPORT = frozenset(
+    "accept accept-encoding content-encoding content-length content-type cookie date forwarded last-event-id origin"
+    " referer user-agent via".split()
+)
+"""Headers that say something of the exchange between client and server, not of the caller."""
+
+
+class Consent(StrEnum):
+    """Who agrees to a change."""
+
+    ELICIT = "elicit"
+    """the user, whom the server asks through the client; without such a client nothing is changed"""
+    CLIENT = "client"
+    """the client asks before it calls; the server sends"""
+    NEVER = "never"
+    """nobody: changes are not offered"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The choices of one server. `known` are values by argument name that the user registered with the API.
+
+    `pass_headers` are the names of headers that go from each HTTP request of a client on to the API.
+    """
+
+    consent: Consent = Consent.ELICIT
+    all_tools: bool = False
+    name_length: int = MAX_LENGTH
+    pass_headers: tuple[str, ...] = ()
+    known: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+
+
+def checked_headers(names: tuple[str, ...], *, has_token: bool) -> tuple[str, ...]:
+    """The names of headers to pass on, in lower case. UsageError for one that is not for passing on."""
+    for name in names:
+        if reason := _refused(name.lower(), has_token=has_token):
+            raise UsageError(f"--pass-header {name!r}: {reason}", hint="such as --pass-header Authorization")
+    return tuple(dict.fromkeys(name.lower() for name in names))
+
+
+def _refused(name: str, *, has_token: bool) -> str:
+    if not TOKEN.fullmatch(name):
+        return "it is not the name of a header"
+    if name in CONNECTION or name in OF_CONNECTION or name.startswith("proxy-"):
+        return "it belongs to one connection"
+    if name in OF_THE_TRANSPORT or name.startswith(("mcp-", "sec-", "x-forwarded-")):
+        return "it belongs to the exchange between client and server"
+    if name == "authorization" and has_token:
+        return "with --token it holds the token of this server, which is not for the API"
+    return ""

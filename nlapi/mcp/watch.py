@@ -1,0 +1,85 @@
+"""Notices that a description has changed: a file by its time and size, a URL by asking its server now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+from anyio.abc import TaskStatus
+
+from nlapi.errors import NlapiError
+from nlapi.mcp.catalogue import Catalogue
+from nlapi.mcp.served import Served
+from nlapi.mcp.server import Changed
+
+if TYPE_CHECKING:
+    from nlapi.openapi.cache import Cache
+
+EVERY = 1.0
+"""Seconds between two looks at files: a `stat` each."""
+
+EVERY_URL = 30.0
+"""Seconds between two questions to a server, which answers that nothing has changed where it can."""
+
+Mark = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Serves a description again when one of its `sources` has changed; `load` reads it anew."""
+
+    served: Served
+    sources: tuple[str, ...]
+    load: Callable[[], Catalogue]
+
+    async def __call__(self, changed: Changed, *, task_status: TaskStatus[None]) -> None:
+        """Runs until it is cancelled. A description that cannot be read leaves the old one in its place."""
+        remote = any(is_url(source) for source in self.sources)
+        mark = await anyio.to_thread.run_sync(self._mark)
+        task_status.started()
+        while True:
+            await asyncio.sleep(EVERY_URL if remote else EVERY)
+            now = await anyio.to_thread.run_sync(self._mark)
+            if now == mark or None in now:
+                continue
+            mark = now
+            try:
+                catalogue = await anyio.to_thread.run_sync(self.load)
+            except NlapiError as error:
+                self.served.say(f"the description has changed and cannot be used, the old one stays: {error}")
+                continue
+            self.served.change(catalogue)
+            self.served.say(f"the description has changed: {len(catalogue.operations):,} operations now")
+            await changed()
+
+    def _mark(self) -> Mark:
+        """What is another one as soon as a source has changed; None in it where one cannot be had at this moment."""
+        cache = self.served.spec.memo.get("cache")
+        return tuple(_of_url(source, cache) if is_url(source) else _of_file(source) for source in self.sources)
+
+
+def is_url(source: str) -> bool:
+    """Is it fetched over HTTP?"""
+    return source.lower().startswith(("http://", "https://"))
+
+
+def _of_file(source: str) -> Mark | None:
+    try:
+        about = Path(source).expanduser().stat()
+    except OSError:
+        return None
+    return (about.st_mtime_ns, about.st_size, about.st_ino)
+
+
+def _of_url(source: str, cache: Cache | None) -> str | None:
+    from nlapi.openapi.fetch import fetch
+
+    try:
+        return hashlib.sha256(fetch(source, cache=cache).data).hexdigest()
+    except NlapiError:
+        return None

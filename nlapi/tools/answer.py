@@ -1,0 +1,63 @@
+"""The answer that a model is given to its call of a tool: what the API said, or why there is nothing from it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nlapi.errors import ArgumentError, ConsentError, OutcomeUnknownError, SendError, UsageError
+from nlapi.tools.run import Consent, Target, run
+from nlapi.tools.tool import Call, Tool
+
+
+async def answer(
+    tools: Iterable[Tool],
+    name: str,
+    arguments: Mapping[str, Any] | str | None,
+    consent: Consent,
+    *,
+    base_url: str | None = None,
+    auth: Mapping[str, str] | None = None,
+) -> str:
+    """Make the call that a model asked for, and tell it what came of that; `nlapi.answer` says what is told."""
+    from nlapi.client.shrink import shrink
+
+    tools = tuple(tools)
+    if (base_url or auth) and len({tool.operation.spec for tool in tools}) > 1:
+        raise UsageError(
+            "these tools are of several APIs, and a base URL or a credential is for one of them",
+            hint="give the tools of one API",
+        )
+    try:
+        call = Call(tool=_named(tools, name), arguments=_read(arguments))
+        target = Target(spec=call.tool.operation.spec, base_url=base_url, credentials=dict(auth or {}))
+        return shrink(await run(call, target, consent))
+    except ConsentError:
+        return f"not sent: {name} would {call.tool.effect} something, and the user has not agreed to that"
+    except ArgumentError as error:
+        return f"not sent: {error}"
+    except OutcomeUnknownError as error:
+        return f"failed: {error}"
+    except SendError as error:  # its hint is for whoever chose the server
+        return f"failed: {error.message}"
+
+
+def _named(tools: Iterable[Tool], name: str) -> Tool:
+    known = {tool.name: tool for tool in tools}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        raise ArgumentError(f"there is no tool {name[:64]!r}", hint=f"did you mean {near[0]!r}?" if near else "")
+    return known[name]
+
+
+def _read(arguments: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
+    """The arguments as a mapping; some models give JSON text, which may be broken off or anything else."""
+    try:
+        read = json.loads(arguments or "{}") if arguments is None or isinstance(arguments, str) else arguments
+    except (ValueError, RecursionError) as error:
+        raise ArgumentError("the arguments are not JSON", hint=str(error)) from None
+    if not isinstance(read, Mapping):
+        raise ArgumentError("the arguments are not a JSON object")
+    return read

@@ -1,0 +1,98 @@
+"""A change over MCP is sent when the user has seen it and said yes, and never otherwise."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import mcp_types as types
+import pytest
+from mcp import Client
+
+from nlapi.openapi.spec import Spec
+from tests.mcp.kit import ERAS, SECRET, User, call, served, talk, text
+from tests.servers import Echo, Reply
+
+NEW = {"name": "Rain Boots", "objective": "REACH", "daily_budget_micros": 5_000_000}
+
+
+@pytest.mark.parametrize("mode", ERAS)
+def test_the_user_sees_the_exact_request_and_a_yes_sends_it(ads: Spec, mode: str) -> None:
+    user = User()
+    with Echo(Reply(201, {"id": "cmp_7h2k9q4m"})) as api:
+        result = call(served(ads, api.url), "createCampaign", NEW, mode=mode, user=user)
+        assert result.structured_content["status"] == 201
+        assert api.only.json() == NEW
+        (question,) = user.asked
+        lines = question.splitlines()
+        assert lines[0] == f"Ads: createCampaign changes something: POST {api.url}/campaigns"
+        assert json.loads(lines[1]) == NEW
+        assert SECRET not in question
+
+
+@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize(
+    ("user", "says"),
+    [
+        (User("decline"), "the user did not agree to deleteCampaign; nothing was sent"),
+        (User("accept", send=False), "the user did not agree"),
+        (User("cancel"), "The question was dismissed"),
+        (None, "This client has no way to ask the user"),
+    ],
+    ids=["no", "not-ticked", "dismissed", "cannot-ask"],
+)
+def test_anything_but_a_yes_sends_nothing(ads: Spec, mode: str, user: User | None, says: str) -> None:
+    with Echo() as api:
+        result = call(served(ads, api.url), "deleteCampaign", {"campaign_id": "cmp_7h2k9q4m"}, mode=mode, user=user)
+        assert result.is_error
+        assert api.received == []
+    assert says in text(result)
+    assert SECRET not in text(result)
+    if user is None:
+        assert f"deleteCampaign takes something away: DELETE {api.url}/campaigns/cmp_7h2k9q4m" in text(result)
+        assert """nlapi call ads deleteCampaign --args '{"campaign_id": "cmp_7h2k9q4m"}'""" in text(result)
+
+
+@pytest.mark.parametrize("mode", ERAS)
+def test_a_client_that_asks_itself_is_not_asked(ads: Spec, mode: str) -> None:
+    user = User("decline")
+    with Echo(Reply(201, {})) as api:
+        assert not call(served(ads, api.url, consent="client"), "createCampaign", NEW, mode=mode, user=user).is_error
+        assert len(api.received) == 1
+    assert user.asked == []
+
+
+def test_a_yes_holds_once_and_for_the_request_that_was_shown(ads: Spec) -> None:
+    yes: Any = {"consent": types.ElicitResult(action="accept", content={"send": True})}
+
+    async def says(client: Client) -> list[Any]:
+        async def again(arguments: dict[str, Any], state: str | None = None) -> Any:
+            more = {"input_responses": yes, "request_state": state} if state else {}
+            return await client.session.call_tool("createCampaign", arguments, allow_input_required=True, **more)
+
+        state = (await again(NEW)).request_state
+        other = await again({**NEW, "name": "Something else"}, state)
+        second = (await again(NEW)).request_state
+        return [other, *[await again(NEW, id) for id in (state, second, second, "made-up")]]
+
+    with Echo(Reply(201, {})) as api:
+        answers = talk(served(ads, api.url), says, mode=ERAS[1], user=User())
+        assert [answer.is_error for answer in answers] == [True, True, False, True, True]
+        assert len(api.received) == 1
+    assert "belongs to another request, or was used" in text(answers[0])
+
+
+def test_a_question_fits_a_terminal_and_leaves_nothing_out(ads: Spec) -> None:
+    """Claude Code cuts each line at the edge of the terminal."""
+    long = {**NEW, "name": "A name\tthat - goes  on " * 5}
+    user = User("decline")
+    call(served(ads, "http://127.0.0.1:9"), "createCampaign", long, user=user)
+    lines = user.asked[0].splitlines()
+    assert max(map(len, lines)) <= 100
+    assert json.dumps(long) in "".join(lines)
+
+
+def test_reads_are_not_asked_about(ads: Spec, sandbox: str) -> None:
+    user = User("decline")
+    assert call(served(ads, sandbox), "listCampaigns", {"limit": 1}, user=user).structured_content["status"] == 200
+    assert user.asked == []

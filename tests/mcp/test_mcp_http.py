@@ -1,0 +1,134 @@
+"""The real command over streamable HTTP: who may call it, what it passes on, and what stays with one session."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.describe import text as description
+from tests.mcp.kit import ERAS, NLAPI, User
+from tests.servers import Echo, Reply
+
+TOKEN = "server-token-0815"
+LIMIT = 90
+
+
+@contextmanager
+def serving(*words: str, **env: str) -> Iterator[str]:
+    """The URL of the command with these words; it has to end well when it is told to."""
+    command = [NLAPI, "mcp", *words]
+    pipes: dict[str, Any] = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    process = subprocess.Popen(command, text=True, env={**os.environ, **env}, **pipes)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=LIMIT)
+        assert process.returncode == 0, err
+        assert "Traceback" not in err, err
+        assert TOKEN not in err
+
+
+def talk(url: str, says: Any, *, mode: str = "legacy", **headers: str) -> Any:
+    """What `says` makes of a client that sends these headers."""
+
+    async def run() -> Any:
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=LIMIT) as http,
+            Client(streamable_http_client(url, http_client=http), mode=mode, elicitation_callback=User()) as client,
+        ):
+            return await says(client)
+
+    return asyncio.run(asyncio.wait_for(run(), LIMIT))
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[tuple[str, Echo]]:
+    """A description, and its API, which answers with what it got: much of it, when it is asked for `/long`."""
+
+    def answer(request: Any) -> Reply:
+        rows = [{"n": number, "text": "x" * 40} for number in range(2_000)]
+        return Reply(200, rows if request.path == "/long" else {"got": dict(request.headers)})
+
+    secured = {"security": [{"bearer": []}]}
+    paths = {
+        "/x": {"get": {"operationId": "x", **secured}, "post": {"operationId": "change", **secured}},
+        "/long": {"get": {"operationId": "long"}},
+    }
+    with Echo(answer) as server:
+        schemes = {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}}
+        more = {"servers": [{"url": server.url}], "components": schemes}
+        (tmp_path / "api.json").write_bytes(description(paths, **more))
+        yield str(tmp_path / "api.json"), server
+
+
+def test_headers_of_the_allow_list_go_on_to_the_api_with_each_request(api: tuple[str, Echo]) -> None:
+    file, server = api
+    with serving(file, "--http", "127.0.0.1:0", "--pass-header", "Authorization", "--pass-header", "X-Tenant") as url:
+
+        async def says(client: Client) -> Any:
+            return [(await client.call_tool(name, {})) for name in ("x", "change")]
+
+        for mode in ERAS:
+            given = {"authorization": f"Bearer of-{mode}", "x-tenant": "acme", "x-other": "no", "cookie": "a=b"}
+            read, change = talk(url, says, mode=mode, **given)
+            for result, sent in zip((read, change), server.received[-2:], strict=True):
+                assert not result.is_error
+                assert (sent.header("authorization"), sent.header("x-tenant")) == (f"Bearer of-{mode}", "acme")
+                assert sent.header("x-other") is sent.header("cookie") is sent.header("mcp-protocol-version") is None
+                assert f"of-{mode}" not in result.model_dump_json()
+        assert "needs a credential: bearer" in talk(url, says)[0].content[0].text
+    assert len(server.received) == 4
+
+
+def test_an_answer_that_is_kept_is_for_its_session_alone(api: tuple[str, Echo]) -> None:
+    file, _ = api
+    with serving(file, "--http", "127.0.0.1:0") as url:
+
+        async def asks(client: Client) -> str:
+            whole: str = (await client.call_tool("long", {})).structured_content["whole"]
+            assert "page 1 of" in (await client.read_resource(whole)).contents[0].text
+            listed = [one.uri for one in (await client.list_resources()).resources]
+            assert whole in listed
+            return whole
+
+        whole = talk(url, asks)
+
+        async def another(client: Client) -> list[str]:
+            with pytest.raises(MCPError, match="not kept any more"):
+                await client.read_resource(whole)
+            return [one.uri for one in (await client.list_resources()).resources]
+
+        assert whole not in talk(url, another)
+
+
+def test_pages_of_the_web_and_clients_without_the_token_are_refused(api: tuple[str, Echo]) -> None:
+    file, _ = api
+    hello = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
+    }
+    right = {"accept": "application/json, text/event-stream", "authorization": f"Bearer {TOKEN}"}
+    with serving(file, "--http", "127.0.0.1:0", "--token", "env:MCP_TOKEN", MCP_TOKEN=TOKEN) as url:
+
+        def status(**headers: str) -> int:
+            return httpx2.post(url, json=hello, headers={**right, **headers}, timeout=LIMIT).status_code
+
+        assert status() == status(origin="http://localhost:6274") == status(host="localhost:80") == 200
+        assert status(host="evil.example") == status(host="127.0.0.1.evil.example:80") == 421
+        assert status(origin="https://evil.example") == status(origin="null") == 403
+        assert status(authorization="") == status(authorization="Bearer wrong") == status(authorization=TOKEN) == 401

@@ -1,0 +1,154 @@
+"""The real command over stdio: what it says, when it ends, and that nothing but the protocol is on standard output."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.describe import text as description
+from tests.mcp.kit import ERAS, NLAPI, SECRET, User, names, started, text
+from tests.servers import Echo, Received, Reply
+
+HELLO = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+}
+LIMIT = 90
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+def test_a_client_starts_it_reads_and_changes(sandbox: str, mode: str, home: Path) -> None:
+    user = User()
+    words = ("ads", "--base-url", sandbox, "--auth", "bearer=env:ADS_TOKEN")
+
+    async def says() -> None:
+        async with started(*words, env={"ADS_TOKEN": SECRET}, mode=mode, user=user, errors=home / "err") as client:
+            assert "operate Ads: 40 operations" in (client.instructions or "")
+            made = await client.call_tool("createCampaign", {"name": "Rain Boots", "objective": "REACH"})
+            named = await client.call_tool("listCampaigns", {"name": "Rain Boots"})
+            assert named.structured_content["data"]["data"][0]["id"] == made.structured_content["data"]["id"]
+
+    asyncio.run(asyncio.wait_for(says(), LIMIT))
+    assert len(user.asked) == 1
+    told = (home / "err").read_text()
+    assert "Ads: 40 operations over stdio" in told
+    assert SECRET not in told + user.asked[0]
+
+
+class Started:
+    """The command as a process, spoken to by hand."""
+
+    def __init__(self, *words: str) -> None:
+        pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        self.process = subprocess.Popen([NLAPI, "mcp", *words], text=True, **pipes)
+        self.say(HELLO)
+        self.hello = self.hear()
+
+    def say(self, message: Any) -> None:
+        self.process.stdin.write(f"{message if isinstance(message, str) else json.dumps(message)}\n")
+        self.process.stdin.flush()
+
+    def hear(self) -> Any:
+        return json.loads(self.process.stdout.readline())
+
+    def end(self) -> tuple[int, str, str]:
+        """How it ends, what was still on standard output, and standard error."""
+        out, err = self.process.communicate(timeout=LIMIT)
+        return self.process.returncode, out, err
+
+
+def test_it_ends_when_its_input_does_and_survives_what_is_no_message() -> None:
+    server = Started("ads")
+    assert server.hello["result"]["serverInfo"]["title"] == "Ads"
+    server.say("no json")
+    server.say('{"jsonrpc": "2.0", "id": 2, "method": "no/such"}')
+    assert server.hear()["error"]["code"] == -32601
+    server.say('{"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": 7}}')
+    assert server.hear()["error"]["code"] == -32602
+    assert server.end()[:2] == (0, "")
+
+
+def test_without_anybody_to_speak_to_it_ends() -> None:
+    done = subprocess.run(
+        [NLAPI, "mcp", "ads"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT, check=True
+    )
+    assert done.stdout == ""
+    assert done.stderr == "Ads: 40 operations over stdio; an MCP client starts this and speaks to it\n"
+
+
+@pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_at_once(name: signal.Signals) -> None:
+    server = Started("ads")
+    server.process.send_signal(name)
+    code, out, err = server.end()
+    assert (code, out) == (0, "")
+    assert "Traceback" not in err
+
+
+def test_a_change_that_a_signal_cuts_off_is_in_doubt(tmp_path: Path) -> None:
+    file = tmp_path / "api.json"
+    file.write_bytes(description({"/x": {"post": {"operationId": "x"}}}))
+
+    def cut_off(_: Received) -> Reply:
+        server.process.send_signal(signal.SIGTERM)
+        api.stopping.wait(LIMIT)
+        return Reply()
+
+    with Echo(cut_off) as api:
+        server = Started(str(file), "--base-url", api.url, "--consent", "client")
+        server.say({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        server.say({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "x", "arguments": {}}})
+        code, _, err = server.end()
+    assert code == 0
+    assert f"x was cancelled on its way (POST {api.url}/x): it may or may not have been carried out" in err
+
+
+@pytest.mark.parametrize("mode", ERAS)
+def test_a_description_that_changes_is_read_again_and_clients_are_told(home: Path, mode: str) -> None:
+    file = home / "api.json"
+    file.write_bytes(description({"/a": {"get": {"operationId": "a"}}}))
+    told = asyncio.Queue[str]()
+
+    async def hear(message: Any) -> None:
+        if method := getattr(message, "method", None):
+            told.put_nowait(method)
+
+    async def after(content: bytes, client: Any) -> list[str]:
+        """The tools once the client has been told that they are others."""
+        while not told.empty():
+            told.get_nowait()
+        file.write_bytes(content)
+        while await told.get() != "notifications/tools/list_changed":
+            pass
+        return names((await client.list_tools(cache_mode="bypass")).tools)
+
+    async def says() -> None:
+        async with started(str(file), "--watch", mode=mode, errors=home / "err", message_handler=hear) as client:
+            listening = client.listen(tools_list_changed=True) if mode != "legacy" else nullcontext()
+            async with listening as events:
+                relay = asyncio.create_task(_relay(events, told))
+                assert names((await client.list_tools()).tools) == ["a"]
+                both = description({"/a": {"get": {"operationId": "a"}}, "/b": {"get": {"operationId": "b"}}})
+                assert await after(both, client) == ["a", "b"]
+                file.write_text("{ this is broken")
+                while "the old one stays" not in (home / "err").read_text():
+                    await asyncio.sleep(0.05)
+                assert text(await client.call_tool("b", {"x": 1})) == "b: there is no argument 'x' (it takes none)"
+                relay.cancel()
+
+    asyncio.run(asyncio.wait_for(says(), LIMIT))
+
+
+async def _relay(events: Any, told: asyncio.Queue[str]) -> None:
+    if events is not None:
+        async for _ in events:
+            told.put_nowait("notifications/tools/list_changed")

@@ -1,0 +1,143 @@
+"""Which tools an API has over MCP, what they are called, and what they say when a call is wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from mcp import Client
+
+from nlapi.openapi.spec import Spec
+from tests.describe import spec
+from tests.mcp.kit import ERAS, SECRET, User, call, names, served, talk, text
+from tests.servers import Echo, Reply
+
+
+async def listed(client: Client) -> list[Any]:
+    return (await client.list_tools()).tools
+
+
+def many(count: int = 60) -> Spec:
+    """A large API: a list and a change for each of many things, one of them called as a tool of ours."""
+    paths: dict[str, Any] = {}
+    for number in range(count // 2):
+        about = {"tags": [f"t{number % 7}"]}
+        paths[f"/things{number}"] = {
+            "get": {"operationId": f"listThings{number}", "summary": f"List things {number}", **about},
+            "post": {"operationId": f"addThing{number}", "summary": f"Add a thing {number}", **about},
+        }
+    paths["/calls"] = {"get": {"operationId": "call", "tags": ["t0"], "summary": "List the telephone calls"}}
+    return spec(paths)
+
+
+def test_each_operation_of_a_small_api_is_a_tool_with_its_effect(ads: Spec) -> None:
+    tools = {tool.name: tool for tool in talk(served(ads, "http://127.0.0.1:9"), listed)}
+    assert len(tools) == len(ads.operations)
+    read, write, destroy = (tools[name].annotations for name in ("listCampaigns", "createCampaign", "deleteCampaign"))
+    assert (read.read_only_hint, write.read_only_hint, destroy.read_only_hint) == (True, False, False)
+    assert (write.destructive_hint, destroy.destructive_hint) == (False, True)
+    assert tools["listCampaigns"].input_schema["properties"]["limit"]["type"] == "integer"
+
+
+def test_a_large_api_is_searched_and_all_tools_are_there_on_demand() -> None:
+    few = talk(served(many(), "http://127.0.0.1:9"), listed)
+    assert names(few)[:4] == ["find", "describe", "read", "call"]
+    assert len(few) < 20
+    hints = {tool.name: tool.annotations for tool in few}
+    assert [hints[name].read_only_hint for name in names(few)[:4]] == [True, True, True, False]
+    every = talk(served(many(), "http://127.0.0.1:9", all_tools=True), listed)
+    assert len(every) == 61
+    assert "call" not in names(every)
+
+
+def test_operations_are_found_described_and_called_by_name() -> None:
+    with Echo(Reply(200, {"ok": True})) as api:
+        large = served(many(), api.url)
+        found = json.loads(text(call(large, "find", {"words": "add thing 7"})))["operations"]
+        assert found[0]["operation"] == "addThing7"
+        assert json.loads(text(call(large, "describe", {"operation": "addThing7"})))["effect"] == "write"
+        assert call(large, "read", {"operation": "listThings3"}).structured_content["data"] == {"ok": True}
+        assert "telephone" in text(call(large, "describe", {"operation": "call"}))
+        user = User()
+        assert not call(large, "call", {"operation": "addThing7", "arguments": {}}, user=user).is_error
+        assert len(user.asked) == 1
+        refused = call(large, "read", {"operation": "addThing7"}, user=user)
+        assert refused.is_error
+        assert "the tool call calls it" in text(refused)
+        assert [one.path for one in api.received] == ["/things3", "/things7"]
+
+
+def test_where_nothing_may_change_no_change_is_there() -> None:
+    api = served(many(120), "http://127.0.0.1:9", consent="never")
+    assert "call" not in names(talk(api, listed))
+    assert "addThing7" not in text(call(api, "find", {"words": "add thing 7"}))
+    named = {"operation": "addThing7"}
+    assert all(call(api, *one).is_error for one in (("addThing7",), ("read", named), ("call", named)))
+
+
+def test_names_keep_to_the_length_that_was_asked_for_and_stay_apart() -> None:
+    paths = {
+        f"/p{number}": {"get": {"operationId": f"a_very_long_name_of_an_operation_that_is_called_{number}"}}
+        for number in range(9)
+    }
+    described = spec({**paths, "/short": {"get": {"operationId": "short"}}})
+    found = names(talk(served(described, "http://127.0.0.1:9", name_length=24), listed))
+    assert len(set(found)) == 10
+    assert max(map(len, found)) == 24
+    assert "short" in found
+    one = next(name for name in found if name != "short")
+    assert names(talk(served(described, "http://127.0.0.1:9", name_length=24), listed)) == found
+    with Echo() as api:
+        assert call(served(described, api.url, name_length=24), one).structured_content["status"] == 200
+
+
+@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("getCampaign", {}, "argument 'campaign_id' is missing"),
+        ("getCampaign", {"campain_id": "c"}, "did you mean 'campaign_id'?"),
+        ("listCampaigns", {"limit": "many"}, "limit"),
+        ("getCampaing", {"campaign_id": "c"}, "did you mean getCampaign"),
+        ("getCampaign", {"campaign_id": SECRET}, "carry a credential"),
+        ("createCampaign", {"name": "x", "objective": "FAME"}, "objective"),
+    ],
+)
+def test_a_wrong_call_is_an_answer_that_says_what_would_be_right(
+    ads: Spec, mode: str, name: str, arguments: dict[str, Any], says: str
+) -> None:
+    with Echo() as api:
+        result = call(served(ads, api.url), name, arguments, mode=mode, user=User())
+        assert api.received == []
+    assert result.is_error
+    assert says in text(result)
+    assert SECRET not in result.model_dump_json()
+
+
+def test_an_api_that_is_not_there_and_an_error_of_it_are_told(ads: Spec) -> None:
+    gone = call(served(ads, "http://127.0.0.1:9"), "listCampaigns")
+    assert gone.is_error
+    assert "cannot connect to http://127.0.0.1:9" in text(gone)
+    with Echo(Reply(403, {"detail": f"no, {SECRET}"})) as api:
+        refused = call(served(ads, api.url), "listCampaigns")
+        assert api.only.header("authorization") == f"Bearer {SECRET}"
+    assert (refused.is_error, refused.structured_content["status"]) == (True, 403)
+    assert SECRET not in refused.model_dump_json()
+
+
+def test_a_credential_that_is_missing_is_named(ads: Spec) -> None:
+    api = served(ads, "http://127.0.0.1:9")
+    api.target = replace(api.target, credentials={})
+    assert "listCampaigns needs a credential: oauth2 or bearer" in text(call(api, "listCampaigns"))
+
+
+def test_values_that_the_user_registered_need_not_be_given(ads: Spec) -> None:
+    with Echo(Reply(200, {})) as server:
+        api = served(ads, server.url, known={"campaign_id": "cmp_7h2k9q4m"})
+        tools = {tool.name: tool for tool in talk(api, listed)}
+        assert "campaign_id" not in tools["getCampaign"].input_schema["required"]
+        call(api, "getCampaign")
+        call(api, "getCampaign", {"campaign_id": "cmp_p3x8v5t1"})
+        assert [one.path for one in server.received] == ["/campaigns/cmp_7h2k9q4m", "/campaigns/cmp_p3x8v5t1"]
