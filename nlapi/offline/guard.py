@@ -47,6 +47,8 @@ _ALERTS = frozenset(
 )
 _AMONG = (("from", "the"), ("to", "the"), ("among", "the"))
 """What leads to a whole that one thing is taken from or put to: remove Olga [from the] members."""
+_WHOLES = frozenset("from to of in for on across with".split())
+"""What leads to a whole of which more is meant than the thing that was said: user 5 [from] every group."""
 _PEOPLE = frozenset(("all", "everyone", "everybody"))
 _UNITS = frozenset("day week month quarter year hour minute morning evening night time".split())
 _AND = frozenset((",", "and", "or", "&", "+", "plus"))
@@ -174,7 +176,7 @@ def _several(candidate: Candidate, text: str) -> str:
     before = len(re.findall(r"[^\W_]+", text[: _told(candidate, targets)]))
     for at, word in enumerate(words):
         lower = word.lower()
-        if at >= before and lower not in _PEOPLE:
+        if at >= before and lower not in _PEOPLE and words[at - 1].lower() not in _WHOLES:
             continue
         if at and words[at - 1].lower() in _RECIPIENTS and lower in _PEOPLE and _is_for_all(candidate, targets):
             continue

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection
 
 from nlapi.offline.commands import opening
-from nlapi.tools.words import VERBS, Intent, stem
+from nlapi.tools.words import VERBS, Intent, singular, stem
 
 _ORDERS = """
 get rid of|throw away|throw out|take down|trash|scrap|ditch|nuke|axe|bin|erase|wipe out: delete remove discard destroy
@@ -62,6 +62,20 @@ _SHOULD = re.compile(
 )
 
 
+_NOUNS = frozenset(
+    "star heart end bin roll empty scratch kick duplicate refresh ping scrap trash bounce finish".split()
+)
+"""Verbs of the table that a noun phrase may begin with."""
+_LINKS = frozenset("of for in on by from at per is are was were".split())
+
+
+def _is_noun(word: str, rest: str) -> bool:
+    """Does a sentence begin with a noun rather than with a command: [end dates], [star rating of] a film?"""
+    first, after, *_ = [*rest.split()[:2], "", ""]
+    thing = first.islower() and first.isalpha()
+    return word in _NOUNS and thing and (singular(first) != first or after.lower() in _LINKS)
+
+
 def plainly_ordered(
     question: str, commanded: Callable[[], Collection[str]], knows: Callable[[str], bool] = lambda _: False
 ) -> str:
@@ -70,7 +84,8 @@ def plainly_ordered(
     `commanded` gives the stems of the verbs that the API's operations are commanded by, and `knows` says whether a stem
     is anywhere in what they say of themselves. What shall be so is set.
     """
-    if (said := _SHOULD.match(question)) is not None:
+    said = _SHOULD.match(question)
+    if said is not None and stem(said["what"].split()[0].lower()) not in VERBS:
         return f"set {said['what']} to {said['how']}"
     start = opening(question)
     if (parted := _PARTED.match(question, start)) is not None:
@@ -83,7 +98,7 @@ def plainly_ordered(
     said_so = " ".join(found.group().lower().split())
     verbs, own = _VERBS_OF[said_so], commanded()
     deletes = VERBS.get(stem(verbs[0])) is Intent.DELETE
-    if stem(said_so) in own or (knows(stem(said_so)) and not deletes):
+    if stem(said_so) in own or (knows(stem(said_so)) and not deletes) or _is_noun(said_so, question[found.end() :]):
         return question
     verb = next((verb for verb in verbs if stem(verb) in own), verbs[0] if deletes else said_so)
     return f"{question[:start]}{verb}{question[found.end() :]}"
