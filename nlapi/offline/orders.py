@@ -10,7 +10,7 @@ from nlapi.tools.words import VERBS, Intent, singular, stem
 
 _ORDERS = """
 get rid of|throw away|throw out|take down|trash|scrap|ditch|nuke|axe|bin|erase|wipe out: delete remove discard destroy
-wipe|empty|flush: clear purge empty flush reset delete
+wipe|empty|flush: clear purge empty flush delete
 kill|put an end to: terminate kill stop cancel abort delete
 finish|wrap up|end|conclude: complete finish end close stop
 kick off|fire off|fire up|set off|get going: start trigger launch run create
