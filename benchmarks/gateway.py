@@ -257,7 +257,7 @@ def isolation(folder: Path) -> list[str]:
                     sending = flood.submit(paced, port, sent, rate=FLOOD * RATE, seconds=SECONDS)
                     runs.append(calm(plain, tokens[0]))
                     floods.append(sending.result())
-        effects, commits = rollbacks(plain, 20)
+        effects, told = rollbacks(plain, 20)
     base = typical(alone)
     lines = [f"| p99 of a client at {RATE:g} requests a second | ms | times alone | failed |", "|---|---|---|---|"]
     for name, runs in (
@@ -279,8 +279,8 @@ def isolation(folder: Path) -> list[str]:
         f"The flood: {FLOOD * RATE:g} requests a second where {servers.FLOOD_RATE:g} are allowed; of "
         f"{len(flooding.latencies):,}, {flooding.statuses.get(429, 0):,} were refused with 429.",
         "",
-        f"A rollback is in effect after {statistics.median(effects):.1f} ms ({max(effects):.1f} at most) and committed "
-        f"after {statistics.median(commits):.1f} ms (medians of {len(effects)}, {servers.RULES} rules).",
+        f"A rollback is committed and in effect after {statistics.median(effects):.1f} ms ({max(effects):.1f} at most),"
+        f" and told after {statistics.median(told):.1f} ms (medians of {len(effects)}, {servers.RULES} rules).",
     ]
 
 
@@ -311,11 +311,11 @@ def flooder() -> Iterator[Executor]:
 
 
 def rollbacks(port: int, count: int) -> tuple[list[float], list[float]]:
-    """Milliseconds from the call of a rollback until it decides, and until it is committed."""
+    """Milliseconds from the call of a rollback until it decides, and until the call comes back."""
     connection = Connection(port)
     found = [json.loads(connection.send(request("/roll", {}))[1]) for _ in range(count)]
     connection.close()
-    return [one["effect_ms"] for one in found], [one["commit_ms"] for one in found]
+    return [one["effect_ms"] for one in found], [one["told_ms"] for one in found]
 
 
 if __name__ == "__main__":

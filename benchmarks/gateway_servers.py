@@ -118,7 +118,7 @@ class Served:
             await asyncio.sleep(0.0002)
         effect = time.perf_counter() - before
         await rolling
-        return {"effect_ms": effect * 1000, "commit_ms": (time.perf_counter() - before) * 1000}
+        return {"effect_ms": effect * 1000, "told_ms": (time.perf_counter() - before) * 1000}
 
 
 async def answer(send: Any, document: Mapping[str, Any]) -> None:

@@ -16,8 +16,11 @@ from nlapi.cli.options import FLAG, Auth, Listing, ListOutput, is_terminal
 from nlapi.errors import NlapiError, UsageError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from nlapi.gateway.access import Access
     from nlapi.gateway.app import Gateway
+    from nlapi.gateway.kept import TokenRecord
     from nlapi.gateway.store import Store
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
@@ -25,6 +28,8 @@ SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the ad
 EXAMPLE = "examples/gateway"
 FIRST = "first-admin"
 """The name of the token that is made when there is none."""
+COMMAND_LINE = "command-line"
+"""Who it is that makes tokens without having one: whoever can write to the database."""
 EVERY_S = 1.0
 
 app = typer.Typer(
@@ -80,6 +85,16 @@ def serve(
         list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A name it may be called by; * is any.")
     ] = None,
     token_file: TokenFile = None,
+    training_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--training-log", metavar="FILE", help="Add input and output of each real request that was answered."
+        ),
+    ] = None,
+    shadow_log: Annotated[
+        Path | None,
+        typer.Option("--shadow-log", metavar="FILE", help="Add what each shadow answered, beside what was served."),
+    ] = None,
 ) -> None:
     """Start the gateway on this machine, and serve until it is stopped.
 
@@ -97,24 +112,40 @@ def serve(
         config, models = folder / "configuration.json", folder / "models"
     store = Store(_database(database))
     try:
-        gateway = make(store, config, models, [f"[{host}]" if ":" in host else host, *(allow_host or ())])
+        store.claim()
+        hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
+        gateway = make(store, config, models, hosts, training=training_log, shadows=shadow_log)
         _first_token(gateway.access, store, token_file)
         _run(gateway, host, port)
     finally:
         store.close()
 
 
-def make(store: Store, config: Path | None, models: Path | None, hosts: Iterable[str] = ()) -> Gateway:
-    """The gateway on a store; `config` is the first configuration of one that has none."""
+def make(
+    store: Store,
+    config: Path | None,
+    models: Path | None,
+    hosts: Iterable[str] = (),
+    *,
+    training: Path | None = None,
+    shadows: Path | None = None,
+) -> Gateway:
+    """The gateway on a store; `config` is the first configuration of one that has none, the last are logs."""
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
+    from nlapi.gateway.record import both, shadow_log, training_log
     from nlapi.gateway.recording import recorder
     from nlapi.gateway.trace import configured
 
     first = _document(config) if config else None
     if first is not None and store.last_number():
         show.note(f"{config} is not read: the database has revision {store.last_number()} already")
-    engine = Engine(models=models or Path(), record=recorder(store), tracer=configured())
+    try:
+        record = both(recorder(store), shadow_log(shadows)) if shadows else recorder(store)
+        learning = training_log(training) if training else None
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be written: {error.strerror}", hint="name another file") from None
+    engine = Engine(models=models or Path(), record=record, training=learning, tracer=configured(os.environ))
     return Gateway(store, engine, hosts=hosts, first=first)
 
 
@@ -156,7 +187,8 @@ def _first_token(access: Access, store: Store, file: Path | None) -> None:
     from nlapi.gateway.access import Audience, Role
 
     if not store.tokens():
-        _, secret = access.make(FIRST, Audience.ADMIN, role=Role.ADMIN)
+        made, secret = access.make(FIRST, Audience.ADMIN, role=Role.ADMIN)
+        _audited(store, "createToken", made)
         _hand_over(secret, file, "the first token, for an admin; it is shown this once:")
 
 
@@ -198,10 +230,12 @@ def token(
     try:
         access = Access(store)
         if revoke:
-            if access.revoke(slug(name)) is None:
+            gone = access.revoke(slug(name))
+            if gone is None:
                 raise UsageError(
                     f"there is no token {name!r} in {where}", hint="name another one, or another --database"
                 )
+            _audited(store, "revokeToken", gone)
             show.note(f"{name} is revoked")
             return
         serves = for_whom is ForWhom.SERVE
@@ -209,11 +243,21 @@ def token(
             raise UsageError("only a serve token has a client", hint="give --for serve")
         audience = Audience.SERVE if serves else Audience.ADMIN
         role = None if serves else Role(for_whom)
-        _, secret = access.make(slug(name), audience, role=role, client=slug(client or ""), days=days)
+        made, secret = access.make(slug(name), audience, role=role, client=slug(client or ""), days=days)
+        _audited(store, "createToken", made)
         what = f"a token for {name} ({for_whom}) of the gateway whose database is {where}; it is shown this once:"
         _hand_over(secret, token_file, what, SERVE_TOKEN if serves else TOKEN)
     finally:
         store.close()
+
+
+def _audited(store: Store, action: str, token: TokenRecord) -> None:
+    """What is done to the database from here is in the audit log as what is done over HTTP is."""
+    from nlapi.gateway.access import described, now, stamp
+    from nlapi.gateway.kept import Entry
+
+    entry = Entry(at=stamp(now()), who=COMMAND_LINE, action=action, target="", outcome="done", detail=described(token))
+    store.add_entry(entry)
 
 
 def _database(given: Path | None) -> Path:
@@ -236,20 +280,25 @@ def status(
     output: ListOutput = None,
 ) -> None:
     """Show how each version is doing: its share, requests a second, latency and errors. Ctrl-C stops it."""
-    from nlapi.cli.gateway_view import draw, live, status_table
+    from nlapi.cli import gateway_view as view
 
     ask = _Asking(url, auth)
-    query = {"minutes": minutes, **({"objective": objective} if objective else {})}
+    only = {"objective": objective} if objective else {}
 
     def traffic() -> Any:
-        return ask("getTraffic", query)
+        return ask("getTraffic", {"minutes": minutes, **only})
+
+    def drawn() -> RenderableType:
+        named = ask("getObjective", only) if only else None
+        objectives = [named] if named else ask("listObjectives", {"limit": 200})["data"]
+        return view.status(traffic(), objectives, ask("listCanaries", {"limit": 200, **only})["data"])
 
     if output is Listing.JSON or (output is None and not is_terminal()):
         show.write(show.json_text(traffic()))
     elif once:
-        draw(status_table(traffic()))
+        view.draw(drawn())
     else:
-        live(lambda: status_table(traffic()), EVERY_S)
+        view.live(drawn, EVERY_S)
 
 
 @app.command(epilog="nlapi gateway traffic continue-watching --minutes 30")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nlapi.client.clean import clean
+from nlapi.errors import NlapiError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -15,21 +16,33 @@ COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
 MARKS = "█▓▒░#+"
 """What a version is drawn with, so that it can be told from the others without colours."""
 HEIGHT = 10
+WIDTH = 60
 BAD = 1.0
 """Errors in per cent from which on they are shown in red."""
 
 
-def status_table(traffic: Mapping[str, Any]) -> Table:
-    """A row for each objective and version, from the answer of getTraffic."""
+def status(
+    traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]], canaries: Sequence[Mapping[str, Any]]
+) -> RenderableType:
+    """The table of getTraffic's rows, objectives that nothing was served of as well, and a line for each canary."""
+    from rich.console import Group
+    from rich.text import Text
+
+    lines = [Text(clean(_canary_line(one)), style="dim" if one["state"] == "rolled_back" else "") for one in canaries]
+    return Group(_table(traffic, objectives), *lines)
+
+
+def _table(traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]]) -> Table:
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
     title = f"revision {traffic['revision']}, the last {traffic['minutes']} minutes"
-    table = Table(title=title, title_style="dim", header_style="bold")
-    table.add_column("objective")
-    table.add_column("version")
+    table = Table(title=title, title_style="dim", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("objective", overflow="fold")
+    table.add_column("version", overflow="fold")
     for name in ("share", "req/s", "p50 ms", "p99 ms", "errors"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     before = ""
     for row in traffic["data"]:
         first, before = row["objective"] != before, row["objective"]
@@ -39,13 +52,32 @@ def status_table(traffic: Mapping[str, Any]) -> Table:
             Text(clean(f"{row['model']}@{row['version']}")),
             f"{row['share']:.1f} %",
             f"{row['requests_per_second']:.1f}",
-            f"{row['p50_ms']:.1f}",
-            f"{row['p99_ms']:.1f}",
+            _ms(row["p50_ms"]),
+            _ms(row["p99_ms"]),
             Text(errors, style="red" if row["error_percent"] >= BAD else ""),
         )
-    if not traffic["data"]:
-        table.add_row("nothing was served", *[""] * 6, style="dim")
+    served = {row["objective"] for row in traffic["data"]}
+    for one in objectives:
+        if one["name"] not in served:
+            default = f"{one['model']}@{one['version']}"
+            table.add_row(Text(clean(one["name"])), Text(clean(default)), *("-" * 5), style="dim")
     return table
+
+
+def _ms(value: float) -> str:
+    """Milliseconds with the digits that count: 0.04, 1.3, 250."""
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def _canary_line(one: Mapping[str, Any]) -> str:
+    state = one["state"].replace("_", " ")
+    line = f"canary {one['name']} is {state}"
+    if one["state"] != "rolled_back":
+        line += f", with {one['percent']:g} % of {one['objective']}"
+        ahead = [step["percent"] for step in one.get("steps", ()) if step["percent"] > one["percent"]]
+        line += f", then {ahead[0]:g} %" if ahead and one["state"] == "running" else ""
+    reason = one.get("reason", "").removeprefix("done: ")
+    return f"{line}: {reason}" if reason else line
 
 
 def history_plot(points: Sequence[Mapping[str, Any]], minutes: int) -> RenderableType:
@@ -63,6 +95,7 @@ def _plot(objective: str, points: Sequence[Mapping[str, Any]], minutes: int) -> 
     from rich.text import Text
 
     versions = sorted({version for point in points for version in point["shares"]})
+    wide = max(1, WIDTH // len(points))
     columns = [_column(point["shares"], versions) if point["requests"] else None for point in points]
     text = Text(f"{clean(objective)}, the last {minutes} minutes\n", style="bold")
     for level in reversed(range(HEIGHT)):
@@ -70,16 +103,22 @@ def _plot(objective: str, points: Sequence[Mapping[str, Any]], minutes: int) -> 
         text.append(f"{label}|", style="not bold dim")
         for column in columns:
             if column is None:
-                text.append(" ")
+                text.append(" " * wide)
                 continue
             at = column[level]
-            text.append(MARKS[at % len(MARKS)], style=f"not bold {COLOURS[at % len(COLOURS)]}")
+            text.append(MARKS[at % len(MARKS)] * wide, style=f"not bold {COLOURS[at % len(COLOURS)]}")
         text.append("\n")
-    text.append(" " * 8 + "-" * len(columns) + "\n" + " " * 8, style="not bold dim")
+    text.append(f"{' ' * 8}{'-' * wide * len(columns)}\n", style="not bold dim")
+    text.append(f"{' ' * 8}{_ago(minutes):<{wide * len(columns) - 3}}now\n", style="not bold dim")
+    text.append(" " * 8)
     for at, version in enumerate(versions):
         text.append(f"{MARKS[at % len(MARKS)]} {clean(version)}  ", style=f"not bold {COLOURS[at % len(COLOURS)]}")
     text.append("\n")
     return text
+
+
+def _ago(minutes: int) -> str:
+    return f"{minutes} minute{'s' if minutes > 1 else ''} ago"
 
 
 def _column(shares: Mapping[str, float], versions: Sequence[str]) -> list[int]:
@@ -100,12 +139,19 @@ def draw(what: RenderableType) -> None:
 
 
 def live(make: Callable[[], RenderableType], every_s: float) -> None:
-    """Draws again and again, until Ctrl-C."""
+    """Draws again and again, until Ctrl-C. A gateway that does not answer for a while is waited for."""
     import time
 
+    from rich.console import Group
     from rich.live import Live
+    from rich.text import Text
 
-    with Live(make(), auto_refresh=False, screen=False) as screen:
+    last = make()
+    with Live(last, auto_refresh=False, screen=False) as screen:
         while True:
             time.sleep(every_s)
-            screen.update(make(), refresh=True)
+            try:
+                last = make()
+                screen.update(last, refresh=True)
+            except NlapiError as error:
+                screen.update(Group(last, Text(error.message, style="red")), refresh=True)

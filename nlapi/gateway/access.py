@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,11 +10,16 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
+from nlapi.gateway.kept import TokenRecord
 from nlapi.gateway.problem import Problem
-from nlapi.gateway.store import Store, TokenRecord
+from nlapi.gateway.store import Store
 
 PREFIX = "nlg_"
 """What every secret begins with, so that scanners find one that got out."""
+
+
+RESERVED = frozenset(("gateway", "command-line"))
+"""Names that stand for nobody with a token."""
 
 
 class Audience(StrEnum):
@@ -68,7 +74,10 @@ class Access:
     def make(
         self, name: str, audience: Audience, *, role: Role | None = None, client: str = "", days: int = 0
     ) -> tuple[TokenRecord, str]:
-        """A new token and its secret, 256 random bits that are kept nowhere. Problem 409 when the name is taken."""
+        """A new token and its secret, 256 random bits that are kept nowhere. Problem 409: the name cannot be had."""
+        if name in RESERVED:
+            hint = "take another name: this one stands for what is done without a token"
+            raise Problem(409, f"no token can be called {name!r}", code="reserved", hint=hint)
         secret = PREFIX + secrets.token_urlsafe(32)
         made = self._clock()
         record = TokenRecord(
@@ -95,17 +104,23 @@ class Access:
             )
         return self._store.remove_token(name)
 
-    def caller(self, authorization: str | None) -> Caller:
-        """Who sends this Authorization header; NOBODY without one. Problem 401 when it is no good."""
+    async def caller(self, authorization: str | None) -> Caller:
+        """Who sends this Authorization header; NOBODY without one. Problem 401 when it is no good.
+
+        It waits for the store only when the token is not known: others are served while a query takes long.
+        """
         if authorization is None:
             return NOBODY
         scheme, _, secret = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise unauthorized("only bearer tokens are taken")
         key = digest(secret.strip())
-        self._read(self._store.token_version())
-        if key not in self._known:
-            self._read(self._store.token_version(fresh=True))
+        version = self._store.token_version()
+        if version != self._seen or key not in self._known:
+            version = await asyncio.to_thread(self._store.token_version, fresh=True)
+            if version != self._seen:
+                known = await asyncio.to_thread(self._store.tokens)
+                self._known, self._seen = {one.digest: one for one in known}, version
         found = self._known.get(key)
         if found is None:
             raise unauthorized("the token is not known")
@@ -114,10 +129,11 @@ class Access:
         role = Role(found.role) if found.role else None
         return Caller(name=found.name, audience=Audience(found.audience), role=role, client=found.client)
 
-    def _read(self, version: int) -> None:
-        if version != self._seen:
-            self._known = {one.digest: one for one in self._store.tokens()}
-            self._seen = version
+
+def described(token: TokenRecord) -> str:
+    """A token in words, for the audit log."""
+    days = f" until {token.expires_at[:10]}" if token.expires_at else ""
+    return f"token {token.name} ({token.role or f'serve, client {token.client}'}){days}"
 
 
 def digest(secret: str) -> str:

@@ -58,7 +58,7 @@ class Afterwards:
             self._tracer.trace(_record(exchange, outcome, ms), exchange.ask.trace)
         for shadow, _ in plan.shadows:
             if sampled(shadow.name, exchange.ask.request_id, shadow.percent):
-                self._copy(exchange, shadow)
+                self._copy(exchange, shadow, outcome if isinstance(outcome, Served) else None)
 
     def _count(self, plan: Plan, outcome: Served | Failed, ms: float) -> None:
         # A request that its fallback saved is an error of the version that was decided on: guards have to see it.
@@ -72,13 +72,16 @@ class Afterwards:
             if plan.measured:
                 plan.series.observe_output(outcome.output, plan.measured)
 
-    def _copy(self, exchange: Exchange, shadow: Shadow) -> None:
+    def _copy(self, exchange: Exchange, shadow: Shadow, served: Served | None) -> None:
         runner = exchange.live.shadowing[shadow.version]
         exchange.live.active += 1  # its version stays loaded until the copy is done
 
-        def answered(result: Ran | Failed) -> None:
+        def answered(result: Ran | Failed) -> Ran | Failed:
+            result = _checked(exchange, result)
+            self._metrics.copy(shadow.name, shadow.version).observe(result, served)
             if self._recorder.wanted:
-                self._recorder.note(_shadow_record(exchange, shadow, result))
+                self._recorder.note(_shadow_record(exchange, shadow, result, served))
+            return result
 
         self._shadows.offer(
             Copy(
@@ -90,6 +93,16 @@ class Afterwards:
                 finished=lambda: self._leave(exchange.live),
             )
         )
+
+
+def _checked(exchange: Exchange, result: Ran | Failed) -> Ran | Failed:
+    """An output that breaks the objective's schema is a failure of a copy, as it is of a request."""
+    if isinstance(result, Ran):
+        try:
+            exchange.route.checks.output(result.output)
+        except Failed as failure:
+            return failure
+    return result
 
 
 def _record(exchange: Exchange, outcome: Served | Failed, ms: float) -> Record:
@@ -113,7 +126,7 @@ def _record(exchange: Exchange, outcome: Served | Failed, ms: float) -> Record:
     )
 
 
-def _shadow_record(exchange: Exchange, shadow: Shadow, result: Ran | Failed) -> Record:
+def _shadow_record(exchange: Exchange, shadow: Shadow, result: Ran | Failed, served: Served | None) -> Record:
     ran = result if isinstance(result, Ran) else None
     stages = ran.stages if ran else {}
     return Record(
@@ -132,4 +145,5 @@ def _shadow_record(exchange: Exchange, shadow: Shadow, result: Ran | Failed) -> 
         fallback=False,
         synthetic=exchange.ask.synthetic,
         shadow=shadow.name,
+        served=served.output if served else None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from difflib import get_close_matches
@@ -22,9 +23,10 @@ from nlapi.gateway.codec import decode_configuration
 from nlapi.gateway.description import Operation, description
 from nlapi.gateway.engine import Engine
 from nlapi.gateway.guard import Guard
+from nlapi.gateway.kept import Entry, Revision
 from nlapi.gateway.problem import Problem
-from nlapi.gateway.publish import Publisher
-from nlapi.gateway.store import Entry, Revision, Store
+from nlapi.gateway.publish import ITSELF, Publisher
+from nlapi.gateway.store import Store
 from nlapi.gateway.traffic import FINE_S, Traffic
 
 Message = MutableMapping[str, Any]
@@ -43,10 +45,10 @@ HANDLERS: Mapping[str, Handler] = {
 """operationId -> what carries it out."""
 
 SERVE = "serveObjective"
-ITSELF = "gateway"
-"""Who it is that makes a revision when a canary takes a step by itself."""
 DENIALS_S = 1.0
 """Seconds between two denials of unknown callers that the audit log keeps: a flood of them must not fill the disk."""
+LONG = 128 * 1024
+"""Bytes of a body that is read in a thread, so that others are served meanwhile."""
 SKIPPED = 4
 """How many times the largest body is read of one that is larger."""
 _ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
@@ -99,13 +101,14 @@ class Gateway:
         path = _raw_path(scope)
         try:
             headers = self._guard.check(scope["headers"])
-            caller = self.access.caller(headers.get("authorization"))
+            caller = await self.access.caller(headers.get("authorization"))
             operation, values = self._routes.match(scope["method"], path)
             allow(caller, operation.audiences, operation.role)
             if operation.id == SERVE:
                 self.engine.check_limit(values["objective"], caller.client)
                 unread = True
             content = await _body(receive, headers, operation.largest)
+            media_type = headers.get("content-type", "")
             call = Call(
                 gateway=self,
                 operation=operation.id,
@@ -113,7 +116,9 @@ class Gateway:
                 path=operation.check_path(values),
                 query=operation.check_query(_pairs(scope["query_string"])),
                 headers=operation.check_headers(headers),
-                body=operation.check_body(content, headers.get("content-type", "")),
+                body=operation.check_body(content, media_type)
+                if len(content) < LONG
+                else await asyncio.to_thread(operation.check_body, content, media_type),
                 trace=headers.get("traceparent", ""),
             )
             unread = False
@@ -125,11 +130,12 @@ class Gateway:
             await self._audit(operation, caller, path, problem=problem)
             return _refusal(problem)
         if operation.changes:
-            await self._audit(operation, caller, path, made=answer.made)
+            told = f"revision {answer.made}" if answer.made else answer.told
+            await self._audit(operation, caller, path, told=told)
         return answer
 
     async def _audit(
-        self, operation: Operation | None, caller: Caller, path: str, *, problem: Problem | None = None, made: int = 0
+        self, operation: Operation | None, caller: Caller, path: str, *, problem: Problem | None = None, told: str = ""
     ) -> None:
         """Changes that were made or refused, and whoever was not let in."""
         denied = problem is not None and problem.status in (401, 403, 421)
@@ -140,7 +146,7 @@ class Gateway:
             if moment - self._denied < DENIALS_S:
                 return
             self._denied = moment
-        detail = problem.message if problem else f"revision {made}" if made else ""
+        detail = problem.message if problem else told
         entry = Entry(
             at=stamp(now()),
             who=caller.name,
@@ -149,7 +155,10 @@ class Gateway:
             outcome="denied" if denied else "refused" if problem else "done",
             detail=detail[:500],
         )
-        await asyncio.to_thread(self.store.add_entry, entry)
+        try:
+            await asyncio.to_thread(self.store.add_entry, entry)
+        except sqlite3.Error:  # what was done is done, and its revision says who did it
+            _log.exception("%s of %s is not in the audit log", entry.action, entry.who)
 
     async def _commit(self, edit: Edit, why: str) -> Revision:
         """What a canary that watches itself changes."""
@@ -164,7 +173,7 @@ class Gateway:
                     await self._start()
                 except Exception as error:
                     self.failure = error
-                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    await send({"type": "lifespan.startup.failed"})  # whoever started it raises what `failure` is
                     return
                 tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._watcher.watch())]
                 await send({"type": "lifespan.startup.complete"})
@@ -261,6 +270,8 @@ async def _body(receive: Receive, headers: Mapping[str, str], largest: int) -> b
     declared = headers.get("content-length", "0")
     chunks: list[bytes] = []
     size, skips = 0, declared.isdigit() and int(declared) > largest
+    if skips and "expect" in headers:  # the client waits for a word before it sends
+        raise _too_large(largest)
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -273,8 +284,12 @@ async def _body(receive: Receive, headers: Mapping[str, str], largest: int) -> b
         if not message.get("more_body", False) or size > SKIPPED * largest:
             break
     if skips:
-        raise Problem(413, f"the body is larger than {largest:,} bytes", code="too_large", path="body")
+        raise _too_large(largest)
     return b"".join(chunks)
+
+
+def _too_large(largest: int) -> Problem:
+    return Problem(413, f"the body is larger than {largest:,} bytes", code="too_large", path="body")
 
 
 def _problem(error: Exception, operation: Operation | None) -> Problem:

@@ -120,26 +120,38 @@ def broken_by(guard: Guard, seen: Sides) -> str:
     value = measure(guard.metric, seen.canary)
     if value is None or seen.canary.requests < guard.least:
         return ""
-    count = f"after {seen.canary.requests} requests"
+    base = measure(guard.metric, seen.base) if seen.base.requests >= guard.least else None
+    fault = _off_limits(guard, value) or ("" if base is None else _off_base(guard, value, base, seen.canary.requests))
+    return f"{guard.metric} is {value:.4g}, {fault}, after {seen.canary.requests} requests" if fault else ""
+
+
+def _off_limits(guard: Guard, value: float) -> str:
     if guard.limit is not None and value > guard.limit:
-        return f"{guard.metric} is {value:.4g}, over its limit of {guard.limit:g}, {count}"
-    base = measure(guard.metric, seen.base)
-    if guard.ratio is None or base is None or seen.base.requests < guard.least:
-        return ""
-    most = guard.ratio * base
-    if guard.metric == "error_rate":
-        # A base without errors would forbid the canary a single one: what chance explains is let through.
-        expected = most * seen.canary.requests
-        most = (expected + SIGMAS * math.sqrt(max(expected, 1.0))) / seen.canary.requests
-    if value > most:
-        return f"{guard.metric} is {value:.4g}, over {guard.ratio:g} times the base's {base:.4g}, {count}"
+        return f"over its limit of {guard.limit:g}"
+    if guard.floor is not None and value < guard.floor:
+        return f"under its floor of {guard.floor:g}"
+    return ""
+
+
+def _off_base(guard: Guard, value: float, base: float, requests: int) -> str:
+    if guard.ratio is not None:
+        most = guard.ratio * base
+        if guard.metric == "error_rate":
+            # A base without errors would forbid the canary a single one: what chance explains is let through.
+            expected = most * requests
+            most = (expected + SIGMAS * math.sqrt(max(expected, 1.0))) / requests
+        if value > most:
+            return f"over {guard.ratio:g} times the base's {base:.4g}"
+    if guard.floor_ratio is not None and value < guard.floor_ratio * base:
+        return f"under {guard.floor_ratio:g} times the base's {base:.4g}"
     return ""
 
 
 def _undecided(guard: Guard, seen: Sides, canary: Canary) -> bool:
     """Was too little seen to judge by a guard? At 100 % there is no base to compare with."""
-    compares = guard.ratio is not None and canary.percent < 100
-    return seen.canary.requests < guard.least or (compares and seen.base.requests < guard.least)
+    compares = (guard.ratio is not None or guard.floor_ratio is not None) and canary.percent < 100
+    sides = (seen.canary, seen.base) if compares else (seen.canary,)
+    return any(one.requests < guard.least or measure(guard.metric, one) is None for one in sides)
 
 
 def measure(metric: str, tally: Tally) -> float | None:

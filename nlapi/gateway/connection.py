@@ -12,6 +12,7 @@ from nlapi.errors import UsageError
 
 LARGEST_HEAD = 64 * 2**10
 LARGEST_BODY = 64 * 2**20
+FRAMING = (b"transfer-encoding", b"content-length")
 IDLE = 64
 """connections kept open to one address"""
 
@@ -164,9 +165,10 @@ def _read_head(head: bytes) -> tuple[int, dict[bytes, bytes], bool]:
     headers = {}
     for line in lines:
         name, colon, value = line.partition(b":")
-        if not colon:
+        name = name.lower()
+        if not colon or (name in FRAMING and name in headers):
             raise ValueError("not a header")
-        headers[name.strip().lower()] = value.strip()
+        headers[name] = value.strip()
     wish = headers.get(b"connection", b"").lower()
     keep = b"close" not in wish and (first[7:8] == b"1" or b"keep-alive" in wish)
     return int(first[9:12]), headers, keep
@@ -176,16 +178,16 @@ async def _read_body(reader: asyncio.StreamReader, status: int, headers: dict[by
     """The body, and whether its end was marked (RFC 9112 §6.3). ValueError when it is too large or not framed right."""
     if status in (204, 304):
         return b"", True
-    coding = headers.get(b"transfer-encoding", b"").lower()
+    coding, length = (headers.get(name, b"").lower() for name in FRAMING)
     if coding:
         if coding != b"chunked":
             raise ValueError("unknown transfer coding")
-        return await _read_chunks(reader), True
-    if b"content-length" in headers:
-        length = int(headers[b"content-length"])
-        if not 0 <= length <= LARGEST_BODY:
-            raise ValueError("too large")
-        return await reader.readexactly(length), True
+        # Two lengths of one body: what comes after it is nobody's answer.
+        return await _read_chunks(reader), not length
+    if length:
+        if not length.isdigit() or int(length) > LARGEST_BODY:
+            raise ValueError("too large, or no length")
+        return await reader.readexactly(int(length)), True
     body = await reader.read(LARGEST_BODY)
     while more := await reader.read(LARGEST_BODY):
         body += more
@@ -194,15 +196,24 @@ async def _read_body(reader: asyncio.StreamReader, status: int, headers: dict[by
     return body, False
 
 
+def _chunk_size(line: bytes) -> int:
+    """ValueError for what Python takes for a number and RFC 9112 §7.1 does not: 0x5, +5, 1_0."""
+    text = line.partition(b";")[0].strip()
+    if not text or text.strip(b"0123456789abcdefABCDEF"):
+        raise ValueError("not the size of a chunk")
+    return int(text, 16)
+
+
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
     parts = []
     room = LARGEST_BODY
-    while size := int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
+    while size := _chunk_size(await reader.readuntil(b"\r\n")):
         room -= size
-        if size < 0 or room < 0:
+        if room < 0:
             raise ValueError("too large")
         parts.append(await reader.readexactly(size))
-        await reader.readexactly(2)
+        if await reader.readexactly(2) != b"\r\n":
+            raise ValueError("a chunk is longer than it says")
     while await reader.readuntil(b"\r\n") != b"\r\n":
         pass  # trailers
     return b"".join(parts)

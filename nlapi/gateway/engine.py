@@ -7,6 +7,7 @@ import itertools
 import logging
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,9 @@ from nlapi.gateway.validation import Checks
 from nlapi.routing.nouns import Configuration, Decision, VersionRef
 
 __all__ = ["Ask", "Engine", "LoadError", "Served"]
+
+Commit = Callable[[], Awaitable[None]]
+"""Keeps a revision that is about to serve; nothing but this can fail any more."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +56,7 @@ class Engine:
         self._live: Live | None = None
         self._older: list[Live] = []
         self._loaded = Loaded(models)
+        self._tracer = tracer
         self._shadows = Shadows(self.metrics.shadows)
         self._after = Afterwards(
             metrics=self.metrics, recorder=self.recorder, shadows=self._shadows, tracer=tracer, leave=self._leave
@@ -88,25 +93,32 @@ class Engine:
         """An id that no other request has."""
         return f"{self._prefix}{next(self._ids):08x}"
 
-    async def publish(self, table: Router, configuration: Configuration) -> None:
-        """Load the versions that are new, then make `table` decide every request from the next one on.
+    async def publish(self, table: Router, configuration: Configuration, commit: Commit | None = None) -> None:
+        """Load the versions that are new, await `commit`, then make `table` decide every request from the next one on.
 
-        LoadError when a version cannot be loaded, ValueError when a schema is not one: nothing has changed then.
-        Versions that are gone are closed when what they have is done.
+        LoadError when a version cannot be loaded, ValueError when a schema is not one, or what `commit` raises: nothing
+        has changed then. Versions that are gone are closed when what they have is done.
         """
         async with self._publishing:
             before = self._live
             routes = self._routes(configuration, before)
-            runners, shadowing = await self._loaded.load(configuration)
+            opening = await self._loaded.open(configuration)
             live = Live(
                 table=table,
                 configuration=configuration,
                 routes=routes,
-                runners=runners,
-                shadowing=shadowing,
+                runners=opening.runners(shadow=False),
+                shadowing=opening.runners(shadow=True),
                 limits=limits_of(configuration.clients, before.limits if before else {}, self._clock),
                 metrics=self.metrics,
             )
+            if commit is not None:
+                try:
+                    await commit()
+                except BaseException:
+                    await self._loaded.abandon(opening)
+                    raise
+            self._loaded.adopt(opening)
             self._live = live
             if before is not None:
                 self._older.append(before)
@@ -168,6 +180,8 @@ class Engine:
             await self._shadows.close()
             await self.recorder.close()
             await self._loaded.close()
+        if self._tracer is not None:
+            await asyncio.to_thread(self._tracer.close)
         return finished
 
     def _current(self) -> Live:
@@ -220,7 +234,7 @@ class Engine:
         return {
             "nlapi_revision": self.revision,
             "nlapi_requests_in_flight": self._requests,
-            "nlapi_records_dropped": self.recorder.dropped,
+            "nlapi_records_dropped_total": self.recorder.dropped,
             "nlapi_replicas": len(replicas),
             "nlapi_replicas_ejected": sum(1 for one in replicas if one["breaker"] != BreakerState.CLOSED),
         }

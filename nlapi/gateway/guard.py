@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from nlapi.gateway.problem import Problem
 
 LOOPBACK = frozenset(("127.0.0.1", "localhost", "[::1]"))
 LONGEST_HEADER = 8 * 1024
+MOST_HEADERS = 100
 REPEATABLE = frozenset(
     ("accept", "accept-encoding", "accept-language", "cache-control", "cookie", "forwarded", "via", "warning",
      "x-forwarded-for", "connection", "te", "trailer", "baggage", "tracestate", "pragma", "if-none-match")
@@ -23,8 +24,10 @@ class Guard:
     def __init__(self, hosts: Iterable[str] = ()) -> None:
         self._hosts = LOOPBACK | {host.lower() for host in hosts}
 
-    def check(self, headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    def check(self, headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
         """The headers by their names in small letters."""
+        if len(headers) > MOST_HEADERS:
+            raise Problem(431, f"there are more than {MOST_HEADERS} headers", code="many_headers")
         found: dict[str, str] = {}
         for raw, value in headers:
             name = raw.decode("latin-1")
@@ -37,6 +40,9 @@ class Guard:
         if "transfer-encoding" in found and "content-length" in found:
             # RFC 9112 §6.1: what one server takes for the end of a body, another takes for the next request.
             raise Problem(400, "the body has two lengths", code="framing", path="header.transfer-encoding")
+        if found.get("transfer-encoding", "chunked").lower() != "chunked":
+            message = "the body comes in a transfer coding that is not taken"
+            raise Problem(501, message, code="framing", path="header.transfer-encoding")
         self._host(found.get("host", ""))
         if "origin" in found:
             self._origin(found["origin"], found.get("host", ""))

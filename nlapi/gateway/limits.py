@@ -11,22 +11,34 @@ Clock = Callable[[], float]
 """Seconds that only go up."""
 
 
-class Limit:
-    """One client's token bucket and calls in flight. It lives as long as the client's limits stay the same."""
+class Flying:
+    """How many calls of one client are in flight, whatever its limits have become meanwhile."""
 
-    def __init__(self, client: Client, clock: Clock) -> None:
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class Limit:
+    """One client's token bucket and calls in flight. It lives as long as the client's limits stay the same.
+
+    `before` is what was so until they changed: the calls that it let in are still in flight.
+    """
+
+    def __init__(self, client: Client, clock: Clock, before: Limit | None = None) -> None:
         self.client = client
         self._clock = clock
         self._most = float(client.burst or max(1.0, client.rate))
         self._tokens = self._most
         self._at = clock()
-        self.in_flight = 0
+        self._flying: Flying = before._flying if before else Flying()
         self.refused = 0
 
     def check(self) -> None:
         """Problem 429 when a call now would be one too many."""
         client = self.client
-        if client.concurrency and self.in_flight >= client.concurrency:
+        if client.concurrency and self._flying.count >= client.concurrency:
             self.refused += 1
             raise refusals.too_many(client.name, f"{client.concurrency} calls in flight", 1.0)
         if client.rate:
@@ -40,7 +52,7 @@ class Limit:
         """Count a call in. Problem 429 when it is one too many; then nothing was counted."""
         self.check()
         self.spend()
-        self.in_flight += 1
+        self._flying.count += 1
 
     def spend(self) -> None:
         """Count a call against the rate alone: one that was refused before it was in flight."""
@@ -49,7 +61,7 @@ class Limit:
 
     def leave(self) -> None:
         """Count a call out."""
-        self.in_flight -= 1
+        self._flying.count -= 1
 
     def _refill(self, rate: float) -> None:
         now = self._clock()
@@ -63,5 +75,5 @@ def limits_of(clients: Mapping[str, Client], before: Mapping[str, Limit], clock:
     for name, client in clients.items():
         if client.rate or client.concurrency:
             known = before.get(name)
-            found[name] = known if known is not None and known.client == client else Limit(client, clock)
+            found[name] = known if known is not None and known.client == client else Limit(client, clock, known)
     return found

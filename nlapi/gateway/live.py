@@ -10,13 +10,10 @@ from nlapi.gateway.limits import Limit
 from nlapi.gateway.metrics import Metrics, Series
 from nlapi.gateway.problem import not_found
 from nlapi.gateway.validation import Checks
-from nlapi.routing.nouns import Configuration, Decision, Objective, Shadow, VersionRef
+from nlapi.routing.nouns import OUTPUT, Configuration, Decision, Objective, Shadow, VersionRef
 
 MOST_PLANS = 8192
 """A table shares its Decisions; one that does not is not let fill the memory."""
-
-OUTPUT = "output."
-"""how a guard names a field of the output"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

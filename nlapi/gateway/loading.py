@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nlapi.errors import NlapiError
@@ -39,6 +39,19 @@ class Opened:
         return same and self.shard == shard
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a revision runs its versions with, before it serves: some of it is open already, `fresh` is new."""
+
+    clusters: dict[str, Cluster]
+    opened: dict[Key, Opened] = field(default_factory=dict)
+    fresh: list[Runner] = field(default_factory=list)
+
+    def runners(self, *, shadow: bool) -> dict[VersionRef, Runner]:
+        """What runs each version for requests, or for copies of them."""
+        return {ref: one.runner for (ref, copies), one in self.opened.items() if copies is shadow}
+
+
 class Loaded:
     """Every runner that is open."""
 
@@ -49,29 +62,34 @@ class Loaded:
         self._open: list[Runner | Cluster] = []
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def load(self, configuration: Configuration) -> tuple[dict[VersionRef, Runner], dict[VersionRef, Runner]]:
+    async def open(self, configuration: Configuration) -> Opening:
         """The runners of all versions, and of those that run copies. LoadError; then nothing new stays open."""
         wanted = [(version, False) for version in configuration.versions.values()]
         shadowed = {shadow.version for shadow in configuration.shadows.values()}
         wanted += [(configuration.versions[ref], True) for ref in sorted(shadowed) if ref in configuration.versions]
         clusters = {name: self._cluster(shard) for name, shard in configuration.shards.items() if shard.endpoints}
-        opened: dict[Key, Opened] = {}
-        fresh: list[Runner] = []
+        opening = Opening(clusters=clusters)
         try:
             for version, shadow in wanted:
                 shard = configuration.shards.get(version.shard, LOCAL)
-                before = self._current.get((version.ref, shadow))
-                if before is None or not before.fits(version, shard):
-                    before = await self._opened(version, shard, clusters, shadow=shadow)
-                    fresh.append(before.runner)
-                opened[version.ref, shadow] = before
+                one = self._current.get((version.ref, shadow))
+                if one is None or not one.fits(version, shard):
+                    one = await self._opened(version, shard, clusters, shadow=shadow)
+                    opening.fresh.append(one.runner)
+                opening.opened[version.ref, shadow] = one
         except BaseException:
-            await asyncio.gather(*(runner.close() for runner in fresh))
+            await self.abandon(opening)
             raise
-        self._current, self._clusters = opened, clusters
-        self._open += [*fresh, *(one for one in clusters.values() if one not in self._open)]
-        runners = {ref: one.runner for (ref, shadow), one in opened.items() if not shadow}
-        return runners, {ref: one.runner for (ref, shadow), one in opened.items() if shadow}
+        return opening
+
+    async def abandon(self, opening: Opening) -> None:
+        """Close what was opened for a revision that does not come."""
+        await asyncio.gather(*(runner.close() for runner in opening.fresh))
+
+    def adopt(self, opening: Opening) -> None:
+        """What was opened is what serves from now on."""
+        self._current, self._clusters = opening.opened, opening.clusters
+        self._open += [*opening.fresh, *(one for one in opening.clusters.values() if one not in self._open)]
 
     def close_all_but(self, used: Iterable[Live]) -> None:
         """Close, in the background, what none of the revisions can reach."""

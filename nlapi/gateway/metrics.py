@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+from nlapi.gateway.calls import Failed, Ran, Served
 from nlapi.routing.nouns import VersionRef
 
 BOUNDS_MS = tuple(0.05 * 1.25**step for step in range(64))
@@ -126,6 +127,32 @@ Key = tuple[str, VersionRef, str]
 """objective, version, and the canary that chose it or \"\""""
 
 
+class Copies:
+    """What one shadow answered, beside what was served."""
+
+    def __init__(self, version: VersionRef) -> None:
+        self.version = version
+        self.series = Series()
+        self.compared = 0
+        self.same = 0
+
+    def observe(self, result: Ran | Failed, served: Served | None) -> None:
+        """Count a copy; its output is compared with what was served, if something was."""
+        if isinstance(result, Failed):
+            return  # the outcomes count it
+        self.series.observe(sum(result.stages.values()), failed=False)
+        if served is not None:
+            self.compared += 1
+            self.same += _equal(result.output, served.output)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other)
+    except ValueError:  # arrays are compared element by element
+        return False
+
+
 class Metrics:
     """All series of an engine, and what was refused or dropped. `gauges` gives what is so at the moment, by name."""
 
@@ -137,10 +164,18 @@ class Metrics:
         self.fallbacks: Counter[str] = Counter()
         self.shadows: Counter[tuple[str, str]] = Counter()
         """(shadow, what became of a copy)"""
+        self.copies: dict[str, Copies] = {}
 
     def series(self, objective: str, version: VersionRef, canary: str = "") -> Series:
         """The series of an objective, version and canary, made at its first request."""
         return self._series.setdefault((objective, version, canary), Series())
+
+    def copy(self, shadow: str, version: VersionRef) -> Copies:
+        """What a shadow answered, from its first copy on; that of another version begins anew."""
+        known = self.copies.get(shadow)
+        if known is None or known.version != version:
+            known = self.copies[shadow] = Copies(version)
+        return known
 
     def tallies(self) -> dict[Key, Tally]:
         """The counts of every series now."""
@@ -151,16 +186,14 @@ class Metrics:
         return "\n".join([*self._requests(), *self._latencies(), *self._others(), ""])
 
     def _requests(self) -> Iterator[str]:
-        yield "# HELP nlapi_requests_total Requests that reached a version."
-        yield "# TYPE nlapi_requests_total counter"
+        yield from _head("nlapi_requests_total", "counter", "Requests that reached a version.")
         for key, tally in self.tallies().items():
             labels = _labels(key)
             yield f'nlapi_requests_total{{{labels},outcome="ok"}} {tally.requests - tally.errors}'
             yield f'nlapi_requests_total{{{labels},outcome="error"}} {tally.errors}'
 
     def _latencies(self) -> Iterator[str]:
-        yield "# HELP nlapi_request_seconds Time from the decision to the answer."
-        yield "# TYPE nlapi_request_seconds histogram"
+        yield from _head("nlapi_request_seconds", "histogram", "Time from the decision to the answer.")
         for key, series in self._series.items():
             labels, tally = _labels(key), series.tally()
             below = list(accumulate(tally.buckets))
@@ -172,18 +205,35 @@ class Metrics:
             yield f"nlapi_request_seconds_count{{{labels}}} {tally.requests}"
 
     def _others(self) -> Iterator[str]:
-        yield "# TYPE nlapi_refused_total counter"
+        yield from _head("nlapi_refused_total", "counter", "Requests that reached no version.")
         for (objective, status), count in self.refused.items():
             yield f'nlapi_refused_total{{objective="{_escape(objective)}",status="{status}"}} {count}'
-        yield "# TYPE nlapi_fallbacks_total counter"
+        yield from _head("nlapi_fallbacks_total", "counter", "Requests that the fallback version answered.")
         for objective, count in self.fallbacks.items():
             yield f'nlapi_fallbacks_total{{objective="{_escape(objective)}"}} {count}'
-        yield "# TYPE nlapi_shadow_copies_total counter"
+        yield from _head("nlapi_shadow_copies_total", "counter", "Copies of requests, by what became of them.")
         for (shadow, outcome), count in self.shadows.items():
             yield f'nlapi_shadow_copies_total{{shadow="{_escape(shadow)}",outcome="{outcome}"}} {count}'
+        yield from _head("nlapi_shadow_same_total", "counter", "Copies whose answer was the one that was served.")
+        for shadow, copies in self.copies.items():
+            yield f'nlapi_shadow_same_total{{shadow="{_escape(shadow)}"}} {copies.same}'
         for name, value in self._gauges().items():
-            yield f"# TYPE {name} gauge"
-            yield f"{name} {value:g}"
+            yield from _head(name, "counter" if name.endswith("_total") else "gauge", _GAUGES.get(name, ""))
+            yield f"{name} {value:.15g}"
+
+
+_GAUGES = {
+    "nlapi_revision": "The number of the current revision.",
+    "nlapi_requests_in_flight": "Requests that are being served.",
+    "nlapi_records_dropped_total": "Decisions that were not recorded.",
+    "nlapi_replicas": "Replicas of remote shards.",
+    "nlapi_replicas_ejected": "Replicas that are not called because they failed.",
+}
+
+
+def _head(name: str, kind: str, help: str) -> Iterator[str]:
+    yield f"# HELP {name} {help}"
+    yield f"# TYPE {name} {kind}"
 
 
 def _labels(key: Key) -> str:

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -19,6 +19,7 @@ from typing import Any
 from nlapi.errors import DescriptionError
 from nlapi.gateway.calls import Ask, Failed, FailureKind, Ran, Runner
 from nlapi.gateway.stages import Pipeline
+from nlapi.gateway.workers import Daemons, end
 from nlapi.gateway.workflow import Manifest, Mode, Workflow, find, load, read
 from nlapi.routing.nouns import Context
 
@@ -26,6 +27,10 @@ _log = logging.getLogger(__name__)
 
 POLITE = 10
 """the niceness of a process that runs copies of requests"""
+STUCK_S = 1.0
+"""how long after its deadline a call is taken to hang, and how long a pool that is stopped may take"""
+MOST_STUCK = 8
+"""threads that hang and are replaced, for each worker: they cannot be ended, and take memory"""
 
 
 def open_runner(source: str, root: Path, *, shadow: bool = False) -> Runner:
@@ -71,32 +76,56 @@ class _Pooled:
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
         self._room = manifest.workers + manifest.waiting
+        self._hanging: set[Future[Ran]] = set()
+        self._latest = 0.0
+        """when the last of the calls so far is late"""
         self._executor: Executor = self._start()
 
     def _start(self) -> Executor:
         raise NotImplementedError
 
+    def _replace(self, executor: Executor, job: Future[Ran]) -> bool:
+        """This call hangs: another worker takes its worker's place, unless one does already or too many hang."""
+        raise NotImplementedError
+
     async def _submit(self, timeout_s: float, function: Callable[..., Ran], *given: Any) -> Ran:
+        """What the function gives, which is called with what is given and the monotonic time by which it is late."""
         if self._room <= 0:
             raise Failed(FailureKind.UNAVAILABLE, "too many calls wait for a worker", ran=False)
-        self._room -= 1
-        executor = self._executor
+        executor, deadline = self._executor, time.monotonic() + timeout_s
+        self._latest = max(self._latest, deadline)
         try:
+            job = executor.submit(function, *given, deadline)
+            self._room -= 1
+            future = asyncio.wrap_future(job)
+            future.add_done_callback(lambda one: self._leave(job, one))
             async with asyncio.timeout(timeout_s):
-                return await asyncio.get_running_loop().run_in_executor(executor, function, *given)
+                # A pool that breaks fails all that wait only if none of them was cancelled.
+                return await asyncio.shield(future)
         except TimeoutError:
+            asyncio.get_running_loop().call_later(STUCK_S, self._look, executor, job)
             raise too_slow(timeout_s) from None
         except BrokenExecutor as error:
             if self._executor is executor:  # the first of its calls to notice starts the next pool
                 _log.warning("a worker of %s died; starting new ones", self._manifest.folder.name)
                 self._executor = self._start()
             raise Failed(FailureKind.ERROR, "its worker process died", ran=True) from error
-        finally:
-            self._room += 1
 
-    async def close(self) -> None:
-        """Stop the workers."""
-        await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
+    def _leave(self, job: Future[Ran], future: asyncio.Future[Ran]) -> None:
+        if job in self._hanging:
+            self._hanging.discard(job)
+        else:
+            self._room += 1
+        if not future.cancelled():
+            future.exception()  # nobody may be there any more to look at it
+
+    def _look(self, executor: Executor, job: Future[Ran]) -> None:
+        """Late calls are not begun, and those that were are interrupted: one that still runs hangs."""
+        if job.running() and self._executor is executor:
+            self._hanging.add(job)
+            self._room += 1
+            if self._replace(executor, job):
+                _log.warning("a call of %s hangs; another worker takes its place", self._manifest.folder.name)
 
 
 class Threads(_Pooled):
@@ -106,16 +135,22 @@ class Threads(_Pooled):
         super().__init__(workflow.manifest)
         self._workflow = workflow
 
-    def _start(self) -> Executor:
-        return ThreadPoolExecutor(self._manifest.workers, thread_name_prefix=self._manifest.folder.name)
+    def _start(self) -> Daemons:
+        return Daemons(self._manifest.workers, self._manifest.folder.name)
+
+    def _replace(self, executor: Executor, job: Future[Ran]) -> bool:
+        if not isinstance(executor, Daemons) or len(self._hanging) > MOST_STUCK * self._manifest.workers:
+            return False
+        executor.replace(job)
+        return True
 
     async def run(self, ask: Ask, timeout_s: float, *, repeatable: bool) -> Ran:
         """The version's output. A thread that is late goes on to its end; nobody waits for it."""
-        return await self._submit(timeout_s, _run, self._workflow.pipeline, ask.input, ask.context)
+        return await self._submit(timeout_s, _run_in_thread, self._workflow.pipeline, ask.input, ask.context)
 
     async def close(self) -> None:
         """Stop the workers and forget the version's code."""
-        await super().close()
+        self._executor.shutdown(wait=False)
         self._workflow.unload()
 
 
@@ -125,6 +160,9 @@ class Processes(_Pooled):
     def __init__(self, manifest: Manifest, *, nice: int = 0) -> None:
         self._nice = nice
         self._starting: list[Future[None]] = []
+        self._renewing: asyncio.Task[None] | None = None
+        self._apart: list[Executor] = []
+        """pools that take no calls: one that is not ready yet, one that was replaced"""
         load(manifest).unload()  # what is wrong with it is said here, and not by a worker
         super().__init__(manifest)
         try:
@@ -133,7 +171,7 @@ class Processes(_Pooled):
         except BrokenExecutor as error:
             raise DescriptionError("its worker processes end as soon as they are started") from error
 
-    def _start(self) -> Executor:
+    def _start(self) -> ProcessPoolExecutor:
         # spawn: a fork of a process with threads and an event loop may hang.
         executor = ProcessPoolExecutor(
             self._manifest.workers,
@@ -147,8 +185,39 @@ class Processes(_Pooled):
     async def run(self, ask: Ask, timeout_s: float, *, repeatable: bool) -> Ran:
         """The version's output. The worker itself is interrupted at the deadline."""
         # The monotonic clock is one for all processes of a machine, so that time spent waiting counts.
-        deadline = time.monotonic() + timeout_s
-        return await self._submit(timeout_s, _run_in_worker, ask.input, dict(ask.context), deadline)
+        return await self._submit(timeout_s, _run_in_worker, ask.input, dict(ask.context))
+
+    def _replace(self, executor: Executor, job: Future[Ran]) -> bool:
+        if self._renewing is not None and not self._renewing.done():
+            return False
+        self._renewing = asyncio.get_running_loop().create_task(self._renew(executor))
+        return True
+
+    async def _renew(self, old: Executor) -> None:
+        """Another pool in the place of one in which a call hangs. The others that the old one has, it still answers."""
+        fresh = self._start()
+        self._apart.append(fresh)
+        try:
+            await asyncio.gather(*(asyncio.shield(asyncio.wrap_future(one)) for one in self._starting))
+        except BrokenExecutor:
+            _log.warning("new workers of %s end as soon as they are started", self._manifest.folder.name)
+        else:
+            if self._executor is old:
+                self._executor, self._apart = fresh, [old]
+        await asyncio.sleep(max(0.0, self._latest - time.monotonic()))
+        await self._end_apart()
+
+    async def _end_apart(self) -> None:
+        while self._apart:
+            await asyncio.to_thread(end, self._apart.pop(), STUCK_S)
+
+    async def close(self) -> None:
+        """Stop the workers, those that hang too."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
+        self._apart.append(self._executor)
+        await self._end_apart()
 
 
 _loaded: Workflow | None = None
@@ -188,6 +257,12 @@ def _run_in_worker(given: Any, context: Context, deadline: float) -> Ran:
         return _run(_loaded.pipeline, given, context)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _run_in_thread(pipeline: Pipeline, given: Any, context: Context, deadline: float) -> Ran:
+    if time.monotonic() >= deadline:
+        raise Failed(FailureKind.UNAVAILABLE, "no thread was free in time", ran=False)
+    return _run(pipeline, given, context)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

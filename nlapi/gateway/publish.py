@@ -1,18 +1,19 @@
-"""A change from its idea to the next request: checked, compiled, published and committed as one revision."""
+"""A change from its idea to the next request: checked, compiled, loaded, committed and published as one revision."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from nlapi.errors import NlapiError
 from nlapi.gateway.access import now, stamp
-from nlapi.gateway.codec import decode_configuration, encode_configuration
+from nlapi.gateway.codec import Json, decode_configuration, encode_configuration
+from nlapi.gateway.kept import Revision
 from nlapi.gateway.problem import Problem, not_found, unprocessable
-from nlapi.gateway.store import Revision, Store
+from nlapi.gateway.store import Store
 from nlapi.gateway.vet import vet
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import Difference, diff
@@ -20,10 +21,14 @@ from nlapi.routing.nouns import Configuration, Shard
 from nlapi.routing.table import Table, compile
 
 Edit: TypeAlias = Callable[[Configuration], Configuration]
+Commit: TypeAlias = Callable[[], Awaitable[None]]
+"""Keeps the revision, between the moment when nothing can fail any more and the first request that it decides."""
 OF_OBJECTIVE = ("rules", "experiments", "canaries", "shadows", "overrides")
 """The kinds whose things belong to one objective."""
 BEGINNING = Configuration(shards={"local": Shard(name="local", description="This process.")})
 """What the first change is made to: versions run in this process unless they say otherwise."""
+ITSELF = "gateway"
+"""Who it is that makes a revision when a canary takes a step by itself."""
 SUMMARY = 300
 RECENT = 50
 
@@ -31,8 +36,11 @@ RECENT = 50
 class Serving(Protocol):
     """What publishes: the engine."""
 
-    async def publish(self, table: Table, configuration: Configuration) -> None:
-        """Loads what is new and decides by `table` from the next request on. NlapiError: nothing has changed."""
+    async def publish(self, table: Table, configuration: Configuration, commit: Commit | None = None) -> None:
+        """Loads what is new, awaits `commit`, and decides by `table` from the next request on.
+
+        NlapiError, or whatever `commit` raises: nothing has changed.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,18 +74,18 @@ class Publisher:
             last = self._store.revision(self._store.last_number())
             if last is not None:
                 configuration = decode_configuration(last.document)
-                await self._publish(configuration, last.number)
+                await self._publish(configuration, await asyncio.to_thread(compile, configuration, last.number))
 
     async def change(
         self, edit: Edit, *, who: str, why: str = "", expected: int | None = None, restores: int = 0
     ) -> Revision:
         """The revision that `edit` makes of the current configuration; the current one when it changes nothing.
 
-        Problem 412 when `expected` is no longer current, 422 when what it makes is faulty or cannot be loaded; the
-        revision before goes on serving. Once this returns, the revision is committed and decides every new request.
+        Problem 412 when `expected` is no longer current, 422 when what it makes is faulty or cannot be loaded, 503 when
+        it cannot be kept; the revision before goes on serving. A revision decides no request before it is committed,
+        and once this returns it decides every new one.
         """
         async with self._turn:
-            before = self.current
             if expected is not None and expected != self.revision:
                 raise Problem(
                     412,
@@ -85,11 +93,10 @@ class Publisher:
                     code="outdated",
                     hint=f"see what changed with GET /v1/revisions/{self.revision}/changes?from={expected}, and repeat",
                 )
-            after = edit(before.configuration)
-            checked = any(after is known for known in self._recent.values())
-            differences = diff(before.configuration, after) if checked else await self._vetted(before, after)
-            if not differences and self.revision:
-                return self._kept(self.revision)
+            # In a thread: of a large configuration this takes long, and requests are served meanwhile.
+            after, differences, document, table = await asyncio.to_thread(self._edited, edit)
+            if table is None:
+                return await asyncio.to_thread(self._kept, self.revision)
             made = Revision(
                 number=self.revision + 1,
                 at=stamp(self._clock()),
@@ -98,14 +105,9 @@ class Publisher:
                 summary=summary(differences),
                 objectives=touched(differences),
                 restores=restores,
-                document=encode_configuration(after),
+                document=document,
             )
-            await self._publish(after, made.number)
-            try:
-                await asyncio.to_thread(self._store.add_revision, made)
-            except BaseException:
-                await self._publish(before.configuration, before.table.revision)
-                raise
+            await self._publish(after, table, lambda: self._commit(made))
             self._recent[made.number] = after
             if len(self._recent) > RECENT:
                 del self._recent[min(self._recent)]
@@ -113,10 +115,10 @@ class Publisher:
 
     async def roll_back(self, number: int, *, who: str, why: str = "", expected: int | None = None) -> Revision:
         """A new revision with the configuration of an old one. Problem 404 when there is none."""
-        document = self._kept(number).document
-        old = self._recent.get(number) or decode_configuration(document)
+        old = self._recent.get(number)
+        made = old if old is not None else await asyncio.to_thread(self._old, number)
         why = why or f"back to revision {number}"
-        return await self.change(lambda _: old, who=who, why=why, expected=expected, restores=number)
+        return await self.change(lambda _: made, who=who, why=why, expected=expected, restores=number)
 
     async def undo(self, objective: str, *, who: str, why: str = "", expected: int | None = None) -> Revision:
         """A new revision in which one objective is as it was before its last change; once more goes further back.
@@ -126,7 +128,7 @@ class Publisher:
         if objective not in self.current.configuration.objectives:
             raise not_found("objective", objective, self.current.configuration.objectives)
         target = await asyncio.to_thread(self._before, objective)
-        old = decode_configuration(self._kept(target).document) if target else Configuration()
+        old = await asyncio.to_thread(self._old, target) if target else Configuration()
         if objective not in old.objectives:
             raise Problem(409, f"{objective} has not been changed since it was made", code="nothing_before")
         why = why or f"{objective} back to revision {target}"
@@ -142,27 +144,45 @@ class Publisher:
         """Everything that is wrong with a configuration, the worst first."""
         return sorted(vet(configuration), key=lambda issue: list(Level).index(issue.level))
 
-    async def _vetted(self, before: Current, after: Configuration) -> list[Difference]:
-        return await asyncio.to_thread(self._checked, before.configuration, after)
+    def _edited(self, edit: Edit) -> tuple[Configuration, list[Difference], Json, Table | None]:
+        """What an edit makes of the current configuration, how the two differ, its document and its table.
 
-    def _checked(self, before: Configuration, after: Configuration) -> list[Difference]:
-        issues = vet(after)
-        if any(issue.level is Level.ERROR for issue in issues):
-            hint = f"nothing was changed; revision {self.revision} goes on serving"
-            raise unprocessable(issues, code="invalid_configuration", hint=hint)
-        return diff(before, after)
+        No table when nothing differs. Problem 422.
+        """
+        before = self.current.configuration
+        after = edit(before)
+        if not any(after is known for known in self._recent.values()):
+            issues = vet(after)
+            if any(issue.level is Level.ERROR for issue in issues):
+                raise unprocessable(issues, code="invalid_configuration", hint=self._unchanged())
+        differences = diff(before, after)
+        if not differences and self.revision:
+            return after, [], {}, None
+        return after, differences, encode_configuration(after), compile(after, self.revision + 1)
 
-    async def _publish(self, configuration: Configuration, number: int) -> None:
-        table = await asyncio.to_thread(compile, configuration, number)
+    async def _commit(self, made: Revision) -> None:
         try:
-            await self._engine.publish(table, table.configuration)
+            await asyncio.to_thread(self._store.add_revision, made)
+        except NlapiError as error:
+            raise Problem(503, error.message, code="not_kept", hint=self._unchanged()) from error
+
+    def _unchanged(self) -> str:
+        return f"nothing was changed; revision {self.revision} goes on serving"
+
+    async def _publish(self, configuration: Configuration, table: Table, commit: Commit | None = None) -> None:
+        try:
+            await self._engine.publish(table, table.configuration, commit)
         except Problem:
             raise
         except (NlapiError, ValueError) as error:
-            hint = getattr(error, "hint", "") or f"nothing was changed; revision {self.revision} goes on serving"
+            hint = getattr(error, "hint", "") or self._unchanged()
             message = getattr(error, "message", str(error))
             raise Problem(422, message, code="not_loaded", hint=hint) from error
         self.current = Current(configuration=configuration, table=table)
+
+    def _old(self, number: int) -> Configuration:
+        """The configuration of a committed revision. Problem 404 when there is none of that number."""
+        return self._recent.get(number) or decode_configuration(self._kept(number).document)
 
     def _kept(self, number: int) -> Revision:
         found = self._store.revision(number)
@@ -175,8 +195,9 @@ class Publisher:
     def _before(self, objective: str) -> int:
         """The number of the revision that holds what an objective was before its last change; 0 when there is none."""
         last = self._last_change(objective, self.revision)
-        while last is not None and last.restores:
-            last = self._last_change(objective, last.restores)
+        while last is not None and (last.restores or last.who == ITSELF):
+            # The steps that a canary takes by itself belong to its start: it would only take the last one again.
+            last = self._last_change(objective, last.restores or last.number - 1)
         return last.number - 1 if last is not None else 0
 
     def _last_change(self, objective: str, number: int) -> Revision | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class Record:
     fallback: bool
     synthetic: bool
     shadow: str = ""
+    served: Any = None
+    """what the request itself was answered with, when this is a copy"""
 
 
 Sink = Callable[[Sequence[Record]], None]
@@ -59,10 +62,37 @@ def for_training(records: Iterable[Record]) -> list[Record]:
 def training_log(file: Path) -> Sink:
     """A Sink that adds a line of JSON for each record to a file: what went in, and what came out of which version."""
 
-    def write(records: Sequence[Record]) -> None:
-        with file.open("ab") as stream:
-            stream.writelines(orjson.dumps(_example(one), option=_LINE, default=str) for one in records)
+    return _lines(file, _example)
 
+
+def shadow_log(file: Path) -> Sink:
+    """A Sink that adds a line of JSON for each copy that a shadow got: what came of it, beside what was served."""
+    write = _lines(file, _compared)
+    return lambda records: write([one for one in records if one.shadow])
+
+
+def both(*sinks: Sink) -> Sink:
+    """Every one of them."""
+
+    def write(records: Sequence[Record]) -> None:
+        for sink in sinks:
+            sink(records)
+
+    return write
+
+
+def _lines(file: Path, as_dict: Callable[[Record], dict[str, Any]]) -> Sink:
+    """Adds lines to a file that only the user can read: it holds what people asked. OSError when it cannot."""
+
+    def opened() -> int:
+        return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def write(records: Sequence[Record]) -> None:
+        if records:
+            with os.fdopen(opened(), "ab") as stream:
+                stream.writelines(orjson.dumps(as_dict(one), option=_LINE, default=str) for one in records)
+
+    os.close(opened())
     return write
 
 
@@ -79,6 +109,11 @@ def _example(one: Record) -> dict[str, Any]:
         "input": one.input,
         "output": one.output,
     }
+
+
+def _compared(one: Record) -> dict[str, Any]:
+    said = {"shadow": one.shadow, "served_version": str(one.decision.version), "served": one.served, "error": one.error}
+    return {**_example(one), **said, "ms": round(one.ms, 3), "synthetic": one.synthetic}
 
 
 class Recorder:

@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from nlapi.errors import UsageError
+from nlapi.gateway.protocol import READ_S, Patience, Protocol
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -45,11 +46,11 @@ def serve(
 
 
 @contextmanager
-def running(app: Any, *, port: int = 0, drain_s: int = DRAIN_S) -> Iterator[str]:
+def running(app: Any, *, port: int = 0, drain_s: int = DRAIN_S, read_s: float = READ_S) -> Iterator[str]:
     """The base URL of a server on loopback in a thread of its own, for as long as the block lasts."""
     up = threading.Event()
     with _bound(HOST, port) as (listener, url):
-        server = _Server(_config(app, drain_s), on_ready=up.set)
+        server = _Server(_config(app, drain_s), on_ready=up.set, read_s=read_s)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="gateway", daemon=True)
         thread.start()
         deadline = time.monotonic() + READY_S
@@ -89,11 +90,18 @@ class _Server(uvicorn.Server):
     """Tells when it takes requests, and its clients when it is about to stop."""
 
     def __init__(
-        self, config: uvicorn.Config, *, on_ready: Callable[[], None], leaving: _Leaving | None = None
+        self,
+        config: uvicorn.Config,
+        *,
+        on_ready: Callable[[], None],
+        leaving: _Leaving | None = None,
+        read_s: float = READ_S,
     ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
         self._leaving = leaving
+        self._patience = Patience(self.server_state.connections, read_s)
+        self._watching: asyncio.Task[None] | None = None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._leaving:
@@ -105,10 +113,13 @@ class _Server(uvicorn.Server):
             while connections and time.monotonic() < end and not self.force_exit:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.02)
         await super().shutdown(sockets=sockets)
+        if self._watching:
+            self._watching.cancel()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
+            self._watching = asyncio.create_task(self._patience.watch(), name="patience")
             self._on_ready()
 
 
@@ -117,11 +128,12 @@ def _config(app: Any, drain_s: int) -> uvicorn.Config:
     # h11 + asyncio 127.
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         loop=_loop(),
         ws="none",
         lifespan="on",
         log_config=None,
+        log_level="error",  # anybody may send what is no HTTP: a line for each would fill the log
         access_log=False,
         proxy_headers=False,
         server_header=False,

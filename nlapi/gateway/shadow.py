@@ -21,13 +21,14 @@ AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """One copied request: what runs it, and who is told what came of it. `finished` is called in any case."""
+    """One copied request: what runs it, and who looks at what came of it. `finished` is called in any case."""
 
     shadow: str
     ask: Ask
     runner: Runner
     timeout_s: float
-    answered: Callable[[Ran | Failed], None]
+    answered: Callable[[Ran | Failed], Ran | Failed]
+    """looks at what came of it, and says what that comes to"""
     finished: Callable[[], None]
 
 
@@ -88,8 +89,8 @@ class Shadows:
             return
         finally:
             copy.finished()
+        result = copy.answered(result)
         self.outcomes[copy.shadow, "error" if isinstance(result, Failed) else "ok"] += 1
-        copy.answered(result)
 
     def _drop(self, copy: Copy) -> None:
         self.outcomes[copy.shadow, "dropped"] += 1

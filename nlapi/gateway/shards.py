@@ -11,7 +11,7 @@ from urllib.parse import quote
 import orjson
 
 from nlapi.gateway import oip
-from nlapi.gateway.breaker import Breaker
+from nlapi.gateway.breaker import Breaker, BreakerState
 from nlapi.gateway.calls import Ask, Failed, FailureKind, Ran
 from nlapi.gateway.connection import Answer, Connections, LostError, NotSentError, address
 from nlapi.gateway.limits import Clock
@@ -21,6 +21,10 @@ MOST_TRIES = 3
 
 CONNECT = 0.25
 """the part of the time that a connection may take: an address that does not answer leaves time for another"""
+
+
+TRIAL = 0.5
+"""the part of the time that a replica gets which is tried again; another may have to answer in the rest"""
 
 
 class Replica:
@@ -78,8 +82,10 @@ class Cluster:
             async with asyncio.timeout(timeout_s):
                 while len(tried) < MOST_TRIES and (replica := self._next(tried)):
                     tried.append(replica)
+                    suspect = repeatable and replica.breaker.state is not BreakerState.CLOSED
+                    send = self._try if suspect and len(self._replicas) > 1 else self._send
                     try:
-                        answer = await self._send(replica, path, headers, body, timeout_s, repeatable=repeatable)
+                        answer = await send(replica, path, headers, body, timeout_s, repeatable=repeatable)
                         return _accepted(answer, replica, len(tried))
                     except Failed as error:
                         if error.kind is FailureKind.INVALID:
@@ -99,6 +105,17 @@ class Cluster:
         room = self.shard.concurrency
         fit = [one for one in turned if one not in tried and one.in_flight < room and one.breaker.ready(one.in_flight)]
         return min(fit, key=lambda one: one.in_flight, default=None)
+
+    async def _try(
+        self, replica: Replica, path: str, headers: str, body: bytes, timeout_s: float, *, repeatable: bool
+    ) -> Answer:
+        """A replica that has failed gets half of the time: the request that tries it is somebody's."""
+        try:
+            async with asyncio.timeout(timeout_s * TRIAL):
+                return await self._send(replica, path, headers, body, timeout_s, repeatable=repeatable)
+        except TimeoutError:
+            text = f"no answer within {timeout_s * TRIAL * 1000:.0f} ms"
+            raise self._failed(replica, FailureKind.TIMEOUT, text, ran=True) from None
 
     async def _send(
         self, replica: Replica, path: str, headers: str, body: bytes, timeout_s: float, *, repeatable: bool

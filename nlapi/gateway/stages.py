@@ -6,7 +6,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from time import perf_counter
+from traceback import extract_tb
 from types import ModuleType, UnionType
 from typing import Any, get_origin, get_type_hints, is_typeddict
 
@@ -141,7 +143,17 @@ class Pipeline:
 
 
 def failed(stage: Stage, error: Exception) -> Failed:
-    """The failure of a version whose stage raised. The error's text may hold a user's data: it stays in the cause."""
+    """The failure of a version whose stage raised, and where. Its text is left out: it may hold a user's data."""
     if isinstance(error, TimeoutError):
         return Failed(FailureKind.TIMEOUT, f"stage {stage.name} took too long", ran=True)
-    return Failed(FailureKind.ERROR, f"stage {stage.name} raised {type(error).__name__}", ran=True)
+    return Failed(
+        FailureKind.ERROR, f"stage {stage.name} raised {type(error).__name__}{_place(stage, error)}", ran=True
+    )
+
+
+def _place(stage: Stage, error: Exception) -> str:
+    """The last line of the version's own code that the error came through, as " in stages.py, line 7"."""
+    code = getattr(inspect.unwrap(stage.function), "__code__", None)
+    folder = Path(code.co_filename).parent if code is not None else Path()
+    frames = [one for one in extract_tb(error.__traceback__) if folder in Path(one.filename).parents]
+    return f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if code is not None and frames else ""

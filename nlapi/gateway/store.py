@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from nlapi.errors import NlapiError
+from nlapi.gateway.kept import Entry, Page, Revision, TokenRecord, Where, as_body, as_entry, as_revision, as_text
+
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
 
 SCHEMA_VERSION = 1
 BUSY_S = 10.0
@@ -41,57 +47,6 @@ CREATE INDEX audit_by_time ON audit (at);
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revision:
-    """One change, as it was committed. `document` is the JSON of the whole configuration it made.
-
-    `restores` is the number of the revision whose state it brought back; 0 when it is no rollback.
-    """
-
-    number: int
-    at: str
-    who: str
-    why: str
-    summary: str = ""
-    objectives: tuple[str, ...] = ()
-    restores: int = 0
-    document: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRecord:
-    """A token as it is kept: the sha256 of its secret, never the secret. Times are ISO 8601 in UTC."""
-
-    name: str
-    digest: str
-    audience: str
-    role: str = ""
-    client: str = ""
-    created_at: str
-    expires_at: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A line of the audit log."""
-
-    at: str
-    who: str
-    action: str
-    target: str
-    outcome: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """A page of rows, and where the next one begins (0: there is none)."""
-
-    rows: tuple[Any, ...]
-    next: int
-    total: int
-
-
 class Store:
     """One SQLite file in WAL mode. Every method is safe to call from any thread; each write is one transaction.
 
@@ -104,6 +59,11 @@ class Store:
         self._token_changes = 0
         self._elsewhere = 0
         self._looked = 0.0
+        self._path = str(path)
+        self._claim = -1
+        """the file that says that a gateway serves from this one"""
+        if self._path != ":memory:":
+            _only_for_the_user(Path(path))
         try:
             self._db = sqlite3.connect(str(path), timeout=BUSY_S, check_same_thread=False, isolation_level=None)
             self._db.row_factory = sqlite3.Row
@@ -124,9 +84,26 @@ class Store:
             elif version != SCHEMA_VERSION:
                 raise NlapiError(f"the gateway's store is of version {version}", hint="a newer nlapi made it")
 
+    def claim(self) -> None:
+        """Be the one gateway that serves from this file, until it is closed. NlapiError when another process is.
+
+        Each would decide by revisions that the other one does not know of. A process that is killed gives it back.
+        """
+        if self._path == ":memory:" or fcntl is None:
+            return
+        self._claim = os.open(f"{self._path}-serving", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            hint = "stop it first, or give this one a --database of its own"
+            raise NlapiError(f"another gateway serves from {self._path}", hint=hint) from None
+
     def close(self) -> None:
         with self._lock:
             self._db.close()
+        if self._claim >= 0:
+            os.close(self._claim)
+            self._claim = -1
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -161,18 +138,18 @@ class Store:
 
     def revision(self, number: int) -> Revision | None:
         found = self._one("SELECT * FROM revisions WHERE number = ?", number)
-        return _revision(found) if found else None
+        return as_revision(found) if found else None
 
     def revisions(
         self, *, since: str = "", until: str = "", who: str = "", objective: str = "", limit: int, before: int = 0
     ) -> Page:
-        """Revisions, the newest first. `since` and `until` are moments, `until` is not included."""
-        where = _Where()
+        """Revisions without their documents, the newest first, from the moment `since` on and before `until`."""
+        where = Where()
         where.period(since, until)
         where.add("lower(who) = lower(?)", who)
         if objective:
             where.add("EXISTS (SELECT 1 FROM json_each(objectives) WHERE value = ?)", objective)
-        return self._page("revisions", "number", where, limit, before, _revision)
+        return self._page("revisions", "number", where, limit, before, as_revision, _HEAD)
 
     # tokens
 
@@ -222,11 +199,11 @@ class Store:
     def entries(
         self, *, since: str = "", until: str = "", who: str = "", outcome: str = "", limit: int, before: int = 0
     ) -> Page:
-        where = _Where()
+        where = Where()
         where.period(since, until)
         where.add("lower(who) = lower(?)", who)
         where.add("outcome = ?", outcome)
-        return self._page("audit", "id", where, limit, before, _entry)
+        return self._page("audit", "id", where, limit, before, as_entry)
 
     # decisions
 
@@ -235,7 +212,7 @@ class Store:
         rows = [
             (
                 one["request_id"], one["at"], one["objective"], one["model"], one["version"],
-                _text(one.get("context", {}).get("user")), one.get("client", ""), one.get("experiment", ""),
+                as_text(one.get("context", {}).get("user")), one.get("client", ""), one.get("experiment", ""),
                 one.get("canary", ""), int(bool(one.get("error"))), json.dumps(one, separators=(",", ":")),
             )
             for one in recorded
@@ -248,7 +225,7 @@ class Store:
     def decision(self, request_id: str) -> Mapping[str, Any] | None:
         """What was recorded last for a request."""
         found = self._one("SELECT body FROM decisions WHERE request_id = ? ORDER BY id DESC LIMIT 1", request_id)
-        return _body(found) if found else None
+        return as_body(found) if found else None
 
     def decisions(
         self,
@@ -261,25 +238,32 @@ class Store:
         before: int = 0,
     ) -> Page:
         """Recorded decisions, the newest first. `equal` are columns (objective, user, ...) and what they have to be."""
-        where = _Where()
+        where = Where()
         where.period(since, until)
         for column, value in (equal or {}).items():
             where.add(f"{_COLUMNS[column]} = ?", value)
         if failed is not None:
             where.add("failed = ?", str(int(failed)))
-        return self._page("decisions", "id", where, limit, before, _body)
+        return self._page("decisions", "id", where, limit, before, as_body)
 
     # reading
 
     def _page(
-        self, table: str, key: str, where: _Where, limit: int, before: int, make: Callable[[sqlite3.Row], Any]
+        self,
+        table: str,
+        key: str,
+        where: Where,
+        limit: int,
+        before: int,
+        make: Callable[[sqlite3.Row], Any],
+        columns: str = "*",
     ) -> Page:
         # Only names and conditions that are written in this file get into the text; values are bound.
         counted = self._one(f"SELECT count(*) AS total FROM {table}{where.text()}", *where.values)  # noqa: S608
         total = int(counted["total"]) if counted else 0
         if before:
             where.add(f"{key} < ?", str(before))
-        query = f"SELECT * FROM {table}{where.text()} ORDER BY {key} DESC LIMIT ?"  # noqa: S608
+        query = f"SELECT {columns} FROM {table}{where.text()} ORDER BY {key} DESC LIMIT ?"  # noqa: S608
         rows = self._all(query, *where.values, limit + 1)
         more = int(rows[limit - 1][key]) if len(rows) > limit else 0
         return Page(rows=tuple(make(row) for row in rows[:limit]), next=more, total=total)
@@ -294,44 +278,15 @@ class Store:
             return self._db.execute(query, values).fetchall()
 
 
+_HEAD = "number, at, who, why, summary, objectives, restores, '{}' AS document"
+"""The columns of a revision, without the document that makes it large."""
+
+
+def _only_for_the_user(path: Path) -> None:
+    """Makes the file if it is not there: what people asked for is nobody else's. SQLite's files beside it follow it."""
+    with suppress(OSError):  # SQLite itself says what is wrong
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
 _COLUMNS = {name: name for name in ("objective", "model", "version", "user", "client", "experiment", "canary")}
 """The columns of decisions that may be asked for; nothing else gets into a query's text."""
-
-
-class _Where:
-    """The conditions of a query and their values."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.values: list[str] = []
-
-    def add(self, condition: str, value: str) -> None:
-        """Adds a condition, unless its value is empty."""
-        if value:
-            self.parts.append(condition)
-            self.values.append(value)
-
-    def period(self, since: str, until: str) -> None:
-        self.add("at >= ?", since)
-        self.add("at < ?", until)
-
-    def text(self) -> str:
-        return f" WHERE {' AND '.join(self.parts)}" if self.parts else ""
-
-
-def _revision(row: sqlite3.Row) -> Revision:
-    objectives = tuple(json.loads(row["objectives"]))
-    return Revision(**dict(row) | {"objectives": objectives, "document": json.loads(row["document"])})
-
-
-def _entry(row: sqlite3.Row) -> Entry:
-    return Entry(**{key: value for key, value in dict(row).items() if key != "id"})
-
-
-def _body(row: sqlite3.Row) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads(row["body"])
-    return found
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from typing import Any, Protocol
 
+from nlapi.errors import UsageError
 from nlapi.gateway.record import Record
 
 NS = 1_000_000
 """nanoseconds in a millisecond"""
+FLUSH_MS = 5000
 
 
 class Tracer(Protocol):
@@ -17,13 +20,21 @@ class Tracer(Protocol):
     def trace(self, record: Record, parent: str) -> None:
         """`parent` is the caller's W3C `traceparent`, or ""."""
 
+    def close(self) -> None:
+        """Send what waits to be sent."""
+
 
 class Spans:
     """Makes spans with the OpenTelemetry SDK that the process has configured. They begin and end when the work did."""
 
-    def __init__(self, tracer: Any, propagator: Any) -> None:
-        self._tracer = tracer
+    def __init__(self, provider: Any, propagator: Any) -> None:
+        self._provider = provider
+        self._tracer = provider.get_tracer("nlapi.gateway")
         self._propagator = propagator
+
+    def close(self) -> None:
+        """Send what waits to be sent. A process that a signal ends does nothing more after this."""
+        self._provider.force_flush(FLUSH_MS)
 
     def trace(self, record: Record, parent: str) -> None:
         """One span for the request and one below it for each stage."""
@@ -49,17 +60,54 @@ class Spans:
         span.end(end_time=start + int(record.ms * NS))
 
 
-def configured() -> Tracer | None:
-    """Spans, when the process has an OpenTelemetry SDK configured; else None, and nothing is done for a request."""
+def configured(environment: Mapping[str, str]) -> Tracer | None:
+    """Spans as OpenTelemetry's environment variables want them, or for the SDK that the process has configured itself.
+
+    None when neither is there; then nothing is done for a request. UsageError for an exporter that is not installed.
+    """
+    named = environment.get("OTEL_TRACES_EXPORTER", "")
+    exporter = named or ("otlp" if any(environment.get(one) for one in _ENDPOINTS) else "")
     try:
         from opentelemetry import trace
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
     except ImportError:
-        return None
-    provider = trace.get_tracer_provider()
+        if exporter in ("", "none"):
+            return None
+        raise _lacking(exporter) from None
+    provider: Any = trace.get_tracer_provider()
     if isinstance(provider, (trace.ProxyTracerProvider, trace.NoOpTracerProvider)):
-        return None  # only the API is there
-    return Spans(provider.get_tracer("nlapi.gateway"), TraceContextTextMapPropagator())
+        if exporter in ("", "none"):
+            return None  # only the API is there
+        provider = _provider(exporter, environment)
+    return Spans(provider, TraceContextTextMapPropagator())
+
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+SERVICE = "nlapi-gateway"
+
+
+def _provider(exporter: str, environment: Mapping[str, str]) -> Any:
+    """An SDK that sends batches to an exporter; its other variables (sampler, endpoint, ...) it reads by itself."""
+    try:
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        raise _lacking(exporter) from None
+    named = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    entry = f"otlp_proto_{(named or 'http').partition('/')[0]}" if exporter == "otlp" else exporter
+    found = next(iter(entry_points(group="opentelemetry_traces_exporter", name=entry)), None)
+    if found is None:
+        raise _lacking(exporter)
+    service = {} if environment.get("OTEL_SERVICE_NAME") else {"service.name": SERVICE}
+    provider = TracerProvider(resource=Resource.create(service))
+    provider.add_span_processor(BatchSpanProcessor(found.load()()))
+    return provider
+
+
+def _lacking(exporter: str) -> UsageError:
+    hint = "pip install 'nlapi[otel]', or unset the OTEL_ variables"
+    return UsageError(f"traces should go to {exporter!r}, and there is no such exporter", hint=hint)
 
 
 def _attributes(record: Record) -> Mapping[str, Any]:

@@ -82,8 +82,12 @@ class Traffic:
         return sorted(rows, key=lambda row: (row.objective, -row.share, row.model, row.version))
 
     def history(self, minutes: float, points: int, *, objective: str = "") -> list[dict[str, Any]]:
-        """Requests and shares of each objective that was served, at `points` moments, the oldest first."""
+        """Requests and shares of each objective that was served, at `points` moments, the oldest first.
+
+        There are fewer when they would lie closer together than counts are taken.
+        """
         now = self._clock()
+        points = max(1, min(points, int(60 * minutes / FINE_S)))
         width = 60 * minutes / points
         edges = [now - 60 * minutes + width * step for step in range(points)]
         samples = [self._at(edge) for edge in edges] + [_Sample(at=now, counts=self._counts())]

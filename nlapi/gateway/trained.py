@@ -1,4 +1,4 @@
-"""The trained part of a version: a model in JSON, evaluated in plain Python, or an ONNX file."""
+"""The trained part of a version: a model in JSON, evaluated in plain Python, an ONNX or a scikit-learn file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ class Trained(Protocol):
 
 
 def load(file: Path) -> Trained:
-    """The trained model of a `.json` or `.onnx` file. DescriptionError when it cannot be read."""
+    """The trained model of a `.json`, `.onnx`, `.joblib` or `.pkl` file. DescriptionError when it cannot be read."""
     if file.suffix == ".onnx":
         return Onnx(file)
+    if file.suffix in (".joblib", ".pkl"):
+        return Estimator(file)
     try:
         document = orjson.loads(file.read_bytes())
         return _KINDS[document["kind"]](document)
@@ -34,7 +36,7 @@ def load(file: Path) -> Trained:
         kinds = ", ".join(sorted(_KINDS))
         raise DescriptionError(
             f"{file.name} is not a model: {type(error).__name__}: {error}",
-            hint=f'a JSON object with a "kind" ({kinds}) and its numbers, or an .onnx file',
+            hint=f'a JSON object with a "kind" ({kinds}) and its numbers, or an .onnx, .joblib or .pkl file',
         ) from error
 
 
@@ -109,8 +111,40 @@ class Onnx:
         """The last number of the last output for one row: the probability of the positive class in a classifier."""
         import numpy
 
-        outputs = self._session.run(None, {self._input: numpy.asarray([row], dtype=numpy.float32)})
-        return float(numpy.ravel(outputs[-1])[-1])
+        last = self._session.run(None, {self._input: numpy.asarray([row], dtype=numpy.float32)})[-1]
+        if isinstance(last, list) and last and isinstance(last[0], dict):  # class -> probability, as converters like it
+            last = list(last[0].values())
+        return float(numpy.ravel(last)[-1])
+
+
+class Estimator:
+    """A fitted estimator of scikit-learn, or anything of its form that joblib or pickle kept. Needs `nlapi[models]`.
+
+    Such a file is code as much as the stages beside it are: whoever wrote it can do anything here.
+    """
+
+    def __init__(self, file: Path) -> None:
+        try:
+            import joblib
+        except ImportError as error:
+            raise DescriptionError(f"{file.name} needs scikit-learn", hint="pip install 'nlapi[models]'") from error
+        try:
+            self.estimator = joblib.load(file)
+        except ImportError as error:
+            raise DescriptionError(f"{file.name} needs {error.name}, which is not installed") from error
+        except Exception as error:  # whatever a pickle may raise
+            raise DescriptionError(f"{file.name} cannot be loaded: {type(error).__name__}: {error}") from error
+        predict = getattr(self.estimator, "predict_proba", None) or getattr(self.estimator, "predict", None)
+        if not callable(predict):
+            hint = "it has neither predict_proba nor predict"
+            raise DescriptionError(f"{file.name} is a {type(self.estimator).__name__}, no estimator", hint=hint)
+        self._predict = predict
+
+    def predict(self, row: Row) -> float:
+        """For one row, a classifier's probability of the last class, or a regressor's value."""
+        import numpy
+
+        return float(numpy.ravel(self._predict([row]))[-1])
 
 
 _KINDS: dict[str, Callable[[Mapping[str, Any]], Trained]] = {"logistic": Logistic, "boosted-trees": BoostedTrees}

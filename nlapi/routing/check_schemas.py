@@ -7,7 +7,8 @@ from typing import Any
 
 from nlapi.issue import Issue, Level
 from nlapi.routing.check_names import error
-from nlapi.routing.nouns import Configuration, Objective, Version, VersionRef
+from nlapi.routing.context import nearest
+from nlapi.routing.nouns import OUTPUT, Canary, Configuration, Objective, Version, VersionRef
 
 Schema = Mapping[str, Any]
 
@@ -16,7 +17,7 @@ DEEPEST = 8
 
 
 def check_schemas(configuration: Configuration) -> Iterator[Issue]:
-    """Rules: invalid-schema (JSON Schema 2020-12), schema-mismatch.
+    """Rules: invalid-schema (JSON Schema 2020-12), schema-mismatch, unmeasured-guard.
 
     The comparison is conservative: it sees `type`, `properties`, `required` and `items`, and what it does not
     understand it lets through.
@@ -36,6 +37,25 @@ def check_schemas(configuration: Configuration) -> Iterator[Issue]:
             version = configuration.versions.get(ref)
             if version is not None:
                 yield from _mismatches(objective, version, broken)
+    for canary in configuration.canaries.values():
+        if canary.objective in configuration.objectives:
+            yield from _unmeasured(canary, configuration.objectives[canary.objective])
+
+
+def _unmeasured(canary: Canary, objective: Objective) -> Iterator[Issue]:
+    """A guard on what no output has would never be broken."""
+    properties = objective.output.get("properties")
+    for at, guard in enumerate(canary.guards):
+        field = guard.metric.removeprefix(OUTPUT)
+        if field == guard.metric or not isinstance(properties, Mapping) or not properties:
+            continue
+        where, hint = f"canaries.{canary.name}.guards[{at}].metric", nearest(field, properties)
+        if field not in properties:
+            message = f"the output of objective {objective.name!r} has no {field!r}"
+            yield error(where, message, hint, "unmeasured-guard")
+        elif (types := _types(properties[field])) and not types & {"number", "integer", "boolean"}:
+            message = f"{field!r} of the output of objective {objective.name!r} is no number"
+            yield error(where, message, "name a number of the output", "unmeasured-guard")
 
 
 def _invalid(where: str, schema: Any) -> Issue | None:
@@ -113,8 +133,8 @@ def _absent(given: Schema, properties: Schema, name: str) -> tuple[Level, str] |
     return Level.ERROR, "does not give"
 
 
-def _types(schema: Schema) -> set[str]:
-    types = schema.get("type", ())
+def _types(schema: Any) -> set[str]:
+    types = schema.get("type", ()) if isinstance(schema, Mapping) else ()
     return {types} if isinstance(types, str) else set(types)
 
 

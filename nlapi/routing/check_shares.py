@@ -17,8 +17,8 @@ SLACK = 0.05
 
 
 def check_shares(configuration: Configuration) -> Iterator[Issue]:
-    """Rules: bad-percent, no-shares, duplicate-share, shares-over-100, shares-under-100, layer-over-100, salt-in-use,
-    bad-buckets, bad-guard, bad-number, same-version."""
+    """Rules: bad-percent, no-shares, duplicate-share, shares-over-100, shares-under-100, layer-over-100, layer-units,
+    salt-in-use, bad-salt, bad-buckets, bad-guard, bad-number, same-version."""
     for rule in configuration.rules.values():
         yield from _rule(rule)
     for experiment in configuration.experiments.values():
@@ -95,6 +95,7 @@ def _layers(configuration: Configuration) -> Iterator[Issue]:
             inside.setdefault(experiment.layer, []).append(experiment)
     for layer, experiments in inside.items():
         yield from _buckets(f"layers.{layer}", [one.buckets for one in experiments])
+        yield from _units(layer, experiments)
         percents = [one.percent for one in experiments]
         if math.fsum(percents) > 100 + SLACK:
             message = f"the experiments of layer {layer!r} take {percent(math.fsum(percents))} together"
@@ -102,10 +103,23 @@ def _layers(configuration: Configuration) -> Iterator[Issue]:
             yield error(f"layers.{layer}", message, hint, "layer-over-100")
 
 
+def _units(layer: str, experiments: Sequence[Experiment]) -> Iterator[Issue]:
+    """Who is in one experiment by user may be in another by device: they would share a request."""
+    first = experiments[0]
+    for one in experiments[1:]:
+        if one.unit != first.unit:
+            message = f"in layer {layer!r}, {first.name!r} goes by {first.unit} and {one.name!r} by {one.unit}"
+            hint = "the experiments of a layer have one unit: put one of them in another layer"
+            yield error(f"experiments.{one.name}.unit", message, hint, "layer-units")
+
+
 def _salts(configuration: Configuration) -> Iterator[Issue]:
     """A salt that is used twice makes two splits the same split."""
     used = dict.fromkeys(configuration.layers, "layer")
     for experiment in configuration.experiments.values():
+        if "/" in experiment.salt:  # rules and canaries hash with such
+            where, message = f"experiments.{experiment.name}.salt", f"the salt {experiment.salt!r} holds a '/'"
+            yield error(where, message, "leave it out, or take another text", "bad-salt")
         other = used.get(salt(experiment))
         if other:
             message = f"the salt {salt(experiment)!r} is also that of {other}{_suffix(other, experiment)}"
@@ -128,8 +142,8 @@ def _canary(canary: Canary) -> Iterator[Issue]:
             hint = "write seconds, 0 or more"
             yield error(f"{where}.steps[{number}].bake_s", f"{step.bake_s} is no time", hint, "bad-number")
     for number, guard in enumerate(canary.guards):
-        if guard.limit is None and guard.ratio is None:
-            message = f"the guard on {guard.metric!r} has neither a limit nor a ratio"
+        if all(bound is None for bound in (guard.limit, guard.ratio, guard.floor, guard.floor_ratio)):
+            message = f"the guard on {guard.metric!r} has no limit, ratio, floor or floor ratio"
             yield error(f"{where}.guards[{number}]", message, "give one of them", "bad-guard")
     if canary.base == canary.version:
         message = f"{canary.version} is both its base and its version"

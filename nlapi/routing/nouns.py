@@ -14,6 +14,9 @@ Context: TypeAlias = Mapping[str, Scalar]
 CLIENT = "client"
 """The field that every context has without declaring it: the name of the client that asks."""
 
+OUTPUT = "output."
+"""What a guard's metric begins with when it is a field of the output."""
+
 BUCKETS = 10_000
 """Units are hashed into this many buckets, so a share is a multiple of 0.01 %."""
 
@@ -211,12 +214,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """What a canary must keep to: a metric ("error_rate", "p99_ms", or "output.FIELD") at most `limit`,
-    or at most `ratio` times the base's."""
+    """What a canary must keep to: a metric ("error_rate", "p99_ms", or "output.FIELD") at most `limit`, at most `ratio`
+    times the base's, at least `floor`, at least `floor_ratio` times the base's."""
 
     metric: str
     limit: float | None = None
     ratio: float | None = None
+    floor: float | None = None
+    floor_ratio: float | None = None
     least: int = 50
     """requests seen before it judges"""
 

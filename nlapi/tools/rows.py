@@ -11,10 +11,22 @@ _ABOUT = frozenset(
 )
 """Names of objects that tell of a list beside them."""
 
+TEXTS = 3
+"""Texts of its own that make an object a thing, when all that is listed in it are plain values."""
+
 
 def is_envelope(data: Mapping[str, Any], listed: list[Any]) -> bool:
-    """Is `data` there for the list in it? An empty list beside an object of another kind is only a part of a thing."""
+    """Is `data` there for the list in it? An empty list beside an object of another kind is only a part of a thing, and
+    so are a few words beside several texts."""
+    if listed and not any(isinstance(one, Mapping) for one in listed) and len(_texts(data)) >= TEXTS:
+        return False
     return bool(listed) or not any(isinstance(value, Mapping) and name not in _ABOUT for name, value in data.items())
+
+
+def _texts(data: Mapping[str, Any]) -> list[str]:
+    """The texts in an object that lead to no other page."""
+    values = (value for name, value in data.items() if name not in _ABOUT)
+    return [one for one in values if isinstance(one, str) and not one.startswith(("http", "/"))]
 
 
 def rows_of(data: Any) -> list[Any] | None:

@@ -72,10 +72,18 @@ def test_status_and_traffic_show_what_was_served(running: tuple[Path, str, str])
     rows = [row for row in json.loads(found.stdout)["data"] if row["objective"] == "recommendations"]
     assert sum(row["requests"] for row in rows) == 5
     table = nlapi(folder, "gateway", "status", "--url", url, "--once", "-o", "table", token=token)
-    assert re.search(r"recommend\S* +│ recommender@v\d", table.stdout)
+    assert re.search(r"recommendations +recommender@v\d +\d+\.\d %", table.stdout)
+    assert re.search(r"continue-watching +ranker@v1 +- ", table.stdout)  # nothing was served of it
+    canary = {"objective": "recommendations", "model": "recommender", "version": "v2", "percent": 10}
+    steps = [{"percent": 10, "bake_seconds": 600}, {"percent": 50}]
+    Talk(client.port, token).ok("POST", "/v1/canaries", {**canary, "steps": steps})
+    table = nlapi(folder, "gateway", "status", "recommendations", "--url", url, "--once", "-o", "table", token=token)
+    assert "canary recommender-v2 is running, with 10 % of recommendations, then 50 %" in table.stdout
+    assert "ranker" not in table.stdout
     plot = nlapi(folder, "gateway", "traffic", "recommendations", "--url", url, "-o", "table", token=token)
     assert "recommendations, the last 15 minutes" in plot.stdout
     assert "█ recommender@v1" in plot.stdout
+    assert re.search(r"15 minutes ago +now", plot.stdout)
 
 
 def test_what_cannot_be_done_says_what_to_do(running: tuple[Path, str, str], tmp_path: Path) -> None:
@@ -89,6 +97,13 @@ def test_what_cannot_be_done_says_what_to_do(running: tuple[Path, str, str], tmp
     again = nlapi(folder, "gateway", "token", "bob")
     assert "there is a token 'bob' already" in again.stderr
     assert nlapi(folder, "gateway", "token", "bob", "--revoke").returncode == 0
+    done = Talk(int(url.rpartition(":")[2]), token).ok("GET", "/v1/audit", author="command-line")["data"]
+    assert [(one["action"], one["detail"]) for one in done[:2]] == [
+        ("revokeToken", "token bob (viewer)"), ("createToken", "token bob (viewer)")]  # fmt: skip
+    assert done[-1]["detail"] == "token first-admin (admin)"
+    second = nlapi(folder, "gateway", "serve", "--port", "0")
+    assert (second.returncode, second.stdout) == (1, "")
+    assert "another gateway serves from" in second.stderr
     faulty = tmp_path / "faulty.json"
     faulty.write_text('{"objectives": []}')
     stopped = nlapi(tmp_path, "gateway", "serve", "--config", str(faulty), "--port", "0")

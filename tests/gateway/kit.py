@@ -19,6 +19,7 @@ from nlapi.gateway.access import Audience, Role
 from nlapi.gateway.app import Gateway
 from nlapi.gateway.description import description
 from nlapi.gateway.engine import Engine
+from nlapi.gateway.protocol import READ_S
 from nlapi.gateway.recording import recorder
 from nlapi.gateway.server import running
 from nlapi.gateway.store import Store
@@ -157,7 +158,9 @@ class Talk:
 
 
 @contextmanager
-def gateway(folder: Path, *, publish: bool = True, hosts: tuple[str, ...] = ()) -> Iterator[Talk]:
+def gateway(
+    folder: Path, *, publish: bool = True, hosts: tuple[str, ...] = (), read_s: float = READ_S
+) -> Iterator[Talk]:
     """A gateway for as long as the `with` block lasts, spoken to by its admin. Other tokens are in `tokens`."""
     if not (folder / "models").exists():
         write_models(folder / "models")
@@ -165,7 +168,7 @@ def gateway(folder: Path, *, publish: bool = True, hosts: tuple[str, ...] = ()) 
     engine = Engine(models=folder / "models", record=recorder(store))
     app = Gateway(store, engine, hosts=hosts)
     tokens = _tokens(app)
-    with running(app) as url:
+    with running(app, read_s=read_s) as url:
         talk = Talk(int(url.rpartition(":")[2]), tokens["admin"], tokens, app)
         if publish and not app.publisher.revision:
             talk.ok("PUT", "/v1/configuration", document(), why="the first")

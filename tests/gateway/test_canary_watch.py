@@ -81,6 +81,16 @@ def test_it_waits_until_enough_was_seen() -> None:
     assert stage.tick().percent == 50
 
 
+def test_it_waits_for_a_number_that_no_output_had_yet() -> None:
+    stage = Stage(replace(CANARY, steps=STEPS, guards=(Guard(metric="output.score", floor_ratio=0.9),)))
+    for side in ("v1", "v2"):
+        stage.serve(side, 100)
+    assert stage.tick(1000).percent == 10
+    for side in ("v1", "v2"):
+        stage.serve(side, 1, output=0.5)
+    assert stage.tick().percent == 50
+
+
 @pytest.mark.parametrize(
     ("guard", "mine", "base", "said"),
     [
@@ -90,6 +100,8 @@ def test_it_waits_until_enough_was_seen() -> None:
         (Guard(metric="p99_ms", ratio=1.5), {"ms": 20.0}, {"ms": 10.0}, "over 1.5 times the base's"),
         (Guard(metric="output.score", limit=0.5), {"output": 0.9}, {}, "output.score is 0.9, over its limit of 0.5"),
         (Guard(metric="output.score", ratio=1.2), {"output": 0.5}, {"output": 0.4}, "over 1.2 times the base's 0.4"),
+        (Guard(metric="output.score", floor=0.3), {"output": 0.2}, {}, "output.score is 0.2, under its floor of 0.3"),
+        (Guard(metric="output.score", floor_ratio=0.9), {"output": 0.3}, {"output": 0.4}, "under 0.9 times the base's"),
     ],
 )
 def test_a_broken_guard_rolls_it_back_and_says_why(
@@ -112,6 +124,8 @@ def test_a_broken_guard_rolls_it_back_and_says_why(
         (Guard(metric="p99_ms", limit=50.0), {"ms": 30.0}, {}),
         (Guard(metric="p99_ms", ratio=1.5), {"ms": 11.0}, {"ms": 10.0}),
         (Guard(metric="output.score", limit=0.5), {}, {}),
+        (Guard(metric="output.score", limit=0.5, floor=0.3), {"output": 0.4}, {}),
+        (Guard(metric="output.score", floor_ratio=0.9), {"output": 0.38}, {"output": 0.4}),
     ],
 )
 def test_a_kept_guard_does_not(guard: Guard, mine: dict[str, float], base: dict[str, float]) -> None:

@@ -71,6 +71,42 @@ def test_calls_in_flight_are_counted_over_all_versions_and_given_back(tmp_path: 
     run(tmp_path, body)
 
 
+def test_calls_in_flight_count_when_the_limits_change(tmp_path: Path) -> None:
+    write(
+        tmp_path / "v1",
+        """
+        import asyncio
+        gate = asyncio.Event()
+
+        async def predict(value):
+            if value == "open":
+                gate.set()
+            await gate.wait()
+        """,
+    )
+
+    async def body(engine: Engine) -> None:
+        async def allow(concurrency: int, revision: int) -> None:
+            clients = [Client(name="web", concurrency=concurrency)]
+            await publish(engine, configuration("v1", clients=clients, timeout_ms=20_000), revision)
+
+        await allow(2, 1)
+        waiting = [asyncio.create_task(status(engine, "web")) for _ in range(2)]
+        await asyncio.sleep(0)
+        for concurrency, revision in ((1, 2), (2, 3)):
+            await allow(concurrency, revision)
+            assert await status(engine, "web") == 429
+        await allow(3, 4)
+        waiting.append(asyncio.create_task(status(engine, "web")))
+        await asyncio.sleep(0)
+        assert await status(engine, "web") == 429
+        await engine.serve("greet", Ask(input="open"))
+        assert await asyncio.gather(*waiting) == [200, 200, 200]
+        assert await asyncio.gather(*(status(engine, "web") for _ in range(3))) == [200, 200, 200]
+
+    run(tmp_path, body)
+
+
 def test_a_client_that_floods_gets_429s_and_its_neighbour_none(tmp_path: Path) -> None:
     write_echo(tmp_path, "v1")
     clients = [Client(name="flood", rate=1.0, burst=5), Client(name="calm")]

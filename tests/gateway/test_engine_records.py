@@ -40,7 +40,7 @@ def test_every_request_that_reached_a_version_is_written_down(tmp_path: Path) ->
         1,
         1.0,
     )
-    assert (last.output, last.error) == (None, "stage predict raised ZeroDivisionError")
+    assert (last.output, last.error) == (None, "stage predict raised ZeroDivisionError in stages.py, line 2")
 
 
 def test_synthetic_traffic_is_flagged_and_kept_from_training(tmp_path: Path) -> None:

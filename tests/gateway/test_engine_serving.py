@@ -160,6 +160,41 @@ def test_a_worker_process_that_dies_is_replaced(tmp_path: Path) -> None:
     run(tmp_path, body)
 
 
+@pytest.mark.parametrize("mode", ["thread", "process"])
+def test_a_version_that_hangs_keeps_neither_others_nor_the_end_waiting(tmp_path: Path, mode: str) -> None:
+    write(
+        tmp_path / "v1",
+        """
+        from time import sleep
+
+        def predict(value):
+            while value == "hang":
+                try:
+                    sleep(600)
+                except BaseException:
+                    pass
+            return value
+        """,
+        f'[run]\nmode = "{mode}"\nworkers = 1\n',
+    )
+
+    async def body(engine: Engine) -> None:
+        await publish(engine, configuration("v1", timeout_ms=200))
+        with pytest.raises(Problem, match="no answer within"):
+            await engine.serve("greet", Ask(input="hang"))
+        answer = None
+        while answer is None:  # `run` gives up after a while
+            try:
+                answer = await engine.serve("greet", Ask(input="live"))
+            except Problem as problem:
+                assert problem.status in (503, 504)
+        assert answer.output == "live"
+        with pytest.raises(Problem, match="no answer within"):
+            await engine.serve("greet", Ask(input="hang"))
+
+    run(tmp_path, body)
+
+
 @pytest.mark.parametrize(
     ("objective", "ask", "status", "said"),
     [

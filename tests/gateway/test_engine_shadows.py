@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import stat
 from collections import Counter
 from pathlib import Path
 
 from nlapi.gateway.calls import Ask as Asked
 from nlapi.gateway.calls import Failed, FailureKind, Ran
 from nlapi.gateway.engine import Ask, Engine
-from nlapi.gateway.record import Record
+from nlapi.gateway.record import Record, shadow_log
 from nlapi.gateway.shadow import AT_ONCE, LONGEST, Copy, Shadows
 from nlapi.routing.nouns import Protocol, Shadow, Shard
 from nlapi.routing.split import sampled
@@ -53,7 +55,7 @@ def test_a_shadow_has_a_small_line_of_its_own_and_the_rest_is_dropped() -> None:
                 ask=Ask(input=given),
                 runner=gated,
                 timeout_s=1,
-                answered=lambda result: None,
+                answered=lambda result: result,
                 finished=lambda: finished.update(["done"]),
             )
 
@@ -138,3 +140,37 @@ def test_a_shadow_of_a_share_gets_that_share(tmp_path: Path) -> None:
         assert [request.header("x-request-id") for request in server.received] == copied(300)
     assert 30 < len(copied(300)) < 90
     assert {request.target for request in server.received} == {"/"}
+
+
+def test_what_a_shadow_answers_is_compared_and_written_down(tmp_path: Path) -> None:
+    write_echo(tmp_path, "v1")
+    log = tmp_path / "shadow.ndjson"
+    output = {"type": "object", "required": ["version"]}
+
+    async def body(engine: Engine) -> None:
+        shard = Shard(name="far", protocol=Protocol.JSON, endpoints=(server.url,))
+        both = configuration(
+            "v1", "v2", shadows=[SHADOW], shards=[shard], remote={"v2": "far"}, output=output, timeout_ms=20_000
+        )
+        await publish(engine, both)
+        for number in (1, 2, 1, 3):
+            await engine.serve("greet", Ask(input=number, request_id=f"r{number}"))
+            while server.received and sum(engine.metrics.shadows.values()) < len(server.received):
+                await asyncio.sleep(0)
+        while sum(engine.metrics.shadows.values()) < 4:
+            await asyncio.sleep(0)
+        copies = engine.metrics.copies["s"]
+        assert (copies.compared, copies.same) == (3, 2)
+        assert engine.metrics.shadows == {("s", "ok"): 3, ("s", "error"): 1}
+
+    same = {"version": "v1", "input": 1}
+    with Echo(lambda request: Reply(200, same if request.body != b"3" else {"odd": 1})) as server:
+        run(tmp_path, body, record=shadow_log(log))
+    lines = sorted((json.loads(line) for line in log.read_text().splitlines()), key=lambda line: str(line["input"]))
+    assert [(line["input"], line["served"]["input"], line["output"]) for line in lines] == [
+        (1, 1, same), (1, 1, same), (2, 2, same), (3, 3, None)]  # fmt: skip
+    assert {(line["shadow"], line["version"], line["served_version"]) for line in lines} == {
+        ("s", "echo@v2", "echo@v1")
+    }
+    assert "breaks the objective's schema" in lines[3]["error"]
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from nlapi.errors import UsageError
 from nlapi.gateway.engine import Ask, Engine
 from nlapi.gateway.problem import Problem
 from nlapi.gateway.trace import Spans, configured
@@ -32,8 +34,8 @@ class Kept(SpanExporter):
 def test_a_request_has_a_span_and_each_stage_one_below_it(tmp_path: Path) -> None:
     write(tmp_path / "v1", "def features(value):\n    return 1 / value\n\ndef predict(value):\n    return value\n")
     kept, provider = Kept(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(kept))
-    spans = Spans(provider.get_tracer("test"), TraceContextTextMapPropagator())
+    provider.add_span_processor(BatchSpanProcessor(kept))
+    spans = Spans(provider, TraceContextTextMapPropagator())
 
     async def body(engine: Engine) -> None:
         await publish(engine, configuration("v1"), revision=3)
@@ -43,8 +45,7 @@ def test_a_request_has_a_span_and_each_stage_one_below_it(tmp_path: Path) -> Non
         except Problem:
             return
 
-    run(tmp_path, body, tracer=spans)
-    provider.shutdown()
+    run(tmp_path, body, tracer=spans)  # what is drained has sent its spans
     features, predict, request, failed = kept.spans
     assert [one.name for one in kept.spans] == ["features", "predict", "serve greet", "serve greet"]
     assert request.context.trace_id == int(PARENT.split("-")[1], 16)
@@ -60,7 +61,15 @@ def test_a_request_has_a_span_and_each_stage_one_below_it(tmp_path: Path) -> Non
     assert request.end_time
     assert request.start_time <= features.start_time <= predict.end_time <= request.end_time
     assert failed.status.status_code is StatusCode.ERROR
+    provider.shutdown()
 
 
 def test_without_a_configured_sdk_nothing_is_traced() -> None:
-    assert configured() is None
+    assert configured({}) is None
+    assert configured({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}) is None
+
+
+def test_the_variables_of_opentelemetry_are_followed() -> None:
+    assert isinstance(configured({"OTEL_TRACES_EXPORTER": "console"}), Spans)
+    with pytest.raises(UsageError, match="'nowhere'"):
+        configured({"OTEL_TRACES_EXPORTER": "nowhere"})

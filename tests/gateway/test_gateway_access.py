@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,12 @@ def test_the_audit_log_has_what_was_done_refused_and_denied(talk: Talk) -> None:
     assert [row["who"] for row in talk.ok("GET", "/v1/audit", author="viewer", outcome="denied")["data"]] == ["viewer"]
     page = talk.ok("GET", "/v1/audit", limit=1)
     assert talk.ok("GET", "/v1/audit", limit=1, cursor=page["page"]["next_cursor"])["data"] == rows[1:2]
+    talk.ok("POST", "/v1/tokens", {"name": "Box", "audience": "serve", "client": "tv", "days": 1})
+    talk.ok("DELETE", "/v1/tokens/box")
+    gone, made = talk.ok("GET", "/v1/audit", limit=2)["data"]
+    assert (made["action"], gone["action"]) == ("createToken", "revokeToken")
+    assert made["detail"] == gone["detail"]
+    assert made["detail"].startswith("token box (serve, client tv) until 20")
 
 
 def test_no_secret_is_kept_logged_or_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -120,6 +128,8 @@ def test_no_secret_is_kept_logged_or_told(tmp_path: Path, caplog: pytest.LogCapt
         said = [talk.as_(wrong)("GET", "/v1/objectives").content, talk("GET", "/v1/audit").content]
         said += [talk("GET", path).content for path in ("/v1/tokens", "/metrics", "/v1/revisions")]
         secrets = [made, wrong, talk.token]
+        files = list(tmp_path.glob("gateway.db*"))
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     kept = b"".join(file.read_bytes() for file in tmp_path.glob("gateway.db*"))
     for secret in secrets:
         assert secret.encode() not in kept + b"".join(said)
@@ -133,7 +143,7 @@ def test_an_expired_token_is_no_good(tmp_path: Path) -> None:
         other.execute("UPDATE tokens SET expires_at = '2020-01-01T00:00:00.000000Z'")
     other.close()
     with pytest.raises(Exception, match="expired"):
-        Access(store).caller(f"Bearer {secret}")
+        asyncio.run(Access(store).caller(f"Bearer {secret}"))
     store.close()
 
 

@@ -10,6 +10,7 @@ import pytest
 from nlapi.gateway.app import HANDLERS
 from nlapi.gateway.description import description
 from tests.gateway.kit import Talk, gateway
+from tests.servers import Echo, Reply
 
 SHARES = [{"model": "ranker", "version": "v7", "percent": 90}, {"model": "ranker", "version": "v8", "percent": 10}]
 CELLS = [{"name": "control", **SHARES[0], "percent": 50}, {"name": "new", **SHARES[1], "percent": 50}]
@@ -49,7 +50,10 @@ def test_a_noun_is_made_found_listed_changed_and_removed(talk: Talk, kind: str) 
     assert made.json().items() >= given.items() | {"revision": 2}.items() if not _nested(given) else True
     name = given["version"] if kind == "version" else given["name"]
     one = f"{path}/{name}"
-    assert talk.ok("GET", one) == made.json() | ({"status": {}} if kind == "canary" else {})
+    found = talk.ok("GET", one)
+    assert {key: found[key] for key in made.json()} == made.json()
+    doing = {"canary": {"status"}, "shadow": {"status"}, "shard": {"replicas"}}
+    assert found.keys() - made.json().keys() == doing.get(kind, set())
     assert name in [row.get("version" if kind == "version" else "name") for row in talk.ok("GET", path)["data"]]
     assert talk.refused(409, "POST", path, given)["type"].endswith("exists")
     changed = talk.ok("PATCH", one, change)
@@ -206,3 +210,30 @@ def test_a_new_gateway_is_filled_one_thing_after_the_other(tmp_path: Path) -> No
         assert made["shard"] == "local"
         talk.ok("POST", "/v1/objectives", {"name": "rank", "model": "ranker", "version": "v7"})
         assert talk.as_("web").ok("POST", "/v1/objectives/rank/serve", {"input": {}})["output"]["version"] == "v7"
+
+
+def test_shards_and_shadows_tell_how_they_are_doing(tmp_path: Path) -> None:
+    with gateway(tmp_path) as talk, Echo(Reply(200, {"version": "v1", "input": 1})) as server:
+        dead = "http://127.0.0.1:9"
+        talk.ok("POST", "/v1/shards", {"name": "far", "protocol": "json", "endpoints": [server.url, dead]})
+        talk.ok("POST", "/v1/models/popular/versions", {"version": "v2", "shard": "far"})
+        named = {"objective": "recommend", "model": "popular", "version": "v2"}
+        talk.ok("POST", "/v1/shadows", {"name": "s", **named})
+        assert talk.ok("GET", "/v1/shadows/s")["status"] == {"copies": 0, "answered": 0, "failed": 0, "dropped": 0}
+        web = talk.as_("web")
+        web.ok("POST", "/v1/objectives/recommend/serve", {"input": 1})
+        while not (status := talk.ok("GET", "/v1/shadows")["data"][0]["status"])["answered"]:
+            continue
+        assert (status["copies"], status["same_percent"], status["p50_ms"] > 0) == (1, 100.0, True)
+        talk.ok("PATCH", "/v1/objectives/recommend", {"model": "popular", "version": "v2"})
+        for number in range(12):
+            web.ok("POST", "/v1/objectives/recommend/serve", {"input": number})
+        first, second = talk.ok("GET", "/v1/shards/far")["replicas"]
+        assert (first["endpoint"], first["breaker"], first["answered"], first["failed"]) == (
+            server.url,
+            "closed",
+            12,
+            0,
+        )
+        assert (second["endpoint"], second["breaker"]) == (dead, "open")
+        assert "replicas" not in talk.ok("GET", "/v1/shards/local")

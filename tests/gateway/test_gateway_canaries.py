@@ -114,3 +114,25 @@ def test_two_canaries_on_the_same_requests_are_refused(talk: Talk) -> None:
     problem = talk.refused(422, "POST", "/v1/canaries", V8 | {"version": "v9"})
     assert problem["errors"][0]["rule"] == "overlapping-canaries"
     assert "revision 2 goes on serving" in problem["hint"]
+
+
+def test_canaries_go_on_and_back_by_themselves_and_a_rollback_undoes_their_start(talk: Talk) -> None:
+    steps = [{"percent": 100, "bake_seconds": 0}]
+    talk.ok("POST", "/v1/canaries", {**V8, "percent": 10, "steps": [{"percent": 10, "bake_seconds": 0}, *steps]})
+    guard = {"metric": "p99_ms", "limit": 0, "least": 5}
+    talk.ok("POST", "/v1/models/popular/versions", {"version": "v2", "source": "popular-v1"})
+    faulty = {"objective": "recommend", "model": "popular", "version": "v2", "percent": 100, "guards": [guard]}
+    talk.ok("POST", "/v1/canaries", faulty)
+    states = {"ranker-v8": "", "popular-v2": ""}
+    while states != {"ranker-v8": "done", "popular-v2": "rolled_back"}:
+        talk.as_("web").ok("POST", "/v1/objectives/recommend/serve", {"input": 1, "context": {"user": "u1"}})
+        states = {one["name"]: one["state"] for one in talk.ok("GET", "/v1/canaries")["data"]}
+    reason = talk.ok("GET", "/v1/canaries/popular-v2")["reason"]
+    assert reason.startswith("p99_ms is ")
+    assert "over its limit of 0, after" in reason
+    why = {one["why"] for one in talk.ok("GET", "/v1/revisions", author="gateway")["data"]}
+    assert f"canary popular-v2: {reason}" in why
+    talk.ok("POST", "/v1/objectives/continue-watching/rollback")
+    talk.ok("POST", "/v1/objectives/recommend/rollback")
+    assert talk.ok("GET", "/v1/canaries")["data"] == []
+    assert "reserved" in talk.refused(409, "POST", "/v1/tokens", {"name": "Gateway", "audience": "admin"})["type"]

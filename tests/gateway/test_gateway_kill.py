@@ -25,8 +25,9 @@ from nlapi.gateway.store import Store
 from nlapi.routing.change import put
 
 class Engine:
-    async def publish(self, table, configuration):
-        pass
+    async def publish(self, table, configuration, commit=None):
+        if commit:
+            await commit()
 
 async def main(path, document):
     publisher = Publisher(Store(path), Engine())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -156,3 +157,54 @@ def test_a_whole_configuration_is_checked(talk: Talk, what: str) -> None:
     else:
         assert talk.refused(422, "PUT", what, faulty)["type"].endswith("invalid_configuration")
         assert served_by(talk) == "ranker@v7"
+
+
+def test_a_revision_that_cannot_be_kept_decides_no_request(tmp_path: Path) -> None:
+    with gateway(tmp_path) as talk:
+        web = talk.as_("web")
+        with sqlite3.connect(tmp_path / "gateway.db") as other:  # another gateway on the same database
+            copy = "INSERT INTO revisions SELECT 2, at, 'other', why, summary, objectives, restores, document"
+            other.execute(f"{copy} FROM revisions WHERE number = 1")
+        other.close()
+        change = {"model": "ranker", "version": "v8"}
+        seen = []
+        with ThreadPoolExecutor(2) as pool:
+            refusals = [pool.submit(talk, "PATCH", "/v1/objectives/continue-watching", change) for _ in range(4)]
+            while not all(one.done() for one in refusals):
+                answer = web.ok("POST", "/v1/objectives/continue-watching/serve", {"input": {}})
+                seen.append((answer["decision"]["revision"], answer["decision"]["version"]))
+        for one in refusals:
+            problem = one.result()
+            assert problem.status == 503
+            assert "revision 2 cannot be kept" in problem.json()["detail"]
+            assert "revision 1 goes on serving" in problem.json()["hint"]
+        assert set(seen) <= {(1, "v7")}
+        assert talk.ok("GET", "/v1/objectives/continue-watching")["version"] == "v7"
+        assert [entry["outcome"] for entry in talk.ok("GET", "/v1/audit", limit=1)["data"]] == ["refused"]
+
+
+def test_what_waits_for_the_store_holds_up_nobody_who_is_served(tmp_path: Path) -> None:
+    with gateway(tmp_path) as talk:
+        web, stranger = talk.as_("web"), talk.as_("nobody knows it")
+        serve = ("POST", "/v1/objectives/continue-watching/serve", {"input": {}})
+        web.ok(*serve)
+        waiting = [
+            (talk, "GET", "/v1/decisions", None),
+            (talk, "GET", "/v1/decisions/q1", None),
+            (talk, "GET", "/v1/revisions", None),
+            (talk, "GET", "/v1/revisions/1", None),
+            (talk, "GET", "/v1/revisions/1/changes", None),
+            (talk, "GET", "/v1/audit", None),
+            (talk, "GET", "/v1/tokens", None),
+            (talk, "POST", "/v1/revisions/1/rollback", None),
+            (talk, "POST", "/v1/objectives/recommend/rollback", None),
+            (talk, "POST", "/v1/simulate", {"revision": 1}),
+            (talk, "PATCH", "/v1/clients/web/limits", {"concurrency": 9}),
+            (stranger, *serve),
+        ]
+        with ThreadPoolExecutor(len(waiting)) as pool, talk.app.store.transaction():
+            asked = [pool.submit(who, method, path, body) for who, method, path, body in waiting]
+            for _ in range(50):
+                web.ok(*serve)
+            assert not [one for one in asked if one.done()]
+        assert [one.result().status for one in asked[-2:]] == [200, 401]

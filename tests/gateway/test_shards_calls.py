@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
@@ -72,6 +73,24 @@ def test_an_open_inference_request_is_as_the_protocol_says() -> None:
     assert tensors["mixed"]["parameters"] == {"content_type": "json"}
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 X\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[1]",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\n[\r\n02 ;x\r\n1]\r\n0\r\nX: y\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n3\r\n[1]\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\n[1]",
+        b"HTTP/1.1 200\r\ncontent-length:3\r\n\r\n[1]",
+    ],
+    ids=["hints first", "chunks", "two lengths", "until it hangs up", "no phrase"],
+)
+def test_an_answer_is_read_however_it_is_framed(answer: bytes) -> None:
+    with Script(answer) as server:
+        (ran,) = asked([server.url], Ask(input={}), protocol=Protocol.JSON)
+    assert isinstance(ran, Ran)
+    assert ran.output == [1]
+
+
 def test_a_json_shard_gets_the_input_and_gives_the_output() -> None:
     with Echo(Reply(200, {"score": 1})) as server:
         (ran,) = asked([server.url + "/predict"], Ask(input={"a": [1, None]}), protocol=Protocol.JSON)
@@ -117,8 +136,17 @@ def test_a_connection_is_kept_and_one_that_died_is_replaced() -> None:
         lambda: Script(b"what is this\r\n\r\n"),
         lambda: Script(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n"),
         lambda: Script(Script.RESET),
+        lambda: Script(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
+        lambda: Script(b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n{}"),
+        lambda: Script(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n"),
+        lambda: Script(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{}\r\n0\r\n\r\n"),
+        lambda: Script(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"),
+        lambda: Script([b"HTTP/1.1 200 OK\r\nX: ", *[b"x" * 9999] * 9]),
     ],
-    ids=["503", "hangs up", "stops halfway", "no HTTP", "odd coding", "resets"],
+    ids=[
+        *("503", "hangs up", "stops halfway", "no HTTP", "odd coding", "resets"),
+        *("two lengths", "odd length", "odd chunk", "long chunk", "no header", "endless head"),
+    ],
 )
 def test_a_call_that_may_have_been_carried_out_goes_to_another_replica_only_when_repeatable(
     bad: Callable[[], Any], repeatable: bool
@@ -227,6 +255,33 @@ def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_call_try_again() -
 
     with Echo(answer) as server:
         asyncio.run(whole())
+
+
+def test_the_request_that_tries_a_replica_again_is_answered_by_another_when_it_hangs() -> None:
+    clock = Clock()
+    release = threading.Event()
+
+    def answer(request: Received) -> Reply:
+        if len(first.received) > 5:
+            release.wait(30)
+        return Reply(500, {})
+
+    async def whole() -> list[Ran]:
+        cluster = Cluster(Shard(name="far", protocol=Protocol.JSON, endpoints=(first.url, second.url)), clock)
+        remote = Remote(VERSION, cluster)
+        while cluster.health()[0]["breaker"] == "closed":
+            await remote.run(Ask(input={}), 10, repeatable=True)
+        clock.now += 1.1
+        found = [await remote.run(Ask(input={}), 0.4, repeatable=True) for _ in range(2)]
+        assert cluster.health()[0]["breaker"] == "open"
+        release.set()
+        await cluster.close()
+        return found
+
+    with Echo(answer) as first, Echo(Reply(200, {})) as second:
+        found = asyncio.run(whole())
+    assert sorted(ran.attempts for ran in found) == [1, 2]
+    assert {ran.endpoint for ran in found} == {second.url}
 
 
 def test_a_replica_that_fails_half_of_its_calls_is_ejected_while_the_other_works() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,30 @@ def test_the_sigmoid_never_overflows(value: float) -> None:
 def test_what_is_no_model_is_said(tmp_path: Path, document: object) -> None:
     with pytest.raises(DescriptionError, match=r"model\.json is not a model"):
         load(write(tmp_path, document))
+
+
+def test_a_pickled_file_needs_its_extra_or_has_to_be_an_estimator(tmp_path: Path) -> None:
+    file = tmp_path / "model.pkl"
+    file.write_bytes(pickle.dumps({"weights": [1.0]}))
+    with pytest.raises(DescriptionError, match=r"model\.pkl (needs scikit-learn|is a dict, no estimator)"):
+        load(file)
+    with pytest.raises(DescriptionError, match=r"model\.joblib (needs scikit-learn|cannot be loaded)"):
+        load(write(tmp_path, "x", "model.joblib"))
+
+
+class Half:
+    """What is asked of an estimator, without scikit-learn."""
+
+    def predict_proba(self, rows: list[list[float]]) -> list[list[float]]:
+        return [[1 - row[0] / 2, row[0] / 2] for row in rows]
+
+
+def test_a_classifier_gives_the_probability_of_its_last_class(tmp_path: Path) -> None:
+    pytest.importorskip("joblib")
+    pytest.importorskip("numpy")
+    file = tmp_path / "model.pkl"
+    file.write_bytes(pickle.dumps(Half()))
+    assert load(file).predict([0.5]) == 0.25
 
 
 def test_an_onnx_file_needs_its_extra_or_has_to_be_one(tmp_path: Path) -> None:

@@ -237,6 +237,22 @@ FAULTS: dict[str, tuple[Any, str, str, str, str]] = {
         "the experiments of layer 'rows' take 110 % together",
         "make them 100 % at most, or remove one that has ended",
     ),
+    "two units in one layer": (
+        Experiment(
+            name="third", objective="home", cells=shares("x=rows@v2 100"), layer="rows", percent=5, unit="client"
+        ),
+        "layer-units",
+        "experiments.third.unit",
+        "in layer 'rows', 'order' goes by user and 'third' by client",
+        "the experiments of a layer have one unit: put one of them in another layer",
+    ),
+    "a salt such as those of rules": (
+        experiment(salt="rule/continue-watching"),
+        "bad-salt",
+        "experiments.new.salt",
+        "the salt 'rule/continue-watching' holds a '/'",
+        "leave it out, or take another text",
+    ),
     "a salt that a layer has": (
         experiment(salt="rows"),
         "salt-in-use",
@@ -310,7 +326,7 @@ FAULTS: dict[str, tuple[Any, str, str, str, str]] = {
         canary(guards=(Guard(metric="p99_ms"),)),
         "bad-guard",
         "canaries.new.guards[0]",
-        "the guard on 'p99_ms' has neither a limit nor a ratio",
+        "the guard on 'p99_ms' has no limit, ratio, floor or floor ratio",
         "give one of them",
     ),
     "a step without time": (
@@ -561,3 +577,19 @@ def test_ten_thousand_rules_are_checked_without_comparing_each_with_each() -> No
     start = together(objective, start=example())
     (issue,) = check(replace(start, rules=rules))
     assert (issue.where, issue.rule) == ("rules.late", "unreachable-rule")
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ("output.scroe", "the output of objective 'continue-watching' has no 'scroe'"),
+        ("output.titles", "'titles' of the output of objective 'continue-watching' is no number"),
+    ],
+)
+def test_a_guard_on_what_no_output_has_is_refused(metric: str, message: str) -> None:
+    output = {"properties": {"score": {"type": "number"}, "titles": {"type": "array"}, "other": {}}}
+    objective = replace(WATCHING, output=output)
+    issue = the_one(objective, canary(guards=(Guard(metric=metric, floor=0.1),)))
+    assert (issue.rule, issue.where, issue.message) == ("unmeasured-guard", "canaries.new.guards[0].metric", message)
+    for known in ("output.score", "output.other", "error_rate"):
+        assert not found(objective, canary(guards=(Guard(metric=known, floor=0.1),)))

@@ -52,6 +52,8 @@ class Answer:
     media_type: str = "application/json"
     made: int = 0
     """the revision that it made, for the audit log"""
+    told: str = ""
+    """what the audit log says of it when it made none"""
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Answer]]

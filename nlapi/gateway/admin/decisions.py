@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,7 +78,8 @@ async def list_(call: Call) -> Answer:
         for name in COLUMNS
         if (value := call.query.get(name)) is not None
     }
-    page = call.gateway.store.decisions(
+    page = await asyncio.to_thread(
+        call.gateway.store.decisions,
         equal=equal,
         failed=call.query.get("failed"),
         since=since,
@@ -91,31 +93,30 @@ async def list_(call: Call) -> Answer:
 
 async def get(call: Call) -> Answer:
     await call.gateway.flush()
-    found = call.gateway.store.decision(call.path["request_id"])
+    found = await asyncio.to_thread(call.gateway.store.decision, call.path["request_id"])
     if found is None:
         raise Problem(404, f"nothing is recorded of request {call.path['request_id']!r}", code="unknown_request")
     return Answer(body=found)
 
 
 async def simulate_change(call: Call) -> Answer:
-    import asyncio
-
     await call.gateway.flush()
+    return Answer(body=await asyncio.to_thread(_simulated, call))
+
+
+def _simulated(call: Call) -> Json:
     current = call.gateway.publisher.current
     proposed = proposal(call, current.configuration)
     issues = [issue_as_dict(one) for one in call.gateway.publisher.checked(proposed)]
     if any(issue["level"] == Level.ERROR for issue in issues):
-        return Answer(body={"decisions": 0, "moved": 0.0, "moves": [], "issues": issues, "text": "it would be refused"})
-    table = compile(proposed, current.table.revision + 1)
-    name = slug(call.body["objective"]) if "objective" in call.body else ""
-    found = await asyncio.to_thread(_replay, call, current.table, table, name)
-    return Answer(body={**simulation_json(found), "issues": issues})
+        return {"decisions": 0, "moved": 0.0, "moves": [], "issues": issues, "text": "it would be refused"}
+    return {**simulation_json(_replay(call, current.table, proposed)), "issues": issues}
 
 
-def _replay(call: Call, current: Table, proposed: Table, objective: str) -> Simulation:
-    most = call.body.get("decisions", 10_000)
-    equal = {"objective": objective} if objective else {}
-    rows = call.gateway.store.decisions(equal=equal, limit=most).rows
+def _replay(call: Call, current: Table, configuration: Configuration) -> Simulation:
+    proposed = compile(configuration, current.revision + 1)
+    equal = {"objective": slug(call.body["objective"])} if "objective" in call.body else {}
+    rows = call.gateway.store.decisions(equal=equal, limit=call.body.get("decisions", 10_000)).rows
     return simulate(current, proposed, ((row["objective"], row["context"], row.get("client", "")) for row in rows))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from nlapi.gateway.admin.call import Answer, Call, Handler, etag, page_of
+from nlapi.gateway.admin.doing import doing
 from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
 from nlapi.gateway.problem import Problem, not_found, unprocessable
 from nlapi.issue import Issue, Level
@@ -55,15 +57,16 @@ async def list_(kind: Kind, call: Call) -> Answer:
     if kind.name == "version":
         name = model(call, current.configuration)
         nouns = [one for one in nouns if one.model == name]
-    rows = [kind.encode(one, False) for one in nouns if _fits(one, call.query)]
-    if "name" in call.query:
-        part = call.query["name"].lower()
-        rows = [row for row in rows if part in row[kind.key] or part in row.get("title", "").lower()]
+    page = page_of([one for one in nouns if _fits(one, call.query)], call)
+    rows = [{**shown(kind, one, current.table.revision), **doing(call, one)} for one in page.body["data"]]
     shorter = [{name: value for name, value in row.items() if name not in LEFT_OUT} for row in rows]
-    return page_of([{**row, "revision": current.table.revision} for row in shorter], call)
+    return replace(page, body={**page.body, "data": shorter})
 
 
 def _fits(noun: Any, query: Mapping[str, Any]) -> bool:
+    part = query.get("name", "").lower()
+    if part not in noun.name and part not in getattr(noun, "title", "").lower():
+        return False
     if "objective" in query and getattr(noun, "objective", None) != slug(query["objective"]):
         return False
     if any(name in query and getattr(noun, name, "").lower() != query[name].lower() for name in ("owner", "state")):
@@ -88,7 +91,8 @@ def _refs(noun: Any) -> Iterator[VersionRef]:
 async def get(kind: Kind, call: Call) -> Answer:
     current = call.gateway.publisher.current
     noun = find(kind, call, current.configuration)
-    return Answer(body=shown(kind, noun, current.table.revision), headers=etag(current.table.revision))
+    number = current.table.revision
+    return Answer(body={**shown(kind, noun, number), **doing(call, noun)}, headers=etag(number))
 
 
 async def create(kind: Kind, call: Call) -> Answer:

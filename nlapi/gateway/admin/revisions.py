@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from functools import partial
 
 from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, etag, period
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_configuration, slug
+from nlapi.gateway.kept import Revision
 from nlapi.gateway.problem import issue_as_dict, unprocessable
-from nlapi.gateway.store import Revision
+from nlapi.gateway.publish import Publisher
 from nlapi.issue import Issue, Level
 from nlapi.routing.change import Difference, diff
 from nlapi.routing.nouns import Configuration
@@ -33,25 +36,30 @@ async def list_(call: Call) -> Answer:
     objective = slug(call.query.get("objective", ""))
     who, limit = call.query.get("author", ""), call.query["limit"]
     store, current = call.gateway.store, call.gateway.publisher.revision
-    page = store.revisions(since=since, until=until, who=who, objective=objective, limit=limit, before=cursor(call))
+    query = partial(store.revisions, since=since, until=until, who=who, objective=objective)
+    page = await asyncio.to_thread(query, limit=limit, before=cursor(call))
     rows = [revision_json(one, current) for one in page.rows]
     after = str(page.next) if page.next else None
     return Answer(body={"data": rows, "page": {"next_cursor": after, "total": page.total}})
 
 
 async def get(call: Call) -> Answer:
-    found = call.gateway.publisher.revision_of(call.path["revision"])
+    found = await asyncio.to_thread(call.gateway.publisher.revision_of, call.path["revision"])
     said = revision_json(found, call.gateway.publisher.revision)
     return Answer(body={**said, "configuration": dict(found.document)})
 
 
 async def difference(call: Call) -> Answer:
-    publisher, number = call.gateway.publisher, call.path["revision"]
-    after = decode_configuration(publisher.revision_of(number).document)
+    number = call.path["revision"]
     start = call.query.get("from", number - 1)
-    before = decode_configuration(publisher.revision_of(start).document) if start else Configuration()
-    rows = [difference_json(one) for one in diff(before, after)]
+    rows = await asyncio.to_thread(_differences, call.gateway.publisher, start, number)
     return Answer(body={"from": start, "to": number, "differences": rows})
+
+
+def _differences(publisher: Publisher, start: int, number: int) -> list[Json]:
+    after = decode_configuration(publisher.revision_of(number).document)
+    before = decode_configuration(publisher.revision_of(start).document) if start else Configuration()
+    return [difference_json(one) for one in diff(before, after)]
 
 
 def difference_json(one: Difference) -> Json:
@@ -86,12 +94,12 @@ def _made(call: Call, made: Revision) -> Answer:
 async def configuration(call: Call) -> Answer:
     current = call.gateway.publisher.current
     number = current.table.revision
-    said = encode_configuration(current.configuration)
+    said = await asyncio.to_thread(encode_configuration, current.configuration)
     return Answer(body={**({"revision": number} if number else {}), **said}, headers=etag(number))
 
 
 async def replace_configuration(call: Call) -> Answer:
-    given = decode_configuration(call.body)
+    given = await asyncio.to_thread(decode_configuration, call.body)
     expected = call.expected if call.expected is not None else call.body.get("revision")
 
     def edit(before: Configuration) -> Configuration:
@@ -124,7 +132,8 @@ def keeping_buckets(before: Configuration, after: Configuration) -> Configuratio
 
 
 async def check(call: Call) -> Answer:
-    issues = call.gateway.publisher.checked(decode_configuration(call.body))
+    publisher, body = call.gateway.publisher, call.body
+    issues = await asyncio.to_thread(lambda: publisher.checked(decode_configuration(body)))
     return Answer(body={"issues": [issue_as_dict(issue) for issue in issues]})
 
 
