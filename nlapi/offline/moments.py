@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 from nlapi.offline.measures import said
@@ -96,6 +97,7 @@ def render(value: Any, slot: Slot, *, end: bool = False) -> str | None:
     return str(value.strftime("%Y-%m-%d"))
 
 
+@lru_cache(maxsize=4096)
 def wants_clock(slot: Slot) -> bool:
     """Is a time of day a part of the value?"""
     return slot.schema.get("format") == "date-time" or _CLOCK.search(slot.description) is not None
