@@ -141,7 +141,7 @@ def converted(sentence: Sentence, span: Span, slot: Slot) -> float | int | None:
 def _rest(sentence: Sentence, span: Span, one: Unit) -> float:
     """What is said right after a measure in a smaller unit of the same dimension, in the base."""
     for after in sentence.spans:
-        if after.kind is Kind.NUMBER and span.last < after.first <= span.last + 3:
+        if after.kind is Kind.NUMBER and span.last <= after.first <= span.last + 3:
             smaller = said(sentence, after)
             if smaller is not None and smaller.dimension == one.dimension and smaller.factor < one.factor:
                 return float(after.value) * smaller.factor
