@@ -39,7 +39,7 @@ class Forest:
     """what else was learned with the trees, such as thresholds"""
     after: Forest | None = None
     """the forest that was trained to go over what this one says"""
-    _stretches: dict[tuple[int, int], Steps] = field(default_factory=dict)
+    _stretches: dict[tuple[int, int], Steps] = field(default_factory=dict, init=False)
 
     @staticmethod
     def load(name: str) -> Forest:
