@@ -70,18 +70,18 @@ def _segments(command: str) -> Iterator[list[str]]:
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t", True, ""
     words: list[str] = []
     redirected = False
-    for token in lexer:
-        if redirected and token == "-":  # of `<<- WORD`
+    for piece in lexer:
+        if redirected and piece == "-":  # of `<<- WORD`
             continue
-        if not token or token.strip("();<>|&\n"):
+        if not piece or piece.strip("();<>|&\n"):
             if not redirected:
-                words.append(token)
+                words.append(piece)
             redirected = False
-        elif _REDIRECTION.fullmatch(token):
+        elif _REDIRECTION.fullmatch(piece):
             if words and words[-1].isdigit():
                 words.pop()
             redirected = True
         else:
             yield words
-            words, redirected = [], token.endswith(("<", ">", ">|", ">&", "<&"))
+            words, redirected = [], piece.endswith(("<", ">", ">|", ">&", "<&"))
     yield words
