@@ -11,6 +11,7 @@ from nlapi.plugin.names import callable_id
 from nlapi.plugin.narrower import Follow, Sides, answered, sent
 from nlapi.plugin.text import code
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.fields import answer_schema
 from nlapi.tools.tool import Tool
 
 MAX_REFS = 6
@@ -50,21 +51,17 @@ def _operation(id: str, old: Operation, new: Operation) -> Iterator[Issue]:
         and not any(one.places.get(name, ("",))[0] == "body" for one in tools for name in one.required)
     ):
         yield _breaking(id, "requires a body now")
-    if _answer(old) and not _answer(new):
+    answers = answer_schema(old), answer_schema(new)
+    if answers[0] and not answers[1]:
         yield _told(id, "no longer says what it answers")
     sides = Sides(old=old.spec.follow, new=new.spec.follow)
-    yield from _issues(id, answered(_answer(old), _answer(new), "", sides))
+    yield from _issues(id, answered(*answers, "", sides))
 
 
 def _still_authorised(old: Operation, new: Operation) -> bool:
     """Is every set of credentials that was enough still enough?"""
     before, after = ([set(one) for one in side.security] or [set()] for side in (old, new))
     return all(any(needed <= given for needed in after) for given in before)
-
-
-def _answer(operation: Operation) -> Any:
-    response = operation.response()
-    return response.media[0].schema if response and response.media else {}
 
 
 def _issues(id: str, found: Iterator[tuple[bool, str]]) -> Iterator[Issue]:

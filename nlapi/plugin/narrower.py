@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 from nlapi.plugin.text import code, listed
+from nlapi.tools.fields import properties
 
 MAX_DEPTH = 6
 MAX_NAMED = 6
@@ -66,7 +67,7 @@ def answered(old: Any, new: Any, where: str, sides: Sides, depth: int = 0) -> It
         now, was = (" or ".join(sorted(one)) for one in (after, before))
         yield True, f"answers with {code(where or 'all')} as {now}, where it was {was}"
         return
-    had, has = _fields(old, sides.old), _fields(new, sides.new)
+    had, has = properties(old, sides.old), properties(new, sides.new)
     if has and (lost := [f"{where}.{name}".lstrip(".") for name in had if name not in has]):
         yield True, f"no longer answers with {listed([code(one) for one in lost], MAX_NAMED)}"
     for name in (one for one in had if one in has):
@@ -177,11 +178,6 @@ def _bare(schema: Any) -> Any:
             if key not in _PROSE
         }
     return [_bare(one) for one in schema] if isinstance(schema, list) else schema
-
-
-def _fields(schema: Mapping[str, Any], follow: Follow) -> dict[str, Any]:
-    parts = [schema, *(follow(one) for one in _list(schema.get("allOf")))]
-    return {name: one for part in parts if isinstance(part, Mapping) for name, one in _properties(part).items()}
 
 
 def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
