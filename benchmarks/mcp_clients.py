@@ -24,6 +24,7 @@ from typing import Any
 import nlapi
 from benchmarks.claude_code import PATIENCE, ROOT, Claude, Model, client
 from benchmarks.client import GaveOutError, run
+from benchmarks.conversations import expect, failures
 from benchmarks.descriptions import github
 from benchmarks.npm import cache, fetched
 from nlapi.sandbox import running
@@ -43,15 +44,6 @@ SECRET = "sandbox-token-4711"
 NEW = {"name": "Rain Boots", "objective": "REACH", "daily_budget_micros": 5_000_000}
 CHANGE = "mcp__ads__createCampaign"
 READ = "mcp__ads__listCampaigns"
-
-failures: list[str] = []
-
-
-def expect(what: str, kept: bool, seen: object = "") -> None:
-    print(f"{'ok  ' if kept else 'FAIL'} {what}", flush=True)
-    if not kept:
-        failures.append(what)
-        print(f"     {str(seen)[:2000]}")
 
 
 def programs() -> Path | str:
