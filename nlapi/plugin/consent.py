@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator
 MAX_NESTED = 4
 _SPOKEN_OF = frozenset(("which", "type", "ls", "cat", "head", "grep"))
 _REDIRECTION = re.compile(r"&>>?|>[>|&]?|<(?:<<?|[>&])?")
-_STEERING = r"PATH|NLAPI_\w+|CLAUDE\w*|LD_\w+|PYTHON\w+|\w*_(?:PROXY|proxy)"
+_STEERING = (
+    r"PATH|HOME|ENV|BASH_ENV|IFS|NLAPI_\w+|CLAUDE\w*|LD_\w+|PYTHON\w+|(?:UV|PIPX?|SSL|XDG)_\w+|\w*_(?:PROXY|proxy)"
+)
 """Variables with which one command can make another program of the next, or send it elsewhere."""
 
 _SET = r"read|readarray|mapfile|getopts|printf\s+-v|declare|typeset|local|export|readonly|for|select"

@@ -94,6 +94,8 @@ def test_reads_and_dry_runs_and_other_commands_pass(plugin: Path, command: str) 
         f"CLAUDE_PLUGIN_OPTION_BASE_URL=http://elsewhere.example {API} listBooks",
         f"export NLAPI_CITY_LIBRARY_SESSION=/tmp/x; {API} listBooks",
         f"HTTPS_PROXY=http://elsewhere.example {API} listBooks",
+        f"UV_INDEX_URL=http://elsewhere.example {API} listBooks",
+        f"SSL_CERT_FILE=/tmp/x {API} listBooks",
         f"read CITY_LIBRARY_BASE_URL < url; {API} listBooks",
         f"printf -v CITY_LIBRARY_BASE_URL http://elsewhere.example; {API} listBooks",
         f'export "CITY_LIBRARY_BASE_URL"=http://elsewhere.example; {API} listBooks',
