@@ -13,7 +13,7 @@ import typer
 
 from nlapi.cli import profile, show, target
 from nlapi.cli.options import FLAG, BaseUrl, Deadline, Exclude, Include, Overlays, Root, Source
-from nlapi.errors import UsageError
+from nlapi.errors import CredentialError, UsageError
 from nlapi.mcp.settings import SHORTEST_NAME, Consent, Settings, checked_headers
 from nlapi.tools.name import MAX_LENGTH
 
@@ -126,7 +126,10 @@ def _token(reference: str | None) -> str:
         raise UsageError(
             "--token takes env:NAME, so that the token is on no command line", hint="--token env:NLAPI_TOKEN"
         )
-    return target.variable(reference.removeprefix("env:"), "--token").strip()
+    name = reference.removeprefix("env:")
+    if not (token := target.variable(name, "--token").strip()):
+        raise CredentialError(f"the environment's {name} holds only spaces", hint="without --token there is no token")
+    return token
 
 
 def _watch(served: Served, source: str, overlays: Sequence[str] | None, load: Callable[[], Catalogue]) -> Watch:
