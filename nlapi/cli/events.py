@@ -52,8 +52,13 @@ class Text:
         self.data: Callable[[str], None] = show.write if dry_run else show.note
         self.planner = ""
         self.said = False
+        self.ended = ""
+        """what became of the last call, told when anything follows: else the error that ends the question tells it"""
 
     def __call__(self, event: Event) -> None:
+        if self.ended:
+            show.dim(self.ended)
+            self.ended = ""
         match event:
             case Said():
                 self._say(event.text)
@@ -101,7 +106,7 @@ class Text:
             result = step.result
             show.dim(f"← {result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
         elif step.outcome is not Outcome.SHOWN:
-            show.dim(f"× {step.call.operation_id}: {step.message}")
+            self.ended = f"× {step.call.operation_id}: {step.message}"
 
     def _needed(self, event: Needed) -> None:
         for call in event.plan.calls:
@@ -123,8 +128,10 @@ class Text:
 
     def _show_data(self, event: Answered) -> None:
         """The last answer as a table: the embedded planner's text only sums it up."""
+        from nlapi.tools.rows import rows_of
+
         done = [step.result for step in event.conversation.current.steps if step.result is not None]
-        if done and done[-1].ok and done[-1].data is not None:
+        if done and done[-1].ok and done[-1].data is not None and rows_of(done[-1].data) != []:
             table.answer(done[-1].data)
 
 

@@ -36,8 +36,9 @@ def sandbox(
 ) -> None:
     """Serve any description as a stateful API on this machine: a stage to rehearse on.
 
-    It starts with sample data, remembers what you create and change until it stops, and refuses what the description
-    forbids, saying why. Where a credential is wanted, any will do.
+    It starts with sample data and remembers what you create and change until it stops.
+
+    What the description forbids is refused, saying why. Where a credential is wanted, any will do.
     """
     from nlapi.sandbox import serve
 
