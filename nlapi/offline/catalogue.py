@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from nlapi.offline.commands import own_verbs
 from nlapi.offline.entities import listers, takes_id, takes_name
 from nlapi.offline.links import Flows
 from nlapi.offline.rank_words import Profile, profile
@@ -56,6 +58,11 @@ class Catalogue:
         ready: Mapping[Operation, Tool] = {tool.operation: tool for tool in sources if isinstance(tool, Tool)}
         operations = [operation for spec in sources if isinstance(spec, Spec) for operation in spec.shown]
         return cls((*ready, *operations), lambda operation: ready.get(operation) or compile_tool(operation))
+
+    @cached_property
+    def commanded(self) -> frozenset[str]:
+        """The stems of the verbs that the operations which change something are commanded by."""
+        return frozenset().union(*map(own_verbs, filter(self.index.changes, self.operations)))
 
     def part(self, spec: Spec) -> Catalogue:
         """The operations of one of the APIs."""

@@ -18,14 +18,8 @@ from nlapi.offline.sentence import Sentence
 from nlapi.openapi.spec import Operation
 from nlapi.tools.tool import Tool
 
-CONSIDERED = 8
-"""Operations whose arguments are tried."""
-FEW = 12
-"""All the operations of an API this small are, whether or not a word of the sentence is known to them."""
-UNASKED = -6.0
-"""What it adds to an operation's score that it changes something which nobody asked for."""
-PATHS = 0.3
-"""What the score of the index adds where methods say what is done: few of the questions trained on have such APIs."""
+CONSIDERED = 12
+"""Operations whose arguments are tried: all of them in an API this small, whether or not they share a word with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +46,7 @@ def candidates(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any
     question = asked(sentence)
     rated = compared(question, catalogue, known)
     every = rows(question, [one for _, one in rated])
-    honest = catalogue.index.honest
-    worth = [adjusted(one, row, honest=honest) for one, row in zip(scores(every), every, strict=True)]
+    worth = scores(every)
     found = [
         Candidate(
             tool=tool,
@@ -84,11 +77,6 @@ def candidate_of(
     )
 
 
-def adjusted(score: float, row: Row, *, honest: bool) -> float:
-    """The score of an operation with what the model was not taught."""
-    return score + UNASKED * row["unasked"] + (PATHS * row["index"] if honest else 0.0)
-
-
 def compared(question: Asked, catalogue: Catalogue, known: Mapping[str, Any]) -> list[tuple[Tool, Rated]]:
     """The operations that are compared, each with its slots filled."""
     found = _found(question.sentence, catalogue)
@@ -99,8 +87,8 @@ def compared(question: Asked, catalogue: Catalogue, known: Mapping[str, Any]) ->
 def _found(sentence: Sentence, catalogue: Catalogue) -> Sequence[tuple[Operation, float]]:
     index = catalogue.index
     about = sentence.about(index.names)
-    if len(index) <= FEW:
-        return index.search(about, FEW, every=True)
+    if len(index) <= CONSIDERED:
+        return index.search(about, CONSIDERED, every=True)
     return index.search(about, CONSIDERED) or index.search(sentence.text, CONSIDERED)
 
 

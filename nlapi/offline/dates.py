@@ -146,6 +146,8 @@ def _calendar(match: re.Match[str], today: date) -> tuple[Value, bool]:
     if month > 12 >= day:
         month, day = day, month
     moment = date(year, month, day)
+    if moment > today and not parts.get("year") and _is_since(match):
+        moment = date(year - 1, month, day)
     if parts.get("hour") or parts.get("noon"):
         clock = _time_of(match)
         if clock is not None:
@@ -153,10 +155,31 @@ def _calendar(match: re.Match[str], today: date) -> tuple[Value, bool]:
     return moment, bool(parts.get("year"))
 
 
+def _is_since(match: re.Match[str]) -> bool:
+    """Does `since` lead to a day, so that it is past?"""
+    return _SINCE.search(match.string, 0, match.start()) is not None
+
+
+_SINCE = re.compile(r"\bsince\s+(?:the\s+)?$", re.IGNORECASE)
+
+
 def _month_only(match: re.Match[str], today: date) -> tuple[Value, bool] | None:
     """March 2024: all its days."""
     year, month = int(match["year"]), MONTHS[match["month"].lower()]
     return (date(year, month, 1), date(year, month, calendar.monthrange(year, month)[1])), True
+
+
+def _days_of_month(match: re.Match[str], today: date) -> tuple[Value, bool]:
+    """1 to 15 January 2027, January 1-15: the first and the last of those days."""
+    year, month = int(match["year"] or today.year), MONTHS[match["month"].lower()]
+    return (date(year, month, int(match["first"])), date(year, month, int(match["last"]))), bool(match["year"])
+
+
+def _months(match: re.Match[str], today: date) -> tuple[Value, bool]:
+    """January to June 2027: from the first day of the one to the last of the other."""
+    year, first, last = int(match["year"]), MONTHS[match["first"].lower()], MONTHS[match["month"].lower()]
+    begin = date(year - (first > last), first, 1)
+    return (begin, date(year, last, calendar.monthrange(year, last)[1])), True
 
 
 def _named_day(match: re.Match[str], today: date) -> tuple[Value, bool]:
@@ -173,7 +196,7 @@ def _at(match: re.Match[str], day: date) -> date:
 def _weekday(match: re.Match[str], today: date) -> tuple[Value, bool]:
     ahead = (WEEKDAYS[match["weekday"].lower()] - today.weekday()) % 7
     which = (match["which"] or "").lower()
-    if which in ("last", "past", "previous"):
+    if which in ("last", "past", "previous") or (_is_since(match) and ahead):
         return _at(match, today - timedelta(days=7 - ahead)), True
     return _at(match, today + timedelta(days=ahead or 7 if which == "next" else ahead)), True
 
@@ -240,13 +263,19 @@ def _noon(match: re.Match[str], today: date) -> tuple[Value, bool]:
 
 
 def _rules() -> Iterator[tuple[re.Pattern[str], Reader]]:
-    after = rf"(?:(?:\s*T|\s+at\s+|\s+|,\s+){_CLOCK}(?:Z|[+-]\d\d:?\d\d)?)?"
+    after = rf"(?:(?:\s*T|\s+at\s+|,?\s+(?=\d\d?(?::|\.\d|\s*[ap]\.?m\b))){_CLOCK}(?:Z|[+-]\d\d:?\d\d)?)?"
     then = rf"(?:(?:,?\s+(?:(?:at|time)\s+)|,?\s+){_HOUR})?"
     at = rf"(?:\s+at\s+{_CLOCK}(?![\d%]))?"
+    till = r"\s*(?:-|–|to|until|till|through)\s*(?:the\s+)?"
+    days = rf"(?P<first>[0-3]?\d)(?:st|nd|rd|th)?{till}(?P<last>[0-3]?\d)(?:st|nd|rd|th)?\b"
+    both = days.replace("(?:-|", "(?:-|and|")
     which = r"(?P<which>last|past|previous|this|current|next|coming|upcoming)"
     for pattern, read in (
         (rf"\b{_YEAR}[-/.](?P<month>\d\d?)[-/.](?P<day>\d\d?)\b{after}", _calendar),
         (rf"\b(?P<month>\d\d?)[-/.](?P<day>\d\d?)[-/.](?P<year>[12]\d{{3}})\b{then}", _calendar),
+        (rf"\b{both}\s+(?:of\s+)?{_MONTH}(?:,?\s*{_YEAR})?", _days_of_month),
+        (rf"\b{_MONTH}\s+{days}(?!:)(?:,?\s*{_YEAR})?", _days_of_month),
+        (rf"\b(?P<first>{'|'.join(sorted(MONTHS, key=len, reverse=True))}){till}{_MONTH},?\s+{_YEAR}", _months),
         (rf"\b{_MONTH}\s*(?:the\s+)?{_DAY}(?!:)(?:,?\s*(?:of\s+)?{_YEAR})?{then}", _calendar),
         (rf"\b{_DAY}(?:\s+of)?\s+{_MONTH}(?:,?\s*(?:of\s+)?{_YEAR})?{then}", _calendar),
         (rf"\b{_MONTH},?\s+(?:of\s+)?{_YEAR}", _month_only),

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 ID_WORDS = frozenset(map(stem, ("id", "uuid", "guid", "gid", "sid", "key", "uid")))
 """Last words of the names of what takes an id."""
+_OWN = frozenset(("id", "uuid", "gid"))
+"""Names of what takes the ids of what is listed itself."""
+OPAQUE = ID_WORDS - {"key"}
+"""Those of them that nobody makes up: a key is often a name in small letters."""
 SEARCHES = frozenset(map(stem, ("search", "find", "lookup", "query")))
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
 _OWNING = frozenset(("of", "for", "by", "from"))
@@ -29,6 +33,7 @@ PLACED = frozenset(
 )
 """Words that pick a thing by its place among others, not by its name."""
 _BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)
+RENAMES = frozenset(map(stem, ("rename", "renamed", "retitle")))
 FAR = 9
 _ID_LIKE = re.compile(r"(?=.*[\d_])[\w.:\-]+|#?\d+")
 
@@ -80,7 +85,8 @@ def kind_of(operation: Operation, slot: Slot) -> tuple[str, ...]:
     last = before.rpartition("/")[2]
     if slot.where == "path" and found and "{" not in last:
         return tuple(map(stem, pieces(last)))
-    return entity_of(slot) or (collection_of(operation) if takes_id(slot) else ())
+    own = len(slot.path) == 1 and set(slot.words) <= _OWN
+    return entity_of(slot) or (collection_of(operation) if own or slot.where == "path" else ())
 
 
 def thing_of(operation: Operation, slot: Slot) -> str:
@@ -145,7 +151,7 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
     yield from named(scene, words, coded=slot.integer)
     if not places:
         for span in scene.sentence.spans:
-            if not _may_name(span, coded=slot.integer) or span.form in ("place", "part") or _only(span, scene, words):
+            if not _may_name(span, coded=slot.integer) or _is_no_name(span, scene, words):
                 continue
             if is_subject(scene.operation, slot):
                 yield Named(name=span.text, start=span.start, end=span.end, score=0.9, span=span)
@@ -172,7 +178,7 @@ def named(scene: Scene, words: Sequence[str], *, coded: bool) -> Iterator[Named]
     """The names that stand beside a noun of the stems `words`: the campaign Back to School."""
     free = [at for at in _places(scene, words) if coded or not _numbered(scene, at, words)]
     for span in scene.sentence.spans:
-        if not _may_name(span, coded=coded) or span.form in ("place", "part") or _only(span, scene, words):
+        if not _may_name(span, coded=coded) or _is_no_name(span, scene, words):
             continue
         near = min((_distance(span, at, at + len(words)) for at in free), default=FAR)
         if near <= 2:
@@ -213,6 +219,16 @@ def is_subject(operation: Operation, slot: Slot) -> bool:
     last = pieces(path.rpartition("/")[2])
     many = not path.endswith("}") and bool(last) and singular(last[-1]) != last[-1]
     return slot.where == "path" and not many and path.rfind("{") == path.find(f"{{{slot.name}}}")
+
+
+def _is_no_name(span: Span, scene: Scene, words: Sequence[str]) -> bool:
+    return span.form in ("place", "part") or _new_name(span, scene) or _only(span, scene, words)
+
+
+def _new_name(span: Span, scene: Scene) -> bool:
+    """Is a span what a thing shall be called from now on: rename Summer Sale [to Autumn Sale]?"""
+    to = span.first > 0 and scene.sentence.tokens[span.first - 1].lower == "to"
+    return to and not RENAMES.isdisjoint(scene.sentence.stem_set)
 
 
 def _only(span: Span, scene: Scene, words: Sequence[str]) -> bool:

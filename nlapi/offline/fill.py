@@ -10,7 +10,7 @@ from typing import Any
 from nlapi.offline.among import judged
 from nlapi.offline.option import Option
 from nlapi.offline.options import options
-from nlapi.offline.plainly import plainly
+from nlapi.offline.plainly import SURE, plainly
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Slot
@@ -58,7 +58,8 @@ def fill(scene: Scene) -> Filling:
     """The likeliest value of each slot, no word of the sentence used twice."""
     found = judged(scene, weighed(scene, options(scene)))
     ranked = sorted(plainly(scene, found.options), key=lambda option: -option.sure)
-    worth = {slot: _none(scene, slot, found.none) for slot in scene.slots}
+    plain = {option.slot for option in ranked if option.sure >= SURE}
+    worth = {slot: 1.0 - SURE if slot in plain else _none(scene, slot, found.none) for slot in scene.slots}
     taken = _assign([option for option in _free(scene, ranked) if option.sure >= _least(scene, option.slot)], worth)
     filled = {option.slot for option in taken}
     missing = tuple(slot for slot in scene.slots if slot.required and slot not in filled)

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nlapi.offline.choices import NO_CHOICE, stretch
+from nlapi.offline.commands import opening
 from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Slot, type_of
 from nlapi.tools.meaning import alike
-from nlapi.tools.words import STOPWORDS, stem
+from nlapi.tools.words import METHODS, STOPWORDS, Intent, stem
 
 _NOT = frozenset(
     "not no without exclude excluding disable disabled don't doesn't never off skip avoid except non".split()
@@ -19,6 +20,26 @@ _NOT = frozenset(
 _AUXILIARY = frozenset(
     map(stem, "is has have include with enable flag should can be are use allow show only needs for".split())
 )
+_COMMANDS = """
+running: start resume launch / stop halt pause
+enabled active on live: enable activate start / disable deactivate stop suspend
+paused suspended: pause suspend / resume unpause continue
+disabled inactive: disable deactivate / enable activate
+visible shown public: show publish unhide / hide unpublish
+hidden private: hide / show unhide
+locked frozen: lock freeze / unlock unfreeze
+archived: archive / unarchive restore
+muted: mute silence / unmute
+open: open reopen / close
+closed: close / open reopen
+"""
+_MADE: dict[str, dict[str, bool]] = {}
+"""Stem of a state -> stems of the commands after which it is so, or is not."""
+for _line in _COMMANDS.strip().splitlines():
+    _states, _, _verbs = _line.partition(": ")
+    _yes, _, _no = _verbs.partition(" / ")
+    for _state in map(stem, _states.split()):
+        _MADE[_state] = {stem(word): word in _yes.split() for word in f"{_yes} {_no}".split()}
 _MEANS = 0.7
 """Words used this much alike (nlapi/tools/meaning.py) are taken for one another in the name of a flag."""
 
@@ -31,11 +52,15 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     meant = {} if scene.sentence.stem_set.issuperset(words) else _meant(scene, words)
     places = [stems.index(word) for word in words if word in scene.sentence.stem_set]
     places += [at for at, _ in meant.values()]
+    commanded = _commanded(scene, words) if not places else None
+    if commanded is not None:
+        places = [commanded[0]]
     prose = [word for word in slot.prose if word in scene.sentence.stem_set and word not in scene.common]
-    if not places and prose:
+    named = 1.0
+    if commanded is None and not places and prose:
         places = [min(stems.index(word) for word in prose)]
         named = 0.0
-    else:
+    elif commanded is None:
         found = sum(weights.get(word, 0.0) for word in words if word in scene.sentence.stem_set)
         found += sum(weights.get(word, 0.0) * near for word, (_, near) in meant.items())
         named = found / (sum(weights.get(word, 0.0) for word in words) or 1.0)
@@ -48,6 +73,7 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     before = _reach(scene, first)
     said_so = scene.sentence.text[max(0, scene.sentence.tokens[first].start - 3) : scene.sentence.tokens[first].end]
     denied = any(word in _NOT or word.endswith(("n't", "n’t")) for word in before)
+    denied = not commanded[1] if commanded is not None else denied
     denied = denied and not (said_so.lower().startswith("no ") and said_so.lower() in slot.description.lower())
     nay = any(word in ("no", "not", "non") or word.startswith(("exclud", "disabl")) for word in slot.words[:1])
     own = named > 0 and set(words) <= scene.common - set(slot.words)
@@ -75,6 +101,16 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
             shared=True,
             evidence=evidence,
         )
+
+
+def _commanded(scene: Scene, words: Sequence[str]) -> tuple[int, bool] | None:
+    """Where a command makes so what the flag of an update says, and whether it does: [stop] for `running` is a no."""
+    if len(words) != 1 or words[0] not in _MADE or scene.operation.method not in METHODS[Intent.UPDATE]:
+        return None
+    start = opening(scene.sentence.text)
+    at = next((at for at, token in enumerate(scene.sentence.tokens) if token.start >= start and token.word), 0)
+    made = _MADE[words[0]].get(scene.sentence.stems[at])
+    return None if made is None else (at, made)
 
 
 def _reach(scene: Scene, first: int) -> list[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from nlapi.offline.choose import Candidate
-from nlapi.offline.commands import commands
+from nlapi.offline.commands import commands, opening, own_verbs
 from nlapi.offline.entities import PLACED, Wanted, collection_of, takes_id
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
@@ -47,6 +47,8 @@ _ALERTS = frozenset(
 )
 _AMONG = (("from", "the"), ("to", "the"), ("among", "the"))
 """What leads to a whole that one thing is taken from or put to: remove Olga [from the] members."""
+_WHOLES = frozenset("from to of in for on across with".split())
+"""What leads to a whole of which more is meant than the thing that was said: user 5 [from] every group."""
 _PEOPLE = frozenset(("all", "everyone", "everybody"))
 _UNITS = frozenset("day week month quarter year hour minute morning evening night time".split())
 _AND = frozenset((",", "and", "or", "&", "+", "plus"))
@@ -138,9 +140,20 @@ def _denials(candidate: Candidate, text: str) -> Iterator[tuple[int, str]]:
     for match in _FORBIDDEN.finditer(text):
         at = next((n for n, token in enumerate(tokens) if token.end > match.start()), 0)
         reach = tokens[min(at + 3, len(tokens) - 1)].end
+        if match.group().lower() == "stop" and _ends(candidate, match.start()):
+            continue
         denied = any(match.start() < option.end and option.start < reach for option in flags)
         if not denied and not any(option.start <= match.start() < option.end for option in told):
             yield match.start(), match.group().lower()
+
+
+def _ends(candidate: Candidate, at: int) -> bool:
+    """Does a sentence begin with `stop following it` where the call is what puts an end to that?"""
+    operation = candidate.operation
+    tokens = candidate.scene.sentence.tokens
+    ended = next((token.stem for token in tokens if token.start > at), "")
+    opens = at == opening(candidate.scene.sentence.text)
+    return opens and operation.method == "DELETE" and ended not in own_verbs(operation) and VERBS.get(ended) is None
 
 
 def _bare(sentence: Sentence) -> str:
@@ -160,8 +173,11 @@ def _several(candidate: Candidate, text: str) -> str:
         return _by_place(candidate, text) or next(_more(candidate, set()), "") or _counted(candidate)
     nouns = {word for slot in targets for word in _nouns(candidate, slot)}
     words: list[str] = re.findall(r"[^\W_]+", text)
+    before = len(re.findall(r"[^\W_]+", text[: _told(candidate, targets)]))
     for at, word in enumerate(words):
         lower = word.lower()
+        if at >= before and lower not in _PEOPLE and words[at - 1].lower() not in _WHOLES:
+            continue
         if at and words[at - 1].lower() in _RECIPIENTS and lower in _PEOPLE and _is_for_all(candidate, targets):
             continue
         if lower in _ALL and not (at + 1 < len(words) and singular(words[at + 1].lower()) in _UNITS):
@@ -172,6 +188,12 @@ def _several(candidate: Candidate, text: str) -> str:
         if singular(lower) != lower and stem(lower) in nouns and not among:
             return lower
     return next(_more(candidate, nouns), "") or _counted(candidate)
+
+
+def _told(candidate: Candidate, targets: Sequence[Slot]) -> int:
+    """Where the sentence has said which things are meant, so that `everything in it` means no more of them."""
+    said = [option for option in candidate.filling.options if option.slot in targets and option.span is not None]
+    return max(option.end for option in said) if len(said) == len(targets) else len(candidate.scene.sentence.text)
 
 
 def _by_place(candidate: Candidate, text: str) -> str:
@@ -219,6 +241,11 @@ def _nouns(candidate: Candidate, slot: Slot) -> set[str]:
     return set(map(stem, named[-1:])) | {word for word in slot.words[:-1] if len(slot.words) > 1}
 
 
+def _alike(option: Option, span: Span) -> bool:
+    """Was a value read from a span of the same kind? A name, then a flag after a comma, are no list."""
+    return option.span is None or option.span.kind is span.kind
+
+
 def _more(candidate: Candidate, nouns: set[str]) -> Iterator[str]:
     """Values that no argument took, beside a target or one that was taken: loan 4 and 5, book Dune and book Emma."""
     sentence, options = candidate.scene.sentence, candidate.filling.options
@@ -235,7 +262,9 @@ def _more(candidate: Candidate, nouns: set[str]) -> Iterator[str]:
             yield span.text
         elif joined and any(_ends_at(option, sentence, span.first - 1) for option in options):
             yield f"{before.text} {span.text}" if before else span.text
-        elif _joins(sentence, span.last) and any(_starts_at(option, sentence, span.last + 1) for option in options):
+        elif _joins(sentence, span.last) and any(
+            _starts_at(option, sentence, span.last + 1) and _alike(option, span) for option in options
+        ):
             yield f"{span.text} {sentence.tokens[span.last].text}"
 
 

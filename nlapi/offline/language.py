@@ -65,7 +65,7 @@ def foreign(sentence: Sentence) -> str:
     """The language that a sentence plainly is in, when that is not English; else ""."""
     text = sentence.text
     for span in sentence.spans:
-        if span.kind in (Kind.QUOTED, Kind.JSON):
+        if span.kind in (Kind.QUOTED, Kind.JSON, Kind.LITERAL):
             text = text[: span.start] + " " * (span.end - span.start) + text[span.end :]
     letters = [char for char in text if char.isalpha()]
     scripts = [script for char in letters if not char.isascii() and (script := _script(char))]

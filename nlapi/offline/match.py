@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import time
 from functools import lru_cache
 
+from nlapi.offline.entities import RENAMES
 from nlapi.offline.kin import world_fits
 from nlapi.offline.measures import fits, said, wanted
 from nlapi.offline.moments import wants_clock
@@ -18,7 +19,8 @@ from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 
 _SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
 _PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "under")))
-_RENAMES = frozenset(map(stem, ("rename", "renamed")))
+_SKIP = stem("skip")
+_PICKS = frozenset("last first top latest newest oldest recent".split())
 NAMELIKE = frozenset(map(stem, "name title label subject headline username".split()))
 QUERYLIKE = frozenset(map(stem, "q query search keyword term text filter".split()))
 MONEYLIKE = frozenset(
@@ -56,7 +58,7 @@ def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
         _money(span, slot) if number else 0.0,
         float(span.kind is Kind.NAME and bool(_PLACELIKE & words)),
         float(leader in LEADING and span.kind in (Kind.PHRASE, Kind.NAME)),
-        float(bool(NAMELIKE & words) and leader == "to" and bool(_RENAMES & scene.sentence.stem_set)),
+        float(bool(NAMELIKE & words) and leader == "to" and bool(RENAMES & scene.sentence.stem_set)),
         float(bool(QUERYLIKE & words) and scene.operation.method == "GET"),
         _paged(scene, span, slot) if number else 0.0,
         scene.order(span, slot),
@@ -195,11 +197,21 @@ def _paged(scene: Scene, span: Span, slot: Slot) -> float:
 
 
 def counts_things(scene: Scene, span: Span) -> bool:
-    """Does a number stand in front of what is listed: 3 books?"""
+    """Does a number stand in front of what is listed (3 books), or behind what picks some of them (the last 5 log
+    entries, top 3, 10 at a time)?
+    """
+    tokens = scene.sentence.tokens
+    before = tokens[span.first - 1].lower if span.first else ""
+    after = [token.lower for token in tokens[span.last : span.last + 4]]
+    if after[:3] == ["at", "a", "time"] or after[:2] == ["at", "most"]:
+        return True
+    skipped = any(token.stem == _SKIP for token in tokens[max(0, span.first - 3) : span.first])
+    if before in _PICKS and not skipped and after[:1] != ["%"] and said(scene.sentence, span) is None:
+        many = [word for word in after if singular(word) != word]
+        return not after or before == "top" or bool(many) or not after[0].isalpha()
     literal = [segment for segment in scene.operation.path.split("/") if segment and "{" not in segment]
     thing = singular((pieces(literal[-1]) or [""])[-1]) if literal else ""
-    after = (token.lower for token in scene.sentence.tokens[span.last : span.last + 2])
-    return any(singular(word) == thing != word for word in after)
+    return any(singular(word) == thing != word for word in after[:2])
 
 
 def _named(scene: Scene, slot: Slot, left: Sequence[tuple[str, float]], right: Sequence[tuple[str, float]]) -> float:

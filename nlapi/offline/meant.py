@@ -44,7 +44,8 @@ def as_command(question: str, names: Callable[[str], bool], operations: Iterable
     at = next((at for at, word in enumerate(words) if word not in _OPENINGS), len(words))
     first, after = (*words[at : at + 2], "", "")[:2]
     verb = stem(first) in VERBS and singular(first) == first
-    noun = bool(first) and names(stem(first)) and not verb and after not in DETERMINERS
+    asked = singular(first) != first or after in ("of", "")  # `webhook to https://...` may as well be one to make
+    noun = asked and bool(first) and names(stem(first)) and not verb and after not in DETERMINERS
     return f"show {question.lstrip()}" if noun and not _is_deed(first, after, operations) else question
 
 

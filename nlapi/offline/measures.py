@@ -111,6 +111,12 @@ def fits(one: Unit | None, other: Unit | None) -> float:
     return 1.0 if one.factor == other.factor else 0.6
 
 
+def measured(sentence: Sentence, span: Span, slot: Slot) -> bool:
+    """Does a number say what it is counted in, and is that something that the slot can be counted in?"""
+    one, other = said(sentence, span), wanted(slot)
+    return one is not None and other is not None and one.dimension == other.dimension
+
+
 def converted(sentence: Sentence, span: Span, slot: Slot) -> float | int | None:
     """The number of a span in the unit of a slot, when that is another one: 2 hours in minutes are 120.
 

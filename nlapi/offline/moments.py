@@ -68,7 +68,7 @@ def moment_of(span: Span, slot: Slot) -> str | None:
     if span.kind is Kind.DATE:
         return render(span.value, slot)
     if span.kind is Kind.QUOTED or (span.kind is Kind.LITERAL and slot.family is not Family.TIME):
-        return span.text
+        return span.text if any(map(str.isdigit, span.text)) else None
     if span.kind is Kind.NUMBER and "tim" in slot.words and span.value > 10**8:
         return span.text
     return None

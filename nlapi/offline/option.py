@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.offline.sentence import Span
-from nlapi.offline.slots import Slot
+from nlapi.offline.slots import Family, Slot
 
+_DAYS = {Family.CHOICE, Family.DATE}
+"""The last 30 days are told either by a word for them or by the days themselves."""
 LOW, HIGH = 0.2, 1.9
 """The score of an option that is surely wrong, and of one that is surely right."""
 
@@ -38,6 +40,7 @@ class Option:
         return LOW + (HIGH - LOW) * self.sure
 
     def collides(self, other: Option) -> bool:
-        if self.shared and other.shared and self.value != other.value:
+        kinds = {self.slot.family, other.slot.family}
+        if self.shared and other.shared and self.value != other.value and kinds != _DAYS:
             return self.slot.words == other.slot.words
         return self.start < other.end and other.start < self.end

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.offline.choices import choices, names_of
-from nlapi.offline.entities import ID_WORDS, Wanted, collection_of, id_like, names_for, takes_id
+from nlapi.offline.entities import ID_WORDS, OPAQUE, Wanted, collection_of, id_like, names_for, takes_id
 from nlapi.offline.flags import flag
 from nlapi.offline.links import takes_me
 from nlapi.offline.match import MONEYLIKE, counts_things, page_number, page_size, page_token
@@ -19,11 +19,14 @@ from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import ASIDE, HOW, values_for
 from nlapi.openapi.spec import Operation
+from nlapi.tools.meaning import known
 from nlapi.tools.words import singular, stem
 
 SUREST_NAME = 0.8
 """How sure a name to look up is at most: an id that was said goes before it."""
 _BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
+_NO_IDS = ID_WORDS | {"name", "number"}
+"""Words that say that an id follows, and are none."""
 LARGEST_PAGE = 10_000
 """No page is larger, nor is its number."""
 MINE = 0.5
@@ -31,6 +34,7 @@ MINE = 0.5
 _MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SIZES = frozenset(map(stem, "limit size per count take results rows".split()))
+_SKIPS = frozenset(map(stem, ("skip", "offset")))
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 
 
@@ -38,6 +42,8 @@ def options(scene: Scene) -> Iterator[Option]:
     runs = tuple(_runs(scene))
     yield from paired(scene)
     for slot in scene.slots:
+        if slot.where == "header" and not _is_said(scene, slot):
+            continue
         if slot.family is Family.CHOICE:
             yield from choices(scene, slot, names_of(scene.sentence, slot))
         elif slot.family is Family.BOOLEAN:
@@ -82,7 +88,7 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
             continue
         if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
             continue
-        if _is_out_of_place(scene, slot, span):
+        if _is_out_of_place(scene, slot, span) or _is_about_the_call(scene, slot, span):
             continue
         shared = span.kind is Kind.DATE and isinstance(span.value, tuple)
         for value, how in values_for(span, slot, scene.sentence):
@@ -129,12 +135,14 @@ def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
 def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
     """May a span be the very id? An address may where the description says that it is taken.
 
-    So may a word in small letters behind the noun (namespace dev), where nothing says that an id is wanted.
+    So may a word in small letters behind the noun (namespace dev), where nothing says that an id is wanted, or where it
+    is no word at all (node ezcuj).
     """
     if id_like(span.text) or (span.form == "email" and "email" in slot.description.lower()):
         return True
-    coded = slot.integer or bool(set(slot.words) & set(ID_WORDS)) or slot.item.get("format") == "uuid"
-    if coded or slot.where != "path" or not span.first or not _SLUG.fullmatch(span.text):
+    coded = slot.integer or slot.item.get("format") == "uuid"
+    opaque = bool(set(slot.words[-1:]) & OPAQUE) and (span.last - span.first > 1 or known(stem(span.text)))
+    if coded or opaque or slot.where != "path" or not span.first or not _SLUG.fullmatch(span.text):
         return False
     before = scene.sentence.tokens[span.first - 1]
     nouns = {*slot.words, *collection_of(scene.listers[slot])}
@@ -142,12 +150,7 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
 
 
 def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
-    """A day is no id, a sum of money or the number of a thing (task 771220) no size of a page, a name no cursor.
-
-    Headers are for programs (X-Request-Id): one is filled only where it is called by its name.
-    """
-    if slot.where == "header" and not _is_said(scene, slot):
-        return True
+    """A day is no id, a sum of money or the number of a thing (task 771220) no size of a page, a name no cursor."""
     if span.kind is Kind.DATE:
         return takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.where == "path")
     if span.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
@@ -159,7 +162,7 @@ def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
     if slot.name.lower().startswith("page") and slot.where == "query" and span.kind is not Kind.NUMBER:
         return True
     if slot.name.lower() in ("offset", "skip") and slot.where == "query":
-        return not set(slot.words) & scene.sentence.stem_set
+        return not ({*slot.words, *_SKIPS} & scene.sentence.stem_set)
     if span.kind is not Kind.NUMBER or not (page_number(slot) or (page_size(slot) and set(slot.words) & _SIZES)):
         return False
     if page_number(slot) and stem("page") not in scene.sentence.stem_set:
@@ -167,7 +170,17 @@ def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
     return span.form in ("money", "percent") or span.value > LARGEST_PAGE or _numbers_a_thing(scene, span)
 
 
+def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
+    """Is a span no value but the operation's own words where an id is wanted, or how many things are wanted?"""
+    if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
+        words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
+        return words <= _NO_IDS or (span.kind is Kind.NAME and words <= scene.common)
+    counted = span.kind is Kind.NUMBER and not slot.required and counts_things(scene, span)
+    return counted and not page_size(slot) and any(map(page_size, scene.slots))
+
+
 def _is_said(scene: Scene, slot: Slot) -> bool:
+    """Is a header, which is for programs (X-Request-Id), called by its name?"""
     return set(slot.words) - {"x", *ID_WORDS} <= scene.sentence.stem_set
 
 

@@ -19,7 +19,7 @@ _PARTS = re.compile(r"[/:]")
 def paired(scene: Scene) -> Iterator[Option]:
     """An option for each of several path parameters, from a span of as many parts: owner/name, or project/image:tag.
 
-    Parameters that stand in a row surely go together; else those that a path begins with may.
+    Parameters that stand in a row surely go together; the first of them, or those that a path begins with, may.
     """
     spans = [
         span
@@ -30,9 +30,10 @@ def paired(scene: Scene) -> Iterator[Option]:
         return
     every = {slot.name: slot for slot in scene.slots if slot.where == "path" and slot not in scene.given}
     rows = [(row, SURE) for row in _rows(scene, every)]
-    if not rows:
+    first = max((row for row, _ in rows), key=len, default=None)
+    if first is None:
         first = tuple(slot for slot in every.values() if slot.family in (Family.TEXT, Family.ID) and not slot.integer)
-        rows = [(first[:count], LIKELY) for count in range(2, len(first) + 1)]
+    rows += [(first[:count], LIKELY) for count in range(2, len(first) + (not rows))]
     for span in spans:
         for row, sure in rows:
             yield from _options(span, row, sure)

@@ -21,6 +21,7 @@ from nlapi.offline.goal import Goal, final
 from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unexpressed, unused, unused_value
 from nlapi.offline.language import foreign
 from nlapi.offline.meant import as_command, named_changes, other_goals, says_all, tells
+from nlapi.offline.orders import plainly_ordered
 from nlapi.offline.read import read_sentence
 from nlapi.offline.reads import asks, asks_who_i_am, listing_instead, owned_instead, read_instead
 from nlapi.offline.sentence import Kind, Sentence
@@ -113,9 +114,7 @@ class OfflinePlanner:
         catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.part(chosen.spec)
         if chosen is None and _HELP.match(question):
             return Plan(text=abilities(catalogue))
-        said = corrected(question[:LONGEST], catalogue.index)
-        said = as_command(said, catalogue.index.names, catalogue.operations)
-        sentence = read_sentence(said, self.today or date.today())
+        sentence = read_question(question, catalogue, self.today or date.today())
         if chosen is not None:
             found = [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
         else:
@@ -134,7 +133,8 @@ class OfflinePlanner:
             found = list(creation_instead(commanded, sentence, catalogue, known))
         best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
         best = owned_instead(best, catalogue, known, question)
-        if chosen is None and best.unasked and (not best.filling.options or asks(sentence.text)):
+        strange = best.unasked and (not best.filling.options or asks(sentence.text))
+        if chosen is None and strange and not _forbidden(best):
             return unmatched(catalogue, (), "")
         if (no := self._refused(best, catalogue)) is not None:
             return replace(no, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
@@ -167,6 +167,13 @@ class OfflinePlanner:
             wants.append((top[0][0].id, intent))
         ids = list(dict.fromkeys(id for id, _ in wants))
         return ids if len(ids) > 1 and len({intent for _, intent in wants}) > 1 else []
+
+
+def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
+    """A question taken apart, its slips mended and its command in words that the API has."""
+    said = corrected(question[:LONGEST], catalogue.index)
+    said = plainly_ordered(said, lambda: catalogue.commanded, catalogue.index.knows)
+    return read_sentence(as_command(said, catalogue.index.names, catalogue.operations), today)
 
 
 def _caller(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate | None:

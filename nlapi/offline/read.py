@@ -28,6 +28,8 @@ _CAPITAL = re.compile(r"[A-ZÀ-ÞĀ-Ž]")
 _INSIDE_NAME = frozenset(("of", "the", "and", "de", "la", "del", "van", "von", "for", "in", "&", "-", "'", "to", "at"))
 _LABELS = frozenset(("id", "uuid", "guid", "ip", "url", "uri", "api", "code"))
 _BRACKETS = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]|\{[^{}]*\}")
+_ONE = re.compile(r"\b(?:last|past|next)(?=\s+(?:minute|hour)\b)", re.IGNORECASE)
+"""What one minute or hour is said with; days and weeks are dates."""
 _CALLED = re.compile(r"\b(?:called|named|titled|entitled|labelled|labeled)\s+", re.IGNORECASE)
 _AFTER_NAME = frozenset(
     "with and for in on that which to from by at as under using of is has starting ending into except but".split()
@@ -165,6 +167,8 @@ class _Finder:
             form = number.sort.value if number.sort is not Sort.PLAIN or not number.spelt else "spelt"
             more: dict[str, Any] = {"form": form, "currency": number.currency}
             self._add(Kind.NUMBER, number.start, number.end, value=number.value, text=number.text.strip(), **more)
+        for match in _ONE.finditer(self.text):
+            self._add(Kind.NUMBER, match.start(), match.end(), take=False, value=1, form="counted")
 
     def _names(self) -> None:
         """Runs of capitalised words: Back to School, Denver, Colorado."""
@@ -264,7 +268,8 @@ class _Finder:
             first = next((at for at, token in enumerate(self.tokens) if token.start >= match.end()), None)
             if first is None or any(span.start == match.end() and span.kind is Kind.QUOTED for span in self.spans):
                 continue
-            names = (span for span in self.spans if span.kind is Kind.NAME and span.first <= first < span.last)
+            wholes = (span for span in self.spans if span.kind in (Kind.NAME, Kind.LITERAL))
+            names = (span for span in wholes if span.first <= first < span.last)
             end = max((span.last for span in names), default=first)
             while end < len(self.tokens) and self._goes_on(first, end):
                 end += 1

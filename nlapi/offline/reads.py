@@ -17,7 +17,7 @@ from nlapi.offline.sentence import Sentence
 from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import Want, wish_of
-from nlapi.openapi.spec import Effect
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.words import singular
 
 _WHO_AM_I = re.compile(
@@ -27,6 +27,8 @@ _WHO_AM_I = re.compile(
 )
 _ASKS = re.compile(r"^\W*(?:what|which|who|whose|where|when|how many|how much)\b", re.IGNORECASE)
 _MOST_LISTINGS = 4
+_NEAR = 2.0
+"""How far a listing of what is compared may be behind what is likeliest."""
 _MOST_SEARCHED = 40
 
 
@@ -45,7 +47,7 @@ def read_instead(
 ) -> Sequence[Candidate]:
     """The reads alone, where a question asks what is so (is it paused, who made it) and commands nothing."""
     wish = wish_of(sentence.text)
-    told = wish.want is Want.CHECK or wish.figures or asks(sentence.text) or (bool(found) and found[0].unasked)
+    told = wish.want is Want.CHECK or wish.figures or asks(sentence.text)
     if not told or any(map(commands, sentence.tokens)):
         return found
     reads = [one for one in found if one.tool.effect is Effect.READ]
@@ -67,6 +69,11 @@ def listing_instead(
     best, others = found[0], list(found[1:])
     if best.tool.effect is not Effect.READ or not wish_of(sentence.text).figures:
         return best, others
+    if not _lists_what_is_said(best, sentence):
+        near = (one for one in others if one.score > best.score - _NEAR and not one.filling.missing)
+        said = next((one for one in near if _lists_what_is_said(one, sentence)), None)
+        if said is not None:
+            return said, [best, *(one for one in others if one is not said)]
     tokens, noun = sentence.tokens, set(collection_of(best.operation))
     many = any(token.stem in noun and singular(token.lower) != token.lower for token in tokens)
     subject = next((slot for slot in best.scene.slots if is_subject(best.operation, slot)), None)
@@ -83,6 +90,16 @@ def listing_instead(
         return best, others
     instead = min(found_listings, key=_misfit)
     return instead, [best, *(one for one in others if one is not instead)]
+
+
+def _lists_what_is_said(one: Candidate, sentence: Sentence) -> bool:
+    """Does it list things that the sentence calls by their name: top 3 [campaigns]?"""
+    operation = one.operation
+    return operation.method == "GET" and not _is_one(operation) and set(collection_of(operation)) <= sentence.stem_set
+
+
+def _is_one(operation: Operation) -> bool:
+    return operation.path.rstrip("/").endswith("}")
 
 
 def _misfit(listing: Candidate) -> tuple[bool, int]:

@@ -32,6 +32,8 @@ _NAMES = frozenset(
         "x auth token",
     )
 )
+_BARE = frozenset(("key", "token", "secret", "appid", "app id"))
+"""Names of credentials where the description says that they are, and of something else where it does not."""
 _SAID = re.compile(
     r"\b(?:authentication|authorization|auth|api|access|bearer|oauth)\s+(?:token|key|secret|credential)s?\b|\bcredentials?\b",
     re.IGNORECASE,
@@ -43,8 +45,9 @@ def is_credential(name: str, where: str, schema: Mapping[str, Any], description:
 
     A body may well be about tokens (revoke a token), so there its description has to say so too.
     """
-    named = " ".join(pieces(name)) in _NAMES
+    called = " ".join(pieces(name))
     said = _SAID.search(description) is not None
+    named = called in _NAMES or (called in _BARE and said)
     if where == "body":
         return said and (named or schema.get("format") == "password")
     return named or (schema.get("format") == "password" and said)

@@ -24,6 +24,10 @@ _MAPPED = re.compile(
     r"['\"]?(?<![\w.])(-?\d{1,6}|[A-Z0-9]{2,8})['\"]?\s*(?:for|=|:|means|is|represents|corresponds to|to|->|-)\s+"
     r"(?:an? |the )?['\"]?([A-Za-z][\w ]{1,40}?)['\"]?(?=\s*(?:[,;.)\n]|and\b|or\b|$))"
 )
+_BARE = frozenset(map(stem, "id uuid guid gid sid key uid name slug code number".split()))
+"""Names of parameters that do not say of what they are."""
+_SOUGHT = frozenset("q query search filter keyword keywords".split())
+"""Names of what takes whatever is looked for, though its description may speak of days."""
 _STANDS_FOR = re.compile(r"(?:example|e\.g\.),?:? '?\d+'? for ", re.IGNORECASE)
 _AND_FOR = re.compile(r"\band\s+(?=-?\d)")
 
@@ -120,7 +124,7 @@ class _Walk:
         many = type_of(schema) == "array"
         item = settle(schema.get("items", {}), self.root) if many else schema
         description = str(schema.get("description") or item.get("description") or "")
-        words = tuple(map(stem, pieces(path[-1])))
+        words = (*self._owner(path), *map(stem, pieces(path[-1])))
         choices = tuple(value for value in item.get("enum", ()) if value is not None)
         samples = _samples(description, schema)
         return Slot(
@@ -142,6 +146,14 @@ class _Walk:
             where=self.where,
             needed=needed,
         )
+
+    def _owner(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """The stems of the thing that a parameter is the id of, where only the path says so: /users/{id}."""
+        wire = self.tool.places.get(path[0], ("", path[0]))[1]
+        before, found, _ = self.tool.operation.path.partition(f"/{{{wire}}}")
+        noun = before.rpartition("/")[2]
+        bare = self.where == "path" and found and set(map(stem, pieces(path[-1]))) <= _BARE
+        return tuple(stem(word) for word in pieces(noun)) if bare and "{" not in noun else ()
 
     def _unit(self, path: tuple[str, ...], words: tuple[str, ...]) -> str:
         return unit_of(schema_at(self.tool, *path)) or _unit_by_name(words)
@@ -228,7 +240,7 @@ def _by_name(words: list[str], description: str) -> Family:
     lower = description.lower()
     if last in ("id", "uuid", "guid", "key", "uid", "token", "hash", "sha"):
         return Family.ID
-    if "date" in words or re.search(r"yyyy|mm/dd|dd/mm|iso.?8601", lower):
+    if "date" in words or (not _SOUGHT & set(words) and re.search(r"yyyy|mm/dd|dd/mm|iso.?8601", lower)):
         return Family.DATE
     if last in ("time", "hour") or re.search(r"\bhh:mm", lower):
         return Family.TIME

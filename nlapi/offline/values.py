@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date, time, timedelta
 from typing import Any
 
-from nlapi.offline.measures import converted
+from nlapi.offline.measures import converted, measured
 from nlapi.offline.moments import moment_of, moments
 from nlapi.offline.places import country_name, country_of, full_name, region_of, state_of, town_in_us
 from nlapi.offline.sentence import Kind, Sentence, Span
@@ -34,7 +34,7 @@ def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any
     if span.kind is Kind.JSON:
         plain = _whole(span, slot)
     elif slot.family is Family.NUMBER:
-        plain = _number(span, slot)
+        plain = _number(span, slot, sentence)
         yield from _counted(span, slot, sentence)
         plain = None if span.kind is Kind.DATE or (span.form == "percent" and _at_most_one(slot)) else plain
     elif slot.family in (Family.DATE, Family.TIME):
@@ -108,7 +108,7 @@ def _cut(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]
         tokens.pop()
     while len(tokens) > 1 and (tokens[0].stem in slot.words or tokens[0].lower in ("the", "a", "an", "my")):
         tokens.pop(0)
-    if 0 < len(tokens) < span.last - span.first:
+    if 0 < len(tokens) < span.last - span.first and not all(token.lower in STOPWORDS for token in tokens):
         yield sentence.text[tokens[0].start : tokens[-1].end].removesuffix("'s"), "trimmed"
     if 0 < len(tokens) <= 2 and span.kind is Kind.PHRASE and (one := singular(tokens[-1].text)) != tokens[-1].text:
         yield sentence.text[tokens[0].start : tokens[-1].start] + one, "singular"
@@ -149,7 +149,7 @@ def _whole(span: Span, slot: Slot) -> Any:
     return None
 
 
-def _number(span: Span, slot: Slot) -> int | float | None:
+def _number(span: Span, slot: Slot, sentence: Sentence) -> int | float | None:
     value: Any = span.value
     if span.kind is Kind.DATE:
         value = _calendar_part(span, slot)
@@ -163,16 +163,22 @@ def _number(span: Span, slot: Slot) -> int | float | None:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     if span.kind is Kind.NUMBER:
-        value = _scaled(value, span, slot)
+        value = _scaled(value, span, slot, sentence)
     if slot.integer and isinstance(value, float):
         return int(value) if value.is_integer() else None
     return value if _in_range(value, slot) else None
 
 
-def _scaled(value: int | float, span: Span, slot: Slot) -> int | float:
-    if slot.unit:
-        return to_wire(value, slot.unit)
-    return value
+def _scaled(value: int | float, span: Span, slot: Slot, sentence: Sentence) -> int | float:
+    """A number in the unit of a slot: what says its own measure (200 ms) is taken at its word."""
+    if slot.unit and measured(sentence, span, slot):
+        return converted(sentence, span, slot) or value
+    if span.form == "money" and not slot.unit and _MINOR.search(slot.description):
+        return to_wire(value, "minor", span.currency)
+    return to_wire(value, slot.unit) if slot.unit else value
+
+
+_MINOR = re.compile(r"\b(?:minor|smallest) (?:currency )?units?\b|\bin cents\b", re.IGNORECASE)
 
 
 def fraction_wanted(slot: Slot) -> float:

@@ -50,6 +50,7 @@ def planned(question: str) -> Plan:
         "delete the issues of the campaign Spring",
         "add 2 members",
         "add members Ada and Bob",
+        "delete member 5 from all rooms",
     ],
 )
 def test_a_change_that_is_not_commanded_of_one_thing_is_left_to_claude(question: str) -> None:
@@ -69,6 +70,8 @@ def test_a_change_that_is_not_commanded_of_one_thing_is_left_to_claude(question:
         "please delete the book with id 4",
         "delete book #4",
         "delete book no. 4",
+        "delete book 4 and everything in it",
+        "get rid of book 4",
     ],
 )
 def test_a_polite_request_is_a_request(question: str) -> None:
