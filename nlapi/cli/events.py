@@ -52,13 +52,13 @@ class Text:
         self.data: Callable[[str], None] = show.write if dry_run else show.note
         self.planner = ""
         self.said = False
-        self.ended = ""
-        """what became of the last call, told when anything follows: else the error that ends the question tells it"""
+        self.unsent = ""
+        """why the last call was not sent, told when anything follows: else the error that ends the question tells it"""
 
     def __call__(self, event: Event) -> None:
-        if self.ended:
-            show.dim(self.ended)
-            self.ended = ""
+        if self.unsent:
+            show.dim(self.unsent)
+            self.unsent = ""
         match event:
             case Said():
                 self._say(event.text)
@@ -106,7 +106,11 @@ class Text:
             result = step.result
             show.dim(f"← {result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
         elif step.outcome is not Outcome.SHOWN:
-            self.ended = f"× {step.call.operation_id}: {step.message}"
+            told = f"× {step.call.operation_id}: {step.message}"
+            if step.message.startswith("not sent: "):
+                self.unsent = told
+            else:
+                show.dim(told)
 
     def _needed(self, event: Needed) -> None:
         for call in event.plan.calls:

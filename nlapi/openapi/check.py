@@ -38,7 +38,7 @@ def _standard(spec: Spec) -> Iterator[Issue]:
     version = str(spec.document.get("openapi", "2.0"))[:3]
     try:
         for error in islice(kinds[version](spec.document).iter_errors(), MAX_FINDINGS):
-            if version == "2.0" and error.instance == "file":
+            if version == "2.0" and (error.instance, [*error.absolute_path]) == ("file", ["type"]):
                 continue  # the answer of an operation may be one, which the validator's second look does not know
             yield Issue(
                 level=Level.WARNING, where=_where(error.absolute_path), message=_short(error.message), rule=RULE
