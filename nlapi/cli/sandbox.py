@@ -21,8 +21,12 @@ MAX_QUESTION = 60
 """Characters of a summary that still reads as a question."""
 
 
+EPILOG = """nlapi sandbox ads --port 8080
+nlapi sandbox openapi.yaml --port 0 --database rehearsal.db"""
+
+
 def register(app: typer.Typer) -> None:
-    app.command(epilog="nlapi sandbox ads --port 8080")(sandbox)
+    app.command(epilog=EPILOG)(sandbox)
 
 
 def sandbox(
