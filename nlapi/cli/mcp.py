@@ -79,8 +79,9 @@ def mcp(
 ) -> None:
     """Serve any API as an MCP server: over stdio for a client that starts it, or over HTTP.
 
-    A small API has a tool for each operation; a large one has tools that find, describe and call operations. Reads run,
-    a change is sent when the user agrees to it. Messages go to standard error.
+    A small API has a tool for each operation; a large one has tools that find, describe and call operations.
+
+    Reads run, a change is sent when the user agrees to it. Messages go to standard error.
     """
     _need_sdk()
     from nlapi.mcp.catalogue import catalogue
