@@ -34,7 +34,7 @@ unit: setup
 # The real clients, fetched with npm; what npm does not give is left out, with the reason.
 test-clients: setup
 	$(BIN)/python -m benchmarks.plugin_client
-	@if [ -f benchmarks/mcp_clients.py ]; then $(BIN)/python -m benchmarks.mcp_clients; fi
+	$(BIN)/python -m benchmarks.mcp_clients
 
 bench: setup
 	$(BIN)/python -m benchmarks

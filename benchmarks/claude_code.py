@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.client import reached_its_end, run
 from benchmarks.npm import installed
 from tests.messages_server import MessagesServer, say, use
 
@@ -47,15 +48,7 @@ class Claude:
         }
 
     def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self.program, *words],
-            env=self.env,
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
+        return run([self.program, *words], PATIENCE, env=self.env, cwd=self.home)
 
     def ask(
         self,
@@ -83,6 +76,8 @@ class Claude:
         killer = threading.Timer(PATIENCE, process.kill)
         killer.start()
         for text in process.stdout:
+            if not text.endswith("\n"):  # it was ended in the middle of a word
+                break
             event = json.loads(text)
             events.append(event)
             request = event["request"] if event["type"] == "control_request" else {}
@@ -97,6 +92,7 @@ class Claude:
                 process.stdin.close()
         process.wait(PATIENCE)
         killer.cancel()
+        reached_its_end(process.returncode, PATIENCE)
         return events
 
 

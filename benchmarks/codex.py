@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.client import run as to_its_end
 from benchmarks.npm import installed
 
 CLIENT = "@openai/codex@0.169.0"
@@ -21,16 +22,9 @@ def client(given: Path | None) -> Path | str:
 def run(program: Path, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """One command of the client."""
     (home / ".codex").mkdir(parents=True, exist_ok=True)
-    return subprocess.run(
-        [program, *words],
-        env={
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(home),
-            "CODEX_HOME": str(home / ".codex"),
-        },
-        cwd=home,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "CODEX_HOME": str(home / ".codex"),
+    }
+    return to_its_end([program, *words], PATIENCE, env=environment, cwd=home)

@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.descriptions import cache, github, stripe
+from benchmarks.descriptions import github, stripe
 from benchmarks.measure import Figure
+from benchmarks.npm import cache
 
 RESULTS = Path(__file__).with_name("CONVERT.md")
 GENERATED = 20_000

@@ -1,4 +1,4 @@
-"""Programs of npm packages, installed once into the user's cache folder, or the reason why there is none."""
+"""What npm gives: programs and files of packages, fetched once into the user's cache folder, or why there are none."""
 
 from __future__ import annotations
 
@@ -6,10 +6,22 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from benchmarks.descriptions import cache
+from platformdirs import user_cache_path
 
-PATIENCE = 300
+PATIENCE = 240
 """Seconds for an installation; the clients are some 400 MB each."""
+
+FIRST = 30
+"""Seconds for an answer to the first question, which asks for some hundred bytes."""
+
+_IMPATIENT = ("--loglevel=error", "--fetch-retries=1", "--fetch-timeout=20000")
+_silent: list[str] = []
+"""Why npm gave nothing, so that a registry that hangs is waited for once, and not for each package."""
+
+
+def cache() -> Path:
+    """The folder for what the benchmarks fetch and install."""
+    return user_cache_path("nlapi-benchmarks")
 
 
 def installed(package: str, program: str, setup: tuple[str, ...] = ()) -> Path | str:
@@ -22,23 +34,40 @@ def installed(package: str, program: str, setup: tuple[str, ...] = ()) -> Path |
     found = folder / "node_modules" / program
     if found.exists():
         return found
-    reason = fetched(folder, package) or (setup and _run(list(setup), folder / "node_modules" / name)) or ""
+    reason = fetched(folder, package) or (setup and _run(list(setup), folder / "node_modules" / name, PATIENCE)) or ""
     return reason or (found if found.exists() else f"{package} has no {program}")
 
 
 def fetched(folder: Path, *packages: str) -> str:
     """Installs packages into a folder; gives why they cannot be had, or ""."""
+    return _npm(folder, packages, "install", "--prefix", str(folder), *packages)
+
+
+def packed(folder: Path, package: str) -> str:
+    """Puts the archive of a package into a folder; gives why it cannot be had, or ""."""
+    return _npm(folder, (package,), "pack", "--silent", "--pack-destination", str(folder), package)
+
+
+def _npm(folder: Path, packages: tuple[str, ...], *words: str) -> str:
     npm = shutil.which("npm")
     if npm is None:
         return "there is no npm"
+    if _silent:
+        return _silent[0]
     folder.mkdir(parents=True, exist_ok=True)
-    return _run([npm, "install", "--loglevel=error", "--prefix", str(folder), *packages], folder)
+    asked = _run([npm, "view", *_IMPATIENT, packages[0], "version"], folder, FIRST)
+    reason = asked or _run([npm, *words[:1], *_IMPATIENT, *words[1:]], folder, PATIENCE)
+    if reason:
+        _silent.append(reason)
+    return reason
 
 
-def _run(command: list[str], folder: Path) -> str:
+def _run(command: list[str], folder: Path, seconds: float) -> str:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return f"npm does not answer: nothing within {seconds:g} s"
+    except OSError as error:
         return f"npm does not answer: {error}"
-    said = done.stderr.strip()[-200:] or f"exit code {done.returncode}"
+    said = " ".join(done.stderr.split())[-200:] or f"exit code {done.returncode}"
     return f"npm does not answer: {said}" if done.returncode else ""

@@ -5,7 +5,8 @@
 Fetches the clients with npm (some 400 MB each, once), builds plugins of the bundled and of large descriptions and
 validates each. Then a scripted model, behind a stand-in for the Messages API, works with the plugins that ship: skill,
 command, tools of the MCP server, agent. What was sent is read from the log of a sandbox. Exits with 1 when anything is
-otherwise than it should be; where npm does not answer, it says so and exits with 0.
+otherwise than it should be; what npm does not give, and a client that had too little memory or time, is left out and
+named.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import nlapi
 from benchmarks import codex
 from benchmarks.claude_code import PATIENCE, ROOT, Claude, Model, client
+from benchmarks.client import GaveOutError
 from benchmarks.conversations import Stage, configured, conversations, expect, failures
 from benchmarks.descriptions import directory, github
 from nlapi.openapi.select import select
@@ -158,14 +160,22 @@ def main() -> int:
         if isinstance(program, str):
             print(f"left out: Claude Code, as {program}")
         else:
-            with_claude(Claude(program=program, home=folder / "home"), options.descriptions, folder)
+            claude = Claude(program=program, home=folder / "home")
+            _to_its_end("Claude Code", lambda: with_claude(claude, options.descriptions, folder))
         other = codex.client(options.codex)
         if isinstance(other, str):
             print(f"left out: Codex, as {other}")
         else:
-            in_codex(other, folder / "codex")
+            _to_its_end("Codex", lambda: in_codex(other, folder / "codex"))
     print(f"{len(failures)} failures")
     return 1 if failures else 0
+
+
+def _to_its_end(name: str, work: Callable[[], None]) -> None:
+    try:
+        work()
+    except GaveOutError as error:
+        print(f"left out: the rest of {name}, as {error}")
 
 
 def with_claude(claude: Claude, further: list[str], folder: Path) -> None:
@@ -181,11 +191,7 @@ def _sources(further: list[str]) -> dict[str, str]:
     sources = {"ads": "ads", "gateway": "gateway"}
     beside = {"spotify-ads": "spotify-ads.yaml", "slack": "slack-swagger2.json"}
     sources |= {name: str(BESIDE / file) for name, file in beside.items() if (BESIDE / file).is_file()}
-    try:
-        large, many = github(), directory()
-    except (OSError, subprocess.SubprocessError) as error:
-        print(f"left out: large descriptions, as npm does not answer: {error}")
-        large = many = None
+    large, many = github(), directory()
     named = {"stripe": "stripe.com.json", "kubernetes": "kubernetes.io.json"}
     sources |= {"github": str(large)} if large else {}
     sources |= {name: str(many / file) for name, file in named.items()} if many else {}

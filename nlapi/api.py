@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,10 +31,11 @@ def load(
     may be in; without one its own folder, and the repository that this is in.
     DescriptionError when it cannot be read; what is wrong inside it is in `Spec.issues`.
     """
-    from nlapi.openapi.bundle import joiner
+    from nlapi.openapi.bundle import bundle, may_be_split
     from nlapi.openapi.cache import Cache
     from nlapi.openapi.document import read
     from nlapi.openapi.fetch import fetch
+    from nlapi.openapi.files import Files
     from nlapi.openapi.overlay import overlay
     from nlapi.openapi.parse import parse
     from nlapi.openapi.tree import read_tree
@@ -45,10 +47,11 @@ def load(
         layer = fetch(fspath(one), cache=kept)
         layers.append(overlay(read_tree(layer.data, layer.source)[0], layer.source))
     fetched = fetch(fspath(source), cache=kept)
-    join = joiner(fetched.data, fetched.source, kept, within=fspath(root) if root else "")
+    files = Files(root=fetched.source, cache=kept, within=fspath(root) if root else "")
+    join = partial(bundle, files=files) if may_be_split(fetched.data) else None
     with uncollected():
         spec = parse(read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join))
-    spec.memo["cache"] = kept
+    spec.memo["cache"], spec.memo["files"] = kept, files.named
     return spec
 
 

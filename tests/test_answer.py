@@ -100,6 +100,15 @@ def test_credentials_and_base_urls_are_for_the_tools_of_one_api(to: dict[str, An
             nlapi.answer((*TOOLS, *nlapi.tools(other)), "look", {}, **given)
 
 
+def test_one_name_for_tools_of_two_apis_is_nobodys_guess() -> None:
+    one, other = (nlapi.tools(spec({"/x": {"get": {"operationId": "look", "responses": {}}}})) for _ in range(2))
+    with pytest.raises(UsageError, match="two of these tools are called look"):
+        nlapi.answer((*one, *other), "look", {})
+    assert "there is no tool 'loo'" in nlapi.answer((*one, *other), "loo", {})
+    twice = nlapi.answer((*one, *one), "look", {"x": 1})
+    assert "there is no argument 'x'" in twice
+
+
 # Consent
 
 

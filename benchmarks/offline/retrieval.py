@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import nlapi
-from benchmarks.descriptions import cache as downloads
 from benchmarks.descriptions import github
+from benchmarks.npm import cache as downloads
 from benchmarks.offline.folds import Row, read_rows
 from benchmarks.offline.gold import catalogues
 from nlapi.openapi.cache import Cache

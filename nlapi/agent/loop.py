@@ -120,12 +120,19 @@ async def _rounds(
         if not plan.calls:
             yield Answered(text=plan.text, conversation=conversation)
             return
-        shown = sum(step.outcome is Outcome.SHOWN for step in steps)
-        if shown:
-            calls = "the call is" if shown == 1 else f"the {shown} calls are"
-            yield Answered(text=f"Dry run: {calls} shown above; nothing was sent.", conversation=conversation)
+        if shown := sum(step.outcome is Outcome.SHOWN for step in steps):
+            yield Answered(text=_rehearsed(shown, plan.goal), conversation=conversation)
             return
     yield Answered(text=f"Stopped after {max_rounds} rounds of calls without an answer.", conversation=conversation)
+
+
+def _rehearsed(shown: int, goal: Call | None) -> str:
+    """What a dry run ends with: the call that the question is about may only follow on what the shown ones answer."""
+    calls = "the call is" if shown == 1 else f"the {shown} calls are"
+    told = f"Dry run: {calls} shown above; nothing was sent."
+    if goal is None:
+        return told
+    return f"{told} {goal.operation_id} would follow, with what {'it answers' if shown == 1 else 'they answer'}."
 
 
 def _stopped(plan: Plan, conversation: Conversation, terms: _Terms) -> Needed | Offered | None:

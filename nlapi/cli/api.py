@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nlapi.cli import profile, show, table
 from nlapi.cli.options import Auth, BaseUrl, ListOutput, Overlays, Root
 from nlapi.errors import CredentialError, UsageError
+
+if TYPE_CHECKING:
+    from nlapi.openapi.spec import Spec
 
 app = typer.Typer(
     help="Register APIs under short names, with their base URL, credentials and fixed values.", no_args_is_help=True
@@ -57,7 +61,10 @@ def add(
         source=source, base_url=base_url, auth=credentials, known=values, overlays=layers, root=root
     )
     profile.write_all({**profile.read_all(), name: entry})
-    show.note(f"{name}: {spec.title}, {len(spec.operations)} operations")
+    show.note(f"{name}: {spec.title}, {show.counted(len(spec.operations), 'operation')}")
+    if not credentials and (schemes := [one for one in spec.security_schemes if _is_wanted(spec, one)]):
+        ways = " or ".join(f"--auth {scheme}=env:NAME" for scheme in schemes)
+        show.note(f"It wants a credential, and none is registered: add it again with {ways}")
 
 
 def _references(auth: list[str] | None) -> dict[str, str]:
@@ -74,11 +81,28 @@ def _references(auth: list[str] | None) -> dict[str, str]:
 @app.command("list", epilog="nlapi api list -o json")
 def list_(output: ListOutput = None) -> None:
     """Show the registered APIs."""
+    told = dict if table.is_json(output) else _told
     rows = [
-        {"name": name, "source": one.source, "base_url": one.base_url, "auth": dict(one.auth), "set": dict(one.known)}
+        {"name": name, "source": one.source, "base_url": one.base_url, "auth": told(one.auth), "set": told(one.known)}
         for name, one in profile.read_all().items()
     ]
-    table.listing(rows, output, ("name", "source", "base_url", "auth", "set"), empty="no API is registered")
+    table.listing(
+        rows,
+        output,
+        ("name", "source", "base_url", "auth", "set"),
+        empty="no API is registered (`nlapi api add NAME SOURCE` registers one)",
+    )
+
+
+def _is_wanted(spec: Spec, scheme: str) -> bool:
+    """Is there an operation that takes this credential, and cannot do without one?"""
+    wanted = (operation.security for operation in spec.operations)
+    return any(all(ways) and any(scheme in way for way in ways) for ways in wanted)
+
+
+def _told(pairs: Mapping[str, str]) -> str:
+    """As they are given on the command line."""
+    return " ".join(f"{name}={value}" for name, value in pairs.items())
 
 
 @app.command(epilog="nlapi api remove shop")

@@ -22,6 +22,9 @@ CHAT = """nlapi chat -a ads --base-url http://127.0.0.1:8080"""
 Question = Annotated[list[str], typer.Argument(metavar="QUESTION", help="What you want, in plain English.")]
 
 
+FAREWELLS = ("", "exit", "quit", "bye")
+
+
 def register(app: typer.Typer) -> None:
     app.command(epilog=ASK)(ask)
     app.command(epilog=CHAT)(chat)
@@ -56,7 +59,7 @@ def ask(words: Question, setup: Setup) -> None:
 def chat(setup: Setup) -> None:
     """Talk with an API: one question after the other, each knowing the ones before.
 
-    An empty line or Ctrl-D ends it.
+    An empty line, exit, quit, bye or Ctrl-D ends it.
     """
     from nlapi.cli import prompt
     from nlapi.cli.session import open_log, open_session
@@ -64,8 +67,10 @@ def chat(setup: Setup) -> None:
 
     session = open_session(replace(setup, output=Telling.TEXT))
     session.conversation = Conversation(turns=(), known=session.known)
+    titles = ", ".join(spec.title for spec in session.targets)
+    show.dim(f"{titles}: say what you want in plain English; exit or an empty line ends it.")
     with open_log(not setup.no_log, session.policy) as session.log:
-        while question := (prompt.line("you: ") or "").strip():
+        while (question := (prompt.line("you: ") or "").strip()).lower() not in FAREWELLS:
             try:
                 asyncio.run(session.answer(session.conversation.asked(question)))
             except NlapiError as error:

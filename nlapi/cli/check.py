@@ -59,10 +59,10 @@ def check(
             show.write(line)
     counts = {level: sum(issue.level is level for issue in issues) for level in Level}
     usable = sum(operation.usable for operation in spec.operations)
-    show.note(
-        f"{spec.title}: {usable} of {len(spec.operations)} operations usable; {counts[Level.ERROR]} errors, "
-        f"{counts[Level.WARNING]} warnings, {counts[Level.INFO]} remarks; score {report.score} of 100"
-    )
+    nouns = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "remark"}
+    found = ", ".join(show.counted(counts[level], noun) for level, noun in nouns.items())
+    usable_of = f"{usable} of {len(spec.operations)} operations usable"
+    show.note(f"{spec.title}: {usable_of}; {found}; score {report.score} of 100")
     if taken := ", ".join(f"{rule.value} -{points:.1f}" for rule, points in report.lost.items() if points >= 0.05):
         show.note(f"points lost: {taken}")
     if counts[Level.ERROR]:

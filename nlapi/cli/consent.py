@@ -50,7 +50,7 @@ def question(event: Any, folder: Path) -> str:
 
     tool = str(event["tool_name"])
     if tool.startswith(tools_of(made.name)):
-        return _of_tool(api(), made, tool.removeprefix(tools_of(made.name)), event["tool_input"])[:MAX_REASON]
+        return _of_tool(api(), made, tool.removeprefix(tools_of(made.name)), event["tool_input"])
     return _of_command(api, made, str(event["tool_input"]["command"])) if tool == "Bash" else ""
 
 
@@ -62,10 +62,17 @@ def _of_command(api: Callable[[], Target], made: Manifest, command: str) -> str:
         return f"It cannot be told from this command what {made.command} would do."
     if not found:
         return ""
-    if variable := steers(command, made.variables):
-        return f"This command sets {variable} for {made.command}: what it sends may go elsewhere."
+    if what := steers(command, made.variables):
+        return f"This command sets {what} for {made.command}: what it sends may go elsewhere."
     target = api()
-    return "\n\n".join(filter(None, (_about(target, words) for words in found)))[:MAX_REASON]
+    asked = [reason for reason in (_about(target, words) for words in found) if reason]
+    heads = [f"{len(asked)} calls: " + "; ".join(reason.partition("\n")[0].rstrip(":") for reason in asked)]
+    return _cut("\n\n".join([*(heads if len(asked) > 1 else ()), *asked]))
+
+
+def _cut(reason: str) -> str:
+    """What a question has room for, and that there is more."""
+    return reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}… ({len(reason):,} characters)"
 
 
 def _of_tool(api: Target, made: Manifest, name: str, given: Any) -> str:
@@ -85,7 +92,7 @@ def _of_tool(api: Target, made: Manifest, name: str, given: Any) -> str:
         tool = offered.tool(name)
         if tool.effect is Effect.READ:
             return ""
-        return f"{_does(tool.operation)}:\n{_shown(api, tool, dict(given))}"
+        return _cut(f"{_does(tool.operation)}:\n{_shown(api, tool, dict(given))}")
     except (NlapiError, ValueError, TypeError) as error:
         return f"What {name[:100]!r} would do cannot be shown: {getattr(error, 'message', error)}"
 
@@ -104,7 +111,7 @@ def _about(api: Target, words: list[str]) -> str:
         return ""
     try:
         options = _parsed(words)
-        if (options["dry_run"] or options["curl"]) and not _from_shell(words):
+        if (options["dry_run"] or options["curl"]) and not options["yes"] and not _from_shell(words):
             return ""
         return f"{_does(operation)}:\n{_request(api, options)}"
     except (NlapiError, typer.TyperException) as error:

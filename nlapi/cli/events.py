@@ -52,8 +52,13 @@ class Text:
         self.data: Callable[[str], None] = show.write if dry_run else show.note
         self.planner = ""
         self.said = False
+        self.unsent = ""
+        """why the last call was not sent, told when anything follows: else the error that ends the question tells it"""
 
     def __call__(self, event: Event) -> None:
+        if self.unsent:
+            show.dim(self.unsent)
+            self.unsent = ""
         match event:
             case Said():
                 self._say(event.text)
@@ -101,7 +106,11 @@ class Text:
             result = step.result
             show.dim(f"← {result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
         elif step.outcome is not Outcome.SHOWN:
-            show.dim(f"× {step.call.operation_id}: {step.message}")
+            told = f"× {step.call.operation_id}: {step.message}"
+            if step.message.startswith("not sent: "):
+                self.unsent = told
+            else:
+                show.dim(told)
 
     def _needed(self, event: Needed) -> None:
         for call in event.plan.calls:
@@ -123,8 +132,10 @@ class Text:
 
     def _show_data(self, event: Answered) -> None:
         """The last answer as a table: the embedded planner's text only sums it up."""
+        from nlapi.tools.rows import rows_of
+
         done = [step.result for step in event.conversation.current.steps if step.result is not None]
-        if done and done[-1].ok and done[-1].data is not None:
+        if done and done[-1].ok and done[-1].data is not None and rows_of(done[-1].data) != []:
             table.answer(done[-1].data)
 
 

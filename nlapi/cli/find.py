@@ -46,7 +46,7 @@ def find(
         }
         for operation, score in found
     ]
-    empty = f"nothing in {spec.title} is about that"
+    empty = f"nothing in {spec.title} is about that (`nlapi tools {source}` shows all that it has)"
     table.listing(rows, output, ("operation", "method", "path", "summary"), empty=empty)
     if not rows:
         raise typer.Exit(1)

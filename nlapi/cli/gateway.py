@@ -13,7 +13,7 @@ import typer
 
 from nlapi.cli import show, target
 from nlapi.cli.options import FLAG, Auth, Listing, ListOutput, is_terminal
-from nlapi.errors import NlapiError, UsageError
+from nlapi.errors import CredentialError, NlapiError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -327,6 +327,11 @@ class _Asking:
         import nlapi
 
         credentials = self._target.credentials
+        if not credentials:
+            raise CredentialError(
+                f"the gateway wants a token, and the environment has no {TOKEN}",
+                hint=f"export {TOKEN}=..., which `nlapi gateway serve` shows once, or `nlapi gateway token NAME` makes",
+            )
         result = nlapi.call(
             self._target.spec, operation, arguments, base_url=self._target.base_url, auth=dict(credentials)
         )

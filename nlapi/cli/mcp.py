@@ -13,7 +13,7 @@ import typer
 
 from nlapi.cli import profile, show, target
 from nlapi.cli.options import FLAG, BaseUrl, Deadline, Exclude, Include, Overlays, Root, Source
-from nlapi.errors import UsageError
+from nlapi.errors import CredentialError, UsageError
 from nlapi.mcp.settings import SHORTEST_NAME, Consent, Settings, checked_headers
 from nlapi.tools.name import MAX_LENGTH
 
@@ -79,8 +79,9 @@ def mcp(
 ) -> None:
     """Serve any API as an MCP server: over stdio for a client that starts it, or over HTTP.
 
-    A small API has a tool for each operation; a large one has tools that find, describe and call operations. Reads run,
-    a change is sent when the user agrees to it. Messages go to standard error.
+    A small API has a tool for each operation; a large one has tools that find, describe and call operations.
+
+    Reads run, a change is sent when the user agrees to it. Messages go to standard error.
     """
     _need_sdk()
     from nlapi.mcp.catalogue import catalogue
@@ -126,7 +127,10 @@ def _token(reference: str | None) -> str:
         raise UsageError(
             "--token takes env:NAME, so that the token is on no command line", hint="--token env:NLAPI_TOKEN"
         )
-    return target.variable(reference.removeprefix("env:"), "--token").strip()
+    name = reference.removeprefix("env:")
+    if not (token := target.variable(name, "--token").strip()):
+        raise CredentialError(f"the environment's {name} holds only spaces", hint="without --token there is no token")
+    return token
 
 
 def _watch(served: Served, source: str, overlays: Sequence[str] | None, load: Callable[[], Catalogue]) -> Watch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from nlapi.cli import prompt, show
@@ -42,12 +43,29 @@ def _named(one: Missing) -> str:
 def _meaning(one: Missing) -> str:
     """What an argument means and may be; "" when that is no more than its name says."""
     about = plain(one.description)
+    if one.choices and all(choice in about for choice in one.choices[:MAX_CHOICES]):
+        return about.rstrip(".")
     about = about if len(about) <= MAX_MEANING else f"{about[: MAX_MEANING - 1].rstrip()}…"
     about = about.rstrip(".")
-    if _letters(about.lower().removeprefix("the ")) == _letters(one.argument):
+    if sorted(_letters(about.lower().removeprefix("the "))) == sorted(_letters(one.argument)):
         about = ""
     choices = f"one of {', '.join(one.choices[:MAX_CHOICES])}" if one.choices else ""
-    return "; ".join(part for part in (about, choices) if part)
+    return "; ".join(part for part in (about, choices, _form(one.schema)) if part)
+
+
+def _form(schema: Mapping[str, Any]) -> str:
+    """How to write a value that is more than one; "" for any other."""
+    kinds = schema.get("type", ())
+    kinds = (kinds,) if isinstance(kinds, str) else kinds
+    if "string" in kinds:
+        return ""
+    if "object" in kinds:
+        return "an object, written as JSON"
+    if "array" not in kinds:
+        return ""
+    items = schema.get("items")
+    simple = isinstance(items, Mapping) and items.get("type") in ("string", "integer", "number")
+    return "several with commas" if simple else "a list, written as JSON"
 
 
 def _letters(text: str) -> str:

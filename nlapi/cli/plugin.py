@@ -233,7 +233,7 @@ def check(
             show.write(" ".join(str(issue).split()))
     errors = sum(issue.level is Level.ERROR for issue in issues)
     right = "nothing would break" if against else "as it was built, and as its description says"
-    show.note(f"{folder}: {errors} errors" if errors else f"{folder}: {right}")
+    show.note(f"{folder}: {show.counted(errors, 'error')}" if errors else f"{folder}: {right}")
     if errors:
         raise typer.Exit(1)
 

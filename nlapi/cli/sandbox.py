@@ -21,8 +21,12 @@ MAX_QUESTION = 60
 """Characters of a summary that still reads as a question."""
 
 
+EPILOG = """nlapi sandbox ads --port 8080
+nlapi sandbox openapi.yaml --port 0 --database rehearsal.db"""
+
+
 def register(app: typer.Typer) -> None:
-    app.command(epilog="nlapi sandbox ads --port 8080")(sandbox)
+    app.command(epilog=EPILOG)(sandbox)
 
 
 def sandbox(
@@ -36,8 +40,9 @@ def sandbox(
 ) -> None:
     """Serve any description as a stateful API on this machine: a stage to rehearse on.
 
-    It starts with sample data, remembers what you create and change until it stops, and refuses what the description
-    forbids, saying why. Where a credential is wanted, any will do.
+    It starts with sample data and remembers what you create and change until it stops.
+
+    What the description forbids is refused, saying why. Where a credential is wanted, any will do.
     """
     from nlapi.sandbox import serve
 

@@ -64,6 +64,10 @@ def error(text: str) -> None:
     typer.echo(" ".join(clean(text).split()), err=True)
 
 
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _colour() -> bool | None:
     """False where NO_COLOR is set (no-color.org), else None: only for a terminal."""
     return False if os.environ.get("NO_COLOR") else None

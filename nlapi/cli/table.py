@@ -32,18 +32,25 @@ SPREAD_DEPTH = 2
 SPREAD_FIELDS = 16
 """Objects of so many levels and fields are shown field by field in the table of one thing."""
 
-FIRST = ("id", "name", "title", "status", "state", "type")
+HOLDERS = ("attributes", "fields")
+"""Objects that many APIs put all the values of a thing in, beside its id."""
+
+FIRST = ("id", "name", "displayName", "display_name", "title", "status", "state", "type")
 
 
 def listing(rows: Sequence[Row], output: Listing | None, columns: Sequence[str], empty: str = "") -> None:
     """Rows of nlapi's own: a table on a terminal, else JSON. `empty` is said, on standard error, for none."""
-    chosen = output or (Listing.TABLE if is_terminal() else Listing.JSON)
-    if chosen is Listing.JSON:
+    if is_json(output):
         show.write(show.json_text(list(rows)))
     elif rows:
         table(rows, columns)
     elif empty:
         show.note(empty)
+
+
+def is_json(output: Listing | None) -> bool:
+    """Are lists of nlapi's own wanted as JSON?"""
+    return (output or (Listing.TABLE if is_terminal() else Listing.JSON)) is Listing.JSON
 
 
 def answer(data: Any) -> None:
@@ -52,13 +59,13 @@ def answer(data: Any) -> None:
 
     rows = rows_of(data)
     if rows is None:
-        fields = data if isinstance(data, Mapping) else {"value": data}
+        fields = _alone(data) if isinstance(data, Mapping) else {"value": data}
         table([{"field": key, "value": value} for key, value in _spread(fields)], ("field", "value"))
         return
     if not rows:
         show.note("nothing")
         return
-    shown = [row if isinstance(row, Mapping) else {"value": row} for row in rows[:MAX_ROWS]]
+    shown = [_opened(row) if isinstance(row, Mapping) else {"value": row} for row in rows[:MAX_ROWS]]
     names = _ranked(shown)
     chosen = _fitting(shown, names[:MAX_COLUMNS])
     table(shown, chosen)
@@ -76,6 +83,21 @@ def _spread(fields: Row) -> Iterator[tuple[str, Any]]:
             yield from ((f"{key}.{inner}", one) for inner, one in _spread(value))
         else:
             yield key, value
+
+
+def _alone(data: Row) -> Row:
+    """The one thing in an envelope that holds nothing else, as in `{"droplet": {...}}`."""
+    (only, *others) = data.values() or [None]
+    return only if isinstance(only, Mapping) and only and not others else data
+
+
+def _opened(row: Row) -> Row:
+    """A thing that keeps what it has in one object, as JSON:API does, with the fields of that beside its own."""
+    held = [name for name in HOLDERS if isinstance(row.get(name), Mapping)]
+    if not held:
+        return row
+    inside = {inner: value for name in held for inner, value in _spread(row[name])}
+    return {**inside, **{name: value for name, value in row.items() if name not in held}}
 
 
 def _is_small(value: Any, depth: int) -> bool:

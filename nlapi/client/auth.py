@@ -200,10 +200,9 @@ def _missing(operation: Operation) -> CredentialError:
     if not ways:
         fault = next(schemes[id].fault for wanted in operation.security for id in wanted if schemes[id].fault)
         return CredentialError(f"{operation.id} cannot be called: its security is {fault}")
-    needed = dict.fromkeys(id for wanted in ways for id in wanted)
     return CredentialError(
         f"{operation.id} needs a credential: {' or '.join(' and '.join(wanted) for wanted in ways)}",
-        hint=" ".join(_how(id) for id in needed),
+        hint=", or ".join(" ".join(map(_how, wanted)) for wanted in ways),
     )
 
 

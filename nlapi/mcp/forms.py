@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nlapi.mcp.catalogue import CALL, DESCRIBE, FIND, READ, Catalogue
-from nlapi.mcp.reference import fields
+from nlapi.mcp.reference import answers
 from nlapi.mcp.settings import Consent
 from nlapi.tools.tool import Tool
 
@@ -33,7 +33,7 @@ def form(tool: Tool, catalogue: Catalogue) -> dict[str, Any]:
     if known and set(tool.required) & known.keys():
         required = [name for name in tool.required if name not in known]
         shown["inputSchema"] = {**tool.input_schema, "required": required}
-    return {**shown, "outputSchema": answer_schema(fields(tool.operation))}
+    return {**shown, "outputSchema": answer_schema(answers(tool.operation))}
 
 
 def answer_schema(about: str = "") -> dict[str, Any]:

@@ -143,10 +143,12 @@ class Guard:
 
 
 def _host(url: str) -> str:
+    """The host of what a Host or an Origin says; "" for anything else, such as the page of an extension."""
     try:
-        return urlsplit(url).hostname or ""
+        parts = urlsplit(url)
     except ValueError:
         return ""
+    return (parts.hostname or "") if parts.scheme in ("", "http", "https") and "@" not in parts.netloc else ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,6 +10,7 @@ from nlapi.client.clean import one_line
 from nlapi.mcp.catalogue import Catalogue
 from nlapi.openapi.spec import Operation
 from nlapi.tools.areas import Area
+from nlapi.tools.fields import fields
 from nlapi.tools.terse import terse
 from nlapi.tools.text import plain
 from nlapi.tools.tool import Tool
@@ -17,7 +18,6 @@ from nlapi.tools.tool import Tool
 MAX_SCHEMA = 60_000
 """Characters of a schema that are told; of a longer one only what stands at its top."""
 
-MAX_FIELDS = 16
 MAX_LISTED = 400
 MAX_SUMMARY = 120
 
@@ -31,8 +31,8 @@ def about(tool: Tool) -> dict[str, Any]:
         "description": tool.description,
         "arguments": _bounded(terse(tool)),
     }
-    if answers := fields(operation):
-        told["answers"] = answers
+    if found := answers(operation):
+        told["answers"] = found
     leads = dict.fromkeys(link.operation_id for link in operation.links)
     return {**told, "leads_to": list(leads)[:6]} if leads else told
 
@@ -60,31 +60,9 @@ def listed(operation: Operation, catalogue: Catalogue) -> str:
     return f"- {catalogue.name(operation)} ({operation.effect.value}): {summary(operation)}"
 
 
-def fields(operation: Operation) -> str:
-    """The names of the fields of an answer of success; of a list, those of what is listed."""
-    response = operation.response()
-    schema = response.media[0].schema if response and response.media else {}
-    return _fields(operation, schema, 0)
-
-
-def _fields(operation: Operation, schema: Any, depth: int) -> str:
-    schema = operation.spec.follow(schema)
-    if not isinstance(schema, Mapping) or depth > 2:
-        return ""
-    if "items" in schema:
-        inner = _fields(operation, schema["items"], depth + 1)
-        return f"list of ({inner})" if inner else "list"
-    found: dict[str, Any] = {}
-    for part in (schema, *(operation.spec.follow(one) for one in schema.get("allOf", ()))):
-        properties = part.get("properties") if isinstance(part, Mapping) else None
-        found |= properties if isinstance(properties, Mapping) else {}
-    names = []
-    for name, one in list(found.items())[:MAX_FIELDS]:
-        below = operation.spec.follow(one)
-        inside = _fields(operation, below, depth + 1) if isinstance(below, Mapping) and "items" in below else ""
-        names.append(f"{one_line(name)[:64]}: {inside}" if inside else one_line(name)[:64])
-    more = len(found) - MAX_FIELDS
-    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+def answers(operation: Operation) -> str:
+    """The names of the fields of an answer of success."""
+    return fields(operation, lambda name: one_line(name)[:64])
 
 
 def _bounded(schema: dict[str, Any]) -> dict[str, Any]:

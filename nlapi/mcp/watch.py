@@ -26,12 +26,15 @@ EVERY = 1.0
 EVERY_URL = 30.0
 """Seconds between two questions to a server, which answers that nothing has changed where it can."""
 
-Mark = tuple[object, ...]
+Marks = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """Serves a description again when one of its `sources` has changed; `load` reads it anew."""
+    """Serves a description again when one of its `sources`, or of the files they name here, has changed.
+
+    `load` reads it anew.
+    """
 
     served: Served
     sources: tuple[str, ...]
@@ -40,27 +43,34 @@ class Watch:
     async def __call__(self, changed: Changed, *, task_status: TaskStatus[None]) -> None:
         """Runs until it is cancelled. A description that cannot be read leaves the old one in its place."""
         remote = any(is_url(source) for source in self.sources)
-        mark = await anyio.to_thread.run_sync(self._mark)
+        marks = await anyio.to_thread.run_sync(self._marks)
         task_status.started()
         while True:
             await asyncio.sleep(EVERY_URL if remote else EVERY)
-            now = await anyio.to_thread.run_sync(self._mark)
-            if now == mark or None in now:
+            now = await anyio.to_thread.run_sync(self._marks)
+            if now == marks or any(now[source] is None for source in self.sources):
                 continue
-            mark = now
+            marks = now
             try:
                 catalogue = await anyio.to_thread.run_sync(self.load)
             except NlapiError as error:
                 self.served.say(f"the description has changed and cannot be used, the old one stays: {error}")
                 continue
             self.served.change(catalogue)
+            marks = {**await anyio.to_thread.run_sync(self._marks), **marks}
+            marks = {place: marks[place] for place in self._places()}
             self.served.say(f"the description has changed: {len(catalogue.operations):,} operations now")
             await changed()
 
-    def _mark(self) -> Mark:
-        """What is another one as soon as a source has changed; None in it where one cannot be had at this moment."""
+    def _places(self) -> list[str]:
+        """The sources, and the other files of the description where they are on this machine."""
+        files: tuple[str, ...] = self.served.spec.memo.get("files", ())
+        return list(dict.fromkeys((*self.sources, *(one for one in files if not is_url(one)))))
+
+    def _marks(self) -> Marks:
+        """What is another one as soon as a file has changed; None for one that cannot be had at this moment."""
         cache = self.served.spec.memo.get("cache")
-        return tuple(_of_url(source, cache) if is_url(source) else _of_file(source) for source in self.sources)
+        return {one: _of_url(one, cache) if is_url(one) else _of_file(one) for one in self._places()}
 
 
 def is_url(source: str) -> bool:
@@ -68,7 +78,7 @@ def is_url(source: str) -> bool:
     return source.lower().startswith(("http://", "https://"))
 
 
-def _of_file(source: str) -> Mark | None:
+def _of_file(source: str) -> tuple[int, ...] | None:
     try:
         about = Path(source).expanduser().stat()
     except OSError:

@@ -16,12 +16,15 @@ from nlapi.offline.slots import Slot, slots_of
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
+from nlapi.tools.words import pieces, stem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SMALL = 150
 """Up to this many operations the names of parameters are indexed too; for more, parsing them all costs too much."""
+LIKELY = 12
+"""Operations that a question may be about."""
 
 
 class Catalogue:
@@ -63,6 +66,17 @@ class Catalogue:
     def commanded(self) -> frozenset[str]:
         """The stems of the verbs that the operations which change something are commanded by."""
         return frozenset().union(*map(own_verbs, filter(self.index.changes, self.operations)))
+
+    def chooses(self, question: str, command: str) -> bool:
+        """Is a command a choice of an argument of what a question may be about: a `type` of action that is `reboot`?"""
+        words = [stem(word) for word in pieces(command)]
+        found = (operation for operation, _ in self.index.search(question, LIKELY) if self.index.changes(operation))
+        return any(
+            words == [stem(word) for word in pieces(str(choice))]
+            for tool in map(self.tool, found)
+            for slot in (self.slots(tool) if tool is not None else ())
+            for choice in slot.choices
+        )
 
     def part(self, spec: Spec) -> Catalogue:
         """The operations of one of the APIs."""

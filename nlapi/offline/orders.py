@@ -77,12 +77,16 @@ def _is_noun(word: str, rest: str) -> bool:
 
 
 def plainly_ordered(
-    question: str, commanded: Callable[[], Collection[str]], knows: Callable[[str], bool] = lambda _: False
+    question: str,
+    commanded: Callable[[], Collection[str]],
+    knows: Callable[[str], bool] = lambda _: False,
+    chooses: Callable[[str], bool] = lambda _: False,
 ) -> str:
     """`question` with its command in the words of the API: kill the run -> cancel the run, where it is cancelled.
 
-    `commanded` gives the stems of the verbs that the API's operations are commanded by, and `knows` says whether a stem
-    is anywhere in what they say of themselves. What shall be so is set.
+    `commanded` gives the stems of the verbs that the API's operations are commanded by, `knows` says whether a stem
+    is anywhere in what they say of themselves, `chooses` whether what is said is itself a choice of an argument (a
+    `type` of action that is `reboot`). What shall be so is set.
     """
     said = _SHOULD.match(question)
     if said is not None and stem(said["what"].split()[0].lower()) not in VERBS:
@@ -99,6 +103,8 @@ def plainly_ordered(
     verbs, own = _VERBS_OF[said_so], commanded()
     deletes = VERBS.get(stem(verbs[0])) is Intent.DELETE
     if stem(said_so) in own or (knows(stem(said_so)) and not deletes) or _is_noun(said_so, question[found.end() :]):
+        return question
+    if chooses(said_so):
         return question
     verb = next((verb for verb in verbs if stem(verb) in own), verbs[0] if deletes else said_so)
     return f"{question[:start]}{verb}{question[found.end() :]}"

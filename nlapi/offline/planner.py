@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 from nlapi.offline import chain
@@ -172,7 +173,8 @@ class OfflinePlanner:
 def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     """A question taken apart, its slips mended and its command in words that the API has."""
     said = corrected(question[:LONGEST], catalogue.index)
-    said = plainly_ordered(said, lambda: catalogue.commanded, catalogue.index.knows)
+    chooses = partial(catalogue.chooses, said)
+    said = plainly_ordered(said, lambda: catalogue.commanded, catalogue.index.knows, chooses)
     return read_sentence(as_command(said, catalogue.index.names, catalogue.operations), today)
 
 

@@ -11,13 +11,10 @@ import re
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain, count
 from typing import Any
 
 from nlapi.errors import DescriptionError
-from nlapi.openapi.cache import Cache
-from nlapi.openapi.document import Join
 from nlapi.openapi.files import Files
 from nlapi.openapi.shapes import EXTENDED, HOMES, SHAPES, TEXTS, VALUES
 from nlapi.openapi.targets import Finder, LostError, Target, escape, percent
@@ -30,16 +27,6 @@ ELSEWHERE = re.compile(rb"""\$ref["']?\s*:\s*["']?[^\s"'#]""")
 
 REFERENCE = re.compile(r"[/#]|\.(?:json|ya?ml)$")
 """What tells a reference among the values of a discriminator's `mapping` from the name of a schema."""
-
-
-def joiner(data: bytes, source: str, cache: Cache | None = None, *, within: str = "") -> Join | None:
-    """What makes one tree of the description in `data` and its other files; None when it has no others.
-
-    `within` is a folder that they may be in besides that of `source`; see Files.
-    """
-    if not may_be_split(data):
-        return None
-    return partial(bundle, files=Files(root=source, cache=cache, within=within))
 
 
 def may_be_split(data: bytes) -> bool:

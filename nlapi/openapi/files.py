@@ -42,6 +42,7 @@ class Files:
     max_bytes: int = MAX_BYTES
     _trees: dict[str, Any] = field(default_factory=dict)
     _reasons: dict[str, str] = field(default_factory=dict)
+    _asked: dict[str, None] = field(default_factory=dict)
     _count: int = 0
     _bytes: int = 0
     _deadline: float = 0.0
@@ -120,6 +121,11 @@ class Files:
                 raise self._failed(place, error.message) from None
         return self._trees[place]
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The path or URL of each file that was asked for, also of one that could not be had."""
+        return tuple(place if self.is_remote else str(Path(self.folder) / place) for place in self._asked)
+
     def text(self, place: str) -> str:
         """A file as text, whatever is in it."""
         return self._data(place).decode("utf-8-sig", "replace")
@@ -127,6 +133,7 @@ class Files:
     def _data(self, place: str) -> bytes:
         if place in self._reasons:
             raise LookupError(self._reasons[place])
+        self._asked[place] = None
         if self._count >= self.max_files:
             raise LookupError(f"the description has more than {self.max_files:,} files")
         self._count += 1

@@ -7,14 +7,14 @@ from typing import Any
 
 from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Operation
-from nlapi.plugin.flow import fields
 from nlapi.plugin.names import callable_id
-from nlapi.plugin.text import code, listed
+from nlapi.plugin.narrower import Follow, Sides, answered, sent
+from nlapi.plugin.text import code
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.fields import answer_schema
 from nlapi.tools.tool import Tool
 
-MAX_DEPTH = 6
-MAX_NAMED = 6
+MAX_REFS = 6
 
 
 def changes(before: Sequence[Operation], after: Sequence[Operation]) -> Iterator[Issue]:
@@ -40,11 +40,33 @@ def _operation(id: str, old: Operation, new: Operation) -> Iterator[Issue]:
         yield _told(id, f"is a {new.effect} now, where it was a {old.effect}")
     if new.deprecated and not old.deprecated:
         yield _told(id, "is deprecated now")
-    if not old.security and new.security:
-        yield _breaking(id, "needs a credential now")
-    yield from _arguments(id, compile_tool(old), compile_tool(new))
-    if lost := [name for name in fields(old) if name not in (there := fields(new)) and there]:
-        yield _breaking(id, f"no longer answers with {listed([code(one) for one in lost], MAX_NAMED)}")
+    if not _still_authorised(old, new):
+        yield _breaking(id, f"needs {'another' if old.security else 'a'} credential now")
+    tools = compile_tool(old), compile_tool(new)
+    yield from _arguments(id, *tools)
+    had_to, has_to = (one.body is not None and one.body.required for one in (old, new))
+    if (
+        has_to
+        and not had_to
+        and not any(one.places.get(name, ("",))[0] == "body" for one in tools for name in one.required)
+    ):
+        yield _breaking(id, "requires a body now")
+    answers = answer_schema(old), answer_schema(new)
+    if answers[0] and not answers[1]:
+        yield _told(id, "no longer says what it answers")
+    sides = Sides(old=old.spec.follow, new=new.spec.follow)
+    yield from _issues(id, answered(*answers, "", sides))
+
+
+def _still_authorised(old: Operation, new: Operation) -> bool:
+    """Is every set of credentials that was enough still enough?"""
+    before, after = ([set(one) for one in side.security] or [set()] for side in (old, new))
+    return all(any(needed <= given for needed in after) for given in before)
+
+
+def _issues(id: str, found: Iterator[tuple[bool, str]]) -> Iterator[Issue]:
+    for breaking, message in dict.fromkeys(found):
+        yield (_breaking if breaking else _told)(id, message)
 
 
 def _arguments(id: str, old: Tool, new: Tool) -> Iterator[Issue]:
@@ -63,91 +85,22 @@ def _arguments(id: str, old: Tool, new: Tool) -> Iterator[Issue]:
                 id, f"{'requires' if needed else 'takes'} {code(name)}, which is new"
             )
     for name in (one for one in before if one in after):
-        sides = _Sides(old.input_schema.get("$defs", {}), new.input_schema.get("$defs", {}))
-        for breaking, message in sides.narrowed(before[name], after[name], name, 0):
-            yield (_breaking if breaking else _told)(id, message)
+        sides = Sides(old=_following(old), new=_following(new))
+        yield from _issues(id, sent(before[name], after[name], name, sides))
 
 
-class _Sides:
-    """Two schemas with the definitions that each refers to."""
+def _following(tool: Tool) -> Follow:
+    """What follows the `$ref`s of a tool's own definitions."""
+    definitions = tool.input_schema.get("$defs", {})
 
-    def __init__(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-        self.old, self.new = old, new
+    def follow(schema: Any) -> Any:
+        for _ in range(MAX_REFS):
+            if not isinstance(schema, Mapping) or not isinstance(schema.get("$ref"), str):
+                break
+            schema = definitions.get(schema["$ref"].rpartition("/")[2])
+        return schema
 
-    def narrowed(self, old: Any, new: Any, where: str, depth: int) -> Iterator[tuple[bool, str]]:
-        """(Is it breaking?, what differs) in what a value may be."""
-        old, new = _followed(old, self.old), _followed(new, self.new)
-        if old == new or depth > MAX_DEPTH:
-            return
-        yield from _choices(old, new, where)
-        yield from _types(old, new, where)
-        yield from _bounds(old, new, where)
-        before, after = _properties(old), _properties(new)
-        required, was = set(_list(new.get("required"))), set(_list(old.get("required")))
-        for name in before:
-            if after and name not in after and new.get("additionalProperties") is False:
-                yield True, f"no longer takes {code(f'{where}.{name}')}"
-            elif name in after:
-                yield from self.narrowed(before[name], after[name], f"{where}.{name}", depth + 1)
-        for name in sorted(required - was) if before else ():
-            yield True, f"requires {code(f'{where}.{name}')} now"
-        for name in after if before else ():
-            if name not in before and name not in required:
-                yield False, f"takes {code(f'{where}.{name}')}, which is new"
-        if "items" in old and "items" in new:
-            yield from self.narrowed(old["items"], new["items"], f"{where}[]", depth + 1)
-
-
-def _choices(old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> Iterator[tuple[bool, str]]:
-    before, after = _list(old.get("enum")), _list(new.get("enum"))
-    if after and not before:
-        yield True, f"takes for {code(where)} only {listed([code(one, 40) for one in after], MAX_NAMED)} now"
-    if not after:
-        return
-    if lost := [one for one in before if one not in after]:
-        yield True, f"no longer takes {listed([code(one, 40) for one in lost], MAX_NAMED)} for {code(where)}"
-    if added := [one for one in after if before and one not in before]:
-        yield False, f"takes {listed([code(one, 40) for one in added], MAX_NAMED)} for {code(where)} as well"
-
-
-def _types(old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> Iterator[tuple[bool, str]]:
-    before, after = set(_list(old.get("type"))), set(_list(new.get("type")))
-    wider = after | ({"integer"} if "number" in after else set())
-    if after and (not before or not before <= wider) and "enum" not in new:
-        was = " or ".join(sorted(before)) or "any value"
-        yield True, f"wants {code(where)} as {' or '.join(sorted(after))}, where it was {was}"
-    elif before != after:
-        yield False, f"takes more kinds of value for {code(where)}"
-
-
-def _bounds(old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> Iterator[tuple[bool, str]]:
-    for key, tighter in (
-        *((key, 1) for key in ("minimum", "exclusiveMinimum", "minLength", "minItems")),
-        *((key, -1) for key in ("maximum", "exclusiveMaximum", "maxLength", "maxItems")),
-    ):
-        was, now = old.get(key), new.get(key)
-        if isinstance(now, int | float) and (not isinstance(was, int | float) or tighter * (now - was) > 0):
-            yield True, f"has a {key} of {now} for {code(where)}" + ("" if was is None else f", where it was {was}")
-    if "pattern" in new and new["pattern"] != old.get("pattern"):
-        yield True, f"wants {code(where)} by another pattern"
-
-
-def _followed(schema: Any, definitions: Mapping[str, Any]) -> dict[str, Any]:
-    for _ in range(MAX_DEPTH):
-        if not isinstance(schema, Mapping) or not isinstance(schema.get("$ref"), str):
-            break
-        schema = definitions.get(schema["$ref"].rpartition("/")[2])
-    node = schema if isinstance(schema, Mapping) else {}
-    return {key: value for key, value in node.items() if key not in ("description", "title", "examples", "default")}
-
-
-def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = schema.get("properties")
-    return found if isinstance(found, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+    return follow
 
 
 def _breaking(where: str, message: str, hint: str = "") -> Issue:

@@ -13,24 +13,36 @@ from collections.abc import Iterable, Iterator
 MAX_NESTED = 4
 _SPOKEN_OF = frozenset(("which", "type", "ls", "cat", "head", "grep"))
 _REDIRECTION = re.compile(r"&>>?|>[>|&]?|<(?:<<?|[>&])?")
-_STEERING = r"PATH|NLAPI_\w+|CLAUDE\w*|LD_\w+|PYTHON\w+|\w*_(?:PROXY|proxy)"
+_STEERING = (
+    r"PATH|HOME|ENV|BASH_ENV|IFS|NLAPI_\w+|CLAUDE\w*|LD_\w+|PYTHON\w+|(?:UV|PIPX?|SSL|XDG)_\w+|\w*_(?:PROXY|proxy)"
+)
 """Variables with which one command can make another program of the next, or send it elsewhere."""
+
+_SET = r"read|readarray|mapfile|getopts|printf\s+-v|declare|typeset|local|export|readonly|for|select"
+"""Commands that set a variable which they name without `=`, or may."""
 
 
 def steers(command: str, variables: Iterable[str]) -> str:
-    """The variable that a command sets for the call, or "": `variables` are those that the plugin's command reads."""
+    """What a command sets for the call, or "": `variables` are those that the plugin's command reads."""
     names = "|".join([_STEERING, *map(re.escape, variables)])
-    found = re.search(rf"(?<![\w-])({names})\+?=", command)
-    return found[1] if found else ""
+    plain = re.sub(r"[\\'\"]", "", command)
+    found = re.search(rf"(?<![\w-])({names})(?:\+?=|:?=)", plain)
+    found = found or re.search(rf"(?<![\w-])(?:{_SET})\b[^;&|\n]*?(?<![\w$-])({names})(?!\w)", plain)
+    if found:
+        return found[1]
+    sourced = re.search(r"(?:^|[;&|({\n]|\bthen|\bdo|\bbuiltin|\bcommand)\s*(?:\.|source)\s+(\S+)", plain)
+    return f"what {sourced[1]} says" if sourced else ""
 
 
 def calls(command: str, name: str, depth: int = 0) -> list[list[str]] | None:
     """The arguments of each call of `name` in a command; None when they cannot be told from it.
 
     Commands within words (`bash -c '...'`, `"$(...)"`) are looked through as well. A word that may begin a comment ends
-    the arguments; what follows it is looked through, as it may be none.
+    the arguments; what follows it is looked through, as it may be none. A name that is only kept for later (a variable,
+    an alias, a list of words) may be run in ways that cannot be seen.
     """
     found: list[list[str]] = []
+    kept = re.compile(rf"[=,{{\[]{re.escape(name)}(?![\w-])|(?<![\w-]){re.escape(name)}[,}}\]]")
     try:
         segments = list(_segments(command))
     except ValueError:
@@ -43,6 +55,8 @@ def calls(command: str, name: str, depth: int = 0) -> list[list[str]] | None:
             comment = next((at for at, word in enumerate(given) if word.startswith("#")), len(given))
             found.append(given[:comment])
         for word in words:
+            if kept.search(word):
+                return None
             if name in word and re.search(r"[\s;&|()`$]", word):
                 inner = calls(word, name, depth + 1) if depth < MAX_NESTED else None
                 if inner is None:
@@ -53,20 +67,23 @@ def calls(command: str, name: str, depth: int = 0) -> list[list[str]] | None:
 
 def _segments(command: str) -> Iterator[list[str]]:
     """The words of each simple command, quotes taken off, redirections left out. ValueError for an open quote."""
-    lexer = shlex.shlex(command.replace("\\\n", " ").replace("`", ";"), posix=True, punctuation_chars="();<>|&\n")
+    plain = command.replace("\\\n", " ").replace("`", "; $ ")  # within quotes it is a word that the shell puts in
+    lexer = shlex.shlex(plain, posix=True, punctuation_chars="();<>|&\n")
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t", True, ""
     words: list[str] = []
     redirected = False
-    for token in lexer:
-        if not token or token.strip("();<>|&\n"):
+    for piece in lexer:
+        if redirected and piece == "-":  # of `<<- WORD`
+            continue
+        if not piece or piece.strip("();<>|&\n"):
             if not redirected:
-                words.append(token)
+                words.append(piece)
             redirected = False
-        elif _REDIRECTION.fullmatch(token):
+        elif _REDIRECTION.fullmatch(piece):
             if words and words[-1].isdigit():
                 words.pop()
             redirected = True
         else:
             yield words
-            words, redirected = [], token.endswith(("<", ">", ">|", ">&", "<&"))
+            words, redirected = [], piece.endswith(("<", ">", ">|", ">&", "<&"))
     yield words

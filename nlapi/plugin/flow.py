@@ -10,6 +10,7 @@ from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.fields import answer_schema, properties
 
 IDS = ("id", "uuid", "guid", "number", "key")
 NAMES = ("slug", "login", "key", "code", "name", "id")
@@ -151,32 +152,18 @@ def _field(operation: Operation, name: str) -> str:
 
 def fields(operation: Operation) -> list[str]:
     """The fields of what an operation answers; of a list, those of the things in it."""
-    response = operation.response()
-    return _item(operation, operation.spec.follow(response.media[0].schema) if response and response.media else {}, 0)
+    return _item(operation, operation.spec.follow(answer_schema(operation)), 0)
 
 
 def _item(operation: Operation, schema: Any, depth: int) -> list[str]:
     """The fields of the things in a list, or in the list that an answer wraps."""
+    follow = operation.spec.follow
     if not isinstance(schema, Mapping) or depth > 3:
         return []
     if "items" in schema:
-        return _properties(operation, operation.spec.follow(schema["items"]))
-    every = [operation.spec.follow(one) for one in _all_of(operation, schema).values()]
-    lists = [one for one in every if isinstance(one, Mapping) and "items" in one]
-    for one in lists:
-        if found := _item(operation, one, depth + 1):
-            return found
-    return _properties(operation, schema)
-
-
-def _properties(operation: Operation, schema: Any) -> list[str]:
-    return list(_all_of(operation, schema)) if isinstance(schema, Mapping) else []
-
-
-def _all_of(operation: Operation, schema: Mapping[str, Any]) -> dict[str, Any]:
-    parts = (schema, *(operation.spec.follow(one) for one in schema.get("allOf") or ()))
-    found: dict[str, Any] = {}
-    for part in parts:
-        properties = part.get("properties") if isinstance(part, Mapping) else None
-        found |= properties if isinstance(properties, Mapping) else {}
-    return found
+        return list(properties(follow(schema["items"]), follow))
+    found = properties(schema, follow)
+    for one in map(follow, found.values()):
+        if isinstance(one, Mapping) and "items" in one and (listed := _item(operation, one, depth + 1)):
+            return listed
+    return list(found)

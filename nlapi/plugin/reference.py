@@ -10,6 +10,7 @@ from nlapi.plugin.names import callable_id
 from nlapi.plugin.text import code, line, listed, template
 from nlapi.tools.areas import Area
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.fields import fields
 from nlapi.tools.groups import Group
 
 MAX_OPERATIONS = 50
@@ -89,7 +90,7 @@ def _entry(operation: Operation, command: str) -> str:
     if len(order) > MAX_ARGUMENTS:
         more = ", ".join(code(name, 64) for name in order[MAX_ARGUMENTS : MAX_ARGUMENTS + MAX_NAMES])
         lines.append(f"- {len(order) - MAX_ARGUMENTS} more, such as {more}: `{command} --about` has them all")
-    if answer := _answer(operation):
+    if answer := fields(operation, lambda name: code(name, 64)):
         lines += ["", f"Answers with {answer}."]
     if nexts := _nexts(operation):
         lines += ["", f"Leads on to {nexts}."]
@@ -151,33 +152,6 @@ def _shape(schema: Mapping[str, Any], otherwise: str) -> str:
     required = schema.get("required", ())
     names = [code(name, 64) + ("*" if name in required else "") for name in properties]
     return f"object of {listed(names, MAX_NAMES)}"
-
-
-def _answer(operation: Operation) -> str:
-    """The fields of the answer of success; of a list, those of what is listed."""
-    response = operation.response()
-    schema = operation.spec.follow(response.media[0].schema) if response and response.media else {}
-    return _fields(operation, schema, 0)
-
-
-def _fields(operation: Operation, schema: Any, depth: int) -> str:
-    if not isinstance(schema, Mapping) or depth > 2:
-        return ""
-    if "items" in schema:
-        inner = _fields(operation, operation.spec.follow(schema["items"]), depth + 1)
-        return f"a list of ({inner})" if inner else "a list"
-    found: dict[str, Any] = {}
-    for part in (schema, *(operation.spec.follow(one) for one in schema.get("allOf", ()))):
-        properties = part.get("properties") if isinstance(part, Mapping) else None
-        found |= properties if isinstance(properties, Mapping) else {}
-    names = []
-    for name, one in found.items():
-        followed = operation.spec.follow(one)
-        inside = (
-            _fields(operation, followed, depth + 1) if isinstance(followed, Mapping) and "items" in followed else ""
-        )
-        names.append(f"{code(name, 64)}: {inside}" if inside.startswith("a list of") else code(name, 64))
-    return listed(names, MAX_NAMES)
 
 
 def _nexts(operation: Operation) -> str:

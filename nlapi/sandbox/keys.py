@@ -70,7 +70,8 @@ class Keys:
     def typed(self, entity: Entity, key: str) -> Any:
         """The id as its property's type has it: a number where it is a number."""
         types = self.schemas.types(self.schema(entity))
-        return int(key) if "integer" in types and "string" not in types and key.lstrip("-").isdecimal() else key
+        is_number = ("integer" in types or "number" in types) and "string" not in types
+        return int(key) if is_number and key.lstrip("-").isdecimal() else key
 
     def new(self, entity: Entity, index: int) -> Any:
         """An id for the thing of that number; always the same for the same seed, kind and number."""

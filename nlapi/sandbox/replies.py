@@ -28,6 +28,12 @@ PDF = b"%PDF-1.1\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Page
 PDF += b"trailer<</Root 1 0 R>>\n"
 PLACEHOLDERS = {"image/png": PNG, "image/gif": GIF, "application/pdf": PDF}
 
+OWN_HEADERS = frozenset(
+    "connection content-encoding content-length content-type keep-alive location trailer transfer-encoding"
+    " upgrade".split()
+)
+"""Headers that tell how the answer travels, or that are made of it: no sample of a description would be true."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
@@ -115,7 +121,7 @@ def _headers(stage: Stage, response: Response, outcome: Outcome) -> list[tuple[s
     """The headers that the response is described with, each with a sample of its schema."""
     found = []
     for name, node in response.headers.items():
-        if name.lower() in ("content-type", "content-length", "location", "transfer-encoding", "connection"):
+        if name.lower() in OWN_HEADERS:
             continue
         described = stage.schemas.follow(node)
         schema = described.get("schema", {})

@@ -216,9 +216,10 @@ class Sampler:
             if strings:
                 return vary(strings[0], flat, at.name, at.thing, at.index, rng)
             return text(flat, at.name, at.thing, at.index, rng)
-        whole = kind == "integer"
+        is_id = words(at.name)[-1:] == ("id",)
+        whole = kind == "integer" or (kind == "number" and is_id)
         numbers = [one for one in examples if isinstance(one, int | float) and not isinstance(one, bool)]
-        if numbers and not (whole and words(at.name)[-1:] == ("id",) and at.index):
+        if numbers and not (is_id and at.index):
             return scaled(numbers[0], flat, at.index, whole=whole)
         return number(flat, at.name, at.index, rng, whole=whole)
 

@@ -45,7 +45,11 @@ async def answer(
 
 
 def _named(tools: Iterable[Tool], name: str) -> Tool:
-    known = {tool.name: tool for tool in tools}
+    known: dict[str, Tool] = {}
+    for tool in tools:
+        if known.setdefault(tool.name, tool).operation is not tool.operation and tool.name == name:
+            hint = "give one of them another name: dataclasses.replace(tool, name=...)"
+            raise UsageError(f"two of these tools are called {name}, and which one is meant cannot be told", hint=hint)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         raise ArgumentError(f"there is no tool {name[:64]!r}", hint=f"did you mean {near[0]!r}?" if near else "")

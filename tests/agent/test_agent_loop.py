@@ -161,6 +161,13 @@ def test_a_dry_run_sends_nothing_and_ends_after_the_first_calls(spec: Spec) -> N
     assert isinstance(seen[-1], Answered) and "nothing was sent" in seen[-1].text
 
 
+def test_a_dry_run_names_the_call_that_would_follow(spec: Spec) -> None:
+    plan = Plan(calls=(call(spec, "listBoards"),), goal=call(spec, "deleteCard"))
+    ended = events(Scripted(plan), [spec], dry_run=True)[-1]
+    assert isinstance(ended, Answered)
+    assert ended.text.endswith("nothing was sent. deleteCard would follow, with what it answers.")
+
+
 def test_in_a_dry_run_too_wrong_arguments_are_corrected(spec: Spec) -> None:
     wrong, right = (Plan(calls=(call(spec, "listBoards", limit=limit),)) for limit in ("many", 5))
     seen = events(Scripted(wrong, right), [spec], dry_run=True)

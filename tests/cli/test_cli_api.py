@@ -42,6 +42,19 @@ def test_a_registered_api_is_used_by_its_name_from_anywhere(tmp_path: Path, monk
     assert api.only.header("authorization") == "Bearer t0ken"
 
 
+def test_what_is_registered_is_shown_as_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    run("api", "add", "mine", notes(tmp_path, **BEARER), "--auth", "token=env:NOTES_TOKEN", "--set", "note=n1")
+    row = run("api", "list", "-o", "table").out.splitlines()[-1].split()
+    assert (row[0], row[-2:]) == ("mine", ["token=env:NOTES_TOKEN", "note=n1"])
+
+
+def test_a_credential_that_will_be_wanted_is_named_when_none_is_given(tmp_path: Path) -> None:
+    added = run("api", "add", "mine", notes(tmp_path, **BEARER))
+    assert added.code == 0
+    assert added.err.splitlines()[1].endswith("add it again with --auth token=env:NAME")
+
+
 def test_a_literal_credential_is_refused_and_not_shown(tmp_path: Path, file: Path) -> None:
     ran = run("api", "add", "mine", notes(tmp_path, **BEARER), "--auth", "token=s3cr3t")
     assert ran.code == 2

@@ -49,6 +49,13 @@ def test_and_the_done_ones(api: Echo, tmp_path: Path) -> None:
     assert [request.target for request in api.received] == ["/notes?status=open", "/notes?status=done"]
 
 
+@pytest.mark.parametrize("farewell", ["exit", "Quit", "bye", ""])
+def test_a_farewell_ends_a_chat_that_began_with_how_to_end_it(api: Echo, tmp_path: Path, farewell: str) -> None:
+    ran = chat(api, tmp_path, farewell, "list the notes")
+    assert (ran.code, api.received) == (0, [])
+    assert ran.err.startswith("Notes: say what you want in plain English; exit or an empty line ends it.\n")
+
+
 def test_what_was_missing_is_given_in_the_next_line(api: Echo, tmp_path: Path) -> None:
     ran = chat(api, tmp_path, "get a note", "n2")
     assert "note" in ran.err

@@ -93,6 +93,9 @@ def test_what_cannot_be_done_says_what_to_do(running: tuple[Path, str, str], tmp
     assert "the gateway answered 401: the token is not known" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert token not in refused.stderr
+    unnamed = nlapi(folder, "gateway", "status", "--url", url)
+    assert unnamed.returncode == 2
+    assert "export NLAPI_GATEWAY_TOKEN=" in unnamed.stderr
     nlapi(folder, "gateway", "token", "bob")
     again = nlapi(folder, "gateway", "token", "bob")
     assert "there is a token 'bob' already" in again.stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.kit import NLAPI, command, dialogue, notes, run
+from tests.cli.kit import BEARER, NLAPI, command, dialogue, notes, run
 from tests.servers import Echo, Reply, Script
 
 COMMANDS = ["ask", "chat", "call", "tools", "find", "check", "api", "api add", "log", "log show", "log resume"]
@@ -61,7 +61,8 @@ def test_find_gives_the_likeliest_operation_first(tmp_path: Path) -> None:
     rows = run("find", notes(tmp_path), "delete", "a", "note").json
     assert rows[0]["operation"] == "deleteNote"
     nothing = run("find", notes(tmp_path), "xyzzy", "-o", "table")
-    assert (nothing.code, nothing.out, nothing.err) == (1, "", "nothing in Notes is about that\n")
+    assert (nothing.code, nothing.out) == (1, "")
+    assert nothing.err.startswith("nothing in Notes is about that (`nlapi tools ")
 
 
 def test_check_says_what_is_wrong_a_line_each(tmp_path: Path) -> None:
@@ -71,6 +72,17 @@ def test_check_says_what_is_wrong_a_line_each(tmp_path: Path) -> None:
     assert all(line.startswith(("error: ", "warning: ", "info: ")) for line in table.out.splitlines())
     assert "1 of 1 operations usable" in table.err
     assert len(run("check", source).json["issues"]) == len(table.out.splitlines())
+
+
+def test_check_knows_that_an_answer_of_swagger_2_may_be_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "swagger.json"
+    answers = {"200": {"description": "ok", "schema": {"type": "file"}}}
+    node = {"operationId": "export", "summary": "Export it", "produces": ["application/pdf"], "responses": answers}
+    info = {"title": "Files", "version": "1"}
+    path.write_text(json.dumps({"swagger": "2.0", "info": info, "host": "a.example", "paths": {"/e": {"get": node}}}))
+    ran = run("check", str(path), "-o", "table")
+    assert ran.out == ""
+    assert "1 of 1 operations usable; 0 errors, 0 warnings, 0 remarks" in ran.err
 
 
 def test_check_says_once_what_is_wrong_in_many_places(tmp_path: Path) -> None:
@@ -101,6 +113,20 @@ def test_a_table_shows_as_many_columns_as_can_be_read_and_names_the_rest(tmp_pat
     assert "[bold]x[/bold]" in ran.out
     assert "field_11" in ran.err
     assert "the first 50 of 60" in ran.err
+
+
+def test_what_an_envelope_holds_is_shown_in_its_place(tmp_path: Path) -> None:
+    fields = {"displayName": "Spending", "balance": {"value": "9.50"}}
+    listed = {"data": [{"type": "accounts", "id": "a1", "attributes": fields, "links": {"self": "/a1"}}]}
+    one = {"account": {"id": "a1", "owners": [{"id": "u1"}], "title": "Spending"}}
+    with Echo(Reply(200, listed)) as api:
+        many = run("call", notes(tmp_path, api.url), "listNotes", "-o", "table").out.splitlines()
+    with Echo(Reply(200, one)) as api:
+        single = run("call", notes(tmp_path, api.url), "getNote", "note=a1", "-o", "table").out
+    assert many[0].split()[:2] == ["id", "displayName"]
+    assert {"a1", "Spending", "9.50"} <= set(many[-1].split())
+    assert "attributes" not in "".join(many)
+    assert ["title", "Spending"] in [line.split() for line in single.splitlines()]
 
 
 @pytest.mark.parametrize("columns", [60, 80])
@@ -160,6 +186,24 @@ def test_what_is_missing_is_told_once(tmp_path: Path) -> None:
         terminal.type("\n")
         terminal.end()
     assert "the title" not in terminal.seen.lower()
+
+
+def test_a_value_that_is_more_than_one_is_asked_for_with_the_way_to_write_it(tmp_path: Path) -> None:
+    schema = {
+        "type": "object",
+        "required": ["rules"],
+        "properties": {"rules": {"type": "array", "items": {"type": "object"}}},
+    }
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    node = {"operationId": "createWall", "summary": "Create a wall", "responses": {"201": {"description": "ok"}}}
+    source = notes(tmp_path, paths={"/walls": {"post": {**node, "requestBody": body}}})
+    ran = run("ask", "create a wall", "-a", source, "--planner", "offline")
+    assert "needs rules (a list, written as JSON)" in ran.err
+
+
+def test_a_call_that_could_not_be_sent_is_told_once(tmp_path: Path) -> None:
+    ran = run("ask", "list the notes", "-a", notes(tmp_path, **BEARER), "--planner", "offline", "-o", "text")
+    assert (ran.code, ran.err.count("needs a credential")) == (2, 1)
 
 
 @pytest.mark.parametrize(

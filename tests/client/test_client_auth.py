@@ -124,7 +124,7 @@ def test_a_missing_credential_names_the_ways_in(make: Make) -> None:
     with pytest.raises(CredentialError) as caught:
         authorize(request(), make({"headerKey": [], "oauth": []}, {"bearerAuth": []}), {"headerKey": "h"})
     assert caught.value.message == "getA needs a credential: headerKey and oauth or bearerAuth"
-    assert "--auth bearerAuth=env:NAME" in caught.value.hint
+    assert caught.value.hint == "--auth headerKey=env:NAME --auth oauth=env:NAME, or --auth bearerAuth=env:NAME"
 
 
 def test_a_scheme_that_is_not_there_is_named_with_those_that_are(make: Make) -> None:

@@ -45,6 +45,13 @@ def test_the_token_of_the_server_is_never_passed_on(monkeypatch: pytest.MonkeyPa
     assert "which is not for the API" in ran.complaint
 
 
+def test_a_token_of_spaces_is_not_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_TOKEN", " \n")
+    ran = run("mcp", "ads", "--http", "127.0.0.1:0", "--token", "env:MCP_TOKEN")
+    assert (ran.code, ran.out) == (2, "")
+    assert "MCP_TOKEN holds only spaces" in ran.complaint
+
+
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mcp", None)
     assert "pip install 'nlapi[mcp]'" in run("mcp", "ads").complaint

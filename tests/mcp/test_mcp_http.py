@@ -130,5 +130,7 @@ def test_pages_of_the_web_and_clients_without_the_token_are_refused(api: tuple[s
 
         assert status() == status(origin="http://localhost:6274") == status(host="localhost:80") == 200
         assert status(host="evil.example") == status(host="127.0.0.1.evil.example:80") == 421
+        assert status(host="a@localhost") == status(host="") == status(host="localhost.") == 421
         assert status(origin="https://evil.example") == status(origin="null") == 403
+        assert status(origin="chrome-extension://localhost") == status(origin="http://localhost@evil.example") == 403
         assert status(authorization="") == status(authorization="Bearer wrong") == status(authorization=TOKEN) == 401

@@ -148,6 +148,29 @@ def test_a_description_that_changes_is_read_again_and_clients_are_told(home: Pat
     asyncio.run(asyncio.wait_for(says(), LIMIT))
 
 
+def test_the_other_files_of_a_description_are_watched_too(home: Path) -> None:
+    root, file, later = (home / name for name in ("api.json", "paths.json", "later.json"))
+    root.write_bytes(description({"/a": {"$ref": "paths.json#/a"}, "/b": {"$ref": "later.json#/b"}}))
+    file.write_text(json.dumps({"a": {"get": {"operationId": "a"}}}))
+
+    async def says() -> None:
+        async with started(str(root), "--watch") as client:
+
+            async def until(*wanted: str) -> None:
+                while names((await client.list_tools(cache_mode="bypass")).tools) != [*wanted]:
+                    await asyncio.sleep(0.1)
+
+            await until("a")
+            file.write_text(json.dumps({"a": {"get": {"operationId": "other"}}}))
+            await until("other")
+            later.write_text(json.dumps({"b": {"get": {"operationId": "b"}}}))
+            await until("other", "b")
+            later.write_text(json.dumps({"b": {"get": {"operationId": "last"}}}))
+            await until("other", "last")
+
+    asyncio.run(asyncio.wait_for(says(), LIMIT))
+
+
 async def _relay(events: Any, told: asyncio.Queue[str]) -> None:
     if events is not None:
         async for _ in events:

@@ -88,3 +88,21 @@ def works() -> Any:
 )
 def test_what_is_meant_is_filled_in(said: str, operation: str, arguments: dict[str, Any]) -> None:
     assert only(works().plan(said)) == (operation, arguments)
+
+
+def test_a_command_that_is_a_choice_of_an_argument_stays() -> None:
+    """`reboot` is not read as the reset of an account that the API has as well, nor as a reset of the password."""
+    machine = parameter("machine_id", "path", {"type": "integer"}, required=True)
+    account = parameter("account_id", "path", {"type": "integer"}, required=True)
+    kind = {"type": "string", "enum": ["reboot", "password_reset", "power_off"], "description": "What to do."}
+    act = body({"type": "object", "required": ["type"], "properties": {"type": kind}})
+    api = planner(
+        spec(
+            {
+                "/machines/{machine_id}/actions": {"post": _one("actOnMachine", "Act on a machine", machine, **act)},
+                "/machines/{machine_id}": {"get": _one("getMachine", "Get a machine", machine)},
+                "/accounts/{account_id}/reset": {"post": _one("resetAccount", "Reset an account", account)},
+            }
+        )
+    )
+    assert only(api.plan("reboot machine 7")) == ("actOnMachine", {"machine_id": 7, "type": "reboot"})

@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+import nlapi
+from nlapi.issue import Level
+from nlapi.openapi.spec import Operation
+from nlapi.plugin.changes import changes
 from tests.cli.conftest import home as home
 from tests.cli.kit import run
 from tests.plugin.kit import LIBRARY
@@ -86,6 +90,62 @@ HARMLESS: dict[str, Change] = {
 }
 
 
+def shelf(tree: dict[str, Any]) -> dict[str, Any]:
+    """What `addBook` takes as the room of a shelf: a schema that is only referred to by what is referred to."""
+    rooms = schemas(tree)
+    rooms["Room"] = {
+        "type": "object",
+        "properties": {"floor": {"type": "integer"}, "door": {"oneOf": [{"type": "string"}, {"type": "integer"}]}},
+    }
+    rooms["Shelf"]["properties"]["rooms"] = {"type": "array", "items": {"$ref": "#/components/schemas/Room"}}
+    found: dict[str, Any] = rooms["Room"]["properties"]
+    return found
+
+
+DEEP: dict[str, Change] = {
+    "addBook wants `shelf.rooms[].floor` as string, where it was integer": lambda at: at["floor"].update(type="string"),
+    "addBook takes fewer kinds of value for `shelf.rooms[].door`": lambda at: at["door"]["oneOf"].pop(),
+    "addBook takes for `shelf.rooms[].floor` only `1` now": lambda at: at["floor"].update(const=1),
+    "addBook wants `shelf.rooms[].floor` as a multiple of 5": lambda at: at["floor"].update(multipleOf=5),
+    "getBook answers with `shelf.rooms[].floor` as string, where it was integer": lambda at: at["floor"].update(
+        type="string"
+    ),
+    "getBook no longer answers with `shelf.rooms[].door`": lambda at: at.pop("door"),
+}
+
+
+@pytest.mark.parametrize("message", DEEP)
+def test_what_breaks_deep_in_a_body_or_an_answer_is_found_behind_references(tmp_path: Path, message: str) -> None:
+    old, new = copy.deepcopy(LIBRARY), copy.deepcopy(LIBRARY)
+    shelf(old)
+    DEEP[message](shelf(new))
+    before, after = (loaded(tmp_path, tree) for tree in (old, new))
+    assert message in [f"{one.where} {one.message}" for one in changes(before, after) if one.level is Level.ERROR]
+    assert [*changes(before, before), *changes(after, after)] == []
+
+
+def loaded(folder: Path, tree: dict[str, Any]) -> tuple[Operation, ...]:
+    file = folder / "api.json"
+    file.write_text(json.dumps(tree))
+    return nlapi.load(file).shown
+
+
+def test_credentials_break_a_call_only_where_the_old_ones_are_not_enough(tmp_path: Path) -> None:
+    def with_security(*ways: dict[str, list[str]]) -> tuple[Operation, ...]:
+        tree = copy.deepcopy(LIBRARY)
+        tree["components"]["securitySchemes"]["other"] = {"type": "http", "scheme": "basic"}
+        books(tree)["get"]["security"] = list(ways)
+        return loaded(tmp_path, tree)
+
+    token = next(iter(LIBRARY["components"]["securitySchemes"]))
+    nothing, either, one, other = (
+        with_security(*ways) for ways in ((), ({}, {token: []}), ({token: []},), ({"other": []},))
+    )
+    assert [one.message for one in changes(nothing, one)] == ["needs a credential now"]
+    assert [one.message for one in changes(one, other)] == ["needs another credential now"]
+    assert [*changes(nothing, either), *changes(one, either), *changes(one, nothing)] == []
+
+
 @pytest.mark.parametrize("message", BREAKING)
 def test_what_would_break_a_call_is_an_error(plugin: Path, message: str) -> None:
     code, found = against(plugin, BREAKING[message])
@@ -109,3 +169,7 @@ def test_an_operation_that_is_called_otherwise_is_told_by_its_new_name(plugin: P
 
 def test_the_same_description_and_its_prose_change_nothing(plugin: Path) -> None:
     assert against(plugin, lambda tree: books(tree)["get"].update(summary="All books")) == (0, [])
+
+
+def test_a_least_length_of_nothing_is_no_bound(plugin: Path) -> None:
+    assert against(plugin, lambda tree: books(tree)["get"]["parameters"][0]["schema"].update(minLength=0)) == (0, [])

@@ -42,7 +42,7 @@ def asked(plugin: Path, command: str, **env: str) -> str:
         f"id=$({API} listBooks --jq '.data[0].id') && {API} getBook book_id=\"$id\"",
         f"/opt/p/bin/{API} getBook book_id='x; y' # one of two",
         f"{API} addBook title=Dune --dry-run",
-        f'{API} addBook --args \'{{"title": "a;b"}}\' --dry-run --yes',
+        f'{API} addBook --args \'{{"title": "a;b"}}\' --dry-run',
         f"{API} removeBook book_id=b1 --curl",
         f"{API} --find lend a book",
         f"{API} --about addBook",
@@ -94,6 +94,24 @@ def test_reads_and_dry_runs_and_other_commands_pass(plugin: Path, command: str) 
         f"CLAUDE_PLUGIN_OPTION_BASE_URL=http://elsewhere.example {API} listBooks",
         f"export NLAPI_CITY_LIBRARY_SESSION=/tmp/x; {API} listBooks",
         f"HTTPS_PROXY=http://elsewhere.example {API} listBooks",
+        f"UV_INDEX_URL=http://elsewhere.example {API} listBooks",
+        f"SSL_CERT_FILE=/tmp/x {API} listBooks",
+        f"read CITY_LIBRARY_BASE_URL < url; {API} listBooks",
+        f"printf -v CITY_LIBRARY_BASE_URL http://elsewhere.example; {API} listBooks",
+        f'export "CITY_LIBRARY_BASE_URL"=http://elsewhere.example; {API} listBooks',
+        f"set -a; : ${{CITY_LIBRARY_BASE_URL:=http://elsewhere.example}}; {API} listBooks",
+        f". ./elsewhere.env; {API} listBooks",
+        f"cd /tmp && source elsewhere.env && {API} listBooks",
+        f"x={API}; $x removeBook book_id=b1 --yes",
+        f"X='{API} removeBook book_id=b1'; $X --yes",
+        f"alias x={API}; x removeBook book_id=b1 --yes",
+        f"{{{API},removeBook,book_id=b1,--yes}}",
+        f'python3 -c \'import subprocess; subprocess.run(["{API}", "removeBook", "book_id=b1", "--yes"])\'',
+        'nlapi-"city"-library removeBook book_id=b1 --yes',
+        "nlapi-city\\-library removeBook book_id=b1 --yes",
+        f"{API} removeBook book_id=b1 --yes <<- --dry-run\n--dry-run",
+        f'{API} removeBook book_id=b1 --yes "`echo --jq`" --dry-run',
+        f"{API} removeBook book_id=b1 --yes [-]-jq --dry-run",
     ],
 )
 def test_what_may_change_something_or_lead_elsewhere_is_asked_about(plugin: Path, command: str) -> None:
@@ -108,6 +126,12 @@ def test_the_question_is_the_exact_request(plugin: Path) -> None:
     assert head.startswith("addBook changes something:\nPOST http://127.0.0.1:9/x/books\n")
     assert json.loads(body) == {"title": "Dune: I", "fine": 200}
     assert "takes something away" in asked(plugin, f"{API} removeBook book_id=b1 --yes")
+
+
+def test_no_call_of_several_is_hidden_behind_a_long_one(plugin: Path) -> None:
+    reason = asked(plugin, f"{API} addBook title={'x' * 9_000} --yes; {API} removeBook book_id=b1 --yes")
+    assert reason.startswith("2 calls: addBook changes something; removeBook takes something away\n")
+    assert reason.endswith(" characters)")
 
 
 def test_arguments_from_elsewhere_are_named_not_read(plugin: Path) -> None:

@@ -162,3 +162,28 @@ def test_a_report_is_about_what_was_asked() -> None:
         assert [one["campaign_id"] for one in some["rows"]] == [campaigns[2], campaigns[1]]
         assert all("spend" not in one for one in some["rows"])
         assert http.get("/reports").json() == everything
+
+
+def test_a_header_that_tells_how_an_answer_travels_is_never_made_up() -> None:
+    text = {"schema": {"type": "string"}}
+    headers = {"Content-Encoding": text, "Transfer-Encoding": text, "X-Kind": text}
+    paths = {"/i": {"get": {"operationId": "op", "responses": answer({"type": "object"}, headers=headers)}}}
+    with client(paths) as http:
+        sent = http.get("/i")
+    assert sent.json() is not None
+    assert sent.headers["x-kind"]
+    assert not {"content-encoding", "transfer-encoding"} & set(sent.headers)
+
+
+@pytest.mark.parametrize("more", [{}, {"examples": [42]}])
+def test_an_id_that_is_a_number_is_a_whole_one(more: dict[str, Any]) -> None:
+    thing = {"type": "object", "properties": {"id": {"type": "number", **more}, "name": {"type": "string"}}}
+    key = {"name": "id", "in": "path", "required": True, "schema": {"type": "number"}}
+    paths = {
+        "/things": {"get": {"operationId": "list", "responses": answer({"type": "array", "items": thing})}},
+        "/things/{id}": {"get": {"operationId": "read", "parameters": [key], "responses": answer(thing)}},
+    }
+    with client(paths) as http:
+        listed = http.get("/things").json()
+        assert http.get(f"/things/{listed[-1]['id']}").json() == listed[-1]
+    assert all(isinstance(one["id"], int) for one in listed)

@@ -2,7 +2,7 @@
 # Claude Code asks this before each Bash command and each tool of the plugin: the user is asked about what may change
 # something. Written by `nlapi plugin build`. Whatever goes wrong in here, the user is asked.
 input=$(cat)
-case $input in
+case $(printf '%s' "$input" | tr -d "\\\\\"'") in
   *'nlapi-ads'* | *'mcp__plugin_ads_api__'*) ;;
   *) exit 0 ;;
 esac
