@@ -19,6 +19,7 @@ FEW = 5
 """Options of a slot that are looked at."""
 LEAST = 0.02
 """An option less sure than this is not looked at."""
+_FAMILIES = tuple(Family)
 _KINDS = (Kind.QUOTED, Kind.NUMBER, Kind.DATE, Kind.LITERAL, Kind.NAME, Kind.PHRASE, Kind.CHOICE, Kind.FLAG)
 FEATURES = (
     *("none", "rank", "sure", "ahead", "second", "rest", "count", "copies"),
@@ -69,7 +70,7 @@ def rows(scene: Scene, options: Sequence[Option]) -> Iterator[tuple[Slot, Option
             copies[id(same)] = copies.get(id(same), 0) + 1
         elif len(few) < FEW:
             few.append(option)
-    needed = float(sum(slot.required for slot in scene.slots))
+    needed = float(scene.needed)
     best = {slot: few[0].sure for slot, few in by_slot.items()}
     for slot, few in by_slot.items():
         common = _slot_part(scene, slot, needed, best)
@@ -89,7 +90,7 @@ def _slot_part(scene: Scene, slot: Slot, needed: float, best: Mapping[Slot, floa
         needed,
         sum(others) / max(1, len(others)),
         float(bool(scene.places[slot])),
-        *(float(slot.family is family) for family in Family),
+        *(float(slot.family is family) for family in _FAMILIES),
     ]
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Any
 
 from nlapi.offline.entities import collection_of
@@ -130,6 +131,15 @@ def names_of(sentence: Sentence, slot: Slot) -> Mapping[str, Any]:
     for meaning, value in slot.glossary.items():
         if str(value).lower() in values:
             named.setdefault(meaning, values[str(value).lower()])
+    named.update(_coded(slot))
+    return named
+
+
+@lru_cache(maxsize=4096)
+def _coded(slot: Slot) -> Mapping[str, Any]:
+    """The values by the names that they are codes for, where most of them are codes of languages or the like."""
+    values = {str(value).lower(): value for value in slot.choices}
+    named: dict[str, Any] = {}
     for table in (LANGUAGES, COUNTRIES, CURRENCY_NAMES):
         coded = {name: values[code.lower()] for name, code in table.items() if code.lower() in values}
         if len(set(coded.values())) * 2 > len(values):

@@ -66,7 +66,7 @@ def fill(scene: Scene) -> Filling:
     unused = tuple(
         span for span in scene.sentence.spans if _matters(span) and not any(_covers(one, span) for one in taken)
     )
-    taken.sort(key=lambda option: scene.slots.index(option.slot))
+    taken.sort(key=lambda option: scene.ranks[option.slot][0])
     return Filling(options=tuple(taken), missing=missing, unused=unused)
 
 

@@ -51,14 +51,20 @@ def world_fits(span: Span, slot: Slot) -> float:
     """1 for a span of the kind that a slot's name asks for, 0.5 when only its description does, -1 for another kind."""
     if span.kind not in (Kind.NAME, Kind.PHRASE, Kind.QUOTED, Kind.LITERAL, Kind.CALLED):
         return 0.0
-    own = _wants(slot.words)
-    told = own or _wants(sorted(slot.prose))
+    own, told = _wanted(slot)
     kind = world(span.text.strip(" .,")) if told else ""
     if not kind:
         return -0.4 if own and own != "town" else 0.0
     if kind == told:
         return 1.0 if own else 0.5
     return 0.0 if not own else 0.2 if frozenset((kind, own)) in _NEAR else -1.0
+
+
+@lru_cache(maxsize=4096)
+def _wanted(slot: Slot) -> tuple[str, str]:
+    """What of the world the name of a slot asks for, and what its name or else its description does."""
+    own = _wants(slot.words)
+    return own, own or _wants(sorted(slot.prose))
 
 
 def _wants(words: Iterable[str]) -> str:
@@ -72,6 +78,7 @@ def to_words(words: Iterable[str], stems: Iterable[str]) -> dict[str, float]:
     return {one: close for one, close in near if close >= _FAINT}
 
 
+@lru_cache(maxsize=4096)
 def sample_stems(slot: Slot) -> tuple[str, ...]:
     """The last words of what a description gives as values."""
     return tuple(stem(words[-1]) for one in slot.samples[:_SAMPLES] if (words := pieces(one)))

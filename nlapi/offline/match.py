@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import time
 from functools import lru_cache
 
@@ -46,9 +47,10 @@ MATCHES = (
 def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
     """What speaks for and against `span` being the value of `slot`."""
     left, right, leader = scene.around(span)
-    words, number = set(slot.words), span.kind is Kind.NUMBER
-    role, against = _role(slot, leader)
-    inner = [token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word]
+    asks, number = _asks(slot), span.kind is Kind.NUMBER
+    words = asks.words
+    role, against = _role(words, leader)
+    inner, common, last = _inside(scene, span)
     return [
         _named(scene, slot, left, right),
         _told(scene, slot, left, right),
@@ -56,20 +58,20 @@ def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
         against,
         1.0 if span.text.lower() in slot.examples else 0.0,
         _money(span, slot) if number else 0.0,
-        float(span.kind is Kind.NAME and bool(_PLACELIKE & words)),
+        float(span.kind is Kind.NAME and asks.place),
         float(leader in LEADING and span.kind in (Kind.PHRASE, Kind.NAME)),
-        float(bool(NAMELIKE & words) and leader == "to" and bool(RENAMES & scene.sentence.stem_set)),
-        float(bool(QUERYLIKE & words) and scene.operation.method == "GET"),
+        float(asks.name and leader == "to" and not RENAMES.isdisjoint(scene.sentence.stem_set)),
+        float(asks.query and scene.operation.method == "GET"),
         _paged(scene, span, slot) if number else 0.0,
         scene.order(span, slot),
         float(number and slot.family is Family.ID and bool(right) and right[0][0] not in slot.words),
-        _common(scene, inner),
+        common,
         float(bool(inner) and inner[0] in VERBS),
         _city(scene, span, slot) if span.form == "place" else 0.0,
         *scene.distances(span, slot),
         sum(word in words for word in inner) / max(1, len(inner)),
         shape_likeness(span.text, slot.samples),
-        float(span.kind is Kind.CALLED) * (1.0 if NAMELIKE & words else 0.8 if QUERYLIKE & words else -0.6),
+        float(span.kind is Kind.CALLED) * (1.0 if asks.name else 0.8 if asks.query else -0.6),
         float(number and slot.unit != ""),
         fraction_wanted(slot) if span.form == "percent" else 0.0,
         float(slot.family is Family.ID and " " in span.text),
@@ -79,18 +81,57 @@ def match(scene: Scene, span: Span, slot: Slot) -> list[float]:
         float(number and counts_things(scene, span)),
         fits(said(scene.sentence, span), wanted(slot)) if number else 0.0,
         world_fits(span, slot),
-        scene.kin(slot).get(inner[-1], 0.0) if inner else 0.0,
-        scene.kin_of_samples(slot).get(inner[-1], 0.0) if inner else 0.0,
-        max((scene.kin(slot).get(word, 0.0) * near for word, near in (*left, *right)), default=0.0),
-        float(_CODE.search(slot.description) is not None) if span.text.isupper() and len(span.text) <= _SHORT else 0.0,
-        _addressed(scene, span, slot),
+        scene.kin(slot).get(last, 0.0),
+        scene.kin_of_samples(slot).get(last, 0.0),
+        _kin_beside(scene.kin(slot), left, right),
+        float(asks.code and span.text.isupper() and len(span.text) <= _SHORT),
+        _addressed(scene, span, asks.address),
         _parts(span, slot),
     ]
 
 
-def _addressed(scene: Scene, span: Span, slot: Slot) -> float:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asks:
+    """What a slot asks for, as far as no sentence is needed to say so."""
+
+    words: frozenset[str]
+    place: bool
+    name: bool
+    query: bool
+    code: bool
+    address: bool
+
+
+@lru_cache(maxsize=4096)
+def _asks(slot: Slot) -> _Asks:
+    words = frozenset(slot.words)
+    return _Asks(
+        words=words,
+        place=bool(_PLACELIKE & words),
+        name=bool(NAMELIKE & words),
+        query=bool(QUERYLIKE & words),
+        code=_CODE.search(slot.description) is not None,
+        address=_ADDRESS.search(f"{slot.name} {slot.description}") is not None,
+    )
+
+
+def _inside(scene: Scene, span: Span) -> tuple[Sequence[str], float, str]:
+    """The stems of a span, how much of it is words of the operation itself, and the last of them."""
+    found = scene.inside.get(span)
+    if found is None:
+        inner = [token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word]
+        found = scene.inside[span] = inner, _common(scene, inner), inner[-1] if inner else ""
+    return found
+
+
+def _kin_beside(
+    kin: Mapping[str, float], left: Sequence[tuple[str, float]], right: Sequence[tuple[str, float]]
+) -> float:
+    return max((kin[word] * near for word, near in (*left, *right) if word in kin), default=0.0) if kin else 0.0
+
+
+def _addressed(scene: Scene, span: Span, asked: bool) -> float:
     """1 for an address where one is asked for, -1 for a piece of one there, or for its number anywhere."""
-    asked = _ADDRESS.search(f"{slot.name} {slot.description}") is not None
     if span.form == "address":
         return 1.0 if asked else 0.3
     inside = scene.sentence.in_address(span)
@@ -141,6 +182,8 @@ def _city(scene: Scene, span: Span, slot: Slot) -> float:
 
 def shape_likeness(text: str, samples: Sequence[str]) -> float:
     """How much `text` looks like the most similar of `samples`, from 0 to 1; 0 when there are none."""
+    if not samples:
+        return 0.0
     own = _shape(text)
     return max((sum(a == b for a, b in zip(own, _shape(one), strict=True)) / len(own) for one in samples), default=0.0)
 
@@ -155,6 +198,7 @@ def _shape(text: str) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def page_number(slot: Slot) -> bool:
     """Is `slot` which page is wanted, rather than how long a page is?"""
     return slot.family is Family.NUMBER and stem("page") in slot.words and not page_size(slot)
@@ -166,6 +210,7 @@ _TOKENS = (
 )
 
 
+@lru_cache(maxsize=4096)
 def page_token(slot: Slot) -> bool:
     """Is `slot` what an API itself gives out to say where a page begins: a cursor, a page token?"""
     words = pieces(slot.name)
@@ -174,6 +219,7 @@ def page_token(slot: Slot) -> bool:
     return slot.where == "query" and named and slot.family in (Family.TEXT, Family.ID)
 
 
+@lru_cache(maxsize=4096)
 def page_size(slot: Slot) -> bool:
     """Is `slot` how many things are wanted at most?"""
     words = set(slot.words)
@@ -200,6 +246,13 @@ def counts_things(scene: Scene, span: Span) -> bool:
     """Does a number stand in front of what is listed (3 books), or behind what picks some of them (the last 5 log
     entries, top 3, 10 at a time)?
     """
+    found = scene.counting.get(span)
+    if found is None:
+        found = scene.counting[span] = _counts_things(scene, span)
+    return found
+
+
+def _counts_things(scene: Scene, span: Span) -> bool:
     tokens = scene.sentence.tokens
     before = tokens[span.first - 1].lower if span.first else ""
     after = [token.lower for token in tokens[span.last : span.last + 4]]
@@ -229,11 +282,10 @@ def _told(scene: Scene, slot: Slot, left: Sequence[tuple[str, float]], right: Se
     return min(1.0, sum(near * scene.told(word) for word, near in words.items() if word not in STOPWORDS))
 
 
-def _role(slot: Slot, leader: str) -> tuple[float, float]:
+def _role(words: frozenset[str], leader: str) -> tuple[float, float]:
     roles = ROLES.get(leader)
     if not roles:
         return 0.0, 0.0
-    words = set(slot.words)
     if words & roles:
         return 1.0, 0.0
     return 0.0, float(bool(words & _PAIRED and roles & _PAIRED))

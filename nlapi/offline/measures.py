@@ -79,7 +79,12 @@ def said(sentence: Sentence, span: Span) -> Unit | None:
     """What a number is counted in: the seconds of 600 seconds, the mH of 50mH."""
     if span.kind is not Kind.NUMBER or span.form in ("money", "percent"):
         return None
-    after = _AFTER.match(sentence.text, span.end)
+    return _unit_at(sentence.text, span.end)
+
+
+@lru_cache(maxsize=4096)
+def _unit_at(text: str, at: int) -> Unit | None:
+    after = _AFTER.match(text, at)
     return unit(after.group(1)) if after is not None else None
 
 
@@ -136,7 +141,7 @@ def converted(sentence: Sentence, span: Span, slot: Slot) -> float | int | None:
 def _rest(sentence: Sentence, span: Span, one: Unit) -> float:
     """What is said right after a measure in a smaller unit of the same dimension, in the base."""
     for after in sentence.spans:
-        if after.kind is Kind.NUMBER and span.last < after.first <= span.last + 3:
+        if after.kind is Kind.NUMBER and span.last <= after.first <= span.last + 3:
             smaller = said(sentence, after)
             if smaller is not None and smaller.dimension == one.dimension and smaller.factor < one.factor:
                 return float(after.value) * smaller.factor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 from nlapi.offline.measures import said
@@ -91,14 +92,28 @@ def render(value: Any, slot: Slot, *, end: bool = False) -> str | None:
         if pattern.search(slot.description):
             moment = value if isinstance(value, datetime) else datetime.combine(value, time())
             return moment.strftime(form)
+    if isinstance(value, datetime) and (form := _form_of_example(slot)):
+        return value.strftime(form)
     if isinstance(value, datetime) and "tim" in slot.words:
         return value.strftime("%Y-%m-%dT%H:%M:%S")
     return str(value.strftime("%Y-%m-%d"))
 
 
+@lru_cache(maxsize=4096)
+def _form_of_example(slot: Slot) -> str:
+    """How a moment is written that the description gives as an example (2023-04-15T13:45:00Z); "" where it has none."""
+    found = _EXAMPLE.search(slot.description)
+    if found is None:
+        return ""
+    between, seconds, zone = found.groups()
+    return f"%Y-%m-%d{between}%H:%M{':%S' if seconds else ''}{zone or ''}"
+
+
+@lru_cache(maxsize=4096)
 def wants_clock(slot: Slot) -> bool:
     """Is a time of day a part of the value?"""
     return slot.schema.get("format") == "date-time" or _CLOCK.search(slot.description) is not None
 
 
+_EXAMPLE = re.compile(r"\b\d{4}-\d\d-\d\d([T ])\d\d:\d\d(:\d\d)?(Z)?")
 _CLOCK = re.compile(r"\bhh:mm|\btime\b|T\d\d:\d\d", re.IGNORECASE)

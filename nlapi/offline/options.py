@@ -10,6 +10,7 @@ from typing import Any
 from nlapi.offline.choices import choices, names_of
 from nlapi.offline.entities import ID_WORDS, OPAQUE, Wanted, collection_of, id_like, names_for, takes_id
 from nlapi.offline.flags import flag
+from nlapi.offline.labelled import labelled
 from nlapi.offline.links import takes_me
 from nlapi.offline.match import MONEYLIKE, counts_things, page_number, page_size, page_token
 from nlapi.offline.option import HIGH, LOW, Option
@@ -41,6 +42,7 @@ _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 def options(scene: Scene) -> Iterator[Option]:
     runs = tuple(_runs(scene))
     yield from paired(scene)
+    yield from labelled(scene)
     for slot in scene.slots:
         if slot.where == "header" and not _is_said(scene, slot):
             continue

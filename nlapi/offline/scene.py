@@ -110,6 +110,32 @@ class Scene:
         return found
 
     @cached_property
+    def needed(self) -> int:
+        """How many slots are required."""
+        return sum(slot.required for slot in self.slots)
+
+    @cached_property
+    def ranks(self) -> dict[Slot, tuple[int, Sequence[Slot], int]]:
+        """Of each slot its place, all slots of its family, and its place among those."""
+        families: dict[Family, list[Slot]] = {}
+        found: dict[Slot, tuple[int, Sequence[Slot], int]] = {}
+        for place, slot in enumerate(self.slots):
+            same = families.setdefault(slot.family, [])
+            found[slot] = place, same, len(same)
+            same.append(slot)
+        return found
+
+    @cached_property
+    def inside(self) -> dict[Span, tuple[Sequence[str], float, str]]:
+        """What match.py worked out of the words of each span."""
+        return {}
+
+    @cached_property
+    def counting(self) -> dict[Span, bool]:
+        """Of each span that was asked about whether it says how many things are wanted."""
+        return {}
+
+    @cached_property
     def _kin(self) -> dict[Slot, Mapping[str, float]]:
         return {}
 

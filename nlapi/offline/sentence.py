@@ -112,6 +112,19 @@ class Sentence:
     def _addresses(self) -> tuple[Span, ...]:
         return tuple(span for span in self.spans if span.form == "address")
 
+    def in_called(self, span: Span) -> bool:
+        """Does `span` stand in what something is called?"""
+        return any(one.start <= span.start < one.end for one in self._called)
+
+    @cached_property
+    def _called(self) -> tuple[Span, ...]:
+        return tuple(span for span in self.spans if span.kind is Kind.CALLED)
+
+    @cached_property
+    def traits(self) -> dict[Span, list[float]]:
+        """What each span is like by itself, once it was worked out: the same for all operations."""
+        return {}
+
     def about(self, names: Callable[[str], bool]) -> str:
         """The text without what is quoted, a literal or a name of several words: what is left says what is wanted.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from nlapi.offline.match import NAMELIKE, QUERYLIKE, page_number, page_size
 from nlapi.offline.moments import CLOSING, OPENING
 from nlapi.offline.scene import Scene
@@ -84,44 +86,66 @@ def _after(sentence: Sentence, at: int) -> float:
 def slot_traits(scene: Scene, slot: Slot) -> list[float]:
     """The type of a slot, its place among the others, and how much of its name and description the sentence says."""
     stems = scene.sentence.stem_set
-    same = [one for one in scene.slots if one.family is slot.family]
+    place, same, nth = scene.ranks[slot]
     own = scene.own[slot]
     return [
+        *_type(slot),
+        float(place),
+        float(len(scene.slots)),
+        float(scene.needed),
+        float(len(same)),
+        float(sum(one.required for one in same)),
+        *_shape(slot),
+        sum(word in stems for word in own) / max(1, len(own)),
+        sum(word in stems for word in slot.prose) / max(1, len(slot.prose)),
+        float(bool(slot.glossary)),
+        float(nth),
+        *_name(slot),
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _type(slot: Slot) -> tuple[float, ...]:
+    return (
         *(float(slot.family is family) for family in Family),
         float(slot.many),
         float(slot.integer),
         float(slot.required),
         float(slot.has_default),
         float(len(slot.path)),
-        float(scene.slots.index(slot)),
-        float(len(scene.slots)),
-        float(sum(one.required for one in scene.slots)),
-        float(len(same)),
-        float(sum(one.required for one in same)),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _shape(slot: Slot) -> tuple[float, ...]:
+    return (
         float(len(slot.choices)),
         float(bool(slot.samples)),
         float("format" in slot.description.lower()),
         float(slot.where == "path"),
         float(slot.where == "query"),
         float(len(slot.words)),
-        sum(word in stems for word in own) / max(1, len(own)),
-        sum(word in stems for word in slot.prose) / max(1, len(slot.prose)),
-        float(bool(slot.glossary)),
-        float(same.index(slot)),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _name(slot: Slot) -> tuple[float, ...]:
+    """What its name and the values that its description mentions say."""
+    words, samples = set(slot.words), slot.samples[:6]
+    return (
         float(bool(slot.unit)),
-        float(bool(OPENING & set(slot.words))),
-        float(bool(CLOSING & set(slot.words))),
+        float(bool(OPENING & words)),
+        float(bool(CLOSING & words)),
         float(page_number(slot)),
         float(page_size(slot)),
-        float(bool(NAMELIKE & set(slot.words))),
-        float(bool(QUERYLIKE & set(slot.words))),
-        float(bool(_NUMBERLIKE & set(slot.words))),
-        sum(any(stem(one.lower()) in slot.words for one in sample.split()) for sample in slot.samples[:6])
-        / max(1, len(slot.samples[:6])),
-        sum(any(map(str.isdigit, sample)) for sample in slot.samples[:6]) / max(1, len(slot.samples[:6])),
+        float(bool(NAMELIKE & words)),
+        float(bool(QUERYLIKE & words)),
+        float(bool(_NUMBERLIKE & words)),
+        sum(any(stem(one.lower()) in words for one in sample.split()) for sample in samples) / max(1, len(samples)),
+        sum(any(map(str.isdigit, sample)) for sample in samples) / max(1, len(samples)),
         float(slot.name[-1]) if slot.name[-1:].isdigit() else 0.0,
         float(any(one.rpartition(", ")[2] in _STATES for one in slot.samples)),
-    ]
+    )
 
 
 _STATES = frozenset(STATES.values())

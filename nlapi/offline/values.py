@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 from nlapi.offline.measures import converted, measured
@@ -24,6 +25,7 @@ HOW = (
 """What may have been made of a span; "" is the span as it stands."""
 ASIDE = frozenset(("state", "country", "currency", "lasting"))
 """What says more than the span, so that the span can still be the value of another slot."""
+_DAYS = stem("days")
 _PLACE = re.compile(r"\b(?:city|town|place|location|address|area|region|destination|origin|where)\b", re.IGNORECASE)
 _CITY_STATE = re.compile(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
 
@@ -61,7 +63,7 @@ def _counted(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[int |
     made: list[tuple[int | float | None, str]] = []
     if span.kind is Kind.DATE:
         made.append((_calendar_part(span, slot), "calendar"))
-        if isinstance(span.value, tuple) and stem("days") in slot.prose | set(slot.words):
+        if isinstance(span.value, tuple) and _DAYS in _stems(slot):
             counted = sentence.today in span.value
             made.append(((span.value[1] - span.value[0] + timedelta(days=not counted)).days, "days"))
     elif span.form == "percent" and not slot.integer:
@@ -77,12 +79,11 @@ def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str
     """Texts made of a span: a code for a name, a name without the noun beside it, a figure with its unit."""
     if span.kind not in (*_TEXTUAL, Kind.NUMBER):
         return
-    prose = slot.prose | set(slot.words)
     if span.kind is Kind.NUMBER:
         after = sentence.tokens[span.last : span.last + 1]
         if after and after[0].word and after[0].lower not in STOPWORDS:
             yield sentence.text[span.start : after[0].end], "unit"
-        if span.currency and "currenci" in prose:
+        if span.currency and "currenci" in _stems(slot):
             yield span.currency, "currency"
         return
     text = span.text.strip(" .,")
@@ -91,7 +92,7 @@ def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str
         yield code, "code"
     if span.kind in (Kind.NAME, Kind.PHRASE):
         yield from _cut(span, slot, sentence)
-    if any(one.kind is Kind.CALLED and one.start <= span.start < one.end for one in sentence.spans):
+    if sentence.in_called(span):
         return  # a thing called Berlin need not be there
     if span.kind in (Kind.NAME, Kind.QUOTED) or (span.kind is Kind.PHRASE and span.text.islower()):
         after = sentence.tokens[span.last : span.last + 2]
@@ -118,22 +119,41 @@ def _located(text: str, slot: Slot, *, whole: bool) -> Iterator[tuple[Any, str]]
     """A town with its state or country (when `whole`: the sentence does not go on to say it), a town out of a pair, or
     only the state or country that it is in.
     """
-    words = set(slot.words)
-    if words & {"stat", "provinc", "region"} and (state := state_of(text)):
+    if not _REGIONS.isdisjoint(slot.words) and (state := state_of(text)):
         yield state, "state"
-    if "countri" in words and (code := country_of(text)):
+    if "countri" in slot.words and (code := country_of(text)):
         yield (code if is_coded(slot) else country_name(code) or code), "country"
-    if not _PLACE.search(f"{slot.name.replace('_', ' ')} {slot.description}"):
+    if not _takes_place(slot):
         return
     town, comma, after = (part.strip() for part in text.partition(","))
     if comma:
         yield town, "town"
-        if after.lower() in STATES and _CITY_STATE.search(slot.description):
+        if after.lower() in STATES and _takes_both(slot):
             yield f"{town}, {STATES[after.lower()]}", "region"
-    elif whole and _CITY_STATE.search(slot.description) and (full := full_name(text)):
+    elif whole and _takes_both(slot) and (full := full_name(text)):
         yield full, "region"
         if not region_of(text).startswith("US-") and town_in_us(text):
             yield full_name(text, in_us=True), "us"
+
+
+_REGIONS = frozenset(("stat", "provinc", "region"))
+
+
+@lru_cache(maxsize=4096)
+def _takes_place(slot: Slot) -> bool:
+    return _PLACE.search(f"{slot.name.replace('_', ' ')} {slot.description}") is not None
+
+
+@lru_cache(maxsize=4096)
+def _takes_both(slot: Slot) -> bool:
+    """Is a town wanted together with its state or country?"""
+    return _CITY_STATE.search(slot.description) is not None
+
+
+@lru_cache(maxsize=4096)
+def _stems(slot: Slot) -> frozenset[str]:
+    """The stems of the name and the description."""
+    return slot.prose | set(slot.words)
 
 
 def _whole(span: Span, slot: Slot) -> Any:
@@ -181,6 +201,7 @@ def _scaled(value: int | float, span: Span, slot: Slot, sentence: Sentence) -> i
 _MINOR = re.compile(r"\b(?:minor|smallest) (?:currency )?units?\b|\bin cents\b", re.IGNORECASE)
 
 
+@lru_cache(maxsize=4096)
 def fraction_wanted(slot: Slot) -> float:
     """How 5 % is told: 1 as 0.05, -1 as 5, 0.5 when only the name speaks for the former, 0 when nothing speaks."""
     top = slot.schema.get("maximum")
@@ -257,6 +278,7 @@ def _fits(text: str, slot: Slot) -> bool:
     return True
 
 
+@lru_cache(maxsize=4096)
 def is_coded(slot: Slot) -> bool:
     """Is a code wanted rather than a name?"""
     coded = {"cod", "iso", "3166", "639", "4217", "alpha"} & (slot.prose | set(slot.words))
@@ -266,7 +288,7 @@ def is_coded(slot: Slot) -> bool:
 def _code(text: str, slot: Slot) -> str | None:
     """`Japan` for a country code is JP; languages likewise, and currencies in any case."""
     lower = text.lower().removeprefix("the ")
-    prose = slot.prose | set(slot.words)
+    prose = _stems(slot)
     for word, table in (("countri", COUNTRIES), ("languag", LANGUAGES), ("currenci", CURRENCY_NAMES)):
         if word in prose and lower in table and (word == "currenci" or is_coded(slot)):
             return table[lower]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 
+from nlapi.offline.among import LEAST
 from nlapi.offline.choices import EVIDENCE
 from nlapi.offline.forest import Forest
 from nlapi.offline.match import MATCHES, match
 from nlapi.offline.moments import CLOSING, OPENING
 from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
-from nlapi.offline.sentence import Span
+from nlapi.offline.sentence import Sentence, Span
 from nlapi.offline.slots import Slot
 from nlapi.offline.traits import SLOT_TRAITS, SPAN_TRAITS, slot_traits, span_traits
 from nlapi.offline.values import HOW
@@ -38,10 +39,14 @@ FEATURES = (
 
 
 def weighed(scene: Scene, options: Iterable[Option]) -> list[Option]:
-    """The options with the probability of each; one that has it already keeps it."""
-    forest = Forest.load("slots")
+    """The options with the probability of each; one that has it already keeps it, one that is hopeless is left out."""
+    found = list(options)
+    told = _Told(_Table(scene, found), Forest.load("slots"))
+    sure = [option.sure if option.span is None else told.probability(option) for option in found]
     return [
-        option if row is None else replace(option, sure=forest.probability(row)) for option, row in rows(scene, options)
+        option if option.span is None else replace(option, sure=one)
+        for option, one in zip(found, sure, strict=True)
+        if option.span is None or one >= LEAST
     ]
 
 
@@ -50,7 +55,7 @@ def rows(scene: Scene, options: Iterable[Option]) -> Iterator[tuple[Option, list
     found = list(options)
     table = _Table(scene, found)
     for option in found:
-        yield option, table.row(option)
+        yield option, None if option.span is None else [value for part in table.parts(option) for value in part]
 
 
 class _Table:
@@ -69,25 +74,20 @@ class _Table:
             if span is None or (span, slot) in self.pairs:
                 continue
             if span not in self.spans:
-                self.spans[span] = span_traits(scene.sentence, span)
+                self.spans[span] = _span_traits(scene.sentence, span)
             if slot not in self.slots:
                 self.slots[slot] = slot_traits(scene, slot)
             pair = self.pairs[span, slot] = match(scene, span, slot)
             self._of_span[span].add(pair)
             self._of_slot[slot].add(pair)
 
-    def row(self, option: Option) -> list[float] | None:
+    def parts(self, option: Option) -> tuple[Sequence[float], ...]:
+        """The row of an option whose span is known, in parts: what others may have in common, and last its own."""
         span, slot = option.span, option.slot
-        if span is None:
-            return None
+        assert span is not None
         pair = self.pairs[span, slot]
         of_span, of_slot = self._of_span[span], self._of_slot[slot]
-        return [
-            *self.spans[span],
-            *self.slots[slot],
-            *pair,
-            *(option.evidence or _NONE),
-            *_HOW[option.how],
+        own = [
             *of_span.over(pair),
             *of_slot.over(pair),
             _end_fits(option),
@@ -97,6 +97,26 @@ class _Table:
             float(of_span.count),
             float(of_slot.count),
         ]
+        return self.spans[span], self.slots[slot], pair, option.evidence or _NONE, _HOW[option.how], own
+
+
+class _Told:
+    """What the forest says of options. A part that is common to several rows is looked at once."""
+
+    def __init__(self, table: _Table, forest: Forest) -> None:
+        self.table, self.forest = table, forest
+        self._reach: dict[int, int] = {}
+
+    def probability(self, option: Option) -> float:
+        *shared, own = self.table.parts(option)
+        reach, first = self.forest.every, 0
+        for part in shared:
+            left = self._reach.get(id(part))
+            if left is None:
+                left = self._reach[id(part)] = self.forest.reach(part, first)
+            reach &= left
+            first += len(part)
+        return self.forest.probability_at(reach & self.forest.reach(own, first))
 
 
 class _Best:
@@ -119,6 +139,13 @@ class _Best:
             return [pair[at] for at in COMPARED]
         pairs = zip(COMPARED, self._best, strict=True)
         return [pair[at] - (second if pair[at] == first else first) for at, (first, second) in pairs]
+
+
+def _span_traits(sentence: Sentence, span: Span) -> list[float]:
+    found = sentence.traits.get(span)
+    if found is None:
+        found = sentence.traits[span] = span_traits(sentence, span)
+    return found
 
 
 def _end_fits(option: Option) -> float:

@@ -36,6 +36,12 @@ def test_the_score_is_the_sum_of_the_leaves_reached(forest: list[Any], row: list
     assert 0.0 <= read.probability(row) <= 1.0
 
 
+@given(forest=st.lists(trees(), max_size=12), row=st.lists(NUMBERS, min_size=3, max_size=3), cut=st.integers(0, 3))
+def test_a_row_in_parts_scores_as_a_whole(forest: list[Any], row: list[float], cut: int) -> None:
+    read = read_forest({"features": ["a", "b", "c"], "base": 0.0, "trees": forest})
+    assert read.score_at(read.reach(row[:cut]) & read.reach(row[cut:], cut)) == read.score(row)
+
+
 def test_a_tree_with_too_many_leaves_is_refused() -> None:
     tree: Any = 0.0
     for at in range(LEAVES):

@@ -13,6 +13,7 @@ from nlapi.offline.fill import fill
 from nlapi.offline.numbers import find_numbers
 from nlapi.offline.options import options
 from nlapi.offline.read import read_sentence
+from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from tests.describe import body, parameter, spec
 from tests.offline.kit import TODAY, only, planner
@@ -141,19 +142,41 @@ _LENGTH = {"type": "number", "description": "How long it runs, in minutes."}
 _TOWN = {"type": "string", "description": "City and state, such as 'Reno, NV'."}
 
 
+def _pump(question: str, *parameters: Any) -> Scene:
+    pumps = {"get": {"operationId": "runPump", "parameters": list(parameters)}}
+    document = {"openapi": "3.1.0", "info": {"title": "Pumps", "version": "1"}, "paths": {"/pumps": pumps}}
+    return scene_of(document, question, TODAY)
+
+
 def _offered(question: str, name: str, schema: dict[str, Any]) -> set[tuple[str, str]]:
-    document = {
-        "openapi": "3.1.0",
-        "info": {"title": "Pumps", "version": "1"},
-        "paths": {"/pumps": {"get": {"operationId": "runPump", "parameters": [parameter(name, schema=schema)]}}},
-    }
-    return {(str(option.value), option.how) for option in options(scene_of(document, question, TODAY))}
+    return {(str(option.value), option.how) for option in options(_pump(question, parameter(name, schema=schema)))}
 
 
 def test_a_measure_is_offered_in_the_unit_of_the_argument() -> None:
     assert ("90", "measured") in _offered("run it for 1 hour and 30 minutes", "length", _LENGTH)
+    assert ("90", "measured") in _offered("run it for 1h 30min", "length", _LENGTH)
     assert ("0.5", "measured") in _offered("run it for 30 seconds", "length", _LENGTH)
     assert not any(how == "measured" for _, how in _offered("run it for 30 kilos", "length", _LENGTH))
+
+
+def test_a_moment_is_written_as_the_example_in_the_description() -> None:
+    for example, written in (
+        ("2023-04-15T13:45:00Z", "2021-05-02T16:30:00Z"),
+        ("2023-04-15 13:45", "2021-05-02 16:30"),
+    ):
+        moment = {"type": "string", "description": f"The new date and time, such as '{example}'."}
+        assert (written, "") in _offered("run it on May 2, 2021 at 4:30 pm", "new_date", moment)
+
+
+def test_a_code_goes_where_the_description_calls_it_what_the_sentence_does() -> None:
+    ship = {"type": "string", "description": "IMO or MMSI identifier of the ship (9074729)."}
+    for question in ("run it on the Northern Star Ferry (IMO: 9321483)", "its IMO number is 9321483, run it"):
+        assert fill(_pump(question, parameter("ship", schema=ship))).arguments == {"ship": "9321483"}
+
+
+def test_a_code_that_two_arguments_are_described_by_goes_nowhere_by_that() -> None:
+    one, other = (parameter(name, schema={"type": "string", "description": "An ICAO code."}) for name in ("a", "b"))
+    assert not any(option.sure for option in options(_pump("run it (ICAO: KXYZ)", one, other)))
 
 
 def test_a_share_is_offered_as_it_is_said_and_as_a_part_of_one() -> None:
