@@ -94,7 +94,7 @@ class Catalogue:
     def slots(self, tool: Tool) -> tuple[Slot, ...]:
         """What a sentence may fill of a tool: no credential."""
         if tool not in self._slots:
-            self._slots[tool] = tuple(slot for slot in slots_of(tool) if not is_secret(slot))
+            self._slots[tool] = tuple(slot for slot in slots_of(tool) if not is_secret(slot, tool))
         return self._slots[tool]
 
     def profile(self, operation: Operation) -> Profile:
@@ -105,7 +105,7 @@ class Catalogue:
 
     def secrets(self, tool: Tool) -> tuple[Slot, ...]:
         """The credentials among a tool's required arguments: only the user can give them, by name."""
-        return tuple(slot for slot in slots_of(tool) if slot.required and is_secret(slot))
+        return tuple(slot for slot in slots_of(tool) if slot.required and is_secret(slot, tool))
 
     def flows(self, spec: Spec) -> Flows:
         if spec not in self._flows:

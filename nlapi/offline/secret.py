@@ -76,6 +76,10 @@ def _is_credential(tool: Tool, name: str, schema: Any) -> bool:
     return is_credential(wire, where, known, str(known.get("description", "")))
 
 
-def is_secret(slot: Slot) -> bool:
-    """Is a slot a credential?"""
-    return len(slot.path) == 1 and is_credential(slot.name, slot.where, slot.schema, slot.description)
+def is_secret(slot: Slot, tool: Tool) -> bool:
+    """Is a slot a credential: by what it says, or as it is sent where a key of one of the API's security schemes is?"""
+    if len(slot.path) != 1:
+        return False
+    schemes = tool.operation.spec.security_schemes.values()
+    keys = {(scheme.where, scheme.name) for scheme in schemes if scheme.kind == "apiKey"}
+    return (slot.where, slot.name) in keys or is_credential(slot.name, slot.where, slot.schema, slot.description)

@@ -102,6 +102,14 @@ def test_a_credential_is_never_filled_from_a_sentence(where: str) -> None:
     assert only(bare)[1] == {}
 
 
+def test_an_argument_that_is_sent_as_a_key_of_the_api_is_one() -> None:
+    scheme = {"components": {"securitySchemes": {"app": {"type": "apiKey", "in": "query", "name": "key"}}}}
+    key = parameter("key", description="Generate your own.", required=True)
+    asked = planner(listing(key, **scheme)).plan("list the bookings with the key Looks")
+    assert [one.argument for one in asked.missing] == ["key"]
+    assert only(asked)[1] == {}
+
+
 def test_a_token_of_a_page_is_no_credential() -> None:
     api = planner(listing(parameter("page_token", description="Where the page begins."), **SECURED))
     assert only(api.plan("list bookings with page token abc123"))[1] == {"page_token": "abc123"}
