@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nlapi import resources
-from nlapi.cli import gateway, show
+from nlapi.cli import gateway, gateway_token, show
 from nlapi.errors import NlapiError
 
 ADMIN = "admin"
@@ -34,7 +34,7 @@ class Served:
     def traffic(self) -> None:
         """Send requests, and show what served those for continue-watching. NlapiError when they could not be sent."""
         command = [sys.executable, str(self.script), self.url, "--rate", str(RATE), "--seconds", str(SECONDS)]
-        environment = {**os.environ, gateway.TOKEN: self.traffic_token}
+        environment = {**os.environ, gateway_token.TOKEN: self.traffic_token}
         try:
             sent = subprocess.run(
                 command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=True

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from difflib import get_close_matches
 from typing import Any
-from urllib.parse import unquote
 
 import orjson
 
 from nlapi.errors import UsageError
 from nlapi.gateway.access import NOBODY, Access, Caller, allow, now, stamp
+from nlapi.gateway.addresses import Addresses, decoded
 from nlapi.gateway.admin import canaries, decisions, nouns, revisions, serve, tokens, traffic
 from nlapi.gateway.admin.call import Answer, Call, Handler
 from nlapi.gateway.canary import Edit, Watcher
@@ -80,7 +78,7 @@ class Gateway:
             clock=time.monotonic,
         )
         self._guard = Guard(hosts)
-        self._routes = _Routes(description().operations.values())
+        self._routes = Addresses(description().operations.values())
         self._denied = 0.0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -197,65 +195,12 @@ class Gateway:
             await asyncio.sleep(FINE_S)
 
 
-class _Routes:
-    """Which operation a method and a path mean."""
-
-    def __init__(self, operations: Iterable[Operation]) -> None:
-        self._fixed: dict[str, dict[str, Operation]] = {}
-        self._patterns: dict[str, tuple[re.Pattern[str], dict[str, Operation]]] = {}
-        for one in operations:
-            if "{" not in one.path:
-                self._fixed.setdefault(one.path, {})[one.method] = one
-            else:
-                pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", re.escape(one.path).replace(r"\{", "{").replace(r"\}", "}")))  # fmt: skip  # noqa: E501
-                self._patterns.setdefault(one.path, (pattern, {}))[1][one.method] = one
-
-    def match(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
-        """The operation, and the values in the path. Problem 404 or 405."""
-        found, values = self._find(path)
-        method = "GET" if method == "HEAD" else method
-        if found is None:
-            hint = self._nearest(method, path)
-            raise Problem(404, f"there is no path {path[:80]!r}", code="unknown_path", hint=hint)
-        operation = found.get(method)
-        if operation is None:
-            allowed = ", ".join(sorted({*found, *(("HEAD",) if "GET" in found else ())}))
-            message = f"{path[:200]} takes {allowed}, not {method[:20]}"
-            hint = self._nearest(method, path)
-            raise Problem(405, message, code="method", hint=hint, headers={"Allow": allowed})
-        return operation, values
-
-    def _nearest(self, method: str, path: str) -> str:
-        """A hint that names the path which was probably meant, of those that take the method; "" without any."""
-        patterns = {name: found for name, (_, found) in self._patterns.items()}
-        those = {
-            re.sub(r"\{\w+\}", "", name): name for name, found in {**self._fixed, **patterns}.items() if method in found
-        }
-        near = get_close_matches(path[:100], those, n=1, cutoff=0.0)
-        return f"the nearest that takes {method} is {those[near[0]]}" if near else ""
-
-    def _find(self, path: str) -> tuple[dict[str, Operation] | None, dict[str, str]]:
-        if path in self._fixed:
-            return self._fixed[path], {}
-        for pattern, operations in self._patterns.values():
-            if matched := pattern.fullmatch(path):
-                return operations, {name: _decoded(text) for name, text in matched.groupdict().items()}
-        return None, {}
-
-
-def _decoded(text: str) -> str:
-    try:
-        return unquote(text, errors="strict")
-    except UnicodeDecodeError:
-        raise Problem(400, "the address is not UTF-8", code="malformed_path", path="path") from None
-
-
 def _pairs(query: bytes) -> list[tuple[str, str]]:
     """Names and values of a query, in order."""
     if not query:
         return []
     parts = [part.partition("=") for part in query.decode("latin-1").split("&") if part]
-    return [(_decoded(name.replace("+", " ")), _decoded(value.replace("+", " "))) for name, _, value in parts]
+    return [(decoded(name.replace("+", " ")), decoded(value.replace("+", " "))) for name, _, value in parts]
 
 
 def _raw_path(scope: Message) -> str:

@@ -1,0 +1,134 @@
+"""`nlapi gateway token`, and the first token of a new gateway: made in its database, on this machine."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nlapi.cli import show
+from nlapi.cli.options import FLAG
+from nlapi.errors import NlapiError, UsageError
+
+if TYPE_CHECKING:
+    from nlapi.gateway.access import Access
+    from nlapi.gateway.kept import TokenRecord
+    from nlapi.gateway.store import Store
+
+TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
+SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the admin's token stays in the other one
+FIRST = "first-admin"
+"""The name of the token that is made when there is none."""
+COMMAND_LINE = "command-line"
+"""Who it is that makes tokens without having one: whoever can write to the database."""
+
+
+class ForWhom(StrEnum):
+    """What a new token may do."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+    SERVE = "serve"
+
+
+Database = Annotated[
+    Path | None,
+    typer.Option(
+        "--database", metavar="FILE", help="Where revisions and tokens are kept, if not with the user's data."
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", metavar="FILE", help="Write the token there, for the user alone; print nothing."),
+]
+
+
+def first_token(access: Access, store: Store, file: Path | None) -> None:
+    """Nobody could do anything with a gateway that has no token."""
+    from nlapi.gateway.access import Audience, Role
+
+    if not store.tokens():
+        made, secret = access.make(FIRST, Audience.ADMIN, role=Role.ADMIN)
+        audited(store, "createToken", made)
+        hand_over(secret, file, "the first token, for an admin; it is shown this once:")
+
+
+def hand_over(secret: str, file: Path | None, what: str, variable: str = TOKEN) -> None:
+    """Gives a secret to the user: in a file that only the user can read, or on standard error."""
+    if file is None:
+        show.note(f"{what}\n  export {variable}={secret}")
+        return
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="name a file that is not there") from None
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(f"{secret}\n")
+    show.note(f"the token is in {file}, for you alone")
+
+
+def token(
+    name: Annotated[str, typer.Argument(help="Whose it is; it stands as who in revisions.")],
+    for_whom: Annotated[
+        ForWhom, typer.Option("--for", help="A role, or serve for a client that calls.")
+    ] = ForWhom.VIEWER,
+    client: Annotated[
+        str | None, typer.Option("--client", help="The client of a serve token, if not its name.")
+    ] = None,
+    days: Annotated[int, typer.Option("--days", min=0, max=3650, help="How long it is good for; 0 is for ever.")] = 0,
+    revoke: Annotated[bool, typer.Option("--revoke", metavar=FLAG, help="Make the token useless instead.")] = False,
+    database: Database = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Make a token for a gateway whose database is on this machine. Its secret is shown this once."""
+    from nlapi.gateway.access import Access, Audience, Role
+    from nlapi.gateway.codec import slug
+    from nlapi.gateway.store import Store
+
+    where = database_file(database)
+    store = Store(where)
+    try:
+        access = Access(store)
+        if revoke:
+            gone = access.revoke(slug(name))
+            if gone is None:
+                raise UsageError(
+                    f"there is no token {name!r} in {where}", hint="name another one, or another --database"
+                )
+            audited(store, "revokeToken", gone)
+            show.note(f"{name} is revoked")
+            return
+        serves = for_whom is ForWhom.SERVE
+        if client and not serves:
+            raise UsageError("only a serve token has a client", hint="give --for serve")
+        audience = Audience.SERVE if serves else Audience.ADMIN
+        role = None if serves else Role(for_whom)
+        made, secret = access.make(slug(name), audience, role=role, client=slug(client or ""), days=days)
+        audited(store, "createToken", made)
+        what = f"a token for {name} ({for_whom}) of the gateway whose database is {where}; it is shown this once:"
+        hand_over(secret, token_file, what, SERVE_TOKEN if serves else TOKEN)
+    finally:
+        store.close()
+
+
+def audited(store: Store, action: str, token: TokenRecord) -> None:
+    """What is done to the database from here is in the audit log as what is done over HTTP is."""
+    from nlapi.gateway.access import described, now, stamp
+    from nlapi.gateway.kept import Entry
+
+    entry = Entry(at=stamp(now()), who=COMMAND_LINE, action=action, target="", outcome="done", detail=described(token))
+    store.add_entry(entry)
+
+
+def database_file(given: Path | None) -> Path:
+    if given is not None:
+        return given
+    import platformdirs
+
+    folder = Path(os.environ.get("NLAPI_DATA_DIR") or platformdirs.user_data_dir("nlapi"))
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / "gateway.db"
