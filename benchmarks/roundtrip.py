@@ -19,7 +19,7 @@ from typing import Any
 
 import nlapi
 from benchmarks.descriptions import DIRECTORY, directory
-from benchmarks.values import UnfitError, Values
+from benchmarks.values import UnfitError, Values, nested
 from nlapi.errors import ArgumentError
 from tests.receiver import Sent, Server
 
@@ -27,6 +27,8 @@ OPERATIONS = 3
 SETS = 5
 MAX_BYTES = 3_000_000
 TRIES = 12
+MOST_NESTED = 5
+"""Levels of arguments; what checks them takes many times as long with each where alternatives lead to themselves."""
 ON_PURPOSE = re.compile(r"a path parameter may not|path parameter .* has no value|dot segment|path argument")
 """What a path may never hold is refused, whatever the schema says."""
 
@@ -120,7 +122,7 @@ def made(tool: Any, random: Random) -> dict[str, Any] | None:
             arguments = Values(random, tool.input_schema.get("$defs", {})).of(schema)
         except UnfitError:
             continue
-        if validator.is_valid(arguments):
+        if nested(arguments) <= MOST_NESTED and validator.is_valid(arguments):
             return dict(arguments)
     return None
 

@@ -248,3 +248,9 @@ def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
             raise UnfitError
         joined["type"] = sorted(common)
     return joined
+
+
+def nested(value: Any) -> int:
+    """How many levels of objects and lists there are in a value."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(nested, inner), default=0)
