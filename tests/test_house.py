@@ -43,7 +43,7 @@ def test_the_wheel_holds_what_nlapi_ships_and_nothing_else(wheel: Path) -> None:
 def test_what_is_shipped_is_found_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     code = (
-        "import nlapi, nlapi.resources as r; print(nlapi.__file__); print(*r.spec_names());"
+        "import nlapi, nlapi.bundled as r; print(nlapi.__file__); print(*r.spec_names());"
         "print(len(nlapi.load('ads').operations), len(r.text('prompts/agent.md')))"
     )
     options = {"cwd": tmp_path, "env": {"PYTHONPATH": str(tmp_path)}, "capture_output": True, "text": True}

@@ -13,8 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from nlapi.resources.naming import STOPWORDS, stem
 from nlapi.tools import meaning
-from nlapi.tools.words import STOPWORDS, stem
 
 WORDS = 60_000
 """The most frequent words that are looked at."""

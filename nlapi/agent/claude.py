@@ -9,7 +9,7 @@ from datetime import date
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from nlapi import resources
+from nlapi import bundled
 from nlapi.agent.explain import KEY_HINT, explain
 from nlapi.agent.messages import PLANNER, Answer, Block, Message, append, history, own, tool_result
 from nlapi.agent.models import AS_OF, DEFAULT, cost
@@ -167,10 +167,10 @@ class ClaudePlanner:
         """The system prompt. Tools come before it in the cached prefix, so one breakpoint covers both."""
         searched = self.toolbox.searched
         count = len(self.toolbox.operations)
-        prompt = Template(resources.text("prompts/agent.md")).substitute(
+        prompt = Template(bundled.text("prompts/agent.md")).substitute(
             today=self._today().isoformat(),
             apis="\n".join(_introduced(spec) for spec in self.toolbox.specs),
-            search=Template(resources.text("prompts/search.md")).substitute(count=count) if searched else "",
+            search=Template(bundled.text("prompts/search.md")).substitute(count=count) if searched else "",
         )
         system: list[Block] = [{"type": "text", "text": prompt.strip(), "cache_control": {"type": "ephemeral"}}]
         if conversation.known:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nlapi import resources
+from nlapi import bundled
 from nlapi.cli import gateway, gateway_token, show
 from nlapi.errors import NlapiError
 
@@ -53,7 +53,7 @@ def example() -> Iterator[Served]:
     from nlapi.gateway.server import running
     from nlapi.gateway.store import Store
 
-    folder = resources.folder(gateway.EXAMPLE)
+    folder = bundled.folder(gateway.EXAMPLE)
     store = Store()
     try:
         access = Access(store)

@@ -79,9 +79,9 @@ def serve(
     if example and (config or models):
         raise UsageError("--example brings its own configuration and models", hint="leave out --config and --models")
     if example:
-        from nlapi import resources
+        from nlapi import bundled
 
-        folder = resources.folder(EXAMPLE)
+        folder = bundled.folder(EXAMPLE)
         config, models = folder / "configuration.json", folder / "models"
     store = Store(database_file(database))
     try:

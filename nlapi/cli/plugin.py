@@ -149,10 +149,10 @@ def _propose(folder: Path, operations: Sequence[Operation], model: str | None) -
 
 def _short(source: str, registered: profile.Profile | None) -> str:
     """A bundled or registered API is called as the user calls it."""
-    from nlapi import resources
+    from nlapi import bundled
 
-    bundled = not Path(source).exists() and resources.spec(source) is not None
-    return source.replace("_", "-").lower() if registered or bundled else ""
+    shipped = not Path(source).exists() and bundled.spec(source) is not None
+    return source.replace("_", "-").lower() if registered or shipped else ""
 
 
 def _seen_from(folder: Path, source: str, there: Callable[[Path], bool] = Path.is_file) -> str:

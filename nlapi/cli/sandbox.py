@@ -70,7 +70,7 @@ def _try(spec: Spec, source: str, url: str) -> str:
 
 def _question(spec: Spec) -> str:
     """What a read that needs no argument is asked with: its own summary, or "list " and the end of its path; or ""."""
-    from nlapi.sandbox.words import words
+    from nlapi.resources.naming import name_words
 
     reads = [one for one in spec.operations if one.effect is Effect.READ and one.usable and not _needs_any(one)]
     for one in reads:
@@ -78,7 +78,7 @@ def _question(spec: Spec) -> str:
         if " " in summary and len(summary) <= MAX_QUESTION:
             return summary.lower()
     last = (one.path.rstrip("/").rpartition("/")[2] for one in reads)
-    return next((f"list {' '.join(words(name))}" for name in last if words(name)), "")
+    return next((f"list {' '.join(name_words(name))}" for name in last if name_words(name)), "")
 
 
 def _needs_any(one: Operation) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema_rs
 import yaml
 
-from nlapi import resources
+from nlapi import bundled
 from nlapi.gateway.problem import Problem, unprocessable
 from nlapi.gateway.strict import loads
 from nlapi.issue import Issue, Level
@@ -147,7 +147,7 @@ class Description:
 @lru_cache(maxsize=1)
 def description() -> Description:
     """The gateway's own description, read once."""
-    text = resources.text("specs/gateway.yaml")
+    text = bundled.text("specs/gateway.yaml")
     tree = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
     operations = {one.id: one for one in _operations(tree)}
     return Description(text=text, tree=tree, operations=operations)

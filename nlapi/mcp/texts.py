@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 
 import mcp_types as types
 
-from nlapi import resources
+from nlapi import bundled
 from nlapi.client.clean import one_line
 from nlapi.errors import UsageError
 from nlapi.mcp.catalogue import CALL, DESCRIBE, FIND, READ, Catalogue
@@ -50,7 +50,7 @@ def _ways(catalogue: Catalogue) -> dict[str, str]:
 
 
 def _filled(name: str, **values: str) -> str:
-    return Template(resources.text(f"prompts/mcp/{name}")).substitute(values)
+    return Template(bundled.text(f"prompts/mcp/{name}")).substitute(values)
 
 
 def listed_resources(catalogue: Catalogue, kept: list[Answer]) -> list[types.Resource]:

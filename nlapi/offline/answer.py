@@ -30,9 +30,9 @@ from nlapi.offline.sentence import Kind
 from nlapi.offline.sifted import sifted
 from nlapi.offline.wish import Want, Wish, wish_of
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.naming import VERBS, Intent, pieces, singular
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
-from nlapi.tools.words import VERBS, Intent, pieces, singular
 
 _DETAIL = ("detail", "message", "error_description", "title", "error", "description")
 CREATED = 201

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from nlapi.offline.catalogue import Catalogue
 from nlapi.openapi.spec import Spec
-from nlapi.tools.words import STOPWORDS, pieces, stem
+from nlapi.resources.naming import STOPWORDS, pieces, stem
 
 _COMMON = frozenset(
     """api apis rest web service services server public open openapi swagger spec v1 v2 v3 www com org net io dev

@@ -14,9 +14,9 @@ from nlapi.offline.rank_words import Profile, profile
 from nlapi.offline.secret import is_secret, without_credentials
 from nlapi.offline.slots import Slot, slots_of
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.resources.naming import pieces, stem
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
-from nlapi.tools.words import pieces, stem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

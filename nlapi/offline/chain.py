@@ -12,8 +12,8 @@ from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.entities import collection_of
 from nlapi.offline.referred import NobodySaid, resolve
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.naming import METHODS, VERBS, Intent, pieces, singular, stem
 from nlapi.tools.plan import Conversation, Outcome, Plan, Turn
-from nlapi.tools.words import METHODS, VERBS, Intent, pieces, singular, stem
 
 _POSSESSED = re.compile(r"^(?:all )?(?:the|my|its|their) [a-z]+(?: [a-z]+)? (?:of|for|in) \S", re.IGNORECASE)
 MOST = 4

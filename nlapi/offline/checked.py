@@ -11,7 +11,7 @@ from nlapi.offline.items import Item, id_of, name_of
 from nlapi.offline.tables import SYNONYMS
 from nlapi.offline.wish import Wish
 from nlapi.openapi.spec import Operation
-from nlapi.tools.words import pieces, stem
+from nlapi.resources.naming import pieces, stem
 
 
 def checked(wish: Wish, operation: Operation, thing: Item) -> str:

@@ -15,8 +15,8 @@ from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind, Sentence, Span
 from nlapi.offline.slots import Slot
 from nlapi.offline.tables import COUNTRIES, CURRENCY_NAMES, LANGUAGES, SYNONYMS
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, pieces, stem
 from nlapi.tools.meaning import alike
-from nlapi.tools.words import METHODS, STOPWORDS, VERBS, Intent, pieces, stem
 
 _EXCLUDES = frozenset("not except excluding without never".split())
 _FALLING = re.compile(r"[\s_:.-]?desc(?:ending)?$|(?<=[a-z])Desc$", re.IGNORECASE)

@@ -13,7 +13,7 @@ from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.tables import SYNONYMS
-from nlapi.tools.words import pieces, stem
+from nlapi.resources.naming import pieces, stem
 
 _JOINED = re.compile(r"\b(?:and|or|both|either|nor|plus|to|then|not|from)\b|[,/&+|]", re.IGNORECASE)
 _ENDS = (

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from nlapi.offline.sentence import Token
-from nlapi.tools.words import VERBS
+from nlapi.resources.naming import VERBS
 
 _LEADS = frozenset("to that about for of : with saying says reads content by in at on from is because".split())
 _ADDRESS = re.compile(

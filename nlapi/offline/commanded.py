@@ -14,7 +14,7 @@ from nlapi.offline.entities import collection_of
 from nlapi.offline.meant import DETERMINERS
 from nlapi.offline.sentence import Kind, Sentence, Token
 from nlapi.openapi.spec import Operation
-from nlapi.tools.words import DEEDS, METHODS, STOPWORDS, VERBS, Intent, pieces, singular
+from nlapi.resources.naming import DEEDS, METHODS, STOPWORDS, VERBS, Intent, pieces, singular
 
 _BEHIND, _NEAR = 9.0, 5.0
 """How far a change may be behind a read that is not asked for: one whose own verb is said, and any other."""

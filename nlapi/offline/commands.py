@@ -6,7 +6,7 @@ import re
 
 from nlapi.offline.sentence import Sentence, Token
 from nlapi.openapi.spec import Operation
-from nlapi.tools.words import VERBS, Intent, pieces, singular, stem
+from nlapi.resources.naming import VERBS, Intent, pieces, singular, stem
 
 _OPENING = re.compile(
     r"^\W*(?:(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|only|just|go ahead and"

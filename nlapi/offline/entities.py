@@ -13,8 +13,8 @@ from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.wish import DEGREES
 from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import STOPWORDS, VERBS, pieces, singular, stem
 from nlapi.tools.tool import Tool
-from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
 
 if TYPE_CHECKING:
     from nlapi.offline.scene import Scene

@@ -9,8 +9,8 @@ from typing import Any
 
 from nlapi.offline.items import Item, id_of, name_of
 from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import pieces, singular, stem
 from nlapi.tools.units import from_wire, unit_of
-from nlapi.tools.words import pieces, singular, stem
 
 SILENT = frozenset(map(stem, "id at on date time micros micro amount value count number is has".split()))
 """Stems in the name of a field that nobody says when they ask for it."""

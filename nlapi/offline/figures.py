@@ -12,7 +12,7 @@ from nlapi.offline.items import Item
 from nlapi.offline.placed import LAST, ORDINALS
 from nlapi.offline.wish import Want, Wish, wish_of
 from nlapi.openapi.spec import Operation
-from nlapi.tools.words import pieces, stem
+from nlapi.resources.naming import pieces, stem
 
 _GROUPS = ("status", "state", "type", "kind", "category", "role", "objective")
 _AMOUNTS = frozenset(map(stem, "price cost amount fee budget spend total balance revenue".split()))

@@ -11,8 +11,8 @@ from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Slot, type_of
+from nlapi.resources.naming import METHODS, STOPWORDS, Intent, stem
 from nlapi.tools.meaning import alike
-from nlapi.tools.words import METHODS, STOPWORDS, Intent, stem
 
 _NOT = frozenset(
     "not no without exclude excluding disable disabled don't doesn't never off skip avoid except non".split()

@@ -23,9 +23,9 @@ from nlapi.offline.slots import Slot
 from nlapi.offline.steps import go_on, plan_for
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect
+from nlapi.resources.naming import VERBS, Intent, pieces, stem
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call
-from nlapi.tools.words import VERBS, Intent, pieces, stem
 
 Planning = Callable[..., Plan]
 """OfflinePlanner.plan: (question, known=, chosen=) -> Plan"""

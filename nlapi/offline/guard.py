@@ -11,7 +11,7 @@ from nlapi.offline.entities import PLACED, Wanted, collection_of, takes_id
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
-from nlapi.tools.words import VERBS, pieces, singular, stem
+from nlapi.resources.naming import VERBS, pieces, singular, stem
 
 _FORBIDDEN = re.compile(
     r"\b(?:not|never|cannot|dont|nothing|nobody|none|no one|undo|avoid|refrain|instead of|rather than|\w+n['’]t"

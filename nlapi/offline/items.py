@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
+from nlapi.resources.naming import STOPWORDS, pieces, singular, stem
 from nlapi.tools.rows import is_envelope
-from nlapi.tools.words import STOPWORDS, pieces, singular, stem
 
 Item = Mapping[str, Any]
 _LISTS = ("data", "items", "results", "records", "values", "content", "entries")

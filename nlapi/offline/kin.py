@@ -9,8 +9,8 @@ from nlapi.offline.places import is_region, region_of
 from nlapi.offline.sentence import Kind, Span
 from nlapi.offline.slots import Slot
 from nlapi.offline.tables import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
+from nlapi.resources.naming import STOPWORDS, pieces, stem
 from nlapi.tools.meaning import alike
-from nlapi.tools.words import STOPWORDS, pieces, stem
 
 _SAMPLES = 8
 """Samples of a description that are looked at."""

@@ -12,8 +12,8 @@ from nlapi.offline.entities import SEARCHES, collection_of, entity_of, kind_of, 
 from nlapi.offline.fields import schema_at
 from nlapi.offline.slots import Family, Slot, slots_of
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.resources.naming import pieces, stem
 from nlapi.tools.tool import Tool
-from nlapi.tools.words import pieces, stem
 
 _BODY = re.compile(r"^\$response\.body#(?P<path>(?:/[^/]+)+)$")
 _ME = frozenset(map(stem, ("me", "self", "myself", "current", "whoami", "profile", "viewer")))

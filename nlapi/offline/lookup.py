@@ -18,10 +18,10 @@ from nlapi.offline.links import narrowed
 from nlapi.offline.read import read_sentence
 from nlapi.offline.scene import Scene
 from nlapi.offline.slots import Family, Slot
+from nlapi.resources.naming import pieces
 from nlapi.tools.plan import Plan
 from nlapi.tools.rows import rows_of
 from nlapi.tools.tool import Call, Missing, Tool
-from nlapi.tools.words import pieces
 
 _FILTERS = ("name", "q", "query", "search", "title", "keyword", "filter_name", "name_contains", "search_term", "text")
 MOST_CHOICES = 12
@@ -173,7 +173,7 @@ def things_of(data: Any, kind: Sequence[str]) -> list[Item]:
 
 
 def _stems(text: str) -> set[str]:
-    from nlapi.tools.words import stem
+    from nlapi.resources.naming import stem
 
     return set(map(stem, pieces(text)))
 

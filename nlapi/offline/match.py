@@ -16,7 +16,7 @@ from nlapi.offline.scene import LEADING, ROLES, Scene
 from nlapi.offline.sentence import Kind, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import fraction_wanted, is_coded
-from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, pieces, singular, stem
 
 _SIZES = frozenset(map(stem, "limit size per count max maximum take results rows".split()))
 _PAIRED = frozenset().union(*(ROLES[word] for word in ("from", "to", "over", "under")))

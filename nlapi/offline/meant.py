@@ -17,7 +17,7 @@ from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Operation
-from nlapi.tools.words import METHODS, STOPWORDS, VERBS, Intent, pieces, singular, stem
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, pieces, singular, stem
 
 _OPENINGS = frozenset("the my our all every some any a an please and".split())
 _HAS = re.compile(

@@ -11,7 +11,7 @@ from typing import Any
 from nlapi.offline.measures import said
 from nlapi.offline.sentence import Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
-from nlapi.tools.words import stem
+from nlapi.resources.naming import stem
 
 OPENING = frozenset(map(stem, "start from since after begin min minimum least".split()))
 CLOSING = frozenset(map(stem, "end to until before max maximum most stop checkout out".split()))

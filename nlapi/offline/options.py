@@ -20,8 +20,8 @@ from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import ASIDE, HOW, values_for
 from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import singular, stem
 from nlapi.tools.meaning import known
-from nlapi.tools.words import singular, stem
 
 SUREST_NAME = 0.8
 """How sure a name to look up is at most: an id that was said goes before it."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection
 
 from nlapi.offline.commands import opening
-from nlapi.tools.words import VERBS, Intent, singular, stem
+from nlapi.resources.naming import VERBS, Intent, singular, stem
 
 _ORDERS = """
 get rid of|throw away|throw out|take down|trash|scrap|ditch|nuke|axe|bin|erase|wipe out: delete remove discard destroy

@@ -12,7 +12,7 @@ from nlapi.offline.given import coerce
 from nlapi.offline.items import Item, id_of, total_in
 from nlapi.offline.match import page_number, page_size
 from nlapi.offline.slots import Family, Slot
-from nlapi.tools.words import pieces
+from nlapi.resources.naming import pieces
 
 MOST = 8
 """Pages that are read to find a thing by its name; with the calls around them they fit into one turn."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from nlapi.offline.sentence import Sentence
 from nlapi.offline.wish import DEGREES, IMPLIED
-from nlapi.tools.words import singular
+from nlapi.resources.naming import singular
 
 ORDINALS = {
     word: place

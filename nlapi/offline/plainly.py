@@ -11,7 +11,7 @@ from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Family, Slot
-from nlapi.tools.words import METHODS, VERBS, Intent, singular, stem
+from nlapi.resources.naming import METHODS, VERBS, Intent, singular, stem
 
 SURE = 0.95
 _NAMING = frozenset("called named titled entitled labelled labeled".split())

@@ -42,9 +42,9 @@ from nlapi.offline.unplanned import (
 )
 from nlapi.offline.ways import completed
 from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.resources.naming import METHODS, VERBS, Intent, stem
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.tool import Missing, Tool
-from nlapi.tools.words import METHODS, VERBS, Intent, stem
 
 LONGEST = 2000
 """Characters of a question that are read: nobody says one thing in more."""

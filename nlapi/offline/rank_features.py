@@ -12,8 +12,8 @@ from nlapi.offline.rank_words import Asked, Profile, vague, weight
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Family, Slot
+from nlapi.resources.naming import METHODS, VERBS, singular
 from nlapi.tools.meaning import akin
-from nlapi.tools.words import METHODS, VERBS, singular
 
 _FAR = 0.3
 """Words less alike than this have nothing to do with each other."""

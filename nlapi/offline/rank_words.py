@@ -10,8 +10,8 @@ from itertools import pairwise
 from nlapi.offline.commands import opening
 from nlapi.offline.sentence import Kind, Sentence, Token
 from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import DEEDS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
 from nlapi.tools.meaning import rarity
-from nlapi.tools.words import DEEDS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
 
 _LONGEST = 400
 """Characters of a description that are read."""

@@ -14,7 +14,7 @@ from nlapi.offline.literals import literals
 from nlapi.offline.numbers import Sort, find_numbers
 from nlapi.offline.places import is_region
 from nlapi.offline.sentence import Kind, Sentence, Span, Token
-from nlapi.tools.words import STOPWORDS, VERBS, Intent, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent, stem
 
 LONGEST = 2000
 """Characters of a question that are read; what comes later is left alone."""

@@ -11,8 +11,8 @@ from nlapi.offline.entities import id_like
 from nlapi.offline.fields import called, noun, plural
 from nlapi.offline.items import Item, id_of, items_in, name_of
 from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import VERBS, pieces, singular, stem
 from nlapi.tools.plan import Conversation, Outcome, Step
-from nlapi.tools.words import VERBS, pieces, singular, stem
 
 _PLACES = {
     word: place

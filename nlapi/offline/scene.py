@@ -11,7 +11,7 @@ from nlapi.offline.kin import sample_stems, to_words
 from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.openapi.spec import Operation
-from nlapi.tools.words import STOPWORDS, pieces, stem
+from nlapi.resources.naming import STOPWORDS, pieces, stem
 
 _ROLES: dict[str, str] = {
     "from": "from origin depart departure source start begin since sender base after pickup",

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.offline.slots import Slot
+from nlapi.resources.naming import pieces
 from nlapi.tools.tool import Tool
-from nlapi.tools.words import pieces
 
 _NAMES = frozenset(
     (

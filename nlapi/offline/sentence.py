@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from nlapi.tools.words import STOPWORDS
+from nlapi.resources.naming import STOPWORDS
 
 
 class Kind(StrEnum):

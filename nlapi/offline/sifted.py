@@ -15,8 +15,8 @@ from nlapi.offline.numbers import find_numbers
 from nlapi.offline.tables import SYNONYMS
 from nlapi.offline.wish import Wish
 from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import pieces, stem
 from nlapi.tools.units import from_wire
-from nlapi.tools.words import pieces, stem
 
 _MOST_VALUES = 8
 """Different values that a field may have which sorts things."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from nlapi.resources.naming import STOPWORDS, pieces, stem
 from nlapi.tools.tool import Tool
 from nlapi.tools.units import unit_of
 from nlapi.tools.walk import schema_at
-from nlapi.tools.words import STOPWORDS, pieces, stem
 
 _DEEPEST = 3
 _MOST = 80

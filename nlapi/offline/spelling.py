@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from nlapi.resources.naming import STOPWORDS, VERBS, stem
 from nlapi.tools.index import Index
 from nlapi.tools.meaning import known
-from nlapi.tools.words import STOPWORDS, VERBS, stem
 
 _WORD = re.compile(r"(?<![\w\"'`./@#:-])[a-z]{5,}(?![\w\"'`/@:-]|\.\w)")
 _LONG = 8

@@ -20,9 +20,9 @@ from nlapi.offline.placed import ORDINALS
 from nlapi.offline.slots import Slot
 from nlapi.offline.wish import Want, wish_of
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.naming import pieces, stem
 from nlapi.tools.plan import Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call, Tool
-from nlapi.tools.words import pieces, stem
 
 CLEARLY = 0.8
 """How well a thing has to answer to a name when the same name is looked for among things of other kinds too."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nlapi.tools.words import stem
+from nlapi.resources.naming import stem
 
 _COUNTRIES = """
 AE=united arab emirates|uae AR=argentina AT=austria AU=australia BD=bangladesh BE=belgium BG=bulgaria BR=brazil

@@ -10,8 +10,8 @@ from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.tables import STATES
+from nlapi.resources.naming import STOPWORDS, VERBS, stem
 from nlapi.tools.meaning import rarity
-from nlapi.tools.words import STOPWORDS, VERBS, stem
 
 _FORMS = (
     *("money", "percent", "spelt", "counted", "url", "email", "uuid", "id", "path", "tag", "host"),

@@ -14,8 +14,8 @@ from nlapi.offline.places import country_name, country_of, full_name, region_of,
 from nlapi.offline.sentence import Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot, type_of
 from nlapi.offline.tables import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
+from nlapi.resources.naming import STOPWORDS, singular, stem
 from nlapi.tools.units import to_wire
-from nlapi.tools.words import STOPWORDS, singular, stem
 
 _TEXTUAL = frozenset((Kind.QUOTED, Kind.CALLED, Kind.NAME, Kind.PHRASE, Kind.LITERAL))
 HOW = (

@@ -19,8 +19,8 @@ from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Slot
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.naming import STOPWORDS, pieces, stem
 from nlapi.tools.tool import Tool
-from nlapi.tools.words import STOPWORDS, pieces, stem
 
 _NAMES = frozenset(("name", "title", "label", "display_name"))
 _GIVES_NAME = frozenset(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nlapi.tools.words import pieces, stem
+from nlapi.resources.naming import pieces, stem
 
 
 class Want(StrEnum):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-from nlapi import resources
+from nlapi import bundled
 from nlapi.errors import FetchError, UsageError
 from nlapi.openapi.address import Address, is_public, parse, shown
 from nlapi.openapi.cache import Cache
@@ -63,14 +63,14 @@ def _read_file(source: str, max_bytes: int) -> Fetched:
         with Path(source).expanduser().open("rb") as file:
             return Fetched(data=_capped(file, source, max_bytes), source=source)
     except IsADirectoryError:
-        if bundled := resources.spec(source):
-            return Fetched(data=bundled[1], source=source)
+        if shipped := bundled.spec(source):
+            return Fetched(data=shipped[1], source=source)
         hint = "name the file in it that begins with `openapi:`"
         raise FetchError(f"{source or '.'} is a folder", hint=hint) from None
     except (FileNotFoundError, NotADirectoryError, RuntimeError, ValueError):  # no such home, a NUL in the name
-        if bundled := resources.spec(source):
-            return Fetched(data=bundled[1], source=source)
-        hint = f"give a path, a URL, or a bundled name ({', '.join(resources.spec_names())})"
+        if shipped := bundled.spec(source):
+            return Fetched(data=shipped[1], source=source)
+        hint = f"give a path, a URL, or a bundled name ({', '.join(bundled.spec_names())})"
         raise FetchError(f"no such file: {source[:200]}", hint=hint) from None
     except OSError as error:
         raise FetchError(f"{source[:200]} cannot be read: {error.strerror}") from None

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from nlapi import resources
+from nlapi import bundled
 from nlapi.agent.claude import BASE_URL
 from nlapi.agent.explain import explain
 from nlapi.agent.messages import Answer
@@ -81,7 +81,7 @@ async def _asked(client: Any, operations: Sequence[Operation], labels: Sequence[
     body: dict[str, Any] = {
         "model": model,
         "max_tokens": MAX_TOKENS,
-        "system": resources.text("prompts/skills/propose.md"),
+        "system": bundled.text("prompts/skills/propose.md"),
         "messages": [{"role": "user", "content": f"{said}{told}"}],
         "tools": [TOOL],
         "tool_choice": {"type": "auto"},

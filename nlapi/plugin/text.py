@@ -6,7 +6,7 @@ import json
 import re
 from html import unescape
 
-from nlapi import resources
+from nlapi import bundled
 from nlapi.client.clean import one_line
 from nlapi.tools.text import plain
 
@@ -48,7 +48,7 @@ def quoted(text: str) -> str:
 
 def template(name: str, /, **values: str) -> str:
     """The template `name` with each `@key@` replaced, once: what is put in is not looked at again."""
-    text = _PLACEHOLDER.sub(lambda found: values[found[1]].strip("\n"), resources.text(f"prompts/skills/{name}"))
+    text = _PLACEHOLDER.sub(lambda found: values[found[1]].strip("\n"), bundled.text(f"prompts/skills/{name}"))
     return re.sub(r"\n{3,}", "\n\n", text)
 
 

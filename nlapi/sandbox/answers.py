@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import name_key, name_words
 from nlapi.sandbox import writes
 from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.check import Checked
@@ -21,7 +22,6 @@ from nlapi.sandbox.roles import SINGLE, Kind, Role
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Row, Scope
 from nlapi.sandbox.verbs import after, looks_only
-from nlapi.sandbox.words import plain, words
 
 COMMANDS = frozenset("action operation command mode event transition".split())
 
@@ -146,9 +146,9 @@ def _delete(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: S
     more: dict[str, Any] = {}
     for name, schema in described.items():
         types = stage.schemas.types(schema)
-        if "boolean" in types and plain(name) in ("deleted", "success", "ok"):
+        if "boolean" in types and name_key(name) in ("deleted", "success", "ok"):
             more[name] = True
-        elif "integer" in types and words(name)[-1:] == ("count",) and name not in row.data:
+        elif "integer" in types and name_words(name)[-1:] == ("count",) and name not in row.data:
             more[name] = 1
     return Outcome(value=_show(stage, role, row, more))
 
@@ -222,7 +222,7 @@ def _act(stage: Stage, role: Role, entity: Entity, checked: Checked, scope: Scop
     """Does something to a thing: its status follows the verb, its fields the body, and it may bring forth another."""
     row = _row(stage, role, entity, checked, scope)
     body = writes.fields(stage, entity, checked.body)
-    verb = next((str(value) for name, value in body.items() if plain(name) in COMMANDS and value), role.verb)
+    verb = next((str(value) for name, value in body.items() if name_key(name) in COMMANDS and value), role.verb)
     if looks_only(verb):
         return Outcome(value=_result(stage, role, row, checked))
     changes = {name: value for schema in entity.schemas for name, value in after(verb, schema, stage.schemas).items()}
@@ -254,9 +254,9 @@ def _result(stage: Stage, role: Role, row: Row, checked: Checked) -> Any:
     if media is None or role.entity is None or role.found is None:
         return NOTHING
     described = stage.schemas.properties(role.found.schema)
-    ids = {"id", plain(role.key or ""), plain(f"{role.entity.thing} id")} if row.key != SINGLE else set()
+    ids = {"id", name_key(role.key or ""), name_key(f"{role.entity.thing} id")} if row.key != SINGLE else set()
     key = stage.keys.typed(role.entity, row.key)
-    known = {**{name: key for name in described if plain(name) in ids}, **checked.path, **row.data}
+    known = {**{name: key for name in described if name_key(name) in ids}, **checked.path, **row.data}
     if _is_whole(stage, role, role.entity):
         types = stage.schemas.types(role.found.schema)
         bare = not types or (types == ("object",) and not described)
@@ -285,4 +285,4 @@ def _bring_forth(stage: Stage, role: Role, entity: Entity, makes: Entity, row: R
 
 def _carries(stage: Stage, name: str, schema: Any) -> bool:
     """Does a field go over from one thing to the thing made of it? Not its state, nor what a server sets."""
-    return stage.schemas.flat(schema).get("readOnly") is not True and not set(words(name)) & {"status", "state"}
+    return stage.schemas.flat(schema).get("readOnly") is not True and not set(name_words(name)) & {"status", "state"}

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from nlapi.openapi.spec import Spec
+from nlapi.resources.naming import name_key
 from nlapi.sandbox.answers import answer
 from nlapi.sandbox.auth import Carried, authenticate
 from nlapi.sandbox.check import Incoming, check
@@ -16,7 +17,6 @@ from nlapi.sandbox.problem import Problem
 from nlapi.sandbox.replies import Reply, refusal, reply
 from nlapi.sandbox.routes import Routes
 from nlapi.sandbox.stage import Stage
-from nlapi.sandbox.words import plain
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -86,7 +86,7 @@ class Sandbox:
         match = self._routes.match(incoming.method, incoming.path, incoming.query, incoming.headers)
         authenticate(match.operation, _carried(incoming))
         checked = check(match.operation, match.raw, incoming, self._stage.schemas)
-        again = next((str(value) for name, value in checked.headers.items() if plain(name) == "idempotencykey"), "")
+        again = next((str(value) for name, value in checked.headers.items() if name_key(name) == "idempotencykey"), "")
         if again and (match.operation.id, again) in self._repeated:
             return self._repeated[match.operation.id, again]
         store = self._stage.store

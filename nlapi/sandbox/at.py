@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from nlapi.sandbox.words import singular, words
+from nlapi.resources.naming import name_words, singular
 
 NOTHING: Any = object()
 """No value at all, where None is one."""
@@ -45,7 +45,13 @@ class At:
 
     def under(self, name: str, ref: Any) -> At:
         refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
-        thing = self.thing if self.depth == 0 else singular(words(self.name)[-1]) if words(self.name) else self.thing
+        thing = (
+            self.thing
+            if self.depth == 0
+            else singular(name_words(self.name)[-1])
+            if name_words(self.name)
+            else self.thing
+        )
         return replace(
             self, path=f"{self.path}.{name}", name=name, thing=thing, depth=self.depth + 1, refs=refs, full=False
         )

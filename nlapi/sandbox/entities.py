@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.resources.naming import name_key, singular_words
 from nlapi.sandbox.envelopes import find_array, find_item, json_media, ref_of
 from nlapi.sandbox.paths import Path, Shape, common_prefix, compound, is_item, segments, shape
 from nlapi.sandbox.schemas import Schemas
-from nlapi.sandbox.words import plain, singular_name
 
 IDS = ("id", "uuid", "guid", "key", "code", "slug")
 WRITES = frozenset(("PUT", "PATCH", "DELETE"))
@@ -66,7 +66,7 @@ class Entity:
 
     @property
     def thing(self) -> str:
-        return " ".join(singular_name(self.name.rpartition("/")[2]))
+        return " ".join(singular_words(self.name.rpartition("/")[2]))
 
     @property
     def open(self) -> bool:
@@ -94,14 +94,14 @@ class Entities:
 
     def named(self, property: str) -> Entity | None:
         """The Entity that a property of that name (`campaign_id`, `parentAccountId`, `ad_ids`) refers to."""
-        parts = singular_name(property)
+        parts = singular_words(property)
         if len(parts) < 2 or parts[-1] not in ("id", "uuid", "key"):
             return None
         for start in range(len(parts) - 1):
             wanted = "".join(parts[start:-1])
             found = [entity for entity in self.all if wanted in entity.aliases]
             if found:
-                return min(found, key=lambda entity: (wanted != plain(entity.thing), entity.open, len(entity.name)))
+                return min(found, key=lambda entity: (wanted != name_key(entity.thing), entity.open, len(entity.name)))
         return None
 
     def _collect(self) -> Iterable[Collection]:
@@ -206,9 +206,9 @@ class Entities:
         properties = {
             name: one for each in group for s in each.schemas for name, one in self.schemas.properties(s).items()
         }
-        aliases = {"".join(singular_name(text)) for text in (first.name, self._compound(first)) if text}
+        aliases = {"".join(singular_words(text)) for text in (first.name, self._compound(first)) if text}
         for one in group:
-            words = singular_name(one.key or "")
+            words = singular_words(one.key or "")
             if len(words) > 1 and words[-1] in IDS:
                 aliases.add("".join(words[:-1]))
         entity = Entity(
@@ -227,12 +227,12 @@ class Entities:
 
 def id_property(properties: Iterable[str], collection: str, key: str | None) -> str | None:
     """The property that holds a thing's id: the one its path parameter is called after, `id`, `campaign_id`, `code`."""
-    by_plain = {plain(name): name for name in properties}
-    thing = "".join(singular_name(collection))
-    parts = singular_name(key or "")
+    by_plain = {name_key(name): name for name in properties}
+    thing = "".join(singular_words(collection))
+    parts = singular_words(key or "")
     endings = ["".join(parts[start:]) for start in range(len(parts))]
     ids = ["id", f"{thing}id", f"{thing}uuid"]
     # `{orderId}` may be called `id` in the thing itself; `{serverName}` is its name, whatever its `id` is.
-    wanted = [plain(key or ""), *ids, *endings] if parts[-1:] in ((), ("id",), ("uuid",)) else [*endings, *ids]
+    wanted = [name_key(key or ""), *ids, *endings] if parts[-1:] in ((), ("id",), ("uuid",)) else [*endings, *ids]
     wanted += [one for one in IDS if one not in wanted]
     return next((by_plain[one] for one in wanted if one in by_plain), None)

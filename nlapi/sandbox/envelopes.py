@@ -8,9 +8,9 @@ from typing import Any
 
 from nlapi.openapi.parts import Media, Schema
 from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import name_key, name_words, same_name, singular_words
 from nlapi.sandbox.bodies import is_json
 from nlapi.sandbox.schemas import Schemas
-from nlapi.sandbox.words import plain, same, singular_name, words
 
 LISTS = ("data", "items", "results", "entries", "values", "list", "records", "rows", "elements", "content", "resources")
 WRAPPERS = ("data", "result", "item", "resource", "attributes", "object", "response", "payload")
@@ -47,20 +47,22 @@ def find_array(schema: Any, name: str, schemas: Schemas, depth: int = 2) -> Foun
         flat = _with(schemas, schema, "items")
         return Found(keys=(), schema=flat.get("items", {})) if flat.get("items") is not False else None
     described = schemas.properties(schema)
-    if any(plain(one) in ("id", "uuid") for one in described):
+    if any(name_key(one) in ("id", "uuid") for one in described):
         return None
     arrays = {one: found for one, found in described.items() if _objects(found, schemas)}
     for wanted in (name, *LISTS):
         for one, found in arrays.items():
-            if same(one, wanted):
+            if same_name(one, wanted):
                 return _inside(one, find_array(found, name, schemas, 0))
     named = [one for one in arrays if _ends_alike(one, name)]
-    about = all(one in arrays or PAGING & set(words(one)) for one in described)
+    about = all(one in arrays or PAGING & set(name_words(one)) for one in described)
     chosen = named if len(named) == 1 else list(arrays) if len(arrays) == 1 and about else []
     if chosen:
         return _inside(chosen[0], find_array(arrays[chosen[0]], name, schemas, 0))
     for one, found in described.items() if depth else ():
-        if schemas.types(found) == ("object",) and (same(one, name) or plain(one) in (*LISTS, *WRAPPERS, "embedded")):
+        if schemas.types(found) == ("object",) and (
+            same_name(one, name) or name_key(one) in (*LISTS, *WRAPPERS, "embedded")
+        ):
             inner = find_array(found, name, schemas, depth - 1)
             if inner is not None:
                 return _inside(one, inner)
@@ -69,7 +71,7 @@ def find_array(schema: Any, name: str, schemas: Schemas, depth: int = 2) -> Foun
 
 def _ends_alike(left: str, right: str) -> bool:
     """Does the shorter name end the longer, `campaign_drafts` and `drafts`?"""
-    first, second = singular_name(left), singular_name(right)
+    first, second = singular_words(left), singular_words(right)
     size = min(len(first), len(second))
     return bool(size) and first[-size:] == second[-size:]
 
@@ -103,11 +105,11 @@ def find_item(schema: Any, names: Iterable[str], refs: frozenset[str], schemas: 
     for one, found in objects.items():
         if ref_of(found) in refs:
             return Found(keys=(one,), schema=found)
-    if any(plain(one) in ("id", "uuid") for one in described):
+    if any(name_key(one) in ("id", "uuid") for one in described):
         return whole
     for wanted in (*names, *WRAPPERS):
         for one, found in objects.items():
-            if same(one, wanted) and len(described) <= 6:
+            if same_name(one, wanted) and len(described) <= 6:
                 return Found(keys=(one,), schema=found)
     return whole
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from nlapi.sandbox.words import plain, singular_name, words
+from nlapi.resources.naming import name_key, name_words, singular_words
 
 Data = Mapping[str, Any]
 Test = Callable[[Data], bool]
@@ -31,7 +31,7 @@ def select(rows: Iterable[Data], query: Mapping[str, Any], thing: str, id_name: 
 def _tests(query: Mapping[str, Any], names: Mapping[str, None], thing: str, id_name: str | None) -> Iterable[Test]:
     for name, value in query.items():
         if isinstance(value, Mapping):
-            inner = value if plain(name) == "filter" else {f"{name}_{key}": one for key, one in value.items()}
+            inner = value if name_key(name) == "filter" else {f"{name}_{key}": one for key, one in value.items()}
             yield from _tests(inner, names, thing, id_name)
         elif value is not None and value != []:
             test = _test(name, value, list(names), thing, id_name)
@@ -40,7 +40,7 @@ def _tests(query: Mapping[str, Any], names: Mapping[str, None], thing: str, id_n
 
 
 def _test(name: str, value: Any, names: list[str], thing: str, id_name: str | None) -> Test | None:
-    if plain(name) in SEARCHES and isinstance(value, str):
+    if name_key(name) in SEARCHES and isinstance(value, str):
         return lambda row: any(_contains(one, value) for one in row.values())
     bound = _bound(name, value, names)
     if bound is not None:
@@ -48,7 +48,7 @@ def _test(name: str, value: Any, names: list[str], thing: str, id_name: str | No
     property = _property(name, names, thing, id_name)
     if property is None:
         return None
-    if isinstance(value, str) and plain(property) in CONTAINS:
+    if isinstance(value, str) and name_key(property) in CONTAINS:
         return lambda row: _contains(row.get(property), value)
     wanted = value if isinstance(value, list) else [value]
     return lambda row: _any_of(row.get(property), wanted)
@@ -56,10 +56,10 @@ def _test(name: str, value: Any, names: list[str], thing: str, id_name: str | No
 
 def _property(name: str, names: list[str], thing: str, id_name: str | None) -> str | None:
     """The property that a parameter is about: `status`, `statuses`, `campaign_status`, `filter[status]`, `ids`."""
-    owner = tuple(words(thing))
-    parts = tuple(part for part in singular_name(name) if part not in ("filter", "in", "eq", "by"))
+    owner = tuple(name_words(thing))
+    parts = tuple(part for part in singular_words(name) if part not in ("filter", "in", "eq", "by"))
     forms = [parts, parts[len(owner) :] if owner and parts[: len(owner)] == owner else ()]
-    by_words = {singular_name(one): one for one in names}
+    by_words = {singular_words(one): one for one in names}
     for form in forms:
         if form == ("id",) and id_name:
             return id_name
@@ -70,7 +70,7 @@ def _property(name: str, names: list[str], thing: str, id_name: str | None) -> s
 
 def _bound(name: str, value: Any, names: list[str]) -> Test | None:
     """A lower or upper bound: `min_price`, `price_gte`, `created_after`, `start_date`, `until`."""
-    parts = words(name)
+    parts = name_words(name)
     marks = [part for part in parts if part in LOWER | UPPER]
     if not marks or isinstance(value, list | bool):
         return None
@@ -79,19 +79,19 @@ def _bound(name: str, value: Any, names: list[str]) -> Test | None:
     dated = isinstance(value, str) and len(value) >= 10 and value[4:5] == "-"
     if not dated and (not isinstance(value, int | float) or not rest):
         return None
-    exact = next((one for one in names if plain(one) == plain(name)), None)
+    exact = next((one for one in names if name_key(one) == name_key(name)), None)
     property = exact or next(
-        (one for one in names if rest and set(rest) - DATES <= set(words(one)) and _goes(rest, one)), None
+        (one for one in names if rest and set(rest) - DATES <= set(name_words(one)) and _goes(rest, one)), None
     )
     if property is None and dated:
-        property = next((one for one in names if set(words(one)) & DATES), None)
+        property = next((one for one in names if set(name_words(one)) & DATES), None)
     if property is None:
         return None
     return lambda row: _within(row.get(property), value, lower)
 
 
 def _goes(rest: tuple[str, ...], name: str) -> bool:
-    return bool(set(rest) & set(words(name)))
+    return bool(set(rest) & set(name_words(name)))
 
 
 def _within(found: Any, bound: Any, lower: bool) -> bool:
@@ -122,7 +122,7 @@ def ordered(rows: list[Data], query: Mapping[str, Any]) -> list[Data]:
     """The rows in the order that `sort=-name`, `sort_by=name&order=desc` or `sort=name:desc` asks for."""
     fields, down = None, False
     for name, value in query.items():
-        word = plain(name)
+        word = name_key(name)
         text = ",".join(map(str, value)) if isinstance(value, list) else value
         if not isinstance(text, str):
             continue
@@ -134,7 +134,7 @@ def ordered(rows: list[Data], query: Mapping[str, Any]) -> list[Data]:
         return rows
     for field in reversed(fields.split(",")):
         name, reverse = _field(field.strip())
-        property = next((one for row in rows for one in row if plain(one) == plain(name)), None)
+        property = next((one for row in rows for one in row if name_key(one) == name_key(name)), None)
         if property is not None:
             rows = sorted(rows, key=lambda row: _rank(row.get(property)), reverse=reverse != down)
     return rows

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nlapi.resources.naming import name_words
 from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.entities import Entity
 from nlapi.sandbox.samples import Sampler
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.texts import like
-from nlapi.sandbox.words import words
 
 ATTEMPTS = 8
 
@@ -61,7 +61,7 @@ class Keys:
     def inner(self, entity: Entity, data: Mapping[str, Any], otherwise: Any) -> Any:
         """The id of a thing that has none of its own: a membership at `/members/{user_id}` goes by its `user.id`."""
         for collection in entity.collections if entity.id_name is None else ():
-            parts = words(collection.key or "")
+            parts = name_words(collection.key or "")
             whose = data.get("_".join(parts[:-1])) if parts[-1:] == ("id",) else None
             if isinstance(whose, dict) and isinstance(whose.get("id"), str | int):
                 return whose["id"]

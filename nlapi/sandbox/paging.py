@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import name_key
 from nlapi.sandbox.at import NOTHING
 from nlapi.sandbox.problem import Fault, unprocessable
 from nlapi.sandbox.schemas import Schemas
-from nlapi.sandbox.words import plain
 
 LIMITS = frozenset(
     "limit pagesize perpage pagelimit size maxresults maxitems top take first count itemsperpage resultsperpage".split()
@@ -83,7 +83,7 @@ def window(operation: Operation, query: Mapping[str, Any], schemas: Schemas) -> 
 
 
 def _role(name: str, types: tuple[str, ...]) -> str | None:
-    word = plain(name)
+    word = name_key(name)
     number = "integer" in types or "number" in types
     if number:
         roles = (("limit", LIMITS), ("offset", OFFSETS), ("page", PAGES))
@@ -117,7 +117,7 @@ def _place(cursor: str, name: str) -> tuple[int, str | None]:
         text = ""
     if text.startswith("o:") and text[2:].isdecimal():
         return int(text[2:]), None
-    if plain(name) in ("startingafter", "after", "marker"):
+    if name_key(name) in ("startingafter", "after", "marker"):
         return 0, cursor
     raise unprocessable([Fault(where=f"query.{name}", message="is no cursor that this server gave out")])
 
@@ -143,7 +143,7 @@ class Envelope:
         """Values for the properties of an envelope that say something about the list."""
         found: dict[str, Any] = {}
         described = self.schemas.properties(schema)
-        has_total = any(plain(name) in TOTALS for name in described)
+        has_total = any(name_key(name) in TOTALS for name in described)
         for name, one in described.items():
             types = self.schemas.types(one)
             if name == skip:
@@ -153,7 +153,7 @@ class Envelope:
                 if inner:
                     found[name] = inner
                 continue
-            value = self._value(plain(name), one, types, has_total)
+            value = self._value(name_key(name), one, types, has_total)
             if value is not NOTHING:
                 found[name] = value
         return found

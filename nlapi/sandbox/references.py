@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import name_key
 from nlapi.sandbox.entities import Entities, Entity
 from nlapi.sandbox.keys import Keys
 from nlapi.sandbox.roles import Role, Roles
 from nlapi.sandbox.store import Scope
-from nlapi.sandbox.words import plain
 
 BODY_POINTER = re.compile(r"\$response\.body#/(.+)")
 
@@ -66,9 +66,9 @@ class References:
         )
 
     def _property(self, entity: Entity, parameter: str) -> str | None:
-        wanted = plain(parameter)
+        wanted = name_key(parameter)
         names = (name for one in entity.schemas for name in self.entities.schemas.properties(one))
-        return next((name for name in names if plain(name) == wanted and wanted != "id"), None)
+        return next((name for name in names if name_key(name) == wanted and wanted != "id"), None)
 
     def _linked(self) -> dict[str, dict[str, Entity]]:
         """What the Links say: a property of this kind of thing is the id of that kind."""

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from nlapi.openapi.parts import Media, Response
 from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import name_key
 from nlapi.sandbox.answers import Outcome
 from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.bodies import essence, is_json
@@ -18,7 +19,6 @@ from nlapi.sandbox.paths import segments
 from nlapi.sandbox.problem import Problem
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Row
-from nlapi.sandbox.words import plain
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -125,7 +125,7 @@ def _headers(stage: Stage, response: Response, outcome: Outcome) -> list[tuple[s
             continue
         described = stage.schemas.follow(node)
         schema = described.get("schema", {})
-        word = plain(name).removeprefix("x").removeprefix("pagination")
+        word = name_key(name).removeprefix("x").removeprefix("pagination")
         if outcome.total is not None and word in TOTALS:
             value: Any = outcome.total
         else:

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.check import Checked
 from nlapi.sandbox.envelopes import Found, find_array, json_media, wrap
@@ -18,7 +19,6 @@ from nlapi.sandbox.parameters import MISSING
 from nlapi.sandbox.paths import segments
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Scope
-from nlapi.sandbox.words import plain, singular, singular_name, words
 from nlapi.sandbox.writes import merged
 
 ROWS = 5
@@ -38,7 +38,7 @@ def compute(stage: Stage, operation: Operation, checked: Checked, scope: Scope) 
         full=True,
     )
     known = _echo(stage, media.schema, asked)
-    name = words(operation.route)[-1] if words(operation.route) else ""
+    name = name_words(operation.route)[-1] if name_words(operation.route) else ""
     found = find_array(media.schema, name, stage.schemas)
     if found is None or "object" not in stage.schemas.types(found.schema):
         return stage.sampler.sample(media.schema, at, known) if known else stage.sampler.sample(media.schema, at)
@@ -55,7 +55,7 @@ def compute(stage: Stage, operation: Operation, checked: Checked, scope: Scope) 
 def _acted_on(operation: Operation, checked: Checked) -> dict[str, Any]:
     """The id of the thing that an action is done to, when its kind is not kept: 5 for `POST /loans/5/return`."""
     path = segments(operation.route)
-    last = words(path[-1].text) if path else ()
+    last = name_words(path[-1].text) if path else ()
     if operation.method in ("GET", "HEAD") or len(path) < 2 or path[-1].parameter or not path[-2].parameter:
         return {}
     # `POST /users/5/tokens` makes something new.
@@ -70,11 +70,11 @@ def _asked(checked: Checked) -> dict[str, Any]:
 
 def _echo(stage: Stage, schema: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What the answer repeats of the request: properties of the same name, where the value fits."""
-    by_plain = {plain(name): value for name, value in asked.items()}
+    by_plain = {name_key(name): value for name, value in asked.items()}
     return {
-        name: by_plain[plain(name)]
+        name: by_plain[name_key(name)]
         for name, one in stage.schemas.properties(schema).items()
-        if plain(name) in by_plain and stage.schemas.valid(one, by_plain[plain(name)])
+        if name_key(name) in by_plain and stage.schemas.valid(one, by_plain[name_key(name)])
     }
 
 
@@ -83,11 +83,11 @@ class _Referrer:
 
     def __init__(self, stage: Stage, asked: Mapping[str, Any], scope: Scope) -> None:
         self.stage = stage
-        self.asked = {singular_name(name): value for name, value in asked.items()}
+        self.asked = {singular_words(name): value for name, value in asked.items()}
         self.scope = scope
 
     def refer(self, name: str, index: int) -> Any:
-        parts = singular_name(name)
+        parts = singular_words(name)
         if len(parts) > 1 and parts[-1] in ("name", "title"):
             id = self.refer("_".join((*parts[:-1], "id")), index)
             entity = self.stage.entities.named("_".join((*parts[:-1], "id")))
@@ -114,7 +114,7 @@ def _rows(
     limit = window(operation, checked.query, stage.schemas).limit
     known = _echo(stage, found.schema, {name: value for name, value in asked.items() if not isinstance(value, list)})
     dropped, whole = _unselected(stage, operation, checked, found.schema)
-    ids = [value for name, value in asked.items() if isinstance(value, list) and singular_name(name)[-1:] == ("id",)]
+    ids = [value for name, value in asked.items() if isinstance(value, list) and singular_words(name)[-1:] == ("id",)]
     count = 1 if whole else max(map(len, ids), default=ROWS)
     rows = []
     for index in range(min(count, limit)):
@@ -138,7 +138,7 @@ def _unselected(stage: Stage, operation: Operation, checked: Checked, schema: An
         owned = {name: owner for name, owner in owned.items() if owner is not None}
         if parameter.where != "query" or not owned:
             continue
-        splits = bool(set(words(parameter.name)) & SPLITS)
+        splits = bool(set(name_words(parameter.name)) & SPLITS)
         chosen = checked.query.get(parameter.name, flat.get("default", [] if splits else None))
         if chosen is not None:
             dropped |= {name for name, owner in owned.items() if owner not in chosen}
@@ -148,10 +148,16 @@ def _unselected(stage: Stage, operation: Operation, checked: Checked, schema: An
 
 def _owner(name: str, choices: Any) -> Any:
     """The choice that a column is of: `campaign` for `campaign_id`, `ad_set` for `ad_set_id`, `clicks` for itself."""
-    parts = words(name)
-    fitting = [one for one in choices if isinstance(one, str) and words(one) and parts[: len(words(one))] == words(one)]
-    best = max(fitting, key=lambda one: len(words(one)), default=None)
-    exact = best is not None and (words(best) == parts or parts[len(words(best)) :] in (("id",), ("name",), ("title",)))
+    parts = name_words(name)
+    fitting = [
+        one
+        for one in choices
+        if isinstance(one, str) and name_words(one) and parts[: len(name_words(one))] == name_words(one)
+    ]
+    best = max(fitting, key=lambda one: len(name_words(one)), default=None)
+    exact = best is not None and (
+        name_words(best) == parts or parts[len(name_words(best)) :] in (("id",), ("name",), ("title",))
+    )
     return best if exact else None
 
 
@@ -159,13 +165,13 @@ def _day(stage: Stage, operation: Operation, checked: Checked, found: Found, ind
     """The day of a row, counted from the first day that the request asks for."""
     for parameter in operation.parameters:
         value = checked.query.get(parameter.name)
-        if isinstance(value, str) and set(words(parameter.name)) & LOWER:
+        if isinstance(value, str) and set(name_words(parameter.name)) & LOWER:
             try:
                 day = date.fromisoformat(value[:10]) + timedelta(days=index)
             except (ValueError, OverflowError):
                 continue
             for name, schema in stage.schemas.properties(found.schema).items():
-                if plain(name) in ("date", "day") and stage.schemas.flat(schema).get("format") == "date":
+                if name_key(name) in ("date", "day") and stage.schemas.flat(schema).get("format") == "date":
                     return {name: day.isoformat()}
     return {}
 
@@ -173,7 +179,7 @@ def _day(stage: Stage, operation: Operation, checked: Checked, found: Found, ind
 def _sums(stage: Stage, schema: Any, rows: list[Any]) -> dict[str, Any]:
     """The totals object of a report: the sum of each column of numbers that its rows have."""
     for name, one in stage.schemas.properties(schema).items():
-        if plain(name) in ("total", "totals", "summary", "sum") and "object" in stage.schemas.types(one):
+        if name_key(name) in ("total", "totals", "summary", "sum") and "object" in stage.schemas.types(one):
             columns = stage.schemas.properties(one)
             sums = {
                 column: sum(row[column] for row in rows)

@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import Any
 
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.resources.naming import name_key, name_words
 from nlapi.sandbox.entities import Collection, Entities, Entity
 from nlapi.sandbox.envelopes import Found, find_array, find_item, json_media, ref_of
 from nlapi.sandbox.paths import Path, segments, shape
 from nlapi.sandbox.schemas import Schemas
-from nlapi.sandbox.words import plain, words
 
 SINGLE = "-"
 """The key of a thing of which there is one: `/account/settings`."""
@@ -103,7 +103,7 @@ class Roles:
         verb, makes = "", None
         found = self._item(operation, entity)
         if kind is Kind.ACT:
-            verb = (words(operation.id) or ("",))[0]
+            verb = (name_words(operation.id) or ("",))[0]
             found, makes = self._brings_forth(operation, entity, found)
         key = path[-1].parameter
         return self._role(kind, operation, path[:-1], entity, key=key, found=found, verb=verb, makes=makes)
@@ -190,5 +190,5 @@ class Roles:
         for place, segment in enumerate(path):
             if segment.parameter:
                 entity = self._owner(path, place)
-                name = entity.name if entity else f"parameter:{plain(segment.parameter)}"
+                name = entity.name if entity else f"parameter:{name_key(segment.parameter)}"
                 yield Parent(name=name, parameter=segment.parameter, entity=entity)

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.openapi.parts import Schema
+from nlapi.resources.naming import name_words, singular
 from nlapi.sandbox import vocabulary
 from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.schemas import Schemas, type_of, types
 from nlapi.sandbox.texts import number, scaled, text, vary
-from nlapi.sandbox.words import singular, words
 
 DEEPEST = 8
 """No value is nested deeper than this, whatever its schema asks."""
@@ -175,7 +175,7 @@ class Sampler:
 
     def _count(self, flat: Schema, ref: str | None, at: At, examples: int) -> int:
         least, most = int(flat.get("minItems", 0)), flat.get("maxItems")
-        quiet = words(at.name) and singular(words(at.name)[-1]) in vocabulary.QUIET
+        quiet = name_words(at.name) and singular(name_words(at.name)[-1]) in vocabulary.QUIET
         wanted = 0 if ref in at.refs or quiet else 2 if at.depth <= RICH else 1
         wanted = max(examples, wanted) if wanted else 0
         if at.depth >= DEEPEST:
@@ -216,7 +216,7 @@ class Sampler:
             if strings:
                 return vary(strings[0], flat, at.name, at.thing, at.index, rng)
             return text(flat, at.name, at.thing, at.index, rng)
-        is_id = words(at.name)[-1:] == ("id",)
+        is_id = name_words(at.name)[-1:] == ("id",)
         whole = kind == "integer" or (kind == "number" and is_id)
         numbers = [one for one in examples if isinstance(one, int | float) and not isinstance(one, bool)]
         if numbers and not (is_id and at.index):
@@ -249,7 +249,7 @@ def _default(flat: Schema) -> tuple[Any, ...]:
 
 
 def _boolean(at: At) -> bool:
-    parts = set(words(at.name))
+    parts = set(name_words(at.name))
     if parts & vocabulary.NO:
         return False
     return True if parts & vocabulary.YES else at.turn % 2 == 0
@@ -257,5 +257,5 @@ def _boolean(at: At) -> bool:
 
 def _telling(name: str) -> bool:
     """Does a property of that name tell one thing from another, so that its values should not repeat?"""
-    parts = words(name)
+    parts = name_words(name)
     return bool(parts) and parts[-1] in ("id", "name", "title", "key", "email")

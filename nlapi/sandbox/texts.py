@@ -12,9 +12,9 @@ from typing import Any
 from uuid import UUID
 
 from nlapi.openapi.parts import Schema
+from nlapi.resources.naming import name_words, singular
 from nlapi.sandbox import vocabulary
 from nlapi.sandbox.patterns import match
-from nlapi.sandbox.words import singular, words
 
 FIRST_DAY = datetime(2026, 1, 5, 9, 0)
 ALPHANUMERIC = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -50,7 +50,7 @@ def _fitting(schema: Schema, name: str, thing: str, index: int, rng: Random, lea
     pattern = str(schema["pattern"])
     natural = _within(_by_name(name, thing, index, rng), least, most, index)
     try:
-        if re.search(pattern, natural) and "name" in words(name):
+        if re.search(pattern, natural) and "name" in name_words(name):
             return natural
     except re.error:
         return natural
@@ -64,7 +64,7 @@ def vary(example: str, schema: Schema, name: str, thing: str, index: int, rng: R
     format = schema.get("format")
     if format in ("date", "date-time"):
         return _shifted(example, index * _drift(name)) or example
-    parts = words(name)
+    parts = name_words(name)
     last = parts[-1] if parts else ""
     if is_id_name(name) and not isinstance(format, str):
         return like(example, rng)
@@ -94,13 +94,13 @@ def _same_kind(char: str, rng: Random) -> str:
 
 
 def is_id_name(name: str) -> bool:
-    parts = words(name)
+    parts = name_words(name)
     return bool(parts) and parts[-1] in ("id", "ids", "uuid", "guid", "key", "code", "token", "sku")
 
 
 def _drift(name: str) -> int:
     """The days from one sample to the next: what is past lies further back, what is planned further on."""
-    return -7 if set(words(name)) & (vocabulary.MADE | vocabulary.UPDATED) else 7
+    return -7 if set(name_words(name)) & (vocabulary.MADE | vocabulary.UPDATED) else 7
 
 
 def _shifted(example: str, days: int) -> str | None:
@@ -115,7 +115,7 @@ def _shifted(example: str, days: int) -> str | None:
 
 def moment(name: str, index: int) -> datetime:
     """A time for a property of that name: what starts comes before what ends, what was made before what was changed."""
-    parts = set(words(name))
+    parts = set(name_words(name))
     days = _drift(name) * index
     if parts & vocabulary.END and not parts & vocabulary.START:
         days += 30
@@ -134,8 +134,8 @@ def _email(name: str, index: int, rng: Random) -> str:
 
 
 def _url(name: str, index: int, rng: Random) -> str:
-    last = words(name)[-1] if words(name) else "page"
-    suffix = ".png" if {"image", "logo", "avatar", "icon", "thumbnail", "picture"} & set(words(name)) else ""
+    last = name_words(name)[-1] if name_words(name) else "page"
+    suffix = ".png" if {"image", "logo", "avatar", "icon", "thumbnail", "picture"} & set(name_words(name)) else ""
     return f"https://example.com/{last}/{index + 1}{suffix}"
 
 
@@ -165,7 +165,7 @@ def person(index: int) -> tuple[str, str]:
 
 
 def _by_name(name: str, thing: str, index: int, rng: Random) -> str:
-    parts = words(name)
+    parts = name_words(name)
     last = singular(parts[-1]) if parts else ""
     if is_id_name(name):
         return _id(parts, thing, rng)
@@ -192,7 +192,7 @@ def _by_name(name: str, thing: str, index: int, rng: Random) -> str:
 def _id(parts: tuple[str, ...], thing: str, rng: Random) -> str:
     if parts == ("country", "code"):
         return rng.choice(vocabulary.COUNTRY_CODES)
-    prefix = (parts[-2] if len(parts) > 1 else (words(thing) or ("id",))[-1])[:4]
+    prefix = (parts[-2] if len(parts) > 1 else (name_words(thing) or ("id",))[-1])[:4]
     return f"{prefix}_" + "".join(rng.choice(ALPHANUMERIC) for _ in range(8))
 
 
@@ -203,7 +203,7 @@ def _name(parts: tuple[str, ...], thing: str, index: int) -> str:
     if "last" in parts or "family" in parts or parts[0:1] == ("surname",):
         return family
     owner = parts[:-1] if len(parts) > 1 and parts[-2] not in ("display", "full", "short") else ()
-    noun = " ".join(owner) or " ".join(words(thing)) or "item"
+    noun = " ".join(owner) or " ".join(name_words(thing)) or "item"
     if noun.split()[-1] in vocabulary.PEOPLE or noun == "user" or "full" in parts:
         return f"{given} {family}"
     if noun in vocabulary.WORDS_OF:
@@ -217,7 +217,7 @@ def number(schema: Schema, name: str, index: int, rng: Random, *, whole: bool) -
     """A number within the bounds and on the step of a flat schema, of a size that its name suggests."""
     low, high = _bounds(schema, whole)
     step = schema.get("multipleOf") or (1 if whole else 0.01)
-    natural = _size(words(name), index, rng)
+    natural = _size(name_words(name), index, rng)
     value = natural if low is None or natural >= low else low + (natural % (high - low + step) if high else index)
     if high is not None and value > high:
         value = low + (natural % (high - low)) if low is not None and high > low else high

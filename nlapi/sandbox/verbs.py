@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nlapi.resources.naming import name_key, name_words
 from nlapi.sandbox.schemas import Schemas
-from nlapi.sandbox.words import plain, words
 
 OUTCOMES = {
     "publish": ("published", "live", "active"),
@@ -38,13 +38,13 @@ LOOKING = frozenset("validate check preview verify test estimate simulate dry li
 
 
 def looks_only(verb: str) -> bool:
-    return bool(words(verb)) and words(verb)[0] in LOOKING
+    return bool(name_words(verb)) and name_words(verb)[0] in LOOKING
 
 
 def statuses(schema: Any, schemas: Schemas) -> Iterator[tuple[str, list[str]]]:
     """The properties that say in which state a thing is, with their values."""
     for name, one in schemas.properties(schema).items():
-        if set(words(name)) & {"status", "state"}:
+        if set(name_words(name)) & {"status", "state"}:
             flat = schemas.flat(one)
             values = [value for value in flat.get("enum") or () if isinstance(value, str)]
             if values:
@@ -53,7 +53,7 @@ def statuses(schema: Any, schemas: Schemas) -> Iterator[tuple[str, list[str]]]:
 
 def after(verb: str, schema: Any, schemas: Schemas) -> dict[str, str]:
     """The statuses of a thing after an action, where one of their values is obvious."""
-    stem = words(verb)[0] if words(verb) else ""
+    stem = name_words(verb)[0] if name_words(verb) else ""
     found = {}
     for name, values in statuses(schema, schemas):
         value = _outcome(stem, values)
@@ -66,7 +66,7 @@ def _outcome(verb: str, values: list[str]) -> str | None:
     if len(verb) < 3:
         return None
     stem = verb[:-1] if verb.endswith(("e", "y")) else verb
-    by_word = {plain(value): value for value in values}
+    by_word = {name_key(value): value for value in values}
     same = [value for word, value in by_word.items() if word.startswith(stem) and len(word) <= len(verb) + 4]
     named = [by_word[word] for word in OUTCOMES.get(verb, ()) if word in by_word]
     return next(iter((*same, *named)), None)
@@ -77,5 +77,5 @@ def fresh(name: str, schema: Mapping[str, Any]) -> Any:
     if "default" in schema:
         return schema["default"]
     values = [value for value in schema.get("enum") or () if isinstance(value, str)]
-    by_word = {plain(value): value for value in values}
+    by_word = {name_key(value): value for value in values}
     return next((by_word[word] for word in FRESH if word in by_word), values[0] if values else None)

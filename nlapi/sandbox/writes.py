@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import name_words, same_name
 from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.entities import Entity
 from nlapi.sandbox.envelopes import WRAPPERS
@@ -16,7 +17,6 @@ from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Row, Scope
 from nlapi.sandbox.verbs import fresh
 from nlapi.sandbox.vocabulary import MADE, UPDATED
-from nlapi.sandbox.words import same, words
 
 
 def create(
@@ -71,7 +71,7 @@ def _made(
 
 def _first_value(stage: Stage, name: str, schema: Mapping[str, Any], sampled: Any) -> Any:
     """What a server sets a field to in a new thing: now, the first status, the default, null where it may be null."""
-    parts = set(words(name))
+    parts = set(name_words(name))
     if parts & (MADE | UPDATED) and schema.get("format") in ("date-time", "date"):
         return now(schema["format"])
     if parts & {"status", "state"}:
@@ -133,7 +133,7 @@ def _changed(stage: Stage, entity: Entity, operation: Operation, row: Row, data:
     open_fields = requested(stage, operation)
     for name, schema in properties(stage, entity).items():
         flat = stage.schemas.flat(schema)
-        if set(words(name)) & UPDATED and flat.get("format") == "date-time" and name not in open_fields:
+        if set(name_words(name)) & UPDATED and flat.get("format") == "date-time" and name not in open_fields:
             data[name] = now("date-time")
     scope = {**row.scope, **stage.seeds.references.scope(entity, data)}
     return stage.store.change(row, data, scope)
@@ -179,7 +179,7 @@ def unwrapped(stage: Stage, entity: Entity, body: Any) -> Any:
     """The thing inside a body such as `{"campaign": {...}}` or `{"data": {...}}`."""
     if isinstance(body, dict) and len(body) == 1:
         name, inner = next(iter(body.items()))
-        wraps = same(name, entity.thing) or name in WRAPPERS
+        wraps = same_name(name, entity.thing) or name in WRAPPERS
         if wraps and isinstance(inner, dict) and name not in properties(stage, entity):
             return inner
     return body

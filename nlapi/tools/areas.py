@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.resources.naming import pieces, singular
 from nlapi.tools.groups import MAX_GROUPS, Group, groups, resource, sorted_into
 from nlapi.tools.slugs import group_slug, unique
-from nlapi.tools.words import pieces, singular
 
 MOST = 19
 ENOUGH = 6

@@ -11,11 +11,11 @@ from functools import lru_cache
 
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.naming import METHODS, PLAIN_VERBS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
 from nlapi.tools.index_file import FORM, Learned, Postings, packed, unpacked
 from nlapi.tools.index_shape import BRACED, Shape, shape_of
 from nlapi.tools.meaning import neighbours
 from nlapi.tools.synonyms import SYNONYMS
-from nlapi.tools.words import METHODS, PLAIN_VERBS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
 
 WEIGHTS = {
     "id": 3.0,

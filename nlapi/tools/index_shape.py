@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nlapi.openapi.spec import Operation
-from nlapi.tools.words import STOPWORDS, VERBS, pieces, singular, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, pieces, singular, stem
 
 BRACED = re.compile(r"\{[^}]*\}")
 """A parameter in a path."""

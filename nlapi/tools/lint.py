@@ -13,11 +13,11 @@ from typing import Any
 from nlapi.issue import Issue, Level
 from nlapi.openapi.hints import SCALES, hints
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.resources.naming import STOPWORDS, pieces, stem
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
 from nlapi.tools.units import types_of
 from nlapi.tools.walk import schema_at
-from nlapi.tools.words import STOPWORDS, pieces, stem
 
 CHARS_PER_TOKEN = 4
 """A rule of thumb for English and JSON."""

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Collection
 
-from nlapi.tools.words import pieces
+from nlapi.resources.naming import pieces
 
 RESERVED = frozenset(("claude", "anthropic"))
 """What no name of a plugin or skill of somebody else may hold."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nlapi.tools.words import stem
+from nlapi.resources.naming import stem
 
 _GROUPS = """
 repo repository

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import nlapi
-from nlapi import resources
+from nlapi import bundled
 from nlapi.gateway.description import description
 from nlapi.offline.planner import OfflinePlanner
 from nlapi.tools.plan import Plan
@@ -74,5 +74,5 @@ def test_the_description_is_a_good_one() -> None:
 
 
 def test_every_yaml_reader_takes_the_description() -> None:
-    text = resources.text("specs/gateway.yaml")
+    text = bundled.text("specs/gateway.yaml")
     assert yaml.load(text, yaml.SafeLoader) == yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nlapi.offline.orders import plainly_ordered
-from nlapi.tools.words import stem
+from nlapi.resources.naming import stem
 from tests.describe import body, parameter, spec
 from tests.offline.kit import only, planner
 

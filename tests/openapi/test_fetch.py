@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import nlapi
-from nlapi import resources
+from nlapi import bundled
 from nlapi.errors import FetchError
 from nlapi.openapi.fetch import fetch
 from tests.describe import text
@@ -87,7 +87,7 @@ def test_other_schemes_are_refused(url: str) -> None:
 
 
 def test_a_bundled_name() -> None:
-    assert "ads" in resources.spec_names()
+    assert "ads" in bundled.spec_names()
     assert fetch("ads").source == "ads"
     assert nlapi.load("ads").operations
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nlapi.resources.naming import stem
 from nlapi.tools.meaning import NEAR, akin, alike, known, neighbours, rarity
-from nlapi.tools.words import stem
 
 
 @pytest.mark.parametrize(("one", "near", "far"), [("film", "movie", "invoice"), ("price", "cost", "weather")])

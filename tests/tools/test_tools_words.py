@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlapi.tools.words import Intent, intents, pieces, singular, stem
+from nlapi.resources.naming import Intent, intents, pieces, singular, stem
 
 
 @pytest.mark.parametrize(

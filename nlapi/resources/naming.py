@@ -1,4 +1,4 @@
-"""Words of sentences and of identifiers: how they are split, stemmed and sorted into verbs."""
+"""Splits, stems and compares the words of identifiers and sentences, and sorts verbs by what they ask for."""
 
 from __future__ import annotations
 
@@ -90,6 +90,30 @@ def singular(word: str) -> str:
     if word.endswith(("sses", "shes", "ches", "xes", "zzes", "uses")):
         return word[:-2]
     return word[:-1]
+
+
+@lru_cache(maxsize=65536)
+def name_words(name: str) -> tuple[str, ...]:
+    """The words of an identifier, remembered: `campaignIds`, `campaign_ids` and `campaign-ids` are (campaign, ids)."""
+    return tuple(pieces(name))
+
+
+@lru_cache(maxsize=65536)
+def name_key(name: str) -> str:
+    """The identifier without case and separators: `campaign_id`, `campaignId` and `Campaign-ID` are `campaignid`."""
+    return "".join(name_words(name))
+
+
+@lru_cache(maxsize=65536)
+def singular_words(name: str) -> tuple[str, ...]:
+    """The words of an identifier with the last in the singular: `ad_sets` is ("ad", "set")."""
+    words = name_words(name)
+    return (*words[:-1], singular(words[-1])) if words else ()
+
+
+def same_name(left: str, right: str) -> bool:
+    """Whether both identifiers name the same thing, in whatever case and number."""
+    return "".join(singular_words(left)) == "".join(singular_words(right))
 
 
 @lru_cache(maxsize=65536)
