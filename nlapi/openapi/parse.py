@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,16 +19,14 @@ from nlapi.openapi.headers import TOKEN
 from nlapi.openapi.hints import extensions, faults, hints
 from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server
 from nlapi.openapi.servers import faults_of, servers
-from nlapi.openapi.spec import Effect, Operation, Spec
-
-READS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, effect_by_method
 
 MAX_PATHS = 25_000
 """The largest description known has 7,000."""
 
 
-def parse(document: Document) -> Spec:
-    """The Spec of a Document. DescriptionError when `paths` is no map, or too large; no operations are an Issue."""
+def parse(document: Document, classify: Callable[[Operation], Effect] = effect_by_method) -> Spec:
+    """The Spec of a Document, whose operations have the effects that `classify` gives them. DescriptionError when `paths` is no map, or too large; no operations are an Issue."""
     tree = document.tree
     paths = tree.get("paths", {})
     if not isinstance(paths, Mapping):
@@ -50,6 +48,7 @@ def parse(document: Document) -> Spec:
         servers=_servers(document, found),
         security_schemes=_schemes(document, found),
         resolve=_resolver(document),
+        classify=classify,
         found=(),
     )
     operations = tuple(_operations(spec, document, found))
@@ -183,8 +182,8 @@ def _operation(
         id=id,
         method=method.upper(),
         path=path,
-        effect=_effect(method.upper(), hints(own).effect, where, found),
         where=where,
+        stated_effect=_stated_effect(method.upper(), hints(own).effect, where, found),
         summary="" if described else _text(node.get("summary")) or _text(item.get("summary")),
         description=described or _text(node.get("description")) or _text(item.get("description")),
         tags=tuple(tag for tag in map(_text, _list(node.get("tags"))) if tag),
@@ -223,24 +222,23 @@ def _unique(id: str, method: str, path: str, ids: set[str]) -> str:
     return unique if unique not in ids else f"{id}_{hashlib.sha256(f'{method} {path}'.encode()).hexdigest()[:8]}"
 
 
-def _effect(method: str, given: str, where: str, found: list[Issue]) -> Effect:
-    """What the operation does to the world: by its method, or as `x-nlapi-effect` says.
+def _stated_effect(method: str, stated: str, where: str, found: list[Issue]) -> Effect | None:
+    """What `x-nlapi-effect` says the operation does; None where it says nothing that can be believed.
 
     A POST may be called a read, as many searches are one. PUT, PATCH and DELETE mean a change (RFC 9110 §9.3), and no
     description can spare the user the question.
     """
-    by_method = Effect.READ if method in READS else Effect.DESTROY if method == "DELETE" else Effect.WRITE
-    if not given:
-        return by_method
+    if not stated:
+        return None
     try:
-        effect = Effect(given.lower())
+        effect = Effect(stated.lower())
     except ValueError:
-        message = f"effect {given!r} is none of read, write, destroy"
+        message = f"effect {stated!r} is none of read, write, destroy"
         found.append(Issue(level=Level.WARNING, where=where, message=message))
-        return by_method
-    if effect is Effect.READ and method not in (*READS, "POST"):
+        return None
+    if effect is Effect.READ and method not in (*READ_METHODS, "POST"):
         found.append(Issue(level=Level.WARNING, where=where, message=f"{method} cannot be called a read"))
-        return by_method
+        return None
     return effect
 
 

@@ -34,19 +34,33 @@ class Effect(StrEnum):
     DESTROY = "destroy"
 
 
+READ_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
+"""The safe methods: RFC 9110 §9.2.1, and QUERY, which OpenAPI 3.2 adds."""
+
+
+def effect_by_method(operation: Operation) -> Effect:
+    """Return what `x-nlapi-effect` states, else what the method means (RFC 9110 §9.3)."""
+    if operation.stated_effect is not None:
+        return operation.stated_effect
+    if operation.method in READ_METHODS:
+        return Effect.READ
+    return Effect.DESTROY if operation.method == "DELETE" else Effect.WRITE
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Operation:
     """One method of one path; OpenAPI 3.1.1 §4.8.10.
 
     `id` is the operationId, or one made of method and path; it is unique in its Spec. `method` is in upper case.
-    `where` is its place in the description, for messages. `details` and `answers` parse the costly parts, once.
+    `where` is its place in the description, for messages. `stated_effect` is what `x-nlapi-effect` says, if anything.
+    `details` and `answers` parse the costly parts, once.
     """
 
     id: str
     method: str
     path: str
-    effect: Effect
     where: str
+    stated_effect: Effect | None = None
     summary: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()
@@ -68,6 +82,11 @@ class Operation:
     def fixed_query(self) -> str:
         """What stands behind a `?` in the path: it is sent with every call."""
         return self.path.partition("#")[0].partition("?")[2]
+
+    @cached_property
+    def effect(self) -> Effect:
+        """What a call does to the world, as the Spec's `classify` judges it when it is first asked for."""
+        return self.spec.classify(self)
 
     @property
     def hidden(self) -> bool:
@@ -142,7 +161,10 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Spec:
-    """A description, read. `source` is where it came from, as the user wrote it."""
+    """A description, read. `source` is where it came from, as the user wrote it.
+
+    `classify` judges the effect of each operation; `nlapi.load` gives the one that weighs evidence too.
+    """
 
     title: str
     version: str
@@ -152,6 +174,7 @@ class Spec:
     security_schemes: Mapping[str, SecurityScheme] = field(default_factory=dict)
     document: Mapping[str, Any] = field(repr=False)
     resolve: Callable[[str], Any] = field(repr=False)
+    classify: Callable[[Operation], Effect] = field(default=effect_by_method, repr=False)
     found: tuple[Issue, ...] = ()
     operations: tuple[Operation, ...] = field(default=(), init=False)
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)

@@ -290,7 +290,7 @@ def carrying(spec: Spec, effect: Effect) -> Call:
         header = Parameter(name="Upgrade", where="header", style="simple", required=True, schema={"type": "string"})
         return replace(spec.operation("listBoards").details, parameters=(header,))
 
-    operation = replace(spec.operation("listBoards"), load=details, effect=effect)
+    operation = replace(spec.operation("listBoards"), load=details, stated_effect=effect)
     return Call(tool=compile_tool(operation), arguments={"Upgrade": "h2c"})
 
 
