@@ -52,18 +52,13 @@ _PAGING = frozenset(
 )
 """Words of the names of what stands beside a list and tells of it."""
 
-_BESIDE = frozenset(
-    """
-    errors error warnings warning links link facets aggregations included includes order sort orderby constraints
-    shards meta metadata infos notices debug messages
-    """.split()
-)
+_NEVER = frozenset("errors error errormessages detail warnings warning links link shards notices debug".split())
 """What arrays and objects are called that accompany what an answer carries, and are it only where the noun says so."""
 
-_NEVER = frozenset(
-    ("errors", "error", "errormessages", "detail", "warnings", "warning", "links", "link", "shards", "notices", "debug")
+_BESIDE = _NEVER | frozenset(
+    "facets aggregations included includes order sort orderby constraints meta metadata infos messages".split()
 )
-"""Those of them that are not the list even where they stand alone."""
+"""Those, and what is the list of an answer only where it stands alone."""
 
 _IDENTITIES = frozenset(("id", "uuid", "guid", "uid", "gid", "name", "fullname", "slug"))
 """What the field is called by which an object identifies itself."""
