@@ -35,6 +35,10 @@ _OWNERS = frozenset(
 _TIMES = ("updated", "modified", "created", "started", "starts", "ends", "date", "time", "at", "due", "published")
 
 
+LONG = 120
+"""Characters from which a text is read by itself and not in a table."""
+
+
 class Rank(IntEnum):
     """What a field says of a thing, the most identifying first."""
 
@@ -110,7 +114,7 @@ def _held_names(thing: Thing) -> Iterator[str]:
 
 
 def _text_path(thing: Thing, key: str) -> str:
-    """The path of the text in a field: the field itself, the first of its list, or the text that its object stands for."""
+    """The path of the text in a field: the field itself, the first of its list, or what its object stands for."""
     value = thing.get(key)
     if isinstance(value, str) and value:
         return key
