@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -12,8 +12,8 @@ from typing import Any
 from nlapi.openapi.parts import Parameter
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.links import LinkedSources
-from nlapi.resources.naming import name_key, name_words, singular
-from nlapi.resources.nouns import QUERY_WORDS
+from nlapi.resources.naming import name_key, name_words, singular, singular_words
+from nlapi.resources.nouns import FORMATS, QUERY_WORDS
 from nlapi.resources.paths import Path, Shape, segments, shape
 from nlapi.resources.resource import Words, resources_of, schema_nouns
 
@@ -126,35 +126,49 @@ class IdSources:
         """What lists at the path before the placeholder, or searches right below that."""
         path = segments(operation.route)
         at = next((at for at, segment in enumerate(path) if segment.parameter == name), 0)
-        if not at or path[at - 1].parameter:
+        noun = target_noun(operation, ("path", name))
+        if not at or self._is_scope(path[: at + 1], noun):
             return
-        collection = self.resources.collection(path[:at])
-        listing = [one for one in collection.at.values() if self.resources.is_list(one)] if collection else []
+        there = self._at(path[:at])
+        listing = [one for one in there if self.resources.is_list(one) and not _wants_ids(one)]
         for one in (*listing, *self._searches(path[:at])):
-            field = self.field(one, name, target_noun(operation, ("path", name)), parameter)
-            if field is not None:
+            field = self.field(one, name, noun, parameter)
+            if field is not None and one is not operation:
                 yield IdSource(operation=one, field=field, grounds=Grounds.PATH)
-        only = collection.at.get("GET") if collection and not listing else None
-        if only is not None and (field := self.field(only, name, target_noun(operation, ("path", name)), parameter)):
+        only = next((one for one in there if one.method == "GET" and not listing), None)
+        if only is not None and (field := self.field(only, name, noun, parameter)) and not _wants_ids(only):
             yield IdSource(operation=only, field=field, grounds=Grounds.PATH, listed=False)
 
+    def _at(self, path: Path) -> Sequence[Operation]:
+        """The operations at a path; one that ends in a placeholder counts if it lists: /repositories/{workspace}."""
+        if path and path[-1].parameter:
+            above = self.resources.collection(path[:-1])
+            return [one for one in above.item.values() if self.resources.is_list(one)] if above is not None else []
+        collection = self.resources.collection(path)
+        return list(collection.at.values()) if collection is not None else []
+
+    def _is_scope(self, path: Path, noun: Words) -> bool:
+        """Whether a path that ends in a placeholder shows a list of other things, and no thing of its own."""
+        before = singular_words(path[-2].text) if not path[-2].parameter else ()
+        return bool(self._at(path)) and before != noun
+
     def _searches(self, path: Path) -> Iterator[Operation]:
-        """The operations that read a collection through a segment of its own: /flows/filter, /issues/search."""
+        """The operations that read a collection through a segment of its own: /containers/json, /flows/filter."""
         wanted = shape(path)
-        for noun_path, collection in self.resources.collections.items():
-            if len(noun_path) == len(wanted) + 1 and noun_path[: len(wanted)] == wanted:
-                for one in collection.at.values():
-                    if self.resources.is_list(one) and shape(segments(one.route)) == noun_path and _is_query(noun_path):
-                        yield one
+        found = []
+        for place, collection in self.resources.collections.items():
+            if len(place) == len(wanted) + 1 and place[: len(wanted)] == wanted and _is_query(place):
+                found += [one for one in collection.at.values() if self.resources.is_list(one) and not _wants_ids(one)]
+        yield from sorted(found, key=lambda one: (one.route.rpartition("/")[2] not in FORMATS, one.deprecated))
 
     def _by_noun(self, operation: Operation, place: Place, parameter: Parameter | None) -> Iterator[IdSource]:
         """What lists things of the noun elsewhere, the nearest first."""
         noun = target_noun(operation, place)
         for words in _nouns(noun, whole=place[0] == "path"):
             name = place[1] if words == noun else f"{'_'.join(words)}_id"
-            for listings in (self.resources.lists_of, self.resources.lists_by_answer):
+            for listings in self._listings(words, everywhere=place[0] != "path"):
                 fitting = []
-                for one in listings(words):
+                for one in listings:
                     field = self.field(one, name, words, parameter)
                     if field and self._may_give(one, operation, place):
                         fitting.append(IdSource(operation=one, field=field, grounds=Grounds.NOUN))
@@ -163,9 +177,23 @@ class IdSources:
                     yield from fitting
                     return
 
+    def _listings(self, noun: Words, *, everywhere: bool) -> Iterator[Iterable[Operation]]:
+        """What lists things of a noun by its path, and if nothing of that does, by the schemas of its answer."""
+        if everywhere:
+            yield dict.fromkeys((*self.resources.lists_of(noun), *self.resources.lists_by_schema(noun)))
+        else:
+            yield self.resources.lists_of(noun)
+            yield self.resources.lists_by_schema(noun)
+
+    def _is_nested(self, operation: Operation, name: str) -> bool:
+        """Whether a placeholder stands below another one, behind a noun of its own: /instances/{id}/backups/{id}."""
+        path = segments(operation.route)
+        at = next((at for at, segment in enumerate(path) if segment.parameter == name), 0)
+        return at > 0 and not path[at - 1].parameter and any(segment.parameter for segment in path[:at])
+
     def _may_give(self, source: Operation, operation: Operation, place: Place) -> bool:
         """Whether what a source lists may be what is wanted: what is added or filtered by is not there already."""
-        if source is operation or not self._is_open(source, operation, place[1]):
+        if source is operation or not self._is_open(source, operation, place):
             return False
         if place[0] == "path":
             return self._agree(source, operation, place[1])
@@ -226,7 +254,7 @@ class IdSources:
         def fits(wanted: str) -> bool:
             own = set(reader.types(described[wanted][1])) - {"null"}
             # A text may hold a number; where a whole number is wanted, descriptions are careless of `id` alone.
-            same = not types or not own or "string" in types or wanted in ("id", "uri") or own <= {"integer", "number"}
+            same = not types or not own or "string" in types or wanted == "id" or own <= {"integer", "number"}
             return same and not own & {"array", "object", "boolean"}
 
         opaque = "id" in described and "string" in reader.types(described["id"][1])
@@ -241,15 +269,21 @@ class IdSources:
                 for wanted in _field_names(name, noun, takes=False):
                     if wanted in inner and wanted != "".join(noun):
                         return f"{described[holder][0]}.{inner[wanted]}"
-        return "uri" if "uri" in described and fits("uri") else ""
+        return "uri" if parameter is not None and parameter.where == "path" and "uri" in described else ""
 
-    def _is_open(self, source: Operation, operation: Operation, name: str) -> bool:
-        """Whether a source wants nothing but what the operation takes too, or one id that can be listed first."""
+    def _is_open(self, source: Operation, operation: Operation, place: Place) -> bool:
+        """Whether a source wants nothing but what the operation takes too, or one id that can be listed first.
+
+        What is kept below another thing is listed below that: no backup of a database is one of a machine.
+        """
+        name = place[1]
         taken = {name_key(one.name) for one in operation.parameters if one.where == "path"} - {name_key(name)}
         wanted = [one for one in source.parameters if one.required and "default" not in one.schema]
         lacking = [one for one in wanted if name_key(one.name) not in taken]
         if not lacking:
             return True
+        if place[0] == "path" and self._is_nested(operation, name):
+            return False
         if len(lacking) > 1 or lacking[0].where != "path" or name_key(lacking[0].name) == name_key(name):
             return False
         above = self.of(source, ("path", lacking[0].name))
@@ -349,16 +383,14 @@ def _field_names(name: str, noun: Words, *, takes: bool) -> Iterator[str]:
     key, words = name_key(name), name_words(name)
     last = words[-1] if words else ""
     thing = "".join(noun)
-    generic = key in ("id", "key", "name")
-    if not generic or key in ("id", "name", "key"):
-        yield key
+    yield key
     if last in ("number", "numbers"):
         yield from (f"{thing}number", "number")
         return
     if last in NAME_WORDS and len(words) > 1:
         yield last
     if last in ID_WORDS or words[:1] == ("id",) or (takes and last not in NAME_WORDS):
-        yield from (f"{thing}id", f"{thing}uuid", f"{thing}key")
+        yield from (last.removesuffix("s"), f"{thing}id", f"{thing}uuid", f"{thing}key")
         yield from _ID_FIELDS
     elif key == thing or last in NAME_WORDS:
         yield from (f"{thing}name", *_NAME_FIELDS)
@@ -366,4 +398,10 @@ def _field_names(name: str, noun: Words, *, takes: bool) -> Iterator[str]:
 
 def _is_query(path: Shape) -> bool:
     """Whether the last segment of a path says how what is before it is read."""
-    return path[-1] is not None and not QUERY_WORDS.isdisjoint(name_words(path[-1]))
+    return path[-1] is not None and not (QUERY_WORDS | FORMATS).isdisjoint(name_words(path[-1]))
+
+
+def _wants_ids(operation: Operation) -> bool:
+    """Whether a list has to be told the very ids of what it lists: GET /artists?ids=."""
+    names = (name_words(one.name) for one in operation.parameters if one.required and one.where == "query")
+    return any(words[-1:] in (("ids",), ("uris",)) for words in names)

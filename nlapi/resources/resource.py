@@ -121,9 +121,9 @@ class Resources:
             if operation not in named and noun in self.answer_nouns(operation):
                 yield operation
 
-    def lists_by_answer(self, noun: Words) -> Iterator[Operation]:
+    def lists_by_schema(self, noun: Words) -> Iterator[Operation]:
         """Yield the lists whose entries have a schema called like the noun, whatever the path says."""
-        yield from self._by_answer.get(noun, ())
+        yield from self._by_schema.get(noun, ())
 
     @cached_property
     def _vague(self) -> tuple[Operation, ...]:
@@ -138,11 +138,11 @@ class Resources:
         return tuple(found)
 
     @cached_property
-    def _by_answer(self) -> Mapping[Words, tuple[Operation, ...]]:
+    def _by_schema(self) -> Mapping[Words, tuple[Operation, ...]]:
         found: dict[Words, list[Operation]] = defaultdict(list)
         for operation in self.operations:
             if self.is_list(operation):
-                for noun in dict.fromkeys(self.answer_nouns(operation)):
+                for noun in dict.fromkeys(schema_nouns(self.schemas.entry_schema(operation))):
                     found[noun].append(operation)
         return {noun: tuple(operations) for noun, operations in found.items()}
 
