@@ -44,6 +44,8 @@ class Reply:
     closing: str
     planned: str
     exchanges: tuple[Exchange, ...] = ()
+    has_asked: bool = False
+    """Whether it named what is missing, or offered a choice."""
     seconds: float = 0.0
 
     @property
@@ -86,7 +88,7 @@ def read(code: int, printed: str, messages: str, events: Iterable[Mapping[str, A
     """Return a reply of what was printed and of the events in the transcript."""
     exchanges: list[Exchange] = []
     planned: list[str] = []
-    closing, effects = "", {}
+    closing, effects, has_asked = "", {}, False
     for event in events:
         match event.get("event"):
             case "planned" if event.get("calls"):
@@ -98,6 +100,8 @@ def read(code: int, printed: str, messages: str, events: Iterable[Mapping[str, A
                 exchanges.append(
                     Exchange(method=result["method"], url=result["url"], status=result.get("status"), is_change=change)
                 )
+            case "needed" | "offered":
+                has_asked = True
             case "answered":
                 closing = event.get("text", "")
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
@@ -110,6 +114,7 @@ def read(code: int, printed: str, messages: str, events: Iterable[Mapping[str, A
         closing=closing,
         planned=" > ".join(dict.fromkeys(planned)),
         exchanges=tuple(exchanges),
+        has_asked=has_asked,
         seconds=seconds,
     )
 

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from benchmarks.servers.command import Reply
+from benchmarks.servers.printed import unfolded
 from benchmarks.servers.sentences import Answer, Effect, Kind, Sentence
 from benchmarks.servers.state import Difference, State, difference
 
@@ -102,10 +103,10 @@ def _judge_refusal(sentence: Sentence, reply: Reply) -> Judgement:
 
 
 def _stopped(reply: Reply) -> Judgement | None:
-    """Asked (exit code 7) or refused (6, 2, or 1 with no failed request); None for all else."""
-    if reply.code == 7:
+    """Asked (exit code 7 with a question), or refused (7 without one, 6, 2, 1 with no failed request); else None."""
+    if reply.code == 7 and reply.has_asked:
         return Judgement(verdict=Verdict.ASKED, reason=_told(reply))
-    if reply.code in (2, 6) or (reply.code == 1 and not reply.has_failed_request):
+    if reply.code in (2, 6, 7) or (reply.code == 1 and not reply.has_failed_request):
         return Judgement(verdict=Verdict.REFUSED, reason=_told(reply))
     return None
 
@@ -118,17 +119,18 @@ def _told(reply: Reply) -> str:
 
 def missing_from(answer: Answer, reply: Reply) -> str:
     """Return what is wrong with a printed answer, or ""."""
+    printed = unfolded(reply.printed)
     for wanted in answer.shows:
-        if not _has(wanted, reply.printed):
+        if not _has(wanted, printed):
             return f"{wanted!r} is not shown"
-    if shown := _shown(answer.hides, reply.printed):
+    if shown := _shown(answer.hides, printed):
         return f"{shown!r} is shown"
     for wanted in answer.closing:
         if not _has(wanted, reply.closing):
             return f"{wanted!r} is not in the closing sentence {reply.closing!r}"
     if shown := _shown(answer.closing_hides, reply.closing):
         return f"{shown!r} is in the closing sentence {reply.closing!r}"
-    return _wrong_number(answer, reply) or _wrong_order(answer.order, reply.printed) or _wrong_boolean(answer, reply)
+    return _wrong_number(answer, reply) or _wrong_order(answer.order, printed) or _wrong_boolean(answer, reply)
 
 
 def _wrong_number(answer: Answer, reply: Reply) -> str:
