@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -56,7 +56,8 @@ class Grounds(IntEnum):
     PATH = 1
     NOUN = 2
     PART = 3
-    LINK = 4
+    SEARCH = 4
+    LINK = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +65,14 @@ class IdSource:
     """An operation whose answer gives an id: in `field` of each thing that it lists, or of the thing that it answers.
 
     `field` is a path such as `owner.login`; "" where no answer is described. `uri` stands for the end of an address.
+    `narrowing` are values by place that make a general search look for things of the kind: type=artist.
     """
 
     operation: Operation
     field: str
     grounds: Grounds
     listed: bool = True
+    narrowing: tuple[tuple[Place, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +121,7 @@ class IdSources:
         yield from self._by_noun(operation, place, parameter)
         if place[0] == "path":
             yield from self._by_part(operation, place[1])
+        yield from self._general_searches(operation, place)
         for source, field, listed in linked:
             if not listed:
                 yield IdSource(operation=source, field=field, grounds=Grounds.LINK, listed=False)
@@ -170,7 +174,7 @@ class IdSources:
                 fitting = []
                 for one in listings:
                     field = self.field(one, name, words, parameter)
-                    if field and self._may_give(one, operation, place):
+                    if field is not None and self._may_give(one, operation, place):
                         fitting.append(IdSource(operation=one, field=field, grounds=Grounds.NOUN))
                 fitting.sort(key=lambda source: self._distance(source.operation, operation))
                 if fitting:
@@ -216,6 +220,19 @@ class IdSources:
         first, second = set(reader.properties(one)), set(reader.properties(other))
         return len(first & second) >= _ALIKE * min(len(first), len(second))
 
+    def _general_searches(self, operation: Operation, place: Place) -> Iterator[IdSource]:
+        """Searches that are told what kind of thing to look for: /search?type=artist."""
+        noun = target_noun(operation, place)
+        for one in self.resources.searches if noun else ():
+            for parameter in one.parameters:
+                many = parameter.schema.get("items")
+                choices = (many if isinstance(many, Mapping) else parameter.schema).get("enum")
+                for choice in choices if isinstance(choices, list) else ():
+                    if isinstance(choice, str) and singular_words(choice) == noun and one is not operation:
+                        value: Any = [choice] if isinstance(many, Mapping) else choice
+                        narrowing = (((parameter.where, parameter.name), value),)
+                        yield IdSource(operation=one, field="", grounds=Grounds.SEARCH, narrowing=narrowing)
+
     def _by_part(self, operation: Operation, name: str) -> Iterator[IdSource]:
         """Where a thing has two ids (/repos/{owner}/{repo}): the first is a part of what lists the second."""
         path = segments(operation.route)
@@ -236,6 +253,11 @@ class IdSources:
                 field = next((inner[one] for one in _NAME_FIELDS if one in inner), None)
                 return f"{key}.{field}" if field else "" if inner else key
         return ""
+
+    def reference(self, listing: Operation, name: str) -> str:
+        """Return the field in which the things of a listing refer to others by the id that an argument takes."""
+        described = self.resources.schemas.reader.properties(self.resources.schemas.entry_schema(listing))
+        return next((key for key in described if name_key(key) == name_key(name) != "id"), "")
 
     def field(self, listing: Operation, name: str, noun: Words, parameter: Parameter | None) -> str | None:
         """Return the field of what is listed that an argument takes; "" where no field is described, None for none."""

@@ -101,7 +101,19 @@ class Resources:
                 return True
             if view is not None and any(True for _ in view.names):
                 return is_plural(operation) and self._is_described_by_its_thing(operation)
-        return is_plural(operation)
+        return is_plural(operation) or self._is_query(operation)
+
+    def _is_query(self, operation: Operation) -> bool:
+        """Whether the path of an operation ends in how a collection is read: /films/search, /runs/filter."""
+        path = segments(operation.route)
+        return bool(path) and not path[-1].parameter and not QUERY_WORDS.isdisjoint(name_words(path[-1].text))
+
+    @cached_property
+    def searches(self) -> tuple[Operation, ...]:
+        """The reads of no collection of their own that search all there is: /search."""
+        return tuple(
+            one for one in self.operations if one.effect is Effect.READ and self._is_query(one) and "{" not in one.route
+        )
 
     def _is_described_by_its_thing(self, operation: Operation) -> bool:
         """Whether the answer of a plural path has the schema of one thing, which POST to it or GET below it answers."""
@@ -131,9 +143,7 @@ class Resources:
         found = []
         for operation in self.operations:
             noun = thing_words(operation)
-            path = segments(operation.route)
-            query = bool(path) and not path[-1].parameter and set(name_words(path[-1].text)) & QUERY_WORDS
-            if (not noun or noun[-1] in VAGUE or query) and self.is_list(operation):
+            if (not noun or noun[-1] in VAGUE or self._is_query(operation)) and self.is_list(operation):
                 found.append(operation)
         return tuple(found)
 
