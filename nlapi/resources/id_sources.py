@@ -13,9 +13,9 @@ from nlapi.openapi.parts import Parameter
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.links import LinkedSources
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
-from nlapi.resources.nouns import FORMATS, QUERY_WORDS
+from nlapi.resources.nouns import FORMATS, QUERY_WORDS, thing_words
 from nlapi.resources.paths import Path, Shape, segments, shape
-from nlapi.resources.resource import Words, resources_of, schema_nouns
+from nlapi.resources.resource import Words, name_filter, resources_of, schema_nouns
 
 Place = tuple[str, str]
 
@@ -254,10 +254,15 @@ class IdSources:
                 return f"{key}.{field}" if field else "" if inner else key
         return ""
 
-    def reference(self, listing: Operation, name: str) -> str:
-        """Return the field in which the things of a listing refer to others by the id that an argument takes."""
-        described = self.resources.schemas.reader.properties(self.resources.schemas.entry_schema(listing))
-        return next((key for key in described if name_key(key) == name_key(name) != "id"), "")
+    def reference(self, answering: Operation, operation: Operation, place: Place) -> str:
+        """Return the field in which what an operation answers refers to another thing, whose id goes to a place.
+
+        Links say it, or the field is called like the argument: the `owner_id` of a car is the id of an owner.
+        """
+        linked = (field for source, field, _ in self.links.of(operation, place) if source is answering)
+        named = next((field for field in linked if field != "id"), "")
+        described = self.resources.schemas.reader.properties(self.resources.schemas.entry_schema(answering))
+        return named or next((key for key in described if name_key(key) == name_key(place[1]) != "id"), "")
 
     def field(self, listing: Operation, name: str, noun: Words, parameter: Parameter | None) -> str | None:
         """Return the field of what is listed that an argument takes; "" where no field is described, None for none."""
@@ -301,7 +306,8 @@ class IdSources:
         name = place[1]
         taken = {name_key(one.name) for one in operation.parameters if one.where == "path"} - {name_key(name)}
         wanted = [one for one in source.parameters if one.required and "default" not in one.schema]
-        lacking = [one for one in wanted if name_key(one.name) not in taken]
+        sought = name_filter(one.name for one in wanted if one.where == "query")  # filled with the name looked for
+        lacking = [one for one in wanted if name_key(one.name) not in taken and one.name != sought]
         if not lacking:
             return True
         if place[0] == "path" and self._is_nested(operation, name):
@@ -356,6 +362,8 @@ def takes_id(place: Place, parameter: Parameter | None) -> bool:
         return False
     if where == "path":
         return bool(words) and (words[-1] not in _NO_IDS or words[-1] in ID_WORDS)
+    if words in (("id",), ("ids",), ("uuid",), ("uuids",)):
+        return True
     return len(words) > 1 and (words[-1] in ID_WORDS - {"number", "numbers", "key", "keys"} or words[0] == "id")
 
 
@@ -371,7 +379,7 @@ def target_noun(operation: Operation, place: Place) -> Words:
     if bare and not (len(bare) == 1 and bare[0] in NAME_WORDS - {"username"}):
         return (*bare[:-1], singular(bare[-1]))
     if place[0] != "path":
-        return ()
+        return thing_words(operation) if not bare else ()
     path = segments(operation.route)
     at = next((at for at, segment in enumerate(path) if segment.parameter == place[1]), 0)
     before = [segment for segment in path[:at] if not segment.parameter]

@@ -7,18 +7,24 @@ operation answers with is looked at when it is asked for.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import answer_schemas, json_media
-from nlapi.resources.naming import name_words, singular, singular_words
+from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import QUERY_WORDS, is_single, noun_of, thing_words
 from nlapi.resources.paths import Path, Shape, segments, shape
 
 Words = tuple[str, ...]
+
+NAME_FILTERS = (
+    *("name", "q", "query", "search", "title", "keyword", "filtername", "namecontains", "searchterm", "text", "term"),
+    *("searchtext", "searchstring", "searchquery", "keywords"),
+)
+"""What the query parameter of a list is called that keeps what is called so, the most exact first."""
 
 VAGUE = ("item", "entry", "result", "search", "resource", "object", "element")
 """Nouns of paths that do not say what is listed there."""
@@ -163,6 +169,11 @@ class Resources:
             yield singular_words(envelope.keys[-1])
         yield from schema_nouns(self.schemas.entry_schema(operation))
 
+    def shows(self, listing: Operation) -> Operation | None:
+        """Return the operation that shows one of the things that another lists."""
+        collection = self.collection(segments(listing.route))
+        return collection.item.get("GET") if collection is not None else None
+
     def is_home(self, operation: Operation) -> bool:
         """Whether the things that an operation lists are kept at its path: they are made or read one by one there."""
         path = segments(operation.route)
@@ -203,6 +214,12 @@ class Resources:
 def resources_of(spec: Spec) -> Resources:
     """Return the Resources of a Spec, which live as long as it does."""
     return spec.derive(Resources)
+
+
+def name_filter(names: Iterable[str]) -> str | None:
+    """Return the name among those of query parameters that keeps only what is called so; None where there is none."""
+    keyed = {name_key(name): name for name in names}
+    return next((keyed[name] for name in NAME_FILTERS if name in keyed), None)
 
 
 def schema_nouns(schema: Any) -> Iterator[Words]:
