@@ -17,7 +17,7 @@ from benchmarks.descriptions import shared
 from benchmarks.servers.alertmanager import Alertmanager
 from benchmarks.servers.chroma import Chroma
 from benchmarks.servers.client import StatusError
-from benchmarks.servers.command import ask
+from benchmarks.servers.command import Reply, ask, read
 from benchmarks.servers.httpbin import Httpbin
 from benchmarks.servers.litellm import LiteLLM
 from benchmarks.servers.podman import Podman
@@ -41,6 +41,7 @@ def main() -> int:
     parser.add_argument("--only", metavar="TEXT", help="the sentences that contain this text")
     parser.add_argument("--show", action="store_true", help="a line for each sentence that is not right, and its plan")
     parser.add_argument("--verbose", action="store_true", help="all that is printed for each sentence")
+    parser.add_argument("--check", action="store_true", help="no nlapi: make each change by its requests, check its effect")
     parser.add_argument("--keep", action="store_true", help="leave the servers running, and print their addresses")
     parser.add_argument("--sentences", type=Path, default=SENTENCES, metavar="FOLDER", help="other files of sentences")
     options = parser.parse_args()
@@ -53,7 +54,11 @@ def main() -> int:
         for server_type in SERVERS:
             if options.server and server_type.name not in options.server:
                 continue
-            chosen = [one for one in sentences.get(server_type.name, ()) if (options.only or "") in one.text]
+            chosen = [
+                sentence
+                for sentence in sentences.get(server_type.name, ())
+                if (options.only or "") in sentence.text and (sentence.requests or not options.check)
+            ]
             if chosen or options.keep:
                 outcomes += _run(server_type(home / server_type.name), chosen, home, options)
     except KeyboardInterrupt:
@@ -84,7 +89,7 @@ def _run(server: Server, sentences: Sequence[Sentence], home: Path, options: arg
         server.start()
         print(f"{server.name}: {server.base_url}", flush=True)
         for sentence in sentences:
-            outcome = _ask(server, sentence, description, home)
+            outcome = _ask(server, sentence, description, home, options.check)
             outcomes.append(outcome)
             print(f"  {outcome.judgement.verdict:12} {sentence.text}", flush=True)
             if options.verbose:
@@ -100,16 +105,26 @@ def _run(server: Server, sentences: Sequence[Sentence], home: Path, options: arg
     return outcomes
 
 
-def _ask(server: Server, sentence: Sentence, description: Path, home: Path) -> Outcome:
+def _ask(server: Server, sentence: Sentence, description: Path, home: Path, by_requests: bool) -> Outcome:
     """Ask one sentence in the seeded state, which is restored when the sentence changed it."""
     filled = sentence.filled(server.references)
     before = server.snapshot()
-    reply = ask(filled.text, description, server.base_url, server.credentials, home)
+    if by_requests:
+        reply = _make(server, filled)
+    else:
+        reply = ask(filled.text, description, server.base_url, server.credentials, home)
     after = server.snapshot()
     judgement = judge(filled, reply, before, after)
     if difference(before, after):
         server.restore()
     return Outcome(sentence=filled, reply=reply, judgement=judgement)
+
+
+def _make(server: Server, sentence: Sentence) -> Reply:
+    """Make a change by its requests, and say nothing about it."""
+    for request in sentence.requests:
+        server.client.send(*request)
+    return read(0, "", "", ())
 
 
 if __name__ == "__main__":

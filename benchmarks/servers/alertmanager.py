@@ -109,6 +109,9 @@ class Alertmanager(Server):
                 "endsAt": _moment(now + timedelta(minutes=last)),
             }
             self.references[f"silence_{reference}"] = self.client.post("/silences", silence)["silenceID"]
+        starts = self.client.get(f"/silence/{self.references['silence_backup']}")["startsAt"]
+        self.references |= {"now": _moment(now), "silence_backup_starts": starts}
+        self.references |= {f"in_{minutes}": _moment(now + timedelta(minutes=minutes)) for minutes in (30, 120, 600, 1440)}
         self.client.delete(f"/silence/{quote(self.references['silence_replica'])}")
         self.references["version"] = self.client.get("/status")["versionInfo"]["version"].partition("+")[0]
         for alert in self.client.get("/alerts"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ class Chroma(Server):
     @property
     def client(self) -> Client:
         return Client(port=self.port)
+
+    @property
+    def credentials(self) -> Mapping[str, str]:
+        # The description declares a credential for some operations, which this server does not look at.
+        return {"ApiKeyAuth": "any"}
 
     @property
     def _api(self) -> Client:

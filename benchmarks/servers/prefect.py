@@ -110,6 +110,7 @@ class Prefect(Server):
         flows = {
             name: self.client.post("/flows/", {"name": name, "tags": tags})["id"] for name, tags in FLOWS.items()
         }  # fmt: skip
+        self.references = {f"flow_{name}": identity for name, identity in flows.items()}
         for pool in WORK_POOLS:
             self.client.post("/work_pools/", pool)
         for flow, name, pool_name, paused, tags in DEPLOYMENTS:

@@ -12,10 +12,14 @@ GAP = 3
 
 def unfolded(printed: str) -> str:
     """Return what was printed, and below it the rows of its tables with each cell in one piece."""
+    return "\n".join([printed, *table_rows(printed)])
+
+
+def table_rows(printed: str) -> list[str]:
+    """Return the rows of all tables that were printed."""
     lines = printed.splitlines()
     rules = [place for place, line in enumerate(lines) if line.strip() and set(line.strip()) == {RULE}]
-    rows = [row for place in rules if place for row in _rows(lines, place)]
-    return "\n".join([*lines, *rows])
+    return [row for place in rules if place for row in _rows(lines, place)]
 
 
 def _rows(lines: Sequence[str], rule: int) -> Iterator[str]:

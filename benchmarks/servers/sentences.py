@@ -32,7 +32,8 @@ class Answer:
     """What the printed answer must show. Texts are whole words, compared without regard to case.
 
     `shows` and `hides` are about all that is printed, `closing` and `closing_hides` about the sentence that ends it.
-    `count` is the first number of the closing sentence, `counts` a number for each group, `order` texts in their order,
+    `count` is the first number of the closing sentence, `rows` that of the rows in tables, `counts` a number for each group,
+    `order` texts in their order,
     `says_yes` the answer to a question for yes or no, `asks` what the question must speak of.
     In `shows`, `closing` and `asks` the parts between bars are alternatives: `running|up`.
     """
@@ -42,6 +43,7 @@ class Answer:
     closing: tuple[str, ...] = ()
     closing_hides: tuple[str, ...] = ()
     count: int | None = None
+    rows: int | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     says_yes: bool | None = None
@@ -64,13 +66,17 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """A sentence for one server; `effects` are alternatives, each of them right."""
+    """A sentence for one server; `effects` are alternatives, each of them right.
+
+    `requests` (method, path and body) bring a change about without nlapi, so that the effect can be checked itself.
+    """
 
     server: str
     text: str
     kind: Kind
     answer: Answer = Answer()
     effects: tuple[Effect, ...] = ()
+    requests: tuple[tuple[Any, ...], ...] = ()
 
     def filled(self, references: Mapping[str, str]) -> Sentence:
         """Return the sentence with the ids of the server's seeded state in the place of `{names}`."""
@@ -98,7 +104,7 @@ def _read(path: Path) -> Iterator[Sentence]:
 
 
 def _sentence(server: str, entry: Mapping[str, Any]) -> Sentence:
-    unknown = entry.keys() - {"say", "kind", "answer", "effect"}
+    unknown = entry.keys() - {"say", "kind", "answer", "effect", "requests"}
     if unknown:
         raise MalformedError(f"unknown keys: {', '.join(sorted(unknown))}")
     kind = Kind(entry["kind"])
@@ -111,7 +117,10 @@ def _sentence(server: str, entry: Mapping[str, Any]) -> Sentence:
         raise MalformedError("a read needs an answer")
     if not isinstance(entry["say"], str) or not entry["say"].strip():
         raise MalformedError("say is empty")
-    return Sentence(server=server, text=entry["say"].strip(), kind=kind, answer=answer, effects=effects)
+    requests = tuple(tuple(request) for request in entry.get("requests") or ())
+    return Sentence(
+        server=server, text=entry["say"].strip(), kind=kind, answer=answer, effects=effects, requests=requests
+    )  # fmt: skip
 
 
 def _answer(entry: Mapping[str, Any]) -> Answer:
@@ -136,7 +145,8 @@ def _effect(entry: Mapping[str, Any]) -> Effect:
 def _raw(sentence: Sentence) -> dict[str, Any]:
     answer = {name: getattr(sentence.answer, name) for name in Answer.__dataclass_fields__}
     effects = [{name: getattr(effect, name) for name in Effect.__dataclass_fields__} for effect in sentence.effects]
-    return {"say": sentence.text, "kind": sentence.kind, "answer": answer, "effect": effects}
+    entry = {"say": sentence.text, "kind": sentence.kind, "answer": answer, "effect": effects}
+    return {**entry, "requests": sentence.requests}
 
 
 def _fill(value: Any, references: Mapping[str, str]) -> Any:

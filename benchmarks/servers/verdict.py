@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from benchmarks.servers.command import Reply
-from benchmarks.servers.printed import unfolded
+from benchmarks.servers.printed import table_rows, unfolded
 from benchmarks.servers.sentences import Answer, Effect, Kind, Sentence
 from benchmarks.servers.state import Difference, State, difference
 
@@ -33,6 +33,7 @@ class Judgement:
 
 OPTIONAL = "~"
 _NUMBER = re.compile(r"(?<![\w.:/-])\d+(?![\w:/-]|\.\d)")
+_PART = re.compile(r"(?<![\w.:/-])(\d+) of (\d+)\b")
 _ABSENT = re.compile(
     r"there (is|are|was|were) no\b|\bno (such|\w+ (called|named|with|match\w*))|not found|does(n't| not) exist"
     r"|no\w* \w+ found|\b404\b|^(no|none|nothing|0)\b|\b0 of \d+|unknown|could not find|not known",
@@ -92,9 +93,12 @@ def _judge_refusal(sentence: Sentence, reply: Reply) -> Judgement:
             return Judgement(verdict=Verdict.RIGHT)
         return stopped or Judgement(verdict=Verdict.WRONG_READ, reason=f"does not say that it is absent: {_told(reply)}")
     if stopped is None:
-        verdict = Verdict.FAILED if reply.code or reply.has_sent_change else Verdict.WRONG_READ
+        # A change of a server without state, or one that the snapshot does not look at, is a change all the same.
+        changed = reply.has_sent_change and not reply.has_failed_request
+        verdict = Verdict.WRONG_CHANGE if changed else Verdict.FAILED if reply.code else Verdict.WRONG_READ
         return Judgement(verdict=verdict, reason=f"neither asked nor refused: {_told(reply)}")
-    absent = [wanted for wanted in sentence.answer.asks if not _has(wanted, reply.messages + reply.printed)]
+    question = reply.messages[max(f"\n{reply.messages}".rfind("\nerror"), 0) :]
+    absent = [wanted for wanted in sentence.answer.asks if not _has(wanted, question + reply.printed)]
     if absent:
         return Judgement(verdict=stopped.verdict, reason=f"does not speak of {absent[0]!r}: {_told(reply)}")
     if sentence.kind is Kind.ASK and stopped.verdict is Verdict.REFUSED:
@@ -134,6 +138,12 @@ def missing_from(answer: Answer, reply: Reply) -> str:
 
 
 def _wrong_number(answer: Answer, reply: Reply) -> str:
+    rows = len(table_rows(reply.printed))
+    if answer.rows is not None and answer.rows != rows:
+        return f"{rows} rows are shown, not {answer.rows}"
+    part = _PART.search(reply.closing)
+    if part and rows == int(part[2]) != int(part[1]):
+        return f"all {rows} are shown above {reply.closing!r}"
     if answer.count is not None and answer.count != first_number(reply.closing):
         return f"{answer.count} is not the number of the closing sentence {reply.closing!r}"
     for group, number in answer.counts.items():
