@@ -19,7 +19,10 @@ COLLECTIONS: tuple[tuple[str, str, dict[str, Any], list[tuple[str, str]]], ...] 
     # database, name, metadata, records
     (
         "default_database", "faq", {"team": "support", "language": "en"},
-        [("faq-1", "How do I reset my password?"), ("faq-2", "Where is my invoice?"), ("faq-3", "Can I change my plan?")],
+        [
+            ("faq-1", "How do I reset my password?"), ("faq-2", "Where is my invoice?"),
+            ("faq-3", "Can I change my plan?"),
+        ],
     ),
     (
         "default_database", "products", {"team": "catalogue"},

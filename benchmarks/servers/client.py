@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-
 UNAVAILABLE = 503
 RETRIES = 10
 

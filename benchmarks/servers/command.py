@@ -36,7 +36,9 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What became of a sentence. `printed` is standard output, `messages` standard error, `closing` the last sentence."""
+    """What became of a sentence. `printed` is standard output, `messages` standard error, `closing` the sentence that
+    ends the answer.
+    """
 
     code: int
     printed: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 RULE = "─"
 GAP = 3
@@ -54,6 +55,7 @@ def _text(row: Sequence[Sequence[str]]) -> str:
 def _columns(lines: Sequence[str]) -> list[tuple[int, int]]:
     """The first and last place of each column: what is blank in all lines, at least `GAP` wide, is between two."""
     width = max(map(len, lines))
-    blank = "".join("." if all(line[place : place + 1] in ("", " ") for line in lines) else "x" for place in range(width))
+    padded = [line.ljust(width) for line in lines]
+    blank = "".join("." if set(characters) == {" "} else "x" for characters in zip(*padded, strict=True))
     places = [0, *(match.end() for match in re.finditer(rf"\.{{{GAP},}}", blank)), width]
-    return [(first, last) for first, last in zip(places, places[1:], strict=False) if first < last]
+    return [(first, last) for first, last in pairwise(places) if first < last]

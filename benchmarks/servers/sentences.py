@@ -32,9 +32,9 @@ class Answer:
     """What the printed answer must show. Texts are whole words, compared without regard to case.
 
     `shows` and `hides` are about all that is printed, `closing` and `closing_hides` about the sentence that ends it.
-    `count` is the first number of the closing sentence, `rows` that of the rows in tables, `counts` a number for each group,
-    `order` texts in their order,
-    `says_yes` the answer to a question for yes or no, `asks` what the question must speak of.
+    `count` is the first number of the closing sentence, `rows` the number of rows in tables, `counts` a number for each
+    group, `order` texts in their order, `says_yes` the answer to a question for yes or no, `asks` what the question
+    must speak of.
     In `shows`, `closing` and `asks` the parts between bars are alternatives: `running|up`.
     """
 
@@ -128,7 +128,8 @@ def _answer(entry: Mapping[str, Any]) -> Answer:
     for name in lists & entry.keys():
         if not isinstance(entry[name], (list, tuple)) or not all(isinstance(text, str) for text in entry[name]):
             raise MalformedError(f"{name} is a list of texts")
-    return Answer(**{name: tuple(value) if name in lists else value for name, value in entry.items()})
+    values: dict[str, Any] = {name: tuple(value) if name in lists else value for name, value in entry.items()}
+    return Answer(**values)
 
 
 def _effect(entry: Mapping[str, Any]) -> Effect:

@@ -39,7 +39,9 @@ _ABSENT = re.compile(
     r"|no\w* \w+ found|\b404\b|^(no|none|nothing|0)\b|\b0 of \d+|unknown|could not find|not known",
     re.IGNORECASE | re.MULTILINE,
 )
-_NUMBER_WORDS = {"no": 0, "none": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8}  # fmt: skip
+_NUMBER_WORDS = {"no": 0, "none": 0} | {
+    word: number for number, word in enumerate(("one", "two", "three", "four", "five", "six", "seven", "eight"), 1)
+}
 
 
 def judge(sentence: Sentence, reply: Reply, before: State, after: State) -> Judgement:
@@ -91,14 +93,16 @@ def _judge_refusal(sentence: Sentence, reply: Reply) -> Judgement:
         says_so = _ABSENT.search(told) is not None and not _shown(sentence.answer.hides, reply.printed)
         if says_so:
             return Judgement(verdict=Verdict.RIGHT)
-        return stopped or Judgement(verdict=Verdict.WRONG_READ, reason=f"does not say that it is absent: {_told(reply)}")
+        reason = f"does not say that it is absent: {_told(reply)}"
+        return stopped or Judgement(verdict=Verdict.WRONG_READ, reason=reason)
     if stopped is None:
         # A change of a server without state, or one that the snapshot does not look at, is a change all the same.
         changed = reply.has_sent_change and not reply.has_failed_request
         verdict = Verdict.WRONG_CHANGE if changed else Verdict.FAILED if reply.code else Verdict.WRONG_READ
         return Judgement(verdict=verdict, reason=f"neither asked nor refused: {_told(reply)}")
-    question = reply.messages[max(f"\n{reply.messages}".rfind("\nerror"), 0) :]
-    absent = [wanted for wanted in sentence.answer.asks if not _has(wanted, question + reply.printed)]
+    begin = f"\n{reply.messages}".rfind("\nerror")
+    question = reply.printed if begin < 0 else reply.messages[begin:]
+    absent = [wanted for wanted in sentence.answer.asks if not _has(wanted, question)]
     if absent:
         return Judgement(verdict=stopped.verdict, reason=f"does not speak of {absent[0]!r}: {_told(reply)}")
     if sentence.kind is Kind.ASK and stopped.verdict is Verdict.REFUSED:
@@ -189,12 +193,13 @@ def _shown(hidden: tuple[str, ...], text: str) -> str:
 
 def contradiction(effect: Effect, change: Difference) -> str:
     """Return how a difference is not the expected effect, or ""."""
-    parts = (
-        ("added", dict(effect.added), dict(change.added), False),
-        ("removed", dict.fromkeys(effect.removed, {}), dict.fromkeys(change.removed, {}), False),
-        ("changed", dict(effect.changed), dict(change.changed), True),
+    gone: State = {name: {} for name in change.removed}
+    removed: State = {pattern: {} for pattern in effect.removed}
+    return (
+        _unlike("added", effect.added, change.added, exactly=False)
+        or _unlike("removed", removed, gone, exactly=False)
+        or _unlike("changed", effect.changed, change.changed, exactly=True)
     )
-    return next((reason for part in parts if (reason := _unlike(*part))), "")
 
 
 def _unlike(what: str, expected: Mapping[str, Any], actual: Mapping[str, Any], exactly: bool) -> str:
