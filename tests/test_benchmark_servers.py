@@ -163,6 +163,8 @@ def test_to_say_that_a_thing_is_absent_is_right_where_it_is(tmp_path: Path) -> N
     assert verdict(absent, reply("0 zones.", table="")) is Verdict.RIGHT
     assert verdict(absent, reply("2 zones.")) is Verdict.WRONG_READ
     assert verdict(absent, reply(code=7, error="getZone needs server_id", table="", asked=True)) is Verdict.ASKED
+    by_id = sentence(tmp_path, kind="missing", answer={"unsent": ["/zones/b."]})
+    assert verdict(by_id, reply("The API answered 404.", code=4, table="", changed=404)) is Verdict.FAILED
 
 
 def test_the_first_number_of_a_sentence_stands_by_itself() -> None:

@@ -90,6 +90,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--show", action="store_true", help="a line for each sentence that is not right, and its plan")
     parser.add_argument("--verbose", action="store_true", help="all that is printed for each sentence")
     parser.add_argument("--check", action="store_true", help="make each change by its requests, without nlapi")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a value that nlapi is given")
     parser.add_argument("--keep", action="store_true", help="then print the addresses, and serve on until Ctrl-C")
     parser.add_argument("--sentences", type=Path, default=SENTENCES, metavar="FOLDER", help="other files of sentences")
     return parser.parse_args()
@@ -111,7 +112,10 @@ def _run(
     try:
         server.start()
         print(f"{server.name}: {server.base_url}", flush=True)
-        done = run.checks(server, sentences) if options.check else run.outcomes(server, sentences, description, home)
+        if options.check:
+            done = run.checks(server, sentences)
+        else:
+            done = run.outcomes(server, sentences, description, home, options.set)
         for outcome in done:
             outcomes.append(outcome)
             print(f"  {outcome.judgement.verdict:12} {outcome.sentence.text}", flush=True)

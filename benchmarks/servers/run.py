@@ -13,12 +13,14 @@ from benchmarks.servers.state import State, difference
 from benchmarks.servers.verdict import judge
 
 
-def outcomes(server: Server, sentences: Sequence[Sentence], description: Path, home: Path) -> Iterator[Outcome]:
-    """Type each sentence at nlapi, whose settings and transcripts go below `home`."""
+def outcomes(
+    server: Server, sentences: Sequence[Sentence], description: Path, home: Path, values: Sequence[str] = ()
+) -> Iterator[Outcome]:
+    """Type each sentence at nlapi, whose settings and transcripts go below `home`; `values` go to `--set`."""
     for sentence in sentences:
         filled = sentence.filled(server.references)
         before = server.snapshot()
-        reply = ask(filled.text, description, server.base_url, server.credentials, home)
+        reply = ask(filled.text, description, server.base_url, server.credentials, home, values)
         yield _outcome(server, filled, reply, before)
 
 

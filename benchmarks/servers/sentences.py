@@ -34,7 +34,7 @@ class Answer:
     `shows` and `hides` are about all that is printed, `closing` and `closing_hides` about the sentence that ends it.
     `count` is the first number of the closing sentence, `rows` the number of rows in tables, `counts` a number for each
     group, `order` texts in their order, `says_yes` the answer to a question for yes or no, `asks` what the question
-    must speak of.
+    must speak of. `unsent` are parts of addresses that no right request has, as where a name is put in the place of an id.
     In `shows`, `closing` and `asks` the parts between bars are alternatives: `running|up`.
     """
 
@@ -48,6 +48,7 @@ class Answer:
     order: tuple[str, ...] = ()
     says_yes: bool | None = None
     asks: tuple[str, ...] = ()
+    unsent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,7 @@ def _sentence(server: str, entry: Mapping[str, Any]) -> Sentence:
 
 
 def _answer(entry: Mapping[str, Any]) -> Answer:
-    lists = {"shows", "hides", "closing", "closing_hides", "order", "asks"}
+    lists = {"shows", "hides", "closing", "closing_hides", "order", "asks", "unsent"}
     for name in lists & entry.keys():
         if not isinstance(entry[name], (list, tuple)) or not all(isinstance(text, str) for text in entry[name]):
             raise MalformedError(f"{name} is a list of texts")

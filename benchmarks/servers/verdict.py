@@ -91,14 +91,15 @@ def _judge_refusal(sentence: Sentence, reply: Reply) -> Judgement:
     if sentence.kind is Kind.MISSING:
         told = text if stopped or reply.code else reply.closing
         says_so = _ABSENT.search(told) is not None and not _shown(sentence.answer.hides, reply.printed)
-        if says_so:
+        if says_so and not _sent(sentence.answer.unsent, reply):
             return Judgement(verdict=Verdict.RIGHT)
-        reason = f"does not say that it is absent: {_told(reply)}"
-        return stopped or Judgement(verdict=Verdict.WRONG_READ, reason=reason)
+        verdict = Verdict.FAILED if reply.has_sent_change else Verdict.WRONG_READ
+        reason = "would say so of what exists" if says_so else "does not say that it is absent"
+        return stopped or Judgement(verdict=verdict, reason=f"{reason}: {_told(reply)}")
     if stopped is None:
         # A change of a server without state, or one that the snapshot does not look at, is a change all the same.
-        changed = reply.has_sent_change and not reply.has_failed_request
-        verdict = Verdict.WRONG_CHANGE if changed else Verdict.FAILED if reply.code else Verdict.WRONG_READ
+        changed = Verdict.FAILED if reply.has_failed_request else Verdict.WRONG_CHANGE
+        verdict = changed if reply.has_sent_change else Verdict.WRONG_READ
         return Judgement(verdict=verdict, reason=f"neither asked nor refused: {_told(reply)}")
     begin = f"\n{reply.messages}".rfind("\nerror")
     question = reply.printed if begin < 0 else reply.messages[begin:]
@@ -185,6 +186,10 @@ def _has(wanted: str, text: str) -> bool:
     flat = " ".join(text.split())
     parts = (re.escape(" ".join(part.split())) for part in wanted.split("|"))
     return any(re.search(rf"(?<!\w){part}(?!\w)", flat, re.IGNORECASE) for part in parts)
+
+
+def _sent(unsent: tuple[str, ...], reply: Reply) -> bool:
+    return any(part in exchange.url for part in unsent for exchange in reply.exchanges)
 
 
 def _shown(hidden: tuple[str, ...], text: str) -> str:
