@@ -37,7 +37,8 @@ SPECS = "data/specs/servers"
 
 def main() -> int:
     options = _options()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     sentences = load(options.sentences)
     chosen = [server for server in SERVERS if server.name in (options.server or sentences.keys())]
     home = Path(tempfile.mkdtemp(prefix="nlapi-servers-"))

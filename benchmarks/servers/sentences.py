@@ -34,7 +34,7 @@ class Answer:
     `shows` and `hides` are about all that is printed, `closing` and `closing_hides` about the sentence that ends it.
     `count` is the first number of the closing sentence, `rows` the number of rows in tables, `counts` a number for each
     group, `order` texts in their order, `says_yes` the answer to a question for yes or no, `asks` what the question
-    must speak of. `unsent` are parts of addresses that no right request has, as where a name is put in the place of an id.
+    must speak of. `unsent` are parts of addresses that no right request has, such as a name in the place of an id.
     In `shows`, `closing` and `asks` the parts between bars are alternatives: `running|up`.
     """
 
