@@ -17,7 +17,7 @@ from nlapi.cli.events import Renderer, Targets
 from nlapi.cli.options import PlannerName as PlannerName
 from nlapi.cli.options import Telling, is_interactive, is_terminal
 from nlapi.cli.setup import Setup
-from nlapi.cli.target import limits, open_target
+from nlapi.cli.target import open_target, stream_limits
 from nlapi.client.limits import Limits
 from nlapi.errors import UsageError
 from nlapi.tools.plan import Conversation, Outcome, Round
@@ -131,7 +131,7 @@ def open_session(setup: Setup) -> Session:
         ),
         consent=consent,
         dry_run=setup.dry_run,
-        limits=limits(setup.timeout),
+        limits=stream_limits(setup.timeout, setup.events),
         known=values,
         kept=setup.kept,
     )

@@ -110,7 +110,9 @@ class _Sending:
         except TimeoutError:
             if self.body is not None and self.body.can_end(Ended.DEADLINE) and (self.safe or self.body.items):
                 return self._masked(self.body.cut(Ended.DEADLINE, self._elapsed()))
-            raise self._failed(f"timed out after {self.limits.deadline:g} s", self.first) from None
+            endless = self.body is not None and self.body.may_be_endless
+            hint = "it had begun; if it never ends, --events N takes what comes of it" if endless else ""
+            raise self._failed(f"timed out after {self.limits.deadline:g} s", self.first, hint) from None
 
     async def _through_redirects(self, client: Client) -> Result:
         request = self.first
@@ -226,12 +228,12 @@ class _Sending:
             hint=error.hint or "is it running and reachable from here? --base-url URL sends to another place",
         )
 
-    def _failed(self, reason: str, request: Request) -> SendError:
+    def _failed(self, reason: str, request: Request, hint: str = "") -> SendError:
         """The error for a request that went out, or may have: for a write, nobody knows what became of it."""
         there = address.parse(request.url)
         message = redact(clean(f"{request.method} {there.site}{there.path[:200]}: {reason}")[:600], self.secrets)
         if self.safe or not self.progress.sent:
-            return SendError(message)
+            return SendError(message, hint=hint)
         return OutcomeUnknownError(
             f"{message}; it may or may not have been carried out",
             hint="nlapi did not repeat it; check before you try again",

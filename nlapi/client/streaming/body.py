@@ -115,6 +115,11 @@ class BodyReader:
         return self._result(elapsed, is_divided=True)
 
     @property
+    def may_be_endless(self) -> bool:
+        """Whether bytes came of a body that does not say how long it is."""
+        return bool(self._decoder.decoded) and self.head.header("content-length") is None
+
+    @property
     def _left(self) -> int | None:
         """How many items may still come; None where that is not bounded."""
         return None if self.limits.items is None else self.limits.items - len(self.items)
