@@ -97,7 +97,7 @@ def _rated(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], t
     given = frozenset(slot for slot in slots if argument_name(slot) in known)
     nameable = (slot for slot in slots if slot not in given)
     listers = {slot: listing for slot in nameable if (listing := catalogue.lister(tool, slot)) is not None}
-    scene = Scene(sentence=sentence, operation=tool.operation, slots=slots, listers=listers, given=given)
+    scene = Scene(sentence=sentence, tool=tool, slots=slots, listers=listers, given=given)
     filling = fill(scene)
     return Rated(
         scene=scene,

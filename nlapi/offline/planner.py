@@ -182,7 +182,7 @@ def _caller(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) 
     """Who am I? The read that tells who is calling, where the API has one."""
     if not asks_who_i_am(sentence.text):
         return None
-    callers = (catalogue.flows(spec).caller for spec in catalogue.specs)
+    callers = map(catalogue.caller, catalogue.specs)
     operation = next((one for one in callers if one is not None), None)
     return candidate_of(sentence, catalogue, known, operation, CLEAR) if operation is not None else None
 
