@@ -22,7 +22,7 @@ LINES = chunk(b"one\ntwo\n") + chunk(b"thr")
 
 def test_a_call_returns_what_came_by_its_limits() -> None:
     with Script(head("text/plain"), LINES, Script.SILENCE) as server:
-        result = nlapi.call(API, "readLog", {"follow": True}, base_url=server.url, timeout=0.3)
+        result = nlapi.call(API, "readLog", {"follow": True}, base_url=server.url, timeout=1)
         assert (result.items, result.ended, result.data) == (("one", "two"), "deadline", ["one", "two"])
         assert result.text == "one\ntwo\nthr"
         result = asyncio.run(nlapi.aio.call(API, "readLog", {"follow": True}, base_url=server.url, events=1))

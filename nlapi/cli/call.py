@@ -110,6 +110,8 @@ def call(
         raise typer.Exit(min(result.status // 100, 5))
     if result.is_cut:
         _note_cut(result, changed=consent.given)
+    if live.misfit is not None:
+        raise live.misfit
 
 
 def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:

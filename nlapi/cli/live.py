@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nlapi.cli import show
 from nlapi.cli.options import Output, is_terminal
 from nlapi.client.message import Framing, Result
+from nlapi.errors import NlapiError
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -55,7 +56,8 @@ def _text(value: Any) -> str:
 class Live:
     """Prints each Piece of an answer at once, unless a list (`-o json`) or a table is wanted, which need all of it.
 
-    `items` are all that have come, `has_printed` says whether they are on standard output.
+    `items` are all that have come, `has_printed` says whether they are on standard output. `misfit` is what the filter
+    said of the first item that it does not fit: that is no reason to hang up, which may stop a change half way.
     """
 
     def __init__(self, output: Output | None, chosen: Filter | None) -> None:
@@ -66,6 +68,7 @@ class Live:
         self._is_line_open = False
         self.items: list[Any] = []
         self.has_printed = False
+        self.misfit: NlapiError | None = None
 
     def __call__(self, piece: Piece) -> None:
         self.items += piece.items
@@ -93,7 +96,10 @@ class Live:
     def _print(self, piece: Piece) -> None:
         if self._chosen is not None:
             for item in piece.items:
-                print_filtered(item, self._chosen)
+                try:
+                    print_filtered(item, self._chosen)
+                except NlapiError as error:
+                    self.misfit = self.misfit or error
         elif self._output is Output.NDJSON:
             for item in piece.items:
                 show.write(json.dumps(item, ensure_ascii=False))

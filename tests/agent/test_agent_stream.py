@@ -68,7 +68,7 @@ def test_interrupted_the_step_has_what_came(spec: Spec) -> None:
 def test_what_follows_a_change_that_did_not_end_is_not_run(spec: Spec) -> None:
     plan = Plan(calls=(call(spec, "createCard", board="b7", title="x"), call(spec, "deleteCard", card="c1")))
     with Script(head(SSE), TWO, Script.SILENCE) as server:
-        limits = Limits(deadline=0.3)
+        limits = Limits(deadline=1)
         seen = events(Scripted(plan, "so"), [spec], server.url, consent=yes, limits=limits)
     done, left = (event.step for event in of(Stepped, seen))
     assert (done.outcome, done.result.ended) == (Outcome.DONE, Ended.DEADLINE)
@@ -106,7 +106,7 @@ def test_a_transcript_keeps_the_items_and_gives_them_back(spec: Spec, tmp_path: 
         Log.create(tmp_path / "log") as log,
     ):
         log.asked("what is there?")
-        events(planner, [spec], server.url, see=log.write, limits=Limits(deadline=0.3))
+        events(planner, [spec], server.url, see=log.write, limits=Limits(deadline=1))
     records = read(log.path)
     assert not [record for record in records if record["event"] == "items"]
     (step,) = [record["result"] for record in records if record["event"] == "stepped"]

@@ -33,14 +33,14 @@ def test_a_client_gets_items_and_that_they_went_on() -> None:
 def test_a_log_in_frames_is_no_binary_data() -> None:
     frames = b"\1\0\0\0\0\0\0\6out 1\n\2\0\0\0\0\0\0\4err\n"
     script = (head("application/vnd.docker.raw-stream"), chunk(frames), Script.SILENCE)
-    told = answered(script, stream_seconds=0.3)
+    told = answered(script, stream_seconds=1)
     assert told["data"] == [{"stream": "stdout", "text": "out 1"}, {"stream": "stderr", "text": "err"}]
     assert "while it was still going on" in told["stream"]
 
 
 def test_all_of_a_long_one_is_a_resource() -> None:
     many = chunk(json.dumps({"text": "x" * 1_000}).encode() + b"\n") * 60
-    told = answered((head("application/x-ndjson"), many, Script.SILENCE), stream_seconds=0.5)
+    told = answered((head("application/x-ndjson"), many, Script.SILENCE), stream_seconds=1)
     assert told["whole"].startswith("nlapi://answer/")
     assert "next" not in told
 

@@ -11,7 +11,7 @@ _NOUNS = {Framing.LINES: "line", Framing.FRAMES: "line", Framing.EVENTS: "event"
 def describe_end(result: Result) -> str:
     """Return a clause on an answer that was not read to its end, with what has come of it; "" for any other."""
     items = count_items(result)
-    seconds = f"{round(result.elapsed, 1):g} s"
+    seconds = f"{round(result.elapsed, 1 if result.elapsed >= 0.1 else 2):g} s"
     match result.ended:
         case Ended.COMPLETE:
             return ""

