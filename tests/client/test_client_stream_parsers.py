@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nlapi.client.message import Framing
 from nlapi.client.streaming.docker import Frames, is_framed
+from nlapi.client.streaming.items import ItemReader
 from nlapi.client.streaming.json_text import JsonLines, JsonValues
 from nlapi.client.streaming.parser import Parser
+from nlapi.client.streaming.rule import Evidence, Expectation
 from nlapi.client.streaming.sse import ServerSentEvents
 from nlapi.client.streaming.text import TextLines
 
@@ -76,6 +79,43 @@ def test_what_has_come_by_any_byte_is_the_beginning_of_the_items(
     for place in range(len(body) + 1):
         come = make().feed(body[:place])
         assert come == items[: len(come)], place
+
+
+HEADS = {
+    "text/event-stream": 0,
+    "application/jsonl": 1,
+    "application/json": 2,
+    "application/json-seq": 3,
+    "application/vnd.docker.multiplexed-stream": 4,
+    "application/octet-stream": 4,
+    "text/plain": 5,
+    "text/plain; charset=utf-16-le": 6,
+}
+
+
+@pytest.mark.parametrize("content_type", HEADS)
+def test_nor_does_it_change_how_an_answer_is_taken(content_type: str) -> None:
+    _, body, items = SAMPLES[HEADS[content_type]]
+    for place in range(len(body) + 1):
+        reader = ItemReader(content_type, Expectation(evidence=Evidence.ASKED), has_length=False)
+        come = [*reader.feed(body[:place]), *reader.feed(body[place:])]
+        assert [*come, *(reader.finish(body) or ())] == items, place
+
+
+@pytest.mark.parametrize("content_type", HEADS)
+def test_what_is_cut_at_any_byte_is_the_beginning_of_the_items(content_type: str) -> None:
+    _, body, items = SAMPLES[HEADS[content_type]]
+    for place in range(len(body) + 1):
+        reader = ItemReader(content_type, Expectation(evidence=Evidence.ASKED), has_length=False)
+        come = [*reader.feed(body[:place]), *reader.cut()]
+        if come != items[: len(come)]:  # the beginning of a line, where nothing else has come
+            (one,) = come
+            assert reader.framing in (Framing.LINES, Framing.FRAMES), place
+            assert any(line(whole).startswith(line(one)) for whole in items), place
+
+
+def line(item: Any) -> str:
+    return str(item["text"] if isinstance(item, dict) else item)
 
 
 JSON = st.recursive(

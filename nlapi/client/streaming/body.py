@@ -145,9 +145,9 @@ class BodyReader:
         items = self._reader.feed(data)
         if self._reader.is_stream != was_stream:
             self.on_stream(self._reader.is_stream)
+        if self.watch is None or self._reader.is_idle:
+            self._unshown.clear()
         if not self._reader.is_stream:
-            if self._reader.is_idle:
-                self._unshown.clear()
             return
         self._show(items[: self._left])
         if self._left == 0:
@@ -156,16 +156,22 @@ class BodyReader:
             self._end(Ended.BROKEN if self._reader.fault else Ended.COMPLETE, self._reader.fault)
 
     def _show(self, items: list[Any], *, is_last: bool = False) -> None:
-        items = [self._masker.mask(item) for item in items]
+        items = [self._masked(item) for item in items]
         self.items += items
-        if self._reader.is_sniffing or self._reader.is_holding or self._reader.framing is None:
+        if self.watch is None or self._reader.is_sniffing or self._reader.is_holding or self._reader.framing is None:
             return
         data = self._masker.feed(bytes(self._unshown)) + (self._masker.finish() if is_last else b"")
         self._unshown.clear()
-        if self.watch is not None and (data or items):
+        if data or items:
             self.has_shown = True
             framing = self._reader.framing
             self.watch(Piece(head=self.shown_head, framing=framing, data=data, items=tuple(items)))
+
+    def _masked(self, item: Any) -> Any:
+        try:
+            return self._masker.mask(item)
+        except RecursionError:
+            return "an item that is nested too deep to read"
 
     def _end(self, ended: Ended, fault: str = "") -> None:
         self.ended, self.fault, self.is_over = ended, fault, True

@@ -66,6 +66,11 @@ def is_header(start: bytes) -> bool:
     return len(start) >= HEADER and start[0] < len(STREAMS) and start[1:4] == b"\0\0\0"
 
 
+def may_be_header(start: bytes) -> bool:
+    """Return whether these bytes, fewer than a header has, can be the beginning of one."""
+    return start[:1] < bytes((len(STREAMS),)) and not start[1:4].strip(b"\0")
+
+
 def is_framed(content: bytes) -> bool:
     """Return whether a whole body is frames of stdout and stderr, to its last byte; nothing else looks so by chance."""
     position = 0

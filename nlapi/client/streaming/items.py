@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from nlapi.client.message import Framing
-from nlapi.client.streaming.docker import HEADER, Frames, is_framed, is_header
+from nlapi.client.streaming.docker import HEADER, Frames, is_framed, is_header, may_be_header
 from nlapi.client.streaming.json_text import JsonLines, JsonValues
 from nlapi.client.streaming.parser import Parser
 from nlapi.client.streaming.rule import Evidence, Expectation, classify, is_generic
@@ -145,7 +145,7 @@ class ItemReader:
     def _choose(self) -> bytes:
         """Choose the parser by the first bytes, and return these."""
         start, self._start = self._start, b""
-        if is_header(start):
+        if is_header(start) or (len(start) < HEADER and may_be_header(start)):
             self._parser = Frames()
         elif self.is_typed:
             self.framing = Framing.LINES  # a container with a terminal sends what it writes as it is
