@@ -39,6 +39,9 @@ _NO_IDS = frozenset(
 _ASIDE = frozenset("trash trashed archived deleted removed starred blocked hidden pending recent expired".split())
 """Words of the paths of lists in which most things of a kind are not."""
 
+_KINDS = frozenset("type types kind kinds object objecttype entity entitytype resource resourcetype in".split())
+"""What the parameter of a general search is called that says what kind of thing to look for."""
+
 _FOREIGN = frozenset("external foreign client remote legacy custom reference tracking request app idp third".split())
 """Qualifiers of ids that another system gives out."""
 
@@ -224,7 +227,7 @@ class IdSources:
         """Searches that are told what kind of thing to look for: /search?type=artist."""
         noun = target_noun(operation, place)
         for one in self.resources.searches if noun else ():
-            for parameter in one.parameters:
+            for parameter in (parameter for parameter in one.parameters if name_key(parameter.name) in _KINDS):
                 many = parameter.schema.get("items")
                 choices = (many if isinstance(many, Mapping) else parameter.schema).get("enum")
                 for choice in choices if isinstance(choices, list) else ():
@@ -271,6 +274,8 @@ class IdSources:
         if not entry or not reader.properties(entry):
             types = reader.types(entry) if entry else ()
             return "" if not types or types == ("string",) or "object" in types else None
+        if thing_words(listing) == noun and name_words(name)[-1:] == ("id",):
+            name = "id"  # a thing that has both is told apart by its id: its `room_id` is for something else
         return self._field_in(entry, name, noun, parameter) or None
 
     def _field_in(self, entry: Any, name: str, noun: Words, parameter: Parameter | None) -> str:
@@ -287,7 +292,10 @@ class IdSources:
         opaque = "id" in described and "string" in reader.types(described["id"][1])
         text = parameter.description.lower() if parameter is not None else ""
         takes = types == {"integer"} or _says_id(text) or (opaque and not _says_name(text))
-        for wanted in _field_names(name, noun, takes=takes):
+        names = _field_names(name, noun, takes=takes)
+        if name_words(name)[-1:] == ("slug",):  # the name of a thing is no slug of it; a uuid may be taken for one
+            names = iter((name_key(name), f"{''.join(noun)}slug", "slug", *(("uuid",) if "uuid" in text else ())))
+        for wanted in names:
             if wanted in described and fits(wanted):
                 return described[wanted][0]
         for holder in ("metadata", "attributes", "fields"):

@@ -15,7 +15,7 @@ from typing import Any
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import answer_schemas, json_media
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
-from nlapi.resources.nouns import QUERY_WORDS, is_single, noun_of, thing_words
+from nlapi.resources.nouns import QUERY_WORDS, is_single, noun_of, path_noun, thing_words
 from nlapi.resources.paths import Path, Shape, segments, shape
 
 Words = tuple[str, ...]
@@ -117,9 +117,8 @@ class Resources:
     @cached_property
     def searches(self) -> tuple[Operation, ...]:
         """The reads of no collection of their own that search all there is: /search."""
-        return tuple(
-            one for one in self.operations if one.effect is Effect.READ and self._is_query(one) and "{" not in one.route
-        )
+        queries = (one for one in self.operations if self._is_query(one) and one.effect is Effect.READ)
+        return tuple(one for one in queries if set(path_noun(one)) <= QUERY_WORDS)
 
     def _is_described_by_its_thing(self, operation: Operation) -> bool:
         """Whether the answer of a plural path has the schema of one thing, which POST to it or GET below it answers."""
