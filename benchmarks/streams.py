@@ -14,7 +14,7 @@ from pathlib import Path
 import nlapi
 from benchmarks.descriptions import directory
 from nlapi.client.message import Framing
-from nlapi.client.streaming.rule import UNKNOWN, Evidence, classify, expectation, switches
+from nlapi.client.streaming.rule import UNKNOWN, Evidence, classify, expectation, list_switches
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Operation
 
@@ -25,7 +25,7 @@ def main() -> int:
     for file in files:
         for operation in operations(file):
             counts["operations"] += 1
-            for schema in switches(operation).values():
+            for schema in list_switches(operation).values():
                 kind = operation.spec.follow(schema).get("type")
                 counts[f"switch, {kind if isinstance(kind, str) else 'of no type'}"] += 1
             expected = expectation(operation, {})
@@ -33,7 +33,7 @@ def main() -> int:
                 evidence, framing = classify(content_type, UNKNOWN)
                 if evidence is Evidence.TYPED and framing is not None:
                     counts[f"media type, {Framing(framing)}"] += 1
-            if expected.evidence is Evidence.TOLD:
+            if expected.evidence is Evidence.DESCRIBED:
                 counts["in words"] += 1
                 print(f"{file.name}: {operation.method} {operation.path}: {operation.summary[:60]}")
     for name, count in sorted(counts.items()):

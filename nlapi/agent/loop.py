@@ -24,7 +24,7 @@ from nlapi.agent.events import (
 from nlapi.agent.messages import own
 from nlapi.agent.planner import Planner
 from nlapi.agent.policy import Judgement, Policy, Verdict
-from nlapi.agent.sending import failed, outcomes
+from nlapi.agent.sending import failed_step, send_all
 from nlapi.client.clean import one_line
 from nlapi.client.limits import Limits
 from nlapi.client.message import Result
@@ -181,8 +181,8 @@ async def _carry_out(
                 yield Stepped(step=step)
             raise
         sending = partial(_perform, terms=terms, for_model=own(plan) is not None)
-        async with aclosing(outcomes(ready, sending)) as came:
-            async for outcome in came:
+        async with aclosing(send_all(ready, sending)) as outcomes:
+            async for outcome in outcomes:
                 if isinstance(outcome, Step):
                     done.append(outcome)
                     yield Stepped(step=outcome)
@@ -204,10 +204,10 @@ def _proposed(prepared: Prepared, judgement: Judgement, terms: _Terms) -> Propos
 def _given_up(group: tuple[Call, ...], ready: list[Prepared | Step], error: BaseException) -> Iterator[Step]:
     """The steps of a group that `error` ended before anything of it was sent: at the latest while it was asked for."""
     for item in ready:
-        yield item if isinstance(item, Step) else failed(item.call, "not run: the turn ended before")
+        yield item if isinstance(item, Step) else failed_step(item.call, "not run: the turn ended before")
     call = group[len(ready)]
     if isinstance(error, NlapiError) and not isinstance(error, ConsentError):
-        yield failed(call, f"not sent: {error}")
+        yield failed_step(call, f"not sent: {error}")
     else:
         yield Step(call=call, outcome=Outcome.REFUSED, message="no consent was given; nothing was sent")
 
@@ -223,7 +223,7 @@ def _groups(calls: tuple[Call, ...]) -> Iterator[tuple[Call, ...]]:
 
 def _prepare(call: Call, done: list[Step], terms: _Terms) -> Prepared | Step:
     if any(_failed_change(step) for step in done):
-        return failed(call, "not run, as a change before it in the plan failed or did not end")
+        return failed_step(call, "not run, as a change before it in the plan failed or did not end")
     target = terms.target(call)
     try:
         prepared = prepare(call, target)
@@ -231,7 +231,7 @@ def _prepare(call: Call, done: list[Step], terms: _Terms) -> Prepared | Step:
             permit(prepared, target)
         return prepared
     except ArgumentError as error:
-        return failed(call, f"not sent: {error}")
+        return failed_step(call, f"not sent: {error}")
 
 
 async def _held_back(proposed: Proposed, judgement: Judgement, terms: _Terms) -> Step | None:

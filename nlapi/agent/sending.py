@@ -20,7 +20,7 @@ from nlapi.tools.tool import Call
 Perform = Callable[[Prepared, Watch], Awaitable[Result]]
 
 
-async def outcomes(ready: Sequence[Prepared | Step], perform: Perform) -> AsyncGenerator[ItemsReceived | Step, None]:
+async def send_all(ready: Sequence[Prepared | Step], perform: Perform) -> AsyncGenerator[ItemsReceived | Step, None]:
     """Yield the items of answers that stream as they come, then a Step for each of `ready`, in order.
 
     A Step among `ready` is its own outcome. What went wrong, if it is more than the failure of a call, is raised after
@@ -52,12 +52,12 @@ async def outcomes(ready: Sequence[Prepared | Step], perform: Perform) -> AsyncG
         raise failure
 
 
-def failed(call: Call, message: str) -> Step:
+def failed_step(call: Call, message: str) -> Step:
     return Step(call=call, outcome=Outcome.FAILED, message=message)
 
 
 @dataclass(slots=True, kw_only=True)
-class _Received:
+class _PartialAnswer:
     """What has come of the answer to one call, if it streams."""
 
     call: Call
@@ -83,17 +83,17 @@ async def _finish(item: Prepared | Step, perform: Perform, tell: Callable[[Items
     """Send what is to be sent. An answer with an error status is DONE: the planner sees it."""
     if isinstance(item, Step):
         return item
-    received = _Received(call=item.call, tell=tell)
+    received = _PartialAnswer(call=item.call, tell=tell)
     try:
         result = await perform(item, received)
     except OutcomeUnknownError as error:
-        return failed(item.call, f"{OUTCOME_UNKNOWN}: {error}")
+        return failed_step(item.call, f"{OUTCOME_UNKNOWN}: {error}")
     except SendError as error:
-        return failed(item.call, str(error))
+        return failed_step(item.call, str(error))
     except (CredentialError, ConsentError):
         raise
     except NlapiError as error:
-        return failed(item.call, f"not sent: {error}")
+        return failed_step(item.call, f"not sent: {error}")
     except asyncio.CancelledError:
         interrupted = received.result()
         if interrupted is None:
@@ -108,10 +108,10 @@ def _step(item: Prepared | Step, task: asyncio.Task[Step]) -> Step:
         return item
     error = None if task.cancelled() else task.exception()
     if isinstance(error, NlapiError):
-        return failed(item.call, f"not sent: {error}")
+        return failed_step(item.call, f"not sent: {error}")
     if error is None and not task.cancelled():
         return task.result()
     message = "interrupted before an answer came"
     if item.effect is not Effect.READ:
         message = f"{OUTCOME_UNKNOWN}: {message}; it may have been carried out"
-    return failed(item.call, message)
+    return failed_step(item.call, message)

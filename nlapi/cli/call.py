@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import show
-from nlapi.cli.live import Filter, Live, print_filtered, print_items
+from nlapi.cli.live import Filter, LivePrinter, print_filtered, print_items
 from nlapi.cli.options import (
     FLAG,
     Auth,
@@ -94,7 +94,7 @@ def call(
         _show(prepare(wanted, target), output, as_curl=curl)
         return
     consent = _Consent(yes)
-    live = Live(output, chosen)
+    live = LivePrinter(output, chosen)
     bounds = stream_limits(timeout, events)
     try:
         result = asyncio.run(live.wait_for(run(wanted, target, consent, limits=bounds, watch=live)))
@@ -146,7 +146,9 @@ class _Consent:
         return True
 
 
-def print_result(result: Result, output: Output | None, chosen: Filter | None = None, live: Live | None = None) -> None:
+def print_result(
+    result: Result, output: Output | None, chosen: Filter | None = None, live: LivePrinter | None = None
+) -> None:
     """The answer on standard output, its status on standard error. A filter is for answers that are no errors.
 
     What `live` has printed already is not printed again.

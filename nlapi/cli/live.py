@@ -25,7 +25,7 @@ PATIENCE = 1.0
 """Seconds after which a person is shown that an answer is waited for."""
 
 
-def item_line(item: Any, framing: Framing | None) -> str:
+def format_item(item: Any, framing: Framing | None) -> str:
     """Return an item for a person to read: a text as it is, an event behind its name, anything else as JSON."""
     if framing is Framing.FRAMES and isinstance(item, dict):
         stream, text = item.get("stream"), item.get("text")
@@ -39,7 +39,7 @@ def item_line(item: Any, framing: Framing | None) -> str:
 def print_items(items: Iterable[Any], framing: Framing | None) -> None:
     """Print each item as a line, at once."""
     for item in items:
-        show.write(item_line(item, framing))
+        show.write(format_item(item, framing))
     show.flush()
 
 
@@ -53,7 +53,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-class Live:
+class LivePrinter:
     """Prints each Piece of an answer at once, unless a list (`-o json`) or a table is wanted, which need all of it.
 
     `items` are all that have come, `has_printed` says whether they are on standard output. `misfit` is what the filter

@@ -37,7 +37,7 @@ MODEL_SECONDS = 5.0
 (the backlog of a log, the objects of a watch) comes within the first; five show whether more does."""
 
 
-def for_model(limits: Limits | None) -> Limits:
+def bound_for_model(limits: Limits | None) -> Limits:
     """Return the limits under which a model reads: those of a stream are bounded where nothing else was chosen."""
     limits = limits or Limits()
     seconds = MODEL_SECONDS if limits.stream_seconds is None else limits.stream_seconds

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlapi.client.auth import Authorized, authorize, same_api, secrets_in
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
-from nlapi.client.limits import Limits
-from nlapi.client.limits import for_model as limits_for_model
+from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect, Spec
@@ -121,7 +120,7 @@ async def perform(
     asked = limits is not None and limits.items is not None
     return await send(
         ready.request,
-        limits=limits_for_model(limits) if for_model and reads else limits,
+        limits=bound_for_model(limits) if for_model and reads else limits,
         secrets=ready.secrets,
         repeat=reads,
         client=client if reads else None,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.client.limits import Limits, for_model
+from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Ended, Framing, Request, Result
 from nlapi.client.send import open_client, send
 from nlapi.client.shrink import shrink
@@ -22,8 +22,8 @@ from nlapi.errors import OutcomeUnknownError, SendError
 from tests.servers import END, Echo, Reply, Script, chunk, head
 
 SOON = Limits(deadline=1)
-ASKED = Expectation(evidence=Evidence.ASKED)
-TOLD = Expectation(evidence=Evidence.TOLD)
+REQUESTED = Expectation(evidence=Evidence.REQUESTED)
+DESCRIBED = Expectation(evidence=Evidence.DESCRIBED)
 SSE = "text/event-stream"
 NDJSON = "application/x-ndjson"
 MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
@@ -92,18 +92,18 @@ def test_what_has_come_by_the_deadline_is_the_answer() -> None:
         ("application/json-seq", ordinary, b'\x1e{"n": 1}\n\x1e{"n'): (Framing.JSON_VALUES, ({"n": 1},)),
         ("application/geo+json-seq", ordinary, b'\x1e{"n": 1}\n'): (Framing.JSON_VALUES, ({"n": 1},)),
         ("application/json;stream=watch", ordinary, b'{"n": 1}\n{"n'): (Framing.JSON_VALUES, ({"n": 1},)),
-        ("application/json", ASKED, b'{"n": 1}\n{"n'): (Framing.JSON_VALUES, ({"n": 1},)),
-        ("application/json", TOLD, b'{"n": 1}'): (Framing.JSON_VALUES, ({"n": 1},)),
+        ("application/json", REQUESTED, b'{"n": 1}\n{"n'): (Framing.JSON_VALUES, ({"n": 1},)),
+        ("application/json", DESCRIBED, b'{"n": 1}'): (Framing.JSON_VALUES, ({"n": 1},)),
         ("application/json", ordinary, b'{"n": 1}\r\n{"n": 2}\r\n'): (Framing.JSON_VALUES, ({"n": 1}, {"n": 2})),
         (MULTIPLEXED, ordinary, FRAME + b"\1\0\0\0\0\0\0\7ou"): (Framing.FRAMES, LOG),
         (RAW, ordinary, FRAME): (Framing.FRAMES, LOG),
         (RAW, ordinary, b"a prompt\r\n$ "): (Framing.LINES, ("a prompt",)),
-        ("", ASKED, FRAME): (Framing.FRAMES, LOG),
-        ("application/octet-stream", ASKED, b"tick\r\nto"): (Framing.LINES, ("tick",)),
-        ("", ASKED, b'{"n": 1}'): (Framing.JSON_VALUES, ({"n": 1},)),
-        ("", ASKED, b"ok\n"): (Framing.LINES, ("ok",)),
-        ("text/plain; charset=latin-1", ASKED, b"caf\xe9\nha"): (Framing.LINES, ("café",)),
-        ("text/plain", TOLD, "half of a line, é".encode()[:-1]): (Framing.LINES, ("half of a line, ",)),
+        ("", REQUESTED, FRAME): (Framing.FRAMES, LOG),
+        ("application/octet-stream", REQUESTED, b"tick\r\nto"): (Framing.LINES, ("tick",)),
+        ("", REQUESTED, b'{"n": 1}'): (Framing.JSON_VALUES, ({"n": 1},)),
+        ("", REQUESTED, b"ok\n"): (Framing.LINES, ("ok",)),
+        ("text/plain; charset=latin-1", REQUESTED, b"caf\xe9\nha"): (Framing.LINES, ("café",)),
+        ("text/plain", DESCRIBED, "half of a line, é".encode()[:-1]): (Framing.LINES, ("half of a line, ",)),
     }
     results = at_once(cases)
     for (_, _, body), (framing, items), result in zip(cases, cases.values(), results, strict=True):
@@ -113,7 +113,12 @@ def test_what_has_come_by_the_deadline_is_the_answer() -> None:
 
 
 def test_a_stream_on_which_nothing_comes_is_empty() -> None:
-    silent = [(SSE, Expectation(), b""), ("application/json", TOLD, b""), ("", ASKED, b""), ("text/plain", ASKED, b"")]
+    silent = [
+        (SSE, Expectation(), b""),
+        ("application/json", DESCRIBED, b""),
+        ("", REQUESTED, b""),
+        ("text/plain", REQUESTED, b""),
+    ]
     for result in at_once([*silent, (SSE, Expectation(), b"data: cut")]):
         assert (result.items, result.ended) == ((), Ended.DEADLINE)
 
@@ -124,14 +129,14 @@ def test_an_ordinary_answer_that_stops_half_way_is_an_error() -> None:
         ("application/json", ordinary, b'{"n": 1}'),
         ("application/json", ordinary, b'[{"n": 1},'),
         ("application/json", ordinary, b'{"n": 1} and {"n": 2}'),
-        ("application/json", ASKED, b'[{"n": 1},'),
-        ("application/json", TOLD, b'{"n":'),
+        ("application/json", REQUESTED, b'[{"n": 1},'),
+        ("application/json", DESCRIBED, b'{"n":'),
         ("application/json", ordinary, b""),
         ("text/plain", ordinary, b"a line\nand"),
-        ("text/html", ASKED, b"<p>a line\n"),
+        ("text/html", REQUESTED, b"<p>a line\n"),
         ("application/octet-stream", ordinary, FRAME),
-        ("application/octet-stream", ASKED, b"\0\xff binary"),
-        ("audio/mpeg", ASKED, b"ID3"),
+        ("application/octet-stream", REQUESTED, b"\0\xff binary"),
+        ("audio/mpeg", REQUESTED, b"ID3"),
     ]
     for (_, _, body), error in zip(cases, at_once(cases), strict=True):
         assert isinstance(error, SendError)
@@ -195,7 +200,7 @@ def test_done_ends_a_stream_whose_connection_stays_open() -> None:
 
 
 def test_a_model_waits_a_few_seconds_and_no_longer() -> None:
-    limits = for_model(Limits(stream_seconds=1))
+    limits = bound_for_model(Limits(stream_seconds=1))
     assert (limits.items, limits.deadline) == (100, 30)
     with Script(head(SSE) + chunk(b"data: 1\n\n"), Script.SILENCE) as server:
         result = go(server.url, limits=limits)
@@ -207,14 +212,14 @@ def test_time_for_a_stream_is_not_for_what_turns_out_to_be_none() -> None:
     go_on = threading.Event()
     threading.Timer(0.4, go_on.set).start()
     with Script(head("application/octet-stream") + chunk(b"\0\xff1234567"), go_on, END) as server:
-        result = go(server.url, limits=Limits(stream_seconds=0.1), expected=ASKED)
+        result = go(server.url, limits=Limits(stream_seconds=0.1), expected=REQUESTED)
     assert (result.items, result.content) == (None, b"\0\xff1234567")
 
 
 # An answer that comes to its end
 
 
-@pytest.mark.parametrize("expected", [Expectation(), TOLD, ASKED])
+@pytest.mark.parametrize("expected", [Expectation(), DESCRIBED, REQUESTED])
 @pytest.mark.parametrize("body", [b'{"n": 1}\n', b'[{"n": 1}, {"n": 2}]', b'{\n  "n": [\n1]}'])
 def test_one_json_text_is_an_ordinary_answer(body: bytes, expected: Expectation) -> None:
     for answer in (
@@ -229,10 +234,10 @@ def test_one_json_text_is_an_ordinary_answer(body: bytes, expected: Expectation)
 def test_a_list_is_not_shown_before_it_is_known_to_be_no_answer_of_its_own() -> None:
     seen = Seen()
     with Script(head("application/json"), chunk(b'[{"n": 1}]'), END) as server:
-        assert go(server.url, expected=ASKED, watch=seen).items is None
+        assert go(server.url, expected=REQUESTED, watch=seen).items is None
     assert seen.pieces == []
     with Script(head("application/json"), chunk(b"[1]"), chunk(b"[2]"), END) as server:
-        assert go(server.url, expected=ASKED, watch=seen).items == ([1], [2])
+        assert go(server.url, expected=REQUESTED, watch=seen).items == ([1], [2])
     assert seen.items == [[1], [2]]
 
 
@@ -242,7 +247,7 @@ def test_json_texts_in_a_row_that_end_are_items_whatever_their_length() -> None:
         result = go(server.url)
     assert (result.items, result.data) == (None, None)  # too long to look for a second one
     with Script(head("application/json"), chunk(large), chunk(b'{"n":2}'), END) as server:
-        assert len(go(server.url, expected=TOLD).items or ()) == 2
+        assert len(go(server.url, expected=DESCRIBED).items or ()) == 2
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", ""])
@@ -253,13 +258,13 @@ def test_what_is_json_only_at_its_start_is_text(content_type: str) -> None:
 
 
 def test_text_is_in_lines_only_for_who_asked_for_a_stream() -> None:
-    for expected, items in ((ASKED, ("one", "two")), (TOLD, None), (Expectation(), None)):
+    for expected, items in ((REQUESTED, ("one", "two")), (DESCRIBED, None), (Expectation(), None)):
         with Script(head("text/plain"), chunk(b"one\ntwo"), END) as server:
             assert go(server.url, expected=expected).items == items
 
 
 @pytest.mark.parametrize("content_type", ["", "application/octet-stream", RAW, MULTIPLEXED])
-@pytest.mark.parametrize("expected", [Expectation(), ASKED])
+@pytest.mark.parametrize("expected", [Expectation(), REQUESTED])
 def test_frames_that_end_are_lines_too(content_type: str, expected: Expectation) -> None:
     with Script(head(content_type), chunk(FRAME + FRAME[:-1].replace(b"\4", b"\3")), END) as server:
         result = go(server.url, expected=expected)

@@ -97,7 +97,7 @@ HEADS = {
 def test_nor_does_it_change_how_an_answer_is_taken(content_type: str) -> None:
     _, body, items = SAMPLES[HEADS[content_type]]
     for place in range(len(body) + 1):
-        reader = ItemReader(content_type, Expectation(evidence=Evidence.ASKED), has_length=False)
+        reader = ItemReader(content_type, Expectation(evidence=Evidence.REQUESTED), has_length=False)
         come = [*reader.feed(body[:place]), *reader.feed(body[place:])]
         assert [*come, *(reader.finish(body) or ())] == items, place
 
@@ -106,7 +106,7 @@ def test_nor_does_it_change_how_an_answer_is_taken(content_type: str) -> None:
 def test_what_is_cut_at_any_byte_is_the_beginning_of_the_items(content_type: str) -> None:
     _, body, items = SAMPLES[HEADS[content_type]]
     for place in range(len(body) + 1):
-        reader = ItemReader(content_type, Expectation(evidence=Evidence.ASKED), has_length=False)
+        reader = ItemReader(content_type, Expectation(evidence=Evidence.REQUESTED), has_length=False)
         come = [*reader.feed(body[:place]), *reader.cut()]
         if come != items[: len(come)]:  # the beginning of a line, where nothing else has come
             (one,) = come

@@ -20,18 +20,18 @@ CHAT = body({"type": "object", "properties": {"stream": {"type": "boolean", "def
 @pytest.mark.parametrize(
     ("node", "values", "evidence"),
     [
-        (FOLLOW, {("query", "follow"): True}, Evidence.ASKED),
-        (FOLLOW, {("query", "follow"): 1}, Evidence.ASKED),
-        (FOLLOW, {("query", "follow"): "true"}, Evidence.ASKED),
+        (FOLLOW, {("query", "follow"): True}, Evidence.REQUESTED),
+        (FOLLOW, {("query", "follow"): 1}, Evidence.REQUESTED),
+        (FOLLOW, {("query", "follow"): "true"}, Evidence.REQUESTED),
         (FOLLOW, {("query", "follow"): False}, Evidence.NONE),
         (FOLLOW, {}, Evidence.NONE),
-        (LIVE, {}, Evidence.ASKED),
+        (LIVE, {}, Evidence.REQUESTED),
         (LIVE, {("query", "stream"): False}, Evidence.NONE),
-        (WATCH, {}, Evidence.ASKED),
-        (CHAT, {("body", "stream"): True, ("body", "text"): "hi"}, Evidence.ASKED),
-        (CHAT, {("body", ""): {"stream": True}}, Evidence.ASKED),
+        (WATCH, {}, Evidence.REQUESTED),
+        (CHAT, {("body", "stream"): True, ("body", "text"): "hi"}, Evidence.REQUESTED),
+        (CHAT, {("body", ""): {"stream": True}}, Evidence.REQUESTED),
         (CHAT, {("body", ""): {"text": "hi"}}, Evidence.NONE),
-        (body({"type": "object"}), {("body", ""): {"stream": True}}, Evidence.ASKED),
+        (body({"type": "object"}), {("body", ""): {"stream": True}}, Evidence.REQUESTED),
         ({"parameters": [parameter("stream", "path")]}, {("path", "stream"): "true"}, Evidence.NONE),
         ({"parameters": [parameter("stream")]}, {("query", "stream"): "news"}, Evidence.NONE),
         ({"parameters": [parameter("live", schema={"type": "boolean"})]}, {("query", "live"): True}, Evidence.NONE),
@@ -60,7 +60,7 @@ def test_a_switch_asks_for_a_stream_by_its_value_or_its_default(node: Any, value
 )
 def test_a_description_says_so_in_words(said: str) -> None:
     for node in ({"summary": said}, {"description": said}, {"responses": {"200": {"description": said}}}):
-        assert expectation(operation(node), {}).evidence is Evidence.TOLD
+        assert expectation(operation(node), {}).evidence is Evidence.DESCRIBED
     off = {**FOLLOW, "description": said}
     assert expectation(operation(off), {("query", "follow"): False}).evidence is Evidence.NONE
 
@@ -83,7 +83,7 @@ def test_words_about_other_streams_say_nothing(said: str) -> None:
 
 
 def test_whoever_calls_may_know_of_a_stream() -> None:
-    assert expectation(operation(), {}, asked=True).evidence is Evidence.ASKED
+    assert expectation(operation(), {}, asked=True).evidence is Evidence.REQUESTED
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_types_of_streams(content_type: str, framing: Framing) -> None:
 
 
 def test_a_type_counts_for_more_than_what_was_asked_and_said() -> None:
-    assert classify("text/html", Expectation(evidence=Evidence.ASKED)) == (Evidence.NONE, None)
+    assert classify("text/html", Expectation(evidence=Evidence.REQUESTED)) == (Evidence.NONE, None)
     assert classify("application/json", Expectation(media=("text/event-stream",))) == (
         Evidence.NONE,
         Framing.JSON_VALUES,

@@ -35,8 +35,8 @@ Watch = Callable[[Piece], None]
 class BodyReader:
     """Takes the bytes of a body, and gives the Result of what has come.
 
-    `head` is the Result so far, `shown_head` the same with secrets masked. `on_stream` is told when the answer turns
-    out to stream, and when it does not after all. Once `is_over`, nothing more is to be read.
+    `head` is the Result so far, `shown_head` the same with secrets masked. `on_stream` is called when the answer
+    turns out to stream, and when it does not after all. Once `is_over`, nothing more is to be read.
     """
 
     head: Result
@@ -63,7 +63,7 @@ class BodyReader:
         content_type = self.head.header("content-type") or ""
         if self.head.ok:
             self._reader = ItemReader(content_type, self.expected, has_length=has_length)
-        else:  # what went wrong is told in one piece
+        else:  # an error is read whole
             self._reader = ItemReader("", UNKNOWN, has_length=has_length)
         self._masker = Masker(self.secrets)
         if self._reader.is_stream:

@@ -35,9 +35,9 @@ class Frames:
                 self._left -= len(piece)
                 items += self._labelled(self._stream, self._lines[self._stream].feed(bytes(piece)))
                 continue
-            wanted = HEADER - len(self._header)
-            self._header += rest[:wanted]
-            rest = rest[wanted:]
+            missing = HEADER - len(self._header)
+            self._header += rest[:missing]
+            rest = rest[missing:]
             if len(self._header) == HEADER:
                 self._open_frame()
         return items

@@ -125,7 +125,7 @@ class ItemReader:
             self._parser = self.framing = None
             self._held = []
         elif len(self._held) > 1:
-            self._evidence, self.is_stream = Evidence.TOLD, True
+            self._evidence, self.is_stream = Evidence.DESCRIBED, True
 
     def _may_be_document(self) -> bool:
         """Whether all that has come is a list: an ordinary answer, unless another value follows."""
@@ -140,7 +140,7 @@ class ItemReader:
         if self.framing is Framing.JSON_VALUES and not self.is_typed:
             count = self._count + len(rest)
             return count > 1 and (self.is_stream or _are_values(rest, self._parser))
-        return self.framing is not Framing.LINES or self._evidence > Evidence.TOLD
+        return self.framing is not Framing.LINES or self._evidence > Evidence.DESCRIBED
 
     def _choose(self) -> bytes:
         """Choose the parser by the first bytes, and return these."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from nlapi.client.streaming.parser import parse_or_text
+from nlapi.client.streaming.parser import parse_json_or_text
 
 _BETWEEN = re.compile(rb"[ \t\r\n\x1e]+")
 """What stands between two values: white space, and the RS of RFC 7464."""
@@ -39,7 +39,7 @@ class JsonLines:
     def finish(self) -> list[Any]:
         line = b"".join(self._line).strip(b" \t\r\x1e")
         self._line = []
-        return [parse_or_text(line)[0]] if line else []
+        return [parse_json_or_text(line)[0]] if line else []
 
     def remainder(self) -> list[Any]:
         return []
@@ -98,7 +98,7 @@ class JsonValues:
         if end == _PENDING and not final:
             return False
         if end > 0:
-            value, is_json = parse_or_text(bytes(self._buffer[:end]))
+            value, is_json = parse_json_or_text(bytes(self._buffer[:end]))
             if is_json:
                 values.append(value)
                 self._drop(end)
@@ -118,7 +118,7 @@ class JsonValues:
         end = self._buffer.find(b"\n")
         if end < 0:
             return False
-        value, is_json = parse_or_text(bytes(self._buffer[:end]))
+        value, is_json = parse_json_or_text(bytes(self._buffer[:end]))
         if is_json:
             values.append(value)
             self._drop(end + 1)

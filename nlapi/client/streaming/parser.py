@@ -28,7 +28,7 @@ class Parser(Protocol):
         ...
 
 
-def parse_or_text(data: bytes) -> tuple[Any, bool]:
+def parse_json_or_text(data: bytes) -> tuple[Any, bool]:
     """Return `(value, True)` of a JSON text, or the text itself and False."""
     try:
         return json.loads(data), True

