@@ -1,6 +1,6 @@
 """How often the source of an id is right, on ten large APIs: `python -m benchmarks.id_sources [--show]`.
 
-`id_sources.jsonl` is a random sample of the arguments of those APIs that take an id (seed 11, as many of each API), each
+`id_sources.jsonl` is a random sample of the arguments that take an id of those APIs (seed 11, as many of each), each
 with the source that was found and whether a person holds it for right: the operation lists, or shows, the very things
 whose id is wanted, and the field is that id. An argument without a source counts as no answer. `--sample N --seed S`
 writes a new sample to standard output, to be judged.

@@ -59,8 +59,9 @@ class Grounds(IntEnum):
     PATH = 1
     NOUN = 2
     PART = 3
-    SEARCH = 4
-    LINK = 5
+    CALLER = 4
+    SEARCH = 5
+    LINK = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +125,7 @@ class IdSources:
         yield from self._by_noun(operation, place, parameter)
         if place[0] == "path":
             yield from self._by_part(operation, place[1])
+            yield from self._of_caller(operation, place[1])
         yield from self._general_searches(operation, place)
         for source, field, listed in linked:
             if not listed:
@@ -235,6 +237,19 @@ class IdSources:
                         value: Any = [choice] if isinstance(many, Mapping) else choice
                         narrowing = (((parameter.where, parameter.name), value),)
                         yield IdSource(operation=one, field="", grounds=Grounds.SEARCH, narrowing=narrowing)
+
+    def _of_caller(self, operation: Operation, name: str) -> Iterator[IdSource]:
+        """What tells of the caller, if it has a field of the very name, or the one value of a list called so."""
+        words = name_words(name)
+        if set(words) <= ID_WORDS | NAME_WORDS:
+            return
+        reader = self.resources.schemas.reader
+        for one in self.resources.callers:
+            described = reader.properties(self.resources.schemas.entry_schema(one))
+            exact = (key for key in described if name_words(key) == words)
+            field = next(exact, "") or next((key for key in described if singular_words(key) == words), "")
+            if field and one is not operation and "object" not in reader.types(described[field]):
+                yield IdSource(operation=one, field=field, grounds=Grounds.CALLER, listed=False)
 
     def _by_part(self, operation: Operation, name: str) -> Iterator[IdSource]:
         """Where a thing has two ids (/repos/{owner}/{repo}): the first is a part of what lists the second."""

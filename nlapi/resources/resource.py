@@ -187,15 +187,17 @@ class Resources:
         return any(text.lower() in CALLER_WORDS or "{" in text for text in literal[:-1])
 
     @cached_property
+    def callers(self) -> tuple[Operation, ...]:
+        """The operations that tell of the caller and want nothing: /me, /auth/identity, the shortest path first."""
+        whole = (one for one in self.operations if one.method == "GET" and "{" not in one.path and not one.deprecated)
+        told = CALLER_WORDS | {"identity", "userinfo", "auth"}
+        mine = (one for one in whole if (noun := noun_of(one)) and set(noun) <= told)
+        return tuple(sorted((one for one in mine if not any(p.required for p in one.parameters)), key=_path_length))
+
+    @property
     def caller(self) -> Operation | None:
         """The operation that tells who is calling; None where there is none."""
-        whole = (one for one in self.operations if one.method == "GET" and "{" not in one.path and not one.deprecated)
-        mine = [
-            one
-            for one in whole
-            if (noun := noun_of(one)) and set(noun) <= CALLER_WORDS and not any(p.required for p in one.parameters)
-        ]
-        return min(mine, key=lambda one: len(one.path), default=None)
+        return next((one for one in self.callers if set(noun_of(one)) <= CALLER_WORDS), None)
 
     def by_name(self, operation: Operation) -> Operation | None:
         """Return the twin of an operation on one thing that takes its name: `/variables/name/{name}`; None if none."""
@@ -239,6 +241,10 @@ def is_plural(operation: Operation) -> bool:
     """Whether a GET is at a path whose noun is in the plural, and no thing of it."""
     noun = noun_of(operation)
     return operation.method == "GET" and bool(noun) and singular(noun[-1]) != noun[-1] and not is_single(operation)
+
+
+def _path_length(operation: Operation) -> int:
+    return len(operation.path)
 
 
 def _schema(operation: Operation) -> Any:
