@@ -288,6 +288,10 @@ def test_a_coding_that_is_cut_gives_what_can_be_decoded(coding: str) -> None:
     with Script(head(SSE, Content_Encoding=coding) + chunk(body), Script.SILENCE) as server:
         result = go(server.url, limits=SOON)
     assert (result.items, result.ended) == (({"data": 1}, {"data": 2}), Ended.DEADLINE)
+    with Script(head(SSE, Content_Encoding=coding) + chunk(body) + END) as server:
+        result = go(server.url)
+    assert (result.items, result.ended) == (({"data": 1}, {"data": 2}), Ended.BROKEN)
+    assert result.fault == "the compressed body is cut off"
 
 
 def test_what_came_up_to_the_size_is_given() -> None:

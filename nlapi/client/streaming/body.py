@@ -87,10 +87,19 @@ class BodyReader:
         self._end(Ended.SIZE if isinstance(fault, TooLargeError) else Ended.BROKEN, str(fault))
 
     def finish(self, elapsed: float) -> Result:
-        """Return the Result of a body that is read to its end, or far enough. BodyError when a coding did not end."""
+        """Return the Result of a body that is read to its end, or far enough.
+
+        BodyError when a content coding did not come to its end, and there is nothing of a stream to give.
+        """
         if self.is_over:
             return self.cut(self.ended, elapsed, self.fault)
-        rest = self._reader.finish(self._decoder.finish())
+        try:
+            content = self._decoder.finish()
+        except BodyError as error:
+            if self.can_end(Ended.BROKEN):
+                return self.cut(Ended.BROKEN, elapsed, str(error))
+            raise
+        rest = self._reader.finish(content)
         if rest is not None and self._left is not None and len(rest) > self._left:
             rest, self.ended = rest[: self._left], Ended.ITEMS
         if rest is not None or self.has_shown:
