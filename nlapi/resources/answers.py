@@ -19,6 +19,7 @@ from nlapi.resources.envelope import (
     find_list,
     find_thing,
     total_in,
+    unwrap_entry,
     value_at,
 )
 from nlapi.resources.nouns import is_single, thing_words
@@ -115,9 +116,9 @@ def list_in(
     if entries is None and described is not None and _is_left_out(data, described.keys):
         entries = []
     if entries is None:
-        if operation is not None and described is None and _is_described_thing(operation, data):
-            return None
         envelope = find_list(DataView(data), noun(operation) if operation is not None else ANY)
+        if operation is not None and described is None and envelope is not None and envelope.keys:
+            envelope = None if _is_described(operation, envelope.keys[0]) else envelope
         entries = envelope.entries(data) if envelope is not None else None
     if envelope is None or entries is None:
         return None
@@ -128,10 +129,8 @@ def thing_in(data: Any, operation: Operation | None = None) -> Thing | None:
     """Return the one thing that an answer holds, without the envelope around it; None where it is no object."""
     if not isinstance(data, Mapping):
         return None
-    from nlapi.resources.envelope import unwrap_entry
-
     keys: Keys = () if is_failure(data) else find_thing(DataView(data), noun(operation) if operation else ANY)
-    inside = unwrap_entry(value_at(data, keys)) if keys else data
+    inside = unwrap_entry(value_at(data, keys)) if keys or "_source" in data else data
     return inside if isinstance(inside, Mapping) else data
 
 
@@ -160,9 +159,7 @@ def _is_left_out(data: Any, keys: Keys) -> bool:
     return inside is None
 
 
-def _is_described_thing(operation: Operation, data: Any) -> bool:
-    """Whether the schema describes the answer as an object with fields of which the data has one."""
+def _is_described(operation: Operation, name: str) -> bool:
+    """Whether the schema of an answer, which lists nothing, has a property of that name: then it is part of a thing."""
     view = answer_schemas(operation.spec).view(operation)
-    if view is None or view.form is not Form.OBJECT or not isinstance(data, Mapping):
-        return False
-    return any(name in data for name in view.names)
+    return view is not None and view.form is Form.OBJECT and name in view.names

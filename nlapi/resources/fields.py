@@ -20,7 +20,7 @@ _TEXTS = (
     *("text", "value", "rendered", "raw", "name", "displayname", "fullname", "title", "full", "label", "login"),
     *("username", "email", "key", "datetime", "date"),
 )
-"""Fields of an object that stands for one text: WordPress's `title.rendered`, Jira's `status.name`, GitHub's `user.login`."""
+"""Fields of an object that stands for one text: WordPress's `title.rendered`, Jira's `status.name`, GitHub's user."""
 
 _NAMED = frozenset(("name", "displayname", "fullname", "title", "label", "login", "username", "email", "key"))
 _REFERS = frozenset("id uid uuid gid sid accountid self url uri href htmlurl type kind iconurl active primary".split())
