@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from nlapi.offline.entities import SEARCHES, collection_of, entity_of, kind_of, takes_id
-from nlapi.offline.fields import schema_at
 from nlapi.offline.slots import Family, Slot, slots_of
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.resources.answers import field_schema
 from nlapi.resources.naming import pieces, stem
 from nlapi.tools.tool import Tool
 
@@ -84,7 +84,7 @@ class Flows:
             if source.operation is listing and source.field != "id":
                 return source.field
         name = tool.places.get(slot.path[0], ("", slot.name))[1] if len(slot.path) == 1 else slot.name
-        return name if name != "id" and schema_at(listing, name) is not None else ""
+        return name if name != "id" and field_schema(listing, name) is not None else ""
 
     def me(self, slot: Slot) -> Operation | None:
         """The operation that tells who is calling, where `slot` takes the id of a user; None when there is none."""

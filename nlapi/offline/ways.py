@@ -9,7 +9,6 @@ from typing import Any
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate
 from nlapi.offline.entities import Wanted, collection_of, entity_of, is_subject, kind_of, named, takes_id
-from nlapi.offline.fields import part_of, schema_at
 from nlapi.offline.fill import Filling
 from nlapi.offline.given import complete, wanted_in
 from nlapi.offline.links import Flows
@@ -19,6 +18,7 @@ from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Slot
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.answers import field_schema, holder_of
 from nlapi.resources.naming import STOPWORDS, pieces, stem
 from nlapi.tools.tool import Tool
 
@@ -111,7 +111,7 @@ def _qualified(best: Candidate, slot: Slot, flows: Flows) -> Option | None:
         path = set(map(stem, pieces(operation.path)))
         if kind and set(kind) <= path:
             found.append((len(words) + 1, operation, ""))
-        elif kind and (part := part_of(operation, kind)):
+        elif kind and (part := holder_of(operation, kind)):
             found.append((len(words), operation, f"{part}.id"))
     if not kind or not set(kind) <= said or not found:
         return None
@@ -187,7 +187,7 @@ def _shows(listing: Operation, tool: Tool, slot: Slot, flows: Flows) -> tuple[Op
             continue
         linked = (source.field for source in flows.linked(tool, slot) if source.operation is operation)
         field = next((one for one in linked if one != "id"), "")
-        field = field or (slot.name if slot.name != "id" and schema_at(operation, slot.name) is not None else "")
+        field = field or (slot.name if slot.name != "id" and field_schema(operation, slot.name) is not None else "")
         if field:
             return operation, field
     return None

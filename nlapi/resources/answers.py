@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.openapi.parts import Media
+from nlapi.openapi.parts import Media, Schema
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.envelope import (
     ANY,
@@ -22,10 +22,14 @@ from nlapi.resources.envelope import (
     unwrap_entry,
     value_at,
 )
+from nlapi.resources.naming import name_words, singular, stem
 from nlapi.resources.nouns import is_single, thing_words
 from nlapi.resources.schemas import SchemaReader
 
 Thing = Mapping[str, Any]
+
+_HOLDER_DEPTH = 3
+"""Objects inside each other in which a thing of another kind is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,29 @@ class AnswerSchemas:
             self._lists[operation] = find_list(view, noun(operation)) if view is not None else None
         return self._lists[operation]
 
+    def field_schema(self, operation: Operation, path: str) -> Schema | None:
+        """The schema of a field, by its path, of the things that an operation answers with; None for no such field."""
+        schema: Any = self.entry_schema(operation)
+        for depth, key in enumerate(path.split(".")):
+            inner = self._property(schema, key)
+            if inner is None and depth == 0:  # JSON:API has the fields of a thing in `attributes`
+                held = self.reader.properties(schema).values()
+                inner = next((found for one in held if (found := self._property(one, key)) is not None), None)
+            if inner is None:
+                return None
+            schema = inner
+        return self.reader.flat(schema)
+
+    def inner(self, schema: Any) -> Schema | None:
+        """The schema of the objects that a field holds: itself, or what its array is of; None for plain values."""
+        flat = self.reader.flat(schema)
+        held = self.reader.flat(flat["items"]) if isinstance(flat.get("items"), Mapping) else flat
+        return held if self.reader.properties(held) else None
+
+    def _property(self, schema: Any, name: str) -> Any:
+        values = self.reader.flat(schema).get("additionalProperties")
+        return self.reader.properties(schema).get(name, values if isinstance(values, Mapping) and values else None)
+
     def entry_schema(self, operation: Operation) -> Any:
         """The schema of one entry of the list, else of the one thing, that an operation answers with; {} for none."""
         view = self.view(operation)
@@ -78,6 +105,28 @@ class AnswerSchemas:
 def answer_schemas(spec: Spec) -> AnswerSchemas:
     """Return the AnswerSchemas of a Spec, which live as long as it does."""
     return spec.derive(AnswerSchemas)
+
+
+def field_schema(operation: Operation, path: str) -> Schema | None:
+    """Return the schema of a field, by its path, of the things that an operation answers with; None for no such field.
+
+    {} is that of a field of which nothing is said.
+    """
+    return answer_schemas(operation.spec).field_schema(operation, path)
+
+
+def holder_of(operation: Operation, kind: Sequence[str]) -> str:
+    """Return the field, in the singular, that holds a thing of a kind (stems) in an answer; "" where none does."""
+    schemas = answer_schemas(operation.spec)
+    level: list[Any] = [schemas.entry_schema(operation)]
+    for _ in range(_HOLDER_DEPTH):
+        properties = [pair for schema in level for pair in schemas.reader.properties(schema).items()]
+        held = [(name, inner) for name, schema in properties if (inner := schemas.inner(schema)) is not None]
+        for name, _ in held:
+            if tuple(map(stem, name_words(name))) == tuple(kind):
+                return singular(name.lower())
+        level = [inner for _, inner in held]
+    return ""
 
 
 def json_media(operation: Operation) -> Media | None:

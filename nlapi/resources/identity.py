@@ -189,6 +189,15 @@ def _without_repetition(paths: Sequence[str], rows: Sequence[Thing]) -> list[str
     return [*(path for path in paths if path not in repeated), *repeated]
 
 
+def classifies(path: str) -> bool:
+    """Whether a field sorts things rather than tells them apart: a state, a kind, an owner, a label."""
+    holder, _, name = path.rpartition(".")
+    words = name_words(name)
+    last = singular(words[-1]) if words else ""
+    sorts = last in _STATES or last in _KINDS or last in _OWNERS or last.endswith("type")
+    return sorts or name_key(holder.rpartition(".")[2]) == "labels"
+
+
 def _common(paths: Sequence[str]) -> str:
     """The path that most things have in common."""
     return max(filter(None, dict.fromkeys(paths)), key=paths.count, default="")

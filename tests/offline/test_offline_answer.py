@@ -69,7 +69,7 @@ def test_a_deed_makes_no_thing(place: str, status: int, said: str) -> None:
     step = Step(
         call=Call(tool=tool, arguments={"id": "1"}), outcome=Outcome.DONE, result=reply({"name": "Poetry"}, status)
     )
-    assert answer("move it back", [step]) == said
+    assert answer("move it back", [step]).text == said
 
 
 def test_a_problem_is_told_by_its_title_and_detail() -> None:
@@ -86,4 +86,4 @@ def test_a_look_at_a_thing_is_told_of_the_thing() -> None:
     given = {**node, "parameters": [parameter("id", "path")], "responses": {"200": {"description": "ok"}}}
     (tool,) = nlapi.tools(spec({"/shelves/{id}/resolve": {"post": given}}))
     step = Step(call=Call(tool=tool, arguments={"id": "1"}), outcome=Outcome.DONE, result=reply({"room": "B"}))
-    assert answer("what does shelf 1 lead to?", [step]) == "The shelf: room B."
+    assert answer("what does shelf 1 lead to?", [step]).text == "The shelf: room B."

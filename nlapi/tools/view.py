@@ -1,0 +1,86 @@
+"""What a person is shown of an answer: the sentence about it, and the rows and columns that the sentence is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.client.message import Result
+from nlapi.openapi.spec import Operation
+from nlapi.resources.answers import list_in, thing_in
+from nlapi.resources.fields import Thing, field_at, fields_of, is_empty
+from nlapi.resources.identity import columns
+from nlapi.resources.nouns import thing_words
+
+VALUE = "value"
+"""The column of a list of plain values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerView:
+    """What is shown of an answer: a table of `rows`, or the fields of the one row of a thing, or a raw text.
+
+    `columns` are paths of fields, the most telling first, of which the first `fixed` are shown however narrow the table
+    is. `operation` gives the units of amounts. `text` says the same in a sentence; "" where nobody asked anything.
+    `is_certain` is False where a condition of the question could not be applied, which the text says.
+    """
+
+    text: str = ""
+    rows: tuple[Thing, ...] = ()
+    columns: tuple[str, ...] = ()
+    fixed: int = 1
+    is_thing: bool = False
+    operation: Operation | None = None
+    raw: str = ""
+    is_certain: bool = True
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as JSON objects of the columns by their path."""
+        return [{path: field_at(row, path) for path in self.columns} for row in self.rows]
+
+
+def headers_of(result: Result) -> dict[str, str]:
+    """Return the headers of an answer by name in lower case."""
+    return {name.lower(): value for name, value in result.headers}
+
+
+def things_view(things: Sequence[Thing], operation: Operation | None) -> AnswerView:
+    """Return the table of several things."""
+    noun = thing_words(operation) if operation is not None else ()
+    return AnswerView(rows=tuple(things), columns=tuple(columns(things, noun)), operation=operation)
+
+
+def thing_view(thing: Thing, operation: Operation | None) -> AnswerView:
+    """Return the fields of one thing; those that are empty come last."""
+    noun = thing_words(operation) if operation is not None else ()
+    paths = columns([thing], noun)
+    empty = [path for path, field in fields_of(thing).items() if is_empty(field)]
+    return AnswerView(rows=(thing,), columns=(*paths, *empty), is_thing=True, operation=operation)
+
+
+def answer_view(result: Result, operation: Operation | None = None) -> AnswerView:
+    """Return what is shown of an answer to a call that no question led to."""
+    data = result.data
+    listed = list_in(data, operation, headers_of(result))
+    if listed is not None and len(listed.things) == len(listed.entries):
+        return things_view(listed.things, operation)
+    if listed is not None and not any(isinstance(entry, list | Mapping) for entry in listed.entries):
+        rows = tuple({VALUE: entry} for entry in listed.entries)
+        return AnswerView(rows=rows, columns=(VALUE,), operation=operation)
+    thing = thing_in(data, operation) if listed is None else None
+    return thing_view(thing, operation) if thing else AnswerView(raw=raw_text(result), operation=operation)
+
+
+def raw_text(result: Result) -> str:
+    """Return an answer that fits no rule as it is: JSON in lines where it is nested, any other text unchanged."""
+    import json
+
+    if isinstance(result.data, list | Mapping):
+        return json.dumps(result.data, indent=None if not _is_nested(result.data) else 1, ensure_ascii=False)
+    return result.text.strip()
+
+
+def _is_nested(data: Any) -> bool:
+    values = data.values() if isinstance(data, Mapping) else data
+    return any(isinstance(value, list | Mapping) for value in values)
