@@ -24,10 +24,12 @@ from nlapi.cli.options import (
     is_interactive,
     is_terminal,
 )
+from nlapi.client.clean import one_line
 from nlapi.errors import ConsentError, NlapiError, UsageError
 
 if TYPE_CHECKING:
     from nlapi.client.message import Result
+    from nlapi.openapi.spec import Operation
     from nlapi.tools.run import Prepared
 
 Filter = Callable[[Any], list[Any]]
@@ -97,7 +99,7 @@ def call(
         if consent.given:
             show.note(f"\n{operation} may have been carried out: no answer had come yet")
         raise
-    print_result(result, output, chosen)
+    print_result(result, output, chosen, tool.operation)
     if not result.ok:
         raise typer.Exit(min(result.status // 100, 5))
 
@@ -134,12 +136,21 @@ class _Consent:
         return True
 
 
-def print_result(result: Result, output: Output | None, chosen: Filter | None = None) -> None:
-    """The answer on standard output, its status on standard error. A filter is for answers that are no errors."""
+def print_result(
+    result: Result, output: Output | None, chosen: Filter | None = None, operation: Operation | None = None
+) -> None:
+    """The answer on standard output, its status and why it failed on standard error.
+
+    A filter is for answers that are no errors.
+    """
     from nlapi.cli import table
+    from nlapi.resources.reason import error_reason
+    from nlapi.tools.view import answer_view
 
     show.note(f"{result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
     data = result.data
+    if not result.ok and (why := error_reason(data if data is not None else result.text)):
+        show.note(one_line(why))
     output = output or (Output.TABLE if is_terminal() else Output.JSON)
     if chosen is not None and result.ok:
         _print_filtered(result, chosen)
@@ -148,9 +159,9 @@ def print_result(result: Result, output: Output | None, chosen: Filter | None = 
     elif not result.content:
         return
     elif output is Output.TABLE:
-        table.answer(data)
+        table.answer(answer_view(result, operation))
     elif output is Output.NDJSON:
-        _print_lines(data)
+        _print_lines(result, operation)
     else:
         show.write(show.json_text(data))
 
@@ -168,11 +179,14 @@ def _print_raw(result: Result) -> None:
         show.write(result.text)
 
 
-def _print_lines(data: Any) -> None:
-    from nlapi.tools.rows import rows_of
+def _print_lines(result: Result, operation: Operation | None) -> None:
+    from nlapi.resources.answers import list_in
+    from nlapi.resources.envelope import value_at
+    from nlapi.tools.view import headers_of
 
-    rows = rows_of(data)
-    for row in [data] if rows is None else rows:
+    listed = list_in(result.data, operation, headers_of(result))
+    inside = value_at(result.data, listed.envelope.keys) if listed is not None else None
+    for row in inside if isinstance(inside, list) else [result.data]:
         show.write(json.dumps(row, ensure_ascii=False))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from nlapi.client.clean import clean
 from nlapi.client.message import Result, is_json
+from nlapi.resources.reason import error_reason
 
 __all__ = ["UNTRUSTED", "clean", "shrink"]
 
@@ -35,6 +36,8 @@ def shrink(result: Result, *, limit: int = 20_000, fields: Sequence[str] = ()) -
     headers = {name: clean(value)[:200] for name in _HEADERS if (value := result.header(name))}
     if headers and (result.status >= 300 or "link" in headers):
         frame["headers"] = headers
+    if result.status >= 400 and (reason := error_reason(result.data if result.data is not None else result.text)):
+        frame["reason"] = clean(reason)
     try:
         data, missing = _project(_data(result), fields)
     except RecursionError:
