@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,9 @@ NARROWEST = 12
 
 LONGEST_WORD = 36
 """Words of up to so many characters, such as a UUID or a time, are kept in one piece where there is room."""
+
+_WORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d\S*|\S+")
+"""What is kept in one piece: a word, a time with its day."""
 
 GAP = 3
 """Characters between two columns."""
@@ -147,7 +151,7 @@ def _least(rows: Sequence[Row], column: str) -> int:
     """The width below which a column is hard to read: all of a short one, else its longest word."""
     from rich.cells import cell_len
 
-    words = (word for row in rows for word in cell(row.get(column)).split())
+    words = (word for row in rows for word in _WORD.findall(cell(row.get(column))))
     word = max(map(cell_len, words), default=0)
     return min(_longest(rows, column), max(NARROWEST, len(column), min(word, LONGEST_WORD)))
 

@@ -12,8 +12,8 @@ from nlapi.offline.placed import LAST, ORDINALS
 from nlapi.offline.row_fields import RowFields, texts_of
 from nlapi.offline.wish import IMPLIED, Order, Want, Wish, wish_of
 from nlapi.openapi.spec import Operation
-from nlapi.resources.fields import Thing
-from nlapi.resources.identity import classifies, columns
+from nlapi.resources.fields import Thing, text_of
+from nlapi.resources.identity import Rank, columns, field_sort
 from nlapi.resources.naming import pieces, stem
 from nlapi.resources.nouns import noun_of, thing_words
 from nlapi.tools.display import CURRENCY_FIELDS, format_value, moment_of, number_of
@@ -85,14 +85,19 @@ def count_text(groups: Sequence[Group]) -> str:
 
 
 def sorted_text(fields: RowFields) -> str:
-    """Return how things are sorted by the field that tells most of their state or kind; "" where none sorts them."""
-    for path in fields.paths:
+    """Return how things are sorted by their state, else by a kind of which there are several; "" by neither."""
+    sorts = (
+        (path, sort)
+        for wanted in (Rank.STATE, Rank.KIND)
+        for path in fields.paths
+        if (sort := field_sort(path)) is wanted
+    )
+    for path, sort in sorts:
         values = fields.values(path)
-        plain = all(isinstance(value, str | bool) and value != "" for value in values)
-        if not plain or not classifies(path):
-            continue
-        groups = groups_by(fields, (path,))
-        if len(groups) <= _MOST_SORTED and (len(groups) < len(values) or len(values) == 1):
+        plain = all(text_of(value) for value in values)
+        groups = groups_by(fields, (path,)) if plain else []
+        least = 1 if sort is Rank.STATE or len(values) == 1 else 2
+        if least <= len(groups) <= _MOST_SORTED and (len(groups) < len(values) or len(values) == 1):
             return count_text(groups)
     return ""
 

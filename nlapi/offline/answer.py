@@ -16,7 +16,7 @@ from nlapi.offline.wish import Want, Wish, wish_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import ListAnswer, is_failure, list_in, thing_in
 from nlapi.resources.fields import Thing, fields_of, text_of
-from nlapi.resources.identity import id_of, name_of
+from nlapi.resources.identity import id_of, is_link, name_of
 from nlapi.resources.naming import VERBS, Intent, singular, stem
 from nlapi.resources.nouns import noun_of, thing_words
 from nlapi.resources.reason import error_reason
@@ -143,7 +143,7 @@ def _thing_answer(wish: Wish, operation: Operation, view: AnswerView) -> AnswerV
         local = [pair for pair in fields.items() if "." not in pair[0]]
         unnamed = not name_of(thing, thing_words(operation)) and id_of(thing) is None
         inner = [pair for pair in fields.items() if (unnamed or not local) and pair not in local]
-        chosen = dict([*local, *inner][:_MOST_FIELDS])
+        chosen = dict([pair for pair in (*local, *inner) if not is_link(pair[1])][:_MOST_FIELDS])
     else:
         view = replace(view, columns=_first(view.columns, list(chosen)))
     said = ", ".join(
@@ -153,9 +153,10 @@ def _thing_answer(wish: Wish, operation: Operation, view: AnswerView) -> AnswerV
 
 
 def _said_fields(view: AnswerView, thing: Thing) -> dict[str, Any]:
-    """The fields of a thing that a sentence can say, in the order of the thing."""
-    fields = {path: text_of(value, path) or value for path, value in fields_of(thing).items()}
-    return {path: value for path, value in fields.items() if _is_plain(value)}
+    """The fields of a thing that a sentence can say, the most telling first."""
+    fields = fields_of(thing)
+    said = {path: text_of(fields[path], path) or fields[path] for path in view.columns if path in fields}
+    return {path: value for path, value in said.items() if _is_plain(value)}
 
 
 def _is_plain(value: Any) -> bool:

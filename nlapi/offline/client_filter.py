@@ -36,6 +36,7 @@ _FILLER = frozenset(
         present property quantity quick quickly record registered report resource respective result row separate server
         service set single so something sort stuff summary system table thing together total type unique value various
         way work run group grouped broken down overall altogether combined average mean per each every entire whole
+        since before after until till during within between above below less least greater than
         actually really maybe currently today now right again another other rest else possible able back come go going
         """.split(),
     )

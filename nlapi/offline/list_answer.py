@@ -25,7 +25,7 @@ from nlapi.offline.aggregates import (
 )
 from nlapi.offline.boolean_answer import boolean_answer
 from nlapi.offline.client_filter import Filtered, filter_things
-from nlapi.offline.phrasing import counted, field_words, noun, plural, value_word
+from nlapi.offline.phrasing import counted, field_words, joined, noun, plural, value_word
 from nlapi.offline.read import read_sentence
 from nlapi.offline.row_fields import RowFields
 from nlapi.offline.sentence import Kind
@@ -39,6 +39,7 @@ from nlapi.tools.tool import Call
 from nlapi.tools.view import AnswerView
 
 _MOST_NAMES = 6
+_MOST_TIED = 4
 _EXISTS = re.compile(r"^\W*(?:is|are|was|were) there\b|^\W*(?:does|do|did|has|have)\b|\bany\b", re.IGNORECASE)
 """Asks whether there are such things: that some are listed answers it."""
 _HOW_MANY = re.compile(
@@ -227,15 +228,18 @@ def _compared(asked: ListQuestion) -> AnswerView | None:
     wish, some = asked.wish, asked.some
     path, groups = most_grouped(wish, some)
     if path:
-        (key, things), *_ = groups
+        count = len(groups[0][1])
+        tied = [value_word(key[0]) for key, things in groups if len(things) == count]
+        who = joined(tied) if len(tied) <= _MOST_TIED else f"{len(tied)} of {len(groups)}"
         end = "most" if wish.want is Want.MOST else "fewest"
-        text = f"{value_word(key[0])} has the {end} {plural(some.operation)}: {len(things):,} (of {_of(asked)})."
+        verb, each = ("has", "") if len(tied) == 1 else ("have", " each")
+        text = f"{who} {verb} the {end} {plural(some.operation)}: {count:,}{each} (of {_of(asked)})."
         return replace(_groups_view(asked, (path,), groups), text=text + asked.notes)
     path = compared_path(wish, some)
     text, things = extreme(wish, some, path) if path else ("", ())
     if not text:
         return None
-    said = f"{text[0].upper()}{text[1:]} (of {_of(asked)})."
+    said = f"{f'T{text[1:]}' if text.startswith('the ') else text} (of {_of(asked)})."
     return _view(asked, replace(some, things=things), tuple(dict.fromkeys((path, *asked.paths))), said)
 
 

@@ -64,7 +64,7 @@ def value_word(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = str(value)
-    return text.lower().replace("_", " ") if text.replace("_", "").isalpha() else text
+    return text.lower().replace("_", " ") if text.isupper() or "_" in text else text
 
 
 def joined(names: Iterable[str], word: str = "and") -> str:

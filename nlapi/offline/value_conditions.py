@@ -12,7 +12,7 @@ from nlapi.offline.row_fields import RowFields, texts_of
 from nlapi.offline.sentence import Kind
 from nlapi.offline.tables import SYNONYMS
 from nlapi.resources.fields import is_empty
-from nlapi.resources.identity import classifies
+from nlapi.resources.identity import field_sort
 from nlapi.resources.naming import STOPWORDS, pieces, stem
 
 _LONGEST_RUN = 6
@@ -24,6 +24,15 @@ _OPPOSITES = dict(
     for one, other in (("public", "private"), ("open", "closed"), ("online", "offline"), ("enabled", "disabled"))
     for pair in ((stem(one), stem(other)), (stem(other), stem(one)))
 )
+_STATE_WORDS = frozenset(
+    """
+    active running live enabled paused inactive disabled stopped suspended closed done completed resolved finished open
+    unresolved pending archived draft unpublished daily weekly monthly hourly yearly annual high strong maximum mid
+    medium middle moderate low weak minimum
+    """.split()
+)
+"""Words that mean the value of a state where an API has another word for it; `started` says what happened."""
+
 _DENYING = ("un", "in", "dis", "non")
 _CONTAINS: dict[tuple[str, ...], Callable[[str, str], bool]] = {
     ("contain",): str.__contains__,
@@ -114,7 +123,7 @@ def _match(
         return None
     found = index.get(words) or index.get(tuple(map(stem, words))) or []
     fitting = [(path, value) for path, value in found if special or _sorts(reading.fields, path, value)]
-    if not fitting and last - first == 1 and not special:
+    if not fitting and last - first == 1 and reading.tokens[first].lower in _STATE_WORDS:
         fitting = list(_synonymous(reading.fields, reading.tokens[first].stem))
     if not fitting:
         return None
@@ -133,13 +142,13 @@ def _sorts(fields: RowFields, path: str, value: str) -> bool:
     if value in fields.names:
         return False
     texts = [text for texts in fields.texts(path) for text in texts]
-    return classifies(path) or len(set(texts)) < len(texts) or value in fields.choices(path)
+    return field_sort(path) is not None or len(set(texts)) < len(texts) or value in fields.choices(path)
 
 
 def _synonymous(fields: RowFields, word: str) -> Iterator[tuple[str, str]]:
     """The values of states that a word means too: `running` is ACTIVE."""
     for path in fields.paths:
-        if not classifies(path):
+        if field_sort(path) is None:
             continue
         texts = {text for texts in fields.texts(path) for text in texts} | set(fields.choices(path))
         for text in sorted(texts):

@@ -58,11 +58,16 @@ _ENDS = "|".join(sorted(DEGREES, key=len, reverse=True))
 _FOREMOST = re.compile(rf"\b(?P<degree>{_ENDS}|(?:most|least) [a-z]+)\s+{_N}\s+(?=[a-z]+s\b)", re.IGNORECASE)
 """The latest 5 builds: an order and its first."""
 _TOP = re.compile(
-    rf"(?<!at )(?:\b(top|bottom)(?:\s+{_N})?|(?:\b{_N}\s+)?\b(?:(most|least)\s+([a-z]+)|({_ENDS})))\b"
+    rf"(?<!at )(?<![\w:/.-])(?:\b(top|bottom)(?:\s+{_N})?|(?:\b{_N}\s+)?\b(?:(most|least)\s+([a-z]+)|({_ENDS})))\b"
     r"(?!(?:\s+\w+){0,2}\s+(?:of\s+|is\s+)?[$€£]?\d)(?!\s+first\b)",
     re.IGNORECASE,
 )
 """`max price 20` compares nothing: it is a limit."""
+_EVENT = re.compile(
+    r"\b(?P<verb>[a-z]+(?:ed|an|un|nt|shed))\s+(?:(?P<least>first|earliest)|(?P<most>last|latest|most recently))\b",
+    re.IGNORECASE,
+)
+"""Which alert started first?"""
 IMPLIED: dict[str, tuple[str, ...]] = {
     word: tuple(map(stem, fields.split()))
     for words, fields in (
@@ -131,6 +136,9 @@ def wish_of(question: str) -> Wish:
     wish = replace(wish, order=_order(order) if order else wish.order, first=_first(cut) if cut else wish.first)
     if (top := _TOP.search(question)) is not None:
         return _compared(wish, top)
+    if (event := _EVENT.search(question)) is not None and not wish.first:
+        want, span = Want.MOST if event["most"] else Want.LEAST, event.span(event.lastgroup or 0)
+        return replace(wish, want=want, degree=event["verb"].lower(), dated=True, spans=(*spans, span))
     for pattern, want in ((_AVERAGE, Want.AVERAGE), (_SUM, Want.SUM), (_COUNT, Want.COUNT), (_CHECK, Want.CHECK)):
         if found := pattern.search(question):
             return replace(wish, want=want, spans=(*spans, found.span()))

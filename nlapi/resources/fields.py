@@ -93,5 +93,7 @@ def text_of(value: Any, name: str = "") -> str:
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a field says nothing."""
-    return value is None or value == "" or value == [] or value == {}
+    """Whether a field says nothing: null, an empty text or list, an object of such fields."""
+    if isinstance(value, Mapping):
+        return all(map(is_empty, value.values()))
+    return value is None or value == "" or value == []

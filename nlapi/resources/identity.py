@@ -189,13 +189,16 @@ def _without_repetition(paths: Sequence[str], rows: Sequence[Thing]) -> list[str
     return [*(path for path in paths if path not in repeated), *repeated]
 
 
-def classifies(path: str) -> bool:
-    """Whether a field sorts things rather than tells them apart: a state, a kind, an owner, a label."""
+def field_sort(path: str) -> Rank | None:
+    """Return what a field sorts things by rather than tells them apart: STATE, KIND or OWNER, as a label does."""
     holder, _, name = path.rpartition(".")
     words = name_words(name)
     last = singular(words[-1]) if words else ""
-    sorts = last in _STATES or last in _KINDS or last in _OWNERS or last.endswith("type")
-    return sorts or name_key(holder.rpartition(".")[2]) == "labels"
+    if last in _STATES:
+        return Rank.STATE
+    if last in _KINDS or last.endswith("type"):
+        return Rank.KIND
+    return Rank.OWNER if last in _OWNERS or name_key(holder.rpartition(".")[2]) == "labels" else None
 
 
 def _common(paths: Sequence[str]) -> str:
@@ -215,7 +218,7 @@ def _rank(path: str, values: Sequence[Any], noun: Sequence[str]) -> tuple[Rank, 
     words = name_words(name)
     if any(isinstance(value, Mapping | list) and not _is_short(value) for value in present):
         return Rank.NESTED, depth, 0
-    if any(isinstance(value, str) and (_is_link(value) or len(value) > LONGEST_NAME) for value in present):
+    if any(is_link(value) or (isinstance(value, str) and len(value) > LONGEST_NAME) for value in present):
         return Rank.LINK, depth, 0
     if present and _is_opaque(present):
         return Rank.LINK, depth, 0
@@ -263,8 +266,9 @@ def _may_be_time(value: Any) -> bool:
     return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool) and value > 10**8)
 
 
-def _is_link(text: str) -> bool:
-    return text.startswith(("http://", "https://", "/")) and len(text) > 1 and "/" in text[1:]
+def is_link(value: Any) -> bool:
+    """Whether a field is an address, or a path of several segments."""
+    return isinstance(value, str) and value.startswith(("http://", "https://", "/")) and "/" in value[1:]
 
 
 def _is_short(value: Any) -> bool:

@@ -21,9 +21,15 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s?(Z|UTC|[+-]\d
 _RFC_5322 = re.compile(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (?:[+-]\d{4}|[A-Z]{3})")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_DIGEST = re.compile(r"(?:sha\d+:)?[0-9a-f]{48,}")
+_SHORT_DIGEST = 19
+"""Characters of a digest that a table shows: `sha256:` and twelve, which is what people tell them apart by."""
 _TIME_WORDS = frozenset(
     "at created modified updated started finished ended expires time date timestamp since until dt seen".split()
 )
+_NAMING_WORDS = frozenset("id ids number no nr code port serial version revision year zip key sku phone".split())
+"""Last words of the names of numbers that count nothing."""
+
 _EPOCHS = ((10**8, 4 * 10**9, 1), (10**11, 4 * 10**12, 1_000))
 """From when to when a number of a field with a time in its name is one of seconds, or of milliseconds, since 1970."""
 
@@ -37,7 +43,7 @@ def format_value(operation: Operation | None, path: str, value: Any, thing: Thin
         return "yes" if value else "no"
     if isinstance(value, int | float):
         moment = moment_of(path, value)
-        return _zoned(moment) if moment is not None else _format_number(operation, path, value, thing)
+        return _zoned(moment) if moment is not None else _format_number(operation, path, value, thing, grouped=True)
     if isinstance(value, str):
         moment = moment_of(path, value)
         return _zoned(moment) if moment is not None else value
@@ -56,6 +62,10 @@ def format_cell(operation: Operation | None, path: str, value: Any, thing: Thing
     moment = moment_of(path, value) if not isinstance(value, bool) else None
     if moment is not None:
         return _zoned(moment).removesuffix(" UTC")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _format_number(operation, path, value, thing, grouped=False)
+    if isinstance(value, str) and _DIGEST.fullmatch(value):
+        return f"{value[:_SHORT_DIGEST]}…"
     return format_value(operation, path, value, thing)
 
 
@@ -121,11 +131,13 @@ def _zoned(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M}{zone}"
 
 
-def _format_number(operation: Operation | None, path: str, number: float, thing: Thing | None) -> str:
+def _format_number(operation: Operation | None, path: str, number: float, thing: Thing | None, *, grouped: bool) -> str:
+    """A number in the unit that people say it in; `grouped` by thousands, unless it is one that tells things apart."""
     unit = unit_at(operation, path)
     if not unit:
         whole = round(number, 2) if isinstance(number, float) else number
-        return f"{whole:,}" if abs(whole) >= 10_000 else str(whole)
+        counts = _NAMING_WORDS.isdisjoint(name_words(path.rpartition(".")[2])[-1:])
+        return f"{whole:,}" if grouped and counts and abs(whole) >= 10_000 else str(whole)
     amount = from_wire(number, unit)
     if unit in ("fraction", "basis_points"):
         return f"{amount:g}%"

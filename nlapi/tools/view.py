@@ -69,18 +69,16 @@ def answer_view(result: Result, operation: Operation | None = None) -> AnswerVie
         rows = tuple({VALUE: entry} for entry in listed.entries)
         return AnswerView(rows=rows, columns=(VALUE,), operation=operation)
     thing = thing_in(data, operation) if listed is None else None
-    return thing_view(thing, operation) if thing else AnswerView(raw=raw_text(result), operation=operation)
+    if thing is None or is_empty(thing):
+        return AnswerView(raw=raw_text(result), operation=operation)
+    return thing_view(thing, operation)
 
 
 def raw_text(result: Result) -> str:
-    """Return an answer that fits no rule as it is: JSON in lines where it is nested, any other text unchanged."""
+    """Return an answer that fits no rule as it is: JSON with a line for each entry, any other text unchanged."""
     import json
 
-    if isinstance(result.data, list | Mapping):
-        return json.dumps(result.data, indent=None if not _is_nested(result.data) else 1, ensure_ascii=False)
-    return result.text.strip()
-
-
-def _is_nested(data: Any) -> bool:
-    values = data.values() if isinstance(data, Mapping) else data
-    return any(isinstance(value, list | Mapping) for value in values)
+    data = result.data
+    if isinstance(data, list) and data:
+        return "[{}]".format(",\n ".join(json.dumps(entry, ensure_ascii=False) for entry in data))
+    return json.dumps(data, ensure_ascii=False) if isinstance(data, Mapping) else result.text.strip()
