@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.offline.phrasing import called, field_stems, field_words, joined, value_word
+from nlapi.offline.phrasing import called, field_stems, field_words, is_word_of, joined, value_word
 from nlapi.offline.placed import LAST, ORDINALS
-from nlapi.offline.row_fields import RowFields, texts_of
+from nlapi.offline.row_fields import RowFields, core_stems, texts_of
 from nlapi.offline.wish import IMPLIED, Order, Want, Wish, wish_of
 from nlapi.openapi.spec import Operation
 from nlapi.resources.fields import Thing, text_of
@@ -19,6 +19,12 @@ from nlapi.resources.nouns import noun_of, thing_words
 from nlapi.tools.display import CURRENCY_FIELDS, format_value, moment_of, number_of
 
 _AMOUNTS = frozenset(map(stem, "price cost amount fee budget spend total balance revenue".split()))
+_AMOUNT_DEGREES = frozenset(
+    "top highest largest biggest greatest maximum max lowest smallest minimum min expensive priciest costliest "
+    "cheapest costly valuable".split()
+)
+"""Words that compare amounts where the question names no field; the most popular is not what costs the most."""
+
 MOST_GROUPS = 12
 """Groups that a sentence names; the table has them all."""
 _MOST_SORTED = 5
@@ -115,8 +121,10 @@ def measure_path(wish: Wish, fields: RowFields, *, days: bool = False) -> str:
         words = field_stems(path)
         local = frozenset(map(stem, pieces(path.rpartition(".")[2])))
         shared = len(words & asked) / len(words)
+        begun = sum(any(is_word_of(said, word) for said in asked) for word in words) / len(words)
         rank = next((at for at, word in enumerate(wish.implied) if word in local), None)
-        worth = 2.0 * shared + (0.5 if words <= asked else 0.0) + (0.0 if rank is None else 0.9 - 0.05 * rank)
+        worth = 2.0 * max(shared, 0.6 * begun) + (0.5 if words <= asked else 0.0)
+        worth += 0.0 if rank is None else 0.9 - 0.05 * rank
         if worth > most:
             best, most = path, worth
     return best
@@ -125,7 +133,7 @@ def measure_path(wish: Wish, fields: RowFields, *, days: bool = False) -> str:
 def compared_path(wish: Wish, fields: RowFields) -> str:
     """Return the field that things are compared by; "" when none is known."""
     path = measure_path(wish, fields, days=wish.dated) or measure_path(wish, fields, days=True)
-    if not path and wish.by:
+    if not path and (wish.by or wish.degree not in _AMOUNT_DEGREES):
         return ""
     return path or only_amount(fields)
 
@@ -262,7 +270,12 @@ def most_grouped(wish: Wish, fields: RowFields) -> tuple[str, tuple[Group, ...]]
     """
     if wish.degree not in ("top", *IMPLIED) and stem(wish.degree) in _stems(noun_of(fields.operation)):
         for path in fields.paths:
-            if field_stems(path) <= wish.words and not fields.is_numeric(path) and not fields.is_temporal(path):
+            if (
+                core_stems(path)
+                and core_stems(path) <= wish.words
+                and not fields.is_numeric(path)
+                and not fields.is_temporal(path)
+            ):
                 groups = groups_by(fields, (path,))
                 return path, tuple(reversed(groups) if wish.want is Want.LEAST else groups)
     return "", ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,9 +10,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from nlapi.offline.condition import Condition, QuestionReading
-from nlapi.offline.dates import find_dates
+from nlapi.offline.dates import MONTHS, Found, find_dates
 from nlapi.offline.numbers import Number, find_numbers
-from nlapi.offline.phrasing import field_stems, field_words
+from nlapi.offline.phrasing import field_stems, field_words, is_word_of
 from nlapi.offline.wish import IMPLIED
 from nlapi.resources.naming import pieces, stem
 from nlapi.tools.display import moment_of, number_of, unit_at
@@ -53,6 +54,11 @@ _WITHIN = re.compile(
 _AGE = re.compile(
     r"\b(?P<way>older|newer|younger|more recent)\s+than\s+(?P<count>\d+|an?|one|two|three|four|five|six|seven)\s+"
     r"(?P<unit>day|week|month|year)s?\b",
+    re.IGNORECASE,
+)
+_MONTH_ALONE = re.compile(
+    rf"\b(?:in|since|before|after|until|till|from|during|of)\s+(?P<what>(?P<month>{'|'.join(MONTHS)})\b(?!\s*\d)"
+    r"|(?P<year>20\d\d|19\d\d)\b(?!-))",
     re.IGNORECASE,
 )
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
@@ -124,8 +130,8 @@ def _numeric_field(reading: QuestionReading, start: int, end: int, words: str) -
     best, most = "", 0.0
     for path in numeric:
         own = field_stems(path)
-        places = [at for at, word in near if word in own]
-        share = len({word for _, word in near if word in own}) / len(own)
+        places = [at for at, word in near if any(is_word_of(word, one) for one in own)]
+        share = sum(any(is_word_of(word, one) for _, word in near) for one in own) / len(own)
         if share > most and (share == 1.0 or words):
             best, most = path, share
             reading_places = places
@@ -169,7 +175,8 @@ def _times(reading: QuestionReading) -> Iterator[Condition]:
         stretch = _Stretch(None, day) if age["way"].lower() == "older" else _Stretch(day, None)
         yield from _on_time(reading, stretch, age.start(), age.end())
     found = [one for one in find_dates(text, today) if not isinstance(one.value, time)]
-    found = [one for one in found if _is_free(reading, one.start, one.end)]
+    found = [one for one in (*found, *_months(text, today)) if _is_free(reading, one.start, one.end)]
+    found.sort(key=lambda one: one.start)
     skipped = -1
     for place, one in enumerate(found):
         first, last = _days(one.value)
@@ -187,19 +194,29 @@ def _times(reading: QuestionReading) -> Iterator[Condition]:
         yield from _on_time(reading, stretch, start, one.end)
 
 
+def _months(text: str, today: date) -> Iterator[Found]:
+    """A month or a year by itself behind a word for when: in May, since 2024. A month is the last one of that name."""
+    for match in _MONTH_ALONE.finditer(text):
+        month = MONTHS.get((match["month"] or "").lower().rstrip("."))
+        year = int(match["year"]) if match["year"] else today.year - (month is not None and month > today.month)
+        first = date(year, month or 1, 1)
+        last = date(year, month or 12, calendar.monthrange(year, month or 12)[1])
+        yield Found(start=match.start("what"), end=match.end("what"), value=(first, last))
+
+
 def _led(text: str, at: int, first: date, last: date, today: date) -> tuple[int, _Stretch]:
     """Where what leads to a day begins, and the days that are meant with it."""
     before = text[:at]
     ago = text[at:].lower().partition(" ago")[0] != text[at:].lower() and " ago" in text[at : at + 40].lower()
     if first > today and _SINCE.search(before):
         first -= timedelta(days=7) * -(-(first - today).days // 7)  # since Monday is the last one
-    if lead := _SINCE.search(before):
+    if (lead := _SINCE.search(before)) and (first == last or not lead.group().lower().startswith("from")):
         return lead.start(), _Stretch(first, None)
     if lead := _AFTER.search(before):
         return lead.start(), _Stretch(last + timedelta(days=1), None)
     if (lead := _BEFORE.search(before)) and (ago or not re.match(r"more|over", lead.group(), re.IGNORECASE)):
         return lead.start(), _Stretch(None, first - timedelta(days=1))
-    if lead := _WITHIN.search(before):
+    if lead := _WITHIN.search(before) or _SINCE.search(before):
         open_end = re.match(r"less", lead.group(), re.IGNORECASE)
         return lead.start(), _Stretch(first, None if open_end else last)
     return at, _Stretch(first, last)

@@ -37,14 +37,27 @@ _FILLER = frozenset(
         service set single so something sort stuff summary system table thing together total type unique value various
         way work run group grouped broken down overall altogether combined average mean per each every entire whole
         since before after until till during within between above below less least greater than
+        cluster system database environment tenant platform registry catalog catalogue
         actually really maybe currently today now right again another other rest else possible able back come go going
         """.split(),
     )
 ) - {stem("run"), stem("broken")}
 """Stems of words that set no condition by themselves."""
 
+_PREDICATES = frozenset(("up", "down", "on", "off", "out"))
+_COPULAS = frozenset(("is", "are", "was", "were"))
+"""Which servers are up? A little word at the end says how something is."""
+
+_INTRODUCING = frozenset(
+    "under over above below since before after until by in from with without near like for at least most than of more "
+    "less fewer between on to".split()
+)
+"""What leads to a condition, and is quoted with one that was not applied."""
+
+_PER_TIME = re.compile(r"\b(?:per|a|each|every)\s+(?:hour|day|week|month|year)\b", re.IGNORECASE)
 _AUXILIARY = re.compile(
-    r"\b(?:do|does|did|can|could|should|may|must)\s+(?:i|we|you|they|it|there)\s+(?!not\b)(?:all\s+|currently\s+)?(\w+)",
+    r"\b(?:do|does|did|can|could)\s+(?:i|we|you|they|it|there|(?:the|my|our|all)\s+\w+)\s+(?!not\b)"
+    r"(?:all\s+|currently\s+)?(\w+)",
     re.IGNORECASE,
 )
 _SCALES = (1, 100, 1_000, 1_000_000)
@@ -171,10 +184,12 @@ def _named_fields(reading: QuestionReading) -> Iterator[str]:
 
 
 def _left_over(reading: QuestionReading, operation: Operation) -> Iterator[str]:
-    """What nothing has understood of a question: words in a row are one."""
+    """What nothing has understood of a question: words in a row are one, with the little words that lead to them."""
     words = _operation_words(operation)
     for found in _AUXILIARY.finditer(reading.sentence.text):
         reading.take_text(found.start(1), found.end(1))
+    for found in _PER_TIME.finditer(reading.sentence.text):
+        reading.take_text(*found.span())
     dull = [
         at in reading.understood or not token.word or token.stem in words or _is_filler(reading, at)
         for at, token in enumerate(reading.tokens)
@@ -185,6 +200,8 @@ def _left_over(reading: QuestionReading, operation: Operation) -> Iterator[str]:
         if open_here and first is None:
             first = at
         elif not open_here and first is not None:
+            while first > 0 and first - 1 not in reading.understood and reading.tokens[first - 1].lower in _INTRODUCING:
+                first -= 1
             yield reading.text(first, at)
             first = None
 
@@ -196,10 +213,10 @@ def _is_filler(reading: QuestionReading, at: int) -> bool:
         span.kind in (Kind.QUOTED, Kind.LITERAL) and span.first <= at < span.last for span in reading.sentence.spans
     ):
         return False
-    if token.lower in STOPWORDS or token.stem in _FILLER or VERBS.get(token.stem) is Intent.READ:
-        return True
-    opens = all(one.lower in STOPWORDS or not one.word for one in reading.tokens[:at])
-    return opens and token.stem in VERBS and token.text == token.text.lower() and at == 0
+    after = reading.tokens[at + 1] if at + 1 < len(reading.tokens) else None
+    if token.lower in _PREDICATES and at and reading.tokens[at - 1].lower in _COPULAS:
+        return after is not None and after.word and after.lower not in ("and", "or")
+    return token.lower in STOPWORDS or token.stem in _FILLER or VERBS.get(token.stem) is Intent.READ
 
 
 def _operation_words(operation: Operation) -> frozenset[str]:

@@ -6,16 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nlapi.offline.row_fields import RowFields
+from nlapi.offline.row_fields import RowFields, core_stems
 from nlapi.offline.sentence import Kind, Sentence, Span, Token
 from nlapi.resources.naming import pieces, stem
 
 _NEGATIONS = frozenset(
-    "not non without except excluding never neither nor no isn't aren't wasn't weren't doesn't".split()
+    "not non without except excluding outside besides never neither nor no isn't aren't wasn't weren't doesn't".split()
 )
 _NEGATION_PAIRS = frozenset((("other", "than"), ("apart", "from"), ("aside", "from"), ("instead", "of")))
 _LINKS = frozenset("is are was were be being = == : equal equals equalling to of set as in the a an any".split())
 """What may stand between a field and its value, or between a negation and what it denies."""
+
+
+_LEADING = frozenset("in on to by with from at for as of the a an".split())
+"""What may stand between a participle and the value that it leads to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +100,24 @@ class QuestionReading:
     def field_beside(self, first: int, last: int, paths: Iterable[str]) -> str:
         """The field of `paths` whose words stand next to a run of tokens; "" for none. The words are marked."""
         for path in paths:
-            words = frozenset(map(stem, pieces(path.rpartition(".")[2])))
-            for start, end in (*self._before(first, len(words)), *self._after(last, len(words))):
-                if frozenset(token.stem for token in self.tokens[start:end]) == words:
-                    self.take(min(start, first), max(end, last))
-                    return path
+            whole = frozenset(map(stem, pieces(path.rpartition(".")[2])))
+            for words in dict.fromkeys((whole, core_stems(path))):
+                for start, end in (*self._before(first, len(words)), *self._after(last, len(words))):
+                    if words and frozenset(token.stem for token in self.tokens[start:end]) == words:
+                        self.take(min(start, first), max(end, last))
+                        return path
         return ""
+
+    def verb_before(self, first: int) -> str:
+        """The stem of the participle that leads to a run of tokens, which is marked: written in, assigned to."""
+        at = first - 1
+        while at > 0 and first - at < 4 and (self.tokens[at].lower in _LEADING or at in self.understood):
+            at -= 1
+        token = self.tokens[at] if at >= 0 else None
+        if token is None or not token.word or not token.lower.endswith(("ed", "ing", "en", "wn", "lt")):
+            return ""
+        self.take(at, first)
+        return token.stem
 
     def _before(self, first: int, size: int) -> Iterable[tuple[int, int]]:
         at = first

@@ -25,16 +25,28 @@ from nlapi.offline.aggregates import (
 )
 from nlapi.offline.boolean_answer import boolean_answer
 from nlapi.offline.client_filter import Filtered, filter_things
-from nlapi.offline.phrasing import counted, field_words, joined, noun, plural, value_word
+from nlapi.offline.condition import Condition
+from nlapi.offline.phrasing import (
+    counted,
+    field_stems,
+    field_words,
+    is_word_of,
+    joined,
+    label,
+    noun,
+    plural,
+    value_word,
+)
 from nlapi.offline.read import read_sentence
-from nlapi.offline.row_fields import RowFields
+from nlapi.offline.row_fields import RowFields, texts_of
 from nlapi.offline.sentence import Kind
 from nlapi.offline.wish import Want, Wish, wish_of
-from nlapi.resources.fields import Thing
+from nlapi.resources.fields import Thing, field_at
 from nlapi.resources.identity import columns, name_of
 from nlapi.resources.naming import pieces, stem
 from nlapi.resources.naming import plural as plural_word
 from nlapi.resources.nouns import noun_of, thing_words
+from nlapi.tools.display import format_value
 from nlapi.tools.tool import Call
 from nlapi.tools.view import AnswerView
 
@@ -42,6 +54,7 @@ _MOST_NAMES = 6
 _MOST_TIED = 4
 _EXISTS = re.compile(r"^\W*(?:is|are|was|were) there\b|^\W*(?:does|do|did|has|have)\b|\bany\b", re.IGNORECASE)
 """Asks whether there are such things: that some are listed answers it."""
+_EVERY = re.compile(r"\b(?:all|every|each|everything)\b", re.IGNORECASE)
 _HOW_MANY = re.compile(
     r"\b(?:how many|(?:number|count) of)\s+(?:(?:different|distinct|unique)\s+)?(?:the\s+)?", re.IGNORECASE
 )
@@ -144,7 +157,7 @@ def read_list_question(
         wish = replace(wish, first=_number_before_noun(question, fields))
     groups, grouped_by = group_paths(wish.by, fields)
     order = order_path(wish.order, fields) if wish.order is not None else ""
-    taken = [grouped_by, words, f"{wish.first}" if wish.first > 0 else ""]
+    taken = [grouped_by, words, f"{wish.first}" if wish.first > 0 else "", *_measure_words(question, wish, fields)]
     found = filter_things(question, wish, fields, call, applied=applied, taken=taken, today=today)
     if wish.order is not None and not order and not _sorts(call):
         found = replace(found, unapplied=(*found.unapplied, wish.order.text))
@@ -206,11 +219,14 @@ def _lead(asked: ListQuestion, shown: int) -> str:
     wish, operation, found = asked.wish, asked.call.tool.operation, asked.found
     if found.conditions:
         of = asked.head if asked.is_whole else f"the first {counted(asked.count, operation)}"
-        cut = f"{shown:,} shown of " if shown < len(found.things) else ""
-        text = f"{cut}{len(found.things):,} of {of} with {found.text}"
+        text = f"{len(found.things):,} of {of} with {found.text}"
+        if shown < len(found.things):
+            end = "last" if wish.first < 0 else "first"
+            text = f"the {end} {shown:,} of {counted(len(found.things), operation)} with {found.text} (of {of})"
         if wish.want is Want.CHECK and not found.unapplied:
-            return f"{'Yes' if found.things else 'No'}: {text}"
-        return text
+            wanted = asked.count if _EVERY.search(asked.text) else 1
+            return f"{'Yes' if len(found.things) >= wanted else 'No'}: {text}"
+        return f"{text[0].upper()}{text[1:]}"
     head = asked.head
     if wish.want is Want.COUNT and asked.has_total:
         head = counted(asked.total or 0, operation)
@@ -258,7 +274,7 @@ def _summed(asked: ListQuestion) -> AnswerView | None:
         return None
     figure = summed(wish, some, path, [group for group in asked.groups if group != path])
     sorts = sorted_text(some) if not asked.found.conditions else ""
-    parts = [part for part in (sorts, figure.text, _names(some)) if part]
+    parts = [part for part in (sorts, figure.text, "" if figure.rows else _names(some)) if part]
     text = f"{_lead(asked, len(some.things))}: {'; '.join(parts)}."
     if figure.rows:
         return AnswerView(
@@ -313,9 +329,26 @@ def _counted_words(question: str, wish: Wish, fields: RowFields) -> str:
     words, noun_stems = re.findall(r"[\w-]+", question[found.end() :])[:3], set(map(stem, noun_of(fields.operation)))
     for size in range(len(words), 0, -1):
         stems = _stems(" ".join(words[:size]))
-        if not noun_stems & set(stems) and fields.path_of(stems):
+        if not noun_stems & set(stems) and _counted_path(stems, fields):
             return " ".join(words[:size])
     return ""
+
+
+def _counted_path(stems: Sequence[str], fields: RowFields) -> str:
+    """The field that `how many` may be of: one of numbers before others, and none that is only so or not."""
+    paths = [path for path in fields.paths_of(stems) if not fields.is_flag(path)]
+    return next((path for path in paths if fields.is_numeric(path)), next(iter(paths), ""))
+
+
+def _measure_words(question: str, wish: Wish, fields: RowFields) -> list[str]:
+    """The words of the question that name the field which is compared, added up or taken the average of."""
+    path = compared_path(wish, fields) if wish.compares else ""
+    if wish.want in (Want.SUM, Want.AVERAGE):
+        path = measure_path(wish, fields) or only_amount(fields)
+    words = field_stems(path) if path else frozenset()
+    return [
+        word for word in re.findall(r"[^\W_]+", question) if any(is_word_of(stem(word.lower()), one) for one in words)
+    ]
 
 
 def _stems(text: str) -> list[str]:
@@ -324,7 +357,7 @@ def _stems(text: str) -> list[str]:
 
 def _counting(wish: Wish, words: str, fields: RowFields) -> Wish:
     """How many clicks the campaigns have is a sum; how many namespaces the pods are in counts the groups of a field."""
-    path = fields.path_of(_stems(words)) if words and wish.want is Want.COUNT else ""
+    path = _counted_path(_stems(words), fields) if words and wish.want is Want.COUNT else ""
     if not path:
         return wish
     if fields.is_numeric(path) and not fields.is_temporal(path):
@@ -351,10 +384,13 @@ def _about_one(asked: ListQuestion) -> AnswerView | None:
     words, lower = thing_words(operation), asked.text.lower()
     named = [thing for thing in things if (name := name_of(thing, words).lower()) and name in lower]
     if len(named) == 1:
-        text = boolean_answer(asked.wish, operation, named[0])
-        listed = f"Yes: {name_of(named[0], words)} is among {asked.head}{_under(call)}."
-        alone = replace(asked, found=Filtered(things=tuple(named)))
-        return _view(alone, alone.some, (), text or listed)
+        name = name_of(named[0], words)
+        unapplied = tuple(text for text in asked.found.unapplied if text.lower() not in name.lower())
+        alone = replace(asked, found=Filtered(things=tuple(named), unapplied=unapplied))
+        conditions = [one for one in asked.found.conditions if name not in texts_of(field_at(named[0], one.path))]
+        text = boolean_answer(asked.wish, operation, named[0]) or _verdict(alone, conditions)
+        listed = f"{'' if unapplied else 'Yes: '}{name} is among {asked.head}{_under(call)}."
+        return _view(alone, alone.some, [one.path for one in conditions], text or listed)
     given = {str(value).lower() for value in call.arguments.values()}
     spans = read_sentence(asked.text, date.min).spans
     names = [one.text for one in spans if one.kind in (Kind.QUOTED, Kind.NAME) and not one.form]
@@ -362,6 +398,18 @@ def _about_one(asked: ListQuestion) -> AnswerView | None:
     if named or not names or not asked.is_whole or asked.found.conditions or _EXISTS.search(asked.text):
         return None
     return AnswerView(text=f"No: {names[0]} is not among {asked.head}{_under(call)}.")
+
+
+def _verdict(alone: ListQuestion, conditions: Sequence[Condition]) -> str:
+    """Yes or no by the conditions that a question sets on one thing; "" where it sets none."""
+    (thing,), (row,) = alone.found.things, alone.some.rows
+    if not conditions:
+        return ""
+    failed = [one for one in conditions if not one.holds(row.get(one.path))]
+    one = (failed or conditions)[0]
+    value = format_value(alone.fields.operation, one.path, row.get(one.path), thing) or "none"
+    name = label(alone.fields.operation, thing)
+    return f"{'No' if failed else 'Yes'}: {name[0].lower()}{name[1:]} has {field_words(one.path)} {value}."
 
 
 def _under(call: Call) -> str:

@@ -14,11 +14,19 @@ from nlapi.resources.nouns import thing_words
 SILENT = frozenset(map(stem, "id at on date time micros micro amount value count number is has".split()))
 """Stems in the name of a field that nobody says when they ask for it."""
 
+_SHORTEST_BEGINNING = 4
+"""Letters from which the beginning of a word stands for it."""
+
 
 def field_stems(path: str) -> frozenset[str]:
     """Return the stems by which people ask for a field: daily_budget_micros -> daily budget."""
     words = frozenset(map(stem, pieces(path.rpartition(".")[2])))
     return words - SILENT or words
+
+
+def is_word_of(said: str, word: str) -> bool:
+    """Whether a stem that people say is one of a field's, or begins it: star of stargazers."""
+    return said == word or (len(said) >= _SHORTEST_BEGINNING and word.startswith(said))
 
 
 def field_words(path: str) -> str:

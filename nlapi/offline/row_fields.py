@@ -19,6 +19,9 @@ from nlapi.tools.display import is_date, moment_of, number_of
 _STATES = frozenset(map(stem, "status state phase health lifecycle condition".split()))
 """Words for how a thing is doing: people say one where an API has another."""
 
+_IDENTIFYING = frozenset(map(stem, "name key code slug uuid login email".split()))
+"""Stems in the name of a field that tell in what way it names something."""
+
 _LABELS = ("labels", "annotations", "tags")
 """Maps of values by keys that users choose; they are looked into deeper than other objects."""
 
@@ -75,23 +78,29 @@ class RowFields:
         return [value for value in listed or () if isinstance(value, str)]
 
     def path_of(self, words: Sequence[str]) -> str:
-        """The field that stems of a question name; "" where none is called so.
+        """The field that stems of a question name; "" where none is called so."""
+        return next(iter(self.paths_of(words)), "")
 
-        One that is called just so goes before one that ends so, and that before the state in an object of the name.
+    def paths_of(self, words: Sequence[str]) -> list[str]:
+        """The fields that stems of a question name, the likeliest first.
+
+        Those that are called just so go before those whose name says besides that it is a name, an id or a time, and
+        those before the state in an object of the name.
         """
         named = frozenset(words)
         if not named:
-            return ""
-        exact = [path for path in self.paths if _stems(path) == named or field_stems(path) == named]
+            return []
+        exact = [path for path in self.paths if named in (_stems(path), field_stems(path))]
         whole = [path for path in self.paths if frozenset(map(stem, pieces(path))) == named]
         if exact or whole:
-            return (exact or whole)[0]
+            return exact or whole
         if named <= _STATES:
             held = [path for path in self.paths if stem(path.partition(".")[0].lower()) in named and "." in path]
-            state = [path for path in (*held, *self.paths) if _last(path) in _STATES]
-            return state[0] if state else ""
-        ends = [path for path in self.paths if (own := _stems(path) - SILENT) and own < named and named - own <= SILENT]
-        return ends[0] if ends else ""
+            return [path for path in dict.fromkeys((*held, *self.paths)) if _last(path) in _STATES]
+        core = [path for path in self.paths if core_stems(path) == named]
+        return core or [
+            path for path in self.paths if (own := core_stems(path)) < named and own and named - own <= SILENT
+        ]
 
 
 def _cells(thing: Thing) -> dict[str, Any]:
@@ -101,6 +110,11 @@ def _cells(thing: Thing) -> dict[str, Any]:
         if isinstance(value, Mapping) and (name.lower() in _LABELS or text_of(value, name)):
             cells |= {f"{path}.{key}": inner for key, inner in value.items() if not isinstance(inner, Mapping)}
     return cells
+
+
+def core_stems(path: str) -> frozenset[str]:
+    """Return the stems of a field without those that say that it is a name, an id or a time: nodeName -> node."""
+    return field_stems(path) - _IDENTIFYING
 
 
 def texts_of(value: Any) -> tuple[str, ...]:

@@ -13,11 +13,20 @@ from nlapi.offline.sentence import Kind
 from nlapi.offline.tables import SYNONYMS
 from nlapi.resources.fields import is_empty
 from nlapi.resources.identity import field_sort
-from nlapi.resources.naming import STOPWORDS, pieces, stem
+from nlapi.resources.naming import STOPWORDS, name_words, pieces, singular, stem
 
 _LONGEST_RUN = 6
 """Tokens that a value of several words may have."""
 _LONGEST_VALUE = 60
+_SHORTEST_ID = 5
+"""Figures from which a number in a question may be an id."""
+
+_SHORTEST_VERB = 5
+"""Letters of a verb that the name of a field may begin with: `assign` of assignee."""
+
+_TAGS = frozenset(map(stem, "labels tags topics categories groups roles teams types".split()))
+"""What lists of objects are called that sort things by their names."""
+
 _BETWEEN = frozenset(("or", "and", ",", "/", "either", "nor", "the"))
 _OPPOSITES = dict(
     pair
@@ -57,12 +66,14 @@ class _Match:
 def value_conditions(reading: QuestionReading) -> Iterator[Condition]:
     """Yield the conditions that name values of fields, and mark their words as understood."""
     yield from _parts(reading)
+    yield from _in_field(reading)
     matches = list(_matches(reading))
     for match in _alternatives(reading, matches):
         denied = reading.is_negated(match.first)
         yield _of_values(match.path, match.values, denied=denied)
-    yield from _flags(reading)
     yield from _absences(reading)
+    yield from _flags(reading)
+    yield from _events(reading)
     yield from _unknown_values(reading)
 
 
@@ -82,7 +93,7 @@ def _index(fields: RowFields) -> Mapping[tuple[str, ...], list[tuple[str, str]]]
     for path in fields.paths:
         texts = {text for texts in fields.texts(path) for text in texts if len(text) <= _LONGEST_VALUE}
         for text in (*sorted(texts), *fields.choices(path)):
-            for key in {tuple(pieces(text)), tuple(map(stem, pieces(text)))}:
+            for key in {tuple(pieces(text)), tuple(map(singular, pieces(text)))}:
                 index.setdefault(key, {})[path, text] = None
     return {key: list(found) for key, found in index.items() if key}
 
@@ -116,20 +127,25 @@ def _match(
     text = span.text if span is not None and span.kind is Kind.QUOTED else reading.text(first, last)
     bare = text.lower().removeprefix("non-")
     words = tuple(pieces(bare))
-    if not words or (span is None and all(word in STOPWORDS or word.isdecimal() for word in words)):
+    if not words or (span is None and all(word in STOPWORDS or _is_amount(word) for word in words)):
         return None
     special = span is not None or not all(part.isalpha() for part in bare.split())
     if last - first == 1 and reading.tokens[first].stem in reading.noun and not special:
         return None
-    found = index.get(words) or index.get(tuple(map(stem, words))) or []
+    found = index.get(words) or index.get(tuple(map(singular, words))) or []
     fitting = [(path, value) for path, value in found if special or _sorts(reading.fields, path, value)]
     if not fitting and last - first == 1 and reading.tokens[first].lower in _STATE_WORDS:
         fitting = list(_synonymous(reading.fields, reading.tokens[first].stem))
     if not fitting:
         return None
-    beside = reading.field_beside(first, last, dict.fromkeys(path for path, _ in fitting))
+    paths = dict.fromkeys(path for path, _ in fitting)
+    beside = reading.field_beside(first, last, paths)
+    verb = reading.verb_before(first)
+    led = [path for path in paths if verb and any(word.startswith(verb) for word in pieces(path.rpartition(".")[2]))]
     order = {path: at for at, path in enumerate(reading.fields.paths)}
-    path, _ = min(fitting, key=lambda pair: (pair[0] != beside, pair[1].lower() != bare, order[pair[0]]))
+    path, _ = min(
+        fitting, key=lambda pair: (pair[0] != beside, pair[0] not in led, pair[1].lower() != bare, order[pair[0]])
+    )
     values = tuple(dict.fromkeys(value for own, value in fitting if own == path))
     if bare != text.lower():
         others = {one for texts in reading.fields.texts(path) for one in texts} - set(values)
@@ -137,12 +153,23 @@ def _match(
     return _Match(first, last, path, values)
 
 
+def _is_amount(word: str) -> bool:
+    """Whether figures are an amount rather than an id."""
+    return word.isdecimal() and len(word) < _SHORTEST_ID
+
+
 def _sorts(fields: RowFields, path: str, value: str) -> bool:
-    """Whether a plain word may mean the value of a field: it sorts the things, rather than tells them apart."""
+    """Whether a plain word may mean the value of a field: not what a thing is called, nor one of many parts of it."""
     if value in fields.names:
         return False
+    parts = any(
+        isinstance(cell, list) and any(isinstance(one, Mapping) for one in cell) for cell in fields.values(path)
+    )
+    if parts and stem(path.rpartition(".")[2].lower()) not in _TAGS:
+        return False
     texts = [text for texts in fields.texts(path) for text in texts]
-    return field_sort(path) is not None or len(set(texts)) < len(texts) or value in fields.choices(path)
+    repeated = len(set(texts)) < len(texts) or value in fields.choices(path)
+    return repeated or field_sort(path) is not None or value.isalpha()
 
 
 def _synonymous(fields: RowFields, word: str) -> Iterator[tuple[str, str]]:
@@ -205,25 +232,56 @@ def _flag(path: str, wanted: bool) -> Condition:
 
 
 def _absences(reading: QuestionReading) -> Iterator[Condition]:
-    """Without an owner; with no assignee; that have a description, of a field that some have not."""
+    """Without an owner; with no assignee; unassigned; that have a description, of a field that some have not."""
     for at, token in enumerate(reading.tokens):
         none = token.lower in ("without", "no", "missing", "lacking", "empty")
-        if at in reading.understood or not (none or token.lower in _OPENS):
+        if at in reading.understood or not token.word:
+            continue
+        if not none and token.lower not in _OPENS:
+            if path := _undone(reading, token.lower):
+                reading.take(at, at + 1)
+                yield _absence(path, not reading.is_negated(at))
             continue
         first = at + 1
         while first < len(reading.tokens) and reading.tokens[first].lower in ("a", "an", "any", "the"):
             first += 1
         path, last = named_field(reading, first)
-        some = any(map(is_empty, reading.fields.values(path))) if path else False
+        if not path or reading.fields.is_flag(path):
+            continue
+        some = any(is_empty(cell) or cell == 0 for cell in reading.fields.values(path))
         ends = last >= len(reading.tokens) or reading.tokens[last].lower in (*_BETWEEN, "?", ".", "in", "of", "by")
-        if path and ends and (none or (some and first > at + 1)):
+        counts = reading.fields.is_numeric(path) and not reading.fields.is_temporal(path)
+        if ends and (none or (some and (first > at + 1 or counts))):
             reading.take(at - (at > 0 and reading.tokens[at - 1].lower in _OPENS), last)
             yield _absence(path, none)
+
+
+def _undone(reading: QuestionReading, word: str) -> str:
+    """The field that a word such as `unassigned` says is empty: `assignee`."""
+    verb = stem(word.removeprefix("un"))
+    if not word.startswith("un") or len(verb) < _SHORTEST_VERB:
+        return ""
+    paths = (path for path in reading.fields.paths if not reading.fields.is_flag(path))
+    return next((path for path in paths if name_words(path.rpartition(".")[2])[0].startswith(verb)), "")
 
 
 def _absence(path: str, none: bool) -> Condition:
     text = f"{'no ' if none else ''}{field_words(path)}"
     return Condition(path=path, text=text, holds=lambda cell: (is_empty(cell) or cell == 0) is none)
+
+
+def _events(reading: QuestionReading) -> Iterator[Condition]:
+    """What has happened to some of the things, as a time says: merged, of a field `merged_at`."""
+    for path in reading.fields.paths:
+        words = name_words(path.rpartition(".")[2])
+        happened = len(words) == 2 and words[0].endswith("ed") and words[1] in ("at", "on", "date", "time")
+        if not happened or not any(map(is_empty, reading.fields.values(path))):
+            continue
+        for at, token in enumerate(reading.tokens):
+            if at not in reading.understood and token.lower.removeprefix("un") == words[0]:
+                none = token.lower.startswith("un") is not reading.is_negated(at)
+                reading.take(at, at + 1)
+                yield _absence(path, none)
 
 
 def named_field(reading: QuestionReading, first: int) -> tuple[str, int]:
@@ -251,6 +309,23 @@ def _parts(reading: QuestionReading) -> Iterator[Condition]:
             denied = reading.is_negated(at)
             reading.take(at, span.last if span is not None else last + 1)
             yield _part(path, reading.text(at, last), part, test, denied=denied)
+
+
+def _in_field(reading: QuestionReading) -> Iterator[Condition]:
+    """'web' in the name."""
+    for at, token in enumerate(reading.tokens):
+        first = at + 1
+        if token.lower != "in" or at == 0 or not reading.is_free(at - 1, at + 1):
+            continue
+        while first < len(reading.tokens) and reading.tokens[first].lower in ("the", "its", "their"):
+            first += 1
+        path, last = named_field(reading, first)
+        span = next((one for one in reading.sentence.spans if one.last == at and one.kind is Kind.QUOTED), None)
+        if path and first > at + 1 and (span is not None or reading.tokens[at - 1].lower not in STOPWORDS):
+            start = span.first if span is not None else at - 1
+            part = span.text if span is not None else reading.tokens[at - 1].text
+            reading.take(start, last)
+            yield _part(path, "contains", part, str.__contains__, denied=reading.is_negated(start))
 
 
 def _field_before(reading: QuestionReading, at: int) -> str:

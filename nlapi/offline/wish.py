@@ -36,7 +36,8 @@ _ORDER = re.compile(
     r"(?:,?\s*\(?(?:in\s+)?(?P<way>asc|ascending|desc|descending|(?:lowest|smallest|oldest|earliest|newest|latest|highest"
     r"|largest|biggest|most recent)(?:\s+first))\b\)?(?:\s+order)?)?"
     r"(?=\s*(?:$|[?.!,;]|\b(?:and|then|with|of|for|in|limit)\b))"
-    r"|\b(?P<first>newest|latest|most recent|oldest|earliest|cheapest|largest|biggest|smallest|highest|lowest) first\b"
+    r"|\b(?P<first>newest|latest|most recent|oldest|earliest|cheapest|largest|biggest|smallest|highest|lowest)"
+    r"(?:\s+(?!and\b)[a-z]+){0,2}\s+first\b"
     r"|\b(?P<letters>alphabetical(?:ly)?)\b(?:\s+order)?",
     re.IGNORECASE,
 )
@@ -134,7 +135,8 @@ def wish_of(question: str) -> Wish:
     if foremost is not None:
         wish = replace(wish, order=_foremost(foremost), first=_number(foremost.group(2)))
     wish = replace(wish, order=_order(order) if order else wish.order, first=_first(cut) if cut else wish.first)
-    if (top := _TOP.search(question)) is not None:
+    puts_first = order is not None and order["first"]
+    if not puts_first and (top := _TOP.search(question)) is not None:
         return _compared(wish, top)
     if (event := _EVENT.search(question)) is not None and not wish.first:
         want, span = Want.MOST if event["most"] else Want.LEAST, event.span(event.lastgroup or 0)

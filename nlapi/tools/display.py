@@ -117,7 +117,7 @@ def moment_of(path: str, value: Any) -> datetime | None:
             if _ISO.fullmatch(value):
                 return datetime.fromisoformat(value.replace(" UTC", "Z").replace(" Z", "Z"))
             return parsedate_to_datetime(value) if _RFC_5322.fullmatch(value) else None
-        if not _TIME_WORDS.isdisjoint(name_words(path.rpartition(".")[2])):
+        if isinstance(value, int | float) and not _TIME_WORDS.isdisjoint(name_words(path.rpartition(".")[2])):
             scale = next((scale for least, most, scale in _EPOCHS if least < value < most), None)
             return datetime.fromtimestamp(value / scale, UTC) if scale else None
     except ValueError:
