@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 MAX_COLUMNS = 8
+WIDE = 140
+"""Characters of a terminal from which a table may have half as many columns more."""
+
 MAX_ROWS = 50
 MAX_CELL = 60
 NARROWEST = 12
@@ -79,8 +82,9 @@ def _rows(view: AnswerView) -> None:
     fields = dict(zip(column_labels(view.columns), view.columns, strict=True))
     labels = list(fields)
     rows = [{label: _cell_of(view, path, thing, MAX_CELL) for label, path in fields.items()} for thing in things]
-    chosen = _fitting(rows, labels[: max(MAX_COLUMNS, view.fixed)], view.fixed)
-    right = [label for label in chosen if _is_numeric([field_at(thing, fields[label]) for thing in things])]
+    most = MAX_COLUMNS if shutil.get_terminal_size().columns < WIDE else MAX_COLUMNS * 3 // 2
+    chosen = _fitting(rows, labels[: max(most, view.fixed)], view.fixed)
+    right = [label for label in chosen if _counts(fields[label], [field_at(thing, fields[label]) for thing in things])]
     table(rows, chosen, right)
     if left_out := labels[len(chosen) :]:
         more = f" and {len(left_out) - MAX_NAMED} more" if len(left_out) > MAX_NAMED else ""
@@ -95,6 +99,13 @@ def _cell_of(view: AnswerView, path: str, thing: Row, most: int) -> str:
 
     text = one_line(format_cell(view.operation, path, field_at(thing, path), thing))
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _counts(path: str, values: Sequence[Any]) -> bool:
+    """Whether a column is of numbers, and these are no times."""
+    from nlapi.tools.display import moment_of
+
+    return _is_numeric(values) and all(moment_of(path, value) is None for value in values)
 
 
 def _is_numeric(values: Sequence[Any]) -> bool:

@@ -9,7 +9,7 @@ from datetime import date
 from itertools import takewhile
 from typing import Any
 
-from nlapi.offline.answer import listed_in
+from nlapi.offline.answer import list_question, listed_in
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import candidate_of
 from nlapi.offline.entities import collection_of, takes_id
@@ -205,13 +205,15 @@ def _again(text: str, before: Conversation, catalogue: Catalogue, plan: Planning
         return plan(rest, known=before.known)
     candidate = candidate_of(read_sentence(rest, today), catalogue, {}, operation, 0.0)
     options = candidate.filling.options if candidate is not None else ()
+    figures = wish_of(text).figures
+    paging = page_arguments(tool, sizes=figures)
+    options = tuple(option for option in options if not figures or option.slot.path[0] not in paging)
     if not options and other:
         return plan(f"show {rest}", known={**ids, **before.known})
-    if not options and not (every and wish_of(text).figures):
+    if not options and not (every and figures) and not _narrows(rest, step, today):
         what = operation.summary.strip().rstrip(".") or operation.id
         asked = every or (_ABOUT.match(text) and not any(map(catalogue.index.names, stems)))
         return Plan(text=f"{what!r} has no argument for that.", confidence=0.3) if asked else None
-    paging = page_arguments(tool)
     kept: Values = {
         slot.path: value for slot, value in _arguments(step, catalogue).items() if slot.path[0] not in paging
     }
@@ -219,6 +221,12 @@ def _again(text: str, before: Conversation, catalogue: Catalogue, plan: Planning
     used = tuple(rest[option.start : option.end] for option in options)
     goal = Goal(tool=tool, values=values, confidence=LIKE_BEFORE, question=text, used=used)
     return plan_for(goal, catalogue, before.known)
+
+
+def _narrows(text: str, step: Step, today: date) -> bool:
+    """Whether what a text asks of the things listed last can be told from their fields: and the pending ones?"""
+    listed = listed_in(step)
+    return listed is not None and list_question(text, [step], listed, (), today).is_narrower
 
 
 def _is_about_all(text: str, catalogue: Catalogue) -> bool:

@@ -103,6 +103,11 @@ class ListQuestion:
         return not self.more and (self.total is None or self.total <= self.count)
 
     @property
+    def is_narrower(self) -> bool:
+        """Whether the question sets conditions, or asks for groups or an order, that the fields of the things tell."""
+        return bool(self.found.conditions or self.groups or self.order)
+
+    @property
     def has_total(self) -> bool:
         """Whether the number that the API gives of all things is how many the question is about."""
         return not self.found.conditions and self.total is not None and self.total >= self.count
@@ -194,9 +199,11 @@ def list_answer(asked: ListQuestion) -> AnswerView:
     rows = replace(some, things=_cut(asked))
     lead = _lead(asked, len(rows.things))
     sorts = count_text(groups_by(rows, asked.groups)) if asked.groups else sorted_text(rows)
+    if sorts and wish.want is Want.COUNT and asked.has_total and (asked.total or 0) > asked.count:
+        sorts = f"of the {asked.count:,} that were read {sorts}"
     parts = [part for part in (sorts if not asked.found.conditions else "", _names(rows)) if part]
     text = f"{lead}: {'; '.join(parts)}" if parts and rows.things else lead
-    return _view(asked, rows, asked.paths, f"{text}.")
+    return _view(asked, rows, asked.paths, text if text.endswith(".") else f"{text}.")
 
 
 def _view(asked: ListQuestion, rows: RowFields, paths: Sequence[str], text: str) -> AnswerView:
@@ -231,12 +238,15 @@ def _lead(asked: ListQuestion, shown: int) -> str:
     if wish.want is Want.COUNT and asked.has_total:
         head = counted(asked.total or 0, operation)
     elif wish.want is Want.COUNT and not asked.is_whole:
-        head = f"at least {counted(asked.count, operation)}"
+        head = f"At least {counted(asked.count, operation)}"
     if found.unapplied and wish.figures:
-        return f"{head} in all"
+        return f"{head[0].upper()}{head[1:]} in all"
     if wish.want is Want.CHECK and _EXISTS.search(asked.text) and not found.unapplied:
         return f"Yes: {head}"
-    return f"{shown:,} of {head}" if shown < asked.count and " of " not in head else head
+    if shown < asked.count:
+        every = asked.total if asked.total is not None and asked.total > asked.count else asked.count
+        return f"{shown:,} of {counted(every, operation)}{'' if asked.total or asked.is_whole else ' that were read'}"
+    return f"{head[0].upper()}{head[1:]}"
 
 
 def _compared(asked: ListQuestion) -> AnswerView | None:
@@ -275,7 +285,7 @@ def _summed(asked: ListQuestion) -> AnswerView | None:
     figure = summed(wish, some, path, [group for group in asked.groups if group != path])
     sorts = sorted_text(some) if not asked.found.conditions else ""
     parts = [part for part in (sorts, figure.text, "" if figure.rows else _names(some)) if part]
-    text = f"{_lead(asked, len(some.things))}: {'; '.join(parts)}."
+    text = f"{_lead(asked, len(some.things))}: {'; '.join(parts)}".rstrip(".") + "."
     if figure.rows:
         return AnswerView(
             text=text + asked.notes,
@@ -292,10 +302,10 @@ def _grouped(asked: ListQuestion) -> AnswerView:
     counts = groups_by(asked.some, asked.groups)
     lead = _lead(asked, len(asked.found.things))
     if not asked.is_whole and not asked.found.conditions:
-        lead = f"the first {counted(asked.count, asked.fields.operation)}"
-    if words := _counted_words(asked.text, asked.wish, asked.fields):
+        lead = f"The first {counted(asked.count, asked.fields.operation)}"
+    if _counted_words(asked.text, asked.wish, asked.fields):
         name = field_words(asked.groups[0])
-        lead = f"{len(counts):,} {name if len(counts) == 1 else plural_word(name)} of {lead}" if words else lead
+        lead = f"{len(counts):,} {name if len(counts) == 1 else plural_word(name)} of {lead[0].lower()}{lead[1:]}"
     return replace(_groups_view(asked, asked.groups, counts), text=f"{lead}: {count_text(counts)}.{asked.notes}")
 
 

@@ -39,7 +39,7 @@ def next_arguments(call: Call, result: Result) -> dict[str, Any] | None:
     return arguments if arguments != call.arguments else {}
 
 
-def page_arguments(tool: Tool) -> frozenset[str]:
-    """Return the names of the arguments that say which page is meant, or where it begins, but not how long it is."""
-    places = {one.place for one in page_parameters(tool.operation) if one.role is not PageRole.SIZE}
+def page_arguments(tool: Tool, *, sizes: bool = False) -> frozenset[str]:
+    """Return the names of the arguments that say which page is meant, or where it begins, and with `sizes` its length."""
+    places = {one.place for one in page_parameters(tool.operation) if sizes or one.role is not PageRole.SIZE}
     return frozenset(name for name, place in tool.places.items() if place in places)
