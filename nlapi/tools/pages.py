@@ -40,6 +40,6 @@ def next_arguments(call: Call, result: Result) -> dict[str, Any] | None:
 
 
 def page_arguments(tool: Tool, *, sizes: bool = False) -> frozenset[str]:
-    """Return the names of the arguments that say which page is meant or where it begins, with `sizes` its length too."""
+    """Return the names of the arguments that say which page is meant or where it begins; with `sizes` its length."""
     places = {one.place for one in page_parameters(tool.operation) if sizes or one.role is not PageRole.SIZE}
     return frozenset(name for name, place in tool.places.items() if place in places)
