@@ -83,6 +83,11 @@ class QuestionReading:
             None,
         )
 
+    def is_quoted(self, first: int, last: int) -> bool:
+        """Whether a run of tokens has a part of a quotation in it."""
+        quoted = (span for span in self.sentence.spans if span.kind is Kind.QUOTED)
+        return any(span.first < last and first < span.last for span in quoted)
+
     def is_negated(self, first: int) -> bool:
         """Whether a negation stands before a token, with nothing but linking words between."""
         at = first - 1
@@ -108,16 +113,15 @@ class QuestionReading:
                         return path
         return ""
 
-    def verb_before(self, first: int) -> str:
-        """The stem of the participle that leads to a run of tokens, which is marked: written in, assigned to."""
+    def verb_before(self, first: int) -> tuple[str, int]:
+        """The stem of the participle that leads to a run of tokens, and where it stands: written in, assigned to."""
         at = first - 1
         while at > 0 and first - at < 4 and (self.tokens[at].lower in _LEADING or at in self.understood):
             at -= 1
         token = self.tokens[at] if at >= 0 else None
         if token is None or not token.word or not token.lower.endswith(("ed", "ing", "en", "wn", "lt")):
-            return ""
-        self.take(at, first)
-        return token.stem
+            return "", first
+        return token.stem, at
 
     def _before(self, first: int, size: int) -> Iterable[tuple[int, int]]:
         at = first

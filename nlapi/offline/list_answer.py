@@ -347,7 +347,11 @@ def _counted_words(question: str, wish: Wish, fields: RowFields) -> str:
 def _counted_path(stems: Sequence[str], fields: RowFields) -> str:
     """The field that `how many` may be of: one of numbers before others, and none that is only so or not."""
     paths = [path for path in fields.paths_of(stems) if not fields.is_flag(path)]
-    return next((path for path in paths if fields.is_numeric(path)), next(iter(paths), ""))
+    begun = (
+        path for path in fields.paths if all(any(is_word_of(one, word) for word in field_stems(path)) for one in stems)
+    )
+    numeric = (path for path in (*paths, *begun) if fields.is_numeric(path) and not fields.is_temporal(path))
+    return next(numeric, next(iter(paths), ""))
 
 
 def _measure_words(question: str, wish: Wish, fields: RowFields) -> list[str]:

@@ -42,6 +42,7 @@ _STATE_WORDS = frozenset(
 )
 """Words that mean the value of a state where an API has another word for it; `started` says what happened."""
 
+_NAMING = frozenset(map(stem, "called named titled entitled labelled labeled".split()))
 _DENYING = ("un", "in", "dis", "non")
 _CONTAINS: dict[tuple[str, ...], Callable[[str, str], bool]] = {
     ("contain",): str.__contains__,
@@ -124,6 +125,8 @@ def _match(
 ) -> _Match | None:
     """The value that a run of tokens is, in the field that is likeliest meant."""
     span = reading.span_of(first, last)
+    if span is None and reading.is_quoted(first, last):
+        return None
     text = span.text if span is not None and span.kind is Kind.QUOTED else reading.text(first, last)
     bare = text.lower().removeprefix("non-")
     words = tuple(pieces(bare))
@@ -140,13 +143,16 @@ def _match(
         return None
     paths = dict.fromkeys(path for path, _ in fitting)
     beside = reading.field_beside(first, last, paths)
-    verb = reading.verb_before(first)
+    verb, start = reading.verb_before(first)
     led = [path for path in paths if verb and any(word.startswith(verb) for word in pieces(path.rpartition(".")[2]))]
     order = {path: at for at, path in enumerate(reading.fields.paths)}
     path, _ = min(
         fitting, key=lambda pair: (pair[0] != beside, pair[0] not in led, pair[1].lower() != bare, order[pair[0]])
     )
     values = tuple(dict.fromkeys(value for own, value in fitting if own == path))
+    if verb and path not in led and verb not in _NAMING and not reading.fields.names.isdisjoint(values):
+        return None  # tagged 'spring' is not the thing that is called Spring
+    reading.take(start, first)
     if bare != text.lower():
         others = {one for texts in reading.fields.texts(path) for one in texts} - set(values)
         values = tuple(sorted(others)) or values
