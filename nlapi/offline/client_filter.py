@@ -191,7 +191,8 @@ def _left_over(reading: QuestionReading, operation: Operation) -> Iterator[str]:
     for found in _PER_TIME.finditer(reading.sentence.text):
         reading.take_text(*found.span())
     dull = [
-        at in reading.understood or not token.word or token.stem in words or _is_filler(reading, at)
+        at in reading.understood
+        or (not reading.is_quoted(at, at + 1) and (not token.word or token.stem in words or _is_filler(reading, at)))
         for at, token in enumerate(reading.tokens)
     ]
     first: int | None = None
