@@ -127,7 +127,8 @@ def moment_of(path: str, value: Any) -> datetime | None:
 
 def _zoned(moment: datetime) -> str:
     offset = moment.utcoffset()
-    zone = "" if offset is None else " UTC" if offset == timedelta() else f" {moment:%z}"[:4] + f":{moment:%z}"[3:6]
+    hours = f"{moment:%z}"
+    zone = "" if offset is None else " UTC" if offset == timedelta() else f" {hours[:3]}:{hours[3:5]}"
     return f"{moment:%Y-%m-%d %H:%M}{zone}"
 
 

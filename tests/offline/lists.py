@@ -38,7 +38,7 @@ def _alert(name: str, severity: str, instance: str, state: str, start: str) -> d
         "labels": labels,
         "status": {"state": state},
         "startsAt": start,
-        "fingerprint": f"{len(start):x}f{len(name):x}",
+        "fingerprint": (name + instance).encode().hex()[:16],
     }
 
 
