@@ -68,7 +68,7 @@ def answer(view: AnswerView) -> None:
         (thing,) = view.rows
         fields = [{"field": path, "value": _cell_of(view, path, thing, MAX_VALUE)} for path in view.columns]
         table(fields, ("field", "value"))
-    elif not view.rows:
+    elif not view.rows or not view.columns:
         show.note("nothing")
     else:
         _rows(view)

@@ -175,7 +175,7 @@ def _counted_list(wish: Wish, operation: Operation, thing: Thing) -> tuple[str, 
     """The list in a thing that a question counts: how many records has the zone x?"""
     asked = wish.words - frozenset(map(stem, noun_of(operation)))
     lists = [(path, value) for path, value in fields_of(thing).items() if isinstance(value, list)]
-    return next(((path, value) for path, value in lists if field_stems(path) <= asked), None)
+    return next(((path, value) for path, value in lists if field_stems(path) and field_stems(path) <= asked), None)
 
 
 def _asked_for(wish: Wish, operation: Operation, fields: Mapping[str, Any]) -> dict[str, Any]:

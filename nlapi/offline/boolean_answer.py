@@ -33,7 +33,7 @@ def boolean_answer(wish: Wish, operation: Operation, thing: Thing) -> str:
         if isinstance(value, str) and any(_means(other, asked) for other in _others(operation, path, value)):
             return _sentence(False, operation, thing, path, value)
     for path, value in fields.items():
-        if field_stems(path) <= asked:
+        if field_stems(path) and field_stems(path) <= asked:
             return _sentence(not is_empty(value) and bool(value), operation, thing, path, value)
     return ""
 

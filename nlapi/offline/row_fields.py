@@ -42,7 +42,8 @@ class RowFields:
     def paths(self) -> tuple[str, ...]:
         """The fields that any of the things has, the most telling first."""
         first = columns(self.things, thing_words(self.operation))
-        return tuple(dict.fromkeys((*first, *(path for row in self.rows for path in row))))
+        paths = dict.fromkeys((*first, *(path for row in self.rows for path in row)))
+        return tuple(path for path in paths if field_stems(path))  # a field without a name is never asked for
 
     @cached_property
     def names(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,19 +89,21 @@ def _of_values(path: str, values: Sequence[str], *, denied: bool) -> Condition:
     return Condition(path=path, text=text, holds=holds)
 
 
-def _index(fields: RowFields) -> Mapping[tuple[str, ...], list[tuple[str, str]]]:
-    """Words of a value -> the fields that have it, with the value."""
+def _index(reading: QuestionReading) -> Mapping[tuple[str, ...], list[tuple[str, str]]]:
+    """Words of a value -> the fields that have it, with the value; of values that share a word with the question."""
+    said = {form for word in pieces(reading.sentence.text) for form in (word, singular(word))}
+    shares = re.compile("|".join(map(re.escape, sorted(said))) or "$^")
     index: dict[tuple[str, ...], dict[tuple[str, str], None]] = {}
-    for path in fields.paths:
-        texts = {text for texts in fields.texts(path) for text in texts if len(text) <= _LONGEST_VALUE}
-        for text in (*sorted(texts), *fields.choices(path)):
+    for path in reading.fields.paths:
+        texts = {text for texts in reading.fields.texts(path) for text in texts if len(text) <= _LONGEST_VALUE}
+        for text in (*sorted(filter(lambda text: shares.search(text.lower()), texts)), *reading.fields.choices(path)):
             for key in {tuple(pieces(text)), tuple(map(singular, pieces(text)))}:
                 index.setdefault(key, {})[path, text] = None
     return {key: list(found) for key, found in index.items() if key}
 
 
 def _matches(reading: QuestionReading) -> Iterator[_Match]:
-    index = _index(reading.fields)
+    index = _index(reading)
     at = 0
     while at < len(reading.tokens):
         match = next(
