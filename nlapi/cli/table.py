@@ -65,8 +65,12 @@ def answer(view: AnswerView) -> None:
     if view.raw:
         show.write(clean(view.raw))
     elif view.is_thing:
+        from nlapi.tools.display import field_label
+
         (thing,) = view.rows
-        fields = [{"field": path, "value": _cell_of(view, path, thing, MAX_VALUE)} for path in view.columns]
+        fields = [
+            {"field": field_label(path), "value": _cell_of(view, path, thing, MAX_VALUE)} for path in view.columns
+        ]
         table(fields, ("field", "value"))
     elif not view.rows or not view.columns:
         show.note("nothing")

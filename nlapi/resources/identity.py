@@ -34,6 +34,7 @@ _KINDS = frozenset("type kind category severity priority level role objective dr
 _OWNERS = frozenset(
     "owner user author assignee creator customer account organization namespace image requester".split()
 )
+_UNITS = frozenset(("micros", "micro", "cents"))
 _AMOUNTS = frozenset("amount total price balance budget cost currency".split())
 _TIMES = "start started starts created date time published due scheduled end ended ends updated modified at".split()
 """Words in the names of times, what happened first before what happened to it since."""
@@ -238,6 +239,7 @@ def _meaning(
     words: Sequence[str], holder: str, values: Sequence[Any], noun: Sequence[str], *, has_time: bool
 ) -> Rank | None:
     """What a field says of a thing by its name; None where the name tells nothing."""
+    words = [word for word in words if word not in _UNITS]
     last = singular(words[-1]) if words else ""
     short = len(words) <= 2
     if last in _HANDLES and len(words) == 1:

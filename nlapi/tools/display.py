@@ -165,5 +165,10 @@ def column_labels(paths: Sequence[str]) -> list[str]:
         last if lasts.count(last) == 1 else ".".join(path.split(".")[-2:])
         for path, last in zip(paths, lasts, strict=True)
     ]
-    bare = [re.sub(r"[_-]?micros?$", "", label, flags=re.IGNORECASE) or label for label in labels]
+    bare = list(map(field_label, labels))
     return [new if bare.count(new) == 1 else label for new, label in zip(bare, labels, strict=True)]
+
+
+def field_label(path: str) -> str:
+    """Return what the field at a path is called where its amount is shown in units of the currency."""
+    return re.sub(r"[_-]?micros?$", "", path, flags=re.IGNORECASE) or path
