@@ -42,6 +42,10 @@ def json_lines(targets: Targets) -> Renderer:
 
     def render(event: Event) -> None:
         record = encode(event)
+        if isinstance(event, Answered) and event.views:
+            record["views"] = [
+                {"text": view.text, "columns": list(view.columns), "rows": view.records()} for view in event.views
+            ]
         if isinstance(event, Needed):
             record["calls"] = [
                 {"operation": call.operation_id, "arguments": dict(call.arguments), **_sketched(call, targets)}
@@ -150,21 +154,20 @@ class Text:
             if cost := spent(event.conversation.current):
                 show.dim(cost)
             return
-        self._show_data(event)
+        for view in () if self._show_items(event) else event.views:
+            if view.rows:
+                table.answer(view)
         if event.text:
             show.write(clean(event.text))
 
-    def _show_data(self, event: Answered) -> None:
-        """The last answer as a table: the embedded planner's text only sums it up."""
-        from nlapi.tools.rows import rows_of
-
+    def _show_items(self, event: Answered) -> bool:
+        """Whether the last answer streams, so that its items are shown and no table is."""
         done = [step.result for step in event.conversation.current.steps if step.result is not None]
-        if not done or not done[-1].ok or self.has_printed:
-            return
-        if done[-1].items is not None:
+        if not done or not done[-1].ok or done[-1].items is None:
+            return False
+        if not self.has_printed:
             print_items(done[-1].items, done[-1].framing)
-        elif done[-1].data is not None and rows_of(done[-1].data) != []:
-            table.answer(done[-1].data)
+        return True
 
 
 def _indented(text: str) -> str:

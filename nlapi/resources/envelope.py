@@ -22,6 +22,7 @@ Keys = tuple[str, ...]
 LIST_NAMES = (
     *("data", "items", "results", "records", "value", "values", "entries", "list", "rows", "elements", "content"),
     *("resources", "objects", "hits", "docs", "nodes", "edges", "result", "members", "entry", "contents"),
+    *("member", "hydramember", "features", "bindings"),
 )
 """What arrays are called that hold the list of an answer, the likeliest first."""
 
@@ -34,7 +35,7 @@ WRAPPERS = (
 TOTALS = (
     *("total", "totalcount", "totalresults", "totalitems", "totalelements", "totalrecords", "totalsize", "totalhits"),
     *("numfound", "nbhits", "estimatedtotalhits", "numresults", "odatacount", "objectcount", "itemcount", "count"),
-    "hits",
+    *("hydratotalitems", "hits"),
 )
 """What the number of all things of a list is called, the most telling first: `count` may be that of the page."""
 
@@ -296,9 +297,12 @@ def is_called(name: str, noun: Sequence[str]) -> bool:
 
 
 def _identifies(view: View) -> bool:
-    """Whether an object has a field of its own by which it is identified."""
+    """Whether an object has a field of its own by which it is identified; JSON-LD's `@id` is that of the answer."""
     return any(
-        name_key(name) in _IDENTITIES and view.field(name).form in (Form.VALUE, Form.NOTHING) for name in view.names
+        name_key(name) in _IDENTITIES
+        and not name.startswith("@")
+        and view.field(name).form in (Form.VALUE, Form.NOTHING)
+        for name in view.names
     )
 
 
@@ -384,11 +388,15 @@ def unwrap_entry(entry: Any) -> Any:
 def total_in(
     data: Any, keys: Keys = (), headers: Mapping[str, str] | None = None, noun: Sequence[str] = ()
 ) -> int | None:
-    """Return how many things a list has over all its pages, where the envelope or the header X-Total-Count says so."""
+    """Return how many things a list has over all its pages, where the envelope or a header (X-Total-Count) says so.
+
+    RFC 9110 §14.4: `Content-Range: items 0-9/45`.
+    """
     counted = {name.lower(): value for name, value in (headers or {}).items()}
-    for name in ("x-total-count", "x-total", "total-count"):
-        if counted.get(name, "").isdecimal():
-            return int(counted[name])
+    for name in ("x-total-count", "x-total", "x-wp-total", "total-count", "content-range"):
+        text = counted.get(name, "").rpartition("/")[2] if name == "content-range" else counted.get(name, "")
+        if text.isdecimal():
+            return int(text)
     around = list(_around(data, keys))
     for total in (f"total{''.join(keys[-1:]).lower()}", f"total{''.join(noun)}", *TOTALS):
         for place in around:
