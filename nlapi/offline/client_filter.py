@@ -12,13 +12,14 @@ from nlapi.offline.bound_conditions import bound_conditions
 from nlapi.offline.condition import Condition, QuestionReading
 from nlapi.offline.dates import find_dates
 from nlapi.offline.entities import ID_WORDS
+from nlapi.offline.field_conditions import named_field
 from nlapi.offline.language import foreign
 from nlapi.offline.numbers import find_numbers
 from nlapi.offline.read import read_sentence
 from nlapi.offline.row_fields import RowFields
 from nlapi.offline.sentence import Kind
 from nlapi.offline.tables import SYNONYMS
-from nlapi.offline.value_conditions import named_field, value_conditions
+from nlapi.offline.value_conditions import value_conditions
 from nlapi.offline.wish import Wish
 from nlapi.openapi.spec import Operation
 from nlapi.resources.fields import Thing
