@@ -14,18 +14,12 @@ from nlapi.resources.naming import STOPWORDS, name_words, stem
 
 _SHORTEST_VERB = 5
 """Letters of a verb that the name of a field may begin with: `assign` of assignee."""
-
-
 _OPPOSITES = dict(
     pair
     for one, other in (("public", "private"), ("open", "closed"), ("online", "offline"), ("enabled", "disabled"))
     for pair in ((stem(one), stem(other)), (stem(other), stem(one)))
 )
-
-
 _DENYING = ("un", "in", "dis", "non")
-
-
 _CONTAINS: dict[tuple[str, ...], Callable[[str, str], bool]] = {
     ("contain",): str.__contains__,
     ("match",): str.__contains__,
@@ -34,16 +28,13 @@ _CONTAINS: dict[tuple[str, ...], Callable[[str, str], bool]] = {
     ("begin", "with"): str.startswith,
     ("end", "with"): str.endswith,
 }
-
-
 _SETS = frozenset(("is", "are", "=", "==", ":", "equals", "of"))
-
-
 _ENDS = frozenset(("or", "and", ",", "?", ".", "in", "of", "by"))
 _OPENS = frozenset(("with", "whose", "where", "having", "has", "have"))
 
 
 def value_condition(path: str, values: Sequence[str], *, denied: bool) -> Condition:
+    """Return the condition that a field is one of some values, or with `denied` that it is none of them."""
     wanted = {value.lower() for value in values}
     text = f"{field_words(path)} {'not ' if denied else ''}{joined(map(value_word, values), 'or')}"
 
