@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nlapi.offline.condition import Condition, QuestionReading
+from nlapi.offline.condition import FILLER, Condition, QuestionReading
 from nlapi.offline.field_conditions import (
     absence_conditions,
     event_conditions,
@@ -124,6 +124,8 @@ def _match(
         return None
     paths = dict.fromkeys(path for path, _ in fitting)
     beside = reading.field_beside(first, last, paths)
+    if not special and not beside and all(token.stem in FILLER for token in reading.tokens[first:last]):
+        return None  # the full list has no type `full`
     verb, start = reading.verb_before(first)
     led = [path for path in paths if verb and any(word.startswith(verb) for word in pieces(path.rpartition(".")[2]))]
     order = {path: at for at, path in enumerate(reading.fields.paths)}
