@@ -11,7 +11,8 @@ from typing import Any
 from nlapi.client.message import Framing, Result
 from nlapi.client.streaming.ending import count_items, describe_end
 from nlapi.offline.boolean_answer import boolean_answer
-from nlapi.offline.list_answer import ListQuestion, list_answer, read_list_question
+from nlapi.offline.list_answer import list_answer
+from nlapi.offline.list_question import ListQuestion, read_list_question
 from nlapi.offline.phrasing import SILENT, counted, field_stems, field_words, label, noun
 from nlapi.offline.wish import Want, Wish, wish_of
 from nlapi.openapi.spec import Effect, Operation

@@ -9,40 +9,23 @@ from datetime import date
 from typing import Any
 
 from nlapi.offline.bound_conditions import bound_conditions
-from nlapi.offline.condition import Condition, QuestionReading
+from nlapi.offline.condition import FILLER, Condition, QuestionReading
 from nlapi.offline.dates import find_dates
 from nlapi.offline.entities import ID_WORDS
+from nlapi.offline.field_conditions import named_field
 from nlapi.offline.language import foreign
 from nlapi.offline.numbers import find_numbers
 from nlapi.offline.read import read_sentence
 from nlapi.offline.row_fields import RowFields
 from nlapi.offline.sentence import Kind
 from nlapi.offline.tables import SYNONYMS
-from nlapi.offline.value_conditions import named_field, value_conditions
+from nlapi.offline.value_conditions import value_conditions
 from nlapi.offline.wish import Wish
 from nlapi.openapi.spec import Operation
 from nlapi.resources.fields import Thing
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, pieces, stem
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Call
-
-_FILLER = frozenset(
-    map(
-        stem,
-        """
-        account amount anything attribute available called column configured contain count current currently data detail
-        different display distinct entry everything exist existing field full have having host include including info
-        information instance item kind list many moment name named number object one ones onto our out overview own
-        present property quantity quick quickly record registered report resource respective result row separate server
-        service set single so something sort stuff summary system table thing together total type unique value various
-        way work run group grouped broken down overall altogether combined average mean per each every entire whole
-        since before after until till during within between above below less least greater than
-        cluster system database environment tenant platform registry catalog catalogue
-        actually really maybe currently today now right again another other rest else possible able back come go going
-        """.split(),
-    )
-) - {stem("run"), stem("broken")}
-"""Stems of words that set no condition by themselves."""
 
 _PREDICATES = frozenset(("up", "down", "on", "off", "out"))
 _COPULAS = frozenset(("is", "are", "was", "were"))
@@ -217,7 +200,7 @@ def _is_filler(reading: QuestionReading, at: int) -> bool:
     after = reading.tokens[at + 1] if at + 1 < len(reading.tokens) else None
     if token.lower in _PREDICATES and at and reading.tokens[at - 1].lower in _COPULAS:
         return after is not None and after.word and after.lower not in ("and", "or")
-    return token.lower in STOPWORDS or token.stem in _FILLER or VERBS.get(token.stem) is Intent.READ
+    return token.lower in STOPWORDS or token.stem in FILLER or VERBS.get(token.stem) is Intent.READ
 
 
 def _operation_words(operation: Operation) -> frozenset[str]:

@@ -22,6 +22,25 @@ _LEADING = frozenset("in on to by with from at for as of the a an".split())
 """What may stand between a participle and the value that it leads to."""
 
 
+FILLER = frozenset(
+    map(
+        stem,
+        """
+        account amount anything attribute available called column configured contain count current currently data detail
+        different display distinct entry everything exist existing field full have having host include including info
+        information instance item kind list many moment name named number object one ones onto our out overview own
+        present property quantity quick quickly record registered report resource respective result row separate server
+        service set single so something sort stuff summary system table thing together total type unique value various
+        way work run group grouped broken down overall altogether combined average mean per each every entire whole
+        since before after until till during within between above below less least greater than
+        cluster system database environment tenant platform registry catalog catalogue
+        actually really maybe currently today now right again another other rest else possible able back come go going
+        """.split(),
+    )
+) - {stem("run"), stem("broken")}
+"""Stems of words that set no condition by themselves."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """What the field at `path` has to be. `text` says it in words: `status active`, `price over 20`."""

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from nlapi.offline.condition import Condition, QuestionReading
-from nlapi.offline.phrasing import field_stems, field_words, joined, value_word
-from nlapi.offline.row_fields import RowFields, texts_of
+from nlapi.offline.condition import FILLER, Condition, QuestionReading
+from nlapi.offline.field_conditions import (
+    absence_conditions,
+    event_conditions,
+    flag_conditions,
+    text_conditions,
+    text_in_field_conditions,
+    unknown_value_conditions,
+    value_condition,
+)
+from nlapi.offline.row_fields import RowFields
 from nlapi.offline.sentence import Kind
 from nlapi.offline.tables import SYNONYMS
-from nlapi.resources.fields import is_empty
 from nlapi.resources.identity import field_sort
-from nlapi.resources.naming import STOPWORDS, name_words, pieces, singular, stem
+from nlapi.resources.naming import STOPWORDS, pieces, singular, stem
 
 _LONGEST_RUN = 6
 """Tokens that a value of several words may have."""
@@ -22,18 +28,11 @@ _LONGEST_VALUE = 60
 _SHORTEST_ID = 5
 """Figures from which a number in a question may be an id."""
 
-_SHORTEST_VERB = 5
-"""Letters of a verb that the name of a field may begin with: `assign` of assignee."""
 
 _TAGS = frozenset(map(stem, "labels tags topics categories groups roles teams types".split()))
 """What lists of objects are called that sort things by their names."""
 
 _BETWEEN = frozenset(("or", "and", ",", "/", "either", "nor", "the"))
-_OPPOSITES = dict(
-    pair
-    for one, other in (("public", "private"), ("open", "closed"), ("online", "offline"), ("enabled", "disabled"))
-    for pair in ((stem(one), stem(other)), (stem(other), stem(one)))
-)
 _STATE_WORDS = frozenset(
     """
     active running live enabled paused inactive disabled stopped suspended closed done completed resolved finished open
@@ -44,17 +43,6 @@ _STATE_WORDS = frozenset(
 """Words that mean the value of a state where an API has another word for it; `started` says what happened."""
 
 _NAMING = frozenset(map(stem, "called named titled entitled labelled labeled".split()))
-_DENYING = ("un", "in", "dis", "non")
-_CONTAINS: dict[tuple[str, ...], Callable[[str, str], bool]] = {
-    ("contain",): str.__contains__,
-    ("match",): str.__contains__,
-    ("lik",): str.__contains__,
-    ("start", "with"): str.startswith,
-    ("begin", "with"): str.startswith,
-    ("end", "with"): str.endswith,
-}
-_SETS = frozenset(("is", "are", "=", "==", ":", "equals", "of"))
-_OPENS = frozenset(("with", "whose", "where", "having", "has", "have"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +55,16 @@ class _Match:
 
 def value_conditions(reading: QuestionReading) -> Iterator[Condition]:
     """Yield the conditions that name values of fields, and mark their words as understood."""
-    yield from _parts(reading)
-    yield from _in_field(reading)
+    yield from text_conditions(reading)
+    yield from text_in_field_conditions(reading)
     matches = list(_matches(reading))
     for match in _alternatives(reading, matches):
         denied = reading.is_negated(match.first)
-        yield _of_values(match.path, match.values, denied=denied)
-    yield from _absences(reading)
-    yield from _flags(reading)
-    yield from _events(reading)
-    yield from _unknown_values(reading)
-
-
-def _of_values(path: str, values: Sequence[str], *, denied: bool) -> Condition:
-    wanted = {value.lower() for value in values}
-    text = f"{field_words(path)} {'not ' if denied else ''}{joined(map(value_word, values), 'or')}"
-
-    def holds(cell: Any) -> bool:
-        return denied is wanted.isdisjoint(text.lower() for text in texts_of(cell))
-
-    return Condition(path=path, text=text, holds=holds)
+        yield value_condition(match.path, match.values, denied=denied)
+    yield from absence_conditions(reading)
+    yield from flag_conditions(reading)
+    yield from event_conditions(reading)
+    yield from unknown_value_conditions(reading)
 
 
 def _index(reading: QuestionReading) -> Mapping[tuple[str, ...], list[tuple[str, str]]]:
@@ -146,6 +124,8 @@ def _match(
         return None
     paths = dict.fromkeys(path for path, _ in fitting)
     beside = reading.field_beside(first, last, paths)
+    if not special and not beside and all(token.stem in FILLER for token in reading.tokens[first:last]):
+        return None  # the full list has no type `full`
     verb, start = reading.verb_before(first)
     led = [path for path in paths if verb and any(word.startswith(verb) for word in pieces(path.rpartition(".")[2]))]
     order = {path: at for at, path in enumerate(reading.fields.paths)}
@@ -210,167 +190,3 @@ def _alternatives(reading: QuestionReading, matches: Sequence[_Match]) -> Iterat
 def _is_alternative(reading: QuestionReading, one: _Match, other: _Match) -> bool:
     between = reading.tokens[one.last : other.first]
     return one.path == other.path and bool(between) and all(token.lower in _BETWEEN for token in between)
-
-
-def _flags(reading: QuestionReading) -> Iterator[Condition]:
-    """Fields that are so or not: archived, not archived, unarchived, private of a field `public`."""
-    for path in filter(reading.fields.is_flag, reading.fields.paths):
-        words = field_stems(path)
-        if len(words) > 2 or words & reading.noun:
-            continue
-        for at, token in enumerate(reading.tokens):
-            if at in reading.understood or not token.word:
-                continue
-            run = reading.tokens[at : at + len(words)]
-            said = frozenset(one.stem for one in run)
-            denied = len(words) == 1 and _denies(token.stem, next(iter(words)))
-            if said == words or denied:
-                wanted = (not denied) is not reading.is_negated(at)
-                reading.take(at, at + len(run) if not denied else at + 1)
-                yield _flag(path, wanted)
-                break
-
-
-def _denies(word: str, field: str) -> bool:
-    return _OPPOSITES.get(field) == word or any(word == f"{start}{field}" for start in _DENYING)
-
-
-def _flag(path: str, wanted: bool) -> Condition:
-    text = f"{field_words(path)} {'yes' if wanted else 'no'}"
-    return Condition(path=path, text=text, holds=lambda cell: (cell is True) is wanted)
-
-
-def _absences(reading: QuestionReading) -> Iterator[Condition]:
-    """Without an owner; with no assignee; unassigned; that have a description, of a field that some have not."""
-    for at, token in enumerate(reading.tokens):
-        none = token.lower in ("without", "no", "missing", "lacking", "empty")
-        if at in reading.understood or not token.word:
-            continue
-        if not none and token.lower not in _OPENS:
-            if path := _undone(reading, token.lower):
-                reading.take(at, at + 1)
-                yield _absence(path, not reading.is_negated(at))
-            continue
-        first = at + 1
-        while first < len(reading.tokens) and reading.tokens[first].lower in ("a", "an", "any", "the"):
-            first += 1
-        path, last = named_field(reading, first)
-        if not path or reading.fields.is_flag(path):
-            continue
-        some = any(is_empty(cell) or cell == 0 for cell in reading.fields.values(path))
-        ends = last >= len(reading.tokens) or reading.tokens[last].lower in (*_BETWEEN, "?", ".", "in", "of", "by")
-        counts = reading.fields.is_numeric(path) and not reading.fields.is_temporal(path)
-        if ends and (none or (some and (first > at + 1 or counts))):
-            reading.take(at - (at > 0 and reading.tokens[at - 1].lower in _OPENS), last)
-            yield _absence(path, none)
-
-
-def _undone(reading: QuestionReading, word: str) -> str:
-    """The field that a word such as `unassigned` says is empty: `assignee`."""
-    verb = stem(word.removeprefix("un"))
-    if not word.startswith("un") or len(verb) < _SHORTEST_VERB:
-        return ""
-    paths = (path for path in reading.fields.paths if not reading.fields.is_flag(path))
-    return next((path for path in paths if name_words(path.rpartition(".")[2])[0].startswith(verb)), "")
-
-
-def _absence(path: str, none: bool) -> Condition:
-    text = f"{'no ' if none else ''}{field_words(path)}"
-    return Condition(path=path, text=text, holds=lambda cell: (is_empty(cell) or cell == 0) is none)
-
-
-def _events(reading: QuestionReading) -> Iterator[Condition]:
-    """What has happened to some of the things, as a time says: merged, of a field `merged_at`."""
-    for path in reading.fields.paths:
-        words = name_words(path.rpartition(".")[2])
-        happened = len(words) == 2 and words[0].endswith("ed") and words[1] in ("at", "on", "date", "time")
-        if not happened or not any(map(is_empty, reading.fields.values(path))):
-            continue
-        for at, token in enumerate(reading.tokens):
-            if at not in reading.understood and token.lower.removeprefix("un") == words[0]:
-                none = token.lower.startswith("un") is not reading.is_negated(at)
-                reading.take(at, at + 1)
-                yield _absence(path, none)
-
-
-def named_field(reading: QuestionReading, first: int) -> tuple[str, int]:
-    """Return the field that the free tokens from `first` on name, the longest name first, and where that ends."""
-    for last in range(min(first + 3, len(reading.tokens)), first, -1):
-        words = [token.stem for token in reading.tokens[first:last]]
-        if reading.is_free(first, last) and not set(words) <= reading.noun and (path := reading.fields.path_of(words)):
-            return path, last
-    return "", first
-
-
-def _parts(reading: QuestionReading) -> Iterator[Condition]:
-    """Name contains web; title starting with Draft."""
-    for at in range(len(reading.tokens)):
-        for words, test in _CONTAINS.items():
-            own = tuple(reading.tokens[place].stem for place in range(at, min(at + len(words), len(reading.tokens))))
-            last = at + len(words)
-            if own != words or last >= len(reading.tokens) or not reading.is_free(at, last + 1):
-                continue
-            if reading.tokens[last].lower in STOPWORDS or reading.tokens[at].stem in reading.noun:
-                continue
-            path = _field_before(reading, at) or next(iter(reading.fields.paths), "")
-            span = next((one for one in reading.sentence.spans if one.first == last and one.kind is Kind.QUOTED), None)
-            part = span.text if span is not None else reading.tokens[last].text
-            denied = reading.is_negated(at)
-            reading.take(at, span.last if span is not None else last + 1)
-            yield _part(path, reading.text(at, last), part, test, denied=denied)
-
-
-def _in_field(reading: QuestionReading) -> Iterator[Condition]:
-    """'web' in the name."""
-    for at, token in enumerate(reading.tokens):
-        first = at + 1
-        if token.lower != "in" or at == 0 or not reading.is_free(at - 1, at + 1):
-            continue
-        while first < len(reading.tokens) and reading.tokens[first].lower in ("the", "its", "their"):
-            first += 1
-        path, last = named_field(reading, first)
-        span = next((one for one in reading.sentence.spans if one.last == at and one.kind is Kind.QUOTED), None)
-        if path and first > at + 1 and (span is not None or reading.tokens[at - 1].lower not in STOPWORDS):
-            start = span.first if span is not None else at - 1
-            part = span.text if span is not None else reading.tokens[at - 1].text
-            reading.take(start, last)
-            yield _part(path, "contains", part, str.__contains__, denied=reading.is_negated(start))
-
-
-def _field_before(reading: QuestionReading, at: int) -> str:
-    for first in range(max(0, at - 3), at):
-        path, last = named_field(reading, first)
-        if path and last == at:
-            reading.take(first - (first > 0 and reading.tokens[first - 1].lower in _OPENS), at)
-            return path
-    return ""
-
-
-def _part(path: str, verb: str, part: str, test: Callable[[str, str], bool], *, denied: bool) -> Condition:
-    lower = part.lower()
-    return Condition(
-        path=path,
-        text=f"{field_words(path)} {'not ' if denied else ''}{verb} {part}",
-        holds=lambda cell: any(test(text.lower(), lower) for text in texts_of(cell)) is not denied,
-    )
-
-
-def _unknown_values(reading: QuestionReading) -> Iterator[Condition]:
-    """Severity is blue, of things none of which is: what is set by `is` or behind `with` is a condition too."""
-    for at in range(len(reading.tokens)):
-        path, last = named_field(reading, at)
-        if not path or reading.fields.is_numeric(path) or reading.fields.is_temporal(path):
-            continue
-        opened = at > 0 and reading.tokens[at - 1].lower in _OPENS
-        after = last
-        while after < len(reading.tokens) and reading.tokens[after].lower in (*_SETS, "not"):
-            after += 1
-        if after >= len(reading.tokens) or not (after > last or opened) or not reading.is_free(after, after + 1):
-            continue
-        token = reading.tokens[after]
-        if not token.word or token.lower in STOPWORDS or reading.fields.path_of([token.stem]):
-            continue
-        span = next((one for one in reading.sentence.spans if one.first == after and one.kind is Kind.QUOTED), None)
-        denied = any(one.lower == "not" for one in reading.tokens[last:after])
-        reading.take(at - opened, span.last if span is not None else after + 1)
-        yield _of_values(path, (span.text if span is not None else token.text,), denied=denied)
