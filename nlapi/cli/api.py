@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,9 @@ from nlapi.errors import CredentialError, UsageError
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
+
+MAX_OPTIONS = 3
+"""Ways to give credentials that a message names."""
 
 app = typer.Typer(
     help="Register APIs under short names, with their base URL, credentials and fixed values.", no_args_is_help=True
@@ -62,9 +66,8 @@ def add(
     )
     profile.write_all({**profile.read_all(), name: entry})
     show.note(f"{name}: {spec.title}, {show.counted(len(spec.operations), 'operation')}")
-    if not credentials and (schemes := [one for one in spec.security_schemes if _is_wanted(spec, one)]):
-        ways = " or ".join(f"--auth {scheme}=env:NAME" for scheme in schemes)
-        show.note(f"It wants a credential, and none is registered: add it again with {ways}")
+    if not credentials and (options := _credential_options(spec)):
+        show.note(f"It wants a credential, and none is registered: add it again with {' or '.join(options)}")
 
 
 def _references(auth: list[str] | None) -> dict[str, str]:
@@ -94,10 +97,16 @@ def list_(output: ListOutput = None) -> None:
     )
 
 
-def _is_wanted(spec: Spec, scheme: str) -> bool:
-    """Is there an operation that takes this credential, and cannot do without one?"""
-    wanted = (operation.security for operation in spec.operations)
-    return any(all(ways) and any(scheme in way for way in ways) for ways in wanted)
+def _credential_options(spec: Spec) -> list[str]:
+    """The options that give what operations require which cannot do without a credential, the most frequent first."""
+    from nlapi.client.credentials import alternatives
+
+    counted: Counter[str] = Counter()
+    for operation in spec.operations:
+        accepted = alternatives(operation)
+        if all(accepted):
+            counted.update(" ".join(f"--auth {one.id}=env:NAME" for one in credentials) for credentials in accepted)
+    return [options for options, _ in counted.most_common(MAX_OPTIONS)]
 
 
 def _told(pairs: Mapping[str, str]) -> str:

@@ -88,7 +88,7 @@ def build(
         raise UsageError(f"{spec.title} has no operation left to make a plugin of", hint="`nlapi check` says why")
     titled = "" if spec.title == spec.source else spec.title  # a description without a title is called by its path
     name = checked(options.name) if options.name else plugin_name(titled)
-    named = variables(spec, name, options.variables)
+    named = variables(spec, usable, name, options.variables)
     kept = owned(people or {})
     title = inert(titled, 60) or name
     texts = _texts(spec, usable, options, name, title, named, kept)
@@ -234,7 +234,7 @@ def _made_of(
         "description": {**described, "file": DESCRIPTION, "sha256": digest(files[DESCRIPTION])},
         "options": asdict(options),
         "command": command_of(name),
-        "variables": [url_variable(name), *named.values()],
+        "variables": [url_variable(name), *dict.fromkeys(named.values())],
         "people": {path: digest(content) for path, content in sorted(kept.items())},
         "files": {path: digest(content) for path, content in files.items()},
     }

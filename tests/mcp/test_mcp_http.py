@@ -62,13 +62,14 @@ def api(tmp_path: Path) -> Iterator[tuple[str, Echo]]:
         rows = [{"n": number, "text": "x" * 40} for number in range(2_000)]
         return Reply(200, rows if request.path == "/long" else {"got": dict(request.headers)})
 
-    secured = {"security": [{"bearer": []}]}
+    secured = {"security": [{"bearer": [], "oauth": []}]}
     paths = {
         "/x": {"get": {"operationId": "x", **secured}, "post": {"operationId": "change", **secured}},
         "/long": {"get": {"operationId": "long"}},
     }
     with Echo(answer) as server:
-        schemes = {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}}
+        known = {"bearer": {"type": "http", "scheme": "bearer"}, "oauth": {"type": "oauth2", "flows": {}}}
+        schemes = {"securitySchemes": known}
         more = {"servers": [{"url": server.url}], "components": schemes}
         (tmp_path / "api.json").write_bytes(description(paths, **more))
         yield str(tmp_path / "api.json"), server
