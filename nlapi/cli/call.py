@@ -16,6 +16,7 @@ from nlapi.cli.options import (
     BaseUrl,
     Deadline,
     DryRun,
+    NoAuth,
     Output,
     Overlays,
     Root,
@@ -58,6 +59,7 @@ def call(
     ] = None,
     base_url: BaseUrl = None,
     auth: Auth = None,
+    no_auth: NoAuth = False,
     dry_run: DryRun = False,
     curl: Annotated[
         bool, typer.Option("--curl", metavar=FLAG, help="Print the request as a curl line; send nothing.")
@@ -84,7 +86,7 @@ def call(
     if source == "-" and args == "-":
         raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
     chosen = _filter(jq) if jq is not None else None
-    target, known = open_target(source, base_url, auth, overlays, root)
+    target, known = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
     tool = compile_tool(target.spec.operation(operation))
     wanted = Call(tool=tool, arguments=arguments(tool, known=known, given=args, pairs=pairs or ()))
     if dry_run or curl:

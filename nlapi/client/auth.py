@@ -19,7 +19,7 @@ from nlapi.client.credentials import (
 from nlapi.client.message import Request
 from nlapi.client.redact import redact
 from nlapi.client.server import expanded
-from nlapi.errors import CredentialError, UsageError
+from nlapi.errors import CredentialError, MissingCredentialError, UsageError
 from nlapi.openapi.address import origin, parse
 from nlapi.openapi.parts import SecurityScheme
 from nlapi.openapi.spec import Operation
@@ -52,9 +52,10 @@ def authorize(
     """`request` with what the operation's security asks for (OpenAPI 3.1.1 §4.8.30), out of `credentials` by scheme id.
 
     The first alternative is used for which every credential is there, or a later one that has all of it and more: whom
-    to act for may be a second credential. An operation without security gets none, even if some are given. Credentials
-    go to the API's own origins and to that of `base_url`, which the user named; elsewhere an operation goes without, and
-    one that cannot raises. CredentialError says what is missing or wrong with one.
+    to act for may be a second credential. An operation without security gets none, even if some are given.
+
+    Credentials go to the API's own origins and to that of `base_url`, which the user named; elsewhere an operation goes
+    without, and one that cannot raises. CredentialError says what is missing or wrong with one.
     """
     _check(operation, credentials)
     chosen = alternative(operation, credentials)
@@ -207,12 +208,16 @@ def _missing(operation: Operation) -> CredentialError:
     if not accepted:
         schemes = operation.spec.security_schemes
         fault = next(schemes[id].fault for wanted in operation.security for id in wanted if schemes[id].fault)
-        return CredentialError(f"{operation.id} cannot be called: its security is {fault}")
+        return CredentialError(
+            f"{operation.id} cannot be called: its security is {fault}",
+            hint="--no-auth sends it without a credential, where the API takes that",
+        )
     names = " or ".join(" and ".join(f"{one.id} ({one.kind})" for one in credentials) for credentials in accepted)
     options = ", or ".join(" ".join(map(_option, credentials)) for credentials in accepted)
-    return CredentialError(
+    return MissingCredentialError(
         f"{operation.id} needs a credential: {names}",
-        hint=f"{options}, where NAME is the environment variable that holds it",
+        hint=f"{options}, where NAME is the environment variable that holds it; --no-auth if the API takes none"
+        " (in Python: auth)",
     )
 
 

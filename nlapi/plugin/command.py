@@ -59,7 +59,7 @@ def session_variable(name: str) -> str:
     return f"NLAPI_{shell(name)}_SESSION"
 
 
-def programs(name: str, named: Mapping[str, str], base_url: str) -> dict[str, str]:
+def programs(name: str, named: Mapping[str, str], base_url: str, *, no_auth: bool) -> dict[str, str]:
     """Path -> text of the command, the MCP server and the hooks. `named` maps security schemes to variables."""
     command = command_of(name)
     values = {"command": command, "session": session_variable(name)}
@@ -74,7 +74,7 @@ def programs(name: str, named: Mapping[str, str], base_url: str) -> dict[str, st
             "command.sh",
             **values,
             settings=settings,
-            flags=_flags(name, named, base_url),
+            flags=_flags(name, named, base_url, no_auth),
             length=str(tool_length(name)),
         ),
         HOOK: template("consent.sh", **values, tools=tools_of(name)),
@@ -132,7 +132,7 @@ def user_config(spec: Spec, title: str, named: Mapping[str, str], base_url: str)
     return asked
 
 
-def _flags(name: str, named: Mapping[str, str], base_url: str) -> str:
+def _flags(name: str, named: Mapping[str, str], base_url: str, no_auth: bool) -> str:
     """The lines of the command that put what the settings say in front of the arguments."""
     lines = [f"url=${{{url_variable(name)}:-}}"]
     lines += [f'[ -n "$url" ] || url={shlex.quote(base_url)}'] if base_url else []
@@ -140,6 +140,7 @@ def _flags(name: str, named: Mapping[str, str], base_url: str) -> str:
     for scheme, variable in named.items():
         given = shlex.quote(f"{scheme}=env:{variable}")
         lines.append(f'[ -z "${{{variable}:-}}" ] || set -- --auth {given} "$@"')
+    lines += ['set -- --no-auth "$@"'] if no_auth else []
     return "\n".join(lines)
 
 
@@ -150,7 +151,7 @@ def credentials(spec: Spec, name: str, named: Mapping[str, str], base_url: str) 
         for one in credential_settings(named)
     ]
     if not lines:
-        lines = ["- The description names no way to sign in: calls are sent without a credential."]
+        lines = ["- No way to sign in is set up: calls are sent without a credential."]
     where = _where(spec, base_url)
     at = f"if not at {inert(where, 200)}" if where else "which has to be set, as the description does not say"
     return "\n".join([*lines, f"- `{BASE_URL}`, or the variable `{url_variable(name)}`: where the API runs, {at}"])

@@ -131,7 +131,8 @@ def test_a_missing_credential_names_the_ways_in(make: Make) -> None:
         "or bearerAuth (bearer token)"
     )
     options = "--auth headerKey=env:NAME --auth oauth=env:NAME, or --auth bearerAuth=env:NAME"
-    assert caught.value.hint == f"{options}, where NAME is the environment variable that holds it"
+    assert caught.value.hint.startswith(f"{options}, where NAME is the environment variable that holds it")
+    assert caught.value.hint.endswith("--no-auth if the API takes none (in Python: auth)")
 
 
 def test_a_scheme_that_is_not_there_is_named_with_those_that_are(make: Make) -> None:

@@ -94,6 +94,17 @@ def test_headers_of_the_allow_list_go_on_to_the_api_with_each_request(api: tuple
     assert len(server.received) == 4
 
 
+def test_an_api_that_takes_no_credential_is_called_without(api: tuple[str, Echo]) -> None:
+    file, server = api
+    with serving(file, "--http", "127.0.0.1:0", "--no-auth", "--pass-header", "X-Tenant") as url:
+
+        async def says(client: Client) -> Any:
+            return await client.call_tool("x", {})
+
+        assert not talk(url, says, **{"x-tenant": "acme"}).is_error
+    assert (server.only.header("authorization"), server.only.header("x-tenant")) == (None, "acme")
+
+
 def test_an_answer_that_is_kept_is_for_its_session_alone(api: tuple[str, Echo]) -> None:
     file, _ = api
     with serving(file, "--http", "127.0.0.1:0") as url:
