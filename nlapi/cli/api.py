@@ -51,6 +51,7 @@ def add(
     """Register an API, or replace one."""
     import nlapi
     from nlapi.api import registration_of
+    from nlapi.client.server import explain_server
     from nlapi.openapi.address import parse
 
     if not registry.is_name(name):
@@ -79,6 +80,8 @@ def add(
     )
     registry.write_registrations({**registry.read_registrations(), name: entry})
     show.note(f"{name}: {spec.title}, {show.counted(len(spec.operations), 'operation')}")
+    if base_url is None and (note := explain_server(spec)):
+        show.note(note)
     if bundled.spec(name):
         show.note(f"On the command line {name} is this API now; nlapi.load({name!r}) still gives the bundled one")
     if not (credentials or no_auth) and (options := _credential_options(spec)):

@@ -80,6 +80,7 @@ def call(
     from nlapi.cli.arguments import arguments
     from nlapi.cli.target import limits, open_target
     from nlapi.tools.compile import compile_tool
+    from nlapi.tools.diagnosis import diagnose
     from nlapi.tools.run import prepare, run
     from nlapi.tools.tool import Call
 
@@ -100,6 +101,8 @@ def call(
             show.note(f"\n{operation} may have been carried out: no answer had come yet")
         raise
     print_result(result, output, chosen)
+    if doubt := diagnose(result, tool.operation, target):
+        show.note(doubt)
     if not result.ok:
         raise typer.Exit(min(result.status // 100, 5))
 

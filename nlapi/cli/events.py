@@ -23,10 +23,30 @@ class Renderer(Protocol):
     def __call__(self, event: Event) -> None: ...
 
 
+class Doubts:
+    """Says on standard error what may be wrong with base URL or credential, each thing once in a conversation."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        self._noted: set[str] = set()
+
+    def __call__(self, step: Step) -> None:
+        from nlapi.tools.diagnosis import diagnose
+
+        operation = step.call.tool.operation
+        doubt = diagnose(step.result, operation, self._targets[operation.spec]) if step.result else ""
+        if doubt and doubt not in self._noted:
+            self._noted.add(doubt)
+            show.note(doubt)
+
+
 def json_lines(targets: Targets) -> Renderer:
     """Every event as one line of JSON on standard output; what is missing comes with the request so far."""
+    doubts = Doubts(targets)
 
     def render(event: Event) -> None:
+        if isinstance(event, Stepped):
+            doubts(event.step)
         record = encode(event)
         if isinstance(event, Needed):
             record["calls"] = [
@@ -50,6 +70,7 @@ class Text:
     def __init__(self, targets: Targets, *, dry_run: bool) -> None:
         self.targets = targets
         self.data: Callable[[str], None] = show.write if dry_run else show.note
+        self.doubts = Doubts(targets)
         self.planner = ""
         self.said = False
         self.unsent = ""
@@ -105,6 +126,7 @@ class Text:
         if step.result is not None:
             result = step.result
             show.dim(f"← {result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
+            self.doubts(step)
         elif step.outcome is not Outcome.SHOWN:
             told = f"× {step.call.operation_id}: {step.message}"
             if step.message.startswith("not sent: "):

@@ -86,6 +86,7 @@ def mcp(
     Reads run, a change is sent when the user agrees to it. Messages go to standard error.
     """
     _need_sdk()
+    from nlapi.client.server import explain_server
     from nlapi.mcp.catalogue import catalogue
     from nlapi.mcp.http import place
     from nlapi.mcp.served import Served
@@ -97,6 +98,8 @@ def mcp(
     if where is None and source == "-":
         raise UsageError("standard input is for the client", hint="give the description as a file or a URL")
     api, known = target.open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
+    if api.base_url is None and (note := explain_server(api.spec)):
+        show.note(note)
     settings = Settings(
         consent=consent,
         all_tools=all_tools,

@@ -21,6 +21,7 @@ from nlapi.cli.setup import Setup
 from nlapi.cli.target import limits, open_target
 from nlapi.client.limits import Limits
 from nlapi.errors import UsageError
+from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Conversation, Outcome, Round
 
 if TYPE_CHECKING:
@@ -267,5 +268,7 @@ def exit_code(answered: Answered) -> int:
         return 1
     if step.result is not None and not step.result.ok:
         return min(step.result.status // 100, 5)
+    if step.result is not None and is_foreign_page(step.result, step.call.tool.operation):
+        return 1
     stopped = rounds[-1].plan.calls and step.outcome is not Outcome.SHOWN
     return 1 if stopped else 0

@@ -171,20 +171,22 @@ class _Sending:
         return Request(method=request.method, url=url, headers=headers)
 
     def _unanswered(self, error: BrokenError, request: Request) -> SendError:
+        there = address.parse(request.url)
         if self.progress.sent:
-            return self._failed(error.reason, request)
-        site = address.parse(request.url).site
+            # What speaks TLS hangs up on plain HTTP.
+            hint = f"does it speak https? --base-url https://{there.authority} then" if there.scheme == "http" else ""
+            return self._failed(error.reason, request, hint=hint if error.is_hangup else "")
         return SendError(
-            redact(f"cannot connect to {site}: {error.reason}", self.secrets),
+            redact(f"cannot connect to {there.site}: {error.reason}", self.secrets),
             hint=error.hint or "is it running and reachable from here? --base-url URL sends to another place",
         )
 
-    def _failed(self, reason: str, request: Request) -> SendError:
+    def _failed(self, reason: str, request: Request, *, hint: str = "") -> SendError:
         """The error for a request that went out, or may have: for a write, nobody knows what became of it."""
         there = address.parse(request.url)
         message = redact(clean(f"{request.method} {there.site}{there.path[:200]}: {reason}")[:600], self.secrets)
         if self.safe or not self.progress.sent:
-            return SendError(message)
+            return SendError(message, hint=hint)
         return OutcomeUnknownError(
             f"{message}; it may or may not have been carried out",
             hint="nlapi did not repeat it; check before you try again",

@@ -31,6 +31,7 @@ from nlapi.offline.sifted import sifted
 from nlapi.offline.wish import Want, Wish, wish_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import VERBS, Intent, pieces, singular
+from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
 
@@ -58,8 +59,8 @@ def answer(question: str, steps: Sequence[Step]) -> str:
         return "Not done: you did not agree to the call. Nothing was sent."
     if step.outcome is not Outcome.DONE or step.result is None:
         return f"Not done: {step.message}" if step.message else "Not done."
-    if not step.result.ok:
-        return failure(step.result)
+    if reason := unanswered(step.call, step.result):
+        return reason
     if step.call.tool.effect is Effect.READ:
         return _read(question, steps)
     return _written(step.call, step.result)
@@ -69,6 +70,14 @@ def told(question: str, steps: Sequence[Step], *, several: bool) -> str:
     """The answer, and of several APIs which one gives it."""
     title = f"{steps[-1].call.tool.operation.spec.title}: " if several else ""
     return f"{title}{answer(question, steps)}"
+
+
+def unanswered(call: Call, result: Result) -> str:
+    """Why an answer tells nothing: it is an error, or a web page stands in its place; "" for one that does."""
+    if is_foreign_page(result, call.tool.operation) and (result.ok or result.status == 404):
+        unknown = "" if call.tool.effect is Effect.READ else "; whether it was done is not known"
+        return f"A web page came in place of an answer of the API ({result.status}){unknown}."
+    return "" if result.ok else failure(result)
 
 
 def failure(result: Result) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nlapi.offline.answer import failure, pages_of, told
+from nlapi.offline.answer import pages_of, told, unanswered
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.figures import at_place
 from nlapi.offline.fill import nest
@@ -51,9 +51,9 @@ def go_on(turn: Turn, catalogue: Catalogue, known: Mapping[str, Any]) -> Plan:
     stage = raw.get("stage") if isinstance(raw, Mapping) else None
     if stage not in ("lookup", "via") or step.outcome is not Outcome.DONE or step.result is None:
         return _more(turn, catalogue) or _answered(turn, catalogue)
-    if not step.result.ok:
+    if reason := unanswered(step.call, step.result):
         what = f"Looking up {raw['name']!r}" if raw["name"] else "Finding out who you are"
-        return Plan(text=f"{what} failed. {failure(step.result)}", confidence=0.3)
+        return Plan(text=f"{what} failed. {reason}", confidence=0.3)
     operation = catalogue.find(raw["operation"], catalogue.spec(raw["source"]))
     tool = catalogue.tool(operation) if operation is not None else None
     if tool is None:
