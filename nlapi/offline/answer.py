@@ -233,8 +233,10 @@ def _written(call: Call, result: Result) -> str:
 
 
 def _target(call: Call) -> str:
-    in_path = [str(value) for name, value in call.arguments.items() if call.tool.places.get(name, ("",))[0] == "path"]
-    return in_path[-1] if in_path else ""
+    places = {name: call.tool.places.get(name, ("", name)) for name in call.arguments}
+    in_path = {wire: str(call.arguments[name]) for name, (where, wire) in places.items() if where == "path"}
+    ordered = re.findall(r"\{([^{}]+)\}", call.tool.operation.route)
+    return next((in_path[wire] for wire in reversed(ordered) if wire in in_path), "")
 
 
 def _makes(operation: Operation, result: Result) -> bool:

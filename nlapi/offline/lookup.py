@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.dots import is_dotted
 from nlapi.offline.entities import Wanted, collection_of, entity_of, kind_of, thing_of
 from nlapi.offline.fields import noun
 from nlapi.offline.fill import fill, nest
@@ -178,8 +179,12 @@ def _stems(text: str) -> set[str]:
     return set(map(stem, pieces(text)))
 
 
-def rate(name: str, slot: Slot, things: Sequence[Item], field: str, *, via: bool) -> list[Rated]:
-    """How well each thing answers to a name, with the id that is wanted of it."""
+def rate(name: str, slot: Slot, things: Sequence[Item], field: str, *, via: bool, question: str = "") -> list[Rated]:
+    """How well each thing answers to a name, with the id that is wanted of it.
+
+    A host name that stands in the question with a dot behind it is looked for with and without.
+    """
+    forms = (name, f"{name}.") if is_dotted(question, name) else (name,)
     entity = entity_of(slot)
 
     def value(thing: Item) -> Any:
@@ -187,7 +192,7 @@ def rate(name: str, slot: Slot, things: Sequence[Item], field: str, *, via: bool
             return id_of(thing, slot.name, entity)
         return id_of(thing) if via else inside(thing, field)
 
-    return [(answers_to(name, thing), value(thing), name_of(thing)) for thing in things]
+    return [(max(answers_to(one, thing) for one in forms), value(thing), name_of(thing)) for thing in things]
 
 
 def chosen(given: Any, rated: Sequence[Rated]) -> Any:

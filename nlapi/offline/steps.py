@@ -152,7 +152,8 @@ def _picked(
     things = things_of(step.result.data, tuple(map(stem, pieces(raw["kind"]))))
     if raw.get("place"):
         return _placed(turn, goal, slot, step, raw, catalogue, known)
-    rated = [*map(_rated, raw["rated"]), *rate(raw["name"], slot, things, raw["field"], via=bool(raw["via"]))]
+    fresh = rate(raw["name"], slot, things, raw["field"], via=bool(raw["via"]), question=turn.question)
+    rated = [*map(_rated, raw["rated"]), *fresh]
     given = known.get(argument_name(slot))
     if given is not None:
         return plan_for(goal.with_id(slot, chosen(given, rated)), catalogue, known)
