@@ -14,6 +14,7 @@ from nlapi.cli.options import (
     BaseUrl,
     Deadline,
     DryRun,
+    Events,
     Known,
     Model,
     NoAuth,
@@ -45,6 +46,7 @@ class Setup:
     auth: Auth = field(default=None, repr=False)
     no_auth: NoAuth = False
     timeout: Deadline = None
+    events: Events = None
     no_log: NoLog = False
 
     @property

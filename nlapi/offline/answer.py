@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from nlapi.client.message import Result
+from nlapi.client.message import Framing, Result
+from nlapi.client.streaming.ending import count_items, describe_end
 from nlapi.offline.checked import checked
 from nlapi.offline.entities import collection_of
 from nlapi.offline.fields import (
@@ -30,7 +31,7 @@ from nlapi.offline.sentence import Kind
 from nlapi.offline.sifted import sifted
 from nlapi.offline.wish import Want, Wish, wish_of
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.naming import VERBS, Intent, pieces, singular
+from nlapi.resources.naming import VERBS, Intent, pieces, singular, stem
 from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
@@ -61,9 +62,20 @@ def answer(question: str, steps: Sequence[Step]) -> str:
         return f"Not done: {step.message}" if step.message else "Not done."
     if reason := unanswered(step.call, step.result):
         return reason
+    if step.result.items is not None and (said := _streamed(step.result)):
+        return said
     if step.call.tool.effect is Effect.READ:
         return _read(question, steps)
     return _written(step.call, step.result)
+
+
+def _streamed(result: Result) -> str:
+    """What is said of an answer that streams: how much came, and that there may be more. "" where it came to its end
+    and lists things, which is answered as any other list is."""
+    end = describe_end(result)
+    if not end and result.framing in (Framing.JSON_LINES, Framing.JSON_VALUES) and items_in(list(result.items or ())):
+        return ""
+    return f"{end[0].upper()}{end[1:]}." if end else f"{count_items(result).capitalize()} came."
 
 
 def told(question: str, steps: Sequence[Step], *, several: bool) -> str:
@@ -215,6 +227,10 @@ def _asked_for(wish: Wish, operation: Operation, fields: Mapping[str, Any]) -> d
 
 def _written(call: Call, result: Result) -> str:
     operation = call.tool.operation
+    if result.items is not None:
+        return (
+            f"{operation.id} was answered with {count_items(result)}, the last of them {str(result.items[-1])[:300]}."
+        )
     data = _inner(result.data) if isinstance(result.data, Mapping) else {}
     if operation.method == "DELETE":
         target = _target(call)
@@ -241,9 +257,9 @@ def _target(call: Call) -> str:
 
 def _makes(operation: Operation, result: Result) -> bool:
     """Does a POST make a thing? One to a verb (/campaigns/{id}/publish) or to a noun for one (/rollback) does not."""
-    words = collection_of(operation)
-    deed = bool(words) and VERBS.get(words[0]) not in (None, Intent.READ)
     last = operation.path.rstrip("/").rpartition("/")[2]
+    words = [*map(stem, pieces(last))]
+    deed = bool(words) and VERBS.get(words[0]) not in (None, Intent.READ)
     return not last.endswith("}") and not deed and (result.status == CREATED or singular(last) != last)
 
 

@@ -21,7 +21,11 @@ def dns(**name: Any) -> Spec:
     zone = {
         "type": "object",
         "required": ["name"],
-        "properties": {"name": {"type": "string", **name}, "comment": {"type": "string"}},
+        "properties": {
+            "id": {"type": "string", "readOnly": True},
+            "name": {"type": "string", **name},
+            "comment": {"type": "string"},
+        },
     }
     id = parameter("zone_id", "path", description="The id of the zone")
 
