@@ -17,6 +17,7 @@ from nlapi.cli.options import (
     Deadline,
     DryRun,
     Events,
+    NoAuth,
     Output,
     Overlays,
     Root,
@@ -62,6 +63,7 @@ def call(
     ] = None,
     base_url: BaseUrl = None,
     auth: Auth = None,
+    no_auth: NoAuth = False,
     dry_run: DryRun = False,
     curl: Annotated[
         bool, typer.Option("--curl", metavar=FLAG, help="Print the request as a curl line; send nothing.")
@@ -83,13 +85,14 @@ def call(
     from nlapi.cli.arguments import arguments
     from nlapi.cli.target import open_target, stream_limits
     from nlapi.tools.compile import compile_tool
+    from nlapi.tools.diagnosis import diagnose
     from nlapi.tools.run import prepare, run
     from nlapi.tools.tool import Call
 
     if source == "-" and args == "-":
         raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
     chosen = _filter(jq) if jq is not None else None
-    target, known = open_target(source, base_url, auth, overlays, root)
+    target, known = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
     tool = compile_tool(target.spec.operation(operation))
     wanted = Call(tool=tool, arguments=arguments(tool, known=known, given=args, pairs=pairs or ()))
     if dry_run or curl:
@@ -108,6 +111,8 @@ def call(
             show.note(f"\n{operation} may have been carried out: {began}")
         raise
     print_result(result, output, chosen, tool.operation, live)
+    if doubt := diagnose(result, tool.operation, target):
+        show.note(doubt)
     if not result.ok:
         raise typer.Exit(min(result.status // 100, 5))
     if result.is_cut:

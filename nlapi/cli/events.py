@@ -37,10 +37,30 @@ class Renderer(Protocol):
     def __call__(self, event: Event) -> None: ...
 
 
+class Doubts:
+    """Says on standard error what may be wrong with base URL or credential, each thing once in a conversation."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        self._noted: set[str] = set()
+
+    def __call__(self, step: Step) -> None:
+        from nlapi.tools.diagnosis import diagnose
+
+        operation = step.call.tool.operation
+        doubt = diagnose(step.result, operation, self._targets[operation.spec]) if step.result else ""
+        if doubt and doubt not in self._noted:
+            self._noted.add(doubt)
+            show.note(doubt)
+
+
 def json_lines(targets: Targets) -> Renderer:
     """Every event as one line of JSON on standard output; what is missing comes with the request so far."""
+    doubts = Doubts(targets)
 
     def render(event: Event) -> None:
+        if isinstance(event, Stepped):
+            doubts(event.step)
         record = encode(event)
         if isinstance(event, Answered) and event.views:
             record["views"] = [
@@ -68,6 +88,7 @@ class Text:
     def __init__(self, targets: Targets, *, dry_run: bool) -> None:
         self.targets = targets
         self.data: Callable[[str], None] = show.write if dry_run else show.note
+        self.doubts = Doubts(targets)
         self.planner = ""
         self.said = False
         self.has_printed = False
@@ -133,6 +154,7 @@ class Text:
             if end := describe_end(result):
                 waits = " (--timeout SECONDS waits longer, --events N stops after N)"
                 show.dim(f"  {end}{waits if result.ended is Ended.DEADLINE else ''}")
+            self.doubts(step)
         elif step.outcome is not Outcome.SHOWN:
             told = f"× {step.call.operation_id}: {step.message}"
             if step.message.startswith("not sent: "):

@@ -22,6 +22,7 @@ from nlapi.resources.identity import id_of, is_link, name_of
 from nlapi.resources.naming import VERBS, Intent, singular, stem
 from nlapi.resources.nouns import noun_of, thing_words
 from nlapi.resources.reason import error_reason
+from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.display import format_value, is_date, moment_of
 from nlapi.tools.pages import next_arguments
 from nlapi.tools.plan import Outcome, Step
@@ -58,8 +59,8 @@ def answer(
         return AnswerView(text="Not done: you did not agree to the call. Nothing was sent.")
     if step.outcome is not Outcome.DONE or step.result is None:
         return AnswerView(text=f"Not done: {step.message}" if step.message else "Not done.")
-    if not step.result.ok:
-        return AnswerView(text=failure(step.result))
+    if reason := unanswered(step.call, step.result):
+        return AnswerView(text=reason)
     if step.result.items is not None and (text := _streamed(step.result)):
         return AnswerView(text=text)
     if step.call.tool.effect is Effect.READ:
@@ -74,6 +75,14 @@ def _streamed(result: Result) -> str:
     if not end and result.framing in (Framing.JSON_LINES, Framing.JSON_VALUES) and list_in(list(result.items or ())):
         return ""
     return f"{end[0].upper()}{end[1:]}." if end else f"{count_items(result).capitalize()} came."
+
+
+def unanswered(call: Call, result: Result) -> str:
+    """Why an answer tells nothing: it is an error, or a web page stands in its place; "" for one that does."""
+    if is_foreign_page(result, call.tool.operation) and (result.ok or result.status == 404):
+        unknown = "" if call.tool.effect is Effect.READ else "; whether it was done is not known"
+        return f"A web page came in place of an answer of the API ({result.status}){unknown}."
+    return "" if result.ok else failure(result)
 
 
 def failure(result: Result) -> str:
@@ -234,8 +243,10 @@ def _written(call: Call, result: Result) -> AnswerView:
 
 
 def _target(call: Call) -> str:
-    in_path = [str(value) for name, value in call.arguments.items() if call.tool.places.get(name, ("",))[0] == "path"]
-    return in_path[-1] if in_path else ""
+    places = {name: call.tool.places.get(name, ("", name)) for name in call.arguments}
+    in_path = {wire: str(call.arguments[name]) for name, (where, wire) in places.items() if where == "path"}
+    ordered = re.findall(r"\{([^{}]+)\}", call.tool.operation.route)
+    return next((in_path[wire] for wire in reversed(ordered) if wire in in_path), "")
 
 
 def _makes(operation: Operation, result: Result) -> bool:

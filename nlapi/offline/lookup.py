@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.dots import is_dotted
 from nlapi.offline.entities import ONLY, Wanted, entity_of, thing_of
 from nlapi.offline.fill import fill, nest
 from nlapi.offline.given import Values, argument_name, complete, missing_of, wanted_in
@@ -176,8 +177,12 @@ def things_of(step: Step, kind: str) -> list[Thing]:
     return listed.things if listed is not None else []
 
 
-def rate(name: str, slot: Slot, things: Sequence[Thing], field: str, *, via: bool) -> list[Rated]:
-    """How well each thing answers to a name, with the id that is wanted of it."""
+def rate(name: str, slot: Slot, things: Sequence[Thing], field: str, *, via: bool, question: str = "") -> list[Rated]:
+    """How well each thing answers to a name, with the id that is wanted of it.
+
+    A host name that stands in the question with a dot behind it is looked for with and without.
+    """
+    forms = (name, f"{name}.") if is_dotted(question, name) else (name,)
     entity = entity_of(slot)
 
     def value(thing: Thing) -> Any:
@@ -185,7 +190,7 @@ def rate(name: str, slot: Slot, things: Sequence[Thing], field: str, *, via: boo
             return id_of(thing, slot.name, entity)
         return id_of(thing) if via else field_inside(thing, field)
 
-    return [(answers_to(name, thing), value(thing), name_of(thing)) for thing in things]
+    return [(max(answers_to(one, thing) for one in forms), value(thing), name_of(thing)) for thing in things]
 
 
 def chosen(given: Any, rated: Sequence[Rated]) -> Any:

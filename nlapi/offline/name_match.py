@@ -17,6 +17,9 @@ _CODES = frozenset(
 """What the fields are called whose text in full means the thing."""
 
 _DEEPEST = 4
+BUT_FOR_A_DOT = 0.99
+"""How well a name answers that only has a final dot more: no other is as near, and the same in full is nearer."""
+
 _SURE = 0.6
 _APART = 0.12
 
@@ -28,6 +31,8 @@ def alike(asked: str, name: str) -> float:
     """Return how well a name answers to what was asked for, from 0 to 1; `summer` answers to Summer Sale at 0.8."""
     if asked.lower().strip() == name.lower().strip():
         return 1.0
+    if asked.lower().strip() == name.lower().strip().removesuffix("."):
+        return BUT_FOR_A_DOT
     wanted = {stem(word) for word in pieces(asked) if word not in STOPWORDS} or {stem(word) for word in pieces(asked)}
     have = {stem(word) for word in pieces(name)}
     if wanted and wanted <= have:
@@ -49,7 +54,7 @@ def pick(rated: Sequence[Rated]) -> list[Rated]:
     best = ranked[0][0] if ranked else 0.0
     if best < _SURE:
         return []
-    return [one for one in ranked if one[0] >= best - _APART and (best < 1.0 or one[0] == 1.0)]
+    return [one for one in ranked if one[0] >= (best if best >= BUT_FOR_A_DOT else best - _APART)]
 
 
 def field_inside(thing: Thing, field: str) -> Any:

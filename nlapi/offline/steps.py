@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from nlapi.offline.aggregates import at_place
-from nlapi.offline.answer import answer, failure, list_question, listed_in, pages_of
+from nlapi.offline.answer import answer, list_question, listed_in, pages_of, unanswered
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.client_filter import texts_applied
 from nlapi.offline.entities import ONLY
@@ -62,9 +62,9 @@ def go_on(turn: Turn, catalogue: Catalogue, known: Mapping[str, Any], *, today: 
     stage = raw.get("stage") if isinstance(raw, Mapping) else None
     if stage not in ("lookup", "via") or step.outcome is not Outcome.DONE or step.result is None:
         return _more(turn, today) or _answered(turn, catalogue, today)
-    if not step.result.ok:
+    if reason := unanswered(step.call, step.result):
         what = f"Looking up {raw['name']!r}" if raw["name"] else "Finding out who you are"
-        return Plan(text=f"{what} failed. {failure(step.result)}", confidence=0.3)
+        return Plan(text=f"{what} failed. {reason}", confidence=0.3)
     operation = catalogue.find(raw["operation"], catalogue.spec(raw["source"]))
     tool = catalogue.tool(operation) if operation is not None else None
     if tool is None:
@@ -190,7 +190,8 @@ def _picked(
     things = things_of(step, raw["kind"])
     if raw.get("place"):
         return _placed(turn, goal, slot, step, raw, catalogue, known)
-    rated = [*map(_rated, raw["rated"]), *rate(raw["name"], slot, things, raw["field"], via=bool(raw["via"]))]
+    fresh = rate(raw["name"], slot, things, raw["field"], via=bool(raw["via"]), question=turn.question)
+    rated = [*map(_rated, raw["rated"]), *fresh]
     given = known.get(argument_name(slot))
     if given is not None:
         return plan_for(goal.with_id(slot, chosen(given, rated)), catalogue, known)
