@@ -8,6 +8,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.spec import Effect, Operation
@@ -49,8 +50,11 @@ _ALIKE = 0.6
 _CALLER = 0.5
 """What the words for the caller count where somebody asks for what is his."""
 _STATE = 0.3
+_IMPLIED = 0.5
 _SHORTER = 0.8
 """How much fewer words in id and path count when BM25 hands on: `delete a namespace` beside all that are in one."""
+_SHORT = 3
+"""Letters of a stem up to which -er and -or make no word for who does it."""
 _NEAR = 0.4
 """The part of the best score that BM25 hands on, where enough have it."""
 _COMMON = 0.3
@@ -161,8 +165,17 @@ class Index:
             if len(docs) < _COMMON * len(scores):
                 for doc, weight in self._otherwise(word.stem, phrase.stems).items():
                     scores[doc] += share * weight
-        for terms, share in ((CALLERS, _CALLER * phrase.mine), (STATES, _STATE * (phrase.verb in STATE_VERBS))):
-            for doc, weight in self._best(dict.fromkeys(terms, share)).items() if share else ():
+        for word, after in pairwise(phrase.words):
+            docs, weights = postings.get(word.stem + after.stem, _NOWHERE)  # a config map may be a configmap
+            for doc, weight in zip(docs, weights, strict=True):
+                scores[doc] += weight
+        hints = (
+            (CALLERS, _CALLER * phrase.mine),
+            (STATES, _STATE * (phrase.verb in STATE_VERBS)),
+            (phrase.implied, _IMPLIED),
+        )
+        for terms, share in hints:
+            for doc, weight in self._best(dict.fromkeys(terms, share)).items() if share and terms else ():
                 scores[doc] += weight
         return scores
 
@@ -175,6 +188,8 @@ class Index:
             likes = dict.fromkeys(SYNONYMS[term] - said, _OTHERWISE)
         elif term not in self._postings:
             likes = {other: _OTHERWISE * likeness for other, likeness in neighbours(term) if likeness > _ALIKE}
+        if len(term) > _SHORT and not said.issuperset(doers := (f"{term}er", f"{term}or")):
+            likes = {**likes, **dict.fromkeys(doers, _OTHERWISE)}
         return self._best(likes, self._postings.get(term, _NOWHERE)[0]) if likes else {}
 
     def _best(self, likes: Mapping[str, float], without: Collection[int] = ()) -> dict[int, float]:

@@ -73,6 +73,10 @@ class Phrase:
     stems: frozenset[str]
     plurals: frozenset[str]
     """stems of the words in the plural; of all the object's where it is about all of a kind"""
+    head: str
+    """stem of the last word of an object in the plural; "" where it is in the singular: pull [requests]"""
+    implied: frozenset[str]
+    """stems of what is not said and meant: who can push asks for permissions"""
     mine: bool
     """it is about what belongs to the caller"""
     valued: bool
@@ -94,7 +98,7 @@ _READS = _stems(
     """poll monitor download verify identify determine track export confirm inspect preview compare review calculate
     estimate access watch wait"""
 )
-_CREATES = _stems("define initiate trigger apply associate attach register assign request import link")
+_CREATES = _stems("setup define initiate trigger apply associate attach register assign request import link")
 _ACTS = IMPERATIVES | _stems(
     """associate authenticate calculate compile deactivate exchange perform resend evict merge fork like star process"""
 )
@@ -120,7 +124,32 @@ _OPENINGS = _ASKS | frozenset(
 _OPENS = _OPENINGS | _DETERMINERS - {"these", "those", "that", "this", "his", "her", "their", "its", "your"}
 _MINE = frozenset("my mine me i our".split())
 _EVERY = frozenset(("all", "every", "each"))
-_COUNTS = ("how many", "number of")
+_JOINED = {
+    (verb, particle): joined
+    for joined, written in (
+        ("login", "log in|log into|sign in|sign into"),
+        ("logout", "log out|log off|sign out|sign off"),
+        ("signup", "sign up"),
+        ("shutdown", "shut down"),
+        ("rollback", "roll back"),
+        ("lookup", "look up"),
+        ("backup", "back up"),
+        ("setup", "set up"),
+    )
+    for verb, particle in (pair.split() for pair in written.split("|"))
+}
+"""Verbs of two words -> as APIs write them."""
+_IMPLIED = {
+    said: _stems(words)
+    for said, words in (
+        ("who can", "permission access collaborator member"),
+        ("who has access", "permission collaborator member"),
+        ("allowed to", "permission access"),
+        ("how much", "usage stats statistics quota"),
+    )
+}
+"""What is said -> stems of what an API calls that."""
+_PARTED = frozenset(verb for verb, _ in _JOINED)
 _ENDS = frozenset(".?!")
 _BREAKS = frozenset(",;:")
 _NEAR = 12
@@ -132,8 +161,8 @@ def read_phrase(text: str, nouns: Collection[str] = ()) -> Phrase:
     tokens = _tokens(text)
     at, verb, words = _opening(tokens, nouns)
     every = not _EVERY.isdisjoint(tokens[:at])
-    every, many, valued = _read_rest(tokens[at:], words, every)
-    return _phrase(tokens, verb, words, every=every, many=many, valued=valued)
+    every, head, many, valued = _read_rest(tokens[at:], words, every)
+    return _phrase(tokens, verb, words, head, every=every, many=many, valued=valued)
 
 
 def _tokens(text: str) -> list[str]:
@@ -146,6 +175,10 @@ def _tokens(text: str) -> list[str]:
             found.append(token)
         else:
             found += pieces(token)
+    if not _PARTED.isdisjoint(found):
+        for at in range(len(found) - 2, -1, -1):
+            if (joined := _JOINED.get((found[at], found[at + 1]))) is not None:
+                found[at : at + 2] = [joined]
     return found
 
 
@@ -197,13 +230,14 @@ def _is_verb(token: str, after: str, nouns: Collection[str]) -> bool:
     )
 
 
-def _read_rest(tokens: Sequence[str], words: list[Word], every: bool) -> tuple[bool, bool, bool]:
+def _read_rest(tokens: Sequence[str], words: list[Word], every: bool) -> tuple[bool, str, bool, bool]:
     """Append the words behind the verb with their roles.
 
-    Return whether all of a kind are meant, whether the object is in the plural, and whether a value follows it.
+    Return whether all of a kind are meant, the last noun of the object and whether it is in the plural, and whether
+    a value follows it.
     `details of` and the like are no object: what follows them is.
     """
-    role, first, bracketed, many, valued = Role.OBJECT, len(words), False, False, False
+    role, first, bracketed, head, many, valued = Role.OBJECT, len(words), False, "", False, False
     for token in tokens:
         started = len(words) > first
         if token in _BELONGS:
@@ -225,7 +259,8 @@ def _read_rest(tokens: Sequence[str], words: list[Word], every: bool) -> tuple[b
             plural = singular(token) != token
             if role is Role.OBJECT and not bracketed:
                 valued = valued or (started and not token.isalpha())
-                many = plural if token.isalpha() and not token.endswith("ly") else many
+                if token.isalpha() and not token.endswith("ly"):
+                    head, many = stem(token), plural
             words.append(Word(stem=stem(token), role=Role.ASIDE if bracketed else role, plural=plural))
         elif token == ")":
             bracketed = False
@@ -235,7 +270,7 @@ def _read_rest(tokens: Sequence[str], words: list[Word], every: bool) -> tuple[b
                 role = Role.ASIDE
             elif token in _BREAKS and role < Role.MODIFIER:
                 role = Role.MODIFIER
-    return every, many, valued
+    return every, head, many, valued
 
 
 def _framed(word: Word) -> Word:
@@ -243,27 +278,31 @@ def _framed(word: Word) -> Word:
 
 
 def _phrase(
-    tokens: Sequence[str], verb: str, words: Sequence[Word], *, every: bool, many: bool, valued: bool
+    tokens: Sequence[str], verb: str, words: Sequence[Word], head: str, *, every: bool, many: bool, valued: bool
 ) -> Phrase:
     subject = frozenset([word.stem for word in words if word.role is Role.OBJECT])
     subject = subject or frozenset([word.stem for word in words if word.role is Role.FRAME])
     stems = frozenset([word.stem for word in words])
     plurals = frozenset([word.stem for word in words if word.plural])
+    plain = " ".join(tokens)
+    implied = frozenset().union(*[words for said, words in _IMPLIED.items() if said in plain])
     return Phrase(
         words=tuple(words),
         verb=verb,
-        request=_request(tokens, verb, every or many),
+        request=_request(plain, verb, every or many),
         object=subject,
         stems=stems,
         plurals=plurals | subject if every else plurals,
+        head=head if many else "",
+        implied=implied,
         mine=not _MINE.isdisjoint(tokens[:_NEAR]) and list(tokens[:2]) != ["i", "want"],
         valued=valued,
         filters=not _FILTERS.isdisjoint(stems),
     )
 
 
-def _request(tokens: Sequence[str], verb: str, many: bool) -> Request:
-    if tokens[:1] == ["count"] or any(count in " ".join(tokens) for count in _COUNTS):
+def _request(plain: str, verb: str, many: bool) -> Request:
+    if plain.startswith(("count ", "number of")) or "how many" in plain or "the number of" in plain:
         return Request.COUNT
     if not verb:
         return Request.MANY_NOUNS if many else Request.NOUN

@@ -191,6 +191,10 @@ show display
 search find lookup
 import load
 export download dump
+login signin logon authenticate authentication auth session
+logout signout logoff
+signup register registration
+prune unused dangling
 convert transform translate
 send deliver dispatch
 transfer move migrate handover
