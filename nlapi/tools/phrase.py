@@ -37,13 +37,10 @@ class Request(StrEnum):
     """a verb that reads, and an object in the plural"""
     ONE = "one"
     SEARCH = "search"
-    FIND = "find"
-    """an object that is to be looked up, by name or id"""
+    """to look for things, or for one by its name"""
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
-    STOP = "stop"
-    """to cancel a thing deletes it in some APIs, and sets its state in others"""
     OTHER = "other"
     """a verb of another kind"""
     MANY_NOUNS = "many nouns"
@@ -102,8 +99,7 @@ _CREATES = _stems("setup define initiate trigger apply associate attach register
 _ACTS = IMPERATIVES | _stems(
     """associate authenticate calculate compile deactivate exchange perform resend evict merge fork like star process"""
 )
-_SEARCHES = _stems("search browse query")
-_FINDS = _stems("find locate identify lookup look discover determine")
+_SEARCHES = _stems("search browse query find locate identify lookup look discover determine")
 _FRAMES = _stems(
     "detail list information info set data record number id identifier copy metadata content collection page"
 )
@@ -307,14 +303,10 @@ def _request(plain: str, verb: str, many: bool) -> Request:
     if not verb:
         return Request.MANY_NOUNS if many else Request.NOUN
     intent = VERBS.get(verb)
-    if verb in STATE_VERBS and intent is Intent.DELETE:
-        return Request.STOP
-    if verb in _FINDS:
-        return Request.FIND
+    if verb in _SEARCHES:
+        return Request.SEARCH
     if intent is None and verb in _CREATES:
         return Request.CREATE
     if intent is not Intent.READ and verb not in _READS:
         return Request(intent.value) if intent is not None else Request.OTHER
-    if verb in _SEARCHES:
-        return Request.SEARCH
     return Request.MANY if many or verb == "list" else Request.ONE
