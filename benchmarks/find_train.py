@@ -13,10 +13,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nlapi
 from benchmarks.descriptions import directory
+from benchmarks.offline.folds import folds, read_rows, read_specs
 from benchmarks.find import SHARED, Case, half, step_cases, word_cases, word_spec, workflow_spec
 from nlapi.openapi.spec import Spec
 from nlapi.tools.index import Index
@@ -55,10 +57,27 @@ def real_cases(folder: Path) -> Iterator[tuple[Case, Spec]]:
             yield Case(group=f"real, {part}", api=api, words=row["question"], right=right), specs[api]
 
 
+def question_cases(folder: Path) -> Iterator[tuple[Case, Spec]]:
+    """Yield the questions of the public sets whose API has several operations."""
+    rows = read_rows(folder / "dev.jsonl")
+    documents, specs = read_specs(folder / "specs.jsonl"), dict[str, Spec]()
+    for row, fold in zip(rows, folds(rows), strict=True):
+        if row["spec"] not in specs:
+            with TemporaryDirectory() as place:
+                file = Path(place) / "api.json"
+                file.write_text(json.dumps(documents[row["spec"]]), encoding="utf-8")
+                specs[row["spec"]] = nlapi.load(str(file))
+        right = frozenset((*row["operations"], *(call["operationId"] for call in row["calls"])))
+        if len(specs[row["spec"]].operations) > 1:
+            part = "tune" if fold % 2 else "check"
+            yield Case(group=f"questions, {part}", api=row["spec"], words=row["question"], right=right), specs[row["spec"]]
+
+
 def all_cases(shared: Path) -> Iterator[tuple[Case, Spec]]:
     folder = directory()
     yield from ((case, workflow_spec(shared / "workflows" / case.api)) for case in step_cases(shared / "workflows"))
     yield from real_cases(folder) if folder is not None else ()
+    yield from question_cases(shared / "questions")
     for case in word_cases():
         if (spec := word_spec(case.api, shared)) is not None:
             yield case, spec
