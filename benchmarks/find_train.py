@@ -70,7 +70,10 @@ def question_cases(folder: Path) -> Iterator[tuple[Case, Spec]]:
         right = frozenset((*row["operations"], *(call["operationId"] for call in row["calls"])))
         if len(specs[row["spec"]].operations) > 1:
             part = "tune" if fold % 2 else "check"
-            yield Case(group=f"questions, {part}", api=row["spec"], words=row["question"], right=right), specs[row["spec"]]
+            yield (
+                Case(group=f"questions, {part}", api=row["spec"], words=row["question"], right=right),
+                specs[row["spec"]],
+            )
 
 
 def all_cases(shared: Path) -> Iterator[tuple[Case, Spec]]:

@@ -8,7 +8,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.spec import Effect, Operation
@@ -242,7 +242,7 @@ def _fields(operation: Operation, extra: Callable[[Operation], str] | None) -> l
     ]
     if extra is not None:
         fields.append((WEIGHTS["extra"], extra(operation)))
-    arguments = dict.fromkeys(term for name in argument_names(operation) for term in _word_terms(name))
+    arguments = dict.fromkeys(chain.from_iterable(map(_word_terms, argument_names(operation))))
     return [*((weight, _terms(text)) for weight, text in fields if text), (WEIGHTS["arguments"], [*arguments])]
 
 
@@ -252,7 +252,7 @@ def _word_terms(word: str) -> tuple[str, ...]:
 
 
 def _terms(text: str) -> list[str]:
-    return [term for word in text.replace("/", " ").split() for term in _word_terms(word)]
+    return list(chain.from_iterable(map(_word_terms, text.replace("/", " ").split())))
 
 
 def _weigh(documents: Sequence[list[tuple[float, list[str]]]]) -> Postings:

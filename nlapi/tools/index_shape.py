@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_words, pieces, singular, stem
@@ -14,8 +15,8 @@ from nlapi.tools.phrase import Request, Role, read_phrase
 BRACED = re.compile(r"\{[^}]*\}")
 """A parameter in a path."""
 _QUALIFIED = re.compile(r"(?<=[a-z])(?:By|For)(?=[A-Z])|[-_/](?:by|for)[-_]")
-_SPACE = re.compile(r".*[/.:]")
-"""What stands before the name proper in ids such as `issues/create`."""
+_SPACES = "/.:"
+"""What stands between a namespace and the name proper in ids such as `issues/create`."""
 _VERSION = re.compile(r"v\d+(\.\d+)*|api|rest")
 _MARKUP = re.compile(r"<[^>]*>")
 _SENTENCE = re.compile(r"\.\s|\n")
@@ -87,37 +88,67 @@ class Shape:
         return self.entities[-1] if self.entities else ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Segment:
+    """The literal part of a segment of a path."""
+
+    words: tuple[str, ...]
+    stems: tuple[str, ...]
+    nouns: tuple[str, ...]
+    """stems that look like verbs and are none there"""
+    plurals: frozenset[str]
+
+
+@lru_cache(maxsize=16384)
+def _segment(text: str) -> _Segment | None:
+    """Return what is literal in a segment; None where nothing is, and for a version."""
+    literal = BRACED.sub("", text) if "{" in text else text
+    words = tuple(pieces(literal)) if literal and not _VERSION.fullmatch(literal) else ()
+    if not words:
+        return None
+    stems = tuple(map(stem, words))
+    plural = [singular(word) != word for word in words]
+    rest = zip(stems, plural, range(len(words)), strict=True)
+    return _Segment(
+        words=words,
+        stems=stems,
+        nouns=tuple(root for root, many, at in rest if root in VERBS and (at or many)),
+        plurals=frozenset(root for root, many in zip(stems, plural, strict=True) if many),
+    )
+
+
 def shape_of(operation: Operation) -> Shape:
     """Return what the operation's path, id and summary say of it. Nothing of it is parsed."""
     segments = [segment for segment in operation.path.split("/") if segment]
-    literal = [BRACED.sub("", segment) for segment in segments]
-    literal = [segment for segment in literal if segment and not _VERSION.fullmatch(segment)]
-    words = list(map(name_words, literal))
+    literal = [found for segment in segments if (found := _segment(segment)) is not None]
+    words = [segment.words for segment in literal]
     entities, acts, collects = _entities(words, operation.method)
-    own_id = _SPACE.sub("", operation.id)
-    own = list(map(stem, pieces(own_id)))
-    id_words = [*map(stem, name_words(operation.id[: len(operation.id) - len(own_id)])), *own]
+    start = max(map(operation.id.rfind, _SPACES)) + 1
+    own_words, space = pieces(operation.id[start:]), name_words(operation.id[:start])
+    own = list(map(stem, own_words))
+    id_words = [*map(stem, space), *own]
     verbs = frozenset(word for at, word in enumerate(own) if (word in VERBS or at == 0) and word not in entities)
     name, *qualifiers = _QUALIFIED.split(operation.id)
+    named = _nouns_of(name or operation.id) if qualifiers else _stems_of([*space, *own_words])
     said = read_phrase(_about(operation))
-    path = [stem(word) for some in words for word in some]
+    path = [root for segment in literal for root in segment.stems]
     verb = next((word for word in own if word in verbs and word in VERBS), said.verb if said.verb in VERBS else "")
     one = bool(segments) and "{" in segments[-1]
-    many = any(singular(word) != word and stem(word) in entities[-1:] for some in words for word in some)
+    many = bool(entities) and any(entities[-1] in segment.plurals for segment in literal)
     listed = said.request is Request.MANY or said.request is Request.SEARCH
-    kind = _kind(operation, words, verb, one=one, acts=acts, many=many or collects or listed, named=bool(verbs))
+    kind = _kind(operation, words, verb, one=one, acts=acts, many=many or collects or listed, verbal=bool(verbs))
     calls = not CALLERS.isdisjoint([*path[:2], *id_words])
     spoken = frozenset((*id_words, said.verb))
     return Shape(
         kind=kind,
         entities=tuple(entities),
-        name=frozenset(_nouns_of(name or operation.id)) - verbs,
+        name=frozenset(named) - verbs,
         qualifiers=frozenset(word for part in qualifiers for word in _nouns_of(part)),
-        inner=frozenset(stem(word) for some in words[:-1] for word in some) - set(entities),
+        inner=frozenset([root for segment in literal[:-1] for root in segment.stems]).difference(entities),
         verbs=verbs,
         spoken=spoken,
-        nouns=frozenset(noun for some, segment in zip(words, literal, strict=True) for noun in _nouns(some)),
-        summary=frozenset(word.stem for word in said.words if word.role is not Role.VERB),
+        nouns=frozenset([noun for segment in literal for noun in segment.nouns]),
+        summary=frozenset([word.stem for word in said.words if word.role is not Role.VERB]),
         object=said.object,
         length=len(path),
         counts="count" in spoken or path[-1:] == ["count"],
@@ -135,7 +166,11 @@ def _about(operation: Operation) -> str:
 
 
 def _nouns_of(name: str) -> list[str]:
-    return [stem(word) for word in pieces(name) if word not in STOPWORDS and word != "id" and not word.isdigit()]
+    return _stems_of(pieces(name))
+
+
+def _stems_of(words: Sequence[str]) -> list[str]:
+    return [stem(word) for word in words if word not in STOPWORDS and word != "id" and not word.isdigit()]
 
 
 def _entities(literal: Sequence[Sequence[str]], method: str) -> tuple[list[str], bool, bool]:
@@ -166,7 +201,7 @@ def _kind(
     one: bool,
     acts: bool,
     many: bool,
-    named: bool,
+    verbal: bool,
 ) -> Kind:
     """Return what the operation does, by its effect, its method and its verb."""
     intent = VERBS.get(verb)
@@ -176,7 +211,7 @@ def _kind(
         return Kind.DELETE
     if operation.method != "POST" or intent is Intent.UPDATE or one:
         return Kind.UPDATE
-    return Kind.ACTION if acts or (named and intent is None and not many and "{" in operation.path) else Kind.CREATE
+    return Kind.ACTION if acts or (verbal and intent is None and not many and "{" in operation.path) else Kind.CREATE
 
 
 def reads_by_name(literal: Sequence[Sequence[str]], intent: Intent | None) -> bool:
@@ -187,9 +222,5 @@ def reads_by_name(literal: Sequence[Sequence[str]], intent: Intent | None) -> bo
 
 def _is_user(segments: Sequence[str]) -> bool:
     """Whether a path is about the one user who calls: /user/repos, not /user/{id}."""
-    path = [segment for segment in segments if not _VERSION.fullmatch(segment)]
+    path = [segment for segment in segments if not _VERSION.fullmatch(segment)] if "user" in segments else []
     return path[:1] == ["user"] and (len(path) == 1 or "{" not in path[1])
-
-
-def _nouns(words: Sequence[str]) -> list[str]:
-    return [stem(word) for at, word in enumerate(words) if stem(word) in VERBS and (at or singular(word) != word)]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 from nlapi.resources.naming import IMPERATIVES, STOPWORDS, VERBS, Intent, pieces, singular, stem
 
@@ -48,9 +49,8 @@ class Request(StrEnum):
     NOUN = "noun"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
-    """A word that says something. `stem` is what it is compared by."""
+class Word(NamedTuple):
+    """A word that says something. `stem` is what it is compared by. A tuple: an index makes ten thousands of them."""
 
     stem: str
     role: Role
@@ -145,6 +145,8 @@ _IMPLIED = {
     )
 }
 """What is said -> stems of what an API calls that."""
+_HINTING = frozenset("who how allowed count number".split())
+"""Words that more than one word hangs on."""
 _PARTED = frozenset(verb for verb, _ in _JOINED)
 _ENDS = frozenset(".?!")
 _BREAKS = frozenset(",;:")
@@ -193,11 +195,11 @@ def _opening(tokens: Sequence[str], nouns: Collection[str]) -> tuple[int, str, l
             return at, "", []
         words = []
         if verb in _REQUESTS and (inner := _requested(tokens, end)):
-            words.append(Word(stem=stem("request"), role=Role.FRAME, plural=False))
+            words.append(Word(stem("request"), Role.FRAME, plural=False))
             verb, end = stem(tokens[inner]), inner + 1
         elif not _is_verb(token, after, nouns):
             return at, "", []
-        return end, verb, [*words, Word(stem=verb, role=Role.VERB, plural=False)]
+        return end, verb, [*words, Word(verb, Role.VERB, plural=False)]
     return len(tokens), "", []
 
 
@@ -257,7 +259,7 @@ def _read_rest(tokens: Sequence[str], words: list[Word], every: bool) -> tuple[b
                 valued = valued or (started and not token.isalpha())
                 if token.isalpha() and not token.endswith("ly"):
                     head, many = stem(token), plural
-            words.append(Word(stem=stem(token), role=Role.ASIDE if bracketed else role, plural=plural))
+            words.append(Word(stem(token), Role.ASIDE if bracketed else role, plural))
         elif token == ")":
             bracketed = False
         elif started or words[:first]:
@@ -270,7 +272,7 @@ def _read_rest(tokens: Sequence[str], words: list[Word], every: bool) -> tuple[b
 
 
 def _framed(word: Word) -> Word:
-    return Word(stem=word.stem, role=Role.FRAME, plural=word.plural)
+    return Word(word.stem, Role.FRAME, word.plural)
 
 
 def _phrase(
@@ -280,8 +282,8 @@ def _phrase(
     subject = subject or frozenset([word.stem for word in words if word.role is Role.FRAME])
     stems = frozenset([word.stem for word in words])
     plurals = frozenset([word.stem for word in words if word.plural])
-    plain = " ".join(tokens)
-    implied = frozenset().union(*[words for said, words in _IMPLIED.items() if said in plain])
+    plain = "" if _HINTING.isdisjoint(tokens) else " ".join(tokens)
+    implied = [words for said, words in _IMPLIED.items() if said in plain] if plain else ()
     return Phrase(
         words=tuple(words),
         verb=verb,
@@ -290,7 +292,7 @@ def _phrase(
         stems=stems,
         plurals=plurals | subject if every else plurals,
         head=head if many else "",
-        implied=implied,
+        implied=frozenset().union(*implied),
         mine=not _MINE.isdisjoint(tokens[:_NEAR]) and list(tokens[:2]) != ["i", "want"],
         valued=valued,
         filters=not _FILTERS.isdisjoint(stems),
