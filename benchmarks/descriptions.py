@@ -30,6 +30,12 @@ def stripe() -> Path | None:
     return None if folder is None else folder / "stripe.com.json"
 
 
+def shared(path: str) -> Path | None:
+    """Return a file of the `shared` folder beside the checkout or above it; None where it is absent."""
+    folders = (folder / "shared" for folder in Path(__file__).resolve().parents[2:])
+    return next((folder / path for folder in folders if (folder / path).exists()), None)
+
+
 def _member(package: str, member: str) -> Path | None:
     """A file or folder of an npm package, unpacked into the cache; None where npm does not give it."""
     name, _, version = package.rpartition("@")

@@ -26,7 +26,10 @@ MAX_PATHS = 25_000
 
 
 def parse(document: Document, classify: Callable[[Operation], Effect] = effect_by_method) -> Spec:
-    """The Spec of a Document, whose operations have the effects that `classify` gives them. DescriptionError when `paths` is no map, or too large; no operations are an Issue."""
+    """The Spec of a Document, whose operations have the effects that `classify` gives them.
+
+    DescriptionError when `paths` is no map, or too large; no operations are an Issue.
+    """
     tree = document.tree
     paths = tree.get("paths", {})
     if not isinstance(paths, Mapping):

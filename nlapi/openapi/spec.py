@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from nlapi.errors import UsageError
 from nlapi.issue import Issue, Level
@@ -24,6 +24,8 @@ from nlapi.openapi.parts import (
     SecurityScheme,
     Server,
 )
+
+T = TypeVar("T")
 
 
 class Effect(StrEnum):
@@ -179,6 +181,14 @@ class Spec:
     operations: tuple[Operation, ...] = field(default=(), init=False)
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     """Where the layers above keep what they derive from this Spec, so that it lives and dies with it."""
+
+    _derived: dict[Callable[[Spec], Any], Any] = field(default_factory=dict, init=False, repr=False)
+
+    def derive(self, make: Callable[[Spec], T]) -> T:
+        """Return what `make` derives from this Spec: computed when it is first asked for, living and dying with it."""
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        return cast(T, self._derived[make])
 
     @cached_property
     def shown(self) -> tuple[Operation, ...]:

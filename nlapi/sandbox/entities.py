@@ -13,8 +13,8 @@ from typing import Any
 
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.naming import name_key, singular_words
+from nlapi.resources.paths import Path, Shape, common_prefix, compound, is_item, segments, shape
 from nlapi.sandbox.envelopes import find_array, find_item, json_media, ref_of
-from nlapi.sandbox.paths import Path, Shape, common_prefix, compound, is_item, segments, shape
 from nlapi.sandbox.schemas import Schemas
 
 IDS = ("id", "uuid", "guid", "key", "code", "slug")

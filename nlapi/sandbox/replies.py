@@ -11,11 +11,11 @@ from urllib.parse import quote
 from nlapi.openapi.parts import Media, Response
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import name_key
+from nlapi.resources.paths import segments
 from nlapi.sandbox.answers import Outcome
 from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.bodies import essence, is_json
 from nlapi.sandbox.paging import TOTALS
-from nlapi.sandbox.paths import segments
 from nlapi.sandbox.problem import Problem
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Row

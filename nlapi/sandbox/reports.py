@@ -10,13 +10,13 @@ from typing import Any
 
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
+from nlapi.resources.paths import segments
 from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.check import Checked
 from nlapi.sandbox.envelopes import Found, find_array, json_media, wrap
 from nlapi.sandbox.filters import LOWER
 from nlapi.sandbox.paging import Envelope, window
 from nlapi.sandbox.parameters import MISSING
-from nlapi.sandbox.paths import segments
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Scope
 from nlapi.sandbox.writes import merged

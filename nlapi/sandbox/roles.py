@@ -9,9 +9,9 @@ from typing import Any
 
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.naming import name_key, name_words
+from nlapi.resources.paths import Path, segments, shape
 from nlapi.sandbox.entities import Collection, Entities, Entity
 from nlapi.sandbox.envelopes import Found, find_array, find_item, json_media, ref_of
-from nlapi.sandbox.paths import Path, segments, shape
 from nlapi.sandbox.schemas import Schemas
 
 SINGLE = "-"

@@ -9,9 +9,10 @@ from typing import Any
 
 from nlapi.openapi.parts import Schema
 from nlapi.resources.naming import name_words, singular
+from nlapi.resources.schemas import json_type, schema_types
 from nlapi.sandbox import vocabulary
 from nlapi.sandbox.at import NOTHING, At
-from nlapi.sandbox.schemas import Schemas, type_of, types
+from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.texts import number, scaled, text, vary
 
 DEEPEST = 8
@@ -72,8 +73,8 @@ class Sampler:
             return known
         if "const" in flat:
             return flat["const"]
-        kinds = [kind for kind in types(flat) if kind != "null"] or list(types(flat))
-        kind = type_of(known) if known is not NOTHING else kinds[0] if kinds else "string"
+        kinds = [kind for kind in schema_types(flat) if kind != "null"] or list(schema_types(flat))
+        kind = json_type(known) if known is not NOTHING else kinds[0] if kinds else "string"
         if kind == "object":
             return self._object(flat, at, known)
         if kind == "array":
@@ -91,7 +92,7 @@ class Sampler:
     def _kinship(self, branch: Schema, known: Any) -> int:
         """How well a known value goes with a branch of a union."""
         kinds = self.schemas.types(branch)
-        kind = type_of(known)
+        kind = json_type(known)
         if kinds and kind not in kinds and not (kind == "integer" and "number" in kinds):
             return -1000
         if not isinstance(known, dict):

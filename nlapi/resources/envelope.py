@@ -1,0 +1,417 @@
+"""Where the list, the thing, the total and the reason of an error are in an answer: one rule for schemas and for data.
+
+An envelope is an object that is there for what it carries. What it carries is found by the names that APIs give it
+(`data`, `items`), by the noun of the operation (`tickets`), and by what stands beside it: paging, totals, links.
+An object that identifies itself, by an id or a name, is a thing and no envelope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from nlapi.openapi.parts import Schema
+from nlapi.resources.naming import name_key, name_words, singular_words
+from nlapi.resources.schemas import SchemaReader
+
+Keys = tuple[str, ...]
+"""The names of properties that lead, one inside the other, to a part of an answer."""
+
+LIST_NAMES = (
+    *("data", "items", "results", "records", "value", "values", "entries", "list", "rows", "elements", "content"),
+    *("resources", "objects", "hits", "docs", "nodes", "edges", "result", "members", "entry", "contents"),
+)
+"""What arrays are called that hold the list of an answer, the likeliest first."""
+
+WRAPPERS = (
+    *("data", "result", "response", "item", "resource", "attributes", "object", "payload", "d", "embedded", "hits"),
+    *("body", "queryresponse", "results", "page", "feed", "content", "output", "return"),
+)
+"""What objects are called that hold the list or the thing of an answer."""
+
+TOTALS = (
+    *("total", "totalcount", "totalresults", "totalitems", "totalelements", "totalrecords", "totalsize", "totalhits"),
+    *("numfound", "nbhits", "estimatedtotalhits", "numresults", "odatacount", "objectcount", "itemcount", "count"),
+    "hits",
+)
+"""What the number of all things of a list is called, the most telling first: `count` may be that of the page."""
+
+_PAGING = frozenset(
+    """
+    after aggregations api ascending at batch before bookmark code constraints context continuation copyright count
+    cursor cursors date debug details direction done duration elapsed embedded error errors etag expand facets filter
+    filters finished first from found generated has header headers href hits incomplete info kind last lease left length
+    limit link links max message messages meta metadata more ms next nb num number object offset ok order origin page
+    pageable pagelen pages pagination paging per per_page prev previous processing query query_time renewable request
+    response result results returned scanned schema scroll search seconds self shards size skip sort start status
+    success summary time timed timestamp timing token took top total totals trace truncated type uri url version wait
+    warnings window xml xmlns
+    """.split()
+)
+"""Words of the names of what stands beside a list and tells of it."""
+
+_NEVER = frozenset("errors error errormessages detail warnings warning links link shards notices debug".split())
+"""What arrays and objects are called that accompany what an answer carries, and are it only where the noun says so."""
+
+_BESIDE = _NEVER | frozenset(
+    "facets aggregations included includes order sort orderby constraints meta metadata infos messages".split()
+)
+"""Those, and what is the list of an answer only where it stands alone."""
+
+_IDENTITIES = frozenset(("id", "uuid", "guid", "uid", "gid", "name", "fullname", "slug"))
+"""What the field is called by which an object identifies itself."""
+
+_PAGE_SIGNS = frozenset(
+    """
+    total totals count next previous prev cursor offset limit page pages paging pagination token more pageinfo pageable
+    etag kind took nextlink
+    """.split()
+)
+"""Words of the names that only the envelope of a list has."""
+
+_DEEPEST = 4
+"""Objects inside each other that are looked into; GraphQL's `data.repositories.edges` is the deepest common one."""
+
+_MAP_LIKENESS = 0.8
+"""The share of fields that the values of a map have in common when they are things of one kind."""
+
+
+class Form(StrEnum):
+    """What a part of an answer is; an array is of THINGS when all in it are objects, BARE when that is open."""
+
+    OBJECT = "object"
+    THINGS = "things"
+    VALUES = "values"
+    BARE = "bare"
+    VALUE = "value"
+    NOTHING = "nothing"
+
+
+_ARRAYS = (Form.THINGS, Form.VALUES, Form.BARE)
+
+
+class View(Protocol):
+    """A part of an answer as the rule sees it: the same for a schema and for data."""
+
+    @property
+    def form(self) -> Form: ...
+
+    @property
+    def names(self) -> Iterable[str]: ...
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it is an object whose property names are keys of things of one kind."""
+        ...
+
+    def field(self, name: str) -> View: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DataView:
+    """A part of the data of an answer."""
+
+    value: Any
+
+    @property
+    def form(self) -> Form:
+        value = self.value
+        if isinstance(value, Mapping):
+            return Form.OBJECT
+        if isinstance(value, list):
+            return Form.BARE if not value else Form.THINGS if all(map(_is_object, value)) else Form.VALUES
+        return Form.NOTHING if value is None else Form.VALUE
+
+    @property
+    def names(self) -> Iterable[str]:
+        return self.value if isinstance(self.value, Mapping) else ()
+
+    @property
+    def is_map(self) -> bool:
+        things = list(self.value.values()) if isinstance(self.value, Mapping) else []
+        if len(things) < 2 or not all(map(_is_object, things)):
+            return False
+        shared = set.intersection(*(set(thing) for thing in things))
+        alike = len(shared) > 1 and all(len(shared) >= _MAP_LIKENESS * len(thing) for thing in things)
+        return alike and all(_is_key(key, thing) for key, thing in self.value.items())
+
+    def field(self, name: str) -> View:
+        return DataView(self.value[name])
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaView:
+    """A part of the schema of an answer."""
+
+    schema: Any
+    reader: SchemaReader
+
+    @property
+    def form(self) -> Form:
+        types = self.reader.types(self.schema)
+        if "array" in types:
+            inner = self.reader.types(self.items)
+            return Form.THINGS if "object" in inner else Form.VALUES if inner else Form.BARE
+        if "object" in types or (not types and self.reader.properties(self.schema)):
+            return Form.OBJECT
+        return Form.VALUE if types != ("null",) else Form.NOTHING
+
+    @property
+    def items(self) -> Schema:
+        """The schema of what is in an array; {} where it says nothing, or that there is nothing."""
+        flat = self.reader.flat(self.schema)
+        items: Any = next((part["items"] for part in (flat, *self.reader.branches(flat)) if "items" in part), {})
+        return items if isinstance(items, Mapping) else {}
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The names of its properties."""
+        return self.reader.properties(self.schema)
+
+    @property
+    def is_map(self) -> bool:
+        flat = self.reader.flat(self.schema)
+        values = flat.get("additionalProperties")
+        described = "object" in self.reader.types(values) if isinstance(values, Mapping) else False
+        return described and not flat.get("properties")
+
+    def field(self, name: str) -> SchemaView:
+        return SchemaView(self.reader.properties(self.schema)[name], self.reader)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_key(key: str, thing: Mapping[str, Any]) -> bool:
+    """Whether the name of a property is the key of the thing in it: the thing says it too, or it has a digit."""
+    return key in thing.values() or any(map(str.isdigit, key))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noun:
+    """What an operation is about: `words` in the singular, and whether it is about one thing by its id."""
+
+    words: tuple[str, ...] = ()
+    single: bool = False
+
+
+ANY = Noun()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListEnvelope:
+    """Where the list is in an answer: `keys` lead to the array, or to the map of things by their keys (`is_map`)."""
+
+    keys: Keys = ()
+    is_map: bool = False
+
+    def entries(self, data: Any) -> list[Any] | None:
+        """Return what `data` lists, each entry without the wrapper around it; None where `data` has no list there."""
+        inside = value_at(data, self.keys)
+        if self.is_map and isinstance(inside, Mapping):
+            return [_keyed(key, entry) for key, entry in inside.items()]
+        return [unwrap_entry(entry) for entry in inside] if isinstance(inside, list) else None
+
+
+def find_list(view: View, noun: Noun = ANY) -> ListEnvelope | None:
+    """Return where the list is; None where the answer is a thing or a value, or leaves open which of several it is.
+
+    Of several arrays the one that is called like the noun counts, then the one with a name that lists have.
+    """
+    keys = _list_keys(view, noun, _DEEPEST)
+    if keys is not None:
+        return ListEnvelope(keys=keys)
+    for keys in ((), *((name,) for name in view.names if name_key(name) in WRAPPERS and view.form is Form.OBJECT)):
+        inside = view.field(keys[0]) if keys else view
+        if not noun.single and inside.form is Form.OBJECT and inside.is_map and not _identifies(inside):
+            return ListEnvelope(keys=keys, is_map=True)
+    return None
+
+
+def _list_keys(view: View, noun: Noun, depth: int) -> Keys | None:
+    if view.form in _ARRAYS:
+        return ()
+    if view.form is not Form.OBJECT or depth == 0:
+        return None
+    fields = {name: view.field(name) for name in view.names}
+    arrays = {name: field for name, field in fields.items() if field.form in _ARRAYS}
+    if (named := _like_noun(arrays, noun)) is not None:
+        return (named,)
+    if _identifies(view):
+        return None
+    carried = [name for name in arrays if not _is_beside(name, _BESIDE)]
+    carried = carried or [name for name in arrays if not _is_beside(name, _NEVER)]
+    chosen = _chosen(fields, carried, noun)
+    if chosen is not None:
+        return (chosen,)
+    return _inner_keys(fields, noun, depth) if not carried else None
+
+
+def _chosen(fields: Mapping[str, View], carried: Sequence[str], noun: Noun) -> str | None:
+    """Return the array that an object is there for; None where it is more than the envelope of one."""
+    things = [name for name in carried if fields[name].form is not Form.VALUES]
+    usual = [name for listed in LIST_NAMES for name in things if name_key(name) == listed]
+    if usual and not noun.single and (len(things) == 1 or name_key(usual[0]) in LIST_NAMES[:3]):
+        return usual[0]
+    arrays = things or carried
+    if len(arrays) != 1:
+        return None
+    spare = [name for name, field in fields.items() if name not in arrays and _is_spare(name, field)]
+    signs = sum(not _PAGE_SIGNS.isdisjoint(name_words(name)) for name in fields if name not in arrays)
+    sure = fields[arrays[0]].form is Form.THINGS and not noun.single
+    return arrays[0] if not spare or (sure and signs and len(spare) <= 2) else None
+
+
+def _inner_keys(fields: Mapping[str, View], noun: Noun, depth: int) -> Keys | None:
+    """Return the way into the one object of an envelope that holds a list."""
+    objects = {name: field for name, field in fields.items() if field.form is Form.OBJECT}
+    named = [name for name in objects if is_called(name, noun.words)]
+    spare = [name for name in objects if not _is_beside(name, _BESIDE)]
+    wrapping = [name for name in objects if name_key(name) in WRAPPERS]
+    for names in (named, wrapping, spare if len(spare) == 1 else []):
+        ways = [(name, *keys) for name in names if (keys := _list_keys(objects[name], noun, depth - 1)) is not None]
+        if len(ways) == 1:
+            return ways[0]
+    return None
+
+
+def _like_noun(arrays: Mapping[str, View], noun: Noun) -> str | None:
+    """Return the array that is called like the noun: `campaign_drafts` for drafts, `drafts` for campaign drafts."""
+    if not noun.words or noun.single:
+        return None
+    exact = [name for name in arrays if singular_words(name) == noun.words]
+    alike = exact or [name for name in arrays if is_called(name, noun.words) and arrays[name].form is not Form.VALUES]
+    return alike[0] if len(alike) == 1 or exact else None
+
+
+def is_called(name: str, noun: Sequence[str]) -> bool:
+    """Whether the shorter of a name and a noun ends the longer: `campaign_drafts` and draft, `drafts` and ad draft."""
+    words = singular_words(name)
+    size = min(len(words), len(noun))
+    return size > 0 and tuple(words[-size:]) == tuple(noun[-size:])
+
+
+def _identifies(view: View) -> bool:
+    """Whether an object has a field of its own by which it is identified."""
+    return any(
+        name_key(name) in _IDENTITIES and view.field(name).form in (Form.VALUE, Form.NOTHING) for name in view.names
+    )
+
+
+def _is_beside(name: str, names: frozenset[str]) -> bool:
+    return name_key(name) in names or name.startswith(("_links", "@"))
+
+
+def _is_spare(name: str, field: View) -> bool:
+    """Whether a field is more than an envelope has: neither about the list nor empty."""
+    if field.form is Form.NOTHING or _is_beside(name, _BESIDE):
+        return False
+    if field.form is Form.OBJECT and name_key(name) in WRAPPERS:
+        return True
+    return _PAGING.isdisjoint(name_words(name)) and not name.startswith(("@", "_"))
+
+
+def find_thing(view: View, noun: Noun = ANY) -> Keys:
+    """Return the keys that lead to the thing in an answer about one thing: () where the answer is the thing itself."""
+    keys: Keys = ()
+    for _ in range(_DEEPEST):
+        if view.form is not Form.OBJECT or _identifies(view):
+            break
+        name = _thing_name(view, noun)
+        if name is None:
+            break
+        keys, view = (*keys, name), view.field(name)
+    return keys
+
+
+def _thing_name(view: View, noun: Noun) -> str | None:
+    fields = {name: view.field(name) for name in view.names}
+    objects = [name for name, field in fields.items() if field.form is Form.OBJECT and not _is_beside(name, _BESIDE)]
+    spare = [name for name, field in fields.items() if name not in objects and _is_spare(name, field)]
+    named = [name for name in objects if noun.words and singular_words(name) == noun.words]
+    wrapping = [name for name in objects if name_key(name) in WRAPPERS]
+    for names, most in ((named, 2), (wrapping, 0), (objects, 0)):
+        if len(names) == 1 and len(spare) <= most and (names is not objects or len(fields) == 1 or _has_signs(fields)):
+            return names[0]
+    return None
+
+
+def _has_signs(fields: Mapping[str, View]) -> bool:
+    """Whether fields beside the thing say how the call went (`ok`, `success`, `status`), as only an envelope does."""
+    return any(name_key(name) in ("ok", "success", "status", "code", "requestid", "meta") for name in fields)
+
+
+def value_at(data: Any, keys: Keys) -> Any:
+    """Return what the keys lead to in data; None where they lead nowhere."""
+    for key in keys:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
+
+
+def wrap(value: Any, keys: Keys) -> Any:
+    """Return the value under the keys: ("data", "items") gives {"data": {"items": value}}."""
+    for key in reversed(keys):
+        value = {key: value}
+    return value
+
+
+def _keyed(key: str, entry: Any) -> Any:
+    """An entry of a map of things, with its key, unless the entry says it itself."""
+    return entry if not isinstance(entry, Mapping) or key in entry.values() else {"key": key, **entry}
+
+
+def unwrap_entry(entry: Any) -> Any:
+    """Return the thing in an entry of a list: of `{"campaign": {...}}`, Relay's `node`, Elasticsearch's `_source`.
+
+    What JSON:API has in `attributes` stands beside the id.
+    """
+    if not isinstance(entry, Mapping):
+        return entry
+    if len(entry) == 1 or (len(entry) == 2 and "cursor" in entry):
+        inside = next((value for key, value in entry.items() if key != "cursor"), None)
+        return inside if isinstance(inside, Mapping) else entry
+    for holder in ("attributes", "_source"):
+        held = entry.get(holder)
+        if isinstance(held, Mapping) and not {"type", "id", "_id"}.isdisjoint(entry):
+            return {**{key: value for key, value in entry.items() if key != holder}, **held}
+    return entry
+
+
+def total_in(
+    data: Any, keys: Keys = (), headers: Mapping[str, str] | None = None, noun: Sequence[str] = ()
+) -> int | None:
+    """Return how many things a list has over all its pages, where the envelope or the header X-Total-Count says so."""
+    counted = {name.lower(): value for name, value in (headers or {}).items()}
+    for name in ("x-total-count", "x-total", "total-count"):
+        if counted.get(name, "").isdecimal():
+            return int(counted[name])
+    around = list(_around(data, keys))
+    for total in (f"total{''.join(keys[-1:]).lower()}", f"total{''.join(noun)}", *TOTALS):
+        for place in around:
+            for name, value in place.items():
+                if name_key(name) == total and (number := _count(value)) is not None:
+                    return number
+    return None
+
+
+def _around(data: Any, keys: Keys) -> Iterator[Mapping[str, Any]]:
+    """The objects on the way to a list, the nearest first, each with the objects in it that tell of the list."""
+    places = [value_at(data, keys[:size]) for size in range(len(keys), -1, -1)]
+    for place in places:
+        if isinstance(place, Mapping):
+            yield place
+            for name, value in place.items():
+                about = name.startswith("@") or not _PAGING.isdisjoint(name_words(name))
+                if isinstance(value, Mapping) and name not in keys and about:
+                    yield value
+
+
+def _count(value: Any) -> int | None:
+    if isinstance(value, Mapping):
+        value = value.get("value")
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

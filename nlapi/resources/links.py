@@ -1,0 +1,69 @@
+"""Follows OpenAPI Links backwards: which answers a description itself names as the source of a value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from nlapi.openapi.spec import Effect, Operation
+
+Place = tuple[str, str]
+Linked = tuple[Operation, str, bool]
+"""An operation, the field in what it answers or lists, and whether it lists."""
+
+_BODY = re.compile(r"^\$response\.body#(?P<path>(?:/[^/]+)+)$")
+_PLACES = ("path", "query", "header", "cookie")
+
+
+class LinkedSources:
+    """The sources that the Links of some operations name; OpenAPI 3.1.1 §4.8.20."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._operations = tuple(operations)
+
+    def of(self, operation: Operation, place: Place) -> Iterator[Linked]:
+        """Yield where Links say that the value at a place of an operation comes from."""
+        for where in (place[0], ""):
+            yield from self._found.get((operation.id, where, place[1]), ())
+
+    @cached_property
+    def _found(self) -> Mapping[tuple[str, str, str], list[Linked]]:
+        found: dict[tuple[str, str, str], list[Linked]] = {}
+        spec = self._operations[0].spec if self._operations else None
+        if spec is None or not _has_links(spec.document):
+            return found
+        for operation in self._operations:
+            for link in operation.links if operation.effect is Effect.READ else ():
+                for name, expression in link.parameters.items():
+                    source = _source(operation, expression)
+                    if source is not None:
+                        where, _, bare = name.partition(".")
+                        key = (where, bare) if bare and where in _PLACES else ("", name)
+                        found.setdefault((link.operation_id, *key), []).append(source)
+        return found
+
+
+def _source(operation: Operation, expression: Any) -> Linked | None:
+    """`$response.body#/data/0/id` is the id of what is listed, `$response.body#/id` that of the thing answered."""
+    found = _BODY.match(expression) if isinstance(expression, str) else None
+    if found is None:
+        return None
+    steps = found["path"].strip("/").split("/")
+    numbers = [at for at, step in enumerate(steps) if step.isdecimal()]
+    field = ".".join(steps[numbers[-1] + 1 :] if numbers else steps)
+    return (operation, field, bool(numbers)) if field else None
+
+
+def _has_links(document: Mapping[str, Any]) -> bool:
+    """Whether a description has any Link, as answers are costly to parse only to find none."""
+    components = document.get("components")
+    if isinstance(components, Mapping) and components.get("links"):
+        return True
+    paths = document.get("paths")
+    items = paths.values() if isinstance(paths, Mapping) else ()
+    nodes = (node for item in items if isinstance(item, Mapping) for node in item.values() if isinstance(node, Mapping))
+    answers = (node.get("responses") for node in nodes)
+    each = (response for found in answers if isinstance(found, Mapping) for response in found.values())
+    return any(isinstance(response, Mapping) and response.get("links") for response in each)

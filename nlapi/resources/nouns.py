@@ -1,0 +1,88 @@
+"""Tells what an operation is about, in words: the noun of its path, else of its id.
+
+The noun of `GET /accounts/{id}/ad_sets`, of `POST /ad_sets/filter` and of `/ad_sets/{id}:pause` is ("ad", "sets").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from nlapi.openapi.spec import READ_METHODS, Operation
+from nlapi.resources.naming import PLAIN_VERBS, STOPWORDS, VERBS, name_words, singular, stem
+
+FORMATS = frozenset("json xml csv html txt text rss atom jsonp yaml yml pdf".split())
+"""Segments and endings of paths that say how the answer is written: /containers/json, /tickets.json."""
+
+QUERY_WORDS = frozenset(
+    "search filter query find lookup list count all get paginate paginated paged info details detail batch bulk".split()
+)
+"""Segments that say how a collection is read and name nothing themselves: /flows/filter, /conversations.info."""
+
+VERSION = re.compile(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
+"""A segment that every path of an API may begin with: v1, 2010-04-01, api, rest."""
+
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+_EXTENSION = re.compile(rf"\.(?:{'|'.join(sorted(FORMATS))})$", re.IGNORECASE)
+_IMPERATIVES = PLAIN_VERBS - frozenset(map(stem, ("view", "set", "new", "see", "use", "need", "want", "read")))
+
+
+def noun_of(operation: Operation) -> tuple[str, ...]:
+    """Return the words of what an operation is about, in the number of the path; () where nothing says it."""
+    return _path_noun(operation.route, operation.method in READ_METHODS) or id_noun(operation.id)
+
+
+def thing_words(operation: Operation) -> tuple[str, ...]:
+    """Return the noun of an operation in the singular: ("ad", "set")."""
+    words = noun_of(operation)
+    return (*words[:-1], singular(words[-1])) if words else ()
+
+
+@lru_cache(maxsize=16384)
+def _path_noun(route: str, reads: bool) -> tuple[str, ...]:
+    parts = list(_literal_parts(route))
+    for place in range(len(parts) - 1, -1, -1):
+        words = name_words(parts[place])
+        if not words or set(words) <= FORMATS or VERSION.fullmatch(parts[place]):
+            continue
+        noun = _without_verb(words, reads=reads, alone=place == 0)
+        if noun:
+            return noun
+    return ()
+
+
+def _literal_parts(route: str) -> Iterator[str]:
+    """The literal parts of a path in order, those that dots and colons divide apart: /chat.post, /runs/{id}:cancel."""
+    for segment in route.split("/"):
+        bare = _EXTENSION.sub("", _PLACEHOLDER.sub("", segment))
+        yield from (part for part in re.split(r"[.:()]", bare) if part)
+
+
+def _without_verb(words: Sequence[str], *, reads: bool, alone: bool) -> tuple[str, ...]:
+    """The words of a segment without the verb that they begin with; () for a segment that is a verb."""
+    first = words[0]
+    if len(words) == 1:
+        plural = singular(first) != first
+        verb = first in QUERY_WORDS or (stem(first) in VERBS and not plural and not reads)
+        return () if verb and not alone else tuple(words)
+    if stem(first) in _IMPERATIVES:
+        rest = words[1:]
+        by = next((place for place, word in enumerate(rest) if word in ("by", "for", "with", "from")), len(rest))
+        return tuple(rest[:by])
+    return tuple(words)
+
+
+def id_noun(id: str) -> tuple[str, ...]:
+    """Return the noun of an operation id such as `ListBuckets` or `buckets/list`; () where it is but a verb."""
+    parts = [part for part in re.split(r"[/.:]", id) if part]
+    words = [word for part in parts[-1:] for word in name_words(part) if word.isalpha()]
+    while words and (stem(words[0]) in VERBS or words[0] in STOPWORDS):
+        words = words[1:]
+    by = next((place for place, word in enumerate(words) if word in ("by", "for", "with", "from")), len(words))
+    return tuple(words[:by]) or (name_words(parts[-2]) if len(parts) > 1 else ())
+
+
+def is_single(operation: Operation) -> bool:
+    """Whether the path ends in a placeholder, so that the operation is about one thing."""
+    return _EXTENSION.sub("", operation.route.rstrip("/")).endswith("}")

@@ -1,0 +1,238 @@
+"""Tells which parameters page through a list, and what asks for the page after an answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from nlapi.openapi.parts import Schema
+from nlapi.openapi.spec import Operation
+from nlapi.resources.answers import answer_schemas, list_in
+from nlapi.resources.envelope import value_at
+from nlapi.resources.naming import name_key, name_words
+from nlapi.resources.schemas import schema_types
+
+Place = tuple[str, str]
+"""Where a value goes on the wire, and its name there: ("query", "limit")."""
+
+
+class PageRole(StrEnum):
+    """What a parameter says of the page wanted: how long it is, its number, how many entries or which come before."""
+
+    SIZE = "size"
+    NUMBER = "number"
+    OFFSET = "offset"
+    CURSOR = "cursor"
+
+
+SIZES = frozenset(
+    "limit pagesize perpage pagelimit size maxresults maxitems top take first count itemsperpage resultsperpage "
+    "pagelength pagelen numresults rows max maxresult resultsize batchsize perpagecount".split()
+)
+OFFSETS = frozenset("offset skip pageoffset startindex start from startat firstresult startrecord".split())
+NUMBERS = frozenset("page pagenumber pageno pagenum currentpage pageindex pageid".split())
+CURSORS = frozenset(
+    "cursor pagetoken nexttoken continuationtoken pagecursor nextcursor nextpagetoken marker token startingafter after "
+    "next continuation continue startcursor startafter exclusivestartkey scrollid bookmark nextpage pageafter sinceid "
+    "offset".split()
+)
+"""What parameters with each role are called, without case and separators; those of numbers only where it is one."""
+
+_CURSOR_ENDINGS = ("cursor", "pagetoken", "nexttoken", "continuationtoken")
+_MORE = frozenset("hasmore hasnext hasnextpage more istruncated truncated moreitems hasmoreitems".split())
+_LAST = frozenset(("islast", "last", "islastpage", "lastpage", "done", "complete"))
+_AFTER = frozenset("after cursor continuation continuationtoken endcursor continue marker scrollid offset".split())
+_NEXT_LINK = re.compile(r'<([^>]+)>\s*;[^,]*\brel="?next\b', re.IGNORECASE)
+_STEPS = 3
+"""Objects inside each other in which an envelope speaks of its pages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageParameter:
+    """A parameter that pages. `schema` is what it takes."""
+
+    place: Place
+    role: PageRole
+    schema: Schema
+
+    @property
+    def name(self) -> str:
+        return self.place[1]
+
+    def typed(self, text: str) -> Any:
+        """Return a value that came as text in the type that the parameter takes."""
+        whole = {"integer", "number"} & set(schema_types(self.schema)) and text.lstrip("-").isdecimal()
+        return int(text) if whole else text
+
+
+def page_role(name: str, types: Sequence[str]) -> PageRole | None:
+    """Return what a parameter of that name and those JSON types says of a page; None where it says nothing of it."""
+    key = name_key(name)
+    words = name_words(name)
+    if "integer" in types or "number" in types:
+        inner = (
+            key.removeprefix("page") if words[:1] == ("page",) and len(words) > 1 else key
+        )  # page[size], page.offset
+        for role, names in ((PageRole.SIZE, SIZES), (PageRole.OFFSET, OFFSETS), (PageRole.NUMBER, NUMBERS)):
+            if key in names or (inner != key and inner in names):
+                return role
+        return PageRole.NUMBER if inner == "number" and inner != key else None
+    if "string" in types and (key in CURSORS or key.endswith(_CURSOR_ENDINGS) or key in ("pagecursor", "pageafter")):
+        return PageRole.CURSOR
+    return None
+
+
+def page_parameters(operation: Operation) -> tuple[PageParameter, ...]:
+    """Return the parameters of an operation that page: of its query, and of the body of one that reads by POST."""
+    reader = answer_schemas(operation.spec).reader
+    described: list[tuple[Place, Any]] = [
+        ((one.where, one.name), one.schema) for one in operation.parameters if one.where == "query"
+    ]
+    if operation.body is not None:
+        described += [(("body", name), one) for name, one in reader.properties(operation.body.schema).items()]
+    found = ((place, page_role(place[1], reader.types(schema)), schema) for place, schema in described)
+    return tuple(
+        PageParameter(place=place, role=role, schema=reader.flat(schema)) for place, role, schema in found if role
+    )
+
+
+def next_page(
+    operation: Operation, values: Mapping[Place, Any], data: Any, headers: Mapping[str, str] | None = None
+) -> dict[Place, Any] | None:
+    """Return the values by place that ask for the page after the one that `data` is.
+
+    {} where the answer says that there is more and no parameter asks for it, None where it does not say that there is.
+    `values` are what the call was given, by place. Known are the Link header (RFC 8288), links and cursors in the
+    envelope, flags such as `has_more`, totals, and a page that is as full as was asked for.
+    """
+    listed = list_in(data, operation, headers)
+    if listed is None:
+        return None
+    parameters = page_parameters(operation)
+    by_name = {name.lower(): value for name, value in (headers or {}).items()}
+    link = _NEXT_LINK.search(by_name.get("link", ""))
+    signs = [("next", link.group(1))] if link else list(_next_signs(data, listed.envelope.keys))
+    count = len(listed.entries)
+    total = listed.total
+    if not signs and not _is_unfinished(parameters, values, data, count, total):
+        return None
+    changes = next((found for name, value in signs if (found := _by_sign(parameters, values, name, value))), None)
+    if changes is None:
+        last = listed.entries[-1] if listed.entries else None
+        changes = _stepped(parameters, values, count, last) if count else {}
+    return {**values, **changes} if changes else {}
+
+
+def _objects(data: Any, keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """The objects around a list that may speak of its pages, without going into what is listed."""
+    places = [value_at(data, tuple(keys[:size])) for size in range(len(keys) + 1)]
+    for place in places:
+        if isinstance(place, Mapping):
+            yield from _inner(place, _STEPS, keys)
+
+
+def _inner(place: Mapping[str, Any], depth: int, keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    yield place
+    for name, value in place.items() if depth > 1 else ():
+        if isinstance(value, Mapping) and name not in keys:
+            yield from _inner(value, depth - 1, keys)
+
+
+def _next_signs(data: Any, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Names and values of cursors, numbers and addresses of the next page in an envelope."""
+    for place in _objects(data, keys):
+        for name, value in place.items():
+            ahead = "next" in name_words(name) or name_key(name) in _AFTER
+            if isinstance(value, Mapping):
+                value = value.get("href") if ahead else None
+            offset = name_key(name) == "offset" and not isinstance(value, str)  # a number tells where this page began
+            if ahead and not offset and value and isinstance(value, str | int) and not isinstance(value, bool):
+                yield name, str(value)
+
+
+def _is_unfinished(
+    parameters: Sequence[PageParameter], values: Mapping[Place, Any], data: Any, count: int, total: int | None
+) -> bool:
+    for place in _objects(data, ()):
+        for name, value in place.items():
+            key = name_key(name)
+            if (key in _MORE and value is True) or (key in _LAST and value is False):
+                return True
+            if (key in _MORE and value is False) or (key in _LAST - {"done", "complete"} and value is True):
+                return False
+    if total is not None:
+        return total > _before(parameters, values, count) + count
+    size = next((_number(one, values) for one in parameters if one.role is PageRole.SIZE), None)
+    return count > 0 and size is not None and count >= size
+
+
+def _before(parameters: Sequence[PageParameter], values: Mapping[Place, Any], count: int) -> int:
+    """How many entries were on the pages before this one."""
+    for one in parameters:
+        if one.role is PageRole.OFFSET:
+            return _number(one, values) or 0
+        if one.role is PageRole.NUMBER:
+            sizes = (_number(other, values) for other in parameters if other.role is PageRole.SIZE)
+            return max(0, _current(one, values) - first_number(one.schema)) * (next(sizes, None) or count)
+    return 0
+
+
+def _by_sign(
+    parameters: Sequence[PageParameter], values: Mapping[Place, Any], name: str, text: str
+) -> dict[Place, Any]:
+    """The values that the address of the next page has, or a cursor or number in its place."""
+    query = dict(parse_qsl(urlsplit(text).query))
+    if query:
+        found = {one.place: one.typed(query[one.name]) for one in parameters if one.name in query}
+        return {place: value for place, value in found.items() if values.get(place) != value}
+    if re.match(r"https?://|/", text):
+        return {}
+    cursors = [one for one in parameters if one.role is PageRole.CURSOR]
+    named = [one for one in cursors if name_key(one.name) in name_key(name) or name_key(name) in name_key(one.name)]
+    if cursors:
+        return {(named or cursors)[0].place: unquote(text) if "%" in text else text}
+    number = next((one for one in parameters if one.role is PageRole.NUMBER), None)
+    if number is not None and text.isdecimal() and "offset" not in name.lower():
+        return {number.place: int(text)}
+    offset = next((one for one in parameters if one.role is PageRole.OFFSET), None)
+    return {offset.place: int(text)} if offset is not None and text.isdecimal() else {}
+
+
+def _stepped(
+    parameters: Sequence[PageParameter], values: Mapping[Place, Any], count: int, last: Any
+) -> dict[Place, Any]:
+    """One page on, by number, by offset or after the last entry; else as much as can be had at once."""
+    for one in parameters:
+        if one.role is PageRole.NUMBER:
+            return {one.place: _current(one, values) + 1}
+        if one.role is PageRole.OFFSET:
+            return {one.place: (_number(one, values) or 0) + count}
+    id = last.get("id") if isinstance(last, Mapping) else None
+    for one in parameters:
+        if one.role is PageRole.CURSOR and name_key(one.name) in ("startingafter", "startafter", "after") and id:
+            return {one.place: id}
+    size = next((one for one in parameters if one.role is PageRole.SIZE), None)
+    most = size.schema.get("maximum") if size is not None else None
+    if size is not None and isinstance(most, int) and most > count and values.get(size.place) != most:
+        return {size.place: most}
+    return {}
+
+
+def _number(one: PageParameter, values: Mapping[Place, Any]) -> int | None:
+    value = values.get(one.place, one.schema.get("default"))
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def first_number(schema: Schema) -> int:
+    """Return the number of the first page: 1, unless the schema presumes or allows page 0."""
+    default = schema.get("default")
+    return 0 if default == 0 or (schema.get("minimum") == 0 and default != 1) else 1
+
+
+def _current(one: PageParameter, values: Mapping[Place, Any]) -> int:
+    found = _number(one, values)
+    return first_number(one.schema) if found is None else found

@@ -1,0 +1,141 @@
+"""Reads the server's own reason out of an error answer: RFC 9457 and the forms that APIs have for it."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nlapi.resources.naming import name_key
+
+LONGEST = 300
+"""Characters of a reason that are shown: longer ones are stack traces."""
+
+_TITLES = ("title", "errorcode", "errortype", "error", "name")
+_DETAILS = (
+    "detail",
+    "message",
+    "msg",
+    "errordescription",
+    "description",
+    "reason",
+    "errormessage",
+    "exceptionmessage",
+    "error",
+)
+_LISTED = ("errors", "errormessages", "details", "rootcause", "messages", "exceptiondetail", "violations", "detail")
+_ASIDE = frozenset(
+    "status code type instance timestamp path kind apiversion metadata more_info moreinfo documentationurl requestid "
+    "statuscode".split()
+)
+_MOST = 3
+"""Reasons of several that are said."""
+
+_TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_CODE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+|[a-z]+(?:_[a-z]+)+|[A-Z][a-z]+(?:[A-Z][a-z]+)+")
+
+
+def error_reason(data: Any) -> str:
+    """Return why the server refused, in its own words and on one line; "" where the answer does not say it.
+
+    `data` is JSON, or the text of an answer that is none; of a page of HTML it is the title.
+    """
+    text = "; ".join(list(dict.fromkeys(_reasons(data, 0)))[:_MOST])
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _reasons(data: Any, depth: int) -> Iterator[str]:
+    if depth > 3:
+        return
+    if isinstance(data, str):
+        yield from filter(None, (_line(data),))
+    elif isinstance(data, list):
+        for entry in data:
+            yield from _reasons(entry, depth + 1)
+    elif isinstance(data, Mapping):
+        yield from _of_object(data, depth)
+
+
+def _of_object(data: Mapping[str, Any], depth: int) -> Iterator[str]:
+    fields = {name_key(name): value for name, value in data.items()}
+    inner = fields.get("error")
+    if isinstance(inner, Mapping) and (reasons := list(_reasons(inner, depth + 1))):
+        yield from reasons
+        return
+    said = _said(fields)
+    listed = [reason for name in _LISTED for reason in _listed(fields.get(name), depth, said)]
+    if said and listed and not _repeats(said, listed):
+        yield f"{said}: {listed[0]}"
+        yield from listed[1:]
+    elif said or listed:
+        yield from [said] if said else listed
+    else:
+        yield from _of_fields(data)
+
+
+def _said(fields: Mapping[str, Any]) -> str:
+    """What an error says at its own level: its title and its detail, which are often the same."""
+    title = next((_line(fields[name]) for name in _TITLES if isinstance(fields.get(name), str) and fields[name]), "")
+    detail = next((_line(fields[name]) for name in _DETAILS if isinstance(fields.get(name), str) and fields[name]), "")
+    where = _place(fields)
+    if detail and where:
+        return f"{title}: {detail} ({where})" if title and where.startswith("/") else f"{where}: {detail}"
+    if not title or not detail or title == detail or _is_status(title, fields):
+        return detail or title
+    return f"{title}: {detail}"
+
+
+def _is_status(title: str, fields: Mapping[str, Any]) -> bool:
+    """Whether a title only names the status that is said beside it."""
+    status = fields.get("status", fields.get("code"))
+    return isinstance(status, int) and "error" in fields and "title" not in fields
+
+
+def _place(fields: Mapping[str, Any]) -> str:
+    """Where in the request a fault is: a field, a path of names, a JSON pointer."""
+    source = fields.get("source")
+    if isinstance(source, Mapping) and isinstance(source.get("pointer"), str):
+        return str(source["pointer"])
+    loc = fields.get("loc")
+    return ".".join(map(str, loc)) if isinstance(loc, list) else ""
+
+
+def _listed(value: Any, depth: int, said: str) -> Iterator[str]:
+    if isinstance(value, list):
+        for entry in value:
+            if isinstance(entry, Mapping) and not list(_reasons(entry, depth + 1)):
+                continue
+            if isinstance(entry, Mapping) and _coded(entry):
+                yield _coded(entry)
+            else:
+                yield from _reasons(entry, depth + 1)
+    elif isinstance(value, Mapping):
+        yield from _of_fields(value)
+
+
+def _coded(entry: Mapping[str, Any]) -> str:
+    """A fault that is a field and a code: `title missing_field`."""
+    field, code = entry.get("field"), entry.get("code")
+    alone = not any(isinstance(entry.get(name), str) for name in ("message", "detail", "msg"))
+    return f"{field} {code}" if alone and isinstance(field, str) and isinstance(code, str) else ""
+
+
+def _of_fields(data: Mapping[str, Any]) -> Iterator[str]:
+    """Faults by the name of the field that has them: `{"email": ["is not valid"]}`."""
+    for name, value in data.items():
+        texts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+        if name_key(name) not in _ASIDE and texts and all(isinstance(text, str) for text in texts):
+            yield f"{name}: {'; '.join(map(_line, texts))}"
+
+
+def _repeats(said: str, listed: list[str]) -> bool:
+    return any(reason in said or said in reason for reason in listed[:1])
+
+
+def _line(text: str) -> str:
+    """A text on one line; of a page of HTML its title."""
+    page = text.lstrip()[:200].lower()
+    if page.startswith(("<!doctype", "<html", "<head", "<?xml")) and (found := _TITLE.search(text)):
+        text = html.unescape(re.sub(r"<[^>]*>", " ", found.group(2)))
+    return " ".join(text.split())

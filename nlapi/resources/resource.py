@@ -1,0 +1,235 @@
+"""Names what an API has: the collections at its paths, the operations on each and on one thing of it, and who reads.
+
+Everything here is read off paths, ids and methods, so that it costs little even for the largest descriptions; what an
+operation answers with is looked at when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
+from nlapi.resources.answers import answer_schemas, json_media
+from nlapi.resources.naming import name_words, singular, singular_words
+from nlapi.resources.nouns import QUERY_WORDS, is_single, noun_of, thing_words
+from nlapi.resources.paths import Path, Shape, segments, shape
+
+Words = tuple[str, ...]
+
+VAGUE = ("item", "entry", "result", "search", "resource", "object", "element")
+"""Nouns of paths that do not say what is listed there."""
+
+CALLER_WORDS = frozenset("me my mine self myself current whoami viewer user profile".split())
+"""Segments and words of paths that stand for whoever calls: /me/playlists, /user/repos, /users/current."""
+
+_ENTITY_QUALIFIERS = frozenset(
+    "full mini simple minimal base basic short summary detail details info item list response dto model".split()
+)
+"""Words in the names of schemas that say how much of a thing is in them: `File--Mini`, `full-repository`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Collection:
+    """A path at which things are: `at` are the operations on it, `item` those on one thing, both by method.
+
+    `item_path` is the path of one thing, whose last segment is the placeholder of its id; () where there is none.
+    """
+
+    path: Path
+    at: dict[str, Operation] = field(default_factory=dict)
+    item: dict[str, Operation] = field(default_factory=dict)
+    item_path: list[Path] = field(default_factory=list)
+
+    @property
+    def key(self) -> str | None:
+        """The parameter that names one thing."""
+        return self.item_path[0][-1].parameter if self.item_path else None
+
+
+class Resources:
+    """The resources of one Spec. `resources_of` gives it; what is asked of it is computed once."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.schemas = answer_schemas(spec)
+        self.operations = tuple(operation for operation in spec.operations if operation.usable)
+        self._lists: dict[Operation, bool] = {}
+
+    @cached_property
+    def collections(self) -> Mapping[Shape, Collection]:
+        """Every path of the API that is not one thing of another, by its shape."""
+        found: dict[Shape, Collection] = {}
+        for operation in self.operations:
+            path = segments(operation.route)
+            if len(path) > 1 and path[-1].parameter:
+                collection = found.setdefault(shape(path[:-1]), Collection(path=path[:-1]))
+                collection.item.setdefault(operation.method, operation)
+                if path not in collection.item_path:
+                    collection.item_path.append(path)
+            else:
+                found.setdefault(shape(path), Collection(path=path)).at.setdefault(operation.method, operation)
+        return found
+
+    def collection(self, path: Path) -> Collection | None:
+        """Return the collection at exactly this path."""
+        return self.collections.get(shape(path))
+
+    @cached_property
+    def _reads(self) -> Mapping[str, tuple[Operation, ...]]:
+        """The operations that may read, by their noun in the singular, written as one word."""
+        found: dict[str, list[Operation]] = defaultdict(list)
+        for operation in self.operations:
+            if operation.method in READ_METHODS or operation.method == "POST":
+                found["".join(thing_words(operation))].append(operation)
+        return {noun: tuple(operations) for noun, operations in found.items()}
+
+    def is_list(self, operation: Operation) -> bool:
+        """Whether an operation lists things: it reads, and its schema has a list, or is none and its path a plural."""
+        if operation not in self._lists:
+            self._lists[operation] = operation.effect is Effect.READ and self._answers_with_list(operation)
+        return self._lists[operation]
+
+    def _answers_with_list(self, operation: Operation) -> bool:
+        media = json_media(operation)
+        if media is not None and media.schema:
+            view = self.schemas.view(operation)
+            if self.schemas.list_of(operation) is not None:
+                return True
+            if view is not None and any(True for _ in view.names):
+                return is_plural(operation) and self._is_described_by_its_thing(operation)
+        return is_plural(operation) or self._is_query(operation)
+
+    def _is_query(self, operation: Operation) -> bool:
+        """Whether the path of an operation ends in how a collection is read: /films/search, /runs/filter."""
+        path = segments(operation.route)
+        return bool(path) and not path[-1].parameter and not QUERY_WORDS.isdisjoint(name_words(path[-1].text))
+
+    @cached_property
+    def searches(self) -> tuple[Operation, ...]:
+        """The reads of no collection of their own that search all there is: /search."""
+        return tuple(
+            one for one in self.operations if one.effect is Effect.READ and self._is_query(one) and "{" not in one.route
+        )
+
+    def _is_described_by_its_thing(self, operation: Operation) -> bool:
+        """Whether the answer of a plural path has the schema of one thing, which POST to it or GET below it answers."""
+        collection = self.collection(segments(operation.route))
+        own = set(schema_nouns(_schema(operation)))
+        others = (collection.at.get("POST"), collection.item.get("GET")) if collection is not None else ()
+        return any(own & set(schema_nouns(_schema(other))) for other in others if other is not None)
+
+    def lists_of(self, noun: Words) -> Iterator[Operation]:
+        """Yield the operations that list things of a noun in the singular, as their path, or else their answer, says.
+
+        Those that only their answer tells, as /folders/{id}/items lists files, come last.
+        """
+        named = self._reads.get("".join(noun), ())
+        yield from (operation for operation in named if self.is_list(operation))
+        for operation in self._vague:
+            if operation not in named and noun in self.answer_nouns(operation):
+                yield operation
+
+    def lists_by_schema(self, noun: Words) -> Iterator[Operation]:
+        """Yield the lists whose entries have a schema called like the noun, whatever the path says."""
+        yield from self._by_schema.get(noun, ())
+
+    @cached_property
+    def _vague(self) -> tuple[Operation, ...]:
+        """Lists whose path does not name what they list: /search, /folders/{id}/items."""
+        found = []
+        for operation in self.operations:
+            noun = thing_words(operation)
+            if (not noun or noun[-1] in VAGUE or self._is_query(operation)) and self.is_list(operation):
+                found.append(operation)
+        return tuple(found)
+
+    @cached_property
+    def _by_schema(self) -> Mapping[Words, tuple[Operation, ...]]:
+        found: dict[Words, list[Operation]] = defaultdict(list)
+        for operation in self.operations:
+            if self.is_list(operation):
+                for noun in dict.fromkeys(schema_nouns(self.schemas.entry_schema(operation))):
+                    found[noun].append(operation)
+        return {noun: tuple(operations) for noun, operations in found.items()}
+
+    def answer_nouns(self, operation: Operation) -> Iterator[Words]:
+        """Yield what a list is of by its answer: the name of the array, the names of the schemas of its entries."""
+        envelope = self.schemas.list_of(operation)
+        if envelope is not None and envelope.keys:
+            yield singular_words(envelope.keys[-1])
+        yield from schema_nouns(self.schemas.entry_schema(operation))
+
+    def is_home(self, operation: Operation) -> bool:
+        """Whether the things that an operation lists are kept at its path: they are made or read one by one there."""
+        path = segments(operation.route)
+        if path and shape(path)[-1] is not None and set(name_words(path[-1].text)) & QUERY_WORDS:
+            path = path[:-1]
+        collection = self.collection(path)
+        return collection is not None and ("GET" in collection.item or "POST" in collection.at)
+
+    def is_mine(self, operation: Operation) -> bool:
+        """Whether a path is about whoever calls: /user/repos, /me/playlists."""
+        literal = [part.text for part in segments(operation.route) if not part.parameter]
+        return any(text.lower() in CALLER_WORDS or "{" in text for text in literal[:-1])
+
+    @cached_property
+    def caller(self) -> Operation | None:
+        """The operation that tells who is calling; None where there is none."""
+        whole = (one for one in self.operations if one.method == "GET" and "{" not in one.path and not one.deprecated)
+        mine = [
+            one
+            for one in whole
+            if (noun := noun_of(one)) and set(noun) <= CALLER_WORDS and not any(p.required for p in one.parameters)
+        ]
+        return min(mine, key=lambda one: len(one.path), default=None)
+
+    def by_name(self, operation: Operation) -> Operation | None:
+        """Return the twin of an operation on one thing that takes its name: `/variables/name/{name}`; None if none."""
+        path = segments(operation.route)
+        place = max((place for place, segment in enumerate(path) if segment.parameter), default=0)
+        for twin in self.operations if place else ():
+            other = segments(twin.route)
+            if twin.method != "GET" or len(other) != place + 2 or shape(other[:place]) != shape(path[:place]):
+                continue
+            if other[-1].parameter and not other[-2].parameter and _says_name(other[-2].text):
+                return twin
+        return None
+
+
+def resources_of(spec: Spec) -> Resources:
+    """Return the Resources of a Spec, which live as long as it does."""
+    return spec.derive(Resources)
+
+
+def schema_nouns(schema: Any) -> Iterator[Words]:
+    """Yield the nouns in the names of the schemas that a schema refers to: `File--Mini` is a file."""
+    parts = [schema]
+    if isinstance(schema, Mapping):
+        parts += [part for key in ("oneOf", "anyOf", "allOf") for part in schema.get(key) or ()]
+    for part in parts:
+        ref = part.get("$ref") if isinstance(part, Mapping) else None
+        if isinstance(ref, str):
+            words = [word for word in singular_words(ref.rpartition("/")[2]) if word.isalpha()]
+            noun = tuple(word for word in words if word not in _ENTITY_QUALIFIERS)
+            if noun:
+                yield (*noun[:-1], singular(noun[-1]))
+
+
+def is_plural(operation: Operation) -> bool:
+    """Whether a GET is at a path whose noun is in the plural, and no thing of it."""
+    noun = noun_of(operation)
+    return operation.method == "GET" and bool(noun) and singular(noun[-1]) != noun[-1] and not is_single(operation)
+
+
+def _schema(operation: Operation) -> Any:
+    media = json_media(operation)
+    return media.schema if media is not None else {}
+
+
+def _says_name(text: str) -> bool:
+    words = name_words(text)
+    return words[-1:] in (("name",), ("names",), ("slug",), ("key",), ("email",)) and words[:-1] in ((), ("by",))

@@ -1,0 +1,125 @@
+"""Reads the schemas of a description: follows references, merges `allOf`, names properties and types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nlapi.openapi.parts import Schema
+from nlapi.openapi.spec import Spec
+
+UNIONS = ("oneOf", "anyOf")
+
+
+class SchemaReader:
+    """The schemas of one Spec. What is computed for a schema is remembered by the identity of the schema."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self._flat: dict[int, tuple[Any, Schema]] = {}
+
+    def follow(self, schema: Any) -> Schema:
+        """The schema behind any `$ref` at its top; {} for one that leads nowhere."""
+        try:
+            followed = self.spec.follow(schema)
+        except LookupError:
+            return {}
+        return followed if isinstance(followed, Mapping) else {}
+
+    def flat(self, schema: Any) -> Schema:
+        """The schema with its `$ref` and `allOf` merged into one; unions stay."""
+        known = self._flat.get(id(schema))
+        if known is None:
+            known = (schema, self._merged(schema, frozenset()))
+            self._flat[id(schema)] = known
+        return known[1]
+
+    def _merged(self, schema: Any, seen: frozenset[str]) -> Schema:
+        if isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
+            if schema["$ref"] in seen:
+                return {}
+            seen = seen | {schema["$ref"]}
+        found = self.follow(schema)
+        if "allOf" not in found:
+            return found
+        merged: Schema = {}
+        for part in found["allOf"]:
+            merged = merge(merged, self._merged(part, seen))
+        return merge(merged, {key: value for key, value in found.items() if key != "allOf"})
+
+    def branches(self, schema: Schema) -> tuple[Schema, ...]:
+        """The branches of a flat schema's union, each flat and without null; () when it is none."""
+        for key in UNIONS:
+            if isinstance(schema.get(key), list):
+                flat = tuple(self.flat(branch) for branch in schema[key])
+                return tuple(branch for branch in flat if schema_types(branch) != ("null",)) or flat
+        return ()
+
+    def narrowed(self, schema: Schema, branch: Schema) -> Schema:
+        """A flat schema with one branch of its union merged in, and flat again."""
+        rest = {key: value for key, value in schema.items() if key not in UNIONS}
+        return merge(rest, branch)
+
+    def properties(self, schema: Any, depth: int = 3) -> dict[str, Schema]:
+        """Every property that an object of this schema may have, over all branches of its unions."""
+        flat = self.flat(schema)
+        found = dict(flat.get("properties") or {})
+        for branch in self.branches(flat) if depth else ():
+            found = {**self.properties(branch, depth - 1), **found}
+        return found
+
+    def types(self, schema: Any, depth: int = 4) -> tuple[str, ...]:
+        """The JSON types that the schema allows, over its unions; () when it says nothing."""
+        flat = self.flat(schema)
+        own = schema_types(flat)
+        if own or not depth:
+            return own
+        found = [name for key in UNIONS for branch in flat.get(key) or () for name in self.types(branch, depth - 1)]
+        return tuple(dict.fromkeys(found))
+
+
+def schema_types(schema: Schema) -> tuple[str, ...]:
+    """The types a flat schema names, or shows by its keywords; () when it says nothing."""
+    given = schema.get("type")
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given, list):
+        return tuple(given)
+    if "properties" in schema or "additionalProperties" in schema:
+        return ("object",)
+    if "items" in schema or "prefixItems" in schema:
+        return ("array",)
+    values = schema["enum"] if isinstance(schema.get("enum"), list) else [schema["const"]] if "const" in schema else []
+    return tuple(dict.fromkeys(json_type(value) for value in values))
+
+
+def json_type(value: Any) -> str:
+    """The JSON type of a value."""
+    kinds = ((bool, "boolean"), (type(None), "null"), (int, "integer"), (float, "number"), (str, "string"))
+    return next((name for kind, name in (*kinds, (dict, "object")) if isinstance(value, kind)), "array")
+
+
+def merge(left: Schema, right: Schema) -> Schema:
+    """A schema that asks what both ask; where that cannot be written simply, what the right one asks."""
+    merged = dict(left)
+    for key, value in right.items():
+        old = merged.get(key)
+        if old is None or old == value:
+            merged[key] = value
+        elif key == "properties":
+            merged[key] = {**old, **{name: _both(old.get(name), one) for name, one in value.items()}}
+        elif key == "required":
+            merged[key] = [*old, *(name for name in value if name not in old)]
+        elif key == "enum":
+            merged[key] = [one for one in value if one in old] or value
+        elif key.startswith("min") and isinstance(value, int | float):
+            merged[key] = max(old, value)
+        elif key.startswith("max") and isinstance(value, int | float):
+            merged[key] = min(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _both(old: Any, new: Any) -> Any:
+    return new if old is None or old == new else {"allOf": [old, new]}

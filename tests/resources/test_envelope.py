@@ -1,0 +1,141 @@
+"""The list, the thing, the total and the reason of an error in well-known envelopes, in data and in schemas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import nlapi
+from nlapi.resources.answers import ListAnswer, list_in, list_schema, thing_in
+from nlapi.resources.naming import name_key
+from nlapi.resources.reason import error_reason
+
+CASES = yaml.safe_load(Path(__file__).with_name("envelopes.yaml").read_text())
+LISTS = [case for case in CASES if "list" in case]
+THINGS = [case for case in CASES if isinstance(case.get("thing"), list) and "error" not in case]
+ERRORS = [case for case in CASES if "error" in case]
+
+
+def ids(cases: list[dict[str, Any]]) -> list[str]:
+    return [case["name"] for case in cases]
+
+
+def schema_of(value: Any) -> dict[str, Any]:
+    """The schema that a description may have for a value."""
+    if isinstance(value, Mapping):
+        return {"type": "object", "properties": {name: schema_of(inner) for name, inner in value.items()}}
+    if isinstance(value, list):
+        return {"type": "array", "items": schema_of(value[0]) if value else {}}
+    names = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
+    return {"type": names[type(value)]}
+
+
+def described(case: Mapping[str, Any], tmp_path: Path, *, schema: bool) -> nlapi.Operation:
+    """The operation of a case in a description of its own, with or without the schema of its answer."""
+    answer = case["answer"]
+    inferred = schema_of(answer)
+    if case.get("map"):
+        inferred = {"type": "object", "additionalProperties": schema_of(next(iter(answer.values())))}
+    content = {"application/json": {"schema": inferred if schema else {}}}
+    method = "post" if case["path"].endswith(("/query", "/get", "list_folder")) else "get"
+    operation = {"responses": {"200": {"description": "", "content": content}}}
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "x", "version": "1"},
+        "paths": {case["path"]: {method: operation}},
+    }
+    file = tmp_path / "openapi.json"
+    file.write_text(json.dumps(document))
+    (only,) = nlapi.load(file).operations
+    return only
+
+
+def told_apart(entry: Any) -> Any:
+    """What tells an entry of a case apart: its id or what comes nearest."""
+    if not isinstance(entry, Mapping):
+        return entry
+    labels = entry.get("labels") or entry.get("metric") or entry.get("metadata") or {}
+    named = {**{name_key(name): value for name, value in entry.items()}, **labels}
+    names = ("id", "uuid", "sid", "gid", "mbid", "objectid", "imdbid", "invoiceid", "transactionid", "__name__")
+    return next(named[name] for name in (*names, "alertname", "dt", "name", "title", "key") if name in named)
+
+
+@pytest.mark.parametrize("schema", [True, False], ids=["described", "not described"])
+@pytest.mark.parametrize("case", LISTS, ids=ids(LISTS))
+def test_the_list_is_found_in_the_data(case: dict[str, Any], schema: bool, tmp_path: Path) -> None:
+    operation = described(case, tmp_path, schema=schema)
+    found = list_in(case["answer"], operation)
+    assert found is not None
+    assert found.envelope.keys == tuple(case["list"])
+    if not case.get("values"):
+        assert [told_apart(entry) for entry in found.entries] == case["ids"]
+    assert found.total == case.get("total")
+
+
+@pytest.mark.parametrize("case", LISTS, ids=ids(LISTS))
+def test_the_list_is_found_in_the_schema(case: dict[str, Any], tmp_path: Path) -> None:
+    envelope = list_schema(described(case, tmp_path, schema=True))
+    assert envelope is not None
+    assert envelope.keys == tuple(case["list"])
+
+
+def emptied(value: Any, keys: tuple[str, ...]) -> Any:
+    return {**value, keys[0]: emptied(value[keys[0]], keys[1:])} if keys else type(value)()
+
+
+@pytest.mark.parametrize("case", LISTS, ids=ids(LISTS))
+def test_an_empty_list_is_a_list(case: dict[str, Any], tmp_path: Path) -> None:
+    operation = described(case, tmp_path, schema=True)
+    found = list_in(emptied(case["answer"], tuple(case["list"])), operation)
+    assert found is not None and found.entries == ()
+
+
+@pytest.mark.parametrize("case", [case for case in LISTS if not case.get("map")])
+def test_a_list_of_one_is_a_list(case: dict[str, Any], tmp_path: Path) -> None:
+    operation = described(case, tmp_path, schema=False)
+    answer = case["answer"]
+
+    def first(value: Any, keys: tuple[str, ...]) -> Any:
+        return {**value, keys[0]: first(value[keys[0]], keys[1:])} if keys else value[:1]
+
+    found = list_in(first(answer, tuple(case["list"])), operation)
+    assert found is not None and len(found.entries) == 1
+
+
+@pytest.mark.parametrize("schema", [True, False], ids=["described", "not described"])
+@pytest.mark.parametrize("case", THINGS, ids=ids(THINGS))
+def test_a_thing_is_no_list(case: dict[str, Any], schema: bool, tmp_path: Path) -> None:
+    operation = described(case, tmp_path, schema=schema)
+    assert list_in(case["answer"], operation) is None
+    if schema:
+        assert list_schema(operation) is None
+    inside: Any = case["answer"]
+    for key in case["thing"]:
+        inside = inside[key]
+    assert thing_in(case["answer"], operation) == (inside if isinstance(inside, Mapping) else None) or (
+        "attributes" in inside
+    )
+
+
+@pytest.mark.parametrize("case", ERRORS, ids=ids(ERRORS))
+def test_the_reason_of_an_error_is_the_servers_own(case: dict[str, Any], tmp_path: Path) -> None:
+    assert error_reason(case["answer"]) == case["error"]
+    if case["thing"] != "none":
+        assert list_in(case["answer"], described(case, tmp_path, schema=False)) is None
+
+
+def test_the_reason_on_a_page_is_its_title() -> None:
+    page = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
+    assert error_reason(page) == "502 Bad Gateway"
+
+
+def test_an_answer_that_lists_nothing_is_no_list_of_something() -> None:
+    assert list_in({}) is None
+    assert list_in("text") is None
+    assert list_in({"id": 1, "items": [{"id": 2}]}) is None
+    assert isinstance(list_in([]), ListAnswer)
