@@ -178,7 +178,11 @@ def census(folder: Path, size: int, seed: int, held: set[str]) -> str:
     lines = [f"{sum(counts.values()):,} POSTs, judged reads: {counts[Effect.READ.value]:,}; {seconds:.1f} s of CPU"]
     for number, (api, operation, evidence) in enumerate(chosen, 1):
         text = " ".join(f"{operation.summary} | {operation.description}".split())[:260]
-        lines += [f"[{number}] {api} {operation.id} {operation.path}", f"    {text}", f"    {'; '.join(evidence.reasons)}"]
+        lines += [
+            f"[{number}] {api} {operation.id} {operation.path}",
+            f"    {text}",
+            f"    {'; '.join(evidence.reasons)}",
+        ]
     return "\n".join(lines)
 
 

@@ -20,17 +20,17 @@ _PAGED_BY = frozenset("limit sort sortby orderby sortorder pagination sorting pa
 
 _FILTER_WORDS = frozenset(
     """
-    filter filters query queries q search where criteria criterion condition conditions facet facets fields select columns
-    include exclude since until after before from range between min max ids keyword keywords term terms text lookup
-    properties expand matching predicate start end startdate enddate interval
+    after before between columns condition conditions criteria criterion end enddate exclude expand facet facets
+    fields filter filters from ids include interval keyword keywords lookup matching max min predicate properties q
+    queries query range search select since start startdate term terms text until where
     """.split()
 )
 _ID_WORDS = frozenset("id ids key keys arn token".split())
 _ORDERS_LATER = frozenset(
     """
-    callbackurl webhookurl webhook notificationurl notifyurl callbackuri outputuri gcsuri gcsdestination outputconfig
-    destinationuri outputs3uri s3uri outputlocation sendemail deliverymethod recipients idempotencykey xidempotencykey
-    clienttoken
+    callbackuri callbackurl clienttoken deliverymethod destinationuri gcsdestination gcsuri idempotencykey
+    notificationurl notifyurl outputconfig outputlocation outputs3uri outputuri recipients s3uri sendemail webhook
+    webhookurl xidempotencykey
     """.split()
 )
 """Inputs of what is carried out, stored or delivered, or may be repeated by mistake."""
@@ -41,15 +41,15 @@ _STATEMENTS = frozenset("sql statement statements script command commands mutati
 
 _TOKENS = frozenset(
     """
-    accesstoken refreshtoken idtoken jwt sessiontoken authtoken authenticationtoken sessionid token oauthtoken bearertoken
-    apitoken securitytoken
+    accesstoken apitoken authenticationtoken authkey authtoken bearertoken idtoken jwt oauthtoken refreshtoken
+    securitytoken sessionid sessionkey sessiontoken token
     """.split()
 )
 _JOBS = frozenset("job jobid taskid operationid executionid batchid commandid asyncid exportid runid".split())
 _ENVELOPE = frozenset(
     """
-    id uuid guid status success message code error errors result ok msg statuscode state timestamp requestid description
-    type detail details messages warnings
+    code description detail details error errors guid id message messages msg ok requestid result state status
+    statuscode success timestamp type uuid warnings
     """.split()
 )
 """What any answer may have: it tells nothing of what was asked."""

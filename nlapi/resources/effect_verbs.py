@@ -27,61 +27,63 @@ class VerbForm(StrEnum):
 
 
 _RETRIEVE = """
-    search find get list query filter count fetch retrieve lookup read describe browse enumerate view show display
-    see inspect return obtain receive autocomplete introspect aggregate explore download summarize paginate
+    aggregate autocomplete browse count describe display download enumerate explore fetch filter find get inspect
+    introspect list lookup obtain paginate query read receive retrieve return search see show summarize view
 """
 _COMPUTE = """
-    calculate compute estimate translate classify predict detect analyze analyse recognize recognise parse compare
-    infer preview validate diff explain decode forecast interpolate geocode solve summarise measure assess
-    categorize spellcheck normalize humanize extract identify transcribe evaluate check determine suggest recommend
+    analyse analyze assess calculate categorize check classify compare compute decode detect determine diff
+    estimate evaluate explain extract forecast geocode humanize identify infer interpolate measure normalize
+    parse predict preview recognise recognize recommend solve spellcheck suggest summarise transcribe translate
+    validate
 """
 _RISKY = """
-    simulate verify test convert render resolve match encode encrypt decrypt quote perform execute run enrich export
-    locate transform score rank tokenize optimize optimise highlight sync embed annotate
+    annotate convert decrypt embed encode encrypt enrich execute export highlight locate match optimise optimize
+    perform quote rank render resolve run score simulate sync test tokenize transform verify
 """
 _CHANGE = """
-    abandon abort accept acknowledge acquire activate add adjust advance allocate allow announce answer append apply
-    approve archive ask assign associate assume attach attest authenticate authorize backfill ban begin bind block
-    book broadcast build burn buy call cancel capture change charge checkout claim clear clone close comment commit
-    compile complete compose configure confirm connect consume copy crawl create deactivate decline decrease
-    decrement defer delay delete demote deny deploy deposit deprovision dequeue deregister destroy detach dial
-    disable disassociate disconnect dismiss dispatch downgrade drain drop duplicate edit eject email emit empty
-    enable enqueue enroll escalate evict exchange expand expire extend finalize finish fire flag flush follow force
-    fork forward fulfil fulfill generate grant hide hold impersonate import increase increment index ingest init
-    initialise initialize initiate inject insert install instantiate invalidate invite invoke issue join kill label
-    launch leave license like link lock log login logout lower make mark merge migrate mint modify mount move mute
-    nominate notify offer onboard open order override overwrite page patch pause pay persist pin place play populate
-    post prepare print process produce promote propose protect provision prune publish purchase purge push put
-    quarantine raise rate react reassign rebalance reboot rebuild recalculate recall record recover recrawl recreate
-    redeem redirect reduce refill refresh refund regenerate register reindex reinstate reissue reject release reload
-    remediate remind remove rename renew reopen reorder replace reply report repost reprocess request requeue rerun
-    reserve reset resize respond restart restore resume retry revert revoke rollback rotate save scale schedule sell
-    send set settle share ship shorten shrink sign signin signup silence snooze split stage start stop store submit
-    subscribe suppress suspend swap switch synchronize tag terminate throttle toggle track trade train transfer
-    transition transmit trash trigger truncate unarchive unassign unban unblock undelete undo unenroll unfollow
-    uninstall unlike unlink unload unlock unmount unpin unregister unshare unsubscribe update upgrade upload upsert
-    use void vote wait wake warm wipe withdraw write
+    abandon abort accept acknowledge acquire activate add adjust advance allocate allow announce answer append
+    apply approve archive ask assign associate assume attach attest authenticate authorize backfill ban begin
+    bind block book broadcast build burn buy call cancel capture change charge checkout claim clear clone close
+    comment commit compile complete compose configure confirm connect consume copy crawl create deactivate
+    decline decrease decrement defer delay delete demote deny deploy deposit deprovision dequeue deregister
+    destroy detach dial disable disassociate disconnect dismiss dispatch downgrade drain drop duplicate edit
+    eject email emit empty enable enqueue enroll escalate evict exchange expand expire extend finalize finish
+    fire flag flush follow force fork forward fulfil fulfill generate grant hide hold impersonate import increase
+    increment index ingest init initialise initialize initiate inject insert install instantiate invalidate
+    invite invoke issue join kill label launch leave license like link lock log login logout lower make mark
+    merge migrate mint modify mount move mute nominate notify offer onboard open order override overwrite page
+    patch pause pay persist pin place play populate post prepare print process produce promote propose protect
+    provision prune publish purchase purge push put quarantine raise rate react reassign rebalance reboot rebuild
+    recalculate recall record recover recrawl recreate redeem redirect reduce refill refresh refund regenerate
+    register reindex reinstate reissue reject release reload remediate remind remove rename renew reopen reorder
+    replace reply report repost reprocess request requeue rerun reserve reset resize respond restart restore
+    resume retry revert revoke rollback rotate save scale schedule sell send set settle share ship shorten shrink
+    sign signin signup silence snooze split stage start stop store submit subscribe suppress suspend swap switch
+    synchronize tag terminate throttle toggle track trade train transfer transition transmit trash trigger
+    truncate unarchive unassign unban unblock undelete undo unenroll unfollow uninstall unlike unlink unload
+    unlock unmount unpin unregister unshare unsubscribe update upgrade upload upsert use void vote wait wake warm
+    wipe withdraw write
 """
 _ALSO_NOUNS = """
     allocate allow answer archive ask bind block book call change charge check checkout claim clone close comment
     commit complete confirm copy count delay deposit display drop edit email empty exchange export extract filter
-    fire flag follow force fork grant hold import index invite issue join kill label launch leave license like link
-    list lock log lookup lower mark match merge move offer open order page patch pause pay pin place play post
-    preview print process protect purchase push put query quote raise rank rate react recall record refresh refund
-    register release reload reply report request reserve reset respond resume retry return rollback rotate run save
-    scale schedule score search set share ship sign split stage start stop store subscribe swap switch sync tag test
-    track trade train transfer transition trigger update upgrade upload use view void vote wait warm withdraw write
+    fire flag follow force fork grant hold import index invite issue join kill label launch leave license like
+    link list lock log lookup lower mark match merge move offer open order page patch pause pay pin place play
+    post preview print process protect purchase push put query quote raise rank rate react recall record refresh
+    refund register release reload reply report request reserve reset respond resume retry return rollback rotate
+    run scale schedule score search set share ship sign split stage start stop store subscribe swap switch sync
+    tag test track trade train transfer transition trigger update upgrade upload use view void vote wait warm
+    withdraw write
 """
 _TITLES = """
-    archive block book build call change charge claim comment copy deposit email exchange export grant import index
-    invite issue label license link lock log match offer order page place play post print process purchase quote
-    record refund release report request reserve scale schedule score share stage store tag test track trade
-    transfer upload vote
+    archive block book change charge checkout comment deposit email exchange index label license link lock log
+    match offer order page play quote record refund report request scale schedule score share stage store tag
+    test track trade transfer vote
 """
 _VAGUE = """
-    adjust allow attest begin build compile complete compose configure connect consume convert decrease deny expand
-    expire extend finish hide increase lower make override prepare process produce propose raise recover redirect
-    reduce respond use warm write
+    adjust allow attest begin build call compile complete compose configure connect consume convert decrease deny
+    expand expire extend finish hide increase lower make override prepare process produce propose raise recover
+    redirect reduce respond use warm write
 """
 _IRREGULAR = dict(
     pair.split("=")
@@ -93,9 +95,9 @@ _IRREGULAR = dict(
 )
 _UNDOUBLED = frozenset(
     """
-    abandon allow answer append broadcast burn cancel comment count dequeue deposit drain edit email empty enter explain
-    filter index join label list load look maintain mount obtain open order post print read recover redeem register render
-    retain return sell trigger void wait warm
+    abandon allow answer append broadcast burn cancel comment count deposit dequeue drain edit email empty enter
+    explain filter index join label list load look maintain mount obtain open order post print read recover redeem
+    register render retain return sell trigger void wait warm
     """.split()
 )
 
@@ -138,6 +140,9 @@ COMPUTED = WORK | frozenset(
     """.split()
 )
 """Nouns of what is only computed or looked up."""
+
+RUN = frozenset(("execute", "run", "perform"))
+"""Verbs that do what their object does: a query is run, and so is a job."""
 
 _PREFIXES = ("re", "un", "dis", "de", "bulk", "auto", "pre", "multi", "mass")
 
