@@ -91,7 +91,7 @@ def cases() -> Iterator[Case]:
         slots = catalogue.slots(tool)
         listers = {slot: listing for slot in slots if (listing := catalogue.lister(tool, slot)) is not None}
         sentence = read_sentence(row["question"], today_of(row))
-        scene = Scene(sentence=sentence, operation=operation, slots=slots, listers=listers)
+        scene = Scene(sentence=sentence, tool=tool, slots=slots, listers=listers)
         yield Case(row=row, fold=fold, tool=tool, scene=scene)
 
 
@@ -105,7 +105,7 @@ def scene_of(document: Mapping[str, Any], question: str, today: date = TODAY) ->
     tool = catalogue.tool(operation)
     if tool is None:
         raise ValueError(f"{operation.id} cannot be a tool")
-    return Scene(sentence=read_sentence(question, today), operation=operation, slots=catalogue.slots(tool))
+    return Scene(sentence=read_sentence(question, today), tool=tool, slots=catalogue.slots(tool))
 
 
 def wanted(row: Row, slot: Slot) -> tuple[list[Any], bool]:

@@ -30,7 +30,7 @@ from nlapi.offline.sentence import Kind
 from nlapi.offline.sifted import sifted
 from nlapi.offline.wish import Want, Wish, wish_of
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.naming import VERBS, Intent, pieces, singular
+from nlapi.resources.naming import VERBS, Intent, pieces, singular, stem
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
 
@@ -230,9 +230,9 @@ def _target(call: Call) -> str:
 
 def _makes(operation: Operation, result: Result) -> bool:
     """Does a POST make a thing? One to a verb (/campaigns/{id}/publish) or to a noun for one (/rollback) does not."""
-    words = collection_of(operation)
-    deed = bool(words) and VERBS.get(words[0]) not in (None, Intent.READ)
     last = operation.path.rstrip("/").rpartition("/")[2]
+    words = [*map(stem, pieces(last))]
+    deed = bool(words) and VERBS.get(words[0]) not in (None, Intent.READ)
     return not last.endswith("}") and not deed and (result.status == CREATED or singular(last) != last)
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from nlapi.offline.commands import own_verbs
-from nlapi.offline.entities import listers, takes_id, takes_name
-from nlapi.offline.links import Flows
+from nlapi.offline.entities import place_of, takes_id, takes_name
 from nlapi.offline.rank_words import Profile, profile
 from nlapi.offline.secret import is_secret, without_credentials
 from nlapi.offline.slots import Slot, slots_of
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.resources.id_sources import IdSource, id_sources
 from nlapi.resources.naming import pieces, stem
+from nlapi.resources.resource import resources_of
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
 
@@ -42,8 +43,8 @@ class Catalogue:
         self._make = tool
         self._tools: dict[Operation, Tool | None] = {}
         self._slots: dict[Tool, tuple[Slot, ...]] = {}
-        self._listers: dict[tuple[Tool, tuple[str, ...]], tuple[Operation, ...]] = {}
-        self._flows: dict[Spec, Flows] = {}
+        self._sources: dict[tuple[Tool, tuple[str, ...]], tuple[IdSource, ...]] = {}
+        self._members = frozenset(self.operations)
         self._parts: dict[Spec, Catalogue] = {}
         self._profiles: dict[Operation, Profile] = {}
 
@@ -107,25 +108,39 @@ class Catalogue:
         """The credentials among a tool's required arguments: only the user can give them, by name."""
         return tuple(slot for slot in slots_of(tool) if slot.required and is_secret(slot, tool))
 
-    def flows(self, spec: Spec) -> Flows:
-        if spec not in self._flows:
-            self._flows[spec] = Flows(spec, self.operations)
-        return self._flows[spec]
+    def operations_of(self, spec: Spec) -> tuple[Operation, ...]:
+        """Those of the operations that are of one API."""
+        return tuple(operation for operation in self.operations if operation.spec is spec)
+
+    def caller(self, spec: Spec) -> Operation | None:
+        """The operation that tells who is calling, where the API has one and it may be called."""
+        found = resources_of(spec).caller
+        return found if found in self._members else None
+
+    def sources(self, tool: Tool, slot: Slot) -> tuple[IdSource, ...]:
+        """Where the id that `slot` takes comes from, the best first; () where the name that people use is taken."""
+        key = (tool, slot.path)
+        if key not in self._sources:
+            found: tuple[IdSource, ...] = ()
+            if takes_id(slot) and not takes_name(slot):
+                found = id_sources(tool.operation.spec).of(tool.operation, place_of(tool, slot))
+            self._sources[key] = tuple(source for source in found if source.operation in self._members)
+        return self._sources[key]
 
     def lister(self, tool: Tool, slot: Slot) -> Operation | None:
         """The operation that lists the things whose id `slot` takes: where a name can be turned into that id."""
         return next(iter(self.listers(tool, slot)), None)
 
     def listers(self, tool: Tool, slot: Slot) -> tuple[Operation, ...]:
-        """All such operations, the best first: by their paths, then by Links, then by search."""
-        key = (tool, slot.path)
-        if key not in self._listers:
-            flows = self.flows(tool.operation.spec)
-            found = [*listers(flows.operations, tool, slot)]
-            if takes_id(slot) and not takes_name(slot):
-                found += [source.operation for source in flows.listers(tool, slot)]
-            self._listers[key] = tuple(dict.fromkeys(found))
-        return self._listers[key]
+        """All such operations, the best first."""
+        return tuple(source.operation for source in self.sources(tool, slot) if source.listed)
+
+    def narrowing(self, tool: Tool, slot: Slot, listing: Tool) -> dict[tuple[str, ...], Any]:
+        """What makes a general search look only for the things whose id `slot` takes: type=artist."""
+        sources = [source for source in self.sources(tool, slot) if source.operation is listing.operation]
+        pairs = dict(sources[0].narrowing) if sources else {}
+        names = {place: name for name, place in listing.places.items()}
+        return {(names[place],): value for place, value in pairs.items() if place in names}
 
     def other_listers(self, tool: Tool, slot: Slot, listing: Tool) -> tuple[Tool, ...]:
         """The tools besides `listing` that list the same kind of thing, for when it cannot be called."""

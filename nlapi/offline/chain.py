@@ -9,7 +9,7 @@ from typing import Any
 
 from nlapi.offline.answer import told
 from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.entities import collection_of
+from nlapi.offline.entities import noun_stems
 from nlapi.offline.referred import NobodySaid, resolve
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import METHODS, VERBS, Intent, pieces, singular, stem
@@ -125,7 +125,7 @@ def unrelated(made: Sequence[tuple[str, Plan]], catalogue: Catalogue) -> list[st
 
 def _kind(operation: Operation) -> Intent:
     """What an operation does; a POST to what is no collection (/player/next) changes the state of what is there."""
-    words = collection_of(operation)
+    words = noun_stems(operation)
     last = pieces(operation.path.rstrip("/").rpartition("/")[2])
     creates = bool(words) and bool(last) and singular(last[-1]) != last[-1]
     if operation.method == "POST":

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Any
 
-from nlapi.offline.entities import collection_of
+from nlapi.offline.entities import noun_stems
 from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind, Sentence, Span
@@ -260,7 +260,7 @@ def _about(scene: Scene, slot: Slot, first: int, last: int) -> tuple[float, floa
 
 def _describes(scene: Scene, first: int, last: int) -> float:
     """More when the words stand beside the noun (active campaigns) or are the command itself (pause ...)."""
-    nouns = set(collection_of(scene.operation))
+    nouns = set(noun_stems(scene.operation))
     beside = scene.sentence.stems[max(0, first - 2) : last + 2]
     if nouns & set(beside):
         return 0.35

@@ -10,7 +10,7 @@ from typing import Any
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.commands import commands, opening, own_verbs
-from nlapi.offline.entities import collection_of
+from nlapi.offline.entities import noun_stems
 from nlapi.offline.meant import DETERMINERS
 from nlapi.offline.sentence import Kind, Sentence, Token
 from nlapi.openapi.spec import Operation
@@ -124,7 +124,7 @@ def _command(best: Candidate, sentence: Sentence, catalogue: Catalogue) -> str |
     if first.stem in own_verbs(best.operation):
         return None
     if first.stem in VERBS:
-        return first.stem if commands(first) and first.stem not in collection_of(best.operation) else None
+        return first.stem if commands(first) and first.stem not in noun_stems(best.operation) else None
     after = next((token for token in rest[1:] if token.lower not in _PARTICLES), None)
     known = first.stem in best.scene.common or first.stem in best.scene.talked or catalogue.index.names(first.stem)
     named = any(one.start <= first.start < one.end for one in sentence.spans if one.kind is Kind.NAME)
@@ -135,4 +135,4 @@ def _command(best: Candidate, sentence: Sentence, catalogue: Catalogue) -> str |
 
 def _is_one_thing(token: Token, best: Candidate) -> bool:
     """Is a token the noun, in the singular, of what the operation is about?"""
-    return token.stem in collection_of(best.operation) and singular(token.lower) == token.lower
+    return token.stem in noun_stems(best.operation) and singular(token.lower) == token.lower

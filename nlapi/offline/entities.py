@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,9 @@ from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.wish import DEGREES
 from nlapi.openapi.spec import Operation
+from nlapi.resources.id_sources import Place, target_noun
 from nlapi.resources.naming import STOPWORDS, VERBS, pieces, singular, stem
+from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Tool
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ OPAQUE = ID_WORDS - {"key"}
 SEARCHES = frozenset(map(stem, ("search", "find", "lookup", "query")))
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
 _OWNING = frozenset(("of", "for", "by", "from"))
+ONLY = "(the only one)"
+"""The place of a thing of which there is one, as of the server that everything else is below."""
 PLACED = frozenset(
     ("last", "next", "previous", "other", "others", "same", "rest", "most", "least", *ORDINALS, *DEGREES)
 )
@@ -76,27 +80,22 @@ def entity_of(slot: Slot) -> tuple[str, ...]:
     return tuple(word for word in slot.words if word not in ID_WORDS)
 
 
-def kind_of(operation: Operation, slot: Slot) -> tuple[str, ...]:
-    """The stems of what `slot` takes the id of, by the path in front of it, else by its name, else by the collection.
+def place_of(tool: Tool, slot: Slot) -> Place:
+    """Where on the wire the value of a slot goes; of what is inside the body, the name of the innermost property."""
+    where, name = tool.places.get(slot.path[0], (slot.where, slot.name))
+    return (where, name) if len(slot.path) == 1 and name else (where, slot.name)
 
-    /albums/{id} -> (album,), campaign_id -> (campaign,), /me/albums?ids= -> (album,)
-    """
-    before, found, _ = operation.path.partition(f"/{{{slot.name}}}")
-    last = before.rpartition("/")[2]
-    if slot.where == "path" and found and "{" not in last:
-        return tuple(map(stem, pieces(last)))
+
+def kind_of(tool: Tool, slot: Slot) -> tuple[str, ...]:
+    """The stems of what `slot` takes the id of: by its name, else by the path in front of it, else by the operation."""
+    noun = target_noun(tool.operation, place_of(tool, slot))
     own = len(slot.path) == 1 and set(slot.words) <= _OWN
-    return entity_of(slot) or (collection_of(operation) if own or slot.where == "path" else ())
+    return tuple(map(stem, noun)) or (noun_stems(tool.operation) if own or slot.where == "path" else ())
 
 
-def thing_of(operation: Operation, slot: Slot) -> str:
+def thing_of(tool: Tool, slot: Slot) -> str:
     """The words for it: ad_set_ids -> ad set, /ad_sets/{id} -> ad set."""
-    words = [word for word in map(singular, pieces(slot.name)) if stem(word) not in ID_WORDS]
-    if not words:
-        before, inside, _ = operation.path.partition(f"/{{{slot.name}}}")
-        last = before.rpartition("/")[2] if inside and slot.where == "path" else ""
-        words = [*map(singular, pieces(last))] if "{" not in last else []
-    return " ".join(words) or slot.name
+    return " ".join(target_noun(tool.operation, place_of(tool, slot))) or slot.name
 
 
 def takes_id(slot: Slot) -> bool:
@@ -110,42 +109,19 @@ def takes_name(slot: Slot) -> bool:
     return slot.family in (Family.TEXT, Family.ID) and named
 
 
-def listers(operations: Iterable[Operation], tool: Tool, slot: Slot) -> Iterator[Operation]:
-    """The GETs that list the things whose id `slot` takes, by the path before it or by its name, the best first."""
-    if not takes_id(slot) or takes_name(slot):
-        return
-    reads = [operation for operation in operations if operation.method == "GET"]
-    if slot.where == "path":
-        wire = tool.places[slot.path[0]][1]
-        before, found, _ = tool.operation.path.partition(f"/{{{wire}}}")
-        if found:
-            same = next((operation for operation in reads if operation.path.rstrip("/") == before), None)
-            if same is not None:
-                yield same
-    entity = entity_of(slot) or kind_of(tool.operation, slot)
-    if not entity:
-        return
-    fits = [operation for operation in reads if _collection(operation) == entity]
-    fits.sort(key=lambda operation: (operation.path.count("{"), len(operation.path)))
-    own = tool.operation.path if tool.operation.method in ("PUT", "POST") else ""  # what is added is not there yet
-    yield from (operation for operation in fits if operation is not tool.operation and operation.path != own)
+def noun_stems(operation: Operation) -> tuple[str, ...]:
+    """The stems of what an operation is about: /accounts/{id}/ad_sets -> (ad, set)."""
+    return tuple(map(stem, noun_of(operation)))
 
 
-def collection_of(operation: Operation) -> tuple[str, ...]:
-    """The stems of the last literal segment of a path: /accounts/{id}/ad_sets -> (ad, set)."""
-    literal = [segment for segment in operation.path.split("/") if segment and "{" not in segment]
-    return tuple(map(stem, pieces(literal[-1]))) if literal else ()
-
-
-def _collection(operation: Operation) -> tuple[str, ...]:
-    return () if operation.path.rstrip("/").endswith("}") else collection_of(operation)
+collection_of = noun_stems
 
 
 def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
     """What in the sentence may be the name of the thing that `slot` takes the id of, the likeliest scored highest."""
-    words = collection_of(listing)
-    if SEARCHES & set(words):
-        words = kind_of(scene.operation, slot) or words
+    words = noun_stems(listing)
+    if SEARCHES & set(words) or not words:
+        words = kind_of(scene.tool, slot) or words
     tokens = scene.sentence.tokens
     places = _places(scene, words)
     yield from named(scene, words, coded=slot.integer)
@@ -158,7 +134,7 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
             elif scene.operation.method == "GET" and _owner(span, scene):
                 yield Named(name=span.text, start=span.start, end=span.end, score=1.2, span=span)
     for at in places:
-        other = scene.operation.method == "GET" and words != collection_of(scene.operation)
+        other = scene.operation.method == "GET" and words != noun_stems(scene.operation)
         for place, start, end in placed(scene.sentence, at, len(words)) if slot.required or other else ():
             noun = scene.sentence.text[tokens[at].start : tokens[at + len(words) - 1].end]
             name = f"the {noun} {place}" if start >= tokens[at].end else f"the {place} {noun}"

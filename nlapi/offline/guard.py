@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from nlapi.offline.choose import Candidate
 from nlapi.offline.commands import commands, opening, own_verbs
-from nlapi.offline.entities import PLACED, Wanted, collection_of, takes_id
+from nlapi.offline.entities import PLACED, Wanted, noun_stems, takes_id
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
@@ -198,7 +198,7 @@ def _told(candidate: Candidate, targets: Sequence[Slot]) -> int:
 
 def _by_place(candidate: Candidate, text: str) -> str:
     """Remove the first album: one of what is in a collection, where the call says of none which it is."""
-    nouns, words = set(collection_of(candidate.operation)), re.findall(r"[^\W_]+", text)
+    nouns, words = set(noun_stems(candidate.operation)), re.findall(r"[^\W_]+", text)
     own = set(pieces(candidate.operation.path)) | set(pieces(candidate.operation.summary))
     for at, word in enumerate(words):
         after = words[at + 1 : at + 2]

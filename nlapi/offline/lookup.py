@@ -8,22 +8,21 @@ from datetime import date
 from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.entities import Wanted, collection_of, entity_of, kind_of, thing_of
+from nlapi.offline.entities import ONLY, Wanted, entity_of, thing_of
 from nlapi.offline.fields import noun
 from nlapi.offline.fill import fill, nest
 from nlapi.offline.given import Values, argument_name, complete, missing_of, wanted_in
 from nlapi.offline.goal import Goal, asking, noted, rows, said, understood
 from nlapi.offline.items import Item, Rated, alike, answers_to, id_of, inside, items_in, name_of, pick
-from nlapi.offline.links import narrowed
 from nlapi.offline.read import read_sentence
 from nlapi.offline.scene import Scene
 from nlapi.offline.slots import Family, Slot
+from nlapi.resources import resource
 from nlapi.resources.naming import pieces
 from nlapi.tools.plan import Plan
 from nlapi.tools.rows import rows_of
 from nlapi.tools.tool import Call, Missing, Tool
 
-_FILTERS = ("name", "q", "query", "search", "title", "keyword", "filter_name", "name_contains", "search_term", "text")
 MOST_CHOICES = 12
 _MINE = frozenset(("me", "my", "mine", "self"))
 _MY = frozenset(("my", "mine", "i", "our"))
@@ -43,16 +42,18 @@ def look_up(
 
     A Goal where that listing needs an id itself which has to be looked up first: the newest album of an artist.
     """
-    kind = collection_of(tool.operation) if wanted.field else kind_of(goal.tool.operation, slot)
     listings = (tool, *(() if wanted.field else catalogue.other_listers(goal.tool, slot, tool)))
-    tries = [(one, *_listing(goal, one, kind, wanted, catalogue, known)) for one in listings]
+    tries = [
+        (one, *_listing(goal, one, catalogue.narrowing(goal.tool, slot, one), wanted, catalogue, known))
+        for one in listings
+    ]
     if not wanted.field:
         tries.sort(key=lambda one: (bool(one[2]), *_fitness(goal, one[0], one[1])))
     tool, values, missing = tries[0]
     by_name = None if wanted.place else name_filter(catalogue.slots(tool))
     if by_name is not None and wanted.name and (filtered or by_name.required):
         values[by_name.path] = wanted.name
-    what = noun(tool.operation) if wanted.field else thing_of(goal.tool.operation, slot)
+    what = noun(tool.operation) if wanted.field else thing_of(goal.tool, slot)
     raw = {
         **state(goal, "lookup"),
         "slot": list(slot.path),
@@ -113,7 +114,7 @@ def state(goal: Goal, stage: str) -> dict[str, Any]:
 
 
 def _listing(
-    goal: Goal, tool: Tool, kind: tuple[str, ...], wanted: Wanted, catalogue: Catalogue, known: Mapping[str, Any]
+    goal: Goal, tool: Tool, narrowed: Values, wanted: Wanted, catalogue: Catalogue, known: Mapping[str, Any]
 ) -> tuple[Values, tuple[Slot, ...]]:
     """What a listing must be told, from the goal, the question and what is known, and what of it none of them says."""
     slots = catalogue.slots(tool)
@@ -122,7 +123,7 @@ def _listing(
     names = set(map(argument_name, must))
     hints = {name: value for name, value in known.items() if name in names}
     plain = {path: value for path, value in shared.items() if wanted_in(value) is None}
-    values, missing = complete({**narrowed(tool, kind), **plain}, slots, hints)
+    values, missing = complete({**narrowed, **plain}, slots, hints)
     by_name = name_filter(slots)
     if by_name is not None and by_name.required and wanted.name and not wanted.place:
         missing = tuple(one for one in missing if one is not by_name)
@@ -135,7 +136,7 @@ def _from_question(goal: Goal, tool: Tool, missing: Sequence[Slot], wanted: Want
     """What the question says of a listing besides the name that is looked for: its id, or the name of a third thing."""
     sentence = read_sentence(goal.question, date.today())
     listers = {slot: listing for slot in missing if (listing := catalogue.lister(tool, slot)) is not None}
-    scene = Scene(sentence=sentence, operation=tool.operation, slots=catalogue.slots(tool), listers=listers)
+    scene = Scene(sentence=sentence, tool=tool, slots=catalogue.slots(tool), listers=listers)
     used = set(map(str, _texts(goal.values.values())))
     found: Values = {}
     for option in fill(scene).options:
@@ -153,12 +154,9 @@ def _texts(values: Iterable[Any]) -> Iterable[Any]:
 
 def name_filter(slots: Iterable[Slot]) -> Slot | None:
     """The query parameter of a listing that keeps only what is called so."""
-    free = {
-        slot.name.lower(): slot
-        for slot in slots
-        if slot.where == "query" and slot.family is Family.TEXT and not slot.many
-    }
-    return next((free[name] for name in _FILTERS if name in free), None)
+    free = {slot.name: slot for slot in slots if slot.where == "query" and slot.family is Family.TEXT and not slot.many}
+    name = resource.name_filter(free)
+    return free[name] if name is not None else None
 
 
 def things_of(data: Any, kind: Sequence[str]) -> list[Item]:
@@ -215,7 +213,9 @@ def ask_which(
     if unread:
         read = "the first page" if unread == 1 else f"the first {unread} pages"
         start = f"No {what} called {name!r} is on {read}, and there are more that were not read"
-    if raw.get("place"):
+    if raw.get("place") == ONLY:
+        start = f"There are several, and the question does not say which {what} is meant"
+    elif raw.get("place"):
         start = f"A change is made to what is called by its name or id, and not by its place; {name} may be"
         start = start if found else f"Nothing in the answer tells which is {name}; there are"
     elif found:

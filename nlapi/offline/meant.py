@@ -9,7 +9,7 @@ from typing import Any
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.commands import commands
-from nlapi.offline.entities import Wanted, collection_of, entity_of, is_subject
+from nlapi.offline.entities import Wanted, entity_of, is_subject, noun_stems
 from nlapi.offline.given import Values, argument_name, wanted_in
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import Sentence
@@ -86,7 +86,7 @@ def other_goals(
                 rest = {path: value for path, value in values.items() if path != option.slot.path}
                 found.append((best.operation.id, {**rest, slot.path: [wanted] if slot.many else wanted}))
     rest = {path: value for path, value in values.items() if path != option.slot.path}
-    every = catalogue.flows(best.operation.spec).operations
+    every = catalogue.operations_of(best.operation.spec)
     alike = [one for one in every if one.method == best.operation.method and one is not best.operation]
     for operation in alike[:_MOST_TRIED]:
         if len(found) < _MOST_OTHERS and (other := _same(operation, rest, name.name, catalogue, known)):
@@ -98,7 +98,7 @@ def _says_kind(candidate: Candidate, option: Option, catalogue: Catalogue) -> bo
     """Does the sentence name the kind of thing that the name is of?"""
     wanted = wanted_in(option.value)
     listing = catalogue.find(wanted.lister, candidate.operation.spec) if wanted is not None else None
-    kind = set(entity_of(option.slot)) or (set(collection_of(listing)) if listing is not None else set())
+    kind = set(entity_of(option.slot)) or (set(noun_stems(listing)) if listing is not None else set())
     return kind <= candidate.scene.sentence.stem_set
 
 
@@ -132,7 +132,7 @@ def tells(best: Candidate, missing: Sequence[Slot]) -> bool:
     sentence = best.scene.sentence
     listed = best.operation.method == "GET" and not best.operation.path.rstrip("/").endswith("}")
     plain = listed and not missing and not best.filling.unused and wish_of(sentence.text).figures
-    return plain and set(collection_of(best.operation)) <= sentence.stem_set
+    return plain and set(noun_stems(best.operation)) <= sentence.stem_set
 
 
 def named_changes(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> list[Candidate]:

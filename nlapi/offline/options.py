@@ -8,10 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.offline.choices import choices, names_of
-from nlapi.offline.entities import ID_WORDS, OPAQUE, Wanted, collection_of, id_like, names_for, takes_id
+from nlapi.offline.entities import ID_WORDS, OPAQUE, Wanted, id_like, names_for, noun_stems, takes_id
 from nlapi.offline.flags import flag
 from nlapi.offline.labelled import labelled
-from nlapi.offline.links import takes_me
 from nlapi.offline.match import MONEYLIKE, counts_things, page_number, page_size, page_token
 from nlapi.offline.option import HIGH, LOW, Option
 from nlapi.offline.pairs import paired
@@ -32,6 +31,7 @@ LARGEST_PAGE = 10_000
 """No page is larger, nor is its number."""
 MINE = 0.5
 """How well `me` fits for an id where the sentence says my; anything that is said fits better."""
+_SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
 _MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SIZES = frozenset(map(stem, "limit size per count take results rows".split()))
@@ -64,6 +64,11 @@ def options(scene: Scene) -> Iterator[Option]:
                 yield from _by_name(scene, slot, scene.listers[slot])
 
 
+def takes_me(slot: Slot) -> bool:
+    """May the word me stand in the place of an id, by the description of the slot?"""
+    return takes_id(slot) and not slot.many and _SAYS_ME.search(slot.description) is not None
+
+
 def _in_a_name(scene: Scene, option: Option) -> bool:
     """Is it only a part of what is called or quoted something: the sale of Summer Sale?"""
     names = (span for span in scene.sentence.spans if span.kind in (Kind.NAME, Kind.QUOTED) and span.form != "part")
@@ -86,7 +91,8 @@ def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
 def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterator[Option]:
     """Options from single spans, and for an array from runs of them."""
     for span in scene.sentence.spans:
-        if (slot in scene.listers and not _is_id(scene, slot, span)) or not _may_be_id(scene, slot, span):
+        known_by_id = slot in scene.listers or (slot.where == "path" and bool(set(slot.words[-1:]) & OPAQUE))
+        if (known_by_id and not _is_id(scene, slot, span)) or not _may_be_id(scene, slot, span):
             continue
         if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
             continue
@@ -125,9 +131,9 @@ def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
         at -= 1
     if at + 1 < span.first and tokens[at + 1].text == "#":
         return True
-    nouns = {*slot.words, *ID_WORDS, "number", "no", "nr", "code", *collection_of(scene.operation)}
+    nouns = {*slot.words, *ID_WORDS, "number", "no", "nr", "code", *noun_stems(scene.operation)}
     if slot in scene.listers:
-        nouns |= set(collection_of(scene.listers[slot]))
+        nouns |= set(noun_stems(scene.listers[slot]))
     if at < 0:
         return False
     several = at > 0 and tokens[at].stem in scene.common and tokens[at - 1].stem in nouns  # pull request 7
@@ -147,7 +153,7 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
     if coded or opaque or slot.where != "path" or not span.first or not _SLUG.fullmatch(span.text):
         return False
     before = scene.sentence.tokens[span.first - 1]
-    nouns = {*slot.words, *collection_of(scene.listers[slot])}
+    nouns = {*slot.words, *(noun_stems(scene.listers[slot]) if slot in scene.listers else ())}
     return before.stem in nouns and singular(before.lower) == before.lower
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from nlapi.offline.entities import collection_of
+from nlapi.offline.entities import noun_stems
 from nlapi.offline.match import NAMELIKE, QUERYLIKE
 from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
@@ -43,7 +43,7 @@ def _naming(scene: Scene) -> Slot | None:
     """The slot that takes the name of the thing which the operation makes; None when it makes none, or has no such."""
     if scene.operation.method not in METHODS[Intent.CREATE] or scene.operation.path.rstrip("/").endswith("}"):
         return None
-    noun = collection_of(scene.operation)
+    noun = noun_stems(scene.operation)
     named = [slot for slot in scene.slots if slot.where == "body" and _is_name(slot, noun) and not slot.many]
     return min(named, key=lambda slot: (len(slot.path), not slot.required), default=None)
 
@@ -63,7 +63,7 @@ def _names(scene: Scene, option: Option) -> bool:
         at -= 1
     if span.kind in (Kind.CALLED, Kind.QUOTED, Kind.LITERAL) and tokens[at].lower in _NAMING:
         return _first_naming(scene) == at
-    one = tokens[at].stem in collection_of(scene.operation)[-1:] and singular(tokens[at].lower) == tokens[at].lower
+    one = tokens[at].stem in noun_stems(scene.operation)[-1:] and singular(tokens[at].lower) == tokens[at].lower
     return span.kind is Kind.QUOTED and one
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.commands import commands
-from nlapi.offline.entities import collection_of, is_subject
+from nlapi.offline.entities import is_subject, noun_stems
 from nlapi.offline.given import wanted_in
 from nlapi.offline.placed import LAST, ORDINALS
 from nlapi.offline.sentence import Sentence
@@ -74,7 +74,7 @@ def listing_instead(
         said = next((one for one in near if _lists_what_is_said(one, sentence)), None)
         if said is not None:
             return said, [best, *(one for one in others if one is not said)]
-    tokens, noun = sentence.tokens, set(collection_of(best.operation))
+    tokens, noun = sentence.tokens, set(noun_stems(best.operation))
     many = any(token.stem in noun and singular(token.lower) != token.lower for token in tokens)
     subject = next((slot for slot in best.scene.slots if is_subject(best.operation, slot)), None)
     if subject is None or not (many or subject in best.filling.missing or _is_at_an_end(best, subject)):
@@ -95,7 +95,7 @@ def listing_instead(
 def _lists_what_is_said(one: Candidate, sentence: Sentence) -> bool:
     """Does it list things that the sentence calls by their name: top 3 [campaigns]?"""
     operation = one.operation
-    return operation.method == "GET" and not _is_one(operation) and set(collection_of(operation)) <= sentence.stem_set
+    return operation.method == "GET" and not _is_one(operation) and set(noun_stems(operation)) <= sentence.stem_set
 
 
 def _is_one(operation: Operation) -> bool:
@@ -118,10 +118,10 @@ def owned_instead(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any
     by_name = next((option for option in best.filling.options if wanted_in(option.value) is not None), None)
     if best.tool.effect is not Effect.READ or by_name is None or not is_subject(best.operation, by_name.slot):
         return best
-    stems, kind = best.scene.sentence.stems, collection_of(best.operation)
+    stems, kind = best.scene.sentence.stems, noun_stems(best.operation)
     of = next((at for at, token in enumerate(best.scene.sentence.tokens) if token.lower == "of"), len(stems))
-    for operation in catalogue.flows(best.operation.spec).operations:
-        noun = collection_of(operation)
+    for operation in catalogue.operations_of(best.operation.spec):
+        noun = noun_stems(operation)
         one = operation.method == "GET" and operation.path.rstrip("/").endswith("}") and noun != kind
         if one and noun and set(noun) <= set(stems[:of]) and set(kind) <= set(stems[of:]):
             owned = candidate_of(best.scene.sentence, catalogue, known, operation, best.score)

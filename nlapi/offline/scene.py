@@ -12,6 +12,7 @@ from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import STOPWORDS, pieces, stem
+from nlapi.tools.tool import Tool
 
 _ROLES: dict[str, str] = {
     "from": "from origin depart departure source start begin since sender base after pickup",
@@ -58,12 +59,18 @@ class Scene:
     """A sentence looked at with one operation in mind: what its slots are called and which words are common to them."""
 
     sentence: Sentence
-    operation: Operation
+    tool: Tool
     slots: tuple[Slot, ...]
     listers: Mapping[Slot, Operation] = field(default_factory=dict)
     """slots that take the id of a thing which an operation lists, so that its name will do"""
     given: frozenset[Slot] = frozenset()
-    """slots whose value the user has given by name beforehand: the sentence has to be clear to say otherwise"""
+    """slots whose value is known by name: the sentence fills none of them, or only those that are `remembered`"""
+    remembered: frozenset[Slot] = frozenset()
+    """those of them that the user answered earlier: the sentence has to be clear to say otherwise"""
+
+    @property
+    def operation(self) -> Operation:
+        return self.tool.operation
 
     @cached_property
     def common(self) -> frozenset[str]:

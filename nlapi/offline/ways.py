@@ -8,25 +8,37 @@ from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate
-from nlapi.offline.entities import Wanted, collection_of, entity_of, is_subject, kind_of, named, takes_id
-from nlapi.offline.fields import part_of, schema_at
+from nlapi.offline.entities import (
+    ONLY,
+    Wanted,
+    entity_of,
+    is_subject,
+    kind_of,
+    named,
+    noun_stems,
+    place_of,
+    takes_id,
+    thing_of,
+)
+from nlapi.offline.fields import part_of
 from nlapi.offline.fill import Filling
 from nlapi.offline.given import complete, wanted_in
-from nlapi.offline.links import Flows
 from nlapi.offline.match import page_size
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Slot
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.id_sources import id_sources
 from nlapi.resources.naming import STOPWORDS, pieces, stem
-from nlapi.tools.tool import Tool
+from nlapi.resources.resource import resources_of
 
 _NAMES = frozenset(("name", "title", "label", "display_name"))
 _GIVES_NAME = frozenset(
     ("to", "as", "into", "name", "named", "called", "title", "titled", "label", "is", "=", ":", "be")
 )
 _MOST = frozenset(map(stem, ("most", "the")))
+_PEOPLE = frozenset(map(stem, "user account member owner person customer profile".split()))
 NAMED = 0.6
 """How well a name fits of which nothing tells the kind."""
 SOLID = 0.94
@@ -42,36 +54,53 @@ def completed(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], q
     if best.tool.effect is Effect.READ and wish_of(question).compares and not _sorted(best):
         filling = replace(filling, options=tuple(one for one in filling.options if not page_size(one.slot)))
     filling = _named_subject(replace(best, filling=filling), catalogue)
-    flows = catalogue.flows(best.operation.spec)
-    filling = _requalified(replace(best, filling=filling), flows)
+    filling = _requalified(replace(best, filling=filling), catalogue)
     _, missing = complete({one.slot.path: one.value for one in filling.options}, best.scene.slots, known)
     for slot in (slot for slot in missing if takes_id(slot)):
-        option = _way(replace(best, filling=filling), slot, catalogue, flows)
+        option = _way(replace(best, filling=filling), slot, catalogue)
         filling = filling if option is None else _with(filling, option)
     return replace(best, filling=filling)
 
 
-def _way(best: Candidate, slot: Slot, catalogue: Catalogue, flows: Flows) -> Option | None:
+def with_only_parents(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate:
+    """The candidate with a look-up of each thing that its own is below, where nothing says which and one may be all.
+
+    Whether there is one only the list of them tells: it must want nothing itself.
+    """
+    filling = best.filling
+    _, missing = complete({one.slot.path: one.value for one in filling.options}, best.scene.slots, known)
+    for slot in (slot for slot in missing if slot.where == "path" and not is_subject(best.operation, slot)):
+        source = next(iter(catalogue.sources(best.tool, slot)), None)
+        if source is None or any(one.required for one in source.operation.parameters):
+            continue
+        name, place = (f"the only {thing_of(best.tool, slot)}", ONLY) if source.listed else ("", "")
+        field = "" if source.listed else source.field
+        wanted = Wanted(name=name, lister=source.operation.id, field=field, place=place)
+        filling = _with(filling, Option(slot=slot, value=wanted, sure=SOLID, start=0, end=0))
+    return replace(best, filling=filling)
+
+
+def _way(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
     """Where an id that is missing may be had from; None when nowhere."""
-    option = next(_flow(best, slot, catalogue, flows), None)
+    option = next(_flow(best, slot, catalogue), None)
     if option is None and best.tool.effect is Effect.READ:
-        option = _qualified(best, slot, flows) or _only_name(best, slot, catalogue)
-    if option is None and not is_subject(best.operation, slot) and (me := flows.me(slot)) is not None:
+        option = _qualified(best, slot, catalogue) or _only_name(best, slot, catalogue)
+    if option is None and not is_subject(best.operation, slot) and (me := _caller(best, slot, catalogue)) is not None:
         option = Option(slot=slot, value=Wanted(name="", lister=me.id), sure=SOLID, start=0, end=0)
     return option
 
 
-def _requalified(best: Candidate, flows: Flows) -> Filling:
+def _requalified(best: Candidate, catalogue: Catalogue) -> Filling:
     """The [most popular] film is no film of that name, nor one to be compared, where the API lists popular films."""
     filling = best.filling
     for option in filling.options if best.tool.effect is Effect.READ else ():
         wanted = wanted_in(option.value)
-        found = _qualified(best, option.slot, flows) if wanted is not None and option.slot.required else None
+        found = _qualified(best, option.slot, catalogue) if wanted is not None and option.slot.required else None
         source = wanted_in(found.value) if found is not None else None
         if found is None or wanted is None or source is None:
             continue
-        named_for = next(_last_words(one) for one in flows.operations if one.id == source.lister)
-        words = {*_MOST, *kind_of(best.operation, option.slot), *named_for}
+        named_for = next(_last_words(one) for one in _same_api(best, catalogue) if one.id == source.lister)
+        words = {*_MOST, *kind_of(best.tool, option.slot), *named_for}
         if {stem(word) for word in pieces(wanted.place or wanted.name)} <= words:
             filling = _with(filling, replace(found, start=option.start, end=option.end))
     return filling
@@ -94,15 +123,15 @@ def _only_name(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | No
     return Option(slot=slot, value=Wanted(name=name, lister=listing.id), sure=NAMED, start=span.start, end=span.end)
 
 
-def _qualified(best: Candidate, slot: Slot, flows: Flows) -> Option | None:
+def _qualified(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
     """The first thing of a read that lists, or shows, what the sentence says of it: the most [popular] movie.
 
     Such a read needs nothing, and its path ends in those words: /movie/popular, /me/player/currently-playing. What is
     wanted may be in the things: the artist of the song currently playing.
     """
-    kind = kind_of(best.operation, slot)
+    kind = kind_of(best.tool, slot)
     said, found = best.scene.sentence.stem_set, list[tuple[int, Operation, str]]()
-    for operation in flows.operations:
+    for operation in _same_api(best, catalogue):
         words = _last_words(operation) - set(kind)
         if operation.method != "GET" or operation is best.operation or "{" in operation.path or not words <= said:
             continue
@@ -157,37 +186,33 @@ def _sorted(best: Candidate) -> bool:
     return any({"sort", "order"} & set(option.slot.words) for option in best.filling.options)
 
 
-def _flow(best: Candidate, slot: Slot, catalogue: Catalogue, flows: Flows) -> Iterator[Option]:
+def _flow(best: Candidate, slot: Slot, catalogue: Catalogue) -> Iterator[Option]:
     """From a thing of another kind that the sentence names to the id that `slot` wants: campaign of the ad set X."""
     entity = entity_of(slot)
     said = best.scene.sentence.stem_set
-    made = collection_of(best.operation) if best.operation.method == "POST" else ()
-    for listing in flows.operations:
-        kind = collection_of(listing)
-        lists = listing.method == "GET" and not listing.path.rstrip("/").endswith("}")
-        if not lists or not kind or kind in (entity, made) or not set(kind) <= said:
+    made = noun_stems(best.operation) if best.operation.method == "POST" else ()
+    resources, ids = resources_of(best.operation.spec), id_sources(best.operation.spec)
+    place = place_of(best.tool, slot)
+    for listing in _same_api(best, catalogue):
+        kind = noun_stems(listing)
+        if not kind or kind in (entity, made) or not set(kind) <= said or not resources.is_list(listing):
             continue
         names = sorted(named(best.scene, kind, coded=False), key=lambda one: -one.score)
         if not names:
             continue
-        via, field = "", flows.fields(listing, best.tool, slot)
-        if not field and (shown := _shows(listing, best.tool, slot, flows)):
-            via, field = shown[0].id, shown[1]
+        via, field = "", ids.reference(listing, best.operation, place)
+        if not field and (shown := resources.shows(listing)) is not None:
+            via, field = shown.id, ids.reference(shown, best.operation, place)
         if field:
             wanted = Wanted(name=names[0].name, lister=listing.id, field=field, via=via)
             yield Option(slot=slot, value=wanted, sure=SOLID, start=names[0].start, end=names[0].end)
 
 
-def _shows(listing: Operation, tool: Tool, slot: Slot, flows: Flows) -> tuple[Operation, str] | None:
-    """The operation that shows one of the things listed, when its answer holds what `slot` wants, and the field."""
-    inside = f"{listing.path.rstrip('/')}/{{"
-    for operation in flows.operations:
-        one = operation.method == "GET" and operation.path.startswith(inside) and operation.path.endswith("}")
-        if not one or "/" in operation.path.removeprefix(inside):
-            continue
-        linked = (source.field for source in flows.linked(tool, slot) if source.operation is operation)
-        field = next((one for one in linked if one != "id"), "")
-        field = field or (slot.name if slot.name != "id" and schema_at(operation, slot.name) is not None else "")
-        if field:
-            return operation, field
-    return None
+def _same_api(best: Candidate, catalogue: Catalogue) -> tuple[Operation, ...]:
+    return catalogue.operations_of(best.operation.spec)
+
+
+def _caller(best: Candidate, slot: Slot, catalogue: Catalogue) -> Operation | None:
+    """The operation that tells who is calling, where `slot` takes the id of a user."""
+    entity = entity_of(slot)
+    return catalogue.caller(best.operation.spec) if entity and set(entity) <= _PEOPLE else None

@@ -13,9 +13,9 @@ from nlapi.openapi.parts import Parameter
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.links import LinkedSources
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
-from nlapi.resources.nouns import FORMATS, QUERY_WORDS
+from nlapi.resources.nouns import FORMATS, QUERY_WORDS, thing_words
 from nlapi.resources.paths import Path, Shape, segments, shape
-from nlapi.resources.resource import Words, resources_of, schema_nouns
+from nlapi.resources.resource import Words, name_filter, resources_of, schema_nouns
 
 Place = tuple[str, str]
 
@@ -39,6 +39,9 @@ _NO_IDS = frozenset(
 _ASIDE = frozenset("trash trashed archived deleted removed starred blocked hidden pending recent expired".split())
 """Words of the paths of lists in which most things of a kind are not."""
 
+_KINDS = frozenset("type types kind kinds object objecttype entity entitytype resource resourcetype in".split())
+"""What the parameter of a general search is called that says what kind of thing to look for."""
+
 _FOREIGN = frozenset("external foreign client remote legacy custom reference tracking request app idp third".split())
 """Qualifiers of ids that another system gives out."""
 
@@ -56,8 +59,9 @@ class Grounds(IntEnum):
     PATH = 1
     NOUN = 2
     PART = 3
-    SEARCH = 4
-    LINK = 5
+    CALLER = 4
+    SEARCH = 5
+    LINK = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +125,7 @@ class IdSources:
         yield from self._by_noun(operation, place, parameter)
         if place[0] == "path":
             yield from self._by_part(operation, place[1])
+            yield from self._of_caller(operation, place[1])
         yield from self._general_searches(operation, place)
         for source, field, listed in linked:
             if not listed:
@@ -224,7 +229,7 @@ class IdSources:
         """Searches that are told what kind of thing to look for: /search?type=artist."""
         noun = target_noun(operation, place)
         for one in self.resources.searches if noun else ():
-            for parameter in one.parameters:
+            for parameter in (parameter for parameter in one.parameters if name_key(parameter.name) in _KINDS):
                 many = parameter.schema.get("items")
                 choices = (many if isinstance(many, Mapping) else parameter.schema).get("enum")
                 for choice in choices if isinstance(choices, list) else ():
@@ -232,6 +237,19 @@ class IdSources:
                         value: Any = [choice] if isinstance(many, Mapping) else choice
                         narrowing = (((parameter.where, parameter.name), value),)
                         yield IdSource(operation=one, field="", grounds=Grounds.SEARCH, narrowing=narrowing)
+
+    def _of_caller(self, operation: Operation, name: str) -> Iterator[IdSource]:
+        """What tells of the caller, if it has a field of the very name, or the one value of a list called so."""
+        words = name_words(name)
+        if set(words) <= ID_WORDS | NAME_WORDS:
+            return
+        reader = self.resources.schemas.reader
+        for one in self.resources.callers:
+            described = reader.properties(self.resources.schemas.entry_schema(one))
+            exact = (key for key in described if name_words(key) == words)
+            field = next(exact, "") or next((key for key in described if singular_words(key) == words), "")
+            if field and one is not operation and "object" not in reader.types(described[field]):
+                yield IdSource(operation=one, field=field, grounds=Grounds.CALLER, listed=False)
 
     def _by_part(self, operation: Operation, name: str) -> Iterator[IdSource]:
         """Where a thing has two ids (/repos/{owner}/{repo}): the first is a part of what lists the second."""
@@ -254,10 +272,15 @@ class IdSources:
                 return f"{key}.{field}" if field else "" if inner else key
         return ""
 
-    def reference(self, listing: Operation, name: str) -> str:
-        """Return the field in which the things of a listing refer to others by the id that an argument takes."""
-        described = self.resources.schemas.reader.properties(self.resources.schemas.entry_schema(listing))
-        return next((key for key in described if name_key(key) == name_key(name) != "id"), "")
+    def reference(self, answering: Operation, operation: Operation, place: Place) -> str:
+        """Return the field in which what an operation answers refers to another thing, whose id goes to a place.
+
+        Links say it, or the field is called like the argument: the `owner_id` of a car is the id of an owner.
+        """
+        linked = (field for source, field, _ in self.links.of(operation, place) if source is answering)
+        named = next((field for field in linked if field != "id"), "")
+        described = self.resources.schemas.reader.properties(self.resources.schemas.entry_schema(answering))
+        return named or next((key for key in described if name_key(key) == name_key(place[1]) != "id"), "")
 
     def field(self, listing: Operation, name: str, noun: Words, parameter: Parameter | None) -> str | None:
         """Return the field of what is listed that an argument takes; "" where no field is described, None for none."""
@@ -266,6 +289,8 @@ class IdSources:
         if not entry or not reader.properties(entry):
             types = reader.types(entry) if entry else ()
             return "" if not types or types == ("string",) or "object" in types else None
+        if thing_words(listing) == noun and name_words(name)[-1:] == ("id",):
+            name = "id"  # a thing that has both is told apart by its id: its `room_id` is for something else
         return self._field_in(entry, name, noun, parameter) or None
 
     def _field_in(self, entry: Any, name: str, noun: Words, parameter: Parameter | None) -> str:
@@ -282,7 +307,10 @@ class IdSources:
         opaque = "id" in described and "string" in reader.types(described["id"][1])
         text = parameter.description.lower() if parameter is not None else ""
         takes = types == {"integer"} or _says_id(text) or (opaque and not _says_name(text))
-        for wanted in _field_names(name, noun, takes=takes):
+        names = _field_names(name, noun, takes=takes)
+        if name_words(name)[-1:] == ("slug",):  # the name of a thing is no slug of it; a uuid may be taken for one
+            names = iter((name_key(name), f"{''.join(noun)}slug", "slug", *(("uuid",) if "uuid" in text else ())))
+        for wanted in names:
             if wanted in described and fits(wanted):
                 return described[wanted][0]
         for holder in ("metadata", "attributes", "fields"):
@@ -301,7 +329,8 @@ class IdSources:
         name = place[1]
         taken = {name_key(one.name) for one in operation.parameters if one.where == "path"} - {name_key(name)}
         wanted = [one for one in source.parameters if one.required and "default" not in one.schema]
-        lacking = [one for one in wanted if name_key(one.name) not in taken]
+        sought = name_filter(one.name for one in wanted if one.where == "query")  # filled with the name looked for
+        lacking = [one for one in wanted if name_key(one.name) not in taken and one.name != sought]
         if not lacking:
             return True
         if place[0] == "path" and self._is_nested(operation, name):
@@ -356,6 +385,8 @@ def takes_id(place: Place, parameter: Parameter | None) -> bool:
         return False
     if where == "path":
         return bool(words) and (words[-1] not in _NO_IDS or words[-1] in ID_WORDS)
+    if words in (("id",), ("ids",), ("uuid",), ("uuids",)):
+        return True
     return len(words) > 1 and (words[-1] in ID_WORDS - {"number", "numbers", "key", "keys"} or words[0] == "id")
 
 
@@ -371,7 +402,7 @@ def target_noun(operation: Operation, place: Place) -> Words:
     if bare and not (len(bare) == 1 and bare[0] in NAME_WORDS - {"username"}):
         return (*bare[:-1], singular(bare[-1]))
     if place[0] != "path":
-        return ()
+        return thing_words(operation) if not bare else ()
     path = segments(operation.route)
     at = next((at for at, segment in enumerate(path) if segment.parameter == place[1]), 0)
     before = [segment for segment in path[:at] if not segment.parameter]
