@@ -40,6 +40,7 @@ def load(
     from nlapi.openapi.parse import parse
     from nlapi.openapi.tree import read_tree
     from nlapi.openapi.uncollected import uncollected
+    from nlapi.resources.effect import effect_of, issues_of_effect
 
     kept = Cache(folder=Path(cache)) if cache else None
     layers = []
@@ -50,7 +51,8 @@ def load(
     files = Files(root=fetched.source, cache=kept, within=fspath(root) if root else "")
     join = partial(bundle, files=files) if may_be_split(fetched.data) else None
     with uncollected():
-        spec = parse(read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join))
+        document = read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join)
+        spec = parse(document, classify=effect_of, review=issues_of_effect)
     spec.memo["cache"], spec.memo["files"] = kept, files.named
     return spec
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlapi.cli import profile, show, table
+from nlapi.cli import effects, profile, show, table
 from nlapi.cli.options import Auth, BaseUrl, ListOutput, Overlays, Root
 from nlapi.errors import CredentialError, UsageError
 
@@ -52,6 +52,9 @@ def add(
         parse(base_url)
     source, *layers = (str(Path(one).resolve()) if Path(one).is_file() else one for one in (source, *(overlays or ())))
     root = str(Path(root).resolve()) if root else None
+    accepted = effects.stays_accepted(name, source, layers)
+    if accepted is not None:
+        layers = [*(layer for layer in layers if layer != accepted), accepted]
     spec = nlapi.load(source, overlays=layers, root=root)
     for scheme in credentials.keys() - spec.security_schemes.keys():
         names = ", ".join(spec.security_schemes) or "none"
@@ -62,6 +65,10 @@ def add(
     )
     profile.write_all({**profile.read_all(), name: entry})
     show.note(f"{name}: {spec.title}, {show.counted(len(spec.operations), 'operation')}")
+    if accepted is None:
+        effects.propose(name, spec)
+    else:
+        show.note(f"its accepted reads stay: {accepted}")
     if not credentials and (schemes := [one for one in spec.security_schemes if _is_wanted(spec, one)]):
         ways = " or ".join(f"--auth {scheme}=env:NAME" for scheme in schemes)
         show.note(f"It wants a credential, and none is registered: add it again with {ways}")
@@ -76,6 +83,12 @@ def _references(auth: list[str] | None) -> dict[str, str]:
                 f"the credential for {scheme} would be stored in a file", hint=f"name a variable: {scheme}=env:NAME"
             )
     return references
+
+
+@app.command(epilog="nlapi api accept shop")
+def accept(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
+    """Pin the POSTs that were classified as read: no other POST is sent without a question from then on."""
+    effects.accept(name)
 
 
 @app.command("list", epilog="nlapi api list -o json")
@@ -112,4 +125,5 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registere
     if name not in profiles:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
     profile.write_all({other: one for other, one in profiles.items() if other != name})
+    effects.discard(name)
     show.note(f"{name} is forgotten")

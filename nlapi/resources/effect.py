@@ -1,15 +1,17 @@
-"""Judges what an operation does to the world: by its method, by what is stated, by evidence that agrees."""
+"""Classifies what an operation does to the world: by its method, by what is stated, by evidence that agrees."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, effect_by_method
 from nlapi.resources.effect_doubts import access_word, doubt_about, is_token_named
 from nlapi.resources.effect_prose import disclaims_change, runs_later, sentences, spoken_change
 from nlapi.resources.effect_shape import Shape
-from nlapi.resources.effect_signs import Sign, Source, first_change, signs_of
+from nlapi.resources.effect_signs import Sign, Source, first_change, sign_sentences, signs_of
 from nlapi.resources.effect_verbs import Action
 
 
@@ -35,14 +37,14 @@ class EffectEvidence:
 
 
 def effect_of(operation: Operation) -> Effect:
-    """Return the effect of an operation, as `evidence_of` judges it."""
+    """Return the effect of an operation, as `evidence_of` classifies it."""
     return evidence_of(operation).effect if operation.method == "POST" else effect_by_method(operation)
 
 
 def evidence_of(operation: Operation) -> EffectEvidence:
     """Return the effect of an operation with the reasons for it.
 
-    Only a POST is judged by evidence: the other methods say what they do (RFC 9110 §9.3). A stated read that the
+    Only a POST is classified by evidence: the other methods say what they do (RFC 9110 §9.3). A stated read that the
     operation's own name, path or summary contradicts is a change.
     """
     stated = operation.stated_effect
@@ -50,12 +52,24 @@ def evidence_of(operation: Operation) -> EffectEvidence:
         basis = Basis.METHOD if stated is None else Basis.STATED
         return EffectEvidence(effect=effect_by_method(operation), basis=basis)
     if stated is None:
-        return _judge(operation)
-    contradiction = first_change(signs_of(operation)) if stated is Effect.READ else ""
+        unstated = operation.spec.states_effects
+        return _change("its description does not call it a read") if unstated else _classify(operation)
+    contradiction = first_change(signs_of(operation), outright=True) if stated is Effect.READ else ""
     if contradiction:
         reasons = (contradiction,)
         return EffectEvidence(effect=Effect.WRITE, basis=Basis.EVIDENCE, reasons=reasons, contradicted=True)
     return EffectEvidence(effect=stated, basis=Basis.STATED, reasons=("its description states it",))
+
+
+def issues_of_effect(operation: Operation) -> Iterator[Issue]:
+    """Yield an Issue where a description calls an operation a read that speaks of a change."""
+    if operation.method != "POST" or operation.stated_effect is not Effect.READ:
+        return
+    evidence = evidence_of(operation)
+    if evidence.contradicted:
+        message = f"it is called a read, and {evidence.reasons[0]}: it is a change that is asked about"
+        hint = "call it a write, or describe what it reads"
+        yield Issue(level=Level.WARNING, where=operation.where, message=message, hint=hint, rule="effect")
 
 
 ENOUGH = 3.0
@@ -66,13 +80,13 @@ none of them gives a false read there, so that the value errs on the side of ask
 """
 
 
-def _judge(operation: Operation) -> EffectEvidence:
-    """Judge by words first: inputs and answers are parsed only where the words say that it may read."""
+def _classify(operation: Operation) -> EffectEvidence:
+    """Classify by words first: inputs and answers are parsed only where the words say that it may read."""
     signs = signs_of(operation)
     if changing := first_change(signs):
         return _change(changing)
     if not signs:
-        return _judge_by_shape(operation)
+        return _classify_by_shape(operation)
     texts = [*sentences(operation.summary, 2), *sentences(operation.description, 2)]
     disclaimed = any(map(disclaims_change, texts))
     surely = len({sign.source for sign in signs if sign.retrieves or sign.figures_out}) > 1
@@ -92,8 +106,8 @@ def _judge(operation: Operation) -> EffectEvidence:
     return _weigh(operation, signs, shape, disclaimed=disclaimed)
 
 
-def _judge_by_shape(operation: Operation) -> EffectEvidence:
-    """Judge where no word says what is done: what takes pages and answers with a list lists."""
+def _classify_by_shape(operation: Operation) -> EffectEvidence:
+    """Classify where no word says what is done: what takes pages and answers with a list lists."""
     nothing = "nothing in its name, path or text says that it reads"
     shape = Shape(operation=operation)
     if not shape.pages or shape.carries[0] != "list" or access_word(operation):
@@ -111,7 +125,7 @@ def _change(reason: str) -> EffectEvidence:
 
 
 def _weigh(operation: Operation, signs: list[Sign], shape: Shape, *, disclaimed: bool) -> EffectEvidence:
-    reasons = [sign.sentence for sign in signs]
+    reasons = sign_sentences(signs)
     weight = sum(sign.weight for sign in signs)
     computes = {sign.clue.action for sign in signs} == {Action.COMPUTE}
     if disclaimed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nlapi.openapi.spec import Operation
 from nlapi.resources.effect_shape import Shape
-from nlapi.resources.effect_signs import Sign, Source, last_segment
+from nlapi.resources.effect_signs import Sign, Source, last_segment, sign_sentences
 from nlapi.resources.effect_verbs import WORK, Action
 from nlapi.resources.naming import name_key, name_words
 
@@ -14,7 +14,7 @@ def doubt_about(operation: Operation, signs: list[Sign], shape: Shape, *, discla
     actions = {sign.clue.action for sign in signs}
     words = [sign.clue.word for sign in signs]
     carried, sentence = shape.carries
-    only = f"only this says that it reads: {', '.join(sign.sentence for sign in signs)}"
+    only = f"only this says that it reads: {', '.join(sign_sentences(signs))}"
     if shape.input_keys & _CODES and any(word.startswith(("check", "valid", "verif")) for word in words):
         return "it may use up a code"
     if shape.answers_nothing and not _only_validates(operation, words):

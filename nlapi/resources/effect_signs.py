@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from nlapi.openapi.parse import derived_id
 from nlapi.openapi.spec import Operation
 from nlapi.resources.effect_prose import prose_clues, sentences
-from nlapi.resources.effect_verbs import ACTIONS, NOUNS, TITLES, Action
+from nlapi.resources.effect_verbs import ACTIONS, NOUNS, RUN, TITLES, VAGUE, Action, verb_of
 from nlapi.resources.effect_words import Clue, name_clue
 from nlapi.resources.naming import name_words, singular
 
@@ -103,8 +104,30 @@ def _reads(sign: Sign) -> bool:
     return sign.clue.leading and sign.clue.action in (Action.RETRIEVE, Action.COMPUTE)
 
 
-def first_change(signs: list[Sign]) -> str:
-    return next((sign.sentence for sign in signs if sign.clue.action is Action.CHANGE), "")
+def first_change(signs: Sequence[Sign], *, outright: bool = False) -> str:
+    """Return the sentence of the first sign of a change; "" where there is none.
+
+    `outright`: a verb that a read may have too, to process or to run something, is no such sign.
+    """
+    changes = [sign for sign in signs if sign.clue.action is Action.CHANGE]
+    if outright:
+        changes = [
+            sign for sign in changes if (verb := verb_of(sign.clue.word)) is None or verb.base not in VAGUE | RUN
+        ]
+    return changes[0].sentence if changes else ""
+
+
+def sign_sentences(signs: Sequence[Sign]) -> list[str]:
+    """Return a sentence for each word that signs have, with all sources of it."""
+    sources: dict[str, list[str]] = {}
+    for sign in signs:
+        sources.setdefault(sign.clue.word, []).append(sign.source.value)
+    return [
+        f"its {', '.join(names[:-1])} and {names[-1]} say `{word}`"
+        if len(names) > 1
+        else f"its {names[0]} says `{word}`"
+        for word, names in sources.items()
+    ]
 
 
 def last_segment(operation: Operation) -> str:

@@ -12,7 +12,7 @@ from nlapi.client.curl import to_curl
 from nlapi.client.limits import Limits
 from nlapi.client.message import Request, Result
 from nlapi.errors import ArgumentError, ConsentError
-from nlapi.openapi.spec import Effect, Spec
+from nlapi.openapi.spec import READ_METHODS, Effect, Spec
 from nlapi.tools.check import check
 from nlapi.tools.tool import Call, Tool
 from nlapi.tools.walk import filled, on_the_wire
@@ -98,16 +98,14 @@ async def perform(
 ) -> Result:
     """Authorise and send. CredentialError before anything is sent, SendError when no complete answer came.
 
-    Only a READ is ever sent again, and only a READ shares the connections of `client`: one that the API is closing at
-    this moment would leave open whether a change was carried out.
+    Only a READ by a safe method is ever sent again, and shares the connections of `client`: one that the API is closing
+    at this moment would leave open whether a change was carried out. A POST may be called a read by mistake.
     """
     from nlapi.client.send import send
 
     ready = permit(prepared, target)
-    reads = prepared.effect is Effect.READ
-    return await send(
-        ready.request, limits=limits, secrets=ready.secrets, repeat=reads, client=client if reads else None
-    )
+    safe = prepared.effect is Effect.READ and prepared.request.method in READ_METHODS
+    return await send(ready.request, limits=limits, secrets=ready.secrets, repeat=safe, client=client if safe else None)
 
 
 async def run(call: Call, target: Target, consent: Consent, *, limits: Limits | None = None) -> Result:
