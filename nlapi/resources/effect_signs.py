@@ -122,12 +122,11 @@ def sign_sentences(signs: Sequence[Sign]) -> list[str]:
     sources: dict[str, list[str]] = {}
     for sign in signs:
         sources.setdefault(sign.clue.word, []).append(sign.source.value)
-    return [
-        f"its {', '.join(names[:-1])} and {names[-1]} say `{word}`"
-        if len(names) > 1
-        else f"its {names[0]} says `{word}`"
-        for word, names in sources.items()
-    ]
+    reasons = []
+    for word, (*others, last) in sources.items():
+        named = f"{', '.join(others)} and {last} say" if others else f"{last} says"
+        reasons.append(f"its {named} `{word}`")
+    return reasons
 
 
 def last_segment(operation: Operation) -> str:
