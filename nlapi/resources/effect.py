@@ -9,7 +9,7 @@ from enum import StrEnum
 from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, effect_by_method
 from nlapi.resources.effect_doubts import access_word, doubt_about, is_token_named
-from nlapi.resources.effect_prose import disclaims_change, runs_later, sentences, spoken_change
+from nlapi.resources.effect_prose import disclaims_change, runs_later, sentences, side_effect, spoken_change
 from nlapi.resources.effect_shape import Shape
 from nlapi.resources.effect_signs import Sign, Source, first_change, sign_sentences, signs_of
 from nlapi.resources.effect_verbs import Action
@@ -97,6 +97,8 @@ def _classify(operation: Operation) -> EffectEvidence:
             return _change(f"its text speaks of a change (`{word}`)")
         if not surely and (phrase := runs_later(text)):
             return _change(f"its text says that work is started (`{phrase}`)")
+    if effect := "" if disclaimed else side_effect(operation.description):
+        return _change(f"its text speaks of a change (`{effect}`)")
     shape = Shape(operation=operation)
     named = is_token_named(operation, shape)
     if access := "" if named else access_word(operation):

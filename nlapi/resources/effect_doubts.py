@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from nlapi.openapi.spec import Operation
 from nlapi.resources.effect_shape import Shape
 from nlapi.resources.effect_signs import Sign, Source, last_segment, sign_sentences
@@ -15,7 +17,9 @@ def doubt_about(operation: Operation, signs: list[Sign], shape: Shape, *, discla
     words = [sign.clue.word for sign in signs]
     carried, sentence = shape.carries
     only = f"only this says that it reads: {', '.join(sign_sentences(signs))}"
-    if shape.input_keys & _CODES and any(word.startswith(("check", "valid", "verif")) for word in words):
+    codes = shape.input_keys & _CODES - ({"secret"} if "clientid" in shape.input_keys else set())
+    checks = any(word.startswith(("check", "valid", "verif")) for word in words)
+    if checks and (codes or _confirms(operation)):
         return "it may use up a code"
     if shape.answers_nothing and not _only_validates(operation, words):
         return "it answers nothing"
@@ -37,9 +41,18 @@ def doubt_about(operation: Operation, signs: list[Sign], shape: Shape, *, discla
     if sources == {Source.DESCRIPTION} and carried != "list" and not asked and not figured:
         return only
     elsewhere = sources & {Source.NAME, Source.PATH}
-    if Action.RETRIEVE in actions and carried != "list" and not elsewhere and _hands_out_link(operation):
+    linked = carried != "list" and not elsewhere and _hands_out_link(operation)
+    if Action.RETRIEVE in actions and (linked or _PAGE_LINK.search(operation.description[:300])):
         return "it may make a link"
     return _risk(operation, signs, shape)
+
+
+def _confirms(operation: Operation) -> bool:
+    """Whether a token is checked that an e-mail or a message brought: that confirms the address."""
+    for words in map(name_words, (operation.id, last_segment(operation), operation.summary)):
+        if {"token", "code", "link"} & set(words) and _CONFIRMED & set(words):
+            return True
+    return False
 
 
 def _names_work(signs: list[Sign]) -> bool:
@@ -76,7 +89,15 @@ def _risk(operation: Operation, signs: list[Sign], shape: Shape) -> str:
 _ANSWERED = ("download", "suggest", "recommend")
 """Verbs whose answer shows whether a caller is answered: a suggestion may be one that the caller makes."""
 
-_CODES = frozenset("code pin verificationcode".split())
+_CODES = frozenset("code pin verificationcode secret".split())
+_CONFIRMED = frozenset(
+    "mail email phone sms mobile activation registration reset invitation invite confirmation".split()
+)
+_PAGE_LINK = re.compile(
+    r"\b(?:link|url)\s+(?:to|of|for)\s+(?:an?|the)\s[^.]{0,60}\b(?:page|form|questionnaire|checkout)\b", re.I
+)
+"""What says that an answer is a link to a page that is made for somebody."""
+
 _LINKS = frozenset("link links url urls session sessions".split())
 _DESTINATIONS = frozenset("bucket destination s3 gcs uri".split())
 _STATELESS = tuple("convert match encode quote resolve enrich encrypt decrypt render export annotat".split())

@@ -191,6 +191,10 @@ _CONDITIONS = frozenset("before once after if when note see for because unless w
 """What a sentence begins with that says when something else happens."""
 
 
+_ALSO = re.compile(r"\b(?:also\s+(?:can\s+|may\s+)?(?:be\s+)?|(?:can|may)\s+also\s+be\s+)used\s+(?:to|for)\s+(\w+)")
+"""What says that an operation has a second use: `Also can be used to update it`."""
+
+
 def spoken_change(sentence: str, *, second: bool = False) -> str:
     """Return the word of a sentence that speaks of a change besides its leading verb; "" where none does.
 
@@ -206,7 +210,9 @@ def spoken_change(sentence: str, *, second: bool = False) -> str:
         opens = second and place == 0 and verb.form is VerbForm.THIRD and verb.base in HARD
         if opens or _is_second_change(verb, word, words[max(0, place - 2) : place]):
             return word
-    return ""
+    also = _ALSO.search(sentence.lower())
+    verb = verb_of(also.group(1)) if also else None
+    return verb.base if verb is not None and verb.action is Action.CHANGE else ""
 
 
 def _is_second_change(verb: Verb, word: str, before: list[str]) -> bool:
@@ -231,6 +237,27 @@ _BACKGROUND = re.compile(
     kicks?\s+off|enqueue[sd]?|queued|(?:initiat|trigger|launch|start)(?:es|s|e)?\s+(?:an?|the)\b)""",
     re.IGNORECASE | re.VERBOSE,
 )
+
+
+_SIDE_EFFECT = re.compile(
+    r"""(?:n['’]t|\bnot|\bnot\s+yet)\s+(?:already\s+|yet\s+)?(?:exist|found|present|available)\b[^.]{0,120}
+    \b(?:will\s+be|is|gets|are)\s+(?:\w+ly\s+)?(?:creat|generat|register|assign|initiali[sz])ed\b|
+    \b(?:will\s+be|is|gets)\s+(?:\w+ly\s+)?created\s+if\b|\bcreates\s+(?:it|one|a\s+new\s+one)\b|
+    \bnot\s+idempotent\b|\blong[-\s]poll(?:ing)?\b|
+    \bwill\s+(?:also\s+)?be\s+(?:stored|saved|persisted|charged|billed|debited|emailed)\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def side_effect(text: str) -> str:
+    """Return the words of a description that speak of a side effect; "" where none do.
+
+    What is not there is created, what is handed over is gone, what is brought is stored.
+    """
+    for match in _SIDE_EFFECT.finditer(text[:_READ_AT_MOST]):
+        if not _NEGATED & set(text[max(0, match.start() - 30) : match.start()].lower().split()):
+            return " ".join(match.group().lower().split())[-40:]
+    return ""
 
 
 def disclaims_change(text: str) -> bool:

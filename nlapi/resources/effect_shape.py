@@ -63,7 +63,8 @@ _WRITING = frozenset("write create delete update modify edit".split())
 _FILES = re.compile(r"pdf|image|zip|octet|csv|audio|geo")
 _DONE = re.compile(
     r"""\b(?:successfully|was|were|been|is|are)\s+(?:\w+\s+)?(?:creat|add|updat|delet|remov|sav|queu|start|accept|register|
-    submitt|cancel+|schedul|upload)ed\b|\b(?:sent|created|queued|accepted)\s+successfully|^\w+\s[\w\s]{0,30}(?:sent|queued|created|accepted)\.?$""",
+    submitt|cancel+|schedul|upload)ed\b|\b(?:sent|created|queued|accepted)\s+successfully|
+    \bnewly\s+created\b|^(?:the\s+)?created\s|^\w+\s[\w\s]{0,30}(?:sent|queued|created|accepted)\.?$""",
     re.IGNORECASE | re.VERBOSE,
 )
 """What the description of an answer says of something that has been done."""

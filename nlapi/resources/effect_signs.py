@@ -79,7 +79,7 @@ def signs_of(operation: Operation) -> list[Sign]:
         signs.append(Sign(clue=clue, source=Source.PATH))
     if description and description != summary:
         told = [Sign(clue=clue, source=Source.DESCRIPTION) for clue in prose_clues(description[0])]
-        signs += [sign for sign in told if not _is_aside(sign.clue, signs)]
+        signs += [sign for sign in told if not _is_aside(sign.clue, description[0], signs)]
     return signs
 
 
@@ -94,8 +94,13 @@ def _is_object(clue: Clue, segment: str, signs: list[Sign], operation: Operation
     return any(_reads(sign) and clue.word in name_words(texts[sign.source])[1:] for sign in signs)
 
 
-def _is_aside(clue: Clue, signs: list[Sign]) -> bool:
-    """Whether a verb of a description that is a noun too, such as labels, says less than name, path and summary."""
+def _is_aside(clue: Clue, sentence: str, signs: list[Sign]) -> bool:
+    """Whether a verb of a description that is a noun too, such as labels, says less than name, path and summary.
+
+    A verb it is where an article follows: `Starts a job`.
+    """
+    if re.search(rf"\b{clue.word}\s+(?:an?|the|your|new|one|remote)\b", sentence.lower()):
+        return False
     aside = clue.action is Action.CHANGE and clue.word not in ACTIONS and singular(clue.word) in NOUNS
     return aside and len({sign.source for sign in signs if sign.clue.action is not Action.CHANGE}) > 1
 
