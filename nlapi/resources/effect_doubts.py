@@ -21,7 +21,12 @@ def doubt_about(operation: Operation, signs: list[Sign], shape: Shape, *, discla
     checks = any(word.startswith(("check", "valid", "verif")) for word in words)
     if checks and (codes or _confirms(operation)):
         return "it may use up a code"
-    if shape.answers_nothing and not _only_validates(operation, words):
+    opening = f"{operation.summary} {operation.description[:200]}"
+    if any(word.startswith(_RUNS) for word in words) and _STATEMENT.search(opening):
+        return "it may run any statement"
+    described = any(sign.source in (Source.SUMMARY, Source.DESCRIPTION) for sign in signs)
+    nothing = shape.answers_nothing or (not carried and not described and shape.lacks_content)
+    if nothing and not _only_validates(operation, words):
         return "it answers nothing"
     stored = carried and all(word.startswith("download") for word in words) and sentence.startswith("the answer holds")
     if (not carried and all(word.startswith(_ANSWERED) for word in words)) or stored:
@@ -97,6 +102,10 @@ _PAGE_LINK = re.compile(
     r"\b(?:link|url)\s+(?:to|of|for)\s+(?:an?|the)\s[^.]{0,60}\b(?:page|form|questionnaire|checkout)\b", re.I
 )
 """What says that an answer is a link to a page that is made for somebody."""
+
+_RUNS = ("query", "queries", "run", "execut", "perform")
+_STATEMENT = re.compile(r"\b(?:SQL|Cypher|GraphQL|PartiQL)\b(?![- ]like)")
+"""Languages in which a query may also be an order."""
 
 _LINKS = frozenset("link links url urls session sessions".split())
 _DESTINATIONS = frozenset("bucket destination s3 gcs uri".split())

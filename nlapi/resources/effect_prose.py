@@ -19,7 +19,7 @@ from nlapi.resources.effect_verbs import (
     verb_of,
 )
 from nlapi.resources.effect_words import Clue
-from nlapi.resources.naming import pieces
+from nlapi.resources.naming import pieces, singular
 
 _MARKUP = re.compile(r"<[^>]{0,200}>|#{1,6}|\*{2,3}")
 _LINK = re.compile(r"\[([^\]]{0,200})\]\([^)]{0,400}\)")
@@ -58,10 +58,13 @@ _LABEL = re.compile(r"^[\w()&/ ]{1,30}(?:\s[-–]|:)\s+")
 
 _PROVIDED = frozenset(
     """
-    data description details info information list lists number overview results statistics status suggestions
-    summary
+    count counts data description details info information list lists number overview results size statistics
+    status suggestions summary usage version
     """.split()
 )
+_PROVIDES = frozenset(("provides", "provide", "requests", "report", "reports"))
+"""Verbs of change that read where what they hand over is one of these."""
+
 _NEUTRAL = frozenset(("accepts", "takes", "receives", "uses", "use", "using", "processes", "produces"))
 """What an operation does with its input, whatever it is."""
 
@@ -97,7 +100,7 @@ def _leading_clues(sentence: str, rest: str) -> list[Clue] | None:
         verb = verb_of(word) or (_camel_verb(rest) if place == 0 else None)
         if word in ("look", "looks", "looking") and "up" in after[:2]:
             verb = verb_of("lookup")
-        if word in ("provides", "provide", "requests") and _PROVIDED & set(after[:4]):
+        if word in _PROVIDES and _PROVIDED & set(after[:4]):
             return [Clue(action=Action.RETRIEVE, word=word)]
         if verb is not None and verb.base in NOUNS and words[:place][-1:] in (["a"], ["an"], ["the"]):
             reads = verb.action is Action.RETRIEVE
@@ -122,6 +125,15 @@ def _without_lead(sentence: str) -> str:
     return rest
 
 
+_OF_OBJECTS = frozenset("a an the all any your of for by multiple one several its their specific given".split())
+
+
+def _is_object(after: Sequence[str]) -> bool:
+    """Whether the words behind a form in -ing are its object: those of `Finding contacts`, not of `Finding report`."""
+    nearest = after[:2]
+    return bool(_OF_OBJECTS & set(nearest)) or any(singular(word) != word for word in nearest)
+
+
 def _verb_clue(verb: Verb, word: str, after: Sequence[str], rest: str) -> Clue | None:
     """Return what the leading verb of a sentence says; `after` are the words behind it."""
     if _READING_ACTS.get(verb.base, frozenset()) & set(after[:6]):
@@ -139,6 +151,8 @@ def _verb_clue(verb: Verb, word: str, after: Sequence[str], rest: str) -> Clue |
         return Clue(action=Action.RETRIEVE, word="responds with")
     if verb.base == "post":
         return Clue(action=Action.CHANGE, word=word) if after[:1] in (["a"], ["an"], ["the"], ["new"]) else None
+    if verb.form is VerbForm.ING and not _is_object(after):
+        return None
     supersedes = verb.base == "replace" and re.search(r"replaces?\s+(?:the\s+)?x0", rest)
     shown = verb.base in ("display", "show") and verb.form is not VerbForm.THIRD
     if verb.form is VerbForm.PAST or supersedes or shown:
@@ -206,6 +220,8 @@ def spoken_change(sentence: str, *, second: bool = False) -> str:
     for place, word in enumerate(words):
         verb = verb_of(word)
         if verb is None or _NEGATED & set(words[max(0, place - 4) : place]):
+            continue
+        if verb.base in RUN and _QUERIES & set(words[place + 1 : place + 5]):
             continue
         opens = second and place == 0 and verb.form is VerbForm.THIRD and verb.base in HARD
         if opens or _is_second_change(verb, word, words[max(0, place - 2) : place]):

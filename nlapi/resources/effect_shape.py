@@ -73,16 +73,35 @@ _PLACES = ("location", "content-location", "operation-location")
 
 
 _CONVENTION = 0.9
-"""The share of an API's POSTs that answer 201 and nothing else, from which that status tells nothing."""
+"""The share of an API's POSTs with a status, from which that status tells nothing of one of them."""
 
 
-def _always_created(spec: Spec) -> bool:
-    """Whether an API answers 201 to every POST, as some frameworks do, whatever it is."""
+def _usual_statuses(spec: Spec) -> frozenset[str]:
+    """Return which of 201 and 202 an API has at every POST, whatever that does.
+
+    Some frameworks answer 201 and nothing else; some APIs can run anything later, with a 202 beside each 200.
+    """
     items = [item for item in spec.document.get("paths", {}).values() if isinstance(item, Mapping)]
     described = [item["post"].get("responses") for item in items if isinstance(item.get("post"), Mapping)]
     statuses = [{str(key) for key in one if str(key)[:1] == "2"} for one in described if isinstance(one, Mapping)]
     stated = [one for one in statuses if one]
-    return len(stated) > 3 and sum(one == {"201"} for one in stated) >= _CONVENTION * len(stated)
+    created = sum(one == {"201"} for one in stated)
+    accepted = sum("202" in one and len(one) > 1 for one in stated)
+    counts = (("201", created), ("202", accepted))
+    return frozenset(status for status, count in counts if len(stated) > 3 and count >= _CONVENTION * len(stated))
+
+
+def _describes_content(spec: Spec) -> bool:
+    """Whether the answers of most POSTs of an API are described with what they hold."""
+    items = [item for item in spec.document.get("paths", {}).values() if isinstance(item, Mapping)]
+    described = [item["post"].get("responses") for item in items if isinstance(item.get("post"), Mapping)]
+    bodies = [
+        any("content" in answer or "schema" in answer or "$ref" in answer for answer in answers if answer)
+        for one in described
+        if isinstance(one, Mapping)
+        for answers in [[one[key] for key in one if str(key)[:1] == "2" and isinstance(one[key], Mapping)]]
+    ]
+    return 2 * sum(bodies) > len(bodies)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,7 +127,11 @@ class Shape:
 
     @cached_property
     def successes(self) -> tuple[Response, ...]:
-        return tuple(response for response in self.operation.responses if response.status[:1] == "2")
+        """The answers of success without the 202 that stands beside the others everywhere in the API."""
+        described = [response for response in self.operation.responses if response.status[:1] == "2"]
+        plain = [response for response in described if response.status != "202"]
+        usual = len(plain) < len(described) and "202" in self.operation.spec.derive(_usual_statuses)
+        return tuple(plain if plain and usual else described)
 
     @cached_property
     def answer_media(self) -> tuple[Media, ...]:
@@ -129,6 +152,12 @@ class Shape:
     def answers_nothing(self) -> bool:
         """Whether every success is described as one without content (RFC 9110 §15.3.5)."""
         return bool(self.successes) and all(one.status in ("204", "205") for one in self.successes)
+
+    @property
+    def lacks_content(self) -> bool:
+        """Whether its answer is described without content, where those of the API's other POSTs have some."""
+        bare = bool(self.successes) and not any(response.media for response in self.successes)
+        return bare and self.operation.spec.derive(_describes_content)
 
     @property
     def answers_new_thing(self) -> bool:
@@ -231,7 +260,7 @@ class Shape:
         for response in self.successes:
             # Some generators list an empty 201 beside the 200 of every POST: 18 of 1,805 descriptions have one.
             empty = response.status == "201" and plain and not response.media
-            usual = response.status == "201" and self.operation.spec.derive(_always_created)
+            usual = response.status == "201" and "201" in self.operation.spec.derive(_usual_statuses)
             if response.status in ("201", "202") and not (empty or usual or answered):
                 return f"it may answer {response.status}"
             if match := _DONE.search(response.description[:120]):
@@ -246,6 +275,6 @@ class Shape:
                 return "its answer is a token or a session"
             if {"done", "metadata", "name", "response"} <= keys:
                 return "its answer is a long-running operation"
-            if keys & _JOBS and len(keys) <= 4:
+            if keys & _JOBS - self.input_keys and len(keys) <= 4:
                 return "its answer is a job"
         return ""

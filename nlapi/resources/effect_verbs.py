@@ -52,17 +52,17 @@ _CHANGE = """
     increment index ingest init initialise initialize initiate inject insert install instantiate invalidate
     invite invoke issue join kill label launch leave license like link lock log login logout lower make mark
     merge migrate mint modify mount move mute nominate notify offer onboard open order override overwrite page
-    patch pause pay persist pin place play populate post prepare print process produce promote propose protect
-    provision prune publish purchase purge push put quarantine raise rate react reassign rebalance reboot rebuild
-    recalculate recall record recover recrawl recreate redeem redirect reduce refill refresh refund regenerate
-    register reindex reinstate reissue reject release reload remediate remind remove rename renew reopen reorder
-    replace reply report repost reprocess request requeue rerun reserve reset resize respond restart restore
-    resume retry revert revoke rollback rotate save scale schedule sell send set settle share ship shorten shrink
-    sign signin signup silence snooze split stage start stop store submit subscribe suppress suspend swap switch
-    synchronize tag terminate throttle toggle track trade train transfer transition transmit trash trigger
-    truncate unarchive unassign unban unblock undelete undo unenroll unfollow uninstall unlike unlink unload
-    unlock unmount unpin unregister unshare unsubscribe update upgrade upload upsert use void vote wait wake warm
-    wipe withdraw write
+    patch pause pay persist pin place play populate post prefetch preload prepare print process produce promote
+    propose protect provision prune publish purchase purge push put quarantine raise rate react reassign
+    rebalance reboot rebuild recalculate recall record recover recrawl recreate redeem redirect reduce refill
+    refresh refund regenerate register reindex reinstate reissue reject release reload remediate remind remove
+    rename renew reopen reorder replace reply report repost reprocess request requeue rerun reserve reset resize
+    respond restart restore resume retry revert revoke rollback rotate save scale schedule sell send set settle
+    share ship shorten shrink sign signin signup silence snooze split stage start stop store submit subscribe
+    suppress suspend swap switch synchronize tag terminate throttle toggle track trade train transfer transition
+    transmit trash trigger truncate unarchive unassign unban unblock undelete undo unenroll unfollow uninstall
+    unlike unlink unload unlock unmount unpin unregister unshare unsubscribe update upgrade upload upsert use
+    void vote wait wake warm wipe withdraw write
 """
 _ALSO_NOUNS = """
     allocate allow answer archive ask bind block book call change charge check checkout claim clone close comment

@@ -60,12 +60,15 @@ def name_clue(name: str) -> Clue | None:
         return None
     if words in (["returns"], ["new"]):
         return Clue(action=Action.CHANGE, word=words[0])
+    reads = ACTIONS.get(words[0]) is Action.RETRIEVE and words[-1] not in ("in", "out", "up", "off")
     for before, word in pairwise(words):
         if before in ("and", "or", "then") and ACTIONS.get(word) is Action.CHANGE:
             return Clue(action=Action.CHANGE, word=word)
-        if before in _WITH_PARTICLE and word in ("in", "out", "up", "off"):
+        if before in _WITH_PARTICLE and word in ("in", "out", "up", "off") and not reads:
             return Clue(action=Action.CHANGE, word=f"{before} {word}")
     part = _verbal(_last_part(name))
+    if part == ["post"]:
+        part = []
     heads = (part[0], words[0]) if part else (words[0],)
     hard = next((word for word in (*heads, words[-1]) if is_hard(word)), "")
     if hard:
