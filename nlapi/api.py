@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nlapi.client.message import Request, Result
-    from nlapi.openapi.spec import Spec
+    from nlapi.issue import Issue
+    from nlapi.openapi.spec import Effect, Operation, Spec
     from nlapi.tools.plan import Plan
     from nlapi.tools.run import Prepared
     from nlapi.tools.tool import Tool
@@ -40,7 +41,6 @@ def load(
     from nlapi.openapi.parse import parse
     from nlapi.openapi.tree import read_tree
     from nlapi.openapi.uncollected import uncollected
-    from nlapi.resources.effect import effect_of, issues_of_effect
 
     kept = Cache(folder=Path(cache)) if cache else None
     layers = []
@@ -52,9 +52,26 @@ def load(
     join = partial(bundle, files=files) if may_be_split(fetched.data) else None
     with uncollected():
         document = read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join)
-        spec = parse(document, classify=effect_of, review=issues_of_effect)
+        spec = parse(document, classify=_effect_of, review=_issues_of_effect)
     spec.memo["cache"], spec.memo["files"] = kept, files.named
     return spec
+
+
+def _effect_of(operation: Operation) -> Effect:
+    """Return the effect of an operation; what weighs evidence is imported for the first POST, and not before."""
+    from nlapi.openapi.spec import effect_by_method
+
+    if operation.method != "POST":
+        return effect_by_method(operation)
+    from nlapi.resources.effect import effect_of
+
+    return effect_of(operation)
+
+
+def _issues_of_effect(operation: Operation) -> Iterable[Issue]:
+    from nlapi.resources.effect import issues_of_effect
+
+    return issues_of_effect(operation)
 
 
 def build(spec: Spec, operation: str, arguments: Mapping[str, Any], *, base_url: str | None = None) -> Request:
