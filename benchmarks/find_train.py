@@ -18,8 +18,8 @@ from typing import Any
 
 import nlapi
 from benchmarks.descriptions import directory
-from benchmarks.offline.folds import folds, read_rows, read_specs
 from benchmarks.find import SHARED, Case, half, step_cases, word_cases, word_spec, workflow_spec
+from benchmarks.offline.folds import folds, read_rows, read_specs
 from nlapi.openapi.spec import Spec
 from nlapi.tools.index import Index
 from nlapi.tools.index_shape import Kind

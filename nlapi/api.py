@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nlapi.client.message import Request, Result
-    from nlapi.openapi.spec import Spec
+    from nlapi.issue import Issue
+    from nlapi.openapi.spec import Effect, Operation, Spec
     from nlapi.registry import Registration
     from nlapi.tools.plan import Plan
     from nlapi.tools.run import Auth, Prepared
@@ -58,7 +59,8 @@ def load(
     files = Files(root=fetched.source, cache=kept, within=fspath(root) if root else "")
     join = partial(bundle, files=files) if may_be_split(fetched.data) else None
     with uncollected():
-        spec = parse(read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join))
+        document = read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join)
+        spec = parse(document, classify=_effect_of, review=_issues_of_effect)
     spec.memo["cache"], spec.memo["files"] = kept, files.named
     if registered is not None:
         spec.memo[MEMO] = registered
@@ -74,6 +76,23 @@ def registration_of(source: str | PathLike[str]) -> Registration | None:
     if Path(source).is_file() or bundled.spec(source) is not None:
         return None
     return registry.find_registration(source)
+
+
+def _effect_of(operation: Operation) -> Effect:
+    """Return the effect of an operation; what weighs evidence is imported for the first POST, and not before."""
+    from nlapi.openapi.spec import effect_by_method
+
+    if operation.method != "POST":
+        return effect_by_method(operation)
+    from nlapi.resources.effect import effect_of
+
+    return effect_of(operation)
+
+
+def _issues_of_effect(operation: Operation) -> Iterable[Issue]:
+    from nlapi.resources.effect import issues_of_effect
+
+    return issues_of_effect(operation)
 
 
 def build(spec: Spec, operation: str, arguments: Mapping[str, Any], *, base_url: str | None = None) -> Request:

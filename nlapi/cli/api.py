@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi import bundled, registry
-from nlapi.cli import show, table
+from nlapi.cli import effects, show, table
 from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, pairs
 from nlapi.cli.target import given_references
 from nlapi.errors import CredentialError, UsageError
@@ -65,6 +65,9 @@ def add(
         parse(base_url)
     source, *layers = (str(Path(one).resolve()) if Path(one).is_file() else one for one in (source, *(overlays or ())))
     root = str(Path(root).resolve()) if root else None
+    accepted = effects.stays_accepted(name, source, layers)
+    if accepted is not None:
+        layers = [*(layer for layer in layers if layer != accepted), accepted]
     spec = nlapi.load(source, overlays=layers, root=root)
     for scheme in credentials.keys() - spec.security_schemes.keys():
         names = ", ".join(spec.security_schemes) or "none"
@@ -80,6 +83,10 @@ def add(
     )
     registry.write_registrations({**registry.read_registrations(), name: entry})
     show.note(f"{name}: {spec.title}, {show.counted(len(spec.operations), 'operation')}")
+    if accepted is None:
+        effects.propose(name, spec)
+    else:
+        show.note(f"its accepted reads stay: {accepted}")
     if base_url is None and (note := explain_server(spec)):
         show.note(note)
     if bundled.spec(name):
@@ -100,6 +107,12 @@ def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
                 f"the credential for {scheme} would be stored in a file", hint=f"name a variable: {scheme}=env:NAME"
             )
     return references
+
+
+@app.command(epilog="nlapi api accept shop")
+def accept(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
+    """Pin the POSTs that were classified as read: no other POST is sent without a question from then on."""
+    effects.accept(name)
 
 
 @app.command("list", epilog="nlapi api list -o json")
@@ -146,4 +159,5 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registere
     if name not in registrations:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
     registry.write_registrations({other: one for other, one in registrations.items() if other != name})
+    effects.discard(name)
     show.note(f"{name} is forgotten")

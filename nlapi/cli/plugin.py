@@ -89,8 +89,10 @@ def build(
     """
     from nlapi.plugin import Options
     from nlapi.plugin import build as make
+    from nlapi.plugin.build import PROPOSED_EFFECTS
     from nlapi.plugin.folder import write
     from nlapi.plugin.injected import injected
+    from nlapi.plugin.notes import EFFECTS
 
     if with_claude:
         _may_propose(folder)
@@ -123,6 +125,9 @@ def build(
     show.note(f"{plugin.name}: {len(plugin.operations)} operations in {len(plugin.files)} files{left}{gone}. Next:")
     show.note(f"  claude plugin marketplace add {folder.resolve()}")
     show.note(f"  claude plugin install {plugin.name}@{plugin.name}")
+    if PROPOSED_EFFECTS in plugin.files:
+        accepting = f"rename it to {EFFECTS} and build again to pin them"
+        show.note(f"some POSTs are classified as read: see {folder / PROPOSED_EFFECTS}, {accepting}")
     if with_claude:
         _propose(folder, [one for one in operations if one.usable], model)
 
@@ -198,13 +203,13 @@ def _chosen(
     """The source of a plugin's description, with its overlays, and the operations of it that the plugin is made of."""
     import nlapi
     from nlapi.openapi.select import select
-    from nlapi.plugin.notes import OVERLAY
+    from nlapi.plugin.notes import OVERLAYS
 
     spec = nlapi.load(
         _found_from(folder, options.source),
         overlays=[
             *(_found_from(folder, one) for one in options.overlays),
-            *([str(folder / OVERLAY)] if OVERLAY in people else []),
+            *(str(folder / overlay) for overlay in OVERLAYS if overlay in people),
         ],
         cache=target.cache_folder(),
         root=_found_from(folder, options.root, Path.is_dir) or None,

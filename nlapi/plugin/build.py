@@ -30,10 +30,14 @@ from nlapi.plugin.notes import LICENSE, notes
 from nlapi.plugin.notes import own as owned
 from nlapi.plugin.skills import Outline, agent, prompts, skills
 from nlapi.plugin.text import inert, line, template
+from nlapi.resources.effect_overlay import effect_overlay
 from nlapi.tools.areas import areas
 from nlapi.version import __version__
 
 MANIFEST = "nlapi-plugin.json"
+PROPOSED_EFFECTS = "effects.proposed.yaml"
+"""The overlay that states which POSTs are reads, for a person to accept."""
+
 DESCRIPTION = "api/openapi.json"
 PLUGIN = ".claude-plugin/plugin.json"
 MARKETPLACE = ".claude-plugin/marketplace.json"
@@ -96,6 +100,8 @@ def build(
     texts = _texts(spec, usable, options, name, title, named, kept)
     ids = {one.id: callable_id(one) for one in usable}
     texts[DESCRIPTION] = _description(spec, ids)
+    if stated := effect_overlay(usable):
+        texts[PROPOSED_EFFECTS] = stated
     asked = user_config(spec, title, named, options.base_url)
     content = digest("".join(texts[path] for path in sorted(texts)) + _json(asked))
     texts |= _manifests(spec, name, title, len(usable), content, asked)

@@ -167,9 +167,7 @@ def _tokens(text: str) -> list[str]:
     """Return the words, in lower case, and the marks."""
     found: list[str] = []
     for token in _TOKEN.findall(text[:_LONGEST]):
-        if len(token) == 1 and not token.isalnum():
-            found.append(token)
-        elif token.isalpha() and token.islower():
+        if (len(token) == 1 and not token.isalnum()) or (token.isalpha() and token.islower()):
             found.append(token)
         else:
             found += pieces(token)

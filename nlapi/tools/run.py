@@ -12,7 +12,7 @@ from nlapi.client.curl import to_curl
 from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
 from nlapi.errors import ArgumentError, ConsentError
-from nlapi.openapi.spec import Effect, Spec
+from nlapi.openapi.spec import READ_METHODS, Effect, Spec
 from nlapi.registry import MEMO, Registration, resolve_credential
 from nlapi.tools.check import check
 from nlapi.tools.tool import Call, Tool
@@ -129,8 +129,8 @@ async def perform(
 ) -> Result:
     """Authorise and send. CredentialError before anything is sent, SendError when no answer came.
 
-    Only a READ is ever sent again, and only a READ shares the connections of `client`: one that the API is closing at
-    this moment would leave open whether a change was carried out.
+    Only a READ by a safe method is ever sent again, and shares the connections of `client`: one that the API is closing
+    at this moment would leave open whether a change was carried out. A POST may be called a read by mistake.
 
     What has come of an answer that streams within the limits is its Result; `watch` is shown it as it comes. Limits
     with a number of items say that it streams. `for_model` bounds a READ that streams as a model needs it; a change is
@@ -141,13 +141,14 @@ async def perform(
 
     call, ready = prepared.call, permit(prepared, target)
     reads = prepared.effect is Effect.READ
+    safe = reads and prepared.request.method in READ_METHODS
     asked = limits is not None and limits.items is not None
     return await send(
         ready.request,
         limits=bound_for_model(limits) if for_model and reads else limits,
         secrets=ready.secrets,
-        repeat=reads,
-        client=client if reads else None,
+        repeat=safe,
+        client=client if safe else None,
         expected=expectation(call.tool.operation, place(call.tool, call.arguments), asked=asked),
         watch=watch,
     )
