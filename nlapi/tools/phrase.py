@@ -100,9 +100,7 @@ _ACTS = IMPERATIVES | _stems(
     """associate authenticate calculate compile deactivate exchange perform resend evict merge fork like star process"""
 )
 _SEARCHES = _stems("search browse query find locate identify lookup look discover determine")
-_FRAMES = _stems(
-    "detail list information info set data record number id identifier copy metadata content collection page"
-)
+_FRAMES = _stems("detail list information info set data record number id identifier copy metadata collection page")
 _FILTERS = _stems("filter filtered matching criteria")
 _REQUESTS = _stems("submit send initiate perform trigger start execute make issue place begin process")
 """Verbs that may stand before `a request to`, whose verb is the one that counts."""
