@@ -17,7 +17,8 @@ from nlapi.tools.argument_names import argument_names
 from nlapi.tools.index_file import FORM, Learned, Postings, packed, unpacked
 from nlapi.tools.index_shape import BRACED, CALLERS, STATES, Shape, shape_of
 from nlapi.tools.meaning import neighbours
-from nlapi.tools.phrase import STATE_VERBS, Phrase, Role, Word, read_phrase
+from nlapi.tools.phrase import Phrase, Role, Word, read_phrase
+from nlapi.tools.phrase_words import STATE_VERBS
 from nlapi.tools.relevance import Asked, Relevance, idf
 from nlapi.tools.synonyms import SAME, SYNONYMS
 
@@ -175,7 +176,8 @@ class Index:
         )
         for terms, share in hints:
             for doc, weight in self._best(dict.fromkeys(terms, share)).items() if share and terms else ():
-                scores[doc] += weight
+                if scores[doc] or phrase.owned or not phrase.words:  # `tell me the weather` finds nothing of mine
+                    scores[doc] += weight
         return scores
 
     def _joined(self, word: str, after: str) -> str:
