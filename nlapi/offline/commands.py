@@ -7,6 +7,7 @@ import re
 from nlapi.offline.sentence import Sentence, Token
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import IMPERATIVES, VERBS, Intent, pieces, singular, stem
+from nlapi.tools.phrase_words import BEHIND_NOUNS
 
 _OPENING = re.compile(
     r"^\W*(?:(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|only|just|go ahead and"
@@ -14,7 +15,6 @@ _OPENING = re.compile(
     r"|i\s?(?:want|need|wish|would like|['’]d like)(?: you)?(?: to)?|let['’]?s|let me|help me(?: to)?)\b\W*)*",
     re.IGNORECASE,
 )
-_BEHIND_NOUNS = frozenset("of for on in at by is are was were between".split())
 _TELLS = frozenset(("give", "tell", "bring", "let"))
 _US = frozenset(("me", "us", "the", "all", "a", "an"))
 _ASKING = frozenset(map(stem, "what which who whose where when why how is are does did has have was were".split()))
@@ -45,7 +45,7 @@ def _imperative(first: Token, after: Token | None) -> bool:
     if first.stem not in IMPERATIVES or after is None or _plural(first):
         return False
     told = first.lower in _TELLS and after.lower in _US
-    return not told and after.lower not in _BEHIND_NOUNS
+    return not told and after.lower not in BEHIND_NOUNS
 
 
 def opening(text: str) -> int:

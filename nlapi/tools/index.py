@@ -17,7 +17,8 @@ from nlapi.tools.argument_names import argument_names
 from nlapi.tools.index_file import FORM, Learned, Postings, packed, unpacked
 from nlapi.tools.index_shape import BRACED, CALLERS, STATES, Shape, shape_of
 from nlapi.tools.meaning import neighbours
-from nlapi.tools.phrase import STATE_VERBS, Phrase, Role, Word, read_phrase
+from nlapi.tools.phrase import Phrase, Role, Word, read_phrase
+from nlapi.tools.phrase_words import STATE_VERBS
 from nlapi.tools.relevance import Asked, Relevance, idf
 from nlapi.tools.synonyms import SAME, SYNONYMS
 
@@ -128,7 +129,7 @@ class Index:
         With `every` the operations that share no word with `query` are among them.
         """
         phrase = read_phrase(query, self.nouns)
-        asked, rate = Asked.of(phrase), self._relevance.score
+        asked, rate = Asked.of(phrase, self._postings), self._relevance.score
         ranked = [(rate(asked, doc, bm25), doc) for doc, bm25 in self._candidates(phrase, k, every)]
         ranked.sort(key=lambda pair: (-pair[0], pair[1]))
         return [(self.operations[doc], score) for score, doc in ranked[:k]]
@@ -136,7 +137,7 @@ class Index:
     def evidence(self, query: str) -> Iterator[tuple[Operation, Shape, tuple[float, ...]]]:
         """Yield what search rates for `query`, and the amounts that its rating is made of: for training."""
         phrase = read_phrase(query, self.nouns)
-        asked = Asked.of(phrase)
+        asked = Asked.of(phrase, self._postings)
         for doc, bm25 in self._candidates(phrase, RATED, every=False):
             yield self.operations[doc], self._shapes[doc], self._relevance.evidence(asked, doc, bm25)
 
@@ -166,8 +167,7 @@ class Index:
                 for doc, weight in self._otherwise(word.stem, phrase.stems).items():
                     scores[doc] += share * weight
         for word, after in pairwise(phrase.words):
-            docs, weights = postings.get(word.stem + after.stem, _NOWHERE)  # a config map may be a configmap
-            for doc, weight in zip(docs, weights, strict=True):
+            for doc, weight in zip(*postings.get(self._joined(word.stem, after.stem), _NOWHERE), strict=True):
                 scores[doc] += weight
         hints = (
             (CALLERS, _CALLER * phrase.mine),
@@ -176,8 +176,15 @@ class Index:
         )
         for terms, share in hints:
             for doc, weight in self._best(dict.fromkeys(terms, share)).items() if share and terms else ():
-                scores[doc] += weight
+                if scores[doc] or phrase.owned or not phrase.words:  # `tell me the weather` finds nothing of mine
+                    scores[doc] += weight
         return scores
+
+    def _joined(self, word: str, after: str) -> str:
+        """What two words are as one: a config map may be a configmap, and garbage collection gc."""
+        whole, initials = word + after, word[:1] + after[:1]
+        unknown = word not in self._postings or after not in self._postings
+        return initials if unknown and whole not in self._postings else whole
 
     def _otherwise(self, term: str, said: frozenset[str]) -> dict[int, float]:
         """What operations get that lack a word and have another in its place."""

@@ -8,48 +8,49 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import mul
 
 from nlapi.tools.index_shape import Kind, Shape
-from nlapi.tools.phrase import STATE_VERBS, Phrase, Request
-from nlapi.tools.synonyms import SAME
+from nlapi.tools.phrase import Phrase, Request
+from nlapi.tools.phrase_words import STATE_VERBS
+from nlapi.tools.synonyms import SAME, SYNONYMS
 
 EVIDENCE: Mapping[str, float] = {
-    "bm25": 0.812,
-    "length log": 1.421,
-    "length": -0.446,
-    "number": 1.303,
-    "entity": 2.072,
-    "name unsaid": -1.068,
-    "inner unsaid": -1.349,
-    "inner said": 1.097,
-    "verb said": 1.456,
-    "verb is entity": 1.199,
-    "summary object said": 1.236,
-    "summary said": 0.873,
-    "summary unsaid": -0.028,
-    "caller's": 1.936,
-    "sets the state": 4.912,
-    "counts": 6.391,
-    "value": 0.626,
-    "filters": 1.329,
-    "qualifier unsaid": -0.473,
-    "qualifier said": 0.536,
+    "bm25": 0.803,
+    "length log": 1.406,
+    "length": -0.423,
+    "number": 1.283,
+    "entity": 2.073,
+    "name unsaid": -1.054,
+    "inner unsaid": -1.479,
+    "inner said": 1.13,
+    "verb said": 1.45,
+    "verb is entity": 1.202,
+    "summary object said": 1.219,
+    "summary said": 0.915,
+    "summary unsaid": -0.026,
+    "caller's": 1.935,
+    "sets the state": 6.156,
+    "counts": 6.196,
+    "value": 0.597,
+    "filters": 1.296,
+    "qualifier unsaid": -0.474,
+    "qualifier said": 0.495,
 }
 """What speaks for an operation -> what one unit of it weighs."""
 KINDS: Mapping[Request, tuple[float, ...]] = {
-    Request.COUNT: (0.56, 1.15, 3.30, -3.40, -6.50, 0.84, -2.73),
-    Request.MANY: (1.76, 2.31, 0.98, -3.18, -2.42, -3.39, -2.84),
-    Request.ONE: (1.39, 2.81, 1.57, -2.78, -3.73, -2.92, -2.45),
-    Request.SEARCH: (1.69, -0.23, 1.48, -0.39, -3.29, -3.33, -2.88),
-    Request.CREATE: (-1.08, -2.18, 0.30, 2.34, 1.54, 0.88, -2.69),
-    Request.UPDATE: (-2.16, -4.73, -1.57, 0.72, 3.44, 3.52, 0.05),
-    Request.DELETE: (-1.99, -2.96, -0.21, 0.16, -3.00, -1.20, 3.11),
-    Request.OTHER: (-0.22, -1.59, -0.58, 1.18, 1.15, 0.28, -0.16),
-    Request.MANY_NOUNS: (1.88, 0.51, 2.03, -2.54, -4.88, -1.37, -1.53),
-    Request.NOUN: (0.89, 0.07, 1.53, -0.66, 0.10, -1.23, -1.31),
+    Request.COUNT: (0.47, 1.14, 3.68, -3.42, -6.52, 0.84, -2.74),
+    Request.MANY: (1.74, 2.31, 0.97, -3.14, -2.44, -3.39, -2.84),
+    Request.ONE: (1.41, 2.85, 1.55, -2.82, -3.73, -2.93, -2.53),
+    Request.SEARCH: (1.69, -0.23, 1.45, -0.40, -3.30, -3.33, -2.89),
+    Request.CREATE: (-1.12, -2.14, 0.26, 2.36, 1.62, 0.89, -2.72),
+    Request.UPDATE: (-2.19, -4.71, -1.59, 0.71, 2.91, 3.54, 0.05),
+    Request.DELETE: (-2.01, -2.91, -0.21, 0.17, -3.08, -1.18, 3.11),
+    Request.OTHER: (-0.25, -1.55, -0.59, 1.17, 1.18, 0.29, -0.15),
+    Request.MANY_NOUNS: (1.89, 0.57, 1.96, -2.55, -4.84, -1.35, -1.51),
+    Request.NOUN: (0.91, 0.07, 1.46, -0.64, 0.20, -1.22, -1.31),
 }
 """Request -> what it adds for each Kind of operation, in the order of Kind."""
 _WEIGHTS = tuple(EVIDENCE.values())
@@ -66,15 +67,28 @@ class Asked:
     phrase: Phrase
     said: frozenset[str]
     object: frozenset[str]
+    plurals: frozenset[str]
 
     @classmethod
-    def of(cls, phrase: Phrase) -> Asked:
-        return cls(phrase=phrase, said=_widened(phrase.stems) | phrase.implied, object=_widened(phrase.object))
+    def of(cls, phrase: Phrase, known: Collection[str]) -> Asked:
+        """Return the phrase with what else its words may be called; `known` are the stems that the API uses."""
+        same = {word: _otherwise(word, known) for word in phrase.stems if word in SYNONYMS}
+        return cls(
+            phrase=phrase,
+            said=_widened(phrase.stems, same) | phrase.implied,
+            object=_widened(phrase.object, same),
+            plurals=_widened(phrase.plurals, same),
+        )
 
 
-def _widened(words: frozenset[str]) -> frozenset[str]:
-    others = [other for word in words if word in SAME for other in SAME[word]]
-    return words.union(others) if others else words
+def _otherwise(word: str, known: Collection[str]) -> frozenset[str]:
+    """What a word is the same as: as it is written otherwise, or called where the API does not use it."""
+    return SAME.get(word, frozenset()) if word in known else SYNONYMS[word]
+
+
+def _widened(words: frozenset[str], same: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    others = [same[word] for word in words if word in same]
+    return words.union(*others) if others else words
 
 
 class Relevance:
@@ -95,7 +109,8 @@ class Relevance:
     def score(self, asked: Asked, place: int, bm25: float) -> float:
         """Return how well the operation at `place` fits; only differences mean anything."""
         kind = KINDS[asked.phrase.request][self._shapes[place].kind]
-        return sum(map(mul, _WEIGHTS, self.evidence(asked, place, bm25))) + kind
+        total: float = sum(map(mul, _WEIGHTS, self.evidence(asked, place, bm25)), kind)
+        return total
 
     def evidence(self, asked: Asked, place: int, bm25: float) -> tuple[float, ...]:
         """Return the amounts of EVIDENCE, in its order."""
@@ -117,7 +132,7 @@ class Relevance:
             entity += word in object
         if entities and entities[-1] in said:
             if kind in _NUMBERED:
-                many = entities[-1] in phrase.plurals or (entities[-1] in object and phrase.head in shape.object)
+                many = entities[-1] in asked.plurals or (entities[-1] in object and phrase.head in shape.object)
                 number = 1.0 if many is (kind is Kind.COLLECTION) else -1.0
             if phrase.valued and entities[-1] in object:
                 value = _VALUED.get(kind, 0.0)

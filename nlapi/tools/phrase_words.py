@@ -1,0 +1,75 @@
+"""The words that tell how a phrase is built: verbs by what they ask for, prepositions, determiners, set expressions."""
+
+from __future__ import annotations
+
+from nlapi.resources.naming import IMPERATIVES, stem
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(map(stem, text.split()))
+
+
+STATE_VERBS = _stems(
+    """cancel close reopen pause resume activate deactivate enable disable complete finish fail abort stop suspend
+    archive approve reject lock unlock publish unpublish terminate"""
+)
+"""Stems of verbs that an API without an operation of that name does by setting a state."""
+READS = _stems(
+    """poll monitor download verify identify determine track export confirm inspect preview compare review calculate
+    estimate access watch wait"""
+)
+CREATES = _stems("setup define initiate trigger apply associate attach register assign request import link")
+ACTS = IMPERATIVES | _stems(
+    """associate authenticate calculate compile deactivate exchange perform resend evict merge fork like star process"""
+)
+SEARCHES = _stems("search browse query find locate identify lookup look discover determine")
+FRAMES = _stems("detail list information info set data record number id identifier copy metadata collection page")
+FILTERS = _stems("filter filtered matching criteria")
+REQUESTS = _stems("submit send initiate perform trigger start execute make issue place begin process")
+"""Verbs that may stand before `a request to`, whose verb is the one that counts."""
+BELONGS = frozenset("of for in on from to within about into inside under at against onto between".split())
+QUALIFIES = frozenset(
+    """with by using via that which who where when after before based including if so because through while such like
+    as and or containing associated named called""".split()
+)
+DETERMINERS = frozenset("a an the all each every any some this that these those my his her their its our your".split())
+BEHIND_NOUNS = frozenset("of for on in at by is are was were between".split())
+ASKS = frozenset("show see give tell what which who whose how where when is are do does did".split())
+_OPENINGS = ASKS | frozenset(
+    "please can could you i we want to need would like let me us much many there the of hey hi hello kindly".split()
+)
+OPENS = _OPENINGS | DETERMINERS - {"these", "those", "that", "this", "his", "her", "their", "its", "your"}
+LIKES = frozenset(("like",))
+"""Verbs at the very beginning, and no words of politeness."""
+OWNERS = frozenset(("my", "mine", "our"))
+MINE = OWNERS | {"me", "i"}
+EVERY = frozenset(("all", "every", "each"))
+JOINED = {
+    (verb, particle): joined
+    for joined, written in (
+        ("login", "log in|log into|sign in|sign into"),
+        ("logout", "log out|log off|sign out|sign off"),
+        ("signup", "sign up"),
+        ("shutdown", "shut down"),
+        ("rollback", "roll back"),
+        ("lookup", "look up"),
+        ("backup", "back up"),
+        ("setup", "set up"),
+    )
+    for verb, particle in (pair.split() for pair in written.split("|"))
+}
+"""Verbs of two words -> as APIs write them."""
+IMPLIED = {
+    said: _stems(words)
+    for said, words in (
+        ("who am i", "me self current authenticated user profile account"),
+        ("who can", "permission access collaborator member"),
+        ("who has access", "permission collaborator member"),
+        ("allowed to", "permission access"),
+        ("how much", "usage stats statistics quota"),
+    )
+}
+"""What is said -> stems of what an API calls that."""
+HINTING = frozenset("who how allowed count number".split())
+"""Words that more than one word hangs on."""
+PARTED = frozenset(verb for verb, _ in JOINED)
