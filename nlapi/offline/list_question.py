@@ -95,7 +95,8 @@ class ListQuestion:
         """Whether every page has to be read for the answer."""
         if self.wish.want is Want.COUNT and not self.groups and self.has_total:
             return False
-        return self.wish.figures or bool(self.found.conditions) or bool(self.order)
+        too_few = self.wish.first < 0 or self.wish.first > len(self.found.things)
+        return self.wish.figures or bool(self.found.conditions) or bool(self.order) or too_few
 
     @property
     def head(self) -> str:
@@ -140,7 +141,10 @@ def read_list_question(
         wish = replace(wish, first=_number_before_noun(question, fields))
     groups, grouped_by = group_paths(wish.by, fields)
     order = order_path(wish.order, fields) if wish.order is not None else ""
-    taken = [grouped_by, words, f"{wish.first}" if wish.first > 0 else "", *_measure_words(question, wish, fields)]
+    numbers = [
+        text for text in (str(wish.first), *_NUMBERS) if wish.first and _NUMBERS.get(text, wish.first) == wish.first
+    ]
+    taken = [grouped_by, words, *numbers, *_measure_words(question, wish, fields)]
     found = filter_things(question, wish, fields, call, applied=applied, taken=taken, today=today)
     if wish.order is not None and not order and not is_sorted_by_api(call):
         found = replace(found, unapplied=(*found.unapplied, wish.order.text))

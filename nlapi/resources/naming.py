@@ -93,11 +93,12 @@ def singular(word: str) -> str:
 
 
 _PLURALS = {one: many for many, one in _IRREGULAR.items()}
+_UNCOUNTABLE = frozenset("data metadata information info news weather traffic inventory feedback content media".split())
 
 
 def plural(word: str) -> str:
     """`campaign` -> campaigns, `category` -> categories, `box` -> boxes; a plural word stays as it is."""
-    if word in _PLURALS or singular(word) != word:
+    if word in _PLURALS or word in _UNCOUNTABLE or singular(word) != word:
         return _PLURALS.get(word, word)
     if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
         return f"{word[:-1]}ies"

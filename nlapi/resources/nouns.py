@@ -12,7 +12,7 @@ from functools import lru_cache
 from nlapi.openapi.spec import READ_METHODS, Operation
 from nlapi.resources.naming import PLAIN_VERBS, STOPWORDS, VERBS, name_words, singular, stem
 
-FORMATS = frozenset("json xml csv html txt text rss atom jsonp yaml yml pdf".split())
+FORMATS = frozenset("json jsonl ndjson xml csv html txt text rss atom jsonp yaml yml pdf".split())
 """Segments and endings of paths that say how the answer is written: /containers/json, /tickets.json."""
 
 QUERY_WORDS = frozenset(

@@ -8,6 +8,7 @@ import pytest
 
 from nlapi.resources.identity import name_of
 from nlapi.tools.view import AnswerView
+from tests.offline.kit import talk
 from tests.offline.lists import ALERTS, CAMPAIGNS, CONTAINERS, PODS, PULLS, REPOS, TICKETS, asked, things
 
 
@@ -290,3 +291,17 @@ def test_every_row_that_is_shown_is_counted_in_the_sentence() -> None:
     for question in ("active campaigns", "campaigns over $30 a day", "how many campaigns are paused?"):
         view = asked(question, "/campaigns", CAMPAIGNS)
         assert view.text.startswith(f"{len(view.rows)} of 5") or view.text.startswith("5 campaigns")
+
+
+def test_an_answer_that_leaves_out_a_condition_is_as_unsure_as_a_guess() -> None:
+    shelves = [{"id": "sh_1", "name": "Poetry", "status": "ACTIVE"}]
+    *_, whole = talk("how many shelves are there?", lambda _: shelves)
+    *_, partial = talk("how many dusty shelves are there?", lambda _: shelves)
+    assert whole.confidence == 1.0
+    assert partial.confidence < 0.4
+    assert "Not applied: dusty" in partial.text
+
+
+def test_an_answer_that_reports_a_failure_lists_nothing() -> None:
+    text = "The API answered 200 and reports an error: channel_not_found."
+    assert asked("list channels", "/channels", {"ok": False, "error": "channel_not_found"}).text == text
