@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,9 @@ from nlapi.resources.envelope import (
     total_in,
     value_at,
 )
+from nlapi.resources.naming import singular_words
 from nlapi.resources.nouns import is_single, thing_words
-from nlapi.resources.schemas import SchemaReader
+from nlapi.resources.schemas import SchemaReader, ref_of
 
 Thing = Mapping[str, Any]
 
@@ -39,6 +40,15 @@ class ListAnswer:
     def things(self) -> list[Thing]:
         """The entries that are objects."""
         return [entry for entry in self.entries if isinstance(entry, Mapping)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPart:
+    """A part of an answer: the keys that lead to it, and the schema of the thing, or of each listed thing, there."""
+
+    keys: Keys
+    schema: Any
+    is_map: bool = False
 
 
 class AnswerSchemas:
@@ -60,18 +70,52 @@ class AnswerSchemas:
             self._lists[operation] = find_list(view, noun(operation)) if view is not None else None
         return self._lists[operation]
 
-    def entry_schema(self, operation: Operation) -> Any:
-        """The schema of one entry of the list, else of the one thing, that an operation answers with; {} for none."""
+    def list_part(self, operation: Operation) -> AnswerPart | None:
+        """The list in the answer of an operation, with the schema of an entry as it stands there; None for none."""
+        view, envelope = self.view(operation), self.list_of(operation)
+        return self._part(view, envelope) if view is not None and envelope is not None else None
+
+    def thing_part(self, operation: Operation, refs: Collection[str] = ()) -> AnswerPart | None:
+        """The thing in the answer of an operation: what has one of the schemas `refs`, else what its envelope holds."""
         view = self.view(operation)
-        if view is None:
+        if view is None or ref_of(view.schema) in refs:
+            return AnswerPart(keys=(), schema=view.schema) if view is not None else None
+        described = self.reader.properties(view.schema)
+        named = next((name for name, inner in described.items() if ref_of(inner) in refs), None)
+        keys = find_thing(view, noun(operation)) if named is None else (named,)
+        return AnswerPart(keys=keys, schema=_inside(view, keys).schema)
+
+    def searched_schema(self, operation: Operation, kind: tuple[str, ...]) -> Any:
+        """The schema of what a general search lists of a kind of thing, in a list of its own; {} where it has none."""
+        view = self.view(operation)
+        name = next((name for name in view.names if singular_words(name) == kind), None) if view is not None else None
+        inside = view.field(name) if view is not None and name is not None else None
+        envelope = find_list(inside) if inside is not None else None
+        return self._part(inside, envelope).schema if inside is not None and envelope is not None else {}
+
+    def _part(self, view: SchemaView, envelope: ListEnvelope) -> AnswerPart:
+        inside = _inside(view, envelope.keys)
+        values = self.reader.flat(inside.schema).get("additionalProperties", {})
+        return AnswerPart(
+            keys=envelope.keys, schema=values if envelope.is_map else inside.items, is_map=envelope.is_map
+        )
+
+    def entry_schema(self, operation: Operation) -> Any:
+        """The schema of one entry of the list, else of the one thing, that an operation answers with; {} for none.
+
+        It is that of the thing in the entry: of campaign in `{"campaign": {...}}`.
+        """
+        part = self.list_part(operation) or self.thing_part(operation)
+        if part is None:
             return {}
-        envelope = self.list_of(operation)
-        keys = envelope.keys if envelope is not None else find_thing(view, noun(operation))
-        for key in keys:
-            view = view.field(key)
-        if envelope is None:
-            return view.schema
-        return self.reader.flat(view.schema).get("additionalProperties", {}) if envelope.is_map else view.items
+        inner = list(self.reader.properties(part.schema).values())
+        return inner[0] if len(inner) == 1 and "object" in self.reader.types(inner[0]) else part.schema
+
+
+def _inside(view: SchemaView, keys: Keys) -> SchemaView:
+    for key in keys:
+        view = view.field(key)
+    return view
 
 
 def answer_schemas(spec: Spec) -> AnswerSchemas:

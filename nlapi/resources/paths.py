@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+FORMATS = frozenset("json xml csv html txt text rss atom jsonp yaml yml pdf".split())
+"""Segments and endings of paths that say how the answer is written: /containers/json, /tickets.json."""
+
+EXTENSION = re.compile(rf"\.(?:{'|'.join(sorted(FORMATS))})$", re.IGNORECASE)
 WHOLE = re.compile(r"\{([^{}]+)\}(\.\w+)?")
 VERB = re.compile(r"\{([^{}]+)\}:(\w+)")
 
@@ -23,9 +27,9 @@ Shape = tuple[str | None, ...]
 
 
 def segments(template: str) -> Path:
-    """`/a/{x}.json` is a, {x}; `/a/{x}:pause` is a, {x}, pause. A segment of several placeholders stays literal."""
+    """`/a/{x}.json` and `/a.json` are a, {x} and a; `/a/{x}:pause` is a, {x}, pause. `{x}-{y}` stays literal."""
     found: list[Segment] = []
-    for text in template.strip("/").split("/"):
+    for text in EXTENSION.sub("", template.strip("/")).split("/"):
         if verb := VERB.fullmatch(text):
             found += [Segment(text, verb.group(1)), Segment(verb.group(2))]
         elif whole := WHOLE.fullmatch(text):

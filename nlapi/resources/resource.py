@@ -14,11 +14,10 @@ from typing import Any
 
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import answer_schemas, json_media
+from nlapi.resources.id_fields import Words
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import QUERY_WORDS, is_single, noun_of, thing_words
 from nlapi.resources.paths import Path, Shape, segments, shape
-
-Words = tuple[str, ...]
 
 NAME_FILTERS = (
     *("name", "q", "query", "search", "title", "keyword", "filtername", "namecontains", "searchterm", "text", "term"),
@@ -110,9 +109,10 @@ class Resources:
         return is_plural(operation) or self._is_query(operation)
 
     def _is_query(self, operation: Operation) -> bool:
-        """Whether the path of an operation ends in how a collection is read: /films/search, /runs/filter."""
+        """Whether the path of an operation ends in how a collection is read: /films/search, /pets/findByStatus."""
         path = segments(operation.route)
-        return bool(path) and not path[-1].parameter and not QUERY_WORDS.isdisjoint(name_words(path[-1].text))
+        words = name_words(path[-1].text) if path and not path[-1].parameter else ()
+        return not QUERY_WORDS.isdisjoint((*words[:1], *words[-1:]))
 
     @cached_property
     def searches(self) -> tuple[Operation, ...]:
@@ -134,10 +134,21 @@ class Resources:
         Those that only their answer tells, as /folders/{id}/items lists files, come last.
         """
         named = self._reads.get("".join(noun), ())
-        yield from (operation for operation in named if self.is_list(operation))
+        yield from (one for one in named if self.is_list(one) and not self._is_scoped(one, noun))
         for operation in self._vague:
             if operation not in named and noun in self.answer_nouns(operation):
                 yield operation
+
+    def lists_ending(self, noun: Words) -> Iterator[Operation]:
+        """Yield the lists of things whose noun is longer: those of metadata templates for a template."""
+        for longer, operations in self._by_schema.items():
+            if longer[-len(noun) :] == noun != longer:
+                yield from operations
+
+    def _is_scoped(self, operation: Operation, noun: Words) -> bool:
+        """Whether a noun in the singular at the end of a path tells whose the things are: /templates/enterprise."""
+        nouns = list(schema_nouns(self.schemas.entry_schema(operation))) if noun_of(operation) == noun else []
+        return bool(nouns) and not any(noun[-1] in "".join(words) for words in nouns)
 
     def lists_by_schema(self, noun: Words) -> Iterator[Operation]:
         """Yield the lists whose entries have a schema called like the noun, whatever the path says."""
