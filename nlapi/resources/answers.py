@@ -77,9 +77,9 @@ class AnswerSchemas:
 
     def thing_part(self, operation: Operation, refs: Collection[str] = ()) -> AnswerPart | None:
         """The thing in the answer of an operation: what has one of the schemas `refs`, else what its envelope holds."""
-        view = self.view(operation)
+        media, view = json_media(operation), self.view(operation)
         if view is None or ref_of(view.schema) in refs:
-            return AnswerPart(keys=(), schema=view.schema) if view is not None else None
+            return AnswerPart(keys=(), schema=media.schema) if media is not None else None
         described = self.reader.properties(view.schema)
         named = next((name for name, inner in described.items() if ref_of(inner) in refs), None)
         keys = find_thing(view, noun(operation)) if named is None else (named,)

@@ -50,6 +50,10 @@ class Collection:
     item_path: list[Path] = field(default_factory=list)
 
     @property
+    def shape(self) -> Shape:
+        return shape(self.path)
+
+    @property
     def key(self) -> str | None:
         """The parameter that names one thing."""
         return self.item_path[0][-1].parameter if self.item_path else None
@@ -70,7 +74,7 @@ class Resources:
         found: dict[Shape, Collection] = {}
         for operation in self.operations:
             path = segments(operation.route)
-            if len(path) > 1 and path[-1].parameter:
+            if len(path) > 1 and self._names_one(operation, path[-1].parameter):
                 collection = found.setdefault(shape(path[:-1]), Collection(path=path[:-1]))
                 collection.item.setdefault(operation.method, operation)
                 if path not in collection.item_path:
@@ -78,6 +82,12 @@ class Resources:
             else:
                 found.setdefault(shape(path), Collection(path=path)).at.setdefault(operation.method, operation)
         return found
+
+    def _names_one(self, operation: Operation, name: str | None) -> bool:
+        """Whether a placeholder takes one id, and no list of them."""
+        parameter = operation.parameter("path", name) if name else None
+        types = self.schemas.reader.types(parameter.schema) if parameter is not None else ()
+        return name is not None and {"array", "object", "boolean"}.isdisjoint(types)
 
     def collection(self, path: Path) -> Collection | None:
         """Return the collection at exactly this path."""

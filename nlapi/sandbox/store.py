@@ -103,6 +103,9 @@ class Store:
         return self._db.execute("INSERT OR IGNORE INTO mark VALUES (?)", (name,)).rowcount == 1
 
 
+SINGLE = "-"
+"""The key of a thing of which there is one: `/account/settings`."""
+
 SELECT = "SELECT number, entity, key, place, scope, data, sampled FROM thing"
 
 
