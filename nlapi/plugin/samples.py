@@ -10,7 +10,7 @@ from typing import Any
 
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Operation
-from nlapi.plugin.flow import Flow
+from nlapi.resources.id_fields import takes_id
 from nlapi.tools.check import check
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
@@ -37,7 +37,7 @@ _SLOW = re.compile(r'"pattern": "(?:[^"\\]|\\.)*[)\]][*+{](?:[^"\\]|\\.)*[*+{]|"
 """A pattern with a repetition of what repeats, or a long one: it may take for ever."""
 
 
-def sample(operation: Operation, flow: Flow, *, blank: bool = False) -> dict[str, Any] | None:
+def sample(operation: Operation, *, blank: bool = False) -> dict[str, Any] | None:
     """Values for what an operation requires, which its description takes; None where some cannot be made up.
 
     With `blank`, a text that cannot be made up is the name of its argument in capitals, for somebody to fill in.
@@ -45,7 +45,7 @@ def sample(operation: Operation, flow: Flow, *, blank: bool = False) -> dict[str
     tool = compile_tool(operation)
     if len(tool.required) > MAX_ARGUMENTS or any(map(SECRET.search, tool.required)):
         return None
-    given = {name: _value(operation, name, flow) for name in _given(tool)}
+    given = {name: _value(operation, name) for name in _given(tool)}
     if _fitting(tool, given):
         return given
     if not blank or not all(isinstance(value, str) for value in given.values()):
@@ -97,7 +97,7 @@ def _quoted(text: str) -> str:
     return shlex.quote(text) if re.fullmatch(r"[\w.,:@/+-]+", text) else "'" + text.replace("'", "'\\''") + "'"
 
 
-def _value(operation: Operation, name: str, flow: Flow) -> Any:
+def _value(operation: Operation, name: str) -> Any:
     tool = compile_tool(operation)
     where, wire = tool.places.get(name, ("body", name))
     schema = tool.input_schema["properties"][name]
@@ -105,7 +105,7 @@ def _value(operation: Operation, name: str, flow: Flow) -> Any:
     told = _told(described)
     if told is not None:
         return told
-    if name in flow.needs(operation) or where == "path":
+    if where == "path" or takes_id((where, wire)):
         kind = described.get("type")
         if kind == "string" and not described.keys() & {"enum", "pattern", "format", "minLength", "maxLength"}:
             return _capitals(wire)

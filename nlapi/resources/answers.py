@@ -57,6 +57,7 @@ class AnswerSchemas:
     def __init__(self, spec: Spec) -> None:
         self.reader = SchemaReader(spec)
         self._lists: dict[Operation, ListEnvelope | None] = {}
+        self._entries: dict[Operation, Any] = {}
 
     def view(self, operation: Operation) -> SchemaView | None:
         """The schema of the JSON answer of success; None where none is described."""
@@ -80,8 +81,8 @@ class AnswerSchemas:
         media, view = json_media(operation), self.view(operation)
         if view is None or ref_of(view.schema) in refs:
             return AnswerPart(keys=(), schema=media.schema) if media is not None else None
-        described = self.reader.properties(view.schema)
-        named = next((name for name, inner in described.items() if ref_of(inner) in refs), None)
+        described = self.reader.properties(view.schema).items() if refs else ()
+        named = next((name for name, inner in described if ref_of(inner) in refs), None)
         keys = find_thing(view, noun(operation)) if named is None else (named,)
         return AnswerPart(keys=keys, schema=_inside(view, keys).schema)
 
@@ -105,11 +106,13 @@ class AnswerSchemas:
 
         It is that of the thing in the entry: of campaign in `{"campaign": {...}}`.
         """
-        part = self.list_part(operation) or self.thing_part(operation)
-        if part is None:
-            return {}
-        inner = list(self.reader.properties(part.schema).values())
-        return inner[0] if len(inner) == 1 and "object" in self.reader.types(inner[0]) else part.schema
+        if operation not in self._entries:
+            part = self.list_part(operation) or self.thing_part(operation)
+            schema = part.schema if part is not None else {}
+            inner = list(self.reader.properties(schema).values())
+            wraps = len(inner) == 1 and "object" in self.reader.types(inner[0])
+            self._entries[operation] = inner[0] if wraps else schema
+        return self._entries[operation]
 
 
 def _inside(view: SchemaView, keys: Keys) -> SchemaView:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from nlapi.openapi.parts import Parameter
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import name_key, name_words, singular
+from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import thing_words
 from nlapi.resources.paths import segments
 from nlapi.resources.schemas import SchemaReader
@@ -57,6 +58,13 @@ def takes_id(place: Place, parameter: Parameter | None = None) -> bool:
     if words in (("id",), ("ids",), ("uuid",), ("uuids",)):
         return True
     return len(words) > 1 and (words[-1] in ID_WORDS - {"number", "numbers", "key", "keys"} or words[0] == "id")
+
+
+def names_item(operation: Operation, place: Place) -> bool:
+    """Whether a placeholder is called like the things before it: `version` names one in /versions/{version}."""
+    pairs = pairwise(segments(operation.route)) if place[0] == "path" else ()
+    before = next((name_words(before.text) for before, one in pairs if one.parameter == place[1]), ())
+    return before != singular_words("_".join(before)) == singular_words(place[1])
 
 
 def named_noun(name: str) -> Words:

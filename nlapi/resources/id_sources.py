@@ -19,6 +19,7 @@ from nlapi.resources.id_fields import (
     Words,
     id_field,
     named_noun,
+    names_item,
     takes_id,
     target_noun,
     wider_nouns,
@@ -27,7 +28,7 @@ from nlapi.resources.links import LinkedSources
 from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.nouns import QUERY_WORDS, thing_words
 from nlapi.resources.paths import FORMATS, Path, Shape, segments, shape
-from nlapi.resources.resource import CALLER_WORDS, name_filter, resources_of, schema_nouns
+from nlapi.resources.resource import CALLER_WORDS, Resources, name_filter, resources_of, schema_nouns
 
 _ASIDE = frozenset("trash trashed archived deleted removed starred blocked hidden pending recent expired watch".split())
 """Words of the paths of lists in which most things of a kind are not, or not at once."""
@@ -42,8 +43,8 @@ _COMMON = 0.4
 class Grounds(IntEnum):
     """Why an operation is taken for the source of an id, the surest first."""
 
-    LIST_LINK = 0
-    PATH = 1
+    PATH = 0
+    LIST_LINK = 1
     NOUN = 2
     PART = 3
     SEARCH = 4
@@ -75,13 +76,14 @@ class CommonValue:
 
 
 class IdSources:
-    """The sources of the ids of one Spec."""
+    """The sources of the ids of one Spec; of `some` operations alone, those that are among them."""
 
-    def __init__(self, spec: Spec) -> None:
-        self.resources = resources_of(spec)
+    def __init__(self, spec: Spec, some: Iterable[Operation] | None = None) -> None:
+        self.resources = resources_of(spec) if some is None else Resources(spec, some)
         self.links = LinkedSources(self.resources.operations)
         self.reader = self.resources.schemas.reader
         self._found: dict[tuple[Operation, Place], tuple[IdSource, ...]] = {}
+        self._fields: dict[tuple[Operation, str, Words, int], str | None] = {}
 
     def of(self, operation: Operation, place: Place) -> tuple[IdSource, ...]:
         """Return the sources of the value at a place of an operation, the best first; () where none is near."""
@@ -91,10 +93,14 @@ class IdSources:
             self._found[key] = tuple(self._sources(operation, place))
         return self._found[key]
 
+    def first(self, operation: Operation, place: Place) -> IdSource | None:
+        """Return the best source; the others are not looked for."""
+        return next(iter(self._found.get((operation, place)) or self._sources(operation, place)), None)
+
     def _sources(self, operation: Operation, place: Place) -> Iterator[IdSource]:
         where, name = place
         parameter = operation.parameter(where, name) if where != "body" else None
-        if not takes_id(place, parameter):
+        if not takes_id(place, parameter) and not names_item(operation, place):
             return
         seen: set[Operation] = set()
         for source in self._candidates(operation, place, parameter):
@@ -104,11 +110,11 @@ class IdSources:
 
     def _candidates(self, operation: Operation, place: Place, parameter: Parameter | None) -> Iterator[IdSource]:
         linked = list(self.links.of(operation, place))
+        if place[0] == "path":
+            yield from self._above(operation, place[1], parameter)
         for source, field, listed in linked:
             if listed:
                 yield IdSource(operation=source, field=field, grounds=Grounds.LIST_LINK)
-        if place[0] == "path":
-            yield from self._above(operation, place[1], parameter)
         yield from self._by_noun(operation, place, parameter)
         if place[0] == "path":
             yield from self._by_part(operation, place[1])
@@ -192,14 +198,13 @@ class IdSources:
         for words in wider_nouns(noun) if place[0] != "path" else (noun,):
             name = place[1] if words == noun else f"{'_'.join(words)}_id"
             for listings in self._listings(words, place, elsewhere=elsewhere):
-                fitting = []
-                for one in listings:
+                fitting = False
+                for one in sorted(listings, key=lambda listing: self._distance(listing, operation)):
                     field = self.field(one, name, words, parameter)
                     if field is not None and self._may_give(one, operation, place, elsewhere=elsewhere):
-                        fitting.append(IdSource(operation=one, field=field, grounds=Grounds.NOUN))
-                fitting.sort(key=lambda source: self._distance(source.operation, operation))
+                        fitting = True
+                        yield IdSource(operation=one, field=field, grounds=Grounds.NOUN)
                 if fitting:
-                    yield from fitting
                     return
 
     def _listings(self, noun: Words, place: Place, *, elsewhere: bool) -> Iterator[Iterable[Operation]]:
@@ -283,11 +288,15 @@ class IdSources:
 
     def field(self, listing: Operation, name: str, noun: Words, parameter: Parameter | None) -> str | None:
         """Return the field of what is listed that an argument takes; "" where no field is described, None for none."""
-        entry = self.resources.schemas.entry_schema(listing)
-        if not entry or not self.reader.properties(entry):
-            types = self.reader.types(entry) if entry else ()
-            return "" if not types or types == ("string",) or "object" in types else None
-        return id_field(self.reader, entry, name, noun, thing_words(listing), parameter)
+        key = listing, name, noun, id(parameter)  # the parameters of a description are many times the same ones
+        if key not in self._fields:
+            entry = self.resources.schemas.entry_schema(listing)
+            if entry and self.reader.properties(entry):
+                self._fields[key] = id_field(self.reader, entry, name, noun, thing_words(listing), parameter)
+            else:
+                types = self.reader.types(entry) if entry else ()
+                self._fields[key] = "" if not types or types == ("string",) or "object" in types else None
+        return self._fields[key]
 
     def _is_open(self, source: Operation, operation: Operation, place: Place) -> bool:
         """Whether a source wants nothing but what the operation takes too, or one id that can be listed first.

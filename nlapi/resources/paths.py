@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 FORMATS = frozenset("json xml csv html txt text rss atom jsonp yaml yml pdf".split())
 """Segments and endings of paths that say how the answer is written: /containers/json, /tickets.json."""
@@ -26,6 +27,7 @@ Shape = tuple[str | None, ...]
 """A path without the names of its placeholders: two templates of one shape are one place."""
 
 
+@lru_cache(maxsize=16384)
 def segments(template: str) -> Path:
     """`/a/{x}.json` and `/a.json` are a, {x} and a; `/a/{x}:pause` is a, {x}, pause. `{x}-{y}` stays literal."""
     found: list[Segment] = []

@@ -60,12 +60,16 @@ class Collection:
 
 
 class Resources:
-    """The resources of one Spec. `resources_of` gives it; what is asked of it is computed once."""
+    """The resources of one Spec, or of some of its operations. What is asked of it is computed once.
 
-    def __init__(self, spec: Spec) -> None:
+    `resources_of` gives that of a Spec.
+    """
+
+    def __init__(self, spec: Spec, operations: Iterable[Operation] | None = None) -> None:
         self.spec = spec
         self.schemas = answer_schemas(spec)
-        self.operations = tuple(operation for operation in spec.operations if operation.usable)
+        chosen = spec.operations if operations is None else operations
+        self.operations = tuple(operation for operation in chosen if operation.usable)
         self._lists: dict[Operation, bool] = {}
 
     @cached_property
@@ -145,9 +149,7 @@ class Resources:
         """
         named = self._reads.get("".join(noun), ())
         yield from (one for one in named if self.is_list(one) and not self._is_scoped(one, noun))
-        for operation in self._vague:
-            if operation not in named and noun in self.answer_nouns(operation):
-                yield operation
+        yield from (one for one in self._vague.get(noun, ()) if one not in named)
 
     def lists_ending(self, noun: Words) -> Iterator[Operation]:
         """Yield the lists of things whose noun is longer: those of metadata templates for a template."""
@@ -165,14 +167,15 @@ class Resources:
         yield from self._by_schema.get(noun, ())
 
     @cached_property
-    def _vague(self) -> tuple[Operation, ...]:
-        """Lists whose path does not name what they list: /search, /folders/{id}/items."""
-        found = []
+    def _vague(self) -> Mapping[Words, list[Operation]]:
+        """Lists whose path does not name what they list, by what their answer says: /search, /folders/{id}/items."""
+        found: dict[Words, list[Operation]] = defaultdict(list)
         for operation in self.operations:
             noun = thing_words(operation)
             if (not noun or noun[-1] in VAGUE or self._is_query(operation)) and self.is_list(operation):
-                found.append(operation)
-        return tuple(found)
+                for named in dict.fromkeys(self.answer_nouns(operation)):
+                    found[named].append(operation)
+        return found
 
     @cached_property
     def _by_schema(self) -> Mapping[Words, tuple[Operation, ...]]:
