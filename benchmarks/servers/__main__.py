@@ -8,16 +8,18 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
+from subprocess import SubprocessError
 from types import FrameType
 from typing import NoReturn
 
 from benchmarks.descriptions import shared
+from benchmarks.servers import run
 from benchmarks.servers.alertmanager import Alertmanager
 from benchmarks.servers.chroma import Chroma
 from benchmarks.servers.client import StatusError
-from benchmarks.servers.command import ask
 from benchmarks.servers.httpbin import Httpbin
 from benchmarks.servers.litellm import LiteLLM
 from benchmarks.servers.podman import Podman
@@ -27,89 +29,124 @@ from benchmarks.servers.processes import NotStartedError
 from benchmarks.servers.report import Outcome, line, tables
 from benchmarks.servers.sentences import SENTENCES, Sentence, load
 from benchmarks.servers.server import Server
-from benchmarks.servers.state import difference
-from benchmarks.servers.verdict import Verdict, judge
+from benchmarks.servers.verdict import Verdict
 
 SERVERS: tuple[type[Server], ...] = (Alertmanager, PowerDNS, Podman, Prefect, Chroma, Httpbin, LiteLLM)
 SPECS = "data/specs/servers"
 
 
 def main() -> int:
+    options = _options()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    sentences = load(options.sentences)
+    chosen = [server for server in SERVERS if server.name in (options.server or sentences.keys())]
+    home = Path(tempfile.mkdtemp(prefix="nlapi-servers-"))
+    running: list[Server] = []
+    try:
+        _run_all(chosen, sentences, home, options, running)
+        if options.keep:
+            _wait(running)
+    except KeyboardInterrupt:
+        print("interrupted: the servers are stopped", file=sys.stderr)
+    finally:
+        for server in running:
+            server.stop()
+        shutil.rmtree(home, ignore_errors=True)
+    return 0
+
+
+def _run_all(
+    chosen: Sequence[type[Server]],
+    sentences: Mapping[str, Sequence[Sentence]],
+    home: Path,
+    options: argparse.Namespace,
+    running: list[Server],
+) -> None:
+    """Run one server after the other, and print the figures, also of a run that is interrupted."""
+    outcomes: list[Outcome] = []
+    begin = time.monotonic()
+    try:
+        for server_type in chosen:
+            its_own = [
+                sentence
+                for sentence in sentences.get(server_type.name, ())
+                if (options.only or "") in sentence.text and (sentence.requests or not options.check)
+            ]
+            if its_own or options.keep:
+                running.append(server_type(home / server_type.name))
+                _run(running[-1], its_own, home, options, outcomes)
+                if not options.keep:
+                    running[-1].stop()
+                    running.pop()
+    finally:
+        _print(outcomes, time.monotonic() - begin, options.show)
+
+
+def _options() -> argparse.Namespace:
     names = [server.name for server in SERVERS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.servers", description=__doc__)
     parser.add_argument("--server", action="append", choices=names, help="this server alone; may be repeated")
     parser.add_argument("--only", metavar="TEXT", help="the sentences that contain this text")
     parser.add_argument("--show", action="store_true", help="a line for each sentence that is not right, and its plan")
     parser.add_argument("--verbose", action="store_true", help="all that is printed for each sentence")
-    parser.add_argument("--keep", action="store_true", help="leave the servers running, and print their addresses")
+    parser.add_argument("--check", action="store_true", help="make each change by its requests, without nlapi")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a value that nlapi is given")
+    parser.add_argument("--keep", action="store_true", help="then print the addresses, and serve on until Ctrl-C")
     parser.add_argument("--sentences", type=Path, default=SENTENCES, metavar="FOLDER", help="other files of sentences")
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
-    sentences = load(options.sentences)
-    outcomes: list[Outcome] = []
-    begin = time.monotonic()
-    home = Path(tempfile.mkdtemp(prefix="nlapi-servers-"))
-    try:
-        for server_type in SERVERS:
-            if options.server and server_type.name not in options.server:
-                continue
-            chosen = [one for one in sentences.get(server_type.name, ()) if (options.only or "") in one.text]
-            if chosen or options.keep:
-                outcomes += _run(server_type(home / server_type.name), chosen, home, options)
-    except KeyboardInterrupt:
-        print("interrupted: the figures are of what was done", file=sys.stderr)
-    finally:
-        if not options.keep:
-            shutil.rmtree(home, ignore_errors=True)
-    print(f"\n{tables(outcomes)}\n\n{time.monotonic() - begin:.0f} s")
-    if options.show:
-        wrong = [outcome for outcome in outcomes if outcome.judgement.verdict is not Verdict.RIGHT]
-        print("\n" + "\n".join(map(line, wrong)))
-    return 0
+    return parser.parse_args()
 
 
 def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _run(server: Server, sentences: Sequence[Sentence], home: Path, options: argparse.Namespace) -> list[Outcome]:
-    """Start a server, ask the sentences and stop it; name it with the reason where that is impossible."""
+def _run(
+    server: Server, sentences: Sequence[Sentence], home: Path, options: argparse.Namespace, outcomes: list[Outcome]
+) -> None:
+    """Start a server and ask the sentences; name it with the reason where that is impossible."""
     description = shared(f"{SPECS}/{server.description}")
     reason = f"{SPECS}/{server.description} is not beside the checkout" if description is None else server.install()
     if reason or description is None:
         print(f"left out: {server.name}, as {reason}", flush=True)
-        return []
-    outcomes: list[Outcome] = []
+        return
     try:
         server.start()
         print(f"{server.name}: {server.base_url}", flush=True)
-        for sentence in sentences:
-            outcome = _ask(server, sentence, description, home)
+        if options.check:
+            done = run.checks(server, sentences)
+        else:
+            done = run.outcomes(server, sentences, description, home, options.set)
+        for outcome in done:
             outcomes.append(outcome)
-            print(f"  {outcome.judgement.verdict:12} {sentence.text}", flush=True)
+            print(f"  {outcome.judgement.verdict:12} {outcome.sentence.text}", flush=True)
             if options.verbose:
                 print(f"{outcome.reply.messages}{outcome.reply.printed}\n{line(outcome)}\n", flush=True)
-    except (NotStartedError, StatusError, OSError) as error:
-        print(f"left out: {server.name} after {len(outcomes)} sentences, as {error}", flush=True)
-    finally:
-        if options.keep and server.process is not None:
-            secrets = "".join(f" {scheme}={secret}" for scheme, secret in server.credentials.items())
-            print(f"{server.name} is left running: {server.base_url}{secrets}, process {server.process.pid}", flush=True)
-        else:
-            server.stop()
-    return outcomes
+    except (NotStartedError, StatusError, HTTPException, SubprocessError, OSError) as error:
+        asked = sum(outcome.sentence.server == server.name for outcome in outcomes)
+        print(f"left out: {server.name} after {asked} sentences, as {error}", flush=True)
 
 
-def _ask(server: Server, sentence: Sentence, description: Path, home: Path) -> Outcome:
-    """Ask one sentence in the seeded state, which is restored when the sentence changed it."""
-    filled = sentence.filled(server.references)
-    before = server.snapshot()
-    reply = ask(filled.text, description, server.base_url, server.credentials, home)
-    after = server.snapshot()
-    judgement = judge(filled, reply, before, after)
-    if difference(before, after):
-        server.restore()
-    return Outcome(sentence=filled, reply=reply, judgement=judgement)
+def _print(outcomes: Sequence[Outcome], seconds: float, show: bool) -> None:
+    print(f"\n{tables(outcomes)}\n\n{seconds:.0f} s", flush=True)
+    if show:
+        wrong = [outcome for outcome in outcomes if outcome.judgement.verdict is not Verdict.RIGHT]
+        print("\n" + "\n".join(map(line, wrong)), flush=True)
+
+
+def _wait(running: Sequence[Server]) -> None:
+    """Print where the servers are, and wait for Ctrl-C."""
+    for server in running:
+        if server.process is not None:
+            # The credentials are made up for this run.
+            secrets = "".join(f" --auth {scheme}={secret}" for scheme, secret in server.credentials.items())
+            description = shared(f"{SPECS}/{server.description}")
+            print(
+                f"{server.name} (process {server.process.pid}): -a {description} --base-url {server.base_url}{secrets}"
+            )
+    print("Ctrl-C ends them", flush=True)
+    while True:
+        signal.pause()
 
 
 if __name__ == "__main__":

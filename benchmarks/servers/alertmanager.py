@@ -32,6 +32,7 @@ inhibit_rules:
     equal: [datacenter]
 """
 
+LABELS = ("alertname", "severity", "team", "instance", "datacenter")
 ALERTS = (
     # name, severity, team, instance, datacenter, minutes since it began
     ("HighCPU", "critical", "web", "web-1", "fra", 180),
@@ -90,9 +91,7 @@ class Alertmanager(Server):
         now = datetime.now(UTC)
         alerts = [
             {
-                "labels": {
-                    "alertname": name, "severity": severity, "team": team, "instance": instance, "datacenter": datacenter
-                },
+                "labels": dict(zip(LABELS, (name, severity, team, instance, datacenter), strict=True)),
                 "annotations": {"summary": f"{name} on {instance}"},
                 "startsAt": _moment(now - timedelta(minutes=age)),
                 "endsAt": _moment(now + timedelta(days=7)),
@@ -109,6 +108,10 @@ class Alertmanager(Server):
                 "endsAt": _moment(now + timedelta(minutes=last)),
             }
             self.references[f"silence_{reference}"] = self.client.post("/silences", silence)["silenceID"]
+        starts = self.client.get(f"/silence/{self.references['silence_backup']}")["startsAt"]
+        self.references |= {"now": _moment(now), "silence_backup_starts": starts}
+        for minutes in (30, 120, 600, 1440):
+            self.references[f"in_{minutes}"] = _moment(now + timedelta(minutes=minutes))
         self.client.delete(f"/silence/{quote(self.references['silence_replica'])}")
         self.references["version"] = self.client.get("/status")["versionInfo"]["version"].partition("+")[0]
         for alert in self.client.get("/alerts"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ COLLECTIONS: tuple[tuple[str, str, dict[str, Any], list[tuple[str, str]]], ...] 
     # database, name, metadata, records
     (
         "default_database", "faq", {"team": "support", "language": "en"},
-        [("faq-1", "How do I reset my password?"), ("faq-2", "Where is my invoice?"), ("faq-3", "Can I change my plan?")],
+        [
+            ("faq-1", "How do I reset my password?"), ("faq-2", "Where is my invoice?"),
+            ("faq-3", "Can I change my plan?"),
+        ],
     ),
     (
         "default_database", "products", {"team": "catalogue"},
@@ -51,6 +55,11 @@ class Chroma(Server):
     @property
     def client(self) -> Client:
         return Client(port=self.port)
+
+    @property
+    def credentials(self) -> Mapping[str, str]:
+        # The description declares a credential for some operations, which this server does not look at.
+        return {"ApiKeyAuth": "any"}
 
     @property
     def _api(self) -> Client:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+UNAVAILABLE = 503
+RETRIES = 10
 
 
 class StatusError(Exception):
@@ -34,6 +38,12 @@ class Client:
     def send(self, method: str, path: str, body: Any = None) -> Any:
         """Return the JSON of the answer, its text where it is no JSON. StatusError for 400 and more."""
         status, text = self.raw(method, path, body)
+        for _ in range(RETRIES):
+            if status != UNAVAILABLE:
+                break
+            # Prefect answers so while its database is locked by another request.
+            time.sleep(0.2)
+            status, text = self.raw(method, path, body)
         if status >= 400:
             raise StatusError(f"{method} {path}: {status} {text[:300]}")
         try:

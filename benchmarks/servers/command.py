@@ -7,7 +7,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,9 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What became of a sentence. `printed` is standard output, `messages` standard error, `closing` the last sentence."""
+    """What became of a sentence. `printed` is standard output, `messages` standard error, `closing` the sentence that
+    ends the answer.
+    """
 
     code: int
     printed: str
@@ -57,12 +59,20 @@ class Reply:
         return any(exchange.is_change for exchange in self.exchanges)
 
 
-def ask(text: str, description: Path, base_url: str, credentials: Mapping[str, str], home: Path) -> Reply:
-    """Type a sentence at `nlapi ask` with the embedded planner and consent in advance."""
+def ask(
+    text: str,
+    description: Path,
+    base_url: str,
+    credentials: Mapping[str, str],
+    home: Path,
+    values: Sequence[str] = (),
+) -> Reply:
+    """Type a sentence at `nlapi ask` with the embedded planner and consent in advance; `values` go to `--set`."""
     words = [nlapi(), "ask", text, "-a", str(description), "--planner", "offline", "--base-url", base_url]
     variables = {f"BENCHMARK_CREDENTIAL_{number}": secret for number, secret in enumerate(credentials.values())}
     for scheme, variable in zip(credentials, variables, strict=True):
         words += ["--auth", f"{scheme}=env:{variable}"]
+    words += [word for value in values for word in ("--set", value)]
     words += ["--yes", "-o", "text"]
     state = Path(tempfile.mkdtemp(dir=home))
     begin = time.monotonic()

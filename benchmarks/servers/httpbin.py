@@ -30,7 +30,8 @@ class Httpbin(Server):
         return Client(port=self.port)
 
     def start(self) -> None:
-        command = [str(self._programs / "python"), "-m", "httpbin.core", "--host", "127.0.0.1", "--port", str(self.port)]
+        options = ["--host", "127.0.0.1", "--port", str(self.port)]
+        command = [str(self._programs / "python"), "-m", "httpbin.core", *options]
         self.process = start(
             command, self.folder / "log", lambda: self.client.answers("/status/200"), seconds=30, folder=self.folder
         )  # fmt: skip

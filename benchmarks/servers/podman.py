@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -66,8 +67,12 @@ class Podman(Server):
         self._podman("import", "-q", "-c", "ENV PATH=/bin", "-c", 'CMD ["/bin/sh"]', str(self._image()), IMAGE)
         command = [*self._command, "system", "service", "--time=0", f"tcp:127.0.0.1:{self.port}"]
         self.process = start(
-            command, self.folder / "log", lambda: self.client.answers("/_ping"), seconds=30, environment=self._environment
-        )  # fmt: skip
+            command,
+            self.folder / "log",
+            lambda: self.client.answers("/_ping"),
+            seconds=30,
+            environment=self._environment,
+        )
         self._seed()
 
     def restore(self) -> None:
@@ -76,7 +81,9 @@ class Podman(Server):
 
     def stop(self) -> None:
         if self.process is not None:
-            self._empty()
+            # Containers outlive the service that started them.
+            with contextlib.suppress(NotStartedError, subprocess.SubprocessError):
+                self._empty()
         super().stop()
 
     def _image(self) -> Path:
@@ -168,7 +175,6 @@ class Podman(Server):
         for network in json.loads(self._podman("network", "ls", "--format", "json")):
             state[f"network {network['name']}"] = {"driver": network["driver"], "internal": network["internal"]}
         return state
-
 
 
 _OWN_VARIABLES = ("PATH", "HOME", "HOST", "cont", "TERM")

@@ -16,15 +16,19 @@ from benchmarks.servers.processes import NotStartedError, free_port, start
 from benchmarks.servers.server import Server
 from benchmarks.servers.state import State
 
-SCHEMAS = ("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql", "/usr/share/doc/pdns-backend-sqlite3/schema.sqlite3.sql")  # fmt: skip
+SCHEMAS = (
+    "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql",
+    "/usr/share/doc/pdns-backend-sqlite3/schema.sqlite3.sql",
+)
 
+NAMESERVERS = ["ns1.example.net."]
 ZONES: tuple[dict[str, Any], ...] = (
-    {"name": "example.com.", "kind": "Native", "account": "acme", "nameservers": ["ns1.example.net."]},
-    {"name": "example.org.", "kind": "Master", "account": "acme", "nameservers": ["ns1.example.net."]},
-    {"name": "example.net.", "kind": "Native", "account": "internal", "nameservers": ["ns1.example.net."]},
-    {"name": "shop.example.", "kind": "Master", "account": "retail", "nameservers": ["ns1.example.net."], "dnssec": True},
+    {"name": "example.com.", "kind": "Native", "account": "acme", "nameservers": NAMESERVERS},
+    {"name": "example.org.", "kind": "Master", "account": "acme", "nameservers": NAMESERVERS},
+    {"name": "example.net.", "kind": "Native", "account": "internal", "nameservers": NAMESERVERS},
+    {"name": "shop.example.", "kind": "Master", "account": "retail", "nameservers": NAMESERVERS, "dnssec": True},
     {"name": "internal.lan.", "kind": "Slave", "account": "internal", "masters": ["192.0.2.53"]},
-)  # fmt: skip
+)
 
 RECORDS = (
     ("example.com.", "www.example.com.", "A", 3600, ["198.51.100.10"]),
@@ -77,9 +81,9 @@ class PowerDNS(Server):
         self._seed()
         self.stop()
         # PowerDNS writes ahead: a copy of the file alone would lack what is in its log.
-        with contextlib.closing(sqlite3.connect(self.database)) as source:
-            with contextlib.closing(sqlite3.connect(self.seeded)) as target:
-                source.backup(target)
+        connections = (contextlib.closing(sqlite3.connect(path)) for path in (self.database, self.seeded))
+        with next(connections) as source, next(connections) as target:
+            source.backup(target)
         self._run()
 
     def restore(self) -> None:

@@ -50,6 +50,9 @@ WORK_POOLS: tuple[dict[str, Any], ...] = (
 )
 
 VARIABLES: dict[str, Any] = {"region": "eu-west-1", "max_retries": 3, "invoice_day": 28}
+KINDS = ("flow_runs", "deployments", "flows", "variables", "concurrency_limits", "automations", "artifacts")
+"""What is removed by its id, runs before what they are runs of."""
+
 TAG_LIMITS = {"database": 4, "gpu": 1}
 GLOBAL_LIMITS = {"api-calls": 10}
 
@@ -90,7 +93,7 @@ class Prefect(Server):
         self._seed()
 
     def restore(self) -> None:
-        for kind in ("flow_runs", "deployments", "flows", "variables", "concurrency_limits", "automations", "artifacts"):
+        for kind in KINDS:
             for item in self._all(kind):
                 self.client.delete(f"/{kind}/{item['id']}")
         for item in self._all("v2/concurrency_limits"):
@@ -110,6 +113,7 @@ class Prefect(Server):
         flows = {
             name: self.client.post("/flows/", {"name": name, "tags": tags})["id"] for name, tags in FLOWS.items()
         }  # fmt: skip
+        self.references = {f"flow_{name}": identity for name, identity in flows.items()}
         for pool in WORK_POOLS:
             self.client.post("/work_pools/", pool)
         for flow, name, pool_name, paused, tags in DEPLOYMENTS:
@@ -141,6 +145,10 @@ class Prefect(Server):
             self.client.post("/v2/concurrency_limits/", {"name": name, "limit": limit})
 
     def snapshot(self) -> State:
+        return self._work() | self._pools() | self._settings()
+
+    def _work(self) -> dict[str, dict[str, Any]]:
+        """Flows, their deployments and runs."""
         state: dict[str, dict[str, Any]] = {}
         flows = {flow["id"]: flow["name"] for flow in self._all("flows")}
         for flow in self._all("flows"):
@@ -157,11 +165,19 @@ class Prefect(Server):
                 "parameters": run["parameters"],
             }  # fmt: skip
         for deployment in self._all("deployments"):
+            active = [one["schedule"].get("cron", "") for one in deployment["schedules"] if one["active"]]
             state[f"deployment {flows.get(deployment['flow_id'])}/{deployment['name']}"] = {
-                "paused": deployment["paused"], "tags": sorted(deployment["tags"]), "pool": deployment["work_pool_name"],
-                "description": deployment.get("description"), "limit": deployment.get("global_concurrency_limit"),
-                "schedules": [one["schedule"].get("cron", "") for one in deployment["schedules"] if one["active"]],
-            }  # fmt: skip
+                "paused": deployment["paused"],
+                "tags": sorted(deployment["tags"]),
+                "pool": deployment["work_pool_name"],
+                "description": deployment.get("description"),
+                "limit": deployment.get("global_concurrency_limit"),
+                "schedules": active,
+            }
+        return state
+
+    def _pools(self) -> dict[str, dict[str, Any]]:
+        state: dict[str, dict[str, Any]] = {}
         for pool in self._all("work_pools"):
             state[f"work pool {pool['name']}"] = {
                 "type": pool["type"], "paused": pool["is_paused"], "limit": pool["concurrency_limit"],
@@ -171,6 +187,11 @@ class Prefect(Server):
                 state[f"work queue {pool['name']}/{queue['name']}"] = {
                     "paused": queue["is_paused"], "limit": queue["concurrency_limit"], "priority": queue["priority"],
                 }  # fmt: skip
+        return state
+
+    def _settings(self) -> dict[str, dict[str, Any]]:
+        """Variables, limits, automations and artifacts."""
+        state: dict[str, dict[str, Any]] = {}
         for variable in self._all("variables"):
             state[f"variable {variable['name']}"] = {"value": variable["value"], "tags": sorted(variable["tags"])}
         for limit in self._all("concurrency_limits"):

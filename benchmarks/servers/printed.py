@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 RULE = "─"
 GAP = 3
@@ -12,10 +13,14 @@ GAP = 3
 
 def unfolded(printed: str) -> str:
     """Return what was printed, and below it the rows of its tables with each cell in one piece."""
+    return "\n".join([printed, *table_rows(printed)])
+
+
+def table_rows(printed: str) -> list[str]:
+    """Return the rows of all tables that were printed."""
     lines = printed.splitlines()
     rules = [place for place, line in enumerate(lines) if line.strip() and set(line.strip()) == {RULE}]
-    rows = [row for place in rules if place for row in _rows(lines, place)]
-    return "\n".join([*lines, *rows])
+    return [row for place in rules if place for row in _rows(lines, place)]
 
 
 def _rows(lines: Sequence[str], rule: int) -> Iterator[str]:
@@ -50,6 +55,7 @@ def _text(row: Sequence[Sequence[str]]) -> str:
 def _columns(lines: Sequence[str]) -> list[tuple[int, int]]:
     """The first and last place of each column: what is blank in all lines, at least `GAP` wide, is between two."""
     width = max(map(len, lines))
-    blank = "".join("." if all(line[place : place + 1] in ("", " ") for line in lines) else "x" for place in range(width))
+    padded = [line.ljust(width) for line in lines]
+    blank = "".join("." if set(characters) == {" "} else "x" for characters in zip(*padded, strict=True))
     places = [0, *(match.end() for match in re.finditer(rf"\.{{{GAP},}}", blank)), width]
-    return [(first, last) for first, last in zip(places, places[1:], strict=False) if first < last]
+    return [(first, last) for first, last in pairwise(places) if first < last]

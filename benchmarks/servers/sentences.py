@@ -32,8 +32,9 @@ class Answer:
     """What the printed answer must show. Texts are whole words, compared without regard to case.
 
     `shows` and `hides` are about all that is printed, `closing` and `closing_hides` about the sentence that ends it.
-    `count` is the first number of the closing sentence, `counts` a number for each group, `order` texts in their order,
-    `says_yes` the answer to a question for yes or no, `asks` what the question must speak of.
+    `count` is the first number of the closing sentence, `rows` the number of rows in tables, `counts` a number for each
+    group, `order` texts in their order, `says_yes` the answer to a question for yes or no, `asks` what the question
+    must speak of. `unsent` are parts of addresses that no right request has, such as a name in the place of an id.
     In `shows`, `closing` and `asks` the parts between bars are alternatives: `running|up`.
     """
 
@@ -42,10 +43,12 @@ class Answer:
     closing: tuple[str, ...] = ()
     closing_hides: tuple[str, ...] = ()
     count: int | None = None
+    rows: int | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     says_yes: bool | None = None
     asks: tuple[str, ...] = ()
+    unsent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +67,17 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """A sentence for one server; `effects` are alternatives, each of them right."""
+    """A sentence for one server; `effects` are alternatives, each of them right.
+
+    `requests` (method, path and body) bring a change about without nlapi, so that the effect can be checked itself.
+    """
 
     server: str
     text: str
     kind: Kind
     answer: Answer = Answer()
     effects: tuple[Effect, ...] = ()
+    requests: tuple[tuple[Any, ...], ...] = ()
 
     def filled(self, references: Mapping[str, str]) -> Sentence:
         """Return the sentence with the ids of the server's seeded state in the place of `{names}`."""
@@ -98,7 +105,7 @@ def _read(path: Path) -> Iterator[Sentence]:
 
 
 def _sentence(server: str, entry: Mapping[str, Any]) -> Sentence:
-    unknown = entry.keys() - {"say", "kind", "answer", "effect"}
+    unknown = entry.keys() - {"say", "kind", "answer", "effect", "requests"}
     if unknown:
         raise MalformedError(f"unknown keys: {', '.join(sorted(unknown))}")
     kind = Kind(entry["kind"])
@@ -111,15 +118,19 @@ def _sentence(server: str, entry: Mapping[str, Any]) -> Sentence:
         raise MalformedError("a read needs an answer")
     if not isinstance(entry["say"], str) or not entry["say"].strip():
         raise MalformedError("say is empty")
-    return Sentence(server=server, text=entry["say"].strip(), kind=kind, answer=answer, effects=effects)
+    requests = tuple(tuple(request) for request in entry.get("requests") or ())
+    return Sentence(
+        server=server, text=entry["say"].strip(), kind=kind, answer=answer, effects=effects, requests=requests
+    )  # fmt: skip
 
 
 def _answer(entry: Mapping[str, Any]) -> Answer:
-    lists = {"shows", "hides", "closing", "closing_hides", "order", "asks"}
+    lists = {"shows", "hides", "closing", "closing_hides", "order", "asks", "unsent"}
     for name in lists & entry.keys():
         if not isinstance(entry[name], (list, tuple)) or not all(isinstance(text, str) for text in entry[name]):
             raise MalformedError(f"{name} is a list of texts")
-    return Answer(**{name: tuple(value) if name in lists else value for name, value in entry.items()})
+    values: dict[str, Any] = {name: tuple(value) if name in lists else value for name, value in entry.items()}
+    return Answer(**values)
 
 
 def _effect(entry: Mapping[str, Any]) -> Effect:
@@ -136,7 +147,8 @@ def _effect(entry: Mapping[str, Any]) -> Effect:
 def _raw(sentence: Sentence) -> dict[str, Any]:
     answer = {name: getattr(sentence.answer, name) for name in Answer.__dataclass_fields__}
     effects = [{name: getattr(effect, name) for name in Effect.__dataclass_fields__} for effect in sentence.effects]
-    return {"say": sentence.text, "kind": sentence.kind, "answer": answer, "effect": effects}
+    entry = {"say": sentence.text, "kind": sentence.kind, "answer": answer, "effect": effects}
+    return {**entry, "requests": sentence.requests}
 
 
 def _fill(value: Any, references: Mapping[str, str]) -> Any:

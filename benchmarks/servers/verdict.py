@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from benchmarks.servers.command import Reply
-from benchmarks.servers.printed import unfolded
+from benchmarks.servers.printed import table_rows, unfolded
 from benchmarks.servers.sentences import Answer, Effect, Kind, Sentence
 from benchmarks.servers.state import Difference, State, difference
 
@@ -33,12 +33,15 @@ class Judgement:
 
 OPTIONAL = "~"
 _NUMBER = re.compile(r"(?<![\w.:/-])\d+(?![\w:/-]|\.\d)")
+_PART = re.compile(r"(?<![\w.:/-])(\d+) of (\d+)\b")
 _ABSENT = re.compile(
     r"there (is|are|was|were) no\b|\bno (such|\w+ (called|named|with|match\w*))|not found|does(n't| not) exist"
     r"|no\w* \w+ found|\b404\b|^(no|none|nothing|0)\b|\b0 of \d+|unknown|could not find|not known",
     re.IGNORECASE | re.MULTILINE,
 )
-_NUMBER_WORDS = {"no": 0, "none": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8}  # fmt: skip
+_NUMBER_WORDS = {"no": 0, "none": 0} | {
+    word: number for number, word in enumerate(("one", "two", "three", "four", "five", "six", "seven", "eight"), 1)
+}
 
 
 def judge(sentence: Sentence, reply: Reply, before: State, after: State) -> Judgement:
@@ -88,13 +91,19 @@ def _judge_refusal(sentence: Sentence, reply: Reply) -> Judgement:
     if sentence.kind is Kind.MISSING:
         told = text if stopped or reply.code else reply.closing
         says_so = _ABSENT.search(told) is not None and not _shown(sentence.answer.hides, reply.printed)
-        if says_so:
+        if says_so and not _sent(sentence.answer.unsent, reply):
             return Judgement(verdict=Verdict.RIGHT)
-        return stopped or Judgement(verdict=Verdict.WRONG_READ, reason=f"does not say that it is absent: {_told(reply)}")
+        verdict = Verdict.FAILED if reply.has_sent_change else Verdict.WRONG_READ
+        reason = "would say so of what exists" if says_so else "does not say that it is absent"
+        return stopped or Judgement(verdict=verdict, reason=f"{reason}: {_told(reply)}")
     if stopped is None:
-        verdict = Verdict.FAILED if reply.code or reply.has_sent_change else Verdict.WRONG_READ
+        # A change of a server without state, or one that the snapshot does not look at, is a change all the same.
+        changed = Verdict.FAILED if reply.has_failed_request else Verdict.WRONG_CHANGE
+        verdict = changed if reply.has_sent_change else Verdict.WRONG_READ
         return Judgement(verdict=verdict, reason=f"neither asked nor refused: {_told(reply)}")
-    absent = [wanted for wanted in sentence.answer.asks if not _has(wanted, reply.messages + reply.printed)]
+    begin = f"\n{reply.messages}".rfind("\nerror")
+    question = reply.printed if begin < 0 else reply.messages[begin:]
+    absent = [wanted for wanted in sentence.answer.asks if not _has(wanted, question)]
     if absent:
         return Judgement(verdict=stopped.verdict, reason=f"does not speak of {absent[0]!r}: {_told(reply)}")
     if sentence.kind is Kind.ASK and stopped.verdict is Verdict.REFUSED:
@@ -134,6 +143,12 @@ def missing_from(answer: Answer, reply: Reply) -> str:
 
 
 def _wrong_number(answer: Answer, reply: Reply) -> str:
+    rows = len(table_rows(reply.printed))
+    if answer.rows is not None and answer.rows != rows:
+        return f"{rows} rows are shown, not {answer.rows}"
+    part = _PART.search(reply.closing)
+    if part and rows == int(part[2]) != int(part[1]):
+        return f"all {rows} are shown above {reply.closing!r}"
     if answer.count is not None and answer.count != first_number(reply.closing):
         return f"{answer.count} is not the number of the closing sentence {reply.closing!r}"
     for group, number in answer.counts.items():
@@ -173,18 +188,23 @@ def _has(wanted: str, text: str) -> bool:
     return any(re.search(rf"(?<!\w){part}(?!\w)", flat, re.IGNORECASE) for part in parts)
 
 
+def _sent(unsent: tuple[str, ...], reply: Reply) -> bool:
+    return any(part in exchange.url for part in unsent for exchange in reply.exchanges)
+
+
 def _shown(hidden: tuple[str, ...], text: str) -> str:
     return next((word for word in hidden if _has(word, text)), "")
 
 
 def contradiction(effect: Effect, change: Difference) -> str:
     """Return how a difference is not the expected effect, or ""."""
-    parts = (
-        ("added", dict(effect.added), dict(change.added), False),
-        ("removed", dict.fromkeys(effect.removed, {}), dict.fromkeys(change.removed, {}), False),
-        ("changed", dict(effect.changed), dict(change.changed), True),
+    gone: State = {name: {} for name in change.removed}
+    removed: State = {pattern: {} for pattern in effect.removed}
+    return (
+        _unlike("added", effect.added, change.added, exactly=False)
+        or _unlike("removed", removed, gone, exactly=False)
+        or _unlike("changed", effect.changed, change.changed, exactly=True)
     )
-    return next((reason for part in parts if (reason := _unlike(*part))), "")
 
 
 def _unlike(what: str, expected: Mapping[str, Any], actual: Mapping[str, Any], exactly: bool) -> str:

@@ -16,6 +16,7 @@ from nlapi.offline.rank_words import Asked, asked
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Sentence
 from nlapi.openapi.spec import Operation
+from nlapi.tools.plan import is_remembered
 from nlapi.tools.tool import Tool
 
 CONSIDERED = 12
@@ -97,7 +98,8 @@ def _rated(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], t
     given = frozenset(slot for slot in slots if argument_name(slot) in known)
     nameable = (slot for slot in slots if slot not in given)
     listers = {slot: listing for slot in nameable if (listing := catalogue.lister(tool, slot)) is not None}
-    scene = Scene(sentence=sentence, tool=tool, slots=slots, listers=listers, given=given)
+    earlier = frozenset(slot for slot in given if is_remembered(known, argument_name(slot)))
+    scene = Scene(sentence=sentence, tool=tool, slots=slots, listers=listers, given=given, remembered=earlier)
     filling = fill(scene)
     return Rated(
         scene=scene,

@@ -30,6 +30,8 @@ OPAQUE = ID_WORDS - {"key"}
 SEARCHES = frozenset(map(stem, ("search", "find", "lookup", "query")))
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
 _OWNING = frozenset(("of", "for", "by", "from"))
+ONLY = "(the only one)"
+"""The place of a thing of which there is one, as of the server that everything else is below."""
 PLACED = frozenset(
     ("last", "next", "previous", "other", "others", "same", "rest", "most", "least", *ORDINALS, *DEGREES)
 )

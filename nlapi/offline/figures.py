@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nlapi.offline.entities import collection_of
+from nlapi.offline.entities import ONLY, collection_of
 from nlapi.offline.fields import called, dated, flat, number, shown, spaced, stems_of
 from nlapi.offline.items import Item
 from nlapi.offline.placed import LAST, ORDINALS
@@ -92,6 +92,8 @@ def at_place(place: str, operation: Operation, things: Sequence[Item]) -> list[I
     """The things at a place (second, oldest): one, several that share it, or none where no field of theirs tells."""
     if place in ORDINALS:
         return list(things[ORDINALS[place] : ORDINALS[place] + 1])
+    if place == ONLY:
+        return list(things) if len(things) == 1 else []
     if place == LAST:
         return list(things[-1:])
     return _at_the_end(wish_of(f"the {place} one"), operation, things)

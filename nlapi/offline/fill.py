@@ -24,10 +24,10 @@ UNSPOKEN = 0.4
 """How likely an optional slot is to be left out where only a name to look up was found for it."""
 USED = 0.3
 """What it is worth, in log-odds, to leave no quotation or id unused."""
+REMEMBERED_AT = 0.88
+"""What the user answered earlier gives way to the sentence only when it is this clear."""
 BEAM = 24
 PER_SLOT = 6
-GIVEN_AT = 0.88
-"""What the user gave by name gives way to the sentence only when it is this clear."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +71,16 @@ def fill(scene: Scene) -> Filling:
 
 
 def _free(scene: Scene, ranked: Sequence[Option]) -> list[Option]:
-    """The options without those whose words say as surely what the user has given by name already."""
+    """The options for what the user has not given by name, without those whose words say that as surely."""
     given = [option for option in ranked if option.slot in scene.given]
     return [
         option
         for option in ranked
-        if option.slot in scene.given or not any(_said_of(one, option) for one in given if one.sure >= option.sure)
+        if option.slot in scene.remembered
+        or (
+            option.slot not in scene.given
+            and not any(_said_of(one, option) for one in given if one.sure >= option.sure)
+        )
     ]
 
 
@@ -85,7 +89,7 @@ def _said_of(one: Option, other: Option) -> bool:
 
 
 def _least(scene: Scene, slot: Slot) -> float:
-    return GIVEN_AT if slot in scene.given else REQUIRED_AT if slot.required else OPTIONAL_AT
+    return REMEMBERED_AT if slot in scene.remembered else REQUIRED_AT if slot.required else OPTIONAL_AT
 
 
 def _none(scene: Scene, slot: Slot, none: Mapping[Slot, float]) -> float:

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.entities import Wanted, entity_of, thing_of
+from nlapi.offline.entities import ONLY, Wanted, entity_of, thing_of
 from nlapi.offline.fields import noun
 from nlapi.offline.fill import fill, nest
 from nlapi.offline.given import Values, argument_name, complete, missing_of, wanted_in
@@ -213,7 +213,9 @@ def ask_which(
     if unread:
         read = "the first page" if unread == 1 else f"the first {unread} pages"
         start = f"No {what} called {name!r} is on {read}, and there are more that were not read"
-    if raw.get("place"):
+    if raw.get("place") == ONLY:
+        start = f"There are several, and the question does not say which {what} is meant"
+    elif raw.get("place"):
         start = f"A change is made to what is called by its name or id, and not by its place; {name} may be"
         start = start if found else f"Nothing in the answer tells which is {name}; there are"
     elif found:

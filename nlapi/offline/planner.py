@@ -40,7 +40,7 @@ from nlapi.offline.unplanned import (
     too_much,
     unmatched,
 )
-from nlapi.offline.ways import completed
+from nlapi.offline.ways import completed, with_only_parents
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.naming import METHODS, VERBS, Intent, stem
 from nlapi.tools.plan import Conversation, Plan
@@ -92,25 +92,37 @@ class OfflinePlanner:
             made = go_on(turn, self.catalogue, known)
             ended = not made.calls and not made.missing
             several = len(self.catalogue.specs) > 1
-            yield chain.go_on(conversation, made, self._one_of(known), several=several) if ended else made
+            yield chain.go_on(conversation, made, self._one_of(known, live=True), several=several) if ended else made
         else:
-            yield follow(conversation, self.catalogue, self.plan, self.today or date.today())
+            yield follow(conversation, self.catalogue, partial(self.plan, live=True), self.today or date.today())
 
-    def plan(self, question: str, *, known: Mapping[str, Any] | None = None, chosen: Operation | None = None) -> Plan:
-        """The first Plan for a question; for the operation that the user has `chosen`, if he did."""
+    def plan(
+        self,
+        question: str,
+        *,
+        known: Mapping[str, Any] | None = None,
+        chosen: Operation | None = None,
+        live: bool = False,
+    ) -> Plan:
+        """The first Plan for a question; for the operation that the user has `chosen`, if he did.
+
+        A `live` one is carried out, so that it may first look whether there is but one of what it is to be told.
+        """
         known = known or {}
         if chosen is None and len(question) < LONGEST:
-            made = chain.chained(question, self.catalogue, self._one_of(known))
+            made = chain.chained(question, self.catalogue, self._one_of(known, live=live))
             if wants := chain.unrelated(made, self.catalogue):
                 return too_much(wants, ())
             if made:
                 return chain.begun(made)
-        return self._one(question, known, chosen)
+        return self._one(question, known, chosen, live=live)
 
-    def _one_of(self, known: Mapping[str, Any]) -> Callable[[str], Plan]:
-        return lambda question: self._one(question, known)
+    def _one_of(self, known: Mapping[str, Any], *, live: bool) -> Callable[[str], Plan]:
+        return lambda question: self._one(question, known, live=live)
 
-    def _one(self, question: str, known: Mapping[str, Any], chosen: Operation | None = None) -> Plan:
+    def _one(
+        self, question: str, known: Mapping[str, Any], chosen: Operation | None = None, *, live: bool = False
+    ) -> Plan:
         """The first Plan for a question that asks for one thing."""
         catalogue = named_api(question, self.catalogue) if chosen is None else self.catalogue.part(chosen.spec)
         if chosen is None and _HELP.match(question):
@@ -139,7 +151,8 @@ class OfflinePlanner:
             return unmatched(catalogue, (), "")
         if (no := self._refused(best, catalogue)) is not None:
             return replace(no, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
-        made = _planned(best, others, catalogue, known, question, sure=CHOSEN if chosen is not None else 0.0)
+        sure = CHOSEN if chosen is not None else 0.0
+        made = _planned(best, others, catalogue, known, question, sure=sure, live=live)
         certain = chosen is not None or _names_all(best) or asks_who_i_am(sentence.text)
         if not certain and not language and is_doubtful(found):
             made = replace(made, confidence=min(TOSSED, made.confidence))
@@ -195,9 +208,12 @@ def _planned(
     question: str,
     *,
     sure: float,
+    live: bool,
 ) -> Plan:
     changes = catalogue.index.changes(best.operation)
     best = completed(best, catalogue, known, question)
+    if live:
+        best = with_only_parents(best, catalogue, known)
     values: Values = {option.slot.path: option.value for option in best.filling.options}
     _, missing = complete(values, best.scene.slots, known)
     ours = confidence(features(best, others, len(missing)))

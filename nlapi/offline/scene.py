@@ -64,7 +64,9 @@ class Scene:
     listers: Mapping[Slot, Operation] = field(default_factory=dict)
     """slots that take the id of a thing which an operation lists, so that its name will do"""
     given: frozenset[Slot] = frozenset()
-    """slots whose value the user has given by name beforehand: the sentence has to be clear to say otherwise"""
+    """slots whose value is known by name: the sentence fills none of them, or only those that are `remembered`"""
+    remembered: frozenset[Slot] = frozenset()
+    """those of them that the user answered earlier: the sentence has to be clear to say otherwise"""
 
     @property
     def operation(self) -> Operation:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nlapi.offline.answer import failure, pages_of, told
 from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.entities import ONLY
 from nlapi.offline.figures import at_place
 from nlapi.offline.fill import nest
 from nlapi.offline.given import argument_name, complete, wanted_in
@@ -198,12 +199,12 @@ def _placed(
     assert step.result is not None
     last = things_of(step.result.data, kind)
     more = next_page(catalogue.slots(step.call.tool), step.call.arguments, step.result, last)
-    unread = bool(more) and not (len(pages) > 1 and _repeats(turn, last))
+    unread = place != ONLY and bool(more) and not (len(pages) > 1 and _repeats(turn, last))
     if unread and more and len(pages) < MOST and (place not in ORDINALS or ORDINALS[place] >= len(things)):
         return page_on(step.call, more, {**raw, "pages": raw["pages"] + 1}, goal)
     found = at_place(place, operation, things)
     ends = goal.leads_to or goal.known
-    if len(found) == 1 and ends.tool.effect is Effect.READ:
+    if len(found) == 1 and (place == ONLY or ends.tool.effect is Effect.READ):
         (one,) = rate(raw["name"], slot, found, raw["field"], via=bool(raw["via"]))
         return _used(goal, slot, one, raw, catalogue, known)
     if not things:
@@ -241,6 +242,12 @@ def _taken(
     """The goal with what one thing, shown, says of itself."""
     thing = data.get("data", data) if isinstance(data, Mapping) else {}
     value = thing.get(raw["field"]) if raw["field"] and isinstance(thing, Mapping) else id_of(thing, slot.name)
+    if isinstance(value, list) and not slot.many:
+        if len(value) > 1 and all(isinstance(entry, str | int) for entry in value):
+            return ask_which(
+                goal.tool, slot, {**raw, "place": ONLY}, [(1.0, entry, "") for entry in value], found=True, unread=0
+            )
+        value = value[0] if value else None
     if value is None:
         return Plan(text=f"The answer gives no {raw['field'] or 'id'}.", confidence=0.2)
     return plan_for(goal.with_id(slot, value), catalogue, known)

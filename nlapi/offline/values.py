@@ -25,6 +25,7 @@ HOW = (
 """What may have been made of a span; "" is the span as it stands."""
 ASIDE = frozenset(("state", "country", "currency", "lasting"))
 """What says more than the span, so that the span can still be the value of another slot."""
+_UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _DAYS = stem("days")
 _PLACE = re.compile(r"\b(?:city|town|place|location|address|area|region|destination|origin|where)\b", re.IGNORECASE)
 _CITY_STATE = re.compile(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
@@ -265,6 +266,8 @@ def _figures(span: Span, slot: Slot) -> str | None:
 
 def _fits(text: str, slot: Slot) -> bool:
     schema = slot.item
+    if schema.get("format") == "uuid" and not _UUID.fullmatch(text):
+        return False
     longest, pattern = schema.get("maxLength"), schema.get("pattern")
     if isinstance(longest, int) and len(text) > longest:
         return False

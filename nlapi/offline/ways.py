@@ -8,7 +8,18 @@ from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate
-from nlapi.offline.entities import Wanted, entity_of, is_subject, kind_of, named, noun_stems, place_of, takes_id
+from nlapi.offline.entities import (
+    ONLY,
+    Wanted,
+    entity_of,
+    is_subject,
+    kind_of,
+    named,
+    noun_stems,
+    place_of,
+    takes_id,
+    thing_of,
+)
 from nlapi.offline.fields import part_of
 from nlapi.offline.fill import Filling
 from nlapi.offline.given import complete, wanted_in
@@ -48,6 +59,24 @@ def completed(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], q
     for slot in (slot for slot in missing if takes_id(slot)):
         option = _way(replace(best, filling=filling), slot, catalogue)
         filling = filling if option is None else _with(filling, option)
+    return replace(best, filling=filling)
+
+
+def with_only_parents(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate:
+    """The candidate with a look-up of each thing that its own is below, where nothing says which and one may be all.
+
+    Whether there is one only the list of them tells: it must want nothing itself.
+    """
+    filling = best.filling
+    _, missing = complete({one.slot.path: one.value for one in filling.options}, best.scene.slots, known)
+    for slot in (slot for slot in missing if slot.where == "path" and not is_subject(best.operation, slot)):
+        source = next(iter(catalogue.sources(best.tool, slot)), None)
+        if source is None or any(one.required for one in source.operation.parameters):
+            continue
+        name, place = (f"the only {thing_of(best.tool, slot)}", ONLY) if source.listed else ("", "")
+        field = "" if source.listed else source.field
+        wanted = Wanted(name=name, lister=source.operation.id, field=field, place=place)
+        filling = _with(filling, Option(slot=slot, value=wanted, sure=SOLID, start=0, end=0))
     return replace(best, filling=filling)
 
 

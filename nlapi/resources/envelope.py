@@ -271,8 +271,8 @@ def _inner_keys(fields: Mapping[str, View], noun: Noun, depth: int) -> Keys | No
     named = [name for name in objects if is_called(name, noun.words)]
     spare = [name for name in objects if not _is_beside(name, _BESIDE)]
     wrapping = [name for name in objects if name_key(name) in WRAPPERS]
-    alone = len(spare) == 1 and not any(_is_spare(name, field) for name, field in fields.items() if name not in objects)
-    for names in (named, wrapping, spare if alone else []):
+    more = any(field.form is Form.VALUE and _is_spare(name, field) for name, field in fields.items())
+    for names in (named, wrapping, spare if len(spare) == 1 and not more else []):
         ways = [(name, *keys) for name in names if (keys := _list_keys(objects[name], noun, depth - 1)) is not None]
         if len(ways) == 1:
             return ways[0]

@@ -111,8 +111,8 @@ def id_field(
 ) -> str | None:
     """Return the field of a thing with this schema that an argument takes, as a path; None where none is.
 
-    `noun` is what the argument identifies and `listed` what the thing is, in the singular. "" stands for a field that
-    the schema leaves out, `uri` for the end of an address.
+    `noun` is what the argument identifies and `listed` what the thing is, in the singular. `uri` stands for the end of
+    an address.
     """
     described = {name_key(name): (name, inner) for name, inner in reader.properties(schema).items()}
     types = set(reader.types(parameter.schema)) - {"null"} if parameter is not None else set()
@@ -136,8 +136,6 @@ def id_field(
         inner = {name_key(name): name for name in reader.properties(described[holder][1])}
         for key in (key for key in names if key in inner and key != "".join(noun)):
             return f"{described[holder][0]}.{inner[key]}"
-    if name_words(argument)[-1:] == ("slug",) and "name" in described:
-        return ""
     return "uri" if parameter is not None and parameter.where == "path" and "uri" in described else None
 
 
@@ -166,7 +164,12 @@ def _field_names(argument: str, noun: Words, listed: Words, text: str, *, by_id:
     words = name_words(argument)
     last = words[-1] if words else ""
     things = dict.fromkeys(("".join(noun), "".join(listed)))
+    if noun == listed and last == "id":  # a thing that has both is told apart by its id: its `room_id` is another's
+        yield "id"
     yield name_key(argument)
+    if last == "slug":  # the name of a thing is no slug of it; a uuid may be taken for one
+        yield from (*(f"{thing}slug" for thing in things), "slug", *(("uuid",) if "uuid" in text else ()))
+        return
     if last in ("number", "numbers"):
         yield from (*(f"{thing}number" for thing in things), "number")
         return
@@ -181,7 +184,7 @@ def _field_names(argument: str, noun: Words, listed: Words, text: str, *, by_id:
         yield from (name for name in _ID_FIELDS if name not in things)
     elif last in NAME_WORDS or _is_alike(noun, listed):
         yield from (f"{thing}name" for thing in things)
-        yield from (name for name in _NAME_FIELDS if last != "slug" or name != "name")
+        yield from _NAME_FIELDS
     elif listed and listed[-1] in name_words(text):  # "The reference of the artifact: its digest or a tag"
         yield from (word for word in name_words(text) if word in _ID_FIELDS or word in _NAME_FIELDS)
 

@@ -33,6 +33,9 @@ from nlapi.resources.resource import CALLER_WORDS, Resources, name_filter, resou
 _ASIDE = frozenset("trash trashed archived deleted removed starred blocked hidden pending recent expired watch".split())
 """Words of the paths of lists in which most things of a kind are not, or not at once."""
 
+_KINDS = frozenset("type types kind kinds object objecttype entity entitytype resource resourcetype in".split())
+"""What the parameter of a general search is called that says what kind of thing to look for."""
+
 _ALIKE = 0.6
 """The share of fields that things of one kind have in common where their schemas are called otherwise."""
 
@@ -47,8 +50,9 @@ class Grounds(IntEnum):
     LIST_LINK = 1
     NOUN = 2
     PART = 3
-    SEARCH = 4
-    LINK = 5
+    CALLER = 4
+    SEARCH = 5
+    LINK = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,7 @@ class IdSources:
         yield from self._by_noun(operation, place, parameter)
         if place[0] == "path":
             yield from self._by_part(operation, place[1])
+            yield from self._of_caller(operation, place[1])
         yield from self._general_searches(operation, place)
         for source, field, listed in linked:
             if not listed:
@@ -255,7 +260,7 @@ class IdSources:
         """Searches that are told what kind of thing to look for: /search?type=artist."""
         noun = target_noun(operation, place)
         for one in self.resources.searches if noun else ():
-            for parameter in one.parameters:
+            for parameter in (parameter for parameter in one.parameters if name_key(parameter.name) in _KINDS):
                 many = parameter.schema.get("items")
                 choices = (many if isinstance(many, Mapping) else parameter.schema).get("enum")
                 for choice in choices if isinstance(choices, list) else ():
@@ -265,6 +270,18 @@ class IdSources:
                         entry = self.resources.schemas.searched_schema(one, noun)
                         field = id_field(self.reader, entry, place[1], noun, noun) or ""
                         yield IdSource(operation=one, field=field, grounds=Grounds.SEARCH, narrowing=narrowing)
+
+    def _of_caller(self, operation: Operation, name: str) -> Iterator[IdSource]:
+        """What tells of the caller, if it has a field of the very name, or the one value of a list called so."""
+        words = name_words(name)
+        if set(words) <= ID_WORDS | NAME_WORDS:
+            return
+        for one in self.resources.callers:
+            described = self.reader.properties(self.resources.schemas.entry_schema(one))
+            exact = (key for key in described if name_words(key) == words)
+            field = next(exact, "") or next((key for key in described if singular_words(key) == words), "")
+            if field and one is not operation and "object" not in self.reader.types(described[field]):
+                yield IdSource(operation=one, field=field, grounds=Grounds.CALLER, listed=False)
 
     def _by_part(self, operation: Operation, name: str) -> Iterator[IdSource]:
         """Where a thing has two ids (/repos/{owner}/{repo}): the first is a part of what lists the second."""

@@ -27,7 +27,12 @@ _IMPERATIVES = PLAIN_VERBS - frozenset(map(stem, ("view", "set", "new", "see", "
 
 def noun_of(operation: Operation) -> tuple[str, ...]:
     """Return the words of what an operation is about, in the number of the path; () where nothing says it."""
-    return _path_noun(operation.route, operation.method in READ_METHODS) or id_noun(operation.id)
+    return path_noun(operation) or id_noun(operation.id)
+
+
+def path_noun(operation: Operation) -> tuple[str, ...]:
+    """Return the noun of the path alone; () where the path has none: /search."""
+    return _path_noun(operation.route, operation.method in READ_METHODS)
 
 
 def thing_words(operation: Operation) -> tuple[str, ...]:

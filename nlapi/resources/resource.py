@@ -16,7 +16,7 @@ from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import answer_schemas, json_media
 from nlapi.resources.id_fields import Words
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
-from nlapi.resources.nouns import QUERY_WORDS, is_single, noun_of, thing_words
+from nlapi.resources.nouns import QUERY_WORDS, is_single, noun_of, path_noun, thing_words
 from nlapi.resources.paths import Path, Shape, segments, shape
 
 NAME_FILTERS = (
@@ -131,9 +131,8 @@ class Resources:
     @cached_property
     def searches(self) -> tuple[Operation, ...]:
         """The reads of no collection of their own that search all there is: /search."""
-        return tuple(
-            one for one in self.operations if one.effect is Effect.READ and self._is_query(one) and "{" not in one.route
-        )
+        queries = (one for one in self.operations if self._is_query(one) and one.effect is Effect.READ)
+        return tuple(one for one in queries if set(path_noun(one)) <= QUERY_WORDS)
 
     def _is_described_by_its_thing(self, operation: Operation) -> bool:
         """Whether the answer of a plural path has the schema of one thing, which POST to it or GET below it answers."""
@@ -212,15 +211,17 @@ class Resources:
         return any(text.lower() in CALLER_WORDS or "{" in text for text in literal[:-1])
 
     @cached_property
+    def callers(self) -> tuple[Operation, ...]:
+        """The operations that tell of the caller and want nothing: /me, /auth/identity, the shortest path first."""
+        whole = (one for one in self.operations if one.method == "GET" and "{" not in one.path and not one.deprecated)
+        told = CALLER_WORDS | {"identity", "userinfo", "auth"}
+        mine = (one for one in whole if (noun := noun_of(one)) and set(noun) <= told)
+        return tuple(sorted((one for one in mine if not any(p.required for p in one.parameters)), key=_path_length))
+
+    @property
     def caller(self) -> Operation | None:
         """The operation that tells who is calling; None where there is none."""
-        whole = (one for one in self.operations if one.method == "GET" and "{" not in one.path and not one.deprecated)
-        mine = [
-            one
-            for one in whole
-            if (noun := noun_of(one)) and set(noun) <= CALLER_WORDS and not any(p.required for p in one.parameters)
-        ]
-        return min(mine, key=lambda one: len(one.path), default=None)
+        return next((one for one in self.callers if set(noun_of(one)) <= CALLER_WORDS), None)
 
     def by_name(self, operation: Operation) -> Operation | None:
         """Return the twin of an operation on one thing that takes its name: `/variables/name/{name}`; None if none."""
@@ -264,6 +265,10 @@ def is_plural(operation: Operation) -> bool:
     """Whether a GET is at a path whose noun is in the plural, and no thing of it."""
     noun = noun_of(operation)
     return operation.method == "GET" and bool(noun) and singular(noun[-1]) != noun[-1] and not is_single(operation)
+
+
+def _path_length(operation: Operation) -> int:
+    return len(operation.path)
 
 
 def _schema(operation: Operation) -> Any:

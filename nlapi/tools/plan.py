@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -76,6 +76,32 @@ class Turn:
         return tuple(step for round in self.rounds for step in round.steps)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownValues(Mapping[str, Any]):
+    """Values by argument name: those that the user fixed beforehand, and what he answered when he was asked.
+
+    What is `fixed` (`--set`, a profile) is beaten by no word of a sentence. What is `remembered` gives way to a
+    sentence that plainly says otherwise.
+    """
+
+    fixed: Mapping[str, Any]
+    remembered: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.fixed[name] if name in self.fixed else self.remembered[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self.remembered, **self.fixed})
+
+    def __len__(self) -> int:
+        return len({**self.remembered, **self.fixed})
+
+
+def is_remembered(known: Mapping[str, Any], name: str) -> bool:
+    """Whether a known value is but an earlier answer of the user."""
+    return isinstance(known, KnownValues) and name not in known.fixed
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """All turns so far, the current one last. `known` are values the user gave by name (`--set account_id=...`)."""
@@ -105,7 +131,10 @@ class Conversation:
         return replace(self, turns=(*self.turns[:-1], replace(self.current, chosen=operation)))
 
     def with_known(self, values: Mapping[str, Any]) -> Conversation:
-        return replace(self, known={**self.known, **values})
+        """This conversation with what the user answered when he was asked; over what he answered before."""
+        fixed = self.known.fixed if isinstance(self.known, KnownValues) else self.known
+        remembered = self.known.remembered if isinstance(self.known, KnownValues) else {}
+        return replace(self, known=KnownValues(fixed=fixed, remembered={**remembered, **values}))
 
 
 def ask(question: str, known: Mapping[str, Any] | None = None) -> Conversation:

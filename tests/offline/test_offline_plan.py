@@ -6,7 +6,8 @@ import pytest
 
 from nlapi.offline import plan
 from nlapi.tools.compile import tools
-from tests.offline.kit import TODAY, library, only, planned
+from nlapi.tools.plan import KnownValues
+from tests.offline.kit import TODAY, library, only, planned, planner
 
 
 def test_a_plural_noun_is_the_collection() -> None:
@@ -90,8 +91,16 @@ def test_known_values_fill_arguments_of_that_name() -> None:
     assert only(planned("list books", limit="3"))[1] == {"limit": 3}
 
 
-def test_the_sentence_wins_over_a_known_value_when_it_is_plain() -> None:
-    assert only(planned("get book bk_42", book_id="bk_7"))[1] == {"book_id": "bk_42"}
+def test_a_value_that_was_given_by_name_is_beaten_by_no_word_of_the_sentence() -> None:
+    made = planned("get book bk_42", book_id="bk_7")
+    assert only(made)[1] == {"book_id": "bk_7"}
+    assert "bk_42" in made.understood  # as what was not used
+
+
+def test_the_sentence_wins_over_what_was_answered_earlier_when_it_is_plain() -> None:
+    earlier = KnownValues(fixed={}, remembered={"book_id": "bk_7"})
+    assert only(planner().plan("get book bk_42", known=earlier))[1] == {"book_id": "bk_42"}
+    assert only(planner().plan("get the book", known=earlier))[1] == {"book_id": "bk_7"}
 
 
 @pytest.mark.parametrize(
