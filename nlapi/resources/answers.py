@@ -132,6 +132,13 @@ def json_media(operation: Operation) -> Media | None:
     return next((media for media in response.media if is_json(media.content_type)), None) if response else None
 
 
+def answer_schema(operation: Operation) -> Any:
+    """Return the schema of the answer of success, of JSON if there is one in it; {} where none is described."""
+    response, media = operation.response(), json_media(operation)
+    first = media or (response.media[0] if response is not None and response.media else None)
+    return first.schema if first is not None else {}
+
+
 def is_json(content_type: str) -> bool:
     """Whether a media type, or a range such as `*/*`, is JSON or may be: RFC 8259, RFC 6839 §3.1."""
     essence = content_type.partition(";")[0].strip().lower()

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
-from nlapi.resources.answers import answer_schemas, json_media
+from nlapi.resources.answers import answer_schema, answer_schemas, json_media
 from nlapi.resources.id_fields import Words
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import QUERY_WORDS, is_single, noun_of, path_noun, thing_words
@@ -137,9 +137,9 @@ class Resources:
     def _is_described_by_its_thing(self, operation: Operation) -> bool:
         """Whether the answer of a plural path has the schema of one thing, which POST to it or GET below it answers."""
         collection = self.collection(segments(operation.route))
-        own = set(schema_nouns(_schema(operation)))
+        own = set(schema_nouns(answer_schema(operation)))
         others = (collection.at.get("POST"), collection.item.get("GET")) if collection is not None else ()
-        return any(own & set(schema_nouns(_schema(other))) for other in others if other is not None)
+        return any(own & set(schema_nouns(answer_schema(other))) for other in others if other is not None)
 
     def lists_of(self, noun: Words) -> Iterator[Operation]:
         """Yield the operations that list things of a noun in the singular, as their path, or else their answer, says.
@@ -269,11 +269,6 @@ def is_plural(operation: Operation) -> bool:
 
 def _path_length(operation: Operation) -> int:
     return len(operation.path)
-
-
-def _schema(operation: Operation) -> Any:
-    media = json_media(operation)
-    return media.schema if media is not None else {}
 
 
 def _says_name(text: str) -> bool:
