@@ -50,9 +50,8 @@ def load(
     files = Files(root=fetched.source, cache=kept, within=fspath(root) if root else "")
     join = partial(bundle, files=files) if may_be_split(fetched.data) else None
     with uncollected():
-        spec = parse(read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join))
-    spec.memo["cache"], spec.memo["files"] = kept, files.named
-    return spec
+        document = read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join)
+        return parse(document, cache=kept, files=files.named)
 
 
 def build(spec: Spec, operation: str, arguments: Mapping[str, Any], *, base_url: str | None = None) -> Request:

@@ -13,6 +13,7 @@ from nlapi.errors import DescriptionError
 from nlapi.issue import Issue, Level
 from nlapi.openapi import swagger2
 from nlapi.openapi.answers import load_answers
+from nlapi.openapi.cache import Cache
 from nlapi.openapi.details import load_details
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.headers import TOKEN
@@ -25,8 +26,14 @@ MAX_PATHS = 25_000
 """The largest description known has 7,000."""
 
 
-def parse(document: Document, classify: Callable[[Operation], Effect] = effect_by_method) -> Spec:
-    """The Spec of a Document, whose operations have the effects that `classify` gives them.
+def parse(
+    document: Document,
+    classify: Callable[[Operation], Effect] = effect_by_method,
+    *,
+    cache: Cache | None = None,
+    files: tuple[str, ...] = (),
+) -> Spec:
+    """The Spec of a Document, whose operations have the effects that `classify` gives them, with its cache and files.
 
     DescriptionError when `paths` is no map, or too large; no operations are an Issue.
     """
@@ -52,7 +59,8 @@ def parse(document: Document, classify: Callable[[Operation], Effect] = effect_b
         security_schemes=_schemes(document, found),
         resolve=_resolver(document),
         classify=classify,
-        found=(),
+        cache=cache,
+        files=files,
     )
     operations = tuple(_operations(spec, document, found))
     if not operations:

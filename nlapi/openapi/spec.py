@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from nlapi.errors import UsageError
 from nlapi.issue import Issue, Level
@@ -24,6 +24,9 @@ from nlapi.openapi.parts import (
     SecurityScheme,
     Server,
 )
+
+if TYPE_CHECKING:
+    from nlapi.openapi.cache import Cache
 
 T = TypeVar("T")
 
@@ -165,7 +168,8 @@ class Operation:
 class Spec:
     """A description, read. `source` is where it came from, as the user wrote it.
 
-    `classify` judges the effect of each operation; `nlapi.load` gives the one that weighs evidence too.
+    `classify` judges the effect of each operation; `nlapi.load` gives the one that weighs evidence too. `cache` is
+    where what is slow to have again is stored, `files` are the other files of the description.
     """
 
     title: str
@@ -178,10 +182,9 @@ class Spec:
     resolve: Callable[[str], Any] = field(repr=False)
     classify: Callable[[Operation], Effect] = field(default=effect_by_method, repr=False)
     found: tuple[Issue, ...] = ()
+    cache: Cache | None = field(default=None, repr=False)
+    files: tuple[str, ...] = field(default=(), repr=False)
     operations: tuple[Operation, ...] = field(default=(), init=False)
-    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
-    """Where the layers above keep what they derive from this Spec, so that it lives and dies with it."""
-
     _derived: dict[Callable[[Spec], Any], Any] = field(default_factory=dict, init=False, repr=False)
 
     def derive(self, make: Callable[[Spec], T]) -> T:

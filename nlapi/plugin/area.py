@@ -81,7 +81,7 @@ def _consent(area: Area) -> str:
 
 def _ids(area: Area, ids: Ids, elsewhere: Mapping[Operation, str], main: str) -> str:
     lines = list(ids.lines(area.operations, MAX_SOURCES, elsewhere))
-    common = [code(one.name, 64) for one in ids.taken(area.operations)]
+    common = [code(name, 64) for name in ids.taken(area.operations)]
     if common and elsewhere:
         lines.insert(0, f"- {listed(common, 8)}: the same in most operations, see the skill `{main}`")
     elif common:

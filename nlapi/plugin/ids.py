@@ -10,7 +10,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.text import code, listed
 from nlapi.resources.id_fields import Words
-from nlapi.resources.id_sources import CommonValue, IdSource, IdSources
+from nlapi.resources.id_sources import IdSource, IdSources
 from nlapi.resources.nouns import thing_words
 from nlapi.tools.compile import compile_tool
 
@@ -44,22 +44,22 @@ class Ids:
         return self._found[operation]
 
     @cached_property
-    def common(self) -> Mapping[str, CommonValue]:
+    def common(self) -> Mapping[str, IdSource | None]:
         """The values that most operations take, by the name of the argument."""
-        return {one.name: one for one in self._sources.common_values()}
+        return self._sources.common_values()
 
-    def taken(self, operations: Sequence[Operation]) -> list[CommonValue]:
+    def taken(self, operations: Sequence[Operation]) -> list[str]:
         """The values that most operations take, as far as some operations take them."""
         taken = {name for one in operations for name in compile_tool(one).places}
-        return [value for name, value in self.common.items() if name in taken]
+        return [name for name in self.common if name in taken]
 
     def common_lines(self) -> list[str]:
         """A line for each value that most operations take: where it comes from, and what it takes to list it."""
         lines = []
-        for name, one in self.common.items():
-            above = self.of(one.source.operation).items() if one.source is not None else ()
-            after = [f", where {code(first, 64)} is from {self._from(source)}" for first, source in above]
-            lines.append(f"- {code(name, 64)}: {self._from(one.source)}{''.join(after[:1])}")
+        for name, source in self.common.items():
+            above = self.of(source.operation).items() if source is not None else ()
+            after = [f", where {code(first, 64)} is from {self._from(other)}" for first, other in above]
+            lines.append(f"- {code(name, 64)}: {self._from(source)}{''.join(after[:1])}")
         return lines
 
     def lines(self, operations: Sequence[Operation], limit: int, elsewhere: Mapping[Operation, str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from nlapi.openapi.parts import Parameter
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import thing_words
-from nlapi.resources.paths import segments
+from nlapi.resources.paths import position, segments
 from nlapi.resources.schemas import SchemaReader
 
 Place = tuple[str, str]
@@ -91,8 +91,7 @@ def target_noun(operation: Operation, place: Place) -> Words:
     if place[0] != "path":
         return thing_words(operation) if set(name_words(place[1])) <= ID_WORDS else ()
     path = segments(operation.route)
-    at = next((at for at, segment in enumerate(path) if segment.parameter == place[1]), 0)
-    before = [segment for segment in path[:at] if not segment.parameter]
+    before = [segment for segment in path[: position(path, place[1])] if not segment.parameter]
     found = name_words(before[-1].text) if before else ()
     return (*found[:-1], singular(found[-1])) if found else ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -26,8 +26,8 @@ from nlapi.resources.id_fields import (
 )
 from nlapi.resources.links import LinkedSources
 from nlapi.resources.naming import name_key, name_words, singular_words
-from nlapi.resources.nouns import QUERY_WORDS, thing_words
-from nlapi.resources.paths import FORMATS, Path, Shape, segments, shape
+from nlapi.resources.nouns import thing_words
+from nlapi.resources.paths import FORMATS, Path, Shape, position, segments, shape
 from nlapi.resources.resource import CALLER_WORDS, Resources, name_filter, resources_of, schema_nouns
 
 _ASIDE = frozenset("trash trashed archived deleted removed starred blocked hidden pending recent expired watch".split())
@@ -68,15 +68,6 @@ class IdSource:
     grounds: Grounds
     listed: bool = True
     narrowing: tuple[tuple[Place, Any], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommonValue:
-    """A value that much of an API takes in its paths: an account, a tenant, a project. `share` is of all operations."""
-
-    name: str
-    share: float
-    source: IdSource | None
 
 
 class IdSources:
@@ -131,14 +122,10 @@ class IdSources:
     def _above(self, operation: Operation, name: str, parameter: Parameter | None) -> Iterator[IdSource]:
         """What lists at the path before the placeholder, or searches right below that, or shows the caller's there."""
         path = segments(operation.route)
-        at = next((at for at, segment in enumerate(path) if segment.parameter == name), 0)
+        at = position(path, name)
         noun = target_noun(operation, ("path", name))
-        if (
-            not at
-            or self._adds(operation, name)
-            or self._is_scope(path[: at + 1], noun)
-            or "watch" in _literal_words(path[:at])
-        ):
+        elsewhere = self._adds(operation, name) or "watch" in _literal_words(path[:at])
+        if not at or elsewhere or self._is_scope(path[: at + 1], noun):
             return
         there = self._at(path[:at])
         listing = [one for one in there if self.resources.is_list(one) and not _wants_ids(one)]
@@ -156,8 +143,7 @@ class IdSources:
         path = segments(operation.route)
         if operation.method != "PUT" or operation.body is not None or path[-1].parameter != name:
             return False
-        collection = self.resources.collection(path[:-1])
-        shown = collection.item.get("GET") if collection is not None else None
+        shown = self.resources.shown_at(path[:-1])
         return shown is None or json_media(shown) is None
 
     def _callers(self, path: Path, noun: Words) -> Iterator[Operation]:
@@ -182,18 +168,16 @@ class IdSources:
 
     def _searches(self, path: Path) -> Iterable[Operation]:
         """The operations that read a collection through a segment of its own: /containers/json, /flows/filter."""
-        found = [
-            one for one in self._queries.get(shape(path), ()) if self.resources.is_list(one) and not _wants_ids(one)
-        ]
+        there = self._queries.get(shape(path), ())
+        found = [one for one in there if self.resources.is_list(one) and not _wants_ids(one)]
         return sorted(found, key=lambda one: (one.route.rpartition("/")[2] not in FORMATS, one.deprecated))
 
     @cached_property
     def _queries(self) -> Mapping[Shape, list[Operation]]:
         """What is at a path right below another that says how what is there is read."""
         found: dict[Shape, list[Operation]] = defaultdict(list)
-        for place, collection in self.resources.collections.items():
-            if place and _is_query(place):
-                found[place[:-1]] += collection.at.values()
+        for operation in filter(self.resources.is_query, self.resources.operations):
+            found[shape(segments(operation.route))[:-1]].append(operation)
         return found
 
     def _by_noun(self, operation: Operation, place: Place, parameter: Parameter | None) -> Iterator[IdSource]:
@@ -229,7 +213,7 @@ class IdSources:
     def _is_nested(self, operation: Operation, name: str) -> bool:
         """Whether a placeholder stands below another one, behind a noun of its own: /instances/{id}/backups/{id}."""
         path = segments(operation.route)
-        at = next((at for at, segment in enumerate(path) if segment.parameter == name), 0)
+        at = position(path, name)
         return at > 0 and not path[at - 1].parameter and any(segment.parameter for segment in path[:at])
 
     def _may_give(self, source: Operation, operation: Operation, place: Place, *, elsewhere: bool) -> bool:
@@ -244,9 +228,7 @@ class IdSources:
     def _agree(self, source: Operation, operation: Operation, name: str) -> bool:
         """Whether what a source lists is what the path up to a placeholder shows: by their schemas, if both say it."""
         path = segments(operation.route)
-        at = next((at for at, segment in enumerate(path) if segment.parameter == name), 0)
-        collection = self.resources.collection(path[:at])
-        shown = collection.item.get("GET") if collection is not None else None
+        shown = self.resources.shown_at(path[: position(path, name)])
         if shown is None or self.resources.is_list(shown):
             return True
         one, other = (self.resources.schemas.entry_schema(each) for each in (shown, source))
@@ -286,8 +268,7 @@ class IdSources:
     def _by_part(self, operation: Operation, name: str) -> Iterator[IdSource]:
         """Where a thing has two ids (/repos/{owner}/{repo}): the first is a part of what lists the second."""
         path = segments(operation.route)
-        at = next((at for at, segment in enumerate(path) if segment.parameter == name), len(path))
-        second = path[at + 1].parameter if at + 1 < len(path) else None
+        second = next((segment.parameter for segment in path[position(path, name) + 1 :][:1]), None)
         for source in self.of(operation, ("path", second)) if second else ():
             field = self.field(source.operation, name, named_noun(name), None)
             if field and name_key(field.partition(".")[0]) == name_key(name):
@@ -300,7 +281,7 @@ class IdSources:
         """
         linked = (field for source, field, _ in self.links.of(operation, place) if source is answering)
         named = next((field for field in linked if field != "id"), "")
-        described = self.resources.schemas.reader.properties(self.resources.schemas.entry_schema(answering))
+        described = self.reader.properties(self.resources.schemas.entry_schema(answering))
         return named or next((key for key in described if name_key(key) == name_key(place[1]) != "id"), "")
 
     def field(self, listing: Operation, name: str, noun: Words, parameter: Parameter | None) -> str | None:
@@ -348,34 +329,24 @@ class IdSources:
         mine = self.resources.is_mine(source)
         return source.deprecated or aside, away, more, -within, not mine, -shared, len(other)
 
-    def common_values(self) -> tuple[CommonValue, ...]:
-        """Return the values that much of the API takes in its paths, with their sources, the most wanted first."""
-        operations = self.resources.operations
-        taking: Counter[str] = Counter()
-        first: dict[str, Operation] = {}
-        for operation in operations:
+    def common_values(self) -> Mapping[str, IdSource | None]:
+        """Return the sources of the values that much of the API takes in its paths: an account, a tenant, a project."""
+        taking: dict[str, list[Operation]] = defaultdict(list)
+        for operation in self.resources.operations:
             for segment in segments(operation.route):
                 if segment.parameter and takes_id(("path", segment.parameter)):
-                    taking[segment.parameter] += 1
-                    first.setdefault(segment.parameter, operation)
-        found = []
-        for name, count in taking.most_common():
-            if count >= _COMMON * len(operations) and not set(name_words(name)) <= ID_WORDS | NAME_WORDS:
-                sources = self.of(first[name], ("path", name))
-                found.append(
-                    CommonValue(name=name, share=count / len(operations), source=sources[0] if sources else None)
-                )
-        return tuple(found)
+                    taking[segment.parameter].append(operation)
+        least = _COMMON * len(self.resources.operations)
+        common = {name: some[0] for name, some in taking.items() if len(some) >= least}
+        generic = ID_WORDS | NAME_WORDS
+        return {
+            name: self.first(one, ("path", name)) for name, one in common.items() if set(name_words(name)) - generic
+        }
 
 
 def id_sources(spec: Spec) -> IdSources:
     """Return the IdSources of a Spec, which live as long as it does."""
     return spec.derive(IdSources)
-
-
-def _is_query(path: Shape) -> bool:
-    """Whether the last segment of a path says how what is before it is read."""
-    return path[-1] is not None and not (QUERY_WORDS | FORMATS).isdisjoint(name_words(path[-1]))
 
 
 def _literal_words(path: Path) -> set[str]:

@@ -41,6 +41,11 @@ def segments(template: str) -> Path:
     return tuple(found)
 
 
+def position(path: Path, name: str) -> int:
+    """Return where in a path the placeholder of that name is; 0 where it is not."""
+    return next((at for at, segment in enumerate(path) if segment.parameter == name), 0)
+
+
 def shape(path: Path) -> Shape:
     return tuple(None if segment.parameter else segment.text for segment in path)
 

@@ -17,7 +17,7 @@ from nlapi.resources.answers import answer_schema, answer_schemas, json_media
 from nlapi.resources.id_fields import Words
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import QUERY_WORDS, is_single, noun_of, path_noun, thing_words
-from nlapi.resources.paths import Path, Shape, segments, shape
+from nlapi.resources.paths import FORMATS, Path, Shape, segments, shape
 
 NAME_FILTERS = (
     *("name", "q", "query", "search", "title", "keyword", "filtername", "namecontains", "searchterm", "text", "term"),
@@ -120,18 +120,18 @@ class Resources:
                 return True
             if view is not None and any(True for _ in view.names):
                 return is_plural(operation) and self._is_described_by_its_thing(operation)
-        return is_plural(operation) or self._is_query(operation)
+        return is_plural(operation) or self.is_query(operation)
 
-    def _is_query(self, operation: Operation) -> bool:
+    def is_query(self, operation: Operation) -> bool:
         """Whether the path of an operation ends in how a collection is read: /films/search, /pets/findByStatus."""
         path = segments(operation.route)
         words = name_words(path[-1].text) if path and not path[-1].parameter else ()
-        return not QUERY_WORDS.isdisjoint((*words[:1], *words[-1:]))
+        return not (QUERY_WORDS | FORMATS).isdisjoint((*words[:1], *words[-1:]))
 
     @cached_property
     def searches(self) -> tuple[Operation, ...]:
         """The reads of no collection of their own that search all there is: /search."""
-        queries = (one for one in self.operations if self._is_query(one) and one.effect is Effect.READ)
+        queries = (one for one in self.operations if self.is_query(one) and one.effect is Effect.READ)
         return tuple(one for one in queries if set(path_noun(one)) <= QUERY_WORDS)
 
     def _is_described_by_its_thing(self, operation: Operation) -> bool:
@@ -171,7 +171,7 @@ class Resources:
         found: dict[Words, list[Operation]] = defaultdict(list)
         for operation in self.operations:
             noun = thing_words(operation)
-            if (not noun or noun[-1] in VAGUE or self._is_query(operation)) and self.is_list(operation):
+            if (not noun or noun[-1] in VAGUE or self.is_query(operation)) and self.is_list(operation):
                 for named in dict.fromkeys(self.answer_nouns(operation)):
                     found[named].append(operation)
         return found
@@ -194,7 +194,11 @@ class Resources:
 
     def shows(self, listing: Operation) -> Operation | None:
         """Return the operation that shows one of the things that another lists."""
-        collection = self.collection(segments(listing.route))
+        return self.shown_at(segments(listing.route))
+
+    def shown_at(self, path: Path) -> Operation | None:
+        """Return the operation that shows one of the things at a path."""
+        collection = self.collection(path)
         return collection.item.get("GET") if collection is not None else None
 
     def is_home(self, operation: Operation) -> bool:

@@ -40,9 +40,7 @@ class _Workshop:
 
 def compile_tool(operation: Operation) -> Tool:
     """The Tool of one operation, the same one each time. Its name does not depend on which others are asked for."""
-    workshop: _Workshop | None = operation.spec.memo.get("workshop")
-    if workshop is None:
-        workshop = operation.spec.memo["workshop"] = _Workshop(operation.spec)
+    workshop = operation.spec.derive(_Workshop)
     if operation.id not in workshop.made:
         workshop.made[operation.id] = _compile(operation, workshop)
     return workshop.made[operation.id]

@@ -148,9 +148,14 @@ def tokens(tool: Tool) -> int:
     shown = tool.as_dict("anthropic")
     schema = {key: value for key, value in shown["input_schema"].items() if key != "$defs"}
     definitions = shown["input_schema"].get("$defs", {})
-    known = tool.operation.spec.memo.setdefault("characters", {})
+    known = tool.operation.spec.derive(_known_sizes)
     size = _characters({**shown, "input_schema": schema})
     return (size + sum(_of_definition(name, one, known) for name, one in definitions.items())) // CHARS_PER_TOKEN
+
+
+def _known_sizes(spec: Spec) -> dict[int, tuple[Any, int]]:
+    """The characters of the definitions of a Spec that have been counted, with those by their identity."""
+    return {}
 
 
 def _of_definition(name: str, schema: Any, known: dict[int, tuple[Any, int]]) -> int:
