@@ -21,14 +21,19 @@ async def call(
     base_url: str | None = None,
     auth: Mapping[str, str] | None = None,
     yes: bool | Callable[[Prepared], bool | Awaitable[bool]] = False,
+    timeout: float | None = None,  # noqa: ASYNC109 - it ends a stream, whose items are then the answer
+    events: int | None = None,
 ) -> Result:
     """Call an operation and return its answer, as `nlapi.call` does. What `yes` calls may be asynchronous too."""
+    from nlapi.client.limits import Limits
     from nlapi.tools.compile import compile_tool
     from nlapi.tools.run import Target, run
     from nlapi.tools.tool import Call
 
     wanted = Call(tool=compile_tool(spec.operation(operation)), arguments=dict(arguments or {}))
-    return await run(wanted, Target(spec=spec, base_url=base_url, credentials=dict(auth or {})), _consent(yes))
+    target = Target(spec=spec, base_url=base_url, credentials=dict(auth or {}))
+    limits = Limits(items=events) if timeout is None else Limits(items=events, deadline=timeout)
+    return await run(wanted, target, _consent(yes), limits=limits)
 
 
 async def answer(

@@ -75,17 +75,25 @@ def call(
     base_url: str | None = None,
     auth: Mapping[str, str] | None = None,
     yes: bool | Callable[[Prepared], bool] = False,
+    timeout: float | None = None,
+    events: int | None = None,
 ) -> Result:
     """Call an operation and return its answer, whatever its status.
 
     `auth` maps the id of a security scheme to its credential. `yes` is your consent to a change, or a function that is
     shown the change (`Prepared`) and gives it. Raises ArgumentError, CredentialError or ConsentError before anything is
     sent, SendError when no complete answer came. In an event loop `nlapi.aio.call` does the same without holding it up.
+
+    `timeout` is the longest that it may take, 30 seconds if not given. An answer that streams (events, a log that is
+    followed) is ended by it, or after as many items as `events` says: `Result.items` has what came, `Result.ended` why
+    it was read no further.
     """
     from nlapi import aio
     from nlapi.wait import wait
 
-    return wait(aio.call(spec, operation, arguments, base_url=base_url, auth=auth, yes=yes))
+    return wait(
+        aio.call(spec, operation, arguments, base_url=base_url, auth=auth, yes=yes, timeout=timeout, events=events)
+    )
 
 
 def answer(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from nlapi.client.message import Request
+from nlapi.client.message import Framing, Request
 from nlapi.openapi.spec import Effect
 from nlapi.routing.nouns import Context, Decision
 from nlapi.tools.plan import Conversation, Plan, Step
@@ -55,6 +56,15 @@ class Proposed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsReceived:
+    """Items of an answer that streams have come. They come again, all together, in the Result of its step."""
+
+    call: Call
+    framing: Framing
+    items: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stepped:
     """A call is over, one way or the other."""
 
@@ -90,4 +100,4 @@ class Answered:
     conversation: Conversation
 
 
-Event = Said | PlannerChosen | Planned | Proposed | Stepped | Needed | Offered | Answered
+Event = Said | PlannerChosen | Planned | Proposed | ItemsReceived | Stepped | Needed | Offered | Answered

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nlapi.cli import show
+from nlapi.cli.live import Filter, LivePrinter, print_filtered, print_items
 from nlapi.cli.options import (
     FLAG,
     Auth,
     BaseUrl,
     Deadline,
     DryRun,
+    Events,
     Output,
     Overlays,
     Root,
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     from nlapi.client.message import Result
     from nlapi.tools.run import Prepared
 
-Filter = Callable[[Any], list[Any]]
-
 EPILOG = """KEY=VALUE is read as the type that the operation wants; a list takes commas, or the key again.
 KEY:=JSON is taken as it is. KEY=@FILE sends a file, where the operation takes one.
+
+An answer that goes on and on (events, a log that is followed) is printed as it comes, one item a line, until --events,
+--timeout or Ctrl-C ends it; -o json prints the list of its items at the end.
 
 nlapi call ads listCampaigns status=ACTIVE limit=5
 nlapi call ads getCampaign campaign_id=cmp_1 --jq .name
@@ -68,6 +70,7 @@ def call(
         str | None, typer.Option("--jq", metavar="EXPR", help="Print what a jq expression makes of the answer.")
     ] = None,
     timeout: Deadline = None,
+    events: Events = None,
     overlays: Overlays = None,
     root: Root = None,
 ) -> None:
@@ -76,7 +79,7 @@ def call(
     A change asks first. Exits with 3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
     """
     from nlapi.cli.arguments import arguments
-    from nlapi.cli.target import limits, open_target
+    from nlapi.cli.target import open_target, stream_limits
     from nlapi.tools.compile import compile_tool
     from nlapi.tools.run import prepare, run
     from nlapi.tools.tool import Call
@@ -91,15 +94,24 @@ def call(
         _show(prepare(wanted, target), output, as_curl=curl)
         return
     consent = _Consent(yes)
+    live = LivePrinter(output, chosen)
+    bounds = stream_limits(timeout, events)
     try:
-        result = asyncio.run(run(wanted, target, consent, limits=limits(timeout)))
+        result = asyncio.run(live.wait_for(run(wanted, target, consent, limits=bounds, watch=live)))
     except KeyboardInterrupt:
+        if live.items and not live.has_printed:
+            _print_items(live.items, output)
         if consent.given:
-            show.note(f"\n{operation} may have been carried out: no answer had come yet")
+            began = "its answer was still going on" if live.items else "no answer had come yet"
+            show.note(f"\n{operation} may have been carried out: {began}")
         raise
-    print_result(result, output, chosen)
+    print_result(result, output, chosen, live)
     if not result.ok:
         raise typer.Exit(min(result.status // 100, 5))
+    if result.is_cut:
+        _note_cut(result, changed=consent.given)
+    if live.misfit is not None:
+        raise live.misfit
 
 
 def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
@@ -134,25 +146,61 @@ class _Consent:
         return True
 
 
-def print_result(result: Result, output: Output | None, chosen: Filter | None = None) -> None:
-    """The answer on standard output, its status on standard error. A filter is for answers that are no errors."""
+def print_result(
+    result: Result, output: Output | None, chosen: Filter | None = None, live: LivePrinter | None = None
+) -> None:
+    """The answer on standard output, its status on standard error. A filter is for answers that are no errors.
+
+    What `live` has printed already is not printed again.
+    """
     from nlapi.cli import table
 
     show.note(f"{result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
+    if live is not None and live.has_printed:
+        return
     data = result.data
-    output = output or (Output.TABLE if is_terminal() else Output.JSON)
     if chosen is not None and result.ok:
         _print_filtered(result, chosen)
     elif output is Output.RAW or (data is None and result.content):
         _print_raw(result)
+    elif result.items is not None and output is None and is_terminal():
+        print_items(result.items, result.framing)
+    elif result.items is not None:
+        _print_items(list(result.items), output)
     elif not result.content:
         return
-    elif output is Output.TABLE:
+    elif output is Output.TABLE or (output is None and is_terminal()):
         table.answer(data)
     elif output is Output.NDJSON:
         _print_lines(data)
     else:
         show.write(show.json_text(data))
+
+
+def _print_items(items: list[Any], output: Output | None) -> None:
+    """The items of an answer that streamed, all together."""
+    from nlapi.cli import table
+
+    if output is Output.TABLE:
+        table.answer(items)
+    elif output is Output.NDJSON:
+        _print_lines(items)
+    else:
+        show.write_list(items)
+
+
+def _note_cut(result: Result, *, changed: bool) -> None:
+    """Say that the answer was still going on, and how to have more of it. NlapiError when it broke off."""
+    from nlapi.client.message import Ended
+    from nlapi.client.streaming.ending import describe_end
+
+    end = describe_end(result)
+    if result.ended is Ended.BROKEN:
+        raise NlapiError(end, hint="what had come is printed")
+    if changed:
+        end = f"{end}; whether the change was carried out to its end is not known"
+    more = "--timeout SECONDS waits longer, --events N stops after N" if result.ended is Ended.DEADLINE else ""
+    show.note(f"{end}{f' ({more})' if more else ''}")
 
 
 def _print_raw(result: Result) -> None:
@@ -196,8 +244,7 @@ def _filter(expression: str) -> Filter:
 
 
 def _print_filtered(result: Result, chosen: Filter) -> None:
-    """Texts as they are, everything else as JSON, one a line."""
     if result.data is None and result.content.strip() not in (b"", b"null"):
         raise NlapiError("--jq needs a JSON answer, and this is none", hint=f"it begins {result.text[:200]!r}")
-    for value in chosen(result.data):
-        show.write(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    for value in [result.data] if result.items is None else result.items:
+        print_filtered(value, chosen)

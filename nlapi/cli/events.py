@@ -6,10 +6,24 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, PlannerChosen, Proposed, Said, Stepped
+from nlapi.agent.events import (
+    Answered,
+    Event,
+    ItemsReceived,
+    Needed,
+    Offered,
+    Planned,
+    PlannerChosen,
+    Proposed,
+    Said,
+    Stepped,
+)
 from nlapi.agent.log import encode
 from nlapi.cli import menu, show, table
+from nlapi.cli.live import print_items
 from nlapi.client.clean import clean, one_line
+from nlapi.client.message import Ended
+from nlapi.client.streaming.ending import describe_end
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.run import Target, sketch
@@ -52,6 +66,8 @@ class Text:
         self.data: Callable[[str], None] = show.write if dry_run else show.note
         self.planner = ""
         self.said = False
+        self.has_printed = False
+        """whether the items of the last answer, which streams, are on standard output"""
         self.unsent = ""
         """why the last call was not sent, told when anything follows: else the error that ends the question tells it"""
 
@@ -68,6 +84,10 @@ class Text:
                 self._planned(event)
             case Proposed():
                 self._proposed(event)
+            case ItemsReceived():
+                if self.planner != "claude":
+                    self.has_printed = True
+                    print_items(event.items, event.framing)
             case Stepped():
                 self._stepped(event.step)
             case Needed():
@@ -92,6 +112,7 @@ class Text:
             show.dim(f"understood: {event.plan.understood}{sure}")
 
     def _proposed(self, event: Proposed) -> None:
+        self.has_printed = False
         mark = {Effect.READ: "", Effect.WRITE: "  ! changes something", Effect.DESTROY: "  ! takes something away"}
         name = one_line(event.call.operation_id)
         self.data(f"→ {name}: {event.request.method} {event.request.url}{mark[event.effect]}")
@@ -105,6 +126,9 @@ class Text:
         if step.result is not None:
             result = step.result
             show.dim(f"← {result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
+            if end := describe_end(result):
+                waits = " (--timeout SECONDS waits longer, --events N stops after N)"
+                show.dim(f"  {end}{waits if result.ended is Ended.DEADLINE else ''}")
         elif step.outcome is not Outcome.SHOWN:
             told = f"× {step.call.operation_id}: {step.message}"
             if step.message.startswith("not sent: "):
@@ -135,7 +159,11 @@ class Text:
         from nlapi.tools.rows import rows_of
 
         done = [step.result for step in event.conversation.current.steps if step.result is not None]
-        if done and done[-1].ok and done[-1].data is not None and rows_of(done[-1].data) != []:
+        if not done or not done[-1].ok or self.has_printed:
+            return
+        if done[-1].items is not None:
+            print_items(done[-1].items, done[-1].framing)
+        elif done[-1].data is not None and rows_of(done[-1].data) != []:
             table.answer(done[-1].data)
 
 

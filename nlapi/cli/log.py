@@ -175,5 +175,9 @@ def _took(raw: Any) -> str:
 def _outcome(record: Mapping[str, Any]) -> str:
     result = record.get("result")
     if isinstance(result, dict):
-        return f"{result.get('status')} {show.reason(int(result.get('status', 0)))}".rstrip()
+        status = f"{result.get('status')} {show.reason(int(result.get('status', 0)))}".rstrip()
+        if "items" not in result:
+            return status
+        count = len(result["items"]) + int(result.get("left_out", 0))
+        return f"{status}, {show.counted(count, 'item')} ({result.get('ended')})"
     return f"{record.get('outcome')}: {record.get('message')}"

@@ -61,6 +61,10 @@ Deadline = Annotated[
     float | None,
     typer.Option("--timeout", metavar="SECONDS", min=0.1, help="The longest that one exchange may take: 30 if not."),
 ]
+Events = Annotated[
+    int | None,
+    typer.Option("--events", metavar="N", min=1, help="Stop after N items of an answer that goes on and on."),
+]
 ListOutput = Annotated[Listing | None, typer.Option("-o", "--output", help="table on a terminal, else json.")]
 
 Overlays = Annotated[

@@ -17,8 +17,9 @@ from nlapi.cli.events import Renderer, Targets
 from nlapi.cli.options import PlannerName as PlannerName
 from nlapi.cli.options import Telling, is_interactive, is_terminal
 from nlapi.cli.setup import Setup
-from nlapi.cli.target import limits, open_target
+from nlapi.cli.target import open_target, stream_limits
 from nlapi.client.limits import Limits
+from nlapi.client.message import Ended
 from nlapi.errors import UsageError
 from nlapi.tools.plan import Conversation, Outcome, Round
 
@@ -131,7 +132,7 @@ def open_session(setup: Setup) -> Session:
         ),
         consent=consent,
         dry_run=setup.dry_run,
-        limits=limits(setup.timeout),
+        limits=stream_limits(setup.timeout, setup.events),
         known=values,
         kept=setup.kept,
     )
@@ -261,7 +262,7 @@ def exit_code(answered: Answered) -> int:
     step = steps[-1]
     if step.outcome is Outcome.REFUSED:
         return 6
-    if step.outcome is Outcome.FAILED:
+    if step.outcome is Outcome.FAILED or (step.result is not None and step.result.ended is Ended.BROKEN):
         return 1
     if step.result is not None and not step.result.ok:
         return min(step.result.status // 100, 5)

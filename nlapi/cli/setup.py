@@ -14,6 +14,7 @@ from nlapi.cli.options import (
     BaseUrl,
     Deadline,
     DryRun,
+    Events,
     Known,
     Model,
     NoLog,
@@ -43,6 +44,7 @@ class Setup:
     base_url: BaseUrl = None
     auth: Auth = field(default=None, repr=False)
     timeout: Deadline = None
+    events: Events = None
     no_log: NoLog = False
 
     @property

@@ -103,3 +103,12 @@ def limits(timeout: float | None) -> Limits:
     from nlapi.client.limits import Limits
 
     return Limits() if timeout is None else Limits(deadline=timeout)
+
+
+def stream_limits(timeout: float | None, events: int | None) -> Limits:
+    """The same, for a person: an answer that streams goes on as long and as far as was chosen, a model's too."""
+    from dataclasses import replace
+
+    chosen = limits(timeout)
+    seconds = None if timeout is None and events is None else chosen.deadline
+    return replace(chosen, items=events, stream_seconds=seconds)

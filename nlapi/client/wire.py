@@ -10,8 +10,8 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -67,15 +67,16 @@ class Answer:
     def header(self, name: str) -> str:
         return ", ".join(value for key, value in self.headers if key.lower() == name)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes]:
         """The bytes of the body. BrokenError when more or fewer came than Content-Length says (RFC 9112 §6.3)."""
         tail = b""
-        with _broken():
-            async for chunk in self.response.aiter_stream():
-                tail = (tail + chunk)[-Stream.CHUNK :]
-                yield chunk
-        stream = self.response.extensions.get("network_stream")
         counted = self.header("content-length") and not self.header("transfer-encoding")
+        with _broken():
+            async with aclosing(self.response.aiter_stream()) as chunks:
+                async for chunk in chunks:
+                    tail = (tail + chunk)[-Stream.CHUNK :] if counted else b""
+                    yield chunk
+        stream = self.response.extensions.get("network_stream")
         if counted and isinstance(stream, Stream) and not stream.ended_with(tail):
             raise BrokenError("the answer is longer than its Content-Length says", again=False)
 

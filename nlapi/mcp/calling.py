@@ -101,7 +101,8 @@ async def _sent(served: Served, context: Context, prepared: Prepared, target: Ta
     """The answer of the API; the client is told while it waits."""
     telling = asyncio.create_task(_tell(context, prepared))
     try:
-        return await perform(prepared, target, limits=served.settings.limits, client=served.client)
+        limits, client = served.settings.limits, served.client
+        return await perform(prepared, target, limits=limits, client=client, for_model=True)
     except asyncio.CancelledError:
         if prepared.effect is not Effect.READ:
             served.doubt(context, prepared)
@@ -124,7 +125,7 @@ def _answer(served: Served, context: Context, prepared: Prepared, result: Result
     """What the API answered, cut to what a model is shown; the whole is kept where something was cut."""
     shown = json.loads(shrink(result, limit=SHOWN))
     content: list[types.ContentBlock] = []
-    if result.content and _was_cut(shown):
+    if (result.content or result.items) and _was_cut(shown):
         call = f"{prepared.request.method} {one_line(prepared.request.url)[:200]}"
         answer = served.kept.keep(result, owner_of(context, served.settings), call)
         shown["whole"] = f"nlapi://answer/{answer.id}/1"

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from nlapi.client.message import Result
+from nlapi.client.message import Framing, Result
+from nlapi.client.streaming.ending import count_items, describe_end
 from nlapi.offline.checked import checked
 from nlapi.offline.entities import collection_of
 from nlapi.offline.fields import (
@@ -60,9 +61,20 @@ def answer(question: str, steps: Sequence[Step]) -> str:
         return f"Not done: {step.message}" if step.message else "Not done."
     if not step.result.ok:
         return failure(step.result)
+    if step.result.items is not None and (said := _streamed(step.result)):
+        return said
     if step.call.tool.effect is Effect.READ:
         return _read(question, steps)
     return _written(step.call, step.result)
+
+
+def _streamed(result: Result) -> str:
+    """What is said of an answer that streams: how much came, and that there may be more. "" where it came to its end
+    and lists things, which is answered as any other list is."""
+    end = describe_end(result)
+    if not end and result.framing in (Framing.JSON_LINES, Framing.JSON_VALUES) and items_in(list(result.items or ())):
+        return ""
+    return f"{end[0].upper()}{end[1:]}." if end else f"{count_items(result).capitalize()} came."
 
 
 def told(question: str, steps: Sequence[Step], *, several: bool) -> str:
@@ -206,6 +218,10 @@ def _asked_for(wish: Wish, operation: Operation, fields: Mapping[str, Any]) -> d
 
 def _written(call: Call, result: Result) -> str:
     operation = call.tool.operation
+    if result.items is not None:
+        return (
+            f"{operation.id} was answered with {count_items(result)}, the last of them {str(result.items[-1])[:300]}."
+        )
     data = _inner(result.data) if isinstance(result.data, Mapping) else {}
     if operation.method == "DELETE":
         target = _target(call)

@@ -30,6 +30,8 @@ def next_page(
 
     None when the answer does not say that there is more.
     """
+    if result.items is not None:
+        return None  # a stream goes on, and has no pages
     plain = [slot for slot in slots if len(slot.path) == 1]
     link = _NEXT_LINK.search(result.header("link") or "")
     said = [link.group(1)] if link else [value for value in _said_next(result.data) if value]

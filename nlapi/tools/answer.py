@@ -33,7 +33,7 @@ async def answer(
     try:
         call = Call(tool=_named(tools, name), arguments=_read(arguments))
         target = Target(spec=call.tool.operation.spec, base_url=base_url, credentials=dict(auth or {}))
-        return shrink(await run(call, target, consent))
+        return shrink(await run(call, target, consent, for_model=True))
     except ConsentError:
         return f"not sent: {name} would {call.tool.effect} something, and the user has not agreed to that"
     except ArgumentError as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlapi.client.auth import Authorized, authorize, same_api, secrets_in
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
-from nlapi.client.limits import Limits
+from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect, Spec
@@ -18,6 +18,7 @@ from nlapi.tools.tool import Call, Tool
 from nlapi.tools.walk import filled, on_the_wire
 
 if TYPE_CHECKING:
+    from nlapi.client.streaming.body import Watch
     from nlapi.client.wire import Client
 
 
@@ -94,23 +95,49 @@ def permit(prepared: Prepared, target: Target) -> Authorized:
 
 
 async def perform(
-    prepared: Prepared, target: Target, *, limits: Limits | None = None, client: Client | None = None
+    prepared: Prepared,
+    target: Target,
+    *,
+    limits: Limits | None = None,
+    client: Client | None = None,
+    watch: Watch | None = None,
+    for_model: bool = False,
 ) -> Result:
-    """Authorise and send. CredentialError before anything is sent, SendError when no complete answer came.
+    """Authorise and send. CredentialError before anything is sent, SendError when no answer came.
 
     Only a READ is ever sent again, and only a READ shares the connections of `client`: one that the API is closing at
     this moment would leave open whether a change was carried out.
+
+    What has come of an answer that streams within the limits is its Result; `watch` is shown it as it comes. Limits
+    with a number of items say that it streams. `for_model` bounds a READ that streams as a model needs it; a change is
+    read to its end, as closing its connection may stop it half way.
     """
     from nlapi.client.send import send
+    from nlapi.client.streaming.rule import expectation
 
-    ready = permit(prepared, target)
+    call, ready = prepared.call, permit(prepared, target)
     reads = prepared.effect is Effect.READ
+    asked = limits is not None and limits.items is not None
     return await send(
-        ready.request, limits=limits, secrets=ready.secrets, repeat=reads, client=client if reads else None
+        ready.request,
+        limits=bound_for_model(limits) if for_model and reads else limits,
+        secrets=ready.secrets,
+        repeat=reads,
+        client=client if reads else None,
+        expected=expectation(call.tool.operation, place(call.tool, call.arguments), asked=asked),
+        watch=watch,
     )
 
 
-async def run(call: Call, target: Target, consent: Consent, *, limits: Limits | None = None) -> Result:
+async def run(
+    call: Call,
+    target: Target,
+    consent: Consent,
+    *,
+    limits: Limits | None = None,
+    watch: Watch | None = None,
+    for_model: bool = False,
+) -> Result:
     """The whole way for one call; `consent` is asked before anything but a READ: ConsentError when it says no."""
     prepared = prepare(call, target)
     permit(prepared, target)
@@ -119,4 +146,4 @@ async def run(call: Call, target: Target, consent: Consent, *, limits: Limits | 
             f"{call.operation_id} would {prepared.effect} something and needs your consent; nothing was sent",
             hint="look at the call with --dry-run, then give --yes (in Python: yes=True)",
         )
-    return await perform(prepared, target, limits=limits)
+    return await perform(prepared, target, limits=limits, watch=watch, for_model=for_model)
