@@ -48,6 +48,7 @@ class AnswerPart:
 
     keys: Keys
     schema: Any
+    is_list: bool = False
     is_map: bool = False
 
 
@@ -97,9 +98,8 @@ class AnswerSchemas:
     def _part(self, view: SchemaView, envelope: ListEnvelope) -> AnswerPart:
         inside = _inside(view, envelope.keys)
         values = self.reader.flat(inside.schema).get("additionalProperties", {})
-        return AnswerPart(
-            keys=envelope.keys, schema=values if envelope.is_map else inside.items, is_map=envelope.is_map
-        )
+        schema = values if envelope.is_map else inside.items
+        return AnswerPart(keys=envelope.keys, schema=schema, is_list=True, is_map=envelope.is_map)
 
     def entry_schema(self, operation: Operation) -> Any:
         """The schema of one entry of the list, else of the one thing, that an operation answers with; {} for none.

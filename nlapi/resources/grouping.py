@@ -8,12 +8,12 @@ same properties: `POST /accounts/{id}/campaigns` and `GET /campaigns/{id}` are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from nlapi.resources.id_fields import ID_WORDS, Words, id_field, named_noun
-from nlapi.resources.naming import name_key, singular_words
-from nlapi.resources.paths import Path, common_prefix, compound, segments
+from nlapi.resources.naming import name_key, name_words, singular_words
+from nlapi.resources.paths import common_prefix, compound, segments
 from nlapi.resources.resource import Collection, Resources
 from nlapi.resources.schemas import ref_of
 
@@ -63,23 +63,6 @@ class Resource:
         return not any({"GET", "POST"} & collection.at.keys() for collection in self.collections)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """A collection with the schemas of one of its things, and the names of their properties."""
-
-    collection: Collection
-    schemas: list[Any]
-    names: frozenset[str] = field(default=frozenset())
-
-    @property
-    def name(self) -> str:
-        return self.collection.path[-1].text if self.collection.path else "items"
-
-    @property
-    def refs(self) -> frozenset[str]:
-        return frozenset(filter(None, map(ref_of, self.schemas)))
-
-
 class Grouping:
     """The grouping of the collections of one Spec."""
 
@@ -91,41 +74,42 @@ class Grouping:
 
     def groups(self) -> Iterator[Resource]:
         """Yield every resource that is no singleton, those with paths to one thing first."""
-        places = [self._place(collection) for collection in self.resources.collections.values()]
-        groups: list[list[_Place]] = []
-        order = sorted(places, key=lambda one: (not one.collection.item, len(one.collection.path)))
-        for place in filter(self._is_collection, order):
-            home = next((group for group in groups if self._belongs(place, group)), None)
-            if home is None:
-                groups.append([place])
-            else:
-                home.append(place)
-        return map(self._resource, groups)
+        groups: list[list[Resource]] = []
+        order = sorted(self.resources.collections.values(), key=lambda one: (not one.item, len(one.path)))
+        for resource in (self._resource([one], self._schemas(one)) for one in order):
+            if self._is_collection(resource):
+                home = next((group for group in groups if self._belongs(resource, group)), [])
+                if not home:
+                    groups.append(home)
+                home.append(resource)
+        for group in groups:
+            schemas = [schema for one in group for schema in one.schemas]
+            yield self._resource([one.collections[0] for one in group], schemas)
 
-    def _place(self, collection: Collection) -> _Place:
-        item, created = collection.item, collection.at.get("POST")
-        shown = [one for one in map(item.get, ("GET", "PATCH", "PUT")) if one and not self.answers.list_of(one)]
-        found = [self.answers.thing_part(one) for one in (*shown, *([created] if created else []))]
-        every = [part.schema for part in found if part is not None] + [self._listed(collection)]
+    def _schemas(self, collection: Collection) -> list[Any]:
+        """The schemas of one thing: as read, as changed, as created, as listed."""
+        shown = [
+            one for one in map(collection.item.get, ("GET", "PATCH", "PUT")) if one and not self.answers.list_of(one)
+        ]
+        parts = [self.answers.thing_part(one) for one in (*shown, collection.at.get("POST")) if one]
+        every = [*(part.schema for part in parts if part is not None), self._listed(collection)]
         schemas = [schema for schema in every if "object" in self.reader.types(schema)]
-        distinct = [schema for at, schema in enumerate(schemas) if schema not in schemas[:at]]
-        names = frozenset(name for schema in distinct for name in self.reader.properties(schema))
-        return _Place(collection=collection, schemas=distinct, names=names)
+        return [schema for at, schema in enumerate(schemas) if schema not in schemas[:at]]
 
     def _listed(self, collection: Collection) -> Any:
         part = self.answers.list_part(collection.at["GET"]) if "GET" in collection.at else None
         return part.schema if part is not None and "object" in self.reader.types(part.schema) else {}
 
-    def _is_collection(self, place: _Place) -> bool:
-        collection, listed = place.collection, self._listed(place.collection)
-        created = collection.at.get("POST")
+    def _is_collection(self, resource: Resource) -> bool:
+        (collection,) = resource.collections
+        listed, created = self._listed(collection), collection.at.get("POST")
         if "GET" in collection.item:
             return True
-        if _WRITES & collection.item.keys() and (listed or (created and place.schemas)):
+        if _WRITES & collection.item.keys() and (listed or (created and resource.schemas)):
             return True
-        if not listed:
-            return bool(place.schemas) and collection.at.keys() == {"POST"} and self._has_things_below(collection)
-        return bool(created and created.body) or bool(self._id_path(collection, [listed]))
+        if listed:
+            return bool(created and created.body) or bool(self._id_path(collection, [listed]))
+        return bool(resource.schemas) and collection.at.keys() == {"POST"} and self._has_things_below(collection)
 
     def _has_things_below(self, collection: Collection) -> bool:
         """Whether there is a path below one of its things, as /tickets/{id}/qr is for /tickets."""
@@ -134,57 +118,47 @@ class Grouping:
             one[:size] == here and one[size] is None for one in self.resources.collections if len(one) > size + 1
         )
 
-    def _belongs(self, place: _Place, group: Sequence[_Place]) -> bool:
-        kin = [other for other in group if place.refs & other.refs]
-        if any(place.name == other.name or (other.collection.item and not place.collection.item) for other in kin):
+    def _belongs(self, resource: Resource, group: Sequence[Resource]) -> bool:
+        item, items = bool(resource.collections[0].item), [other for other in group if other.collections[0].item]
+        kin = [other for other in group if resource.refs & other.refs]
+        if any(resource.noun == other.noun or (other in items and not item) for other in kin):
             return True
-        if self._compound(place) != self._compound(group[0]):
+        if self._compound(resource.collections[0]) != self._compound(group[0].collections[0]):
             return False
-        if place.collection.item and any(other.collection.item for other in group):
-            return not place.refs and not group[0].refs and _likeness(place, group[0]) == 1
-        return _likeness(place, group[0]) >= _LIKE
+        names, others = set(resource.properties), set(group[0].properties)
+        likeness = len(names & others) / min(len(names), len(others)) if names and others else 1.0
+        if item and items:
+            return not resource.refs and not group[0].refs and likeness == 1
+        return likeness >= _LIKE
 
-    def _compound(self, place: _Place) -> str:
-        path = place.collection.path
+    def _compound(self, collection: Collection) -> str:
+        path = collection.path
         return compound(path[self.prefix :] if len(path) > self.prefix else path)
 
-    def _resource(self, group: Sequence[_Place]) -> Resource:
-        first = next((one for one in group if one.collection.item), group[0])
-        schemas = [schema for place in group for schema in place.schemas]
-        texts = filter(None, (first.name, self._compound(first)))
-        keys = [one.collection.key for one in group if name_key(one.collection.key or "").endswith(tuple(ID_WORDS))]
+    def _resource(self, collections: Sequence[Collection], schemas: Sequence[Any]) -> Resource:
+        """The resource of some collections, whose first has the paths to one thing if any has."""
+        first = collections[0]
+        name = "/".join("{}" if segment.parameter else segment.text for segment in first.path) or "items"
+        keys = [one.key for one in collections if one.key and name_words(one.key)[-1] in ID_WORDS]
+        nouns = (singular_words(name.rpartition("/")[2]), singular_words(self._compound(first)), *map(named_noun, keys))
         return Resource(
-            name=path_name(first.collection.path),
-            collections=tuple(place.collection for place in group),
+            name=name,
+            collections=tuple(collections),
             schemas=tuple(schemas),
-            properties=self.properties(schemas),
-            id_path=self._id_path(first.collection, schemas),
-            aliases=frozenset(
-                "".join(noun) for noun in (*map(singular_words, texts), *map(named_noun, filter(None, keys)))
-            ),
+            properties={
+                key: one for schema in reversed(schemas) for key, one in self.reader.properties(schema).items()
+            },
+            id_path=self._id_path(first, schemas),
+            aliases=frozenset(map("".join, nouns)) - {""},
         )
 
-    def properties(self, schemas: Sequence[Any]) -> dict[str, Any]:
-        """Return every property of some schemas, as the first that has it describes it."""
-        return {name: one for schema in reversed(schemas) for name, one in self.reader.properties(schema).items()}
-
     def _id_path(self, collection: Collection, schemas: Sequence[Any]) -> str:
-        noun = singular_words(collection.path[-1].text) if collection.path else ()
         key = collection.key or "id"
         parameter = next((one.parameter("path", key) for one in collection.item.values()), None)
-        fields = [id_field(self.reader, schema, key, noun, noun, parameter) for schema in schemas]
-        fields += [id_field(self.reader, schema, "id", noun, noun) for schema in schemas]
+        target, last = named_noun(key), collection.path[-1:]
+        noun = target if last and last[0].parameter else singular_words(last[0].text if last else "")
+        wanted = ((key, target or noun, parameter), (key, noun, parameter), ("id", noun, None))
+        fields = [id_field(self.reader, schema, name, of, noun, one) for name, of, one in wanted for schema in schemas]
         described = {name_key(name): name for schema in schemas for name in self.reader.properties(schema)}
         found = [name for name in (*fields, described.get("code"), described.get("slug")) if name and name != "uri"]
         return next((name for name in found if "." not in name), next(iter(found), ""))
-
-
-def path_name(path: Path) -> str:
-    """Return what the resource at a path is called: `accounts/{}/campaigns`."""
-    return "/".join("{}" if segment.parameter else segment.text for segment in path) or "items"
-
-
-def _likeness(one: _Place, other: _Place) -> float:
-    """The share of properties that the things at two paths have in common."""
-    least = min(len(one.names), len(other.names))
-    return len(one.names & other.names) / least if least else 1.0

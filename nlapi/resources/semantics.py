@@ -11,7 +11,7 @@ from typing import Any
 from nlapi.openapi.spec import READ_METHODS, Operation, Spec
 from nlapi.resources.answers import AnswerPart
 from nlapi.resources.envelope import Keys
-from nlapi.resources.grouping import Grouping, Resource, path_name
+from nlapi.resources.grouping import Grouping, Resource
 from nlapi.resources.id_fields import named_noun, takes_id, wider_nouns
 from nlapi.resources.links import LinkedSources
 from nlapi.resources.naming import name_key, name_words
@@ -169,7 +169,8 @@ class Semantics:
 
     def _on_collection(self, operation: Operation, path: Path, resource: Resource) -> OperationSemantics | None:
         part, there = self.answers.list_part(operation), self.paths.collection(path)
-        posted = operation.method == "POST" and there is not None and "GET" not in there.at
+        searches = there is None or "GET" not in there.at or operation.body is None or self.paths.is_query(operation)
+        posted = operation.method == "POST" and searches
         if part and (operation.method in READ_METHODS or (posted and ref_of(part.schema) in resource.refs)):
             return self._made(OperationKind.LIST, operation, path, resource, part=part)
         if operation.method == "POST":
@@ -206,7 +207,7 @@ class Semantics:
             return None
         if there.shape not in self._singletons:
             self._singletons[there.shape] = Resource(
-                name=path_name(path),
+                name="/".join("{}" if one.parameter else one.text for one in path),
                 collections=(Collection(path=path, item=there.at),),
                 schemas=(view.schema,),
                 properties=self.answers.reader.properties(view.schema),
@@ -247,6 +248,10 @@ class Semantics:
         return whole, None
 
     def _thing(self, operation: Operation, resource: Resource) -> AnswerPart | None:
+        """Where in the answer the thing is, which some give as a list of one."""
+        listed = self.answers.list_part(operation)
+        if listed is not None and (ref_of(listed.schema) in resource.refs or not (listed.keys or listed.is_map)):
+            return listed
         return self.answers.thing_part(operation, resource.refs)
 
     def _made(

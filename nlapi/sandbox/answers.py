@@ -26,6 +26,7 @@ from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import SINGLE, Row, Scope
 from nlapi.sandbox.verbs import after, looks_only
 
+MORE: Mapping[str, Any] = {}
 COMMANDS = frozenset("action operation command mode event transition".split())
 
 
@@ -81,21 +82,20 @@ def _row(stage: Stage, role: OperationSemantics, resource: Resource, checked: Ch
     return row
 
 
-def _show(stage: Stage, role: OperationSemantics, row: Row, more: Mapping[str, Any] | None = None) -> Any:
-    """The answer about one thing: the thing in its wrapper, and whatever else the schema requires."""
+def _show(stage: Stage, role: OperationSemantics, row: Row, *others: Row, more: Mapping[str, Any] = MORE) -> Any:
+    """The answer about one thing, or several: what is shown in its wrapper, and whatever else the schema requires."""
     media = json_media(role.operation)
     if media is None:
         return NOTHING
     part = role.part or AnswerPart(keys=(), schema=media.schema)
     types = stage.schemas.types(part.schema)
-    if types == ("array",):
-        return [stage.view(row, stage.schemas.flat(part.schema).get("items", {}))]
     if types and "object" not in types:
         return stage.sampler.sample(media.schema, _at(stage, row))
-    thing = stage.view(row, part.schema)
+    things = [stage.view(one, part.schema) for one in (row, *others)]
+    shown = things if part.is_list else things[0]
     if not part.keys:
-        return thing if not more else stage.sampler.sample(media.schema, _at(stage, row), {**row.data, **more})
-    known = {**(more or {}), **wrap(thing, part.keys)}
+        return shown if not more else stage.sampler.sample(media.schema, _at(stage, row), {**row.data, **more})
+    known = {**more, **wrap(shown, part.keys)}
     return stage.sampler.sample(media.schema, _at(stage, row), known)
 
 
@@ -109,11 +109,7 @@ def _create(stage: Stage, role: OperationSemantics, resource: Resource, checked:
     rows = [
         writes.create(stage, resource, role.operation, writes.fields(resource, one), scope) for one in bodies or [{}]
     ]
-    media = json_media(role.operation)
-    if media is not None and "array" in stage.schemas.types(media.schema):
-        items = stage.schemas.flat(media.schema).get("items", {})
-        return Outcome(value=[stage.view(row, items) for row in rows], made=rows[0])
-    return Outcome(value=_show(stage, role, rows[0]), made=rows[0])
+    return Outcome(value=_show(stage, role, *rows), made=rows[0])
 
 
 def _read(stage: Stage, role: OperationSemantics, resource: Resource, checked: Checked, scope: Scope) -> Outcome:
@@ -152,7 +148,7 @@ def _delete(stage: Stage, role: OperationSemantics, resource: Resource, checked:
             more[name] = True
         elif "integer" in types and name_words(name)[-1:] == ("count",) and name not in row.data:
             more[name] = 1
-    return Outcome(value=_show(stage, role, row, more))
+    return Outcome(value=_show(stage, role, row, more=more))
 
 
 def _clear(stage: Stage, role: OperationSemantics, resource: Resource, checked: Checked, scope: Scope) -> Outcome:
@@ -179,10 +175,11 @@ def _list(
     chosen = ordered(chosen, {**_defaults(stage, role.operation), **wanted})
     part = _resumed(part, [rows[id(data)] for data in chosen])
     page = [rows[id(data)] for data in chosen[part.offset : part.offset + part.limit]]
-    shown = [_listed(stage, resource, row, role.part.schema) for row in page]
+    things = [_listed(stage, resource, row, role.part.schema) for row in page]
+    shown: Any = dict(zip((row.key for row in page), things, strict=True)) if role.part.is_map else things
     if not role.part.keys:
         return Outcome(value=shown, total=len(chosen))
-    around = Envelope(stage.schemas, part, total=len(chosen), shown=len(shown), url=url, query=checked.query)
+    around = Envelope(stage.schemas, part, total=len(chosen), shown=len(page), url=url, query=checked.query)
     known = writes.merged(around.fill(media.schema, skip=role.part.keys[0]), wrap(shown, role.part.keys))
     if len(role.part.keys) > 1:
         outer = around.fill(stage.schemas.properties(media.schema)[role.part.keys[0]], skip=role.part.keys[1])

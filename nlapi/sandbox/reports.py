@@ -40,7 +40,7 @@ def compute(stage: Stage, operation: Operation, checked: Checked, scope: Scope) 
     )
     known = _echo(stage, media.schema, asked)
     found = stage.semantics.answers.list_part(operation)
-    if found is None or "object" not in stage.schemas.types(found.schema):
+    if found is None or found.is_map or "object" not in stage.schemas.types(found.schema):
         return stage.sampler.sample(media.schema, at, known) if known else stage.sampler.sample(media.schema, at)
     rows = _rows(stage, operation, checked, found, asked, at)
     if not found.keys:
