@@ -50,11 +50,6 @@ def shape(path: Path) -> Shape:
     return tuple(None if segment.parameter else segment.text for segment in path)
 
 
-def is_item(path: Path) -> bool:
-    """Does the path end in a placeholder that names one thing of a collection?"""
-    return len(path) > 1 and path[-1].parameter is not None
-
-
 def compound(path: Path) -> str:
     """The literal segments at the end: `drafts/campaigns` of `/accounts/{id}/drafts/campaigns`."""
     literal: list[str] = []

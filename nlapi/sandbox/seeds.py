@@ -14,7 +14,7 @@ from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.examples import Examples
 from nlapi.sandbox.keys import Keys
 from nlapi.sandbox.samples import Sampler
-from nlapi.sandbox.store import SINGLE, Row, Scope, Store
+from nlapi.sandbox.store import SINGLE, Row, Scope, Store, agree
 
 MANY, FEW = 6, 2
 """How many things the first parent gets, and the others."""
@@ -49,9 +49,7 @@ class Seeds:
         names = {parent.name for parent in self.semantics.above(resource)}
         self.fill(resource, scope)
         row = self.store.find(resource.name, key)
-        return row is not None and all(
-            row.scope.get(name, value) == value for name, value in scope.items() if name in names
-        )
+        return row is not None and agree({name: value for name, value in scope.items() if name in names}, row.scope)
 
     def fill(self, resource: Resource, scope: Scope | None = None) -> None:
         """Sees to it that the samples of a kind are there: below the parents given, or below all there are."""
@@ -97,7 +95,7 @@ class Seeds:
         elif first.resource is not None:
             self.fill(first.resource, so_far)
             for row in self.store.rows(first.resource.name):
-                if row.sampled and all(row.scope.get(name, value) == value for name, value in so_far.items()):
+                if row.sampled and agree(so_far, row.scope):
                     yield from self._combined(rest, {**so_far, first.name: row.key}, scope)
 
     def _fill_below(self, resource: Resource, scope: Scope) -> None:
@@ -143,8 +141,10 @@ class Seeds:
 
     def _add(self, resource: Resource, index: int, key: Any, scope: dict[str, str]) -> Row:
         self.relate(resource, index, scope, like=self.examples.of(resource, index))
-        for collection in resource.collections:
-            self._settle(resource, collection, index, scope)
+        for parent in self.semantics.above(resource):  # at another path things of this kind may be below others
+            other = self._relative(resource, parent.resource, index, scope) if parent.resource is not None else None
+            if other is not None:
+                scope.setdefault(parent.name, other.key)
         data = self._data(resource, index, key, scope)
         key = self.keys.inner(resource, data, key)
         row = Row(entity=resource.name, key=str(key), place=index, scope=scope, data=data, sampled=True)
@@ -177,9 +177,7 @@ class Seeds:
             if target.name in scope:
                 key = self.keys.typed(target, scope[target.name])
                 known[name] = [key] if "array" in self.keys.schemas.types(resource.properties[name]) else key
-        own = {
-            name_key(name): name for name in resource.properties if name_key(name) != "id" and name != resource.id_name
-        }
+        own = {name_key(name): name for name in resource.properties if name not in ("id", resource.id_name)}
         for parent in self.semantics.above(resource):
             name = own.get(name_key(parent.parameter), "")
             if parent.name in scope and name and name not in known:
@@ -207,17 +205,9 @@ class Seeds:
             return self.store.find(target.name, scope[target.name])
         if not free or target in self._filling:
             return None
-        rows = [row for row in self.rows(target, self._within(target, scope)) if _kin(row.scope, scope)]
+        rows = [row for row in self.rows(target, self._within(target, scope)) if agree(row.scope, scope)]
         shown = next((row for row in rows if row.key == str(wanted)), None)
         return shown or (rows[index % len(rows)] if rows else None)
-
-    def _settle(self, resource: Resource, collection: Collection, index: int, scope: dict[str, str]) -> None:
-        """Adds the parents of another path at which things of this kind are listed."""
-        for parent in self.semantics.parents(collection.path):
-            if parent.resource is not None and parent.resource is not resource:
-                row = self._relative(resource, parent.resource, index, scope)
-                if row is not None:
-                    scope.setdefault(parent.name, row.key)
 
     def _within(self, target: Resource, scope: Scope) -> Scope:
         names = {parent.name for parent in self.semantics.parents(self.home(target).path)}
@@ -245,8 +235,3 @@ class Seeds:
                 # What the schema describes is as it was made: an example may break its own schema.
                 data = {**{name: value for name, value in data.items() if name not in described}, **made}
         return data
-
-
-def _kin(left: Scope, right: Scope) -> bool:
-    """Do two scopes agree wherever both name a parent of the same kind?"""
-    return all(right.get(name, value) == value for name, value in left.items())

@@ -126,5 +126,10 @@ def _below(row: Row, scope: Scope) -> bool:
     return all(row.scope.get(name) == value for name, value in scope.items())
 
 
+def agree(left: Scope, right: Scope) -> bool:
+    """Whether two scopes agree wherever both name a parent of the same kind."""
+    return all(right.get(name, value) == value for name, value in left.items())
+
+
 def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=False)

@@ -13,7 +13,7 @@ from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.problem import Problem
 from nlapi.sandbox.stage import Stage
-from nlapi.sandbox.store import SINGLE, Row, Scope
+from nlapi.sandbox.store import SINGLE, Row, Scope, agree
 from nlapi.sandbox.verbs import fresh
 from nlapi.sandbox.vocabulary import MADE, UPDATED
 
@@ -152,7 +152,7 @@ def remove(stage: Stage, resource: Resource, row: Row) -> None:
     for other in stage.semantics.resources:
         if other is not resource and _only_below(stage, other, resource):
             for one in stage.store.rows(other.name, {resource.name: row.key}):
-                if all(one.scope.get(name, value) == value for name, value in row.scope.items()):
+                if agree(row.scope, one.scope):
                     remove(stage, other, one)
 
 

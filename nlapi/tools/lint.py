@@ -14,9 +14,9 @@ from nlapi.issue import Issue, Level
 from nlapi.openapi.hints import SCALES, hints
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.naming import STOPWORDS, pieces, stem
+from nlapi.resources.schemas import schema_types
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
-from nlapi.tools.units import types_of
 from nlapi.tools.walk import schema_at
 
 CHARS_PER_TOKEN = 4
@@ -210,7 +210,7 @@ def _amounts(tool: Tool) -> Iterator[tuple[str, str]]:
         if unit := hints(schema).unit:
             if unit in SCALES:
                 yield name, unit
-        elif types_of(schema) & {"integer", "number"}:
+        elif not {"integer", "number"}.isdisjoint(schema_types(schema)):
             prose = f"{' '.join(pieces(name))} {schema.get('description', '')} {_told(tool, name)}".lower()
             yield from ((name, unit) for unit, words in SPOKEN if words.search(prose))
 
