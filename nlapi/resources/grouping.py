@@ -108,7 +108,7 @@ class Grouping:
         if _WRITES & collection.item.keys() and (listed or (created and resource.schemas)):
             return True
         if listed:
-            return bool(created and created.body) or bool(self._id_path(collection, [listed]))
+            return bool(created and created.body) or bool(self._id_path(collection, self.reader.properties(listed)))
         return bool(resource.schemas) and collection.at.keys() == {"POST"} and self._has_things_below(collection)
 
     def _has_things_below(self, collection: Collection) -> bool:
@@ -141,24 +141,23 @@ class Grouping:
         name = "/".join("{}" if segment.parameter else segment.text for segment in first.path) or "items"
         keys = [one.key for one in collections if one.key and name_words(one.key)[-1] in ID_WORDS]
         nouns = (singular_words(name.rpartition("/")[2]), singular_words(self._compound(first)), *map(named_noun, keys))
+        properties = {key: one for schema in reversed(schemas) for key, one in self.reader.properties(schema).items()}
         return Resource(
             name=name,
             collections=tuple(collections),
             schemas=tuple(schemas),
-            properties={
-                key: one for schema in reversed(schemas) for key, one in self.reader.properties(schema).items()
-            },
-            id_path=self._id_path(first, schemas),
+            properties=properties,
+            id_path=self._id_path(first, properties),
             aliases=frozenset(map("".join, nouns)) - {""},
         )
 
-    def _id_path(self, collection: Collection, schemas: Sequence[Any]) -> str:
+    def _id_path(self, collection: Collection, properties: Mapping[str, Any]) -> str:
         key = collection.key or "id"
         parameter = next((one.parameter("path", key) for one in collection.item.values()), None)
         target, last = named_noun(key), collection.path[-1:]
         noun = target if last and last[0].parameter else singular_words(last[0].text if last else "")
         wanted = ((key, target or noun, parameter), (key, noun, parameter), ("id", noun, None))
-        fields = [id_field(self.reader, schema, name, of, noun, one) for name, of, one in wanted for schema in schemas]
-        described = {name_key(name): name for schema in schemas for name in self.reader.properties(schema)}
+        fields = [id_field(self.reader, {"properties": properties}, name, of, noun, one) for name, of, one in wanted]
+        described = {name_key(name): name for name in properties}
         found = [name for name in (*fields, described.get("code"), described.get("slug")) if name and name != "uri"]
         return next((name for name in found if "." not in name), next(iter(found), ""))

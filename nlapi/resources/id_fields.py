@@ -162,7 +162,7 @@ def _field_names(argument: str, noun: Words, listed: Words, text: str, *, by_id:
     """
     words = name_words(argument)
     last = words[-1] if words else ""
-    things = dict.fromkeys(("".join(noun), "".join(listed)))
+    things = dict.fromkeys(("".join(noun), *noun[-1:], "".join(listed), *listed[-1:]))
     if noun == listed and last == "id":  # a thing that has both is told apart by its id: its `room_id` is another's
         yield "id"
     yield name_key(argument)

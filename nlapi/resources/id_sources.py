@@ -330,10 +330,10 @@ class IdSources:
         return source.deprecated or aside, away, more, -within, not mine, -shared, len(other)
 
     def common_values(self) -> Mapping[str, IdSource | None]:
-        """Return the sources of the values that much of the API takes in its paths: an account, a tenant, a project."""
+        """Return the sources of the values below which much of the API is: an account, a tenant, owner and project."""
         taking: dict[str, list[Operation]] = defaultdict(list)
         for operation in self.resources.operations:
-            for segment in segments(operation.route):
+            for segment in segments(operation.route)[:-1]:
                 if segment.parameter and takes_id(("path", segment.parameter)):
                     taking[segment.parameter].append(operation)
         least = _COMMON * len(self.resources.operations)

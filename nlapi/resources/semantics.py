@@ -14,7 +14,7 @@ from nlapi.resources.envelope import Keys
 from nlapi.resources.grouping import Grouping, Resource
 from nlapi.resources.id_fields import named_noun, takes_id, wider_nouns
 from nlapi.resources.links import LinkedSources
-from nlapi.resources.naming import name_key, name_words
+from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.paths import Path, Shape, segments, shape
 from nlapi.resources.resource import Collection, resources_of
 from nlapi.resources.schemas import ref_of
@@ -162,6 +162,8 @@ class Semantics:
             return self._on_item(operation, path, owner)
         if found := self._lists(operation, path):
             return found
+        if made := self._creates(operation, path):
+            return self._made(OperationKind.CREATE, operation, path, made, part=self._thing(operation, made))
         if singleton := self._singleton(path):
             kind = _ON_THING.get(operation.method, OperationKind.MERGE)
             return self._made(kind, operation, path, singleton, part=self._thing(operation, singleton))
@@ -195,6 +197,14 @@ class Semantics:
         above = self.at(path[:-1])
         owner = above if above in owners else owners[0] if len(owners) == 1 and operation.method == "GET" else None
         return self._made(OperationKind.LIST, operation, path, owner, part=part) if owner is not None else None
+
+    def _creates(self, operation: Operation, path: Path) -> Resource | None:
+        """The resource of which a POST makes a thing at a path below another: /accounts/{id}/campaigns."""
+        part = self.answers.thing_part(operation) if operation.method == "POST" and len(path) > 1 else None
+        owners = self._by_ref.get(ref_of(part.schema), ()) if part is not None else ()
+        return next(
+            (one for one in owners if one.noun == singular_words(path[-1].text) != name_words(path[-1].text)), None
+        )
 
     def _singleton(self, path: Path) -> Resource | None:
         """The one thing at a path that can be read and changed: /account/settings."""

@@ -167,7 +167,8 @@ def requested(stage: Stage, operation: Operation) -> dict[str, Any]:
     """The fields that a client can send with this operation, each with its flat schema."""
     found: dict[str, Any] = {}
     for media in operation.body.media if operation.body else ():
-        for name, schema in stage.schemas.properties(media.schema).items():
+        items = stage.schemas.flat(media.schema).get("items")
+        for name, schema in stage.schemas.properties(items or media.schema).items():
             flat = stage.schemas.flat(schema)
             if flat.get("readOnly") is not True:
                 found[name] = flat
