@@ -44,9 +44,9 @@ def load(
     from nlapi.openapi.parse import parse
     from nlapi.openapi.tree import read_tree
     from nlapi.openapi.uncollected import uncollected
-    from nlapi.registry import MEMO
 
     source, registered = fspath(source), registration_of(source)
+    name = source if registered is not None else ""
     if registered is not None:
         source, overlays = registered.source, (*registered.overlays, *overlays)
         root = root or registered.root
@@ -60,11 +60,7 @@ def load(
     join = partial(bundle, files=files) if may_be_split(fetched.data) else None
     with uncollected():
         document = read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join)
-        spec = parse(document, classify=_effect_of, review=_issues_of_effect)
-    spec.memo["cache"], spec.memo["files"] = kept, files.named
-    if registered is not None:
-        spec.memo[MEMO] = registered
-    return spec
+        return parse(document, _effect_of, _issues_of_effect, cache=kept, files=files.named, registered=name)
 
 
 def registration_of(source: str | PathLike[str]) -> Registration | None:

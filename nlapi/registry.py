@@ -15,9 +15,6 @@ from typing import Any
 
 from nlapi.errors import MissingCredentialError, NlapiError
 
-MEMO = "registration"
-"""Where `Spec.memo` has the Registration of an API that `nlapi.load` found by its registered name."""
-
 REFERENCE = "env:"
 """How a reference to a variable of the environment begins."""
 

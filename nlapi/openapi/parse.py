@@ -13,6 +13,7 @@ from nlapi.errors import DescriptionError
 from nlapi.issue import Issue, Level
 from nlapi.openapi import swagger2
 from nlapi.openapi.answers import load_answers
+from nlapi.openapi.cache import Cache
 from nlapi.openapi.details import load_details
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.headers import TOKEN
@@ -29,8 +30,14 @@ def parse(
     document: Document,
     classify: Callable[[Operation], Effect] = effect_by_method,
     review: Callable[[Operation], Iterable[Issue]] = no_review,
+    *,
+    cache: Cache | None = None,
+    files: tuple[str, ...] = (),
+    registered: str = "",
 ) -> Spec:
     """The Spec of a Document, whose operations have the effects that `classify` gives them, and the issues of `review`.
+
+    `cache`, `files` and `registered` are those of Spec.
 
     DescriptionError when `paths` is no map, or too large; no operations are an Issue.
     """
@@ -60,7 +67,9 @@ def parse(
         resolve=_resolver(document),
         classify=classify,
         review=review,
-        found=(),
+        cache=cache,
+        files=files,
+        registered=registered,
     )
     operations = tuple(_operations(spec, document, found))
     if not operations:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from nlapi.errors import UsageError
 from nlapi.issue import Issue, Level
@@ -24,6 +24,9 @@ from nlapi.openapi.parts import (
     SecurityScheme,
     Server,
 )
+
+if TYPE_CHECKING:
+    from nlapi.openapi.cache import Cache
 
 T = TypeVar("T")
 
@@ -175,7 +178,8 @@ class Spec:
     """A description, read. `source` is where it came from, as the user wrote it.
 
     `classify` judges the effect of each operation; `nlapi.load` gives the one that weighs evidence too, and `review`,
-    which yields what that one finds wrong.
+    which yields what that one finds wrong. `cache` is where what is slow to have again is stored, `files` are the other
+    files of the description, `registered` is the name under which it was registered, if it was loaded by that.
     """
 
     title: str
@@ -189,10 +193,10 @@ class Spec:
     classify: Callable[[Operation], Effect] = field(default=effect_by_method, repr=False)
     review: Callable[[Operation], Iterable[Issue]] = field(default=no_review, repr=False)
     found: tuple[Issue, ...] = ()
+    cache: Cache | None = field(default=None, repr=False)
+    files: tuple[str, ...] = field(default=(), repr=False)
+    registered: str = ""
     operations: tuple[Operation, ...] = field(default=(), init=False)
-    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
-    """Where the layers above keep what they derive from this Spec, so that it lives and dies with it."""
-
     _derived: dict[Callable[[Spec], Any], Any] = field(default_factory=dict, init=False, repr=False)
 
     def derive(self, make: Callable[[Spec], T]) -> T:

@@ -24,7 +24,7 @@ from nlapi.plugin.command import (
     url_variable,
     user_config,
 )
-from nlapi.plugin.flow import Flow
+from nlapi.plugin.ids import Ids
 from nlapi.plugin.names import callable_id, checked, plugin_name, variables
 from nlapi.plugin.notes import LICENSE, notes
 from nlapi.plugin.notes import own as owned
@@ -131,7 +131,7 @@ def _texts(
         title=title,
         about=inert(spec.description, 500),
         areas=parts,
-        flow=Flow(usable),
+        ids=Ids(usable),
         values=values,
         notes=notes(kept),
     )

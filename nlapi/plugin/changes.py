@@ -12,8 +12,8 @@ from nlapi.openapi.spec import Operation
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.narrower import Follow, Sides, answered, sent
 from nlapi.plugin.text import code
+from nlapi.resources.answers import answer_schema, answer_schemas
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.fields import answer_schema
 from nlapi.tools.tool import Tool
 
 MAX_REFS = 6
@@ -56,7 +56,7 @@ def _operation(id: str, old: Operation, new: Operation) -> Iterator[Issue]:
     answers = answer_schema(old), answer_schema(new)
     if answers[0] and not answers[1]:
         yield _told(id, "no longer says what it answers")
-    sides = Sides(old=old.spec.follow, new=new.spec.follow)
+    sides = Sides(old=answer_schemas(old.spec).reader.flat, new=answer_schemas(new.spec).reader.flat)
     yield from _issues(id, answered(*answers, "", sides))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,9 @@ from nlapi.resources.envelope import (
     unwrap_entry,
     value_at,
 )
-from nlapi.resources.naming import name_words, singular, stem
+from nlapi.resources.naming import name_words, singular, singular_words, stem
 from nlapi.resources.nouns import is_single, thing_words
-from nlapi.resources.schemas import SchemaReader
+from nlapi.resources.schemas import SchemaReader, ref_of
 
 Thing = Mapping[str, Any]
 
@@ -46,12 +46,23 @@ class ListAnswer:
         return [entry for entry in self.entries if isinstance(entry, Mapping)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPart:
+    """A part of an answer: the keys that lead to it, and the schema of the thing, or of each listed thing, there."""
+
+    keys: Keys
+    schema: Any
+    is_list: bool = False
+    is_map: bool = False
+
+
 class AnswerSchemas:
     """What the schemas of the answers of one Spec say, each read when it is first asked for."""
 
     def __init__(self, spec: Spec) -> None:
         self.reader = SchemaReader(spec)
         self._lists: dict[Operation, ListEnvelope | None] = {}
+        self._entries: dict[Operation, Any] = {}
 
     def view(self, operation: Operation) -> SchemaView | None:
         """The schema of the JSON answer of success; None where none is described."""
@@ -88,18 +99,53 @@ class AnswerSchemas:
         values = self.reader.flat(schema).get("additionalProperties")
         return self.reader.properties(schema).get(name, values if isinstance(values, Mapping) and values else None)
 
-    def entry_schema(self, operation: Operation) -> Any:
-        """The schema of one entry of the list, else of the one thing, that an operation answers with; {} for none."""
+    def list_part(self, operation: Operation) -> AnswerPart | None:
+        """The list in the answer of an operation, with the schema of an entry as it stands there; None for none."""
+        view, envelope = self.view(operation), self.list_of(operation)
+        return self._part(view, envelope) if view is not None and envelope is not None else None
+
+    def thing_part(self, operation: Operation, refs: Collection[str] = ()) -> AnswerPart | None:
+        """The thing in the answer of an operation: what has one of the schemas `refs`, else what its envelope holds."""
+        media, view = json_media(operation), self.view(operation)
+        if view is None or ref_of(view.schema) in refs:
+            return AnswerPart(keys=(), schema=media.schema) if media is not None else None
+        described = self.reader.properties(view.schema).items() if refs else ()
+        named = next((name for name, inner in described if ref_of(inner) in refs), None)
+        keys = find_thing(view, noun(operation)) if named is None else (named,)
+        return AnswerPart(keys=keys, schema=_inside(view, keys).schema)
+
+    def searched_schema(self, operation: Operation, kind: tuple[str, ...]) -> Any:
+        """The schema of what a general search lists of a kind of thing, in a list of its own; {} where it has none."""
         view = self.view(operation)
-        if view is None:
-            return {}
-        envelope = self.list_of(operation)
-        keys = envelope.keys if envelope is not None else find_thing(view, noun(operation))
-        for key in keys:
-            view = view.field(key)
-        if envelope is None:
-            return view.schema
-        return self.reader.flat(view.schema).get("additionalProperties", {}) if envelope.is_map else view.items
+        name = next((name for name in view.names if singular_words(name) == kind), None) if view is not None else None
+        inside = view.field(name) if view is not None and name is not None else None
+        envelope = find_list(inside) if inside is not None else None
+        return self._part(inside, envelope).schema if inside is not None and envelope is not None else {}
+
+    def _part(self, view: SchemaView, envelope: ListEnvelope) -> AnswerPart:
+        inside = _inside(view, envelope.keys)
+        values = self.reader.flat(inside.schema).get("additionalProperties", {})
+        schema = values if envelope.is_map else inside.items
+        return AnswerPart(keys=envelope.keys, schema=schema, is_list=True, is_map=envelope.is_map)
+
+    def entry_schema(self, operation: Operation) -> Any:
+        """The schema of one entry of the list, else of the one thing, that an operation answers with; {} for none.
+
+        It is that of the thing in the entry: of campaign in `{"campaign": {...}}`.
+        """
+        if operation not in self._entries:
+            part = self.list_part(operation) or self.thing_part(operation)
+            schema = part.schema if part is not None else {}
+            inner = list(self.reader.properties(schema).values())
+            wraps = len(inner) == 1 and "object" in self.reader.types(inner[0])
+            self._entries[operation] = inner[0] if wraps else schema
+        return self._entries[operation]
+
+
+def _inside(view: SchemaView, keys: Keys) -> SchemaView:
+    for key in keys:
+        view = view.field(key)
+    return view
 
 
 def answer_schemas(spec: Spec) -> AnswerSchemas:
@@ -133,6 +179,13 @@ def json_media(operation: Operation) -> Media | None:
     """Return the JSON form of the answer of success; None where there is none."""
     response = operation.response()
     return next((media for media in response.media if is_json(media.content_type)), None) if response else None
+
+
+def answer_schema(operation: Operation) -> Any:
+    """Return the schema of the answer of success, of JSON if there is one in it; {} where none is described."""
+    response, media = operation.response(), json_media(operation)
+    first = media or (response.media[0] if response is not None and response.media else None)
+    return first.schema if first is not None else {}
 
 
 def is_json(content_type: str) -> bool:

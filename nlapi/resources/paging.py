@@ -155,7 +155,7 @@ def _next_signs(data: Any, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Names and values of cursors, numbers and addresses of the next page in an envelope."""
     for place in _objects(data, keys):
         for name, value in place.items():
-            ahead = "next" in name_words(name) or name_key(name) in _AFTER
+            ahead = leads_ahead(name)
             # an object called next has the values that ask for it, as Intercom's `{"page": 2, "starting_after": "x"}`
             held = value.items() if ahead and isinstance(value, Mapping) else [(name, value)] if ahead else []
             for inner, sign in held:
@@ -261,3 +261,14 @@ def first_number(schema: Schema) -> int:
 def _current(one: PageParameter, values: Mapping[Place, Any]) -> int:
     found = _number(one, values)
     return first_number(one.schema) if found is None else found
+
+
+def flag_of_more(name: str) -> bool | None:
+    """Return what a flag of that name in an envelope is where there are more pages; None for another flag."""
+    key = name_key(name)
+    return True if key in _MORE else False if key in _LAST else None
+
+
+def leads_ahead(name: str) -> bool:
+    """Whether a field of that name in an envelope leads to the next page."""
+    return "next" in name_words(name) or name_key(name) in _AFTER

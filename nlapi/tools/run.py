@@ -13,7 +13,7 @@ from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import READ_METHODS, Effect, Spec
-from nlapi.registry import MEMO, Registration, resolve_credential
+from nlapi.registry import Registration, find_registration, resolve_credential
 from nlapi.tools.check import check
 from nlapi.tools.tool import Call, Tool
 from nlapi.tools.walk import filled, on_the_wire
@@ -49,7 +49,7 @@ def target_of(spec: Spec, *, base_url: str | None = None, auth: Auth = None) -> 
 
     CredentialError when a registered credential is in a variable that is not set.
     """
-    registered: Registration = spec.memo.get(MEMO) or Registration(source=spec.source)
+    registered = find_registration(spec.registered) or Registration(source=spec.source)
     base_url = base_url or registered.base_url
     if auth is False or (registered.no_auth and not auth):
         return Target(spec=spec, base_url=base_url, no_auth=True)
