@@ -10,6 +10,7 @@ from nlapi.openapi.spec import Effect
 from nlapi.routing.nouns import Context, Decision
 from nlapi.tools.plan import Conversation, Plan, Step
 from nlapi.tools.tool import Call, Missing
+from nlapi.tools.view import AnswerView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +95,14 @@ class Offered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """The turn is over. `text` is the planner's answer; `conversation` holds everything that happened."""
+    """The turn is over. `text` is the planner's answer; `conversation` holds everything that happened.
+
+    `views` are what the planner shows of the API's answers: the rows and columns that the text is about.
+    """
 
     text: str
     conversation: Conversation
+    views: tuple[AnswerView, ...] = ()
 
 
 Event = Said | PlannerChosen | Planned | Proposed | ItemsReceived | Stepped | Needed | Offered | Answered

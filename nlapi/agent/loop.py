@@ -132,7 +132,7 @@ async def _rounds(
                 yield event
         conversation = conversation.with_round(Round(plan=plan, steps=tuple(steps)))
         if not plan.calls:
-            yield Answered(text=plan.text, conversation=conversation)
+            yield Answered(text=plan.text, conversation=conversation, views=plan.views)
             return
         if shown := sum(step.outcome is Outcome.SHOWN for step in steps):
             yield Answered(text=_rehearsed(shown, plan.goal), conversation=conversation)

@@ -17,6 +17,7 @@ from nlapi.cli.options import (
     Deadline,
     DryRun,
     Events,
+    NoAuth,
     Output,
     Overlays,
     Root,
@@ -25,10 +26,12 @@ from nlapi.cli.options import (
     is_interactive,
     is_terminal,
 )
+from nlapi.client.clean import one_line
 from nlapi.errors import ConsentError, NlapiError, UsageError
 
 if TYPE_CHECKING:
     from nlapi.client.message import Result
+    from nlapi.openapi.spec import Operation
     from nlapi.tools.run import Prepared
 
 EPILOG = """KEY=VALUE is read as the type that the operation wants; a list takes commas, or the key again.
@@ -60,6 +63,7 @@ def call(
     ] = None,
     base_url: BaseUrl = None,
     auth: Auth = None,
+    no_auth: NoAuth = False,
     dry_run: DryRun = False,
     curl: Annotated[
         bool, typer.Option("--curl", metavar=FLAG, help="Print the request as a curl line; send nothing.")
@@ -81,13 +85,14 @@ def call(
     from nlapi.cli.arguments import arguments
     from nlapi.cli.target import open_target, stream_limits
     from nlapi.tools.compile import compile_tool
+    from nlapi.tools.diagnosis import diagnose
     from nlapi.tools.run import prepare, run
     from nlapi.tools.tool import Call
 
     if source == "-" and args == "-":
         raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
     chosen = _filter(jq) if jq is not None else None
-    target, known = open_target(source, base_url, auth, overlays, root)
+    target, known = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
     tool = compile_tool(target.spec.operation(operation))
     wanted = Call(tool=tool, arguments=arguments(tool, known=known, given=args, pairs=pairs or ()))
     if dry_run or curl:
@@ -105,7 +110,9 @@ def call(
             began = "its answer was still going on" if live.items else "no answer had come yet"
             show.note(f"\n{operation} may have been carried out: {began}")
         raise
-    print_result(result, output, chosen, live)
+    print_result(result, output, chosen, tool.operation, live)
+    if doubt := diagnose(result, tool.operation, target):
+        show.note(doubt)
     if not result.ok:
         raise typer.Exit(min(result.status // 100, 5))
     if result.is_cut:
@@ -147,18 +154,26 @@ class _Consent:
 
 
 def print_result(
-    result: Result, output: Output | None, chosen: Filter | None = None, live: LivePrinter | None = None
+    result: Result,
+    output: Output | None,
+    chosen: Filter | None = None,
+    operation: Operation | None = None,
+    live: LivePrinter | None = None,
 ) -> None:
-    """The answer on standard output, its status on standard error. A filter is for answers that are no errors.
+    """The answer on standard output, its status and why it failed on standard error.
 
-    What `live` has printed already is not printed again.
+    A filter is for answers that are no errors. What `live` has printed already is not printed again.
     """
     from nlapi.cli import table
+    from nlapi.resources.reason import error_reason
+    from nlapi.tools.view import answer_view
 
     show.note(f"{result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
     if live is not None and live.has_printed:
         return
     data = result.data
+    if not result.ok and (why := error_reason(data if data is not None else result.text)):
+        show.note(one_line(why))
     if chosen is not None and result.ok:
         _print_filtered(result, chosen)
     elif output is Output.RAW or (data is None and result.content):
@@ -170,9 +185,9 @@ def print_result(
     elif not result.content:
         return
     elif output is Output.TABLE or (output is None and is_terminal()):
-        table.answer(data)
+        table.answer(answer_view(result, operation))
     elif output is Output.NDJSON:
-        _print_lines(data)
+        _print_lines(result, operation)
     else:
         show.write(show.json_text(data))
 
@@ -180,11 +195,14 @@ def print_result(
 def _print_items(items: list[Any], output: Output | None) -> None:
     """The items of an answer that streamed, all together."""
     from nlapi.cli import table
+    from nlapi.tools.view import entries_view
 
-    if output is Output.TABLE:
-        table.answer(items)
+    view = entries_view(items) if output is Output.TABLE else None
+    if view is not None:
+        table.answer(view)
     elif output is Output.NDJSON:
-        _print_lines(items)
+        for item in items:
+            show.write(json.dumps(item, ensure_ascii=False))
     else:
         show.write_list(items)
 
@@ -216,11 +234,14 @@ def _print_raw(result: Result) -> None:
         show.write(result.text)
 
 
-def _print_lines(data: Any) -> None:
-    from nlapi.tools.rows import rows_of
+def _print_lines(result: Result, operation: Operation | None) -> None:
+    from nlapi.resources.answers import list_in
+    from nlapi.resources.envelope import value_at
+    from nlapi.tools.view import headers_of
 
-    rows = rows_of(data)
-    for row in [data] if rows is None else rows:
+    listed = list_in(result.data, operation, headers_of(result))
+    inside = value_at(result.data, listed.envelope.keys) if listed is not None else None
+    for row in inside if isinstance(inside, list) else [result.data]:
         show.write(json.dumps(row, ensure_ascii=False))
 
 

@@ -37,11 +37,35 @@ class Renderer(Protocol):
     def __call__(self, event: Event) -> None: ...
 
 
+class Doubts:
+    """Says on standard error what may be wrong with base URL or credential, each thing once in a conversation."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        self._noted: set[str] = set()
+
+    def __call__(self, step: Step) -> None:
+        from nlapi.tools.diagnosis import diagnose
+
+        operation = step.call.tool.operation
+        doubt = diagnose(step.result, operation, self._targets[operation.spec]) if step.result else ""
+        if doubt and doubt not in self._noted:
+            self._noted.add(doubt)
+            show.note(doubt)
+
+
 def json_lines(targets: Targets) -> Renderer:
     """Every event as one line of JSON on standard output; what is missing comes with the request so far."""
+    doubts = Doubts(targets)
 
     def render(event: Event) -> None:
+        if isinstance(event, Stepped):
+            doubts(event.step)
         record = encode(event)
+        if isinstance(event, Answered) and event.views:
+            record["views"] = [
+                {"text": view.text, "columns": list(view.columns), "rows": view.records()} for view in event.views
+            ]
         if isinstance(event, Needed):
             record["calls"] = [
                 {"operation": call.operation_id, "arguments": dict(call.arguments), **_sketched(call, targets)}
@@ -64,6 +88,7 @@ class Text:
     def __init__(self, targets: Targets, *, dry_run: bool) -> None:
         self.targets = targets
         self.data: Callable[[str], None] = show.write if dry_run else show.note
+        self.doubts = Doubts(targets)
         self.planner = ""
         self.said = False
         self.has_printed = False
@@ -129,6 +154,7 @@ class Text:
             if end := describe_end(result):
                 waits = " (--timeout SECONDS waits longer, --events N stops after N)"
                 show.dim(f"  {end}{waits if result.ended is Ended.DEADLINE else ''}")
+            self.doubts(step)
         elif step.outcome is not Outcome.SHOWN:
             told = f"× {step.call.operation_id}: {step.message}"
             if step.message.startswith("not sent: "):
@@ -150,21 +176,20 @@ class Text:
             if cost := spent(event.conversation.current):
                 show.dim(cost)
             return
-        self._show_data(event)
+        for view in () if self._show_items(event) else event.views:
+            if view.rows:
+                table.answer(view)
         if event.text:
             show.write(clean(event.text))
 
-    def _show_data(self, event: Answered) -> None:
-        """The last answer as a table: the embedded planner's text only sums it up."""
-        from nlapi.tools.rows import rows_of
-
+    def _show_items(self, event: Answered) -> bool:
+        """Whether the last answer streams, so that its items are shown and no table is."""
         done = [step.result for step in event.conversation.current.steps if step.result is not None]
-        if not done or not done[-1].ok or self.has_printed:
-            return
-        if done[-1].items is not None:
+        if not done or not done[-1].ok or done[-1].items is None:
+            return False
+        if not self.has_printed:
             print_items(done[-1].items, done[-1].framing)
-        elif done[-1].data is not None and rows_of(done[-1].data) != []:
-            table.answer(done[-1].data)
+        return True
 
 
 def _indented(text: str) -> str:

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from nlapi.errors import UsageError
+
 
 class Output(StrEnum):
     """How an answer is printed."""
@@ -54,6 +56,10 @@ BaseUrl = Annotated[
 Auth = Annotated[
     list[str] | None,
     typer.Option("--auth", metavar="SCHEME=VALUE", help="A credential; SCHEME=env:NAME reads it from the environment."),
+]
+NoAuth = Annotated[
+    bool,
+    typer.Option("--no-auth", metavar=FLAG, help="Send without credentials, though the description wants them."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", metavar=FLAG, help="Consent to changes in advance.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", metavar=FLAG, help="Show the request; send nothing.")]
@@ -103,6 +109,17 @@ Across = Annotated[
 ]
 NoLog = Annotated[bool, typer.Option("--no-log", metavar=FLAG, help="Keep no transcript.")]
 Told = Annotated[Telling | None, typer.Option("-o", "--output", help="text on a terminal, else ndjson.")]
+
+
+def pairs(given: list[str] | None, option: str) -> dict[str, str]:
+    """Return `["a=b"]` as {"a": "b"}; UsageError for anything without `=`, its value not shown."""
+    result = {}
+    for text in given or ():
+        key, mark, value = text.partition("=")
+        if not mark or not key:
+            raise UsageError(f"{option} takes NAME=VALUE", hint=f"such as {option} name=value")
+        result[key] = value
+    return result
 
 
 def is_terminal() -> bool:

@@ -220,11 +220,13 @@ class _Sending:
         return Request(method=request.method, url=url, headers=headers)
 
     def _unanswered(self, error: BrokenError, request: Request) -> SendError:
+        there = address.parse(request.url)
         if self.progress.sent:
-            return self._failed(error.reason, request)
-        site = address.parse(request.url).site
+            # What speaks TLS hangs up on plain HTTP.
+            hint = f"does it speak https? --base-url https://{there.authority} then" if there.scheme == "http" else ""
+            return self._failed(error.reason, request, hint=hint if error.is_hangup else "")
         return SendError(
-            redact(f"cannot connect to {site}: {error.reason}", self.secrets),
+            redact(f"cannot connect to {there.site}: {error.reason}", self.secrets),
             hint=error.hint or "is it running and reachable from here? --base-url URL sends to another place",
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 from nlapi.client.clean import clean
 from nlapi.client.message import Result, is_json
 from nlapi.client.streaming.ending import describe_end
+from nlapi.resources.reason import error_reason
 
 __all__ = ["UNTRUSTED", "clean", "shrink"]
 
@@ -39,6 +40,8 @@ def shrink(result: Result, *, limit: int = 20_000, fields: Sequence[str] = ()) -
         frame["headers"] = headers
     if end := describe_end(result):
         frame["stream"] = end
+    if result.status >= 400 and (reason := error_reason(result.data if result.data is not None else result.text)):
+        frame["reason"] = clean(reason)
     try:
         data, missing = _project(_data(result), fields)
     except RecursionError:

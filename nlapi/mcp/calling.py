@@ -23,6 +23,7 @@ from nlapi.mcp.reference import about, summary
 from nlapi.mcp.served import Served, owner_of
 from nlapi.mcp.settings import Consent
 from nlapi.openapi.spec import Effect
+from nlapi.tools.pages import next_arguments, page_arguments
 from nlapi.tools.plan import ask as conversation
 from nlapi.tools.run import Prepared, Target, perform, permit, prepare
 from nlapi.tools.tool import Call, Tool
@@ -148,19 +149,11 @@ def _was_cut(shown: Any) -> bool:
 
 def _next(prepared: Prepared, result: Result) -> dict[str, Any]:
     """The arguments that ask for the next page of a listing; {} when there is none, or no telling."""
-    from nlapi.offline.items import items_in
-    from nlapi.offline.match import page_number
-    from nlapi.offline.pages import is_cursor, next_page
-    from nlapi.offline.slots import slots_of
-
-    listed = items_in(result.data) if prepared.effect is Effect.READ and result.ok else None
-    if listed is None:
+    if prepared.effect is not Effect.READ or not result.ok:
         return {}
-    given, slots = prepared.call.arguments, slots_of(prepared.call.tool)
-    found = next_page(slots, given, result, listed) or {}
-    goes_on = any(
-        found.get(slot.name) != given.get(slot.name) for slot in slots if is_cursor(slot) or page_number(slot)
-    )
+    given = prepared.call.arguments
+    found = next_arguments(prepared.call, result) or {}
+    goes_on = any(found.get(name) != given.get(name) for name in page_arguments(prepared.call.tool))
     return found if goes_on and len(json.dumps(found, default=str)) <= MAX_NEXT else {}
 
 

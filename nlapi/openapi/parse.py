@@ -21,6 +21,7 @@ from nlapi.openapi.hints import extensions, faults, hints
 from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server
 from nlapi.openapi.servers import faults_of, servers
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, effect_by_method
+from nlapi.registry import Registration
 
 MAX_PATHS = 25_000
 """The largest description known has 7,000."""
@@ -32,8 +33,9 @@ def parse(
     *,
     cache: Cache | None = None,
     files: tuple[str, ...] = (),
+    registration: Registration | None = None,
 ) -> Spec:
-    """The Spec of a Document, whose operations have the effects that `classify` gives them, with its cache and files.
+    """The Spec of a Document, whose operations have the effects that `classify` gives them; the rest is for its fields.
 
     DescriptionError when `paths` is no map, or too large; no operations are an Issue.
     """
@@ -61,6 +63,7 @@ def parse(
         classify=classify,
         cache=cache,
         files=files,
+        registration=registration,
     )
     operations = tuple(_operations(spec, document, found))
     if not operations:

@@ -27,6 +27,7 @@ from nlapi.openapi.parts import (
 
 if TYPE_CHECKING:
     from nlapi.openapi.cache import Cache
+    from nlapi.registry import Registration
 
 T = TypeVar("T")
 
@@ -169,7 +170,8 @@ class Spec:
     """A description, read. `source` is where it came from, as the user wrote it.
 
     `classify` judges the effect of each operation; `nlapi.load` gives the one that weighs evidence too. `cache` is
-    where what is slow to have again is stored, `files` are the other files of the description.
+    where what is slow to have again is stored, `files` are the other files of the description, `registration` is what
+    is registered for an API that was found by its name.
     """
 
     title: str
@@ -184,6 +186,7 @@ class Spec:
     found: tuple[Issue, ...] = ()
     cache: Cache | None = field(default=None, repr=False)
     files: tuple[str, ...] = field(default=(), repr=False)
+    registration: Registration | None = field(default=None, repr=False)
     operations: tuple[Operation, ...] = field(default=(), init=False)
     _derived: dict[Callable[[Spec], Any], Any] = field(default_factory=dict, init=False, repr=False)
 
