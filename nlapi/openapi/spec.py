@@ -27,6 +27,7 @@ from nlapi.openapi.parts import (
 
 if TYPE_CHECKING:
     from nlapi.openapi.cache import Cache
+    from nlapi.registry import Registration
 
 T = TypeVar("T")
 
