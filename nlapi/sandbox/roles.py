@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.paths import Path, segments, shape
 from nlapi.sandbox.entities import Collection, Entities, Entity
@@ -56,6 +56,11 @@ class Role:
     makes: Entity | None = None
 
 
+def _reads(operation: Operation) -> bool:
+    """Whether a POST changes nothing."""
+    return operation.method == "POST" and operation.effect is Effect.READ
+
+
 class Roles:
     """The Role of each operation of a Spec, worked out when it is first asked for."""
 
@@ -91,6 +96,8 @@ class Roles:
             return self._role(Kind.LIST, operation, path, entity, found=found)
         if method == "POST" and found and media and ref_of(found.schema) in entity.refs:
             return self._role(Kind.LIST, operation, path, entity, found=found)
+        if _reads(operation):
+            return None
         if method == "POST":
             return self._role(Kind.CREATE, operation, path, entity, found=self._item(operation, entity))
         if method == "DELETE":
@@ -99,7 +106,7 @@ class Roles:
 
     def _on_item(self, operation: Operation, method: str, path: Path, entity: Entity) -> Role:
         kinds = {"GET": Kind.READ, "HEAD": Kind.READ, "PATCH": Kind.MERGE, "PUT": Kind.REPLACE, "DELETE": Kind.DELETE}
-        kind = kinds.get(method, Kind.ACT)
+        kind = Kind.READ if _reads(operation) else kinds.get(method, Kind.ACT)
         verb, makes = "", None
         found = self._item(operation, entity)
         if kind is Kind.ACT:
@@ -137,14 +144,14 @@ class Roles:
 
     def _on_single(self, operation: Operation, method: str, path: Path, entity: Entity) -> Role:
         kinds = {"GET": Kind.READ, "HEAD": Kind.READ, "PATCH": Kind.MERGE, "PUT": Kind.REPLACE, "DELETE": Kind.DELETE}
-        kind = kinds.get(method, Kind.MERGE)
+        kind = Kind.READ if _reads(operation) else kinds.get(method, Kind.MERGE)
         return self._role(kind, operation, path, entity, found=self._item(operation, entity))
 
     def _otherwise(self, operation: Operation, path: Path) -> Role:
         """An action on the nearest thing above, or something that is only computed."""
         places = [place for place, segment in enumerate(path) if segment.parameter]
         owner = self._owner(path, places[-1]) if places else None
-        if owner is None or operation.method in ("GET", "HEAD"):
+        if owner is None or operation.method in ("GET", "HEAD") or _reads(operation):
             return self._role(Kind.COMPUTE, operation, path, None)
         whole = self._item(operation, owner)
         found, makes = self._brings_forth(operation, owner, whole)
