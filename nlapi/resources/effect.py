@@ -97,7 +97,7 @@ def _classify(operation: Operation) -> EffectEvidence:
             return _change(f"its text speaks of a change (`{word}`)")
         if not surely and (phrase := runs_later(text)):
             return _change(f"its text says that work is started (`{phrase}`)")
-    if effect := "" if disclaimed else side_effect(operation.description):
+    if effect := "" if disclaimed else side_effect(f"{operation.summary}. {operation.description}"):
         return _change(f"its text speaks of a change (`{effect}`)")
     shape = Shape(operation=operation)
     named = is_token_named(operation, shape)
