@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlapi.cli import profile, show
+from nlapi import registry
+from nlapi.cli import show
 from nlapi.errors import NlapiError, UsageError
 
 if TYPE_CHECKING:
@@ -17,12 +18,12 @@ FOLDER = "effects"
 
 def overlay_file(name: str) -> Path:
     """Return where the overlay of a registered API lies, proposed or accepted."""
-    return profile.config_folder() / FOLDER / f"{name}.overlay.yaml"
+    return registry.config_folder() / FOLDER / f"{name}.overlay.yaml"
 
 
 def stays_accepted(name: str, source: str, overlays: Sequence[str]) -> str | None:
     """Return the overlay of an API that is registered once more, where it was accepted for the same description."""
-    entry, file = profile.read_all().get(name), overlay_file(name)
+    entry, file = registry.read_registrations().get(name), overlay_file(name)
     same = entry is not None and entry.source == source and str(file) in entry.overlays
     return str(file) if file.is_file() and (same or str(file) in overlays) else None
 
@@ -58,8 +59,8 @@ def accept(name: str) -> None:
     import nlapi
     from nlapi.openapi.spec import Effect
 
-    profiles = profile.read_all()
-    entry, file = profiles.get(name), overlay_file(name)
+    registrations = registry.read_registrations()
+    entry, file = registrations.get(name), overlay_file(name)
     if entry is None:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
     if str(file) in entry.overlays and file.is_file():
@@ -68,7 +69,7 @@ def accept(name: str) -> None:
         raise UsageError(f"{name} has no POST that is a read by evidence", hint=f"`nlapi check {name}` lists what is")
     overlays = (*(overlay for overlay in entry.overlays if overlay != str(file)), str(file))
     spec = nlapi.load(entry.source, overlays=overlays, root=entry.root)
-    profile.write_all({**profiles, name: replace(entry, overlays=overlays)})
+    registry.write_registrations({**registrations, name: replace(entry, overlays=overlays)})
     reads = sum(operation.method == "POST" and operation.effect is Effect.READ for operation in spec.operations)
     for issue in spec.found:
         if issue.rule == "overlay":

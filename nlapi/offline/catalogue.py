@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,8 +22,6 @@ from nlapi.tools.tool import Tool
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SMALL = 150
-"""Up to this many operations the names of parameters are indexed too; for more, parsing them all costs too much."""
 LIKELY = 12
 """Operations that a question may be about."""
 
@@ -38,8 +36,7 @@ class Catalogue:
         self.operations = tuple(operations)
         self.specs: tuple[Spec, ...] = tuple(dict.fromkeys(operation.spec for operation in self.operations))
         self.several = len(self.specs) > 1
-        small = len(self.operations) <= SMALL
-        self.index = Index(self.operations, self._extra) if small or self.several else Index.of(self.operations)
+        self.index = Index(self.operations, api_of) if self.several else Index.of(self.operations)
         self._make = tool
         self._tools: dict[Operation, Tool | None] = {}
         self._slots: dict[Tool, tuple[Slot, ...]] = {}
@@ -147,11 +144,6 @@ class Catalogue:
         found = (self.tool(operation) for operation in self.listers(tool, slot))
         return tuple(one for one in found if one is not None and one is not listing)
 
-    def _extra(self, operation: Operation) -> str:
-        """What an operation is found by beside what it says of itself: its parameters; its API, of several."""
-        api = f"{api_of(operation)} " if self.several else ""
-        return api + (_parameters(operation) if len(self.operations) <= SMALL else "")
-
     def find(self, id: str, spec: Spec | None = None) -> Operation | None:
         """The operation of that id, in `spec` where several APIs are there."""
         found = (operation for operation in self.operations if operation.id == id)
@@ -167,18 +159,3 @@ def api_of(operation: Operation) -> str:
     spec = operation.spec
     hosts = (urlsplit(server.url).hostname or "" for server in spec.servers)
     return " ".join((spec.title, *(host.rpartition(".")[0] for host in hosts)))
-
-
-def _parameters(operation: Operation) -> str:
-    body = operation.body
-    inner = _properties(operation, body.schema) if body is not None and body.media else ()
-    return " ".join((*(parameter.name for parameter in operation.parameters), *inner))
-
-
-def _properties(operation: Operation, schema: Any, depth: int = 3) -> Iterator[str]:
-    schema = operation.spec.follow(schema)
-    if isinstance(schema, dict):
-        yield from schema.get("properties", ())
-        if depth:
-            for part in schema.get("allOf", ()):
-                yield from _properties(operation, part, depth - 1)

@@ -6,7 +6,7 @@ import re
 
 from nlapi.offline.sentence import Sentence, Token
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import VERBS, Intent, pieces, singular, stem
+from nlapi.resources.naming import IMPERATIVES, VERBS, Intent, pieces, singular, stem
 
 _OPENING = re.compile(
     r"^\W*(?:(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|only|just|go ahead and"
@@ -14,24 +14,6 @@ _OPENING = re.compile(
     r"|i\s?(?:want|need|wish|would like|['’]d like)(?: you)?(?: to)?|let['’]?s|let me|help me(?: to)?)\b\W*)*",
     re.IGNORECASE,
 )
-_IMPERATIVES = frozenset(
-    map(
-        stem,
-        """abort accept acknowledge allow append apply approve ask assign attach authorize backup ban block boot bring
-        broadcast bump call capture charge clone comment complete confirm connect convert copy credit decline define
-        demote deny deploy detach disconnect dismiss dispatch double drain duplicate email embargo empty exclude execute
-        expire export extend file fill finish flag flush follow force forget forward freeze fulfill give grant halve
-        hand hide hold ignore import include increment inform install invalidate issue keep kick kill label leave let
-        lift limit link lock log mail make map migrate mount mute name nominate notify offer override pair park pay
-        permit pin ping plan promote provision quarantine quote rate reassign rebuild record redeem refresh refund
-        regenerate reject release reload remind reply report reprocess request require resend reset resize
-        resolve respond restore retire retry return reverse revert review ring roll rotate route run save scale scan
-        sell shadow ship shorten sign silence skip snooze split stage store suspend swap switch sync tag tell terminate
-        text throttle tie tip track transfer trash trigger tweet unarchive unassign unban unblock unfollow unlink unlock
-        unmute unpin unsuspend upgrade upload use validate verify void vote warn watch withdraw write zip""".split(),
-    )
-)
-"""Verbs that may command a change besides those whose intent is known; many are nouns as well."""
 _BEHIND_NOUNS = frozenset("of for on in at by is are was were between".split())
 _TELLS = frozenset(("give", "tell", "bring", "let"))
 _US = frozenset(("me", "us", "the", "all", "a", "an"))
@@ -60,7 +42,7 @@ def only_reads(sentence: Sentence, operation: Operation) -> bool:
 
 def _imperative(first: Token, after: Token | None) -> bool:
     """May a sentence that begins so command a change: [refund 10] EUR, but no [note on] contact 5, no [give me]?"""
-    if first.stem not in _IMPERATIVES or after is None or _plural(first):
+    if first.stem not in IMPERATIVES or after is None or _plural(first):
         return False
     told = first.lower in _TELLS and after.lower in _US
     return not told and after.lower not in _BEHIND_NOUNS

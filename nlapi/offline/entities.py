@@ -114,9 +114,6 @@ def noun_stems(operation: Operation) -> tuple[str, ...]:
     return tuple(map(stem, noun_of(operation)))
 
 
-collection_of = noun_stems
-
-
 def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
     """What in the sentence may be the name of the thing that `slot` takes the id of, the likeliest scored highest."""
     words = noun_stems(listing)

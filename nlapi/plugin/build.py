@@ -51,7 +51,8 @@ class Options:
     """What was asked for when a plugin was built; its manifest keeps it, so that it can be built again.
 
     `source`, `overlays` and `root` say where its description is, seen from the plugin's folder. `variables` maps
-    security schemes to environment variables, `base_url` is where the API runs if its description does not say so.
+    security schemes to environment variables, `base_url` is where the API runs if its description does not say so. With
+    `no_auth` calls are sent without credentials.
     """
 
     name: str = ""
@@ -62,6 +63,7 @@ class Options:
     exclude: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     base_url: str = ""
+    no_auth: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,7 @@ def build(
         raise UsageError(f"{spec.title} has no operation left to make a plugin of", hint="`nlapi check` says why")
     titled = "" if spec.title == spec.source else spec.title  # a description without a title is called by its path
     name = checked(options.name) if options.name else plugin_name(titled)
-    named = variables(spec, name, options.variables)
+    named = {} if options.no_auth else variables(spec, usable, name, options.variables)
     kept = owned(people or {})
     title = inert(titled, 60) or name
     texts = _texts(spec, usable, options, name, title, named, kept)
@@ -135,7 +137,7 @@ def _texts(
     )
     texts = {f"skills/{path}": text for path, text in skills(outline).items()}
     texts[f"agents/{name}.md"] = agent(outline)
-    texts |= programs(name, named, options.base_url)
+    texts |= programs(name, named, options.base_url, no_auth=options.no_auth)
     reads = sum(one.effect is Effect.READ for one in usable)
     texts["README.md"] = template(
         "readme.md",
@@ -240,7 +242,7 @@ def _made_of(
         "description": {**described, "file": DESCRIPTION, "sha256": digest(files[DESCRIPTION])},
         "options": asdict(options),
         "command": command_of(name),
-        "variables": [url_variable(name), *named.values()],
+        "variables": [url_variable(name), *dict.fromkeys(named.values())],
         "people": {path: digest(content) for path, content in sorted(kept.items())},
         "files": {path: digest(content) for path, content in files.items()},
     }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
+from nlapi.client.credentials import Alternative, alternatives
 from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.names import callable_id
@@ -59,9 +61,16 @@ def _operation(id: str, old: Operation, new: Operation) -> Iterator[Issue]:
 
 
 def _still_authorised(old: Operation, new: Operation) -> bool:
-    """Is every set of credentials that was enough still enough?"""
-    before, after = ([set(one) for one in side.security] or [set()] for side in (old, new))
-    return all(any(needed <= given for needed in after) for given in before)
+    """Is every set of credentials that was enough still enough? Any of the ids of a credential gives it."""
+    before = [product(*(one.ids for one in needed)) for needed in _enough(old)]
+    return all(
+        any(all(one.given_ids(ids) for one in needed) for needed in _enough(new)) for given in before for ids in given
+    )
+
+
+def _enough(operation: Operation) -> tuple[Alternative, ...]:
+    """The sets of credentials that are enough to call it."""
+    return alternatives(operation) if operation.security else ((),)
 
 
 def _issues(id: str, found: Iterator[tuple[bool, str]]) -> Iterator[Issue]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.openapi.parts import Media
+from nlapi.openapi.parts import Media, Schema
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.envelope import (
     ANY,
@@ -19,12 +19,17 @@ from nlapi.resources.envelope import (
     find_list,
     find_thing,
     total_in,
+    unwrap_entry,
     value_at,
 )
+from nlapi.resources.naming import name_words, singular, stem
 from nlapi.resources.nouns import is_single, thing_words
 from nlapi.resources.schemas import SchemaReader
 
 Thing = Mapping[str, Any]
+
+_HOLDER_DEPTH = 3
+"""Objects inside each other in which a thing of another kind is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,29 @@ class AnswerSchemas:
             self._lists[operation] = find_list(view, noun(operation)) if view is not None else None
         return self._lists[operation]
 
+    def field_schema(self, operation: Operation, path: str) -> Schema | None:
+        """The schema of a field, by its path, of the things that an operation answers with; None for no such field."""
+        schema: Any = self.entry_schema(operation)
+        for depth, key in enumerate(path.split(".")):
+            inner = self._property(schema, key)
+            if inner is None and depth == 0:  # JSON:API has the fields of a thing in `attributes`
+                held = self.reader.properties(schema).values()
+                inner = next((found for one in held if (found := self._property(one, key)) is not None), None)
+            if inner is None:
+                return None
+            schema = inner
+        return self.reader.flat(schema)
+
+    def inner(self, schema: Any) -> Schema | None:
+        """The schema of the objects that a field holds: itself, or what its array is of; None for plain values."""
+        flat = self.reader.flat(schema)
+        held = self.reader.flat(flat["items"]) if isinstance(flat.get("items"), Mapping) else flat
+        return held if self.reader.properties(held) else None
+
+    def _property(self, schema: Any, name: str) -> Any:
+        values = self.reader.flat(schema).get("additionalProperties")
+        return self.reader.properties(schema).get(name, values if isinstance(values, Mapping) and values else None)
+
     def entry_schema(self, operation: Operation) -> Any:
         """The schema of one entry of the list, else of the one thing, that an operation answers with; {} for none."""
         view = self.view(operation)
@@ -77,6 +105,28 @@ class AnswerSchemas:
 def answer_schemas(spec: Spec) -> AnswerSchemas:
     """Return the AnswerSchemas of a Spec, which live as long as it does."""
     return spec.derive(AnswerSchemas)
+
+
+def field_schema(operation: Operation, path: str) -> Schema | None:
+    """Return the schema of a field, by its path, of the things that an operation answers with; None for no such field.
+
+    {} is that of a field of which nothing is said.
+    """
+    return answer_schemas(operation.spec).field_schema(operation, path)
+
+
+def holder_of(operation: Operation, kind: Sequence[str]) -> str:
+    """Return the field, in the singular, that holds a thing of a kind (stems) in an answer; "" where none does."""
+    schemas = answer_schemas(operation.spec)
+    level: list[Any] = [schemas.entry_schema(operation)]
+    for _ in range(_HOLDER_DEPTH):
+        properties = [pair for schema in level for pair in schemas.reader.properties(schema).items()]
+        held = [(name, inner) for name, schema in properties if (inner := schemas.inner(schema)) is not None]
+        for name, _ in held:
+            if tuple(map(stem, name_words(name))) == tuple(kind):
+                return singular(name.lower())
+        level = [inner for _, inner in held]
+    return ""
 
 
 def json_media(operation: Operation) -> Media | None:
@@ -115,9 +165,9 @@ def list_in(
     if entries is None and described is not None and _is_left_out(data, described.keys):
         entries = []
     if entries is None:
-        if operation is not None and described is None and _is_described_thing(operation, data):
-            return None
         envelope = find_list(DataView(data), noun(operation) if operation is not None else ANY)
+        if operation is not None and described is None and envelope is not None and envelope.keys:
+            envelope = None if _is_described(operation, envelope.keys[0]) else envelope
         entries = envelope.entries(data) if envelope is not None else None
     if envelope is None or entries is None:
         return None
@@ -128,10 +178,8 @@ def thing_in(data: Any, operation: Operation | None = None) -> Thing | None:
     """Return the one thing that an answer holds, without the envelope around it; None where it is no object."""
     if not isinstance(data, Mapping):
         return None
-    from nlapi.resources.envelope import unwrap_entry
-
     keys: Keys = () if is_failure(data) else find_thing(DataView(data), noun(operation) if operation else ANY)
-    inside = unwrap_entry(value_at(data, keys)) if keys else data
+    inside = unwrap_entry(value_at(data, keys)) if keys or "_source" in data else data
     return inside if isinstance(inside, Mapping) else data
 
 
@@ -160,9 +208,7 @@ def _is_left_out(data: Any, keys: Keys) -> bool:
     return inside is None
 
 
-def _is_described_thing(operation: Operation, data: Any) -> bool:
-    """Whether the schema describes the answer as an object with fields of which the data has one."""
+def _is_described(operation: Operation, name: str) -> bool:
+    """Whether the schema of an answer, which lists nothing, has a property of that name: then it is part of a thing."""
     view = answer_schemas(operation.spec).view(operation)
-    if view is None or view.form is not Form.OBJECT or not isinstance(data, Mapping):
-        return False
-    return any(name in data for name in view.names)
+    return view is not None and view.form is Form.OBJECT and name in view.names

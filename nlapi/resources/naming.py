@@ -92,6 +92,18 @@ def singular(word: str) -> str:
     return word[:-1]
 
 
+_PLURALS = {one: many for many, one in _IRREGULAR.items()}
+
+
+def plural(word: str) -> str:
+    """`campaign` -> campaigns, `category` -> categories, `box` -> boxes; a plural word stays as it is."""
+    if word in _PLURALS or singular(word) != word:
+        return _PLURALS.get(word, word)
+    if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
+        return f"{word[:-1]}ies"
+    return f"{word}es" if word.endswith(("s", "x", "z", "ch", "sh")) else f"{word}s"
+
+
 @lru_cache(maxsize=65536)
 def name_words(name: str) -> tuple[str, ...]:
     """The words of an identifier, remembered: `campaignIds`, `campaign_ids` and `campaign-ids` are (campaign, ids)."""
@@ -152,6 +164,26 @@ def _ending(word: str) -> str:
 
 VERBS: dict[str, Intent] = {stem(word): intent for intent, words in _VERBS.items() for word in words.split()}
 """Stem of a verb -> what it asks for."""
+
+
+IMPERATIVES = frozenset(
+    map(
+        stem,
+        """abort accept acknowledge allow append apply approve ask assign attach authorize backup ban block boot bring
+        broadcast bump call capture charge clone comment complete confirm connect convert copy credit decline define
+        demote deny deploy detach disconnect dismiss dispatch double drain duplicate email embargo empty exclude execute
+        expire export extend file fill finish flag flush follow force forget forward freeze fulfill give grant halve
+        hand hide hold ignore import include increment inform install invalidate issue keep kick kill label leave let
+        lift limit link lock log mail make map migrate mount mute name nominate notify offer override pair park pay
+        permit pin ping plan promote provision quarantine quote rate reassign rebuild record redeem refresh refund
+        regenerate reject release reload remind reply report reprocess request require resend reset resize
+        resolve respond restore retire retry return reverse revert review ring roll rotate route run save scale scan
+        sell shadow ship shorten sign silence skip snooze split stage store suspend swap switch sync tag tell terminate
+        text throttle tie tip track transfer trash trigger tweet unarchive unassign unban unblock unfollow unlink unlock
+        unmute unpin unsuspend upgrade upload use validate verify void vote warn watch withdraw write zip""".split(),
+    )
+)
+"""Verbs that may command a change besides those whose intent is known; many are nouns as well."""
 
 
 _DEEDS: dict[str, str] = {

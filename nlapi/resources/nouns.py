@@ -35,7 +35,8 @@ def noun_of(operation: Operation) -> tuple[str, ...]:
 
 def path_noun(operation: Operation) -> tuple[str, ...]:
     """Return the noun of the path alone; () where the path has none: /search."""
-    return _path_noun(operation.route, operation.method in READ_METHODS)
+    verb = next(iter(name_words(operation.id)), "")
+    return _path_noun(operation.route, operation.method in READ_METHODS, verb)
 
 
 def thing_words(operation: Operation) -> tuple[str, ...]:
@@ -45,11 +46,14 @@ def thing_words(operation: Operation) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=16384)
-def _path_noun(route: str, reads: bool) -> tuple[str, ...]:
+def _path_noun(route: str, reads: bool, verb: str) -> tuple[str, ...]:
+    """The noun of a path; `verb` is the first word of the operation's id, which `/shelves/{id}/resolve` may end in."""
     parts = list(_literal_parts(route))
     for place in range(len(parts) - 1, -1, -1):
         words = name_words(parts[place])
         if not words or set(words) <= FORMATS or VERSION.fullmatch(parts[place]):
+            continue
+        if words == (verb,) and singular(verb) == verb and 0 < place == len(parts) - 1:
             continue
         noun = _without_verb(words, reads=reads, alone=place == 0)
         if noun:

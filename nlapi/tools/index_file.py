@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.tools.index_shape import Shape
+from nlapi.tools.index_shape import Kind, Shape
 
-FORM = 1
+FORM = 2
 """Goes up when what is learned changes, so that what was kept before is not read."""
 Postings = dict[str, tuple[list[int], list[float]]]
 """Term -> the operations that have it, and its part of the score of each."""
@@ -25,16 +25,9 @@ def packed(learned: Learned) -> bytes:
     """As JSON: every word once, in columns."""
     import orjson
 
-    words = sorted({word for shape in learned.shapes for word in _words(shape)})
+    words = sorted({word for shape in learned.shapes for part in _parts(shape) for word in part})
     number = {word: at for at, word in enumerate(words)}
-    shapes = [
-        [
-            shape.entity,
-            *([number[word] for word in part] for part in _parts(shape)),
-            shape.one,
-        ]
-        for shape in learned.shapes
-    ]
+    shapes = [[_plain(shape), *([number[word] for word in part] for part in _parts(shape))] for shape in learned.shapes]
     return orjson.dumps({"words": words, "shapes": shapes, "postings": learned.postings})
 
 
@@ -53,22 +46,35 @@ def unpacked(data: bytes) -> Learned | None:
     return Learned(shapes=shapes, postings=postings) if fits else None
 
 
+def _plain(shape: Shape) -> list[int]:
+    """The parts that are no words."""
+    return [shape.kind, shape.length, shape.counts, shape.callers, shape.own, shape.states]
+
+
 def _parts(shape: Shape) -> tuple[Any, ...]:
-    return (sorted(shape.named), shape.entities, sorted(shape.inner), sorted(shape.verbs), sorted(shape.nouns))
-
-
-def _words(shape: Shape) -> set[str]:
-    return {word for part in _parts(shape) for word in part}
+    sets = (shape.name, shape.qualifiers, shape.inner, shape.verbs, shape.spoken, shape.nouns, shape.summary)
+    return (shape.entities, *map(sorted, sets), sorted(shape.object))
 
 
 def _shape(row: list[Any], words: list[str]) -> Shape:
-    entity, named, entities, inner, verbs, nouns, one = row
+    (kind, length, counts, callers, own, states), entities, *sets = row
+    name, qualifiers, inner, verbs, spoken, nouns, summary, object = (
+        frozenset([words[at] for at in part]) for part in sets
+    )
     return Shape(
-        entity=entity,
-        named=frozenset([words[at] for at in named]),
+        kind=Kind(kind),
         entities=tuple([words[at] for at in entities]),
-        inner=frozenset([words[at] for at in inner]),
-        verbs=frozenset([words[at] for at in verbs]),
-        nouns=frozenset([words[at] for at in nouns]),
-        one=one,
+        name=name,
+        qualifiers=qualifiers,
+        inner=inner,
+        verbs=verbs,
+        spoken=spoken,
+        nouns=nouns,
+        summary=summary,
+        object=object,
+        length=length,
+        counts=counts,
+        callers=callers,
+        own=own,
+        states=states,
     )

@@ -1,74 +1,226 @@
-"""What the path and the id of an operation say of it: the thing it is about, and what it does."""
+"""What the path, the id and the summary of an operation say of it: the thing it is about, and what it does."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
 
-from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import STOPWORDS, VERBS, pieces, singular, stem
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_words, pieces, singular, stem
+from nlapi.tools.phrase import Request, Role, read_phrase
 
 BRACED = re.compile(r"\{[^}]*\}")
 """A parameter in a path."""
 _QUALIFIED = re.compile(r"(?<=[a-z])(?:By|For)(?=[A-Z])|[-_/](?:by|for)[-_]")
-_SPACE = re.compile(r".*[/.:]")
-"""What stands before the name proper in ids such as `issues/create`."""
+_SPACES = "/.:"
+"""What stands between a namespace and the name proper in ids such as `issues/create`."""
 _VERSION = re.compile(r"v\d+(\.\d+)*|api|rest")
+_MARKUP = re.compile(r"<[^>]*>")
+_SENTENCE = re.compile(r"\.\s|\n")
+_LONGEST = 300
+"""Characters of a description in which its first sentence is looked for."""
+_READING = frozenset("search filter query list lookup find paginate".split())
+"""Last words of the path of a POST that reads: /flows/filter."""
+_BESIDE_THINGS = _READING | frozenset("all index json xml csv rss atom html yaml batch bulk".split())
+"""Last words of a path that are no thing: /containers/json lists containers."""
+CALLERS = frozenset(map(stem, "me self my mine authenticated viewer current own".split()))
+"""Words by which an operation says that it is about whoever calls it."""
+_OWN = frozenset(map(stem, "me self my".split()))
+STATES = frozenset(map(stem, "state status".split()))
+"""Words by which an operation says that it sets a state."""
+
+
+class Kind(IntEnum):
+    """What an operation does to a resource."""
+
+    COLLECTION = 0
+    """lists or searches"""
+    ITEM = 1
+    """reads one of a collection"""
+    SINGLETON = 2
+    """reads what there is one of"""
+    CREATE = 3
+    ACTION = 4
+    UPDATE = 5
+    DELETE = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What the path of an operation says of it: the thing it is about, and whether that is one thing or many."""
+    """An operation, in stems."""
 
-    entity: str
-    """stem of the last literal word of the path: campaign"""
-    named: frozenset[str]
-    """stems of the words of the id and the literal path, without verbs"""
+    kind: Kind
     entities: tuple[str, ...]
-    """stems of the words of the last literal segment of the path"""
+    """the words of the last literal segment of the path that names a thing"""
+    name: frozenset[str]
+    """the words of the id, without verbs and without what follows `By` and `For`"""
+    qualifiers: frozenset[str]
+    """the words of the id that follow `By` and `For`"""
     inner: frozenset[str]
-    """stems of the literal words of the path before its last segment"""
+    """the words of the literal path before its last segment"""
     verbs: frozenset[str]
-    """stems of the verbs of the id; its first word is taken for one, known or not"""
+    """the verbs of the id; its first word counts as one, known or not"""
+    spoken: frozenset[str]
+    """all words of the id, and the verb of the summary"""
     nouns: frozenset[str]
-    """stems of the literal words of the path that look like verbs and are none there: ad sets, orders"""
-    one: bool
-    """the path ends in a parameter"""
+    """the literal words of the path that look like verbs and are none there: ad sets, orders"""
+    summary: frozenset[str]
+    """the words of the summary, without its verb; of the description's first sentence where there is none"""
+    object: frozenset[str]
+    """the object of the summary"""
+    length: int
+    """how many words the literal path has"""
+    counts: bool
+    """it tells how many there are"""
+    callers: bool
+    """it is about the caller, whose things they are"""
+    own: bool
+    """it says so in its path"""
+    states: bool
+    """it sets a state"""
+
+    @property
+    def entity(self) -> str:
+        """The last word of the thing: campaign."""
+        return self.entities[-1] if self.entities else ""
 
 
-def _entities(literal: Sequence[str], method: str) -> tuple[list[str], bool]:
-    """The stems of what a path is about, and whether its last segment says what is done to it (/runs/{id}/cancel)."""
-    words = pieces(literal[-1]) if literal else []
-    if not words or stem(words[0]) not in VERBS:
-        return list(map(stem, words)), False
-    if len(words) > 1:
-        return list(map(stem, words[1:])), False
-    if singular(words[0]) != words[0] or method != "POST":
-        return [stem(words[0])], False
-    return (list(map(stem, pieces(literal[-2]))), True) if len(literal) > 1 else ([], False)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Segment:
+    """The literal part of a segment of a path."""
+
+    words: tuple[str, ...]
+    stems: tuple[str, ...]
+    nouns: tuple[str, ...]
+    """stems that look like verbs and are none there"""
+    plurals: frozenset[str]
 
 
-def shape_of(operation: Operation) -> Shape:
-    segments = [segment for segment in operation.path.split("/") if segment]
-    literal = [BRACED.sub("", segment) for segment in segments]
-    literal = [segment for segment in literal if segment and not _VERSION.fullmatch(segment)]
-    entities, acts = _entities(literal, operation.method)
-    said = _QUALIFIED.split(operation.id, maxsplit=1)[0] or operation.id
-    named = {stem(word) for word in pieces(said) if word not in STOPWORDS} | set(entities)
-    own = list(map(stem, pieces(_SPACE.sub("", operation.id))))
-    verbs = {word for at, word in enumerate(own) if (word in VERBS or at == 0) and word not in entities}
-    return Shape(
-        entity=entities[-1] if entities else "",
-        named=frozenset(word for word in named if word not in verbs and word != "id"),
-        entities=tuple(entities),
-        nouns=frozenset(noun for segment in literal for noun in _nouns(segment)),
-        inner=frozenset(stem(word) for segment in literal[:-1] for word in pieces(segment)) - set(entities),
-        verbs=frozenset(verbs),
-        one=bool(segments) and (acts or "{" in segments[-1]),
+@lru_cache(maxsize=16384)
+def _segment(text: str) -> _Segment | None:
+    """Return what is literal in a segment; None where nothing is, and for a version."""
+    literal = BRACED.sub("", text) if "{" in text else text
+    words = tuple(pieces(literal)) if literal and not _VERSION.fullmatch(literal) else ()
+    if not words:
+        return None
+    stems = tuple(map(stem, words))
+    plural = [singular(word) != word for word in words]
+    rest = zip(stems, plural, range(len(words)), strict=True)
+    return _Segment(
+        words=words,
+        stems=stems,
+        nouns=tuple(root for root, many, at in rest if root in VERBS and (at or many)),
+        plurals=frozenset(root for root, many in zip(stems, plural, strict=True) if many),
     )
 
 
-def _nouns(segment: str) -> list[str]:
-    words = pieces(segment)
-    return [stem(word) for at, word in enumerate(words) if stem(word) in VERBS and (at or singular(word) != word)]
+def shape_of(operation: Operation) -> Shape:
+    """Return what the operation's path, id and summary say of it. Nothing of it is parsed."""
+    segments = [segment for segment in operation.path.split("/") if segment]
+    literal = [found for segment in segments if (found := _segment(segment)) is not None]
+    words = [segment.words for segment in literal]
+    entities, acts, collects = _entities(words, operation.method)
+    start = max(map(operation.id.rfind, _SPACES)) + 1
+    own_words, space = pieces(operation.id[start:]), name_words(operation.id[:start])
+    own = list(map(stem, own_words))
+    id_words = [*map(stem, space), *own]
+    verbs = frozenset(word for at, word in enumerate(own) if (word in VERBS or at == 0) and word not in entities)
+    name, *qualifiers = _QUALIFIED.split(operation.id)
+    named = _nouns_of(name or operation.id) if qualifiers else _stems_of([*space, *own_words])
+    said = read_phrase(_about(operation))
+    path = [root for segment in literal for root in segment.stems]
+    verb = next((word for word in own if word in verbs and word in VERBS), said.verb if said.verb in VERBS else "")
+    one = bool(segments) and "{" in segments[-1]
+    many = bool(entities) and any(entities[-1] in segment.plurals for segment in literal)
+    listed = said.request is Request.MANY or said.request is Request.SEARCH
+    kind = _kind(operation, words, verb, one=one, acts=acts, many=many or collects or listed, verbal=bool(verbs))
+    calls = not CALLERS.isdisjoint([*path[:2], *id_words])
+    spoken = frozenset((*id_words, said.verb))
+    return Shape(
+        kind=kind,
+        entities=tuple(entities),
+        name=frozenset(named) - verbs,
+        qualifiers=frozenset(word for part in qualifiers for word in _nouns_of(part)),
+        inner=frozenset([root for segment in literal[:-1] for root in segment.stems]).difference(entities),
+        verbs=verbs,
+        spoken=spoken,
+        nouns=frozenset([noun for segment in literal for noun in segment.nouns]),
+        summary=frozenset([word.stem for word in said.words if word.role is not Role.VERB]),
+        object=said.object,
+        length=len(path),
+        counts="count" in spoken or path[-1:] == ["count"],
+        callers=calls or _is_user(segments),
+        own=not _OWN.isdisjoint(path),
+        states=kind in (Kind.UPDATE, Kind.ACTION, Kind.CREATE) and not STATES.isdisjoint((*path, *id_words)),
+    )
+
+
+def _about(operation: Operation) -> str:
+    """Return the summary, or the first sentence of the description, without markup."""
+    if operation.summary:
+        return operation.summary
+    return _SENTENCE.split(_MARKUP.sub(" ", operation.description[:_LONGEST]).strip(), maxsplit=1)[0]
+
+
+def _nouns_of(name: str) -> list[str]:
+    return _stems_of(pieces(name))
+
+
+def _stems_of(words: Sequence[str]) -> list[str]:
+    return [stem(word) for word in words if word not in STOPWORDS and word != "id" and not word.isdigit()]
+
+
+def _entities(literal: Sequence[Sequence[str]], method: str) -> tuple[list[str], bool, bool]:
+    """Return the stems of what a path is about.
+
+    With them, whether its last segment says what is done to that (/runs/{id}/cancel), and whether it reads many.
+    """
+    segments, collects = list(literal), False
+    while len(segments) > 1 and segments[-1] and _BESIDE_THINGS.issuperset(segments[-1]):
+        collects = collects or not _READING.isdisjoint(segments.pop())
+    words = segments[-1] if segments else ()
+    if len(words) > 1 and words[-1] in _BESIDE_THINGS:
+        words = words[:-1]
+    if not words or stem(words[0]) not in VERBS:
+        return list(map(stem, words)), False, collects
+    if len(words) > 1:
+        return list(map(stem, words[1:])), False, collects
+    if singular(words[0]) != words[0] or method != "POST":
+        return [stem(words[0])], False, collects
+    return (list(map(stem, segments[-2])), True, collects) if len(segments) > 1 else ([], False, collects)
+
+
+def _kind(
+    operation: Operation,
+    literal: Sequence[Sequence[str]],
+    verb: str,
+    *,
+    one: bool,
+    acts: bool,
+    many: bool,
+    verbal: bool,
+) -> Kind:
+    """Return what the operation does, by its effect, its method and its verb."""
+    intent = VERBS.get(verb)
+    if operation.effect is Effect.READ or (operation.method == "POST" and reads_by_name(literal, intent)):
+        return Kind.ITEM if one else Kind.COLLECTION if many or verb in _READING else Kind.SINGLETON
+    if operation.method == "DELETE" or (operation.method == "POST" and intent is Intent.DELETE):
+        return Kind.DELETE
+    if operation.method != "POST" or intent is Intent.UPDATE or one:
+        return Kind.UPDATE
+    return Kind.ACTION if acts or (verbal and intent is None and not many and "{" in operation.path) else Kind.CREATE
+
+
+def reads_by_name(literal: Sequence[Sequence[str]], intent: Intent | None) -> bool:
+    """Whether a POST is called as a read is: /flows/filter, searchIssues. Its effect decides where that says READ."""
+    last = literal[-1] if literal else ()
+    return intent is Intent.READ or not _READING.isdisjoint((*last[:1], *last[-1:]))
+
+
+def _is_user(segments: Sequence[str]) -> bool:
+    """Whether a path is about the one user who calls: /user/repos, not /user/{id}."""
+    path = [segment for segment in segments if not _VERSION.fullmatch(segment)] if "user" in segments else []
+    return path[:1] == ["user"] and (len(path) == 1 or "{" not in path[1])

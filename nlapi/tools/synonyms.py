@@ -4,6 +4,44 @@ from __future__ import annotations
 
 from nlapi.resources.naming import stem
 
+_ABBREVIATIONS = """
+repo repository
+org organization organisation
+app application
+db database
+config configuration
+env environment
+stats statistics
+msg message
+pic picture
+doc document
+dir directory
+cert certificate
+admin administrator
+auth authentication
+lang language
+tz timezone
+perm permission
+attr attribute
+param parameter
+spec specification
+ext extension
+dept department
+addr address
+acct account
+qty quantity
+info information
+pw password passphrase
+var variable
+pkg package
+img image
+svc service
+vm machine
+pr pull
+k8s kubernetes
+"""
+"""The same word, written shorter."""
+
 _GROUPS = """
 repo repository
 org organization organisation
@@ -153,6 +191,10 @@ show display
 search find lookup
 import load
 export download dump
+login signin logon authenticate authentication auth session
+logout signout logoff
+signup register registration
+prune unused dangling
 convert transform translate
 send deliver dispatch
 transfer move migrate handover
@@ -237,14 +279,16 @@ count amount
 """
 
 
-def _table() -> dict[str, frozenset[str]]:
+def _table(groups: str) -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for line in _GROUPS.split("\n"):
+    for line in groups.split("\n"):
         group = set(map(stem, line.split()))
         for word in group:
             found.setdefault(word, set()).update(group - {word})
     return {word: frozenset(others) for word, others in found.items()}
 
 
-SYNONYMS = _table()
+SYNONYMS = _table(_ABBREVIATIONS + _GROUPS)
 """Stem -> the stems of what else it may be called."""
+SAME = _table(_ABBREVIATIONS)
+"""Stem -> the stems of the same word as it is also written: a repo is a repository wherever it stands."""

@@ -1,0 +1,169 @@
+"""Learns the weights of nlapi/tools/relevance.py: `python -m benchmarks.find_train` (needs the dependency group `train`).
+
+A conditional logit: the weights under which the right operation is the likeliest among those that BM25 finds. It is
+trained on the tuning half of the steps (`benchmarks/find.py`) and on half of the sentences of
+`benchmarks/offline/real.jsonl`, divided by provider in the same way; the shares on the other halves are printed beside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import nlapi
+from benchmarks.descriptions import directory
+from benchmarks.offline.folds import folds, read_rows, read_specs
+from benchmarks.find import SHARED, Case, half, step_cases, word_cases, word_spec, workflow_spec
+from nlapi.openapi.spec import Spec
+from nlapi.tools.index import Index
+from nlapi.tools.index_shape import Kind
+from nlapi.tools.phrase import Request, read_phrase
+from nlapi.tools.relevance import EVIDENCE
+
+REAL = Path(__file__).parent / "offline" / "real.jsonl"
+MEASURED = ("kubernetes.io.json", "docker.com/engine.json")
+"""Descriptions of `real.jsonl` that `find.jsonl` is about: their sentences are not trained on."""
+PENALTY = 10.0
+"""How much large weights cost. 3 and 30 change the shares by less than 0.005."""
+SPREAD = 1.2
+"""What the weights are multiplied by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A phrase with what is rated for it: a row of amounts for each operation, and whether it is right."""
+
+    case: Case
+    rows: Sequence[Sequence[float]]
+    right: Sequence[bool]
+
+
+def real_cases(folder: Path) -> Iterator[tuple[Case, Spec]]:
+    """Yield the sentences of `real.jsonl` whose operation the description has."""
+    specs: dict[str, Spec] = {}
+    for row in map(json.loads, REAL.read_text(encoding="utf-8").splitlines()):
+        api = row["api"]
+        if api not in specs:
+            specs[api] = nlapi.load(str(folder / api))
+        if specs[api].has(row["operation"]):
+            part = "check" if api in MEASURED else half(api.partition("/")[0].removesuffix(".json"))
+            right = frozenset((row["operation"],))
+            yield Case(group=f"real, {part}", api=api, words=row["question"], right=right), specs[api]
+
+
+def question_cases(folder: Path) -> Iterator[tuple[Case, Spec]]:
+    """Yield the questions of the public sets whose API has several operations."""
+    rows = read_rows(folder / "dev.jsonl")
+    documents, specs = read_specs(folder / "specs.jsonl"), dict[str, Spec]()
+    for row, fold in zip(rows, folds(rows), strict=True):
+        if row["spec"] not in specs:
+            with TemporaryDirectory() as place:
+                file = Path(place) / "api.json"
+                file.write_text(json.dumps(documents[row["spec"]]), encoding="utf-8")
+                specs[row["spec"]] = nlapi.load(str(file))
+        right = frozenset((*row["operations"], *(call["operationId"] for call in row["calls"])))
+        if len(specs[row["spec"]].operations) > 1:
+            part = "tune" if fold % 2 else "check"
+            yield (
+                Case(group=f"questions, {part}", api=row["spec"], words=row["question"], right=right),
+                specs[row["spec"]],
+            )
+
+
+def all_cases(shared: Path) -> Iterator[tuple[Case, Spec]]:
+    folder = directory()
+    yield from ((case, workflow_spec(shared / "workflows" / case.api)) for case in step_cases(shared / "workflows"))
+    yield from real_cases(folder) if folder is not None else ()
+    yield from question_cases(shared / "questions")
+    for case in word_cases():
+        if (spec := word_spec(case.api, shared)) is not None:
+            yield case, spec
+
+
+def columns() -> list[str]:
+    return [*EVIDENCE, *(f"{request.value}>{kind.name}" for request in Request for kind in Kind)]
+
+
+def examples(shared: Path) -> Iterator[Example]:
+    """Yield every phrase with the amounts of what the index finds."""
+    indexes: dict[Spec, Index] = {}
+    for case, spec in all_cases(shared):
+        if spec not in indexes:
+            indexes[spec] = Index(spec.operations)
+        request = list(Request).index(read_phrase(case.words, indexes[spec].nouns).request)
+        rows, right = [], []
+        for operation, shape, amounts in indexes[spec].evidence(case.words):
+            pairs = [0.0] * (len(Request) * len(Kind))
+            pairs[request * len(Kind) + shape.kind] = 1.0
+            rows.append([*map(float, amounts), *pairs])
+            right.append(operation.id in case.right)
+        yield Example(case=case, rows=rows, right=right)
+
+
+def fitted(chosen: Sequence[Example], penalty: float = PENALTY) -> Any:
+    """Return the weights, one a column."""
+    import numpy
+    from scipy.optimize import minimize
+
+    groups = [one for one in chosen if any(one.right) and not all(one.right)]
+    table = numpy.array([row for one in groups for row in one.rows])
+    spread = table.std(axis=0) + 1e-9
+    table /= spread
+    group = numpy.repeat(numpy.arange(len(groups)), [len(one.rows) for one in groups])
+    wanted = numpy.array([flag / sum(one.right) for one in groups for flag in one.right], float)
+
+    def cost(weights: Any) -> tuple[float, Any]:
+        said = table @ weights
+        top = numpy.full(len(groups), -numpy.inf)
+        numpy.maximum.at(top, group, said)
+        odds = numpy.exp(said - top[group])
+        part = odds / numpy.bincount(group, odds)[group]
+        loss = -(wanted * numpy.log(part + 1e-12)).sum() + penalty * (weights @ weights) / 2
+        return loss, table.T @ (part - wanted) + penalty * weights
+
+    found = minimize(cost, numpy.zeros(table.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 1000}).x
+    return found / spread
+
+
+def shares(every: Sequence[Example], weights: Any) -> Mapping[str, str]:
+    """Return for each set how often the right operation comes first, and in the first five."""
+    import numpy
+
+    ranks: dict[str, list[int]] = defaultdict(list)
+    for one in every:
+        order = numpy.argsort(-(numpy.array(one.rows) @ weights), kind="stable") if one.rows else ()
+        ranks[one.case.group].append(next((at for at, row in enumerate(order, 1) if one.right[row]), 99))
+    return {
+        group: f"first {sum(rank == 1 for rank in some) / len(some):.3f} five {sum(r <= 5 for r in some) / len(some):.3f}"
+        for group, some in ranks.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shared", type=Path, default=SHARED, metavar="FOLDER")
+    parser.add_argument("--penalty", type=float, default=PENALTY)
+    options = parser.parse_args()
+    every = list(examples(options.shared))
+    weights = fitted([one for one in every if one.case.group.endswith("tune")], options.penalty)
+    for group, text in shares(every, weights).items():
+        print(f"# {group}: {text}")
+    named = dict(zip(columns(), (weights * SPREAD).round(3).tolist(), strict=True))
+    print("EVIDENCE = {")
+    for name in EVIDENCE:
+        print(f'    "{name}": {named[name]:g},')
+    print("}\nKINDS = {")
+    for request in Request:
+        row = ", ".join(f"{named[f'{request.value}>{kind.name}']:.2f}" for kind in Kind)
+        print(f"    Request.{request.name}: ({row}),")
+    print("}")
+
+
+if __name__ == "__main__":
+    main()
