@@ -133,7 +133,7 @@ def shape_of(operation: Operation) -> Shape:
     said = read_phrase(_about(operation))
     path = [root for segment in literal for root in segment.stems]
     verb = next((word for word in own if word in verbs and word in VERBS), said.verb if said.verb in VERBS else "")
-    one = bool(segments) and "{" in segments[-1]
+    one = "{" in next((one for one in reversed(segments) if one not in _BESIDE_THINGS), "")
     many = bool(entities) and any(entities[-1] in segment.plurals for segment in literal)
     listed = said.request is Request.MANY or said.request is Request.SEARCH
     kind = _kind(operation, words, verb, one=one, acts=acts, many=many or collects or listed, verbal=bool(verbs))
