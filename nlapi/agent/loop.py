@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, PlannerChosen, Proposed, Said, Stepped
+from nlapi.agent.events import (
+    Answered,
+    Event,
+    Needed,
+    Offered,
+    Planned,
+    PlannerChosen,
+    Proposed,
+    Said,
+    Stepped,
+)
+from nlapi.agent.messages import own
 from nlapi.agent.planner import Planner
-from nlapi.agent.policy import OUTCOME_UNKNOWN, Judgement, Policy, Verdict
+from nlapi.agent.policy import Judgement, Policy, Verdict
+from nlapi.agent.sending import failed_step, send_all
 from nlapi.client.clean import one_line
 from nlapi.client.limits import Limits
+from nlapi.client.message import Result
 from nlapi.client.send import open_client
 from nlapi.errors import (
     ArgumentError,
     ConsentError,
-    CredentialError,
     NlapiError,
-    OutcomeUnknownError,
     PlannerError,
-    SendError,
     UsageError,
 )
 from nlapi.openapi.spec import Effect, Spec
@@ -31,6 +42,7 @@ from nlapi.tools.run import Prepared, Target, perform, permit, prepare
 from nlapi.tools.tool import Call
 
 if TYPE_CHECKING:
+    from nlapi.client.streaming.body import Watch
     from nlapi.client.wire import Client
 
 CHOICES = 3
@@ -76,10 +88,11 @@ async def converse(
 ) -> AsyncIterator[Event]:
     """Answers the question of `conversation`, one event at a time.
 
-    Each round: Said*, Planned, then for every call Proposed and Stepped; Answered, Needed or Offered ends it. READs
-    that stand next to each other in a plan are proposed together and run side by side; a change runs alone, in its
-    order, and what came after a change that failed is not run. A call that cannot be built or sent is a FAILED step,
-    the first without a Proposed; it goes back to the planner, as a refused one does. In a dry run nothing is sent.
+    Each round: Said*, Planned, then for every call Proposed, ItemsReceived* and Stepped; Answered, Needed or Offered
+    ends it. READs that stand next to each other in a plan are proposed together and run side by side; a change runs
+    alone, in its order, and what came after a change that failed or was left unfinished is not run. A call that cannot
+    be built or sent is a FAILED step, the first without a Proposed; it goes back to the planner, as a refused one does.
+    In a dry run nothing is sent.
 
     Raises PlannerError; ConsentError when consent is needed and nobody is there to give it; CredentialError and
     UsageError for what only the user can mend, a credential or a base URL. Before it ends in an error, or is cancelled,
@@ -114,11 +127,12 @@ async def _rounds(
             yield stopped
             return
         steps: list[Step] = []
-        async for event in _carry_out(plan, conversation, steps, terms):
-            yield event
+        async with aclosing(_carry_out(plan, conversation, steps, terms)) as events:
+            async for event in events:
+                yield event
         conversation = conversation.with_round(Round(plan=plan, steps=tuple(steps)))
         if not plan.calls:
-            yield Answered(text=plan.text, conversation=conversation)
+            yield Answered(text=plan.text, conversation=conversation, views=plan.views)
             return
         if shown := sum(step.outcome is Outcome.SHOWN for step in steps):
             yield Answered(text=_rehearsed(shown, plan.goal), conversation=conversation)
@@ -147,7 +161,9 @@ def _stopped(plan: Plan, conversation: Conversation, terms: _Terms) -> Needed | 
     return None
 
 
-async def _carry_out(plan: Plan, conversation: Conversation, done: list[Step], terms: _Terms) -> AsyncIterator[Event]:
+async def _carry_out(
+    plan: Plan, conversation: Conversation, done: list[Step], terms: _Terms
+) -> AsyncGenerator[Event, None]:
     """The events of one plan's calls; their steps are added to `done`."""
     for group in _groups(plan.calls):
         ready: list[Prepared | Step] = []
@@ -164,13 +180,14 @@ async def _carry_out(plan: Plan, conversation: Conversation, done: list[Step], t
             for step in _given_up(group, ready, error):
                 yield Stepped(step=step)
             raise
-        sent = [asyncio.create_task(_finish(item, terms)) for item in ready]
-        failure = await _over(sent)
-        for item, task in zip(ready, sent, strict=True):
-            done.append(_step(item, task))
-            yield Stepped(step=done[-1])
-        if failure is not None:
-            raise failure
+        sending = partial(_perform, terms=terms, for_model=own(plan) is not None)
+        async with aclosing(send_all(ready, sending)) as outcomes:
+            async for outcome in outcomes:
+                if isinstance(outcome, Step):
+                    done.append(outcome)
+                    yield Stepped(step=outcome)
+                else:
+                    yield outcome
 
 
 def _proposed(prepared: Prepared, judgement: Judgement, terms: _Terms) -> Proposed:
@@ -187,10 +204,10 @@ def _proposed(prepared: Prepared, judgement: Judgement, terms: _Terms) -> Propos
 def _given_up(group: tuple[Call, ...], ready: list[Prepared | Step], error: BaseException) -> Iterator[Step]:
     """The steps of a group that `error` ended before anything of it was sent: at the latest while it was asked for."""
     for item in ready:
-        yield item if isinstance(item, Step) else _failed(item.call, "not run: the turn ended before")
+        yield item if isinstance(item, Step) else failed_step(item.call, "not run: the turn ended before")
     call = group[len(ready)]
     if isinstance(error, NlapiError) and not isinstance(error, ConsentError):
-        yield _failed(call, f"not sent: {error}")
+        yield failed_step(call, f"not sent: {error}")
     else:
         yield Step(call=call, outcome=Outcome.REFUSED, message="no consent was given; nothing was sent")
 
@@ -206,7 +223,7 @@ def _groups(calls: tuple[Call, ...]) -> Iterator[tuple[Call, ...]]:
 
 def _prepare(call: Call, done: list[Step], terms: _Terms) -> Prepared | Step:
     if any(_failed_change(step) for step in done):
-        return _failed(call, "not run, as a change before it in the plan failed")
+        return failed_step(call, "not run, as a change before it in the plan failed or did not end")
     target = terms.target(call)
     try:
         prepared = prepare(call, target)
@@ -214,7 +231,7 @@ def _prepare(call: Call, done: list[Step], terms: _Terms) -> Prepared | Step:
             permit(prepared, target)
         return prepared
     except ArgumentError as error:
-        return _failed(call, f"not sent: {error}")
+        return failed_step(call, f"not sent: {error}")
 
 
 async def _held_back(proposed: Proposed, judgement: Judgement, terms: _Terms) -> Step | None:
@@ -235,53 +252,14 @@ async def _held_back(proposed: Proposed, judgement: Judgement, terms: _Terms) ->
     return Step(call=proposed.call, outcome=Outcome.REFUSED, message="the user said no; nothing was sent")
 
 
-async def _finish(item: Prepared | Step, terms: _Terms) -> Step:
-    """Sends what is to be sent. An answer with an error status is DONE: the planner sees it."""
-    if isinstance(item, Step):
-        return item
-    try:
-        async with terms.turns:
-            result = await perform(item, terms.target(item.call), limits=terms.limits, client=terms.client)
-    except OutcomeUnknownError as error:
-        return _failed(item.call, f"{OUTCOME_UNKNOWN}: {error}")
-    except SendError as error:
-        return _failed(item.call, str(error))
-    except (CredentialError, ConsentError):
-        raise
-    except NlapiError as error:
-        return _failed(item.call, f"not sent: {error}")
-    return Step(call=item.call, outcome=Outcome.DONE, result=result)
-
-
-async def _over(sent: Iterable[asyncio.Task[Step]]) -> BaseException | None:
-    """Waits until every call is over; what went wrong, if it is more than the failure of a call."""
-    try:
-        ended = await asyncio.gather(*sent, return_exceptions=True)
-    except asyncio.CancelledError as error:
-        return error
-    return next((outcome for outcome in ended if isinstance(outcome, BaseException)), None)
-
-
-def _step(item: Prepared | Step, task: asyncio.Task[Step]) -> Step:
-    """What became of a call that is over."""
-    if isinstance(item, Step):
-        return item
-    error = None if task.cancelled() else task.exception()
-    if isinstance(error, NlapiError):
-        return _failed(item.call, f"not sent: {error}")
-    if error is None and not task.cancelled():
-        return task.result()
-    message = "interrupted before an answer came"
-    if item.effect is not Effect.READ:
-        message = f"{OUTCOME_UNKNOWN}: {message}; it may have been carried out"
-    return _failed(item.call, message)
-
-
-def _failed(call: Call, message: str) -> Step:
-    return Step(call=call, outcome=Outcome.FAILED, message=message)
+async def _perform(prepared: Prepared, watch: Watch, *, terms: _Terms, for_model: bool) -> Result:
+    async with terms.turns:
+        target, limits = terms.target(prepared.call), terms.limits
+        return await perform(prepared, target, limits=limits, client=terms.client, watch=watch, for_model=for_model)
 
 
 def _failed_change(step: Step) -> bool:
+    """Whether a change failed, or was left before its answer had come to its end."""
     if step.call.tool.effect is Effect.READ:
         return False
-    return step.outcome is Outcome.FAILED or (step.result is not None and not step.result.ok)
+    return step.outcome is Outcome.FAILED or (step.result is not None and (not step.result.ok or step.result.is_cut))

@@ -8,7 +8,7 @@ from typing import Any
 
 from nlapi.agent.log import Record, content
 from nlapi.agent.policy import OUTCOME_UNKNOWN
-from nlapi.client.message import Result
+from nlapi.client.message import Ended, Framing, Result
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Call, Tool
@@ -101,4 +101,13 @@ def _result(record: Mapping[str, Any]) -> Result:
         url=record["url"],
         method=record["method"],
         elapsed=record["elapsed"],
+        **_stream(record),
     )
+
+
+def _stream(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a Result has more when its answer streamed."""
+    if "items" not in record:
+        return {}
+    framing, ended = Framing(record["framing"]), Ended(record["ended"])
+    return {"items": tuple(record["items"]), "framing": framing, "ended": ended, "fault": record["fault"]}

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli import profile, show, table
-from nlapi.cli.options import Auth, BaseUrl, ListOutput, Overlays, Root
+from nlapi import bundled, registry
+from nlapi.cli import effects, show, table
+from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, pairs
+from nlapi.cli.target import given_references
 from nlapi.errors import CredentialError, UsageError
+from nlapi.registry import Registration
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
+
+MAX_OPTIONS = 3
+"""Ways to give credentials that a message names."""
 
 app = typer.Typer(
     help="Register APIs under short names, with their base URL, credentials and fixed values.", no_args_is_help=True
@@ -22,7 +29,8 @@ app = typer.Typer(
 ADD = """A credential is kept as the name of an environment variable, never as itself.
 
 nlapi api add shop https://shop.example/openapi.json --auth bearer=env:SHOP_TOKEN
-nlapi api add spotify openapi.yaml --set ad_account_id=abc"""
+nlapi api add spotify openapi.yaml --set ad_account_id=abc
+nlapi api add local openapi.yaml --base-url http://127.0.0.1:8000 --no-auth"""
 
 
 @app.command(epilog=ADD)
@@ -33,6 +41,7 @@ def add(
     ],
     base_url: BaseUrl = None,
     auth: Auth = None,
+    no_auth: NoAuth = False,
     known: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value to use whenever it is needed.")
     ] = None,
@@ -41,51 +50,83 @@ def add(
 ) -> None:
     """Register an API, or replace one."""
     import nlapi
+    from nlapi.api import registration_of
+    from nlapi.client.server import explain_server
     from nlapi.openapi.address import parse
 
-    if not name.replace("-", "_").isidentifier():
+    if not registry.is_name(name):
         raise UsageError(f"{name!r} cannot be a name", hint="use letters, digits, - and _")
     if source == "-":
         raise UsageError("standard input cannot be registered", hint="give a path or a URL")
-    credentials = _references(auth)
+    if other := registration_of(source):
+        raise UsageError(f"{source} is a registered name itself", hint=f"its description is at {other.source}")
+    credentials = _references(auth, no_auth)
     if base_url is not None:
         parse(base_url)
     source, *layers = (str(Path(one).resolve()) if Path(one).is_file() else one for one in (source, *(overlays or ())))
     root = str(Path(root).resolve()) if root else None
+    accepted = effects.stays_accepted(name, source, layers)
+    if accepted is not None:
+        layers = [*(layer for layer in layers if layer != accepted), accepted]
     spec = nlapi.load(source, overlays=layers, root=root)
     for scheme in credentials.keys() - spec.security_schemes.keys():
         names = ", ".join(spec.security_schemes) or "none"
         raise CredentialError(f"{spec.title} has no security scheme {scheme!r}", hint=f"it has {names}")
-    values = profile.pairs(known, "--set")
-    entry = profile.Profile(
-        source=source, base_url=base_url, auth=credentials, known=values, overlays=layers, root=root
+    entry = Registration(
+        source=source,
+        base_url=base_url,
+        auth=credentials,
+        known=pairs(known, "--set"),
+        overlays=layers,
+        root=root,
+        no_auth=no_auth,
     )
-    profile.write_all({**profile.read_all(), name: entry})
+    registry.write_registrations({**registry.read_registrations(), name: entry})
     show.note(f"{name}: {spec.title}, {show.counted(len(spec.operations), 'operation')}")
-    if not credentials and (schemes := [one for one in spec.security_schemes if _is_wanted(spec, one)]):
-        ways = " or ".join(f"--auth {scheme}=env:NAME" for scheme in schemes)
-        show.note(f"It wants a credential, and none is registered: add it again with {ways}")
+    if accepted is None:
+        effects.propose(name, spec)
+    else:
+        show.note(f"its accepted reads stay: {accepted}")
+    if base_url is None and (note := explain_server(spec)):
+        show.note(note)
+    if bundled.spec(name):
+        show.note(f"On the command line {name} is this API now; nlapi.load({name!r}) still gives the bundled one")
+    if not (credentials or no_auth) and (options := _credential_options(spec)):
+        show.note(
+            f"It wants a credential, and none is registered: add it again with {' or '.join(options)}; "
+            "or with --no-auth, if it takes none"
+        )
 
 
-def _references(auth: list[str] | None) -> dict[str, str]:
+def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
     """`--auth` as the names of variables; UsageError for a credential itself, which is not shown."""
-    references = profile.pairs(auth, "--auth")
+    references = given_references(auth, no_auth=no_auth)
     for scheme, value in references.items():
-        if not value.startswith("env:"):
+        if not value.startswith(registry.REFERENCE):
             raise UsageError(
                 f"the credential for {scheme} would be stored in a file", hint=f"name a variable: {scheme}=env:NAME"
             )
     return references
 
 
+@app.command(epilog="nlapi api accept shop")
+def accept(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
+    """Pin the POSTs that were classified as read: no other POST is sent without a question from then on."""
+    effects.accept(name)
+
+
 @app.command("list", epilog="nlapi api list -o json")
 def list_(output: ListOutput = None) -> None:
     """Show the registered APIs."""
-    told = dict if table.is_json(output) else _told
-    rows = [
-        {"name": name, "source": one.source, "base_url": one.base_url, "auth": told(one.auth), "set": told(one.known)}
-        for name, one in profile.read_all().items()
+    registrations = registry.read_registrations().items()
+    rows: list[dict[str, Any]] = [
+        {"name": name, "source": one.source, "base_url": one.base_url, "auth": dict(one.auth), "set": dict(one.known)}
+        | ({"no_auth": True} if one.no_auth else {})
+        for name, one in registrations
     ]
+    if not table.is_json(output):
+        for row, (_, one) in zip(rows, registrations, strict=True):
+            row |= {"auth": "--no-auth" if one.no_auth else _told(one.auth), "set": _told(one.known)}
     table.listing(
         rows,
         output,
@@ -94,10 +135,16 @@ def list_(output: ListOutput = None) -> None:
     )
 
 
-def _is_wanted(spec: Spec, scheme: str) -> bool:
-    """Is there an operation that takes this credential, and cannot do without one?"""
-    wanted = (operation.security for operation in spec.operations)
-    return any(all(ways) and any(scheme in way for way in ways) for ways in wanted)
+def _credential_options(spec: Spec) -> list[str]:
+    """The options that give what operations require which cannot do without a credential, the most frequent first."""
+    from nlapi.client.credentials import alternatives
+
+    counted: Counter[str] = Counter()
+    for operation in spec.operations:
+        accepted = alternatives(operation)
+        if all(accepted):
+            counted.update(" ".join(f"--auth {one.id}=env:NAME" for one in credentials) for credentials in accepted)
+    return [options for options, _ in counted.most_common(MAX_OPTIONS)]
 
 
 def _told(pairs: Mapping[str, str]) -> str:
@@ -108,8 +155,9 @@ def _told(pairs: Mapping[str, str]) -> str:
 @app.command(epilog="nlapi api remove shop")
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
     """Forget a registered API."""
-    profiles = profile.read_all()
-    if name not in profiles:
+    registrations = registry.read_registrations()
+    if name not in registrations:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
-    profile.write_all({other: one for other, one in profiles.items() if other != name})
+    registry.write_registrations({other: one for other, one in registrations.items() if other != name})
+    effects.discard(name)
     show.note(f"{name} is forgotten")

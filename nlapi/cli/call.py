@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nlapi.cli import show
+from nlapi.cli.live import Filter, LivePrinter, print_filtered, print_items
 from nlapi.cli.options import (
     FLAG,
     Auth,
     BaseUrl,
     Deadline,
     DryRun,
+    Events,
+    NoAuth,
     Output,
     Overlays,
     Root,
@@ -24,16 +26,19 @@ from nlapi.cli.options import (
     is_interactive,
     is_terminal,
 )
+from nlapi.client.clean import one_line
 from nlapi.errors import ConsentError, NlapiError, UsageError
 
 if TYPE_CHECKING:
     from nlapi.client.message import Result
+    from nlapi.openapi.spec import Operation
     from nlapi.tools.run import Prepared
-
-Filter = Callable[[Any], list[Any]]
 
 EPILOG = """KEY=VALUE is read as the type that the operation wants; a list takes commas, or the key again.
 KEY:=JSON is taken as it is. KEY=@FILE sends a file, where the operation takes one.
+
+An answer that goes on and on (events, a log that is followed) is printed as it comes, one item a line, until --events,
+--timeout or Ctrl-C ends it; -o json prints the list of its items at the end.
 
 nlapi call ads listCampaigns status=ACTIVE limit=5
 nlapi call ads getCampaign campaign_id=cmp_1 --jq .name
@@ -58,6 +63,7 @@ def call(
     ] = None,
     base_url: BaseUrl = None,
     auth: Auth = None,
+    no_auth: NoAuth = False,
     dry_run: DryRun = False,
     curl: Annotated[
         bool, typer.Option("--curl", metavar=FLAG, help="Print the request as a curl line; send nothing.")
@@ -68,6 +74,7 @@ def call(
         str | None, typer.Option("--jq", metavar="EXPR", help="Print what a jq expression makes of the answer.")
     ] = None,
     timeout: Deadline = None,
+    events: Events = None,
     overlays: Overlays = None,
     root: Root = None,
 ) -> None:
@@ -76,30 +83,42 @@ def call(
     A change asks first. Exits with 3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
     """
     from nlapi.cli.arguments import arguments
-    from nlapi.cli.target import limits, open_target
+    from nlapi.cli.target import open_target, stream_limits
     from nlapi.tools.compile import compile_tool
+    from nlapi.tools.diagnosis import diagnose
     from nlapi.tools.run import prepare, run
     from nlapi.tools.tool import Call
 
     if source == "-" and args == "-":
         raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
     chosen = _filter(jq) if jq is not None else None
-    target, known = open_target(source, base_url, auth, overlays, root)
+    target, known = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
     tool = compile_tool(target.spec.operation(operation))
     wanted = Call(tool=tool, arguments=arguments(tool, known=known, given=args, pairs=pairs or ()))
     if dry_run or curl:
         _show(prepare(wanted, target), output, as_curl=curl)
         return
     consent = _Consent(yes)
+    live = LivePrinter(output, chosen)
+    bounds = stream_limits(timeout, events)
     try:
-        result = asyncio.run(run(wanted, target, consent, limits=limits(timeout)))
+        result = asyncio.run(live.wait_for(run(wanted, target, consent, limits=bounds, watch=live)))
     except KeyboardInterrupt:
+        if live.items and not live.has_printed:
+            _print_items(live.items, output)
         if consent.given:
-            show.note(f"\n{operation} may have been carried out: no answer had come yet")
+            began = "its answer was still going on" if live.items else "no answer had come yet"
+            show.note(f"\n{operation} may have been carried out: {began}")
         raise
-    print_result(result, output, chosen)
+    print_result(result, output, chosen, tool.operation, live)
+    if doubt := diagnose(result, tool.operation, target):
+        show.note(doubt)
     if not result.ok:
         raise typer.Exit(min(result.status // 100, 5))
+    if result.is_cut:
+        _note_cut(result, changed=consent.given)
+    if live.misfit is not None:
+        raise live.misfit
 
 
 def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
@@ -134,25 +153,72 @@ class _Consent:
         return True
 
 
-def print_result(result: Result, output: Output | None, chosen: Filter | None = None) -> None:
-    """The answer on standard output, its status on standard error. A filter is for answers that are no errors."""
+def print_result(
+    result: Result,
+    output: Output | None,
+    chosen: Filter | None = None,
+    operation: Operation | None = None,
+    live: LivePrinter | None = None,
+) -> None:
+    """The answer on standard output, its status and why it failed on standard error.
+
+    A filter is for answers that are no errors. What `live` has printed already is not printed again.
+    """
     from nlapi.cli import table
+    from nlapi.resources.reason import error_reason
+    from nlapi.tools.view import answer_view
 
     show.note(f"{result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
+    if live is not None and live.has_printed:
+        return
     data = result.data
-    output = output or (Output.TABLE if is_terminal() else Output.JSON)
+    if not result.ok and (why := error_reason(data if data is not None else result.text)):
+        show.note(one_line(why))
     if chosen is not None and result.ok:
         _print_filtered(result, chosen)
     elif output is Output.RAW or (data is None and result.content):
         _print_raw(result)
+    elif result.items is not None and output is None and is_terminal():
+        print_items(result.items, result.framing)
+    elif result.items is not None:
+        _print_items(list(result.items), output)
     elif not result.content:
         return
-    elif output is Output.TABLE:
-        table.answer(data)
+    elif output is Output.TABLE or (output is None and is_terminal()):
+        table.answer(answer_view(result, operation))
     elif output is Output.NDJSON:
-        _print_lines(data)
+        _print_lines(result, operation)
     else:
         show.write(show.json_text(data))
+
+
+def _print_items(items: list[Any], output: Output | None) -> None:
+    """The items of an answer that streamed, all together."""
+    from nlapi.cli import table
+    from nlapi.tools.view import entries_view
+
+    view = entries_view(items) if output is Output.TABLE else None
+    if view is not None:
+        table.answer(view)
+    elif output is Output.NDJSON:
+        for item in items:
+            show.write(json.dumps(item, ensure_ascii=False))
+    else:
+        show.write_list(items)
+
+
+def _note_cut(result: Result, *, changed: bool) -> None:
+    """Say that the answer was still going on, and how to have more of it. NlapiError when it broke off."""
+    from nlapi.client.message import Ended
+    from nlapi.client.streaming.ending import describe_end
+
+    end = describe_end(result)
+    if result.ended is Ended.BROKEN:
+        raise NlapiError(end, hint="what had come is printed")
+    if changed:
+        end = f"{end}; whether the change was carried out to its end is not known"
+    more = "--timeout SECONDS waits longer, --events N stops after N" if result.ended is Ended.DEADLINE else ""
+    show.note(f"{end}{f' ({more})' if more else ''}")
 
 
 def _print_raw(result: Result) -> None:
@@ -168,11 +234,14 @@ def _print_raw(result: Result) -> None:
         show.write(result.text)
 
 
-def _print_lines(data: Any) -> None:
-    from nlapi.tools.rows import rows_of
+def _print_lines(result: Result, operation: Operation | None) -> None:
+    from nlapi.resources.answers import list_in
+    from nlapi.resources.envelope import value_at
+    from nlapi.tools.view import headers_of
 
-    rows = rows_of(data)
-    for row in [data] if rows is None else rows:
+    listed = list_in(result.data, operation, headers_of(result))
+    inside = value_at(result.data, listed.envelope.keys) if listed is not None else None
+    for row in inside if isinstance(inside, list) else [result.data]:
         show.write(json.dumps(row, ensure_ascii=False))
 
 
@@ -196,8 +265,7 @@ def _filter(expression: str) -> Filter:
 
 
 def _print_filtered(result: Result, chosen: Filter) -> None:
-    """Texts as they are, everything else as JSON, one a line."""
     if result.data is None and result.content.strip() not in (b"", b"null"):
         raise NlapiError("--jq needs a JSON answer, and this is none", hint=f"it begins {result.text[:200]!r}")
-    for value in chosen(result.data):
-        show.write(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    for value in [result.data] if result.items is None else result.items:
+        print_filtered(value, chosen)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlapi.cli import show, target
+from nlapi.cli import show, table, target
 from nlapi.cli.options import FLAG, Listing, ListOutput, Overlays, Root, Source, is_terminal
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def check(
     else:
         for line in _lines(issues):
             show.write(line)
+        _write_reads(spec)
     counts = {level: sum(issue.level is level for issue in issues) for level in Level}
     usable = sum(operation.usable for operation in spec.operations)
     nouns = {Level.ERROR: "error", Level.WARNING: "warning", Level.INFO: "remark"}
@@ -70,6 +71,28 @@ def check(
     if min_score is not None and report.score < min_score:
         show.note(f"the score is below {min_score}")
         raise typer.Exit(1)
+
+
+def _write_reads(spec: Spec) -> None:
+    """The POSTs that are reads by evidence, as a table."""
+    reads = _reads(spec)
+    if not reads:
+        return
+    show.note(f"{show.counted(len(reads), 'POST')} classified as read, and sent without a question:")
+    rows: list[dict[str, Any]] = []
+    for read in reads:
+        first, *more = read["why"]
+        rows += [{**read, "why": first}, *({"why": reason} for reason in more)]
+    table.table(rows, ("operation", "request", "why"))
+
+
+def _reads(spec: Spec) -> list[dict[str, Any]]:
+    from nlapi.resources.effect_overlay import reads_by_evidence
+
+    return [
+        {"operation": one.id, "request": f"{one.method} {one.path}", "why": list(evidence.reasons)}
+        for one, evidence in reads_by_evidence(spec.operations)
+    ]
 
 
 def _issues(spec: Spec, *, standard: bool) -> tuple[Issue, ...]:
@@ -107,5 +130,6 @@ def _summary(spec: Spec, report: Report, issues: tuple[Issue, ...]) -> dict[str,
         "operations": len(spec.operations),
         "usable": sum(operation.usable for operation in spec.operations),
         "points_lost": {rule.value: round(points, 2) for rule, points in report.lost.items()},
+        "reads_by_evidence": _reads(spec),
         "issues": [{**asdict(issue), "level": issue.level.value} for issue in issues],
     }

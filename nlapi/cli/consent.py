@@ -46,7 +46,8 @@ def question(event: Any, folder: Path) -> str:
 
     def api() -> Target:
         spec = nlapi.load(folder / DESCRIPTION, cache=cache_folder())
-        return Target(spec=spec, base_url=os.environ.get(made.variables[0]) or made.options.base_url or None)
+        base_url = os.environ.get(made.variables[0]) or made.options.base_url or None
+        return Target(spec=spec, base_url=base_url, no_auth=made.options.no_auth)
 
     tool = str(event["tool_name"])
     if tool.startswith(tools_of(made.name)):

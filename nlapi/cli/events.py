@@ -6,10 +6,24 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, PlannerChosen, Proposed, Said, Stepped
+from nlapi.agent.events import (
+    Answered,
+    Event,
+    ItemsReceived,
+    Needed,
+    Offered,
+    Planned,
+    PlannerChosen,
+    Proposed,
+    Said,
+    Stepped,
+)
 from nlapi.agent.log import encode
 from nlapi.cli import menu, show, table
+from nlapi.cli.live import print_items
 from nlapi.client.clean import clean, one_line
+from nlapi.client.message import Ended
+from nlapi.client.streaming.ending import describe_end
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.run import Target, sketch
@@ -23,11 +37,35 @@ class Renderer(Protocol):
     def __call__(self, event: Event) -> None: ...
 
 
+class Doubts:
+    """Says on standard error what may be wrong with base URL or credential, each thing once in a conversation."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        self._noted: set[str] = set()
+
+    def __call__(self, step: Step) -> None:
+        from nlapi.tools.diagnosis import diagnose
+
+        operation = step.call.tool.operation
+        doubt = diagnose(step.result, operation, self._targets[operation.spec]) if step.result else ""
+        if doubt and doubt not in self._noted:
+            self._noted.add(doubt)
+            show.note(doubt)
+
+
 def json_lines(targets: Targets) -> Renderer:
     """Every event as one line of JSON on standard output; what is missing comes with the request so far."""
+    doubts = Doubts(targets)
 
     def render(event: Event) -> None:
+        if isinstance(event, Stepped):
+            doubts(event.step)
         record = encode(event)
+        if isinstance(event, Answered) and event.views:
+            record["views"] = [
+                {"text": view.text, "columns": list(view.columns), "rows": view.records()} for view in event.views
+            ]
         if isinstance(event, Needed):
             record["calls"] = [
                 {"operation": call.operation_id, "arguments": dict(call.arguments), **_sketched(call, targets)}
@@ -50,8 +88,11 @@ class Text:
     def __init__(self, targets: Targets, *, dry_run: bool) -> None:
         self.targets = targets
         self.data: Callable[[str], None] = show.write if dry_run else show.note
+        self.doubts = Doubts(targets)
         self.planner = ""
         self.said = False
+        self.has_printed = False
+        """whether the items of the last answer, which streams, are on standard output"""
         self.unsent = ""
         """why the last call was not sent, told when anything follows: else the error that ends the question tells it"""
 
@@ -68,6 +109,10 @@ class Text:
                 self._planned(event)
             case Proposed():
                 self._proposed(event)
+            case ItemsReceived():
+                if self.planner != "claude":
+                    self.has_printed = True
+                    print_items(event.items, event.framing)
             case Stepped():
                 self._stepped(event.step)
             case Needed():
@@ -92,6 +137,7 @@ class Text:
             show.dim(f"understood: {event.plan.understood}{sure}")
 
     def _proposed(self, event: Proposed) -> None:
+        self.has_printed = False
         mark = {Effect.READ: "", Effect.WRITE: "  ! changes something", Effect.DESTROY: "  ! takes something away"}
         name = one_line(event.call.operation_id)
         self.data(f"→ {name}: {event.request.method} {event.request.url}{mark[event.effect]}")
@@ -105,6 +151,10 @@ class Text:
         if step.result is not None:
             result = step.result
             show.dim(f"← {result.status} {show.reason(result.status)} · {result.elapsed:.2f} s")
+            if end := describe_end(result):
+                waits = " (--timeout SECONDS waits longer, --events N stops after N)"
+                show.dim(f"  {end}{waits if result.ended is Ended.DEADLINE else ''}")
+            self.doubts(step)
         elif step.outcome is not Outcome.SHOWN:
             told = f"× {step.call.operation_id}: {step.message}"
             if step.message.startswith("not sent: "):
@@ -126,17 +176,20 @@ class Text:
             if cost := spent(event.conversation.current):
                 show.dim(cost)
             return
-        self._show_data(event)
+        for view in () if self._show_items(event) else event.views:
+            if view.rows:
+                table.answer(view)
         if event.text:
             show.write(clean(event.text))
 
-    def _show_data(self, event: Answered) -> None:
-        """The last answer as a table: the embedded planner's text only sums it up."""
-        from nlapi.tools.rows import rows_of
-
+    def _show_items(self, event: Answered) -> bool:
+        """Whether the last answer streams, so that its items are shown and no table is."""
         done = [step.result for step in event.conversation.current.steps if step.result is not None]
-        if done and done[-1].ok and done[-1].data is not None and rows_of(done[-1].data) != []:
-            table.answer(done[-1].data)
+        if not done or not done[-1].ok or done[-1].items is None:
+            return False
+        if not self.has_printed:
+            print_items(done[-1].items, done[-1].framing)
+        return True
 
 
 def _indented(text: str) -> str:

@@ -83,7 +83,7 @@ def resume(
     """
     from nlapi.agent.log import Log, read
     from nlapi.agent.resume import resume as rebuild
-    from nlapi.cli import profile
+    from nlapi.cli.options import pairs
     from nlapi.cli.session import open_session
 
     question = question_of(words, 'nlapi log resume last "and the paused ones?"')
@@ -91,7 +91,7 @@ def resume(
     records = read(path)
     session = open_session(_as_before(setup, records))
     earlier = rebuild(records, _tool_finder(records, tuple(session.targets)))
-    values = {**session.known, **earlier.known, **profile.pairs(setup.known, "--set")}
+    values = {**session.known, **earlier.known, **pairs(setup.known, "--set")}
     with Log.open(path, secrets=session.policy.secrets) as session.log:
         _, code = asyncio.run(session.answer(earlier.asked(question).with_known(values)))
     if code:
@@ -107,7 +107,8 @@ def _as_before(setup: Setup, records: Iterable[Record]) -> Setup:
         setup,
         sources=asked.get("apis") or asked.get("sources"),
         base_url=setup.base_url or asked.get("base_url"),
-        auth=[*asked.get("auth", ()), *(setup.auth or ())],
+        auth=[] if setup.no_auth else [*asked.get("auth", ()), *(setup.auth or ())],
+        no_auth=setup.no_auth or bool(asked.get("no_auth") and not setup.auth),
     )
 
 
@@ -175,5 +176,9 @@ def _took(raw: Any) -> str:
 def _outcome(record: Mapping[str, Any]) -> str:
     result = record.get("result")
     if isinstance(result, dict):
-        return f"{result.get('status')} {show.reason(int(result.get('status', 0)))}".rstrip()
+        status = f"{result.get('status')} {show.reason(int(result.get('status', 0)))}".rstrip()
+        if "items" not in result:
+            return status
+        count = len(result["items"]) + int(result.get("left_out", 0))
+        return f"{status}, {show.counted(count, 'item')} ({result.get('ended')})"
     return f"{record.get('outcome')}: {record.get('message')}"

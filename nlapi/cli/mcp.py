@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlapi.cli import profile, show, target
-from nlapi.cli.options import FLAG, BaseUrl, Deadline, Exclude, Include, Overlays, Root, Source
+from nlapi import registry
+from nlapi.cli import show, target
+from nlapi.cli.options import FLAG, BaseUrl, Deadline, Exclude, Include, NoAuth, Overlays, Root, Source
 from nlapi.errors import CredentialError, UsageError
 from nlapi.mcp.settings import SHORTEST_NAME, Consent, Settings, checked_headers
 from nlapi.tools.name import MAX_LENGTH
@@ -44,6 +45,7 @@ def mcp(
         list[str] | None,
         typer.Option("--auth", metavar="SCHEME=env:NAME", help="A credential of the API, from the environment."),
     ] = None,
+    no_auth: NoAuth = False,
     include: Include = None,
     exclude: Exclude = None,
     overlays: Overlays = None,
@@ -84,6 +86,7 @@ def mcp(
     Reads run, a change is sent when the user agrees to it. Messages go to standard error.
     """
     _need_sdk()
+    from nlapi.client.server import explain_server
     from nlapi.mcp.catalogue import catalogue
     from nlapi.mcp.http import place
     from nlapi.mcp.served import Served
@@ -94,7 +97,9 @@ def mcp(
         raise UsageError("--token and --pass-header are for --http", hint="over stdio, --auth SCHEME=env:NAME")
     if where is None and source == "-":
         raise UsageError("standard input is for the client", hint="give the description as a file or a URL")
-    api, known = target.open_target(source, base_url, auth, overlays, root)
+    api, known = target.open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
+    if api.base_url is None and (note := explain_server(api.spec)):
+        show.note(note)
     settings = Settings(
         consent=consent,
         all_tools=all_tools,
@@ -128,7 +133,7 @@ def _token(reference: str | None) -> str:
             "--token takes env:NAME, so that the token is on no command line", hint="--token env:NLAPI_TOKEN"
         )
     name = reference.removeprefix("env:")
-    if not (token := target.variable(name, "--token").strip()):
+    if not (token := registry.read_variable(name, "--token").strip()):
         raise CredentialError(f"the environment's {name} holds only spaces", hint="without --token there is no token")
     return token
 
@@ -136,7 +141,7 @@ def _token(reference: str | None) -> str:
 def _watch(served: Served, source: str, overlays: Sequence[str] | None, load: Callable[[], Catalogue]) -> Watch:
     from nlapi.mcp.watch import Watch, is_url
 
-    registered = profile.find(source) or profile.Profile(source=source, overlays=())
+    registered = registry.find_registration(source) or registry.Registration(source=source)
     sources = (registered.source, *registered.overlays, *(overlays or ()))
     if not is_url(sources[0]) and not Path(sources[0]).expanduser().is_file():
         raise UsageError(f"--watch: {sources[0]} is no file and no URL", hint="what nlapi ships does not change")

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from nlapi.errors import UsageError
+
 
 class Output(StrEnum):
     """How an answer is printed."""
@@ -55,11 +57,19 @@ Auth = Annotated[
     list[str] | None,
     typer.Option("--auth", metavar="SCHEME=VALUE", help="A credential; SCHEME=env:NAME reads it from the environment."),
 ]
+NoAuth = Annotated[
+    bool,
+    typer.Option("--no-auth", metavar=FLAG, help="Send without credentials, though the description wants them."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", metavar=FLAG, help="Consent to changes in advance.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", metavar=FLAG, help="Show the request; send nothing.")]
 Deadline = Annotated[
     float | None,
     typer.Option("--timeout", metavar="SECONDS", min=0.1, help="The longest that one exchange may take: 30 if not."),
+]
+Events = Annotated[
+    int | None,
+    typer.Option("--events", metavar="N", min=1, help="Stop after N items of an answer that goes on and on."),
 ]
 ListOutput = Annotated[Listing | None, typer.Option("-o", "--output", help="table on a terminal, else json.")]
 
@@ -99,6 +109,17 @@ Across = Annotated[
 ]
 NoLog = Annotated[bool, typer.Option("--no-log", metavar=FLAG, help="Keep no transcript.")]
 Told = Annotated[Telling | None, typer.Option("-o", "--output", help="text on a terminal, else ndjson.")]
+
+
+def pairs(given: list[str] | None, option: str) -> dict[str, str]:
+    """Return `["a=b"]` as {"a": "b"}; UsageError for anything without `=`, its value not shown."""
+    result = {}
+    for text in given or ():
+        key, mark, value = text.partition("=")
+        if not mark or not key:
+            raise UsageError(f"{option} takes NAME=VALUE", hint=f"such as {option} name=value")
+        result[key] = value
+    return result
 
 
 def is_terminal() -> bool:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlapi.cli import profile, show, target
+from nlapi import registry
+from nlapi.cli import show, target
 from nlapi.cli.consent import consent
 from nlapi.cli.options import (
     FLAG,
@@ -21,6 +22,7 @@ from nlapi.cli.options import (
     Listing,
     ListOutput,
     Model,
+    NoAuth,
     Overlays,
     Root,
     Source,
@@ -28,6 +30,7 @@ from nlapi.cli.options import (
 )
 from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
 from nlapi.issue import Issue, Level
+from nlapi.registry import Registration
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Operation, Spec
@@ -67,6 +70,7 @@ def build(
     overlays: Overlays = None,
     root: Root = None,
     auth: Auth = None,
+    no_auth: NoAuth = False,
     base_url: BaseUrl = None,
     with_claude: Annotated[
         bool,
@@ -85,15 +89,19 @@ def build(
     """
     from nlapi.plugin import Options
     from nlapi.plugin import build as make
+    from nlapi.plugin.build import PROPOSED_EFFECTS
     from nlapi.plugin.folder import write
     from nlapi.plugin.injected import injected
+    from nlapi.plugin.notes import EFFECTS
 
     if with_claude:
         _may_propose(folder)
-    registered = profile.find(source)
-    known = registered or profile.Profile(source=source)
+    registered = registry.find_registration(source)
+    known = registered or Registration(source=source)
     if known.source == "-":
         raise UsageError("a plugin cannot be built of standard input: `check` could not read it again", hint="-o DIR")
+    given = target.given_references(auth, no_auth=no_auth)
+    no_auth = no_auth or (known.no_auth and not given)
     options = Options(
         name=name or _short(source, registered),
         source=_seen_from(folder, known.source),
@@ -101,8 +109,9 @@ def build(
         root=_seen_from(folder, root or known.root or "", Path.is_dir),
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
-        variables=_variables({**known.auth, **profile.pairs(auth, "--auth")}),
+        variables={} if no_auth else _variables({**known.auth, **given}),
         base_url=base_url or known.base_url or "",
+        no_auth=no_auth,
     )
     people = _people(folder)
     spec, operations = _chosen(folder, options, people, tell=True)
@@ -116,6 +125,9 @@ def build(
     show.note(f"{plugin.name}: {len(plugin.operations)} operations in {len(plugin.files)} files{left}{gone}. Next:")
     show.note(f"  claude plugin marketplace add {folder.resolve()}")
     show.note(f"  claude plugin install {plugin.name}@{plugin.name}")
+    if PROPOSED_EFFECTS in plugin.files:
+        accepting = f"rename it to {EFFECTS} and build again to pin them"
+        show.note(f"some POSTs are classified as read: see {folder / PROPOSED_EFFECTS}, {accepting}")
     if with_claude:
         _propose(folder, [one for one in operations if one.usable], model)
 
@@ -147,7 +159,7 @@ def _propose(folder: Path, operations: Sequence[Operation], model: str | None) -
     show.note(f"{folder / PROPOSED}: read it, rename it to overlay.yaml, and build again")
 
 
-def _short(source: str, registered: profile.Profile | None) -> str:
+def _short(source: str, registered: Registration | None) -> str:
     """A bundled or registered API is called as the user calls it."""
     from nlapi import bundled
 
@@ -171,10 +183,10 @@ def _found_from(folder: Path, source: str, there: Callable[[Path], bool] = Path.
 
 def _variables(references: dict[str, str]) -> dict[str, str]:
     for scheme, value in references.items():
-        if not value.startswith("env:"):
+        if not value.startswith(registry.REFERENCE):
             hint = f"name a variable: --auth {scheme}=env:NAME"
             raise CredentialError(f"the credential for {scheme} would be in the plugin's files", hint=hint)
-    return {scheme: value.removeprefix("env:") for scheme, value in references.items()}
+    return registry.variables_of(references)
 
 
 def _people(folder: Path) -> dict[str, bytes]:
@@ -191,13 +203,13 @@ def _chosen(
     """The source of a plugin's description, with its overlays, and the operations of it that the plugin is made of."""
     import nlapi
     from nlapi.openapi.select import select
-    from nlapi.plugin.notes import OVERLAY
+    from nlapi.plugin.notes import OVERLAYS
 
     spec = nlapi.load(
         _found_from(folder, options.source),
         overlays=[
             *(_found_from(folder, one) for one in options.overlays),
-            *([str(folder / OVERLAY)] if OVERLAY in people else []),
+            *(str(folder / overlay) for overlay in OVERLAYS if overlay in people),
         ],
         cache=target.cache_folder(),
         root=_found_from(folder, options.root, Path.is_dir) or None,

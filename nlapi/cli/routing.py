@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlapi.cli.profile import config_folder
 from nlapi.errors import UsageError
+from nlapi.registry import config_folder
 
 if TYPE_CHECKING:
     from nlapi.agent.routes import Routes

@@ -86,14 +86,16 @@ def _needs_any(one: Operation) -> bool:
 
 
 def _credentials(spec: Spec) -> str:
-    """The options that satisfy what most operations ask for."""
-    wanted = next((requirement for one in spec.operations for requirement in one.security[:1]), {})
-    return "".join(f" --auth {scheme}={_any(spec.security_schemes.get(scheme))}" for scheme in wanted)
+    """The options that satisfy what the first operation with security asks for."""
+    from nlapi.client.credentials import alternatives
+
+    required = next((credentials for one in spec.operations for credentials in alternatives(one)[:1]), ())
+    return "".join(f" --auth {one.id}={_any(one.schemes[0])}" for one in required)
 
 
-def _any(scheme: SecurityScheme | None) -> str:
+def _any(scheme: SecurityScheme) -> str:
     """Any credential, in the form that the scheme takes."""
-    return "any:any" if scheme is not None and (scheme.kind, scheme.scheme) == ("http", "basic") else "any"
+    return "any:any" if (scheme.kind, scheme.scheme) == ("http", "basic") else "any"
 
 
 def _log(method: str, path: str, status: int, why: str) -> None:

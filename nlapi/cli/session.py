@@ -9,17 +9,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nlapi import registry
 from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, Proposed, Stepped
 from nlapi.agent.loop import Consent, converse
 from nlapi.agent.policy import Policy
-from nlapi.cli import events, menu, missing, profile, prompt, show
+from nlapi.cli import events, menu, missing, prompt, show
 from nlapi.cli.events import Renderer, Targets
 from nlapi.cli.options import PlannerName as PlannerName
-from nlapi.cli.options import Telling, is_interactive, is_terminal
+from nlapi.cli.options import Telling, is_interactive, is_terminal, pairs
 from nlapi.cli.setup import Setup
-from nlapi.cli.target import limits, open_target
+from nlapi.cli.target import open_target, stream_limits
 from nlapi.client.limits import Limits
+from nlapi.client.message import Ended
 from nlapi.errors import UsageError
+from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Conversation, Outcome, Round
 
 if TYPE_CHECKING:
@@ -131,21 +134,22 @@ def open_session(setup: Setup) -> Session:
         ),
         consent=consent,
         dry_run=setup.dry_run,
-        limits=limits(setup.timeout),
+        limits=stream_limits(setup.timeout, setup.events),
         known=values,
         kept=setup.kept,
     )
 
 
 def _open_targets(setup: Setup) -> tuple[Targets, dict[str, Any]]:
-    """The Targets of the APIs, and every value that is known: those of their profiles, the user's over them."""
+    """The Targets of the APIs, and every value that is known: those that are registered, the user's over them."""
     names = list(dict.fromkeys(setup.sources or ()))
-    if len(names) > 1 and (setup.base_url or setup.auth):
+    if len(names) > 1 and (setup.base_url or setup.auth or setup.no_auth):
         raise UsageError(
-            "--base-url and --auth go with one API", hint="register each with `nlapi api add`, then name them with -a"
+            "--base-url, --auth and --no-auth go with one API",
+            hint="register each with `nlapi api add`, then name them with -a",
         )
-    given = profile.pairs(setup.known, "--set")
-    opened = [open_target(name, setup.base_url, setup.auth) for name in names]
+    given = pairs(setup.known, "--set")
+    opened = [open_target(name, setup.base_url, setup.auth, no_auth=setup.no_auth) for name in names]
     unused = [name for name in given if not any(_takes(target.spec, name) for target, _ in opened)]
     if unused:
         raise UsageError(f"no operation takes an argument {unused[0]!r}", hint=_nearest(unused[0], opened))
@@ -169,7 +173,7 @@ def _nearest(name: str, opened: list[tuple[Target, dict[str, str]]]) -> str:
 
 
 def _takes(spec: Spec, name: str) -> bool:
-    """Does some operation take an argument of that name? What a profile holds for one API is not for another."""
+    """Does some operation take an argument of that name? What is registered for one API is not for another."""
     import nlapi
 
     return any(name in tool.places for tool in nlapi.tools(spec))
@@ -177,7 +181,7 @@ def _takes(spec: Spec, name: str) -> bool:
 
 def _registered() -> list[str]:
     """All the registered APIs, for a question that names none."""
-    names = list(profile.read_all())
+    names = list(registry.read_registrations())
     if not names:
         raise UsageError(
             "which API? name it with -a", hint="such as -a openapi.yaml, or -a ads for the bundled example"
@@ -261,9 +265,11 @@ def exit_code(answered: Answered) -> int:
     step = steps[-1]
     if step.outcome is Outcome.REFUSED:
         return 6
-    if step.outcome is Outcome.FAILED:
+    if step.outcome is Outcome.FAILED or (step.result is not None and step.result.ended is Ended.BROKEN):
         return 1
     if step.result is not None and not step.result.ok:
         return min(step.result.status // 100, 5)
+    if step.result is not None and is_foreign_page(step.result, step.call.tool.operation):
+        return 1
     stopped = rounds[-1].plan.calls and step.outcome is not Outcome.SHOWN
     return 1 if stopped else 0

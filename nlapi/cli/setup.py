@@ -14,8 +14,10 @@ from nlapi.cli.options import (
     BaseUrl,
     Deadline,
     DryRun,
+    Events,
     Known,
     Model,
+    NoAuth,
     NoLog,
     Planner,
     PlannerName,
@@ -42,7 +44,9 @@ class Setup:
     known: Known = None
     base_url: BaseUrl = None
     auth: Auth = field(default=None, repr=False)
+    no_auth: NoAuth = False
     timeout: Deadline = None
+    events: Events = None
     no_log: NoLog = False
 
     @property
@@ -50,7 +54,8 @@ class Setup:
         """What a transcript keeps of it, so that the conversation can be gone on with: no credential."""
         references = [text for text in self.auth or () if text.partition("=")[2].startswith("env:")]
         apis = [str(Path(name).resolve()) if Path(name).is_file() else shown(name) for name in self.sources or ()]
-        return {"apis": apis, "base_url": self.base_url and shown(self.base_url), "auth": references}
+        base_url = self.base_url and shown(self.base_url)
+        return {"apis": apis, "base_url": base_url, "auth": references, "no_auth": self.no_auth}
 
 
 def options_of_setup(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

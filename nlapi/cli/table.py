@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from nlapi.cli import show
 from nlapi.cli.options import Listing, is_terminal
-from nlapi.client.clean import clean
+from nlapi.client.clean import clean, one_line
+
+if TYPE_CHECKING:
+    from nlapi.tools.view import AnswerView
 
 Row = Mapping[str, Any]
 
 MAX_COLUMNS = 8
+WIDE = 140
+"""Characters of a terminal from which a table may have half as many columns more."""
+
 MAX_ROWS = 50
 MAX_CELL = 60
 NARROWEST = 12
@@ -22,20 +29,20 @@ NARROWEST = 12
 LONGEST_WORD = 36
 """Words of up to so many characters, such as a UUID or a time, are kept in one piece where there is room."""
 
+_WORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d\S*|\S+")
+"""What is kept in one piece: a word, a time with its day."""
+
 GAP = 3
 """Characters between two columns."""
 
 EDGES = 2
 """Characters before the first column and after the last."""
 
-SPREAD_DEPTH = 2
-SPREAD_FIELDS = 16
-"""Objects of so many levels and fields are shown field by field in the table of one thing."""
+MAX_VALUE = 300
+"""Characters of a value in the table of one thing."""
 
-HOLDERS = ("attributes", "fields")
-"""Objects that many APIs put all the values of a thing in, beside its id."""
-
-FIRST = ("id", "name", "displayName", "display_name", "title", "status", "state", "type")
+MAX_NAMED = 12
+"""Columns that are named when they are not shown."""
 
 
 def listing(rows: Sequence[Row], output: Listing | None, columns: Sequence[str], empty: str = "") -> None:
@@ -53,61 +60,67 @@ def is_json(output: Listing | None) -> bool:
     return (output or (Listing.TABLE if is_terminal() else Listing.JSON)) is Listing.JSON
 
 
-def answer(data: Any) -> None:
-    """An API's answer as a table: its list of things if it has one, else its fields."""
-    from nlapi.tools.rows import rows_of
+def answer(view: AnswerView) -> None:
+    """Shows the rows and columns of an answer: a line for each thing, the fields of one, or a raw text as it is."""
+    if view.raw:
+        show.write(clean(view.raw))
+    elif view.is_thing:
+        from nlapi.tools.display import field_label
 
-    rows = rows_of(data)
-    if rows is None:
-        fields = _alone(data) if isinstance(data, Mapping) else {"value": data}
-        table([{"field": key, "value": value} for key, value in _spread(fields)], ("field", "value"))
-        return
-    if not rows:
+        (thing,) = view.rows
+        fields = [
+            {"field": field_label(path), "value": _cell_of(view, path, thing, MAX_VALUE)} for path in view.columns
+        ]
+        table(fields, ("field", "value"))
+    elif not view.rows or not view.columns:
         show.note("nothing")
-        return
-    shown = [_opened(row) if isinstance(row, Mapping) else {"value": row} for row in rows[:MAX_ROWS]]
-    names = _ranked(shown)
-    chosen = _fitting(shown, names[:MAX_COLUMNS])
-    table(shown, chosen)
-    left_out = names[len(chosen) :]
-    if left_out:
-        show.dim(f"not shown: {', '.join(left_out)}")
-    if len(rows) > MAX_ROWS:
-        show.dim(f"the first {MAX_ROWS} of {len(rows)} are shown")
+    else:
+        _rows(view)
 
 
-def _spread(fields: Row) -> Iterator[tuple[str, Any]]:
-    """The fields of a thing, those of a small object in it one by one, as "status.requests"."""
-    for key, value in fields.items():
-        if isinstance(value, Mapping) and value and _is_small(value, SPREAD_DEPTH):
-            yield from ((f"{key}.{inner}", one) for inner, one in _spread(value))
-        else:
-            yield key, value
+def _rows(view: AnswerView) -> None:
+    from nlapi.resources.fields import field_at
+    from nlapi.tools.display import column_labels
+
+    things = view.rows[:MAX_ROWS]
+    fields = dict(zip(column_labels(view.columns), view.columns, strict=True))
+    labels = list(fields)
+    rows = [{label: _cell_of(view, path, thing, MAX_CELL) for label, path in fields.items()} for thing in things]
+    most = MAX_COLUMNS if shutil.get_terminal_size().columns < WIDE else MAX_COLUMNS * 3 // 2
+    chosen = _fitting(rows, labels[: max(most, view.fixed)], view.fixed)
+    right = [label for label in chosen if _counts(fields[label], [field_at(thing, fields[label]) for thing in things])]
+    table(rows, chosen, right)
+    if left_out := labels[len(chosen) :]:
+        more = f" and {len(left_out) - MAX_NAMED} more" if len(left_out) > MAX_NAMED else ""
+        show.dim(f"not shown: {', '.join(map(one_line, left_out[:MAX_NAMED]))}{more}")
+    if len(view.rows) > MAX_ROWS:
+        show.dim(f"the first {MAX_ROWS} of {len(view.rows)} are shown")
 
 
-def _alone(data: Row) -> Row:
-    """The one thing in an envelope that holds nothing else, as in `{"droplet": {...}}`."""
-    (only, *others) = data.values() or [None]
-    return only if isinstance(only, Mapping) and only and not others else data
+def _cell_of(view: AnswerView, path: str, thing: Row, most: int) -> str:
+    from nlapi.resources.fields import field_at
+    from nlapi.tools.display import format_cell
+
+    text = one_line(format_cell(view.operation, path, field_at(thing, path), thing))
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _opened(row: Row) -> Row:
-    """A thing that keeps what it has in one object, as JSON:API does, with the fields of that beside its own."""
-    held = [name for name in HOLDERS if isinstance(row.get(name), Mapping)]
-    if not held:
-        return row
-    inside = {inner: value for name in held for inner, value in _spread(row[name])}
-    return {**inside, **{name: value for name, value in row.items() if name not in held}}
+def _counts(path: str, values: Sequence[Any]) -> bool:
+    """Whether a column is of numbers, and these are no times."""
+    from nlapi.tools.display import moment_of
+
+    return _is_numeric(values) and all(moment_of(path, value) is None for value in values)
 
 
-def _is_small(value: Any, depth: int) -> bool:
-    if isinstance(value, Mapping):
-        return depth > 0 and len(value) <= SPREAD_FIELDS and all(_is_small(one, depth - 1) for one in value.values())
-    return not isinstance(value, list) or not value
+def _is_numeric(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values if value is not None)
 
 
-def table(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """A table of rows, to standard output. Short columns stay whole, the others share the rest and fold."""
+def table(rows: Sequence[Row], columns: Sequence[str], right: Collection[str] = ()) -> None:
+    """A table of rows, to standard output. Short columns stay whole, the others share the rest and fold.
+
+    Columns of numbers, and those in `right`, end at the right.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -115,7 +128,8 @@ def table(rows: Sequence[Row], columns: Sequence[str]) -> None:
     console = Console(highlight=False, soft_wrap=False)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column, width in zip(columns, _widths(rows, columns, console.width), strict=True):
-        justify: Literal["left", "right"] = "right" if _numeric(rows, column) else "left"
+        numeric = column in right or _is_numeric([row.get(column) for row in rows])
+        justify: Literal["left", "right"] = "right" if numeric else "left"
         made.add_column(_escaped(column), justify=justify, overflow="fold", width=width)
     for row in rows:
         made.add_row(*(_escaped(cell(row.get(column))) for column in columns))
@@ -152,7 +166,7 @@ def _least(rows: Sequence[Row], column: str) -> int:
     """The width below which a column is hard to read: all of a short one, else its longest word."""
     from rich.cells import cell_len
 
-    words = (word for row in rows for word in cell(row.get(column)).split())
+    words = (word for row in rows for word in _WORD.findall(cell(row.get(column))))
     word = max(map(cell_len, words), default=0)
     return min(_longest(rows, column), max(NARROWEST, len(column), min(word, LONGEST_WORD)))
 
@@ -174,29 +188,13 @@ def _escaped(text: str) -> str:
     return escape(text)
 
 
-def _numeric(rows: Sequence[Row], column: str) -> bool:
-    return all(isinstance(row.get(column), int | float) for row in rows if row.get(column) is not None)
-
-
-def _ranked(rows: Sequence[Row]) -> list[str]:
-    """The columns that hold anything, the ones worth most first: ids and names, plain values before nested ones."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    filled = [name for name in names if any(row.get(name) not in (None, "", [], {}) for row in rows)]
-
-    def rank(name: str) -> tuple[bool, int]:
-        nested = any(isinstance(row.get(name), Mapping | list) for row in rows)
-        return nested, FIRST.index(name) if name in FIRST else len(FIRST)
-
-    return sorted(filled, key=rank)
-
-
-def _fitting(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
-    """As many of the columns as can be read side by side; two at least."""
+def _fitting(rows: Sequence[Row], columns: Sequence[str], fixed: int) -> list[str]:
+    """As many of the columns as can be read side by side; two and the `fixed` ones at least."""
     left = shutil.get_terminal_size().columns - EDGES + GAP
     chosen: list[str] = []
     for column in columns:
         left -= (_least(rows, column) if chosen else _longest(rows, column)) + GAP
-        if left < 0 and len(chosen) >= 2:
+        if left < 0 and len(chosen) >= max(2, fixed):
             break
         chosen.append(column)
     return chosen

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlapi.cli import profile, show
-from nlapi.errors import CredentialError, DescriptionError
+from nlapi import registry
+from nlapi.cli import show
+from nlapi.cli.options import pairs
+from nlapi.errors import DescriptionError, UsageError
+from nlapi.registry import Registration
 
 if TYPE_CHECKING:
     from nlapi.client.limits import Limits
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 def load(source: str, overlays: Sequence[str] | None = None, root: str | None = None) -> Spec:
     """The Spec of a registered API, or of anything that `nlapi.load` takes, with `overlays` laid over it."""
-    registered = profile.find(source)
+    registered = registry.find_registration(source)
     if registered is None:
         return _load(source, overlays, root)
     return _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
@@ -66,36 +69,33 @@ def open_target(
     auth: list[str] | None,
     overlays: Sequence[str] | None = None,
     root: str | None = None,
+    *,
+    no_auth: bool = False,
 ) -> tuple[Target, dict[str, str]]:
-    """The Target of `source` and the values that its profile has for it; what the user gave goes over the profile."""
+    """The Target of `source` and the values registered for it; what the user gave goes over what is registered."""
     from nlapi.tools.run import Target
 
-    registered = profile.find(source) or profile.Profile(source=source)
-    references = {**registered.auth, **profile.pairs(auth, "--auth")}
-    credentials = {scheme: credential(scheme, value) for scheme, value in references.items()}
+    registered = registry.find_registration(source) or Registration(source=source)
+    given = given_references(auth, no_auth=no_auth)
+    no_auth = no_auth or (registered.no_auth and not given)
+    references = {} if no_auth else {**registered.auth, **given}
+    credentials = {scheme: registry.resolve_credential(scheme, text) for scheme, text in references.items()}
     spec = _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
     target = Target(
         spec=spec,
         base_url=base_url or registered.base_url,
         credentials=credentials,
-        variables={scheme: text.removeprefix("env:") for scheme, text in references.items() if text.startswith("env:")},
+        variables=registry.variables_of(references),
+        no_auth=no_auth,
     )
     return target, dict(registered.known)
 
 
-def credential(scheme: str, reference: str) -> str:
-    """The credential behind `env:NAME`, or `reference` itself. CredentialError when the variable is not set."""
-    if not reference.startswith("env:"):
-        return reference
-    return variable(reference.removeprefix("env:"), f"--auth {scheme}")
-
-
-def variable(name: str, option: str) -> str:
-    """What the environment has under a name that an option gave. CredentialError when it has nothing."""
-    value = os.environ.get(name)
-    if not value:
-        raise CredentialError(f"the environment has no {name}, which {option} names", hint=f"export {name}=...")
-    return value
+def given_references(auth: list[str] | None, *, no_auth: bool) -> dict[str, str]:
+    """`--auth` by scheme id; UsageError when there is `--no-auth` too."""
+    if auth and no_auth:
+        raise UsageError("--auth gives a credential, and --no-auth sends none", hint="give one of the two")
+    return pairs(auth, "--auth")
 
 
 def limits(timeout: float | None) -> Limits:
@@ -103,3 +103,12 @@ def limits(timeout: float | None) -> Limits:
     from nlapi.client.limits import Limits
 
     return Limits() if timeout is None else Limits(deadline=timeout)
+
+
+def stream_limits(timeout: float | None, events: int | None) -> Limits:
+    """The same, for a person: an answer that streams goes on as long and as far as was chosen, a model's too."""
+    from dataclasses import replace
+
+    chosen = limits(timeout)
+    seconds = None if timeout is None and events is None else chosen.deadline
+    return replace(chosen, items=events, stream_seconds=seconds)

@@ -1,4 +1,4 @@
-"""Security schemes and credentials: which are wanted, which are used, and what they add to a Request."""
+"""Adds to a Request the credentials that its operation requires, and says what is missing."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote_plus
 
+from nlapi.client.credentials import (
+    Alternative,
+    Credential,
+    CredentialLocation,
+    alternatives,
+    location_of,
+)
 from nlapi.client.message import Request
 from nlapi.client.redact import redact
 from nlapi.client.server import expanded
-from nlapi.errors import CredentialError, UsageError
+from nlapi.errors import CredentialError, MissingCredentialError, UsageError
 from nlapi.openapi.address import origin, parse
-from nlapi.openapi.parts import Requirement, SecurityScheme
+from nlapi.openapi.parts import SecurityScheme
 from nlapi.openapi.spec import Operation
 
 __all__ = [
-    "Addition",
     "Authorized",
-    "addition",
     "alternative",
     "authorize",
     "redact",
@@ -41,24 +46,16 @@ class Authorized:
     schemes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addition:
-    """What one scheme adds: `value`, behind `prefix`, as a header, query or cookie called `name`."""
-
-    where: str
-    name: str
-    value: str = field(repr=False)
-    prefix: str = ""
-
-
 def authorize(
     request: Request, operation: Operation, credentials: Mapping[str, str], *, base_url: str | None = None
 ) -> Authorized:
     """`request` with what the operation's security asks for (OpenAPI 3.1.1 §4.8.30), out of `credentials` by scheme id.
 
-    The first alternative is used for which every credential is there. An operation without security gets none, even if
-    some are given. Credentials go to the API's own origins and to that of `base_url`, which the user named; elsewhere
-    an operation goes without, and one that cannot raises. CredentialError says what is missing or wrong with one.
+    The first alternative is used for which every credential is there, or a later one that has all of it and more: whom
+    to act for may be a second credential. An operation without security gets none, even if some are given.
+
+    Credentials go to the API's own origins and to that of `base_url`, which the user named; elsewhere an operation goes
+    without, and one that cannot raises. CredentialError says what is missing or wrong with one.
     """
     _check(operation, credentials)
     chosen = alternative(operation, credentials)
@@ -67,34 +64,37 @@ def authorize(
     if not chosen:
         return Authorized(request=request)
     if not same_api(operation, request.url, base_url):
-        if _anonymous(operation):
+        if _is_anonymous(operation):
             return Authorized(request=request)
         raise _elsewhere(operation, request.url)
     secrets: list[str] = []
-    taken: set[tuple[str, str]] = set()
-    for id in chosen:
-        added = addition(operation.spec.security_schemes[id], credentials[id].strip())
-        if (added.where, added.name.lower()) in taken:
-            raise CredentialError(f"{operation.id} wants two credentials in the same place, {added.where} {added.name}")
-        taken.add((added.where, added.name.lower()))
-        request = _add(request, added)
-        secrets += (added.value, *secret_parts(credentials[id]))
-    return Authorized(request=request, secrets=tuple(dict.fromkeys(secrets)), schemes=tuple(chosen))
+    used: list[str] = []
+    for credential in chosen:
+        ids = credential.given_ids(credentials)
+        value = _value(operation, credential, {id: credentials[id].strip() for id in ids})
+        request = _add(request, credential.location, value)
+        secrets += (value, *(part for id in ids for part in secret_parts(credentials[id])))
+        used += ids
+    return Authorized(request=request, secrets=tuple(dict.fromkeys(secrets)), schemes=tuple(used))
 
 
-def alternative(operation: Operation, given: Collection[str]) -> Requirement | None:
+def alternative(operation: Operation, given: Collection[str]) -> Alternative | None:
     """The alternative of the operation's security that is used when credentials for the schemes in `given` are there.
 
     An empty one means that no credential is added, None that none of the alternatives can be satisfied.
     """
     if not operation.security:
-        return {}
-    schemes = operation.spec.security_schemes
-    for wanted in operation.security:
-        usable = all(id in given and not schemes[id].fault for id in wanted)
-        if wanted and usable:
-            return wanted
-    return {} if _anonymous(operation) else None
+        return ()
+
+    def used(credentials: Alternative) -> set[str]:
+        return {id for credential in credentials for id in credential.given_ids(given)}
+
+    usable = [one for one in alternatives(operation) if all(credential.given_ids(given) for credential in one)]
+    chosen = next(filter(None, usable), () if usable else None)
+    for one in usable:
+        if chosen and used(chosen) < used(one):
+            chosen = one
+    return chosen
 
 
 def same_api(operation: Operation, url: str, base_url: str | None = None) -> bool:
@@ -112,33 +112,42 @@ def same_api(operation: Operation, url: str, base_url: str | None = None) -> boo
     return there is not None and there in own
 
 
-def addition(scheme: SecurityScheme, credential: str) -> Addition:
-    """What `scheme` adds to a request for `credential` (OpenAPI 3.1.1 §4.8.27). CredentialError when it cannot be."""
-    if scheme.fault:
-        raise CredentialError(f"{scheme.id} is {scheme.fault}")
+def _value(operation: Operation, credential: Credential, given: Mapping[str, str]) -> str:
+    """What goes to the location of a credential, `given` under one id or more. CredentialError if they differ."""
+    value, *others = (_encoded(scheme, given[scheme.id]) for scheme in credential.schemes if scheme.id in given)
+    if any(other != value for other in others):
+        location = credential.location
+        raise CredentialError(
+            f"{' and '.join(given)} are one credential of {operation.id}, in the {location.where} {location.name}, "
+            "and were given different values",
+            hint=f"give it once: {_option(credential)}",
+        )
+    return value
+
+
+def _encoded(scheme: SecurityScheme, credential: str) -> str:
+    """A credential as it goes behind the prefix of its location (OpenAPI 3.1.1 §4.8.27), or a CredentialError."""
     if scheme.kind == "apiKey":
         if scheme.where == "cookie" and ";" in credential:
             raise CredentialError(f"the credential for {scheme.id} has a semicolon in it, which a cookie cannot hold")
-        return Addition(where=scheme.where, name=scheme.name, value=credential)
+        return credential
     if scheme.kind == "http" and scheme.scheme == "basic":
         return _basic(scheme, credential)
-    word = scheme.scheme.capitalize() if scheme.kind == "http" else "Bearer"
-    value = re.sub(rf"^{re.escape(word)}\s+", "", credential, flags=re.IGNORECASE)
-    return Addition(where="header", name="Authorization", value=value, prefix=f"{word} ")
+    word = location_of(scheme).prefix.rstrip()
+    return re.sub(rf"^{re.escape(word)}\s+", "", credential, flags=re.IGNORECASE)
 
 
-def _anonymous(operation: Operation) -> bool:
+def _is_anonymous(operation: Operation) -> bool:
     return any(not wanted for wanted in operation.security)
 
 
-def _basic(scheme: SecurityScheme, credential: str) -> Addition:
+def _basic(scheme: SecurityScheme, credential: str) -> str:
     coded = re.match(r"basic\s+(\S+)$", credential, re.IGNORECASE)
     if not coded and ":" not in credential:
         raise CredentialError(
             f"the credential for {scheme.id} has to be USER:PASSWORD", hint="an empty password is written USER:"
         )
-    value = coded[1] if coded else b64encode(credential.encode("utf-8", "replace")).decode()
-    return Addition(where="header", name="Authorization", value=value, prefix="Basic ")
+    return coded[1] if coded else b64encode(credential.encode("utf-8", "replace")).decode()
 
 
 def secret_parts(credential: str) -> tuple[str, ...]:
@@ -153,20 +162,20 @@ def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(part for name, value in headers.items() if _TELLING.search(name) for part in secret_parts(value))
 
 
-def _add(request: Request, added: Addition) -> Request:
-    """`request` with the addition in place of anything that was there under the same name."""
-    value = added.prefix + added.value
-    if added.where == "query":
+def _add(request: Request, location: CredentialLocation, value: str) -> Request:
+    """`request` with the value at its location, in place of anything that was there under the same name."""
+    value = location.prefix + value
+    if location.where == "query":
         return replace(
-            request, url=with_query(request.url, added.name, quote(value.encode("utf-8", "replace"), safe=""))
+            request, url=with_query(request.url, location.name, quote(value.encode("utf-8", "replace"), safe=""))
         )
-    if added.where == "cookie":
+    if location.where == "cookie":
         pairs = [pair.strip() for name, line in request.headers if name.lower() == "cookie" for pair in line.split(";")]
-        kept = [pair for pair in pairs if pair and pair.partition("=")[0] != added.name]
+        kept = [pair for pair in pairs if pair and pair.partition("=")[0] != location.name]
         others = tuple(header for header in request.headers if header[0].lower() != "cookie")
-        return replace(request, headers=(*others, ("Cookie", "; ".join([*kept, f"{added.name}={value}"]))))
-    others = tuple(header for header in request.headers if header[0].lower() != added.name.lower())
-    return replace(request, headers=(*others, (added.name, value)))
+        return replace(request, headers=(*others, ("Cookie", "; ".join([*kept, f"{location.name}={value}"]))))
+    others = tuple(header for header in request.headers if header[0].lower() != location.name.lower())
+    return replace(request, headers=(*others, (location.name, value)))
 
 
 def with_query(url: str, name: str, value: str) -> str:
@@ -191,18 +200,24 @@ def _check(operation: Operation, credentials: Mapping[str, str]) -> None:
                 hint="it was not sent; was it copied whole, and only it?",
             )
         if not credential.strip():
-            raise CredentialError(f"the credential for {id} is empty", hint=_how(id))
+            raise CredentialError(f"the credential for {id} is empty", hint=f"--auth {id}=env:NAME")
 
 
 def _missing(operation: Operation) -> CredentialError:
-    schemes = operation.spec.security_schemes
-    ways = [wanted for wanted in operation.security if not any(schemes[id].fault for id in wanted)]
-    if not ways:
+    accepted = alternatives(operation)
+    if not accepted:
+        schemes = operation.spec.security_schemes
         fault = next(schemes[id].fault for wanted in operation.security for id in wanted if schemes[id].fault)
-        return CredentialError(f"{operation.id} cannot be called: its security is {fault}")
-    return CredentialError(
-        f"{operation.id} needs a credential: {' or '.join(' and '.join(wanted) for wanted in ways)}",
-        hint=", or ".join(" ".join(map(_how, wanted)) for wanted in ways),
+        return CredentialError(
+            f"{operation.id} cannot be called: its security is {fault}",
+            hint="--no-auth sends it without a credential, where the API takes that",
+        )
+    names = " or ".join(" and ".join(f"{one.id} ({one.kind})" for one in credentials) for credentials in accepted)
+    options = ", or ".join(" ".join(map(_option, credentials)) for credentials in accepted)
+    return MissingCredentialError(
+        f"{operation.id} needs a credential: {names}",
+        hint=f"{options}, where NAME is the environment variable that holds it; --no-auth if the API takes none"
+        " (in Python: auth)",
     )
 
 
@@ -214,5 +229,5 @@ def _elsewhere(operation: Operation, url: str) -> CredentialError:
     )
 
 
-def _how(id: str) -> str:
-    return f"--auth {id}=env:NAME"
+def _option(credential: Credential) -> str:
+    return f"--auth {credential.id}=env:NAME"

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from shlex import quote
 from urllib.parse import quote as percent
 
-from nlapi.client.auth import Addition, addition, alternative, same_api
+from nlapi.client.auth import alternative, same_api
+from nlapi.client.credentials import Credential, CredentialLocation, alternatives
 from nlapi.client.message import Request
-from nlapi.errors import CredentialError, UsageError
+from nlapi.errors import UsageError
 from nlapi.openapi.headers import TOKEN
 from nlapi.openapi.parts import SecurityScheme
 from nlapi.openapi.spec import Operation
@@ -54,7 +55,7 @@ def _method(request: Request) -> list[str]:
     return [] if request.method == implied else ["-X", quote(request.method)]
 
 
-def _headers(request: Request, additions: list[tuple[Addition, str]]) -> Iterator[str]:
+def _headers(request: Request, additions: list[tuple[CredentialLocation, str]]) -> Iterator[str]:
     replaced = {one.name.lower() for one, _ in additions if one.where == "header"}
     cookies = [(one.name, variable) for one, variable in additions if one.where == "cookie"]
     given = []
@@ -113,7 +114,7 @@ def _as_text(request: Request) -> str | None:
     return None if re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", text) else text
 
 
-def _url(url: str, additions: list[tuple[Addition, str]]) -> str:
+def _url(url: str, additions: list[tuple[CredentialLocation, str]]) -> str:
     text = quote(url.partition("#")[0])
     for one, variable in additions:
         if one.where == "query":
@@ -128,20 +129,21 @@ def _additions(
     given: Collection[str],
     base_url: str | None,
     variables: Mapping[str, str],
-) -> Iterator[tuple[Addition, str]]:
-    """What the security adds, with the name of a variable for each value."""
+) -> Iterator[tuple[CredentialLocation, str]]:
+    """Where the security adds a credential, with the name of a variable for each."""
     if operation is None or not same_api(operation, request.url, base_url):
         return
-    schemes = operation.spec.security_schemes
     chosen = alternative(operation, given)
     if chosen is None:
-        chosen = operation.security[0]
-    for id in chosen:
-        variable = variables.get(id) or _variable(schemes[id])
-        try:
-            yield addition(schemes[id], f"{variable}:"), variable
-        except CredentialError:
-            continue
+        chosen = next(iter(alternatives(operation)), ())
+    for credential in chosen:
+        yield credential.location, _variable_of(credential, given, variables)
+
+
+def _variable_of(credential: Credential, given: Collection[str], variables: Mapping[str, str]) -> str:
+    """The variable of the id under which a credential was given, else one made of the first id."""
+    id = next(iter(credential.given_ids(given)), credential.id)
+    return variables.get(id) or _variable(next(scheme for scheme in credential.schemes if scheme.id == id))
 
 
 def _variable(scheme: SecurityScheme) -> str:

@@ -15,6 +15,10 @@ class BodyError(Exception):
     """The body is too large, damaged, cut off, or in a coding that nlapi cannot read."""
 
 
+class TooLargeError(BodyError):
+    """The body is larger than it may be; the bytes up to there have been decoded."""
+
+
 class Decoder:
     """Undoes `Content-Encoding` (RFC 9110 §8.4). No stage takes or gives more than `max_bytes`."""
 
@@ -29,11 +33,22 @@ class Decoder:
         self._counts = [0] * (len(names) + 1)
         self._max = max_bytes
         self._out = bytearray()
+        self._taken = 0
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes of the body as they came."""
         for piece in self._through(0, data):
             self._out += piece
+
+    def take(self) -> bytes:
+        """Return what has been decoded since the last time."""
+        start, self._taken = self._taken, len(self._out)
+        return bytes(self._out[start:])
+
+    @property
+    def decoded(self) -> bytes:
+        """All that has been decoded so far."""
+        return bytes(self._out)
 
     def finish(self) -> bytes:
         """The whole body. BodyError when a coding did not come to its end."""
@@ -43,13 +58,15 @@ class Decoder:
 
     def _through(self, stage: int, data: bytes) -> Iterator[bytes]:
         self._counts[stage] += len(data)
-        if self._counts[stage] > self._max:
-            raise BodyError(f"the body is larger than {self._max:,} bytes")
-        if stage == len(self._stages):
-            yield data
-            return
-        for piece in self._stages[stage].feed(data):
-            yield from self._through(stage + 1, piece)
+        excess = max(self._counts[stage] - self._max, 0)
+        is_last = stage == len(self._stages)
+        if is_last:
+            yield data[: len(data) - excess]
+        if excess:
+            raise TooLargeError(f"the body is larger than {self._max:,} bytes")
+        if not is_last:
+            for piece in self._stages[stage].feed(data):
+                yield from self._through(stage + 1, piece)
 
 
 class _Inflate:

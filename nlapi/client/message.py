@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
@@ -26,9 +27,46 @@ class Request:
         return is_json(self.header("content-type") or "")
 
 
+class Framing(StrEnum):
+    """How the body of an answer that streams divides into items, and what an item is."""
+
+    EVENTS = "events"
+    """server-sent events: `{"event", "data", "id"}`"""
+    JSON_LINES = "json_lines"
+    """JSON, one a line: its values"""
+    JSON_VALUES = "json_values"
+    """JSON texts in a row: their values"""
+    FRAMES = "frames"
+    """Docker's frames: `{"stream": "stdout" | "stderr", "text"}`, a line each"""
+    LINES = "lines"
+    """text: its lines"""
+
+
+class Ended(StrEnum):
+    """Why an answer was read no further."""
+
+    COMPLETE = "complete"
+    """it came to its end"""
+    ITEMS = "items"
+    """as many items as were asked for have come"""
+    DEADLINE = "deadline"
+    """its time was over, and it was still going on"""
+    SIZE = "size"
+    """as many bytes as are read at most have come, and it was still going on"""
+    BROKEN = "broken"
+    """the connection broke off, or what follows cannot be read"""
+    INTERRUPTED = "interrupted"
+    """the user stopped it"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """An answer, read whole. `elapsed` is in seconds, `url` the last one after redirects."""
+    """An answer. `elapsed` is in seconds, `url` the last one after redirects.
+
+    Of one that streams, `items` are what came of it, in order, and `framing` says what an item is; `content` are all
+    the bytes, with an incomplete item at their end where it was cut. `ended` says why no more was read: an answer that
+    does not stream is always COMPLETE, and its `items` are None. `fault` tells of a BROKEN one what was wrong.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -36,10 +74,19 @@ class Result:
     url: str = ""
     method: str = ""
     elapsed: float = 0.0
+    items: tuple[Any, ...] | None = None
+    framing: Framing | None = None
+    ended: Ended = Ended.COMPLETE
+    fault: str = ""
 
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it was still going on, or may have been, when it was read no further."""
+        return self.ended is not Ended.COMPLETE
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
@@ -63,7 +110,12 @@ class Result:
 
     @cached_property
     def data(self) -> Any:
-        """The body as JSON, whatever its content type says; None when it is empty or something else."""
+        """The body as JSON, whatever its content type says; None when it is empty or something else.
+
+        The items of an answer that streams, as a list.
+        """
+        if self.items is not None:
+            return list(self.items)
         try:
             return self.json()
         except (ValueError, RecursionError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
@@ -18,6 +19,46 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     for form in forms(secrets):
         text = text.replace(form, MASK)
     return text
+
+
+class Masker:
+    """Masks secrets in what comes piece by piece."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._forms = forms(secrets)
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the next bytes, masked; what may be the beginning of a secret waits for what follows."""
+        data = self._held + data
+        encoded = [form.encode("utf-8", "replace") for form in self._forms]
+        for form in encoded:
+            data = data.replace(form, MASK.encode())
+        end = len(data) - max((_overlap(data, form) for form in encoded), default=0)
+        self._held = data[end:]
+        return data[:end]
+
+    def finish(self) -> bytes:
+        """Return what waits."""
+        data, self._held = self._held, b""
+        return data
+
+    def mask(self, value: Any) -> Any:
+        """Return a JSON value with every text in it masked, keys too."""
+        if not self._forms:
+            return value
+        if isinstance(value, str):
+            for form in self._forms:
+                value = value.replace(form, MASK)
+            return value
+        if isinstance(value, dict):
+            return {self.mask(key): self.mask(item) for key, item in value.items()}
+        return [self.mask(item) for item in value] if isinstance(value, list) else value
+
+
+def _overlap(data: bytes, form: bytes) -> int:
+    """Return how many bytes at the end of `data` are the beginning of `form`."""
+    return next((size for size in range(min(len(form) - 1, len(data)), 0, -1) if data.endswith(form[:size])), 0)
 
 
 def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:

@@ -1,4 +1,4 @@
-"""Sends a Request and reads its answer whole: one deadline, a size cap, careful redirects, and no write twice."""
+"""Sends a Request and reads its answer: one deadline, a size cap, careful redirects, and no write twice."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import random
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus, urljoin
 
 from nlapi.client.clean import clean
-from nlapi.client.decode import BodyError, Decoder
+from nlapi.client.decode import BodyError
 from nlapi.client.limits import Limits
-from nlapi.client.message import Request, Result
+from nlapi.client.message import Ended, Request, Result
 from nlapi.client.redact import redact, redact_body
+from nlapi.client.streaming.body import BodyReader, Watch
+from nlapi.client.streaming.rule import UNKNOWN, Expectation
 from nlapi.errors import OutcomeUnknownError, SendError, UsageError
 from nlapi.openapi import address
 
@@ -49,6 +51,8 @@ async def send(
     repeat: bool = True,
     client: Client | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    expected: Expectation = UNKNOWN,
+    watch: Watch | None = None,
 ) -> Result:
     """The answer to `request`, whatever its status. `request` has its credentials already; `secrets` are those.
 
@@ -56,12 +60,21 @@ async def send(
     followed: to another origin without its headers and without the secrets. Everything else, and anything with
     `repeat=False`, is sent once and its answer given as it is. Secrets that the API echoes are masked in the Result.
 
+    Of an answer that streams (`expected` says what is known of that), what has come when the limits end it is its
+    Result, and `watch` is shown each Piece as it comes; nothing is sent again once one was shown.
+
     Raises SendError when no complete answer came within the limits, OutcomeUnknownError when that leaves open whether a
     write was carried out, UsageError when HTTP cannot carry the request.
     """
     limits = limits or Limits()
     sending = _Sending(
-        limits=limits, secrets=tuple(secrets), safe=repeat and request.method in SAFE, sleep=sleep, first=request
+        limits=limits,
+        secrets=tuple(secrets),
+        safe=repeat and request.method in SAFE,
+        sleep=sleep,
+        first=request,
+        expected=expected,
+        watch=watch,
     )
     if client is not None:
         return await sending.run(client)
@@ -78,6 +91,10 @@ class _Sending:
     safe: bool
     sleep: Callable[[float], Awaitable[None]]
     first: Request
+    expected: Expectation
+    watch: Watch | None
+    body: BodyReader | None = None
+    timer: asyncio.Timeout = field(init=False)
     started: float = field(default_factory=time.monotonic)
     tries: int = 0
     progress: Progress = field(init=False)
@@ -86,11 +103,16 @@ class _Sending:
         from nlapi.client.wire import Progress
 
         self.progress = Progress()
+        self.timer = asyncio.timeout(self.limits.deadline)
         try:
-            async with asyncio.timeout(self.limits.deadline):
+            async with self.timer:
                 return self._masked(await self._through_redirects(client))
         except TimeoutError:
-            raise self._failed(f"timed out after {self.limits.deadline:g} s", self.first) from None
+            if self.body is not None and self.body.can_end(Ended.DEADLINE) and (self.safe or self.body.items):
+                return self._masked(self.body.cut(Ended.DEADLINE, self._elapsed()))
+            endless = self.body is not None and self.body.may_be_endless
+            hint = "it had begun; if it never ends, --events N takes what comes of it" if endless else ""
+            raise self._failed(f"timed out after {self.limits.deadline:g} s", self.first, hint) from None
 
     async def _through_redirects(self, client: Client) -> Result:
         request = self.first
@@ -108,12 +130,15 @@ class _Sending:
 
         while True:
             may_retry = self.safe and self.tries < self.limits.retries
+            self.body = None
             try:
                 result = await self._once(client, request)
             except BodyError as error:
                 raise self._failed(str(error), request) from None
             except BrokenError as error:
-                if not (may_retry and error.again):
+                if self.body is not None and self.body.can_end(Ended.BROKEN):
+                    return self.body.cut(Ended.BROKEN, self._elapsed(), error.reason)
+                if not (may_retry and error.again) or (self.body is not None and self.body.has_shown):
                     raise self._unanswered(error, request) from None
                 wait = 0.1 * 2**self.tries * _CHANCE.uniform(0.5, 1.5)
             else:
@@ -130,25 +155,49 @@ class _Sending:
         foreign = there.origin != address.origin(self.first.url)
         guarded = foreign and not self.limits.private_redirects
         async with client.exchange(request, there, self.progress, public_only=guarded) as answer:
-            redirected = self.safe and answer.status in _REDIRECTS and answer.header("location")
-            content = b"" if redirected else await self._body(answer)
-        return Result(
-            status=answer.status,
-            headers=answer.headers,
-            content=content,
-            url=request.url,
-            method=request.method,
-            elapsed=time.monotonic() - self.started,
-        )
+            head = Result(
+                status=answer.status,
+                headers=answer.headers,
+                url=request.url,
+                method=request.method,
+                elapsed=self._elapsed(),
+            )
+            if self.safe and answer.status in _REDIRECTS and answer.header("location"):
+                return head
+            return await self._read(answer, head)
 
-    async def _body(self, answer: Answer) -> bytes:
-        decoder = Decoder(answer.header("content-encoding"), self.limits.max_bytes)
-        async for chunk in answer.chunks():
-            decoder.feed(chunk)
-        return decoder.finish()
+    async def _read(self, answer: Answer, head: Result) -> Result:
+        """The answer with its body, or with as much of it as the number of items allows."""
+        self.body = body = BodyReader(
+            head=head,
+            shown_head=self._masked(head),
+            expected=self.expected,
+            limits=self.limits,
+            secrets=self.secrets,
+            watch=self.watch,
+            on_stream=self._bound,
+        )
+        async with aclosing(answer.chunks()) as chunks:
+            async for chunk in chunks:
+                body.feed(chunk)
+                if body.is_over:
+                    break
+        result = body.finish(self._elapsed())
+        self.body = None
+        return result
+
+    def _bound(self, is_stream: bool) -> None:
+        """Bounds the time of an answer that turns out to stream, and no longer that of one that does not after all."""
+        left = self.limits.deadline - self._elapsed()
+        if is_stream and self.limits.stream_seconds is not None:
+            left = min(left, self.limits.stream_seconds)
+        self.timer.reschedule(asyncio.get_running_loop().time() + left)
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self.started
 
     def _worth_waiting(self, seconds: float) -> bool:
-        left = self.limits.deadline - (time.monotonic() - self.started)
+        left = self.limits.deadline - self._elapsed()
         return seconds <= self.limits.max_retry_wait and seconds < left
 
     def _next(self, request: Request, location: str) -> Request:
@@ -171,20 +220,22 @@ class _Sending:
         return Request(method=request.method, url=url, headers=headers)
 
     def _unanswered(self, error: BrokenError, request: Request) -> SendError:
+        there = address.parse(request.url)
         if self.progress.sent:
-            return self._failed(error.reason, request)
-        site = address.parse(request.url).site
+            # What speaks TLS hangs up on plain HTTP.
+            hint = f"does it speak https? --base-url https://{there.authority} then" if there.scheme == "http" else ""
+            return self._failed(error.reason, request, hint=hint if error.is_hangup else "")
         return SendError(
-            redact(f"cannot connect to {site}: {error.reason}", self.secrets),
+            redact(f"cannot connect to {there.site}: {error.reason}", self.secrets),
             hint=error.hint or "is it running and reachable from here? --base-url URL sends to another place",
         )
 
-    def _failed(self, reason: str, request: Request) -> SendError:
+    def _failed(self, reason: str, request: Request, hint: str = "") -> SendError:
         """The error for a request that went out, or may have: for a write, nobody knows what became of it."""
         there = address.parse(request.url)
         message = redact(clean(f"{request.method} {there.site}{there.path[:200]}: {reason}")[:600], self.secrets)
         if self.safe or not self.progress.sent:
-            return SendError(message)
+            return SendError(message, hint=hint)
         return OutcomeUnknownError(
             f"{message}; it may or may not have been carried out",
             hint="nlapi did not repeat it; check before you try again",

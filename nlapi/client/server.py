@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 
 from nlapi.errors import UsageError
 from nlapi.openapi.address import Address, parse, shown
 from nlapi.openapi.parts import Server
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.servers import ABSOLUTE
+from nlapi.openapi.spec import Operation, Spec
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 HINT = "name the server yourself with --base-url"
@@ -22,15 +25,68 @@ def server_url(operation: Operation, base_url: str | None = None) -> str:
     description has no business to lead (OpenAPI 3.1.1 §4.8.5). UsageError says why it was refused.
     """
     if base_url is not None:
-        _checked(base_url, f"base URL {shown(base_url)!r}", "such as http://127.0.0.1:8080")
+        _checked(base_url, f"base URL {shown(base_url)!r}", _spelled(base_url))
         return base_url.rstrip("/")
     url = next(filter(_SCHEME.match, map(expanded, operation.servers)), "") or expanded(operation.servers[0])
     if not _SCHEME.match(url):
-        raise UsageError(f"{operation.spec.source} names no server, only the relative URL {url!r}", hint=HINT)
+        raise _no_server(operation, url)
     label = f"server {shown(url)!r} of {operation.spec.source}"
     if reason := _forbidden(_checked(url, label, HINT), operation.spec.source):
         raise UsageError(f"{label} is {reason}", hint=HINT)
     return url.rstrip("/")
+
+
+def names_server(spec: Spec) -> bool:
+    """Does a description name a server itself? One that names none, or only a path, is taken to run where it is."""
+    host, listed = spec.document.get("host"), spec.document.get("servers")
+    urls = [one.get("url") for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+    absolute = (ABSOLUTE.match(url) or url.startswith("//") for url in urls if isinstance(url, str))
+    return any(absolute) or (isinstance(host, str) and bool(host.strip()))
+
+
+def example_base_url(spec: Spec, tried: str = "") -> str:
+    """Return a base URL that may be the right one, to be shown as an example and never to be used.
+
+    It is another than `tried`: the folder of the description, else `/api` or nothing behind the same host.
+    """
+    place = tried or spec.source
+    if not place.startswith(("http://", "https://")):
+        return "http://127.0.0.1:8000/api"
+    site = parse(place).site
+    folder = [spec.source.rpartition("/")[0]] if spec.source.startswith(f"{site}/") else []
+    return next(url for url in (*folder, f"{site}/api", site) if url != (tried.rstrip("/") or site))
+
+
+def explain_server(spec: Spec) -> str:
+    """Return what a person may have to say about where an API runs; "" when its description says it."""
+    if names_server(spec):
+        return ""
+    with suppress(UsageError):
+        if spec.source.startswith(("http://", "https://")):
+            used = expanded(spec.servers[0]).rstrip("/")
+            return f"It names no server: calls go to {used}, where it came from, if --base-url says nothing else"
+    return f"It names no server: say where it runs, such as --base-url {example_base_url(spec)}"
+
+
+def _no_server(operation: Operation, url: str) -> UsageError:
+    """The error for a description in a file that has no server, or only its path."""
+    path, source = url.strip("/"), operation.spec.source
+    if path:
+        message, example = f"{source} names no server, only the path {url!r} on it", f"https://HOST/{path}"
+    else:
+        message, example = f"{source} names no server", example_base_url(operation.spec)
+    hint = f"say where the API runs, such as --base-url {example}; {operation.path[:80]} is put behind it"
+    return UsageError(message, hint=hint)
+
+
+def _spelled(base_url: str) -> str:
+    """A hint for a base URL that is none: the same with http:// before it, where that makes one."""
+    url = f"http://{base_url}"
+    with suppress(UsageError):
+        if "://" not in base_url and re.match(r"[\w.-]+(?::\d+)?(?:/|$)", base_url):
+            parse(url)
+            return f"such as {url}"
+    return "such as http://127.0.0.1:8080"
 
 
 def expanded(server: Server) -> str:

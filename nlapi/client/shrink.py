@@ -11,6 +11,8 @@ from typing import Any
 
 from nlapi.client.clean import clean
 from nlapi.client.message import Result, is_json
+from nlapi.client.streaming.ending import describe_end
+from nlapi.resources.reason import error_reason
 
 __all__ = ["UNTRUSTED", "clean", "shrink"]
 
@@ -29,12 +31,17 @@ def shrink(result: Result, *, limit: int = 20_000, fields: Sequence[str] = ()) -
 
     Arrays, objects, strings and depth are cut until it fits, each with a note that says so. `fields` keeps only these
     dotted paths of the data; arrays on the way are passed through. Text that is not JSON comes as
-    `{"content_type", "text"}`, binary as its type and size. Always strict JSON: NaN and Infinity become null.
+    `{"content_type", "text"}`, binary as its type and size. Always strict JSON: NaN and Infinity become null. The data
+    of an answer that streams are its items; where it was cut, `stream` says after how much, and that it went on.
     """
     frame: dict[str, Any] = {"status": result.status, "note": UNTRUSTED}
     headers = {name: clean(value)[:200] for name in _HEADERS if (value := result.header(name))}
     if headers and (result.status >= 300 or "link" in headers):
         frame["headers"] = headers
+    if end := describe_end(result):
+        frame["stream"] = end
+    if result.status >= 400 and (reason := error_reason(result.data if result.data is not None else result.text)):
+        frame["reason"] = clean(reason)
     try:
         data, missing = _project(_data(result), fields)
     except RecursionError:
@@ -46,7 +53,9 @@ def shrink(result: Result, *, limit: int = 20_000, fields: Sequence[str] = ()) -
 
 
 def _data(result: Result) -> Any:
-    """The body as a tree: its JSON, its text under `text`, or a word about what it is."""
+    """The body as a tree: its items, its JSON, its text under `text`, or a word about what it is."""
+    if result.items is not None:
+        return list(result.items)
     if not result.content:
         return None
     kind = result.content_type

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -24,6 +23,7 @@ from nlapi.client.stream import Backend, Stream
 from nlapi.errors import SendError, UsageError
 from nlapi.openapi.address import Address, is_public
 from nlapi.openapi.headers import CONNECTION, TOKEN
+from nlapi.openapi.unreachable import causes, explain_unreachable
 from nlapi.version import __version__
 
 _TRANSPORT = (
@@ -35,13 +35,17 @@ _TRANSPORT = (
 
 
 class BrokenError(Exception):
-    """No complete answer came. `reason` and `hint` are for a person; `again`: another try may go better."""
+    """No complete answer came. `reason` and `hint` are for a person; `again`: another try may go better.
 
-    def __init__(self, reason: str, *, again: bool = True, hint: str = "") -> None:
+    `is_hangup`: not a byte of an answer came.
+    """
+
+    def __init__(self, reason: str, *, again: bool = True, hint: str = "", is_hangup: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.again = again
         self.hint = hint
+        self.is_hangup = is_hangup
 
 
 @dataclass(slots=True)
@@ -67,15 +71,16 @@ class Answer:
     def header(self, name: str) -> str:
         return ", ".join(value for key, value in self.headers if key.lower() == name)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes]:
         """The bytes of the body. BrokenError when more or fewer came than Content-Length says (RFC 9112 §6.3)."""
         tail = b""
-        with _broken():
-            async for chunk in self.response.aiter_stream():
-                tail = (tail + chunk)[-Stream.CHUNK :]
-                yield chunk
-        stream = self.response.extensions.get("network_stream")
         counted = self.header("content-length") and not self.header("transfer-encoding")
+        with _broken():
+            async with aclosing(self.response.aiter_stream()) as chunks:
+                async for chunk in chunks:
+                    tail = (tail + chunk)[-Stream.CHUNK :] if counted else b""
+                    yield chunk
+        stream = self.response.extensions.get("network_stream")
         if counted and isinstance(stream, Stream) and not stream.ended_with(tail):
             raise BrokenError("the answer is longer than its Content-Length says", again=False)
 
@@ -226,25 +231,16 @@ def _broken() -> Iterator[None]:
 
 
 def _explain(error: Exception) -> BrokenError:
-    causes = list(_causes(error))
-    for cause in causes:
-        if isinstance(cause, ConnectionRefusedError):
-            return BrokenError("connection refused")
-        if isinstance(cause, socket.gaierror):
-            return BrokenError("the host name is not known")
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            reason = f"its TLS certificate is not trusted: {cause.verify_message}"
-            return BrokenError(reason, again=False, hint="SSL_CERT_FILE names the certificates that are trusted")
-        if isinstance(cause, ssl.SSLError):
-            return BrokenError("it does not answer in TLS", hint="is it an http:// address?")
+    if unreachable := explain_unreachable(error):
+        return BrokenError(unreachable.reason, again=not unreachable.is_final, hint=unreachable.hint)
     if isinstance(error, httpcore2.LocalProtocolError):
         return BrokenError(f"HTTP does not allow this request: {error}", again=False)
     if isinstance(error, httpcore2.RemoteProtocolError):
-        return BrokenError(_protocol(str(error)))
+        return BrokenError(_protocol(str(error)), is_hangup="disconnected" in str(error))
     if isinstance(error, httpcore2.ReadError | httpcore2.WriteError):
-        return BrokenError("the connection broke off")
-    said = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), str(error))
-    return BrokenError(said or type(error).__name__)
+        return BrokenError("the connection broke off", is_hangup=True)
+    said = (cause.strerror for cause in causes(error) if isinstance(cause, OSError) and cause.strerror)
+    return BrokenError(next(said, str(error)) or type(error).__name__)
 
 
 def _protocol(said: str) -> str:
@@ -253,16 +249,3 @@ def _protocol(said: str) -> str:
     if "incomplete" in said or "without sending complete" in said:
         return f"the answer is cut off ({said})"
     return f"the answer is not valid HTTP ({said})"
-
-
-def _causes(error: BaseException) -> Iterable[BaseException]:
-    """An error and everything below it: causes, contexts and the members of groups."""
-    seen, queue = set[int](), [error]
-    while queue:
-        current = queue.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        members = current.exceptions if isinstance(current, BaseExceptionGroup) else ()
-        queue += [below for below in (current.__cause__, current.__context__, *members) if below is not None]

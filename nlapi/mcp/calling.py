@@ -23,6 +23,7 @@ from nlapi.mcp.reference import about, summary
 from nlapi.mcp.served import Served, owner_of
 from nlapi.mcp.settings import Consent
 from nlapi.openapi.spec import Effect
+from nlapi.tools.pages import next_arguments, page_arguments
 from nlapi.tools.plan import ask as conversation
 from nlapi.tools.run import Prepared, Target, perform, permit, prepare
 from nlapi.tools.tool import Call, Tool
@@ -101,7 +102,8 @@ async def _sent(served: Served, context: Context, prepared: Prepared, target: Ta
     """The answer of the API; the client is told while it waits."""
     telling = asyncio.create_task(_tell(context, prepared))
     try:
-        return await perform(prepared, target, limits=served.settings.limits, client=served.client)
+        limits, client = served.settings.limits, served.client
+        return await perform(prepared, target, limits=limits, client=client, for_model=True)
     except asyncio.CancelledError:
         if prepared.effect is not Effect.READ:
             served.doubt(context, prepared)
@@ -124,7 +126,7 @@ def _answer(served: Served, context: Context, prepared: Prepared, result: Result
     """What the API answered, cut to what a model is shown; the whole is kept where something was cut."""
     shown = json.loads(shrink(result, limit=SHOWN))
     content: list[types.ContentBlock] = []
-    if result.content and _was_cut(shown):
+    if (result.content or result.items) and _was_cut(shown):
         call = f"{prepared.request.method} {one_line(prepared.request.url)[:200]}"
         answer = served.kept.keep(result, owner_of(context, served.settings), call)
         shown["whole"] = f"nlapi://answer/{answer.id}/1"
@@ -147,19 +149,11 @@ def _was_cut(shown: Any) -> bool:
 
 def _next(prepared: Prepared, result: Result) -> dict[str, Any]:
     """The arguments that ask for the next page of a listing; {} when there is none, or no telling."""
-    from nlapi.offline.items import items_in
-    from nlapi.offline.match import page_number
-    from nlapi.offline.pages import is_cursor, next_page
-    from nlapi.offline.slots import slots_of
-
-    listed = items_in(result.data) if prepared.effect is Effect.READ and result.ok else None
-    if listed is None:
+    if prepared.effect is not Effect.READ or not result.ok:
         return {}
-    given, slots = prepared.call.arguments, slots_of(prepared.call.tool)
-    found = next_page(slots, given, result, listed) or {}
-    goes_on = any(
-        found.get(slot.name) != given.get(slot.name) for slot in slots if is_cursor(slot) or page_number(slot)
-    )
+    given = prepared.call.arguments
+    found = next_arguments(prepared.call, result) or {}
+    goes_on = any(found.get(name) != given.get(name) for name in page_arguments(prepared.call.tool))
     return found if goes_on and len(json.dumps(found, default=str)) <= MAX_NEXT else {}
 
 

@@ -50,6 +50,7 @@ def answer_schema(about: str = "") -> dict[str, Any]:
             "next": {"type": "object"},
             "whole": {"type": "string"},
             "error": {"type": "string"},
+            "reason": {"type": "string"},
         },
         "required": ["status"],
     }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mcp.server.session import ServerSession
 
 from nlapi.client.clean import one_line
+from nlapi.client.credentials import location_of
 from nlapi.mcp.catalogue import Catalogue
 from nlapi.mcp.consent import Context, Waiting
 from nlapi.mcp.kept import Kept
@@ -108,7 +109,5 @@ def _satisfies(name: str, value: str, scheme: SecurityScheme) -> bool:
     """Is a header what a security scheme asks for?"""
     if scheme.fault:
         return False
-    if scheme.kind == "apiKey":
-        return scheme.where == "header" and scheme.name.lower() == name
-    word = scheme.scheme if scheme.kind == "http" else "bearer"
-    return name == "authorization" and value.lower().startswith(f"{word.lower()} ")
+    location = location_of(scheme)
+    return location.field == ("header", name) and value.lower().startswith(location.prefix.lower())

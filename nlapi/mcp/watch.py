@@ -64,12 +64,12 @@ class Watch:
 
     def _places(self) -> list[str]:
         """The sources, and the other files of the description where they are on this machine."""
-        files: tuple[str, ...] = self.served.spec.memo.get("files", ())
-        return list(dict.fromkeys((*self.sources, *(one for one in files if not is_url(one)))))
+        files = (file for file in self.served.spec.files if not is_url(file))
+        return list(dict.fromkeys((*self.sources, *files)))
 
     def _marks(self) -> Marks:
         """What is another one as soon as a file has changed; None for one that cannot be had at this moment."""
-        cache = self.served.spec.memo.get("cache")
+        cache = self.served.spec.cache
         return {one: _of_url(one, cache) if is_url(one) else _of_file(one) for one in self._places()}
 
 

@@ -1,45 +1,41 @@
-"""A sentence made from an answer of the API: what there is, what was changed, or what went wrong."""
+"""Makes the answer to a question of what the API answered: a sentence, and the rows that it is about."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from nlapi.client.message import Result
-from nlapi.offline.checked import checked
-from nlapi.offline.entities import collection_of
-from nlapi.offline.fields import (
-    SILENT,
-    counted,
-    dated,
-    flat,
-    label,
-    noun,
-    plain,
-    plural,
-    shown,
-    spaced,
-    stems_of,
-)
-from nlapi.offline.figures import figure, groups
-from nlapi.offline.items import Item, id_of, items_in, name_of, total_in
-from nlapi.offline.read import read_sentence
-from nlapi.offline.sentence import Kind
-from nlapi.offline.sifted import sifted
+from nlapi.client.message import Framing, Result
+from nlapi.client.streaming.ending import count_items, describe_end
+from nlapi.offline.boolean_answer import boolean_answer
+from nlapi.offline.list_answer import list_answer
+from nlapi.offline.list_question import ListQuestion, read_list_question
+from nlapi.offline.phrasing import SILENT, counted, field_stems, field_words, label, noun
 from nlapi.offline.wish import Want, Wish, wish_of
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.naming import VERBS, Intent, pieces, singular, stem
+from nlapi.resources.answers import ListAnswer, is_failure, list_in, thing_in
+from nlapi.resources.fields import Thing, fields_of, text_of
+from nlapi.resources.identity import id_of, is_link, name_of
+from nlapi.resources.naming import VERBS, Intent, singular, stem
+from nlapi.resources.nouns import noun_of, thing_words
+from nlapi.resources.reason import error_reason
+from nlapi.tools.diagnosis import is_foreign_page
+from nlapi.tools.display import format_value, is_date, moment_of
+from nlapi.tools.pages import next_arguments
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
+from nlapi.tools.view import VALUE, AnswerView, answer_view, headers_of, raw_text, thing_view
 
-_DETAIL = ("detail", "message", "error_description", "title", "error", "description")
 CREATED = 201
-_MOST_NAMES = 6
 _MOST_FIELDS = 6
-_EXISTS = re.compile(r"^\W*(?:is|are|was|were) there\b|^\W*(?:does|do|did|has|have)\b|\bany\b", re.IGNORECASE)
-"""Asks whether there are such things: that some are listed answers it."""
+_MOST_VALUES = 20
+_LONGEST_RAW = 2_000
+"""Characters of an answer that fits no rule; `nlapi call` has the whole."""
+_LONGEST_SAID = 80
+"""Characters that a value in a sentence may have."""
 _REASONS = {
     400: "the request was not accepted",
     401: "the credential is missing or was not accepted",
@@ -51,202 +47,213 @@ _REASONS = {
 }
 
 
-def answer(question: str, steps: Sequence[Step]) -> str:
-    """What the last of `steps` says to `question`, in a sentence or two; pages of one listing are taken together."""
+def answer(
+    question: str, steps: Sequence[Step], *, applied: Sequence[str] = (), today: date | None = None
+) -> AnswerView:
+    """Return what the last of `steps` answers to `question`; pages of one listing are taken together.
+
+    `applied` are texts of the question that look-ups and arguments took care of.
+    """
     step = steps[-1]
     if step.outcome is Outcome.REFUSED:
-        return "Not done: you did not agree to the call. Nothing was sent."
+        return AnswerView(text="Not done: you did not agree to the call. Nothing was sent.")
     if step.outcome is not Outcome.DONE or step.result is None:
-        return f"Not done: {step.message}" if step.message else "Not done."
-    if not step.result.ok:
-        return failure(step.result)
+        return AnswerView(text=f"Not done: {step.message}" if step.message else "Not done.")
+    if reason := unanswered(step.call, step.result):
+        return AnswerView(text=reason)
+    if step.result.items is not None and (text := _streamed(step.result)):
+        return AnswerView(text=text)
     if step.call.tool.effect is Effect.READ:
-        return _read(question, steps)
+        return _read(question, steps, applied, today or date.today())
     return _written(step.call, step.result)
 
 
-def told(question: str, steps: Sequence[Step], *, several: bool) -> str:
-    """The answer, and of several APIs which one gives it."""
-    title = f"{steps[-1].call.tool.operation.spec.title}: " if several else ""
-    return f"{title}{answer(question, steps)}"
+def _streamed(result: Result) -> str:
+    """What is said of an answer that streams: how much came, and that there may be more. "" where it came to its end
+    and lists things, which is answered as any other list is."""
+    end = describe_end(result)
+    if not end and result.framing in (Framing.JSON_LINES, Framing.JSON_VALUES) and list_in(list(result.items or ())):
+        return ""
+    return f"{end[0].upper()}{end[1:]}." if end else f"{count_items(result).capitalize()} came."
+
+
+def unanswered(call: Call, result: Result) -> str:
+    """Why an answer tells nothing: it is an error, or a web page stands in its place; "" for one that does."""
+    if is_foreign_page(result, call.tool.operation) and (result.ok or result.status == 404):
+        unknown = "" if call.tool.effect is Effect.READ else "; whether it was done is not known"
+        return f"A web page came in place of an answer of the API ({result.status}){unknown}."
+    return "" if result.ok else failure(result)
 
 
 def failure(result: Result) -> str:
-    """An answer that is an error: its status, and the title and detail of its problem (RFC 9457) or their likes."""
-    said: list[str] = []
-    data = result.data
-    if isinstance(data, Mapping):
-        inner = data.get("error") if isinstance(data.get("error"), Mapping) else data
-        for key in ("title", *_DETAIL):
-            value = inner.get(key) if isinstance(inner, Mapping) else None
-            if isinstance(value, str) and value and value not in said and len(said) < 2:
-                said.append(value.rstrip("."))
-    meaning = ": ".join(said) or _REASONS.get(result.status, "the API could not do it")
-    return f"The API answered {result.status}: {meaning}."
+    """Return what an error says: its status, and the server's own reason, else what the status means."""
+    reason = error_reason(result.data if result.data is not None else result.text).rstrip(".")
+    meaning = reason or _REASONS.get(result.status, "the API could not do it")
+    return f"The API answered {result.status}{' and reports an error' if result.ok else ''}: {meaning}."
 
 
 def pages_of(steps: Sequence[Step]) -> list[Step]:
-    """The steps at the end of `steps` that are pages of one listing, in order."""
+    """Return the steps at the end of `steps` that are pages of one listing, in order."""
     last = steps[-1].call
-    found: list[Step] = []
+    pages: list[Step] = []
     for step in reversed(steps):
         if step.call.operation_id != last.operation_id or step.call.id != last.id or step.result is None:
             break
-        found.insert(0, step)
-    return found
+        pages.insert(0, step)
+    return pages
 
 
-def _read(question: str, steps: Sequence[Step]) -> str:
-    result, operation = steps[-1].result, steps[-1].call.tool.operation
+def listed_in(step: Step) -> ListAnswer | None:
+    """Return what the answer of a step lists; None where it lists nothing."""
+    if step.result is None:
+        return None
+    return list_in(step.result.data, step.call.tool.operation, headers_of(step.result))
+
+
+def list_question(
+    question: str, pages: Sequence[Step], last: ListAnswer, applied: Sequence[str], today: date
+) -> ListQuestion:
+    """Return what a question asks of the things on the pages of a list, of which `last` is the last one read."""
+    lists = [listed for page in pages if (listed := listed_in(page)) is not None]
+    things = [thing for listed in lists for thing in listed.things]
+    call, result = pages[-1].call, pages[-1].result
+    more = result is not None and next_arguments(call, result) is not None
+    return read_list_question(question, call, things, last.total, more=more, applied=applied, today=today)
+
+
+def _read(question: str, steps: Sequence[Step], applied: Sequence[str], today: date) -> AnswerView:
+    step = steps[-1]
+    result, operation = step.result, step.call.tool.operation
     assert result is not None
-    wish = wish_of(question)
-    things = items_in(result.data)
-    if things is not None:
-        pages = [step.result.data for step in pages_of(steps) if step.result is not None]
-        every = [thing for page in pages for thing in items_in(page) or ()]
-        return _listed(question, wish, every, total_in(result.data), steps[-1].call)
-    if isinstance(result.data, Mapping):
-        return _one(wish, operation, _inner(result.data))
-    if isinstance(result.data, list):
-        said = ", ".join(map(str, result.data[:20]))
-        return f"{counted(len(result.data), operation)}: {said}." if result.data else f"No {plural(operation)}."
-    return result.text.strip()[:400] or "Done; the answer is empty."
+    if is_failure(result.data) and error_reason(result.data):
+        return replace(answer_view(result, operation), text=failure(result))
+    listed = listed_in(step)
+    if listed is not None and len(listed.things) == len(listed.entries):
+        return list_answer(list_question(question, pages_of(steps), listed, applied, today))
+    view = answer_view(result, operation)
+    if view.columns == (VALUE,):
+        values = [str(row[VALUE]) for row in view.rows]
+        rest = f" and {len(values) - _MOST_VALUES} more" if len(values) > _MOST_VALUES else ""
+        return replace(view, text=f"{counted(len(values), operation)}: {', '.join(values[:_MOST_VALUES])}{rest}.")
+    if view.is_thing:
+        return _thing_answer(wish_of(question), operation, view)
+    return AnswerView(text=_raw_answer(result), operation=operation)
 
 
-def _listed(question: str, wish: Wish, things: Sequence[Item], total: int | None, call: Call) -> str:
-    operation = call.tool.operation
-    if not things:
-        none = f"No {plural(operation)} found{_under(call)}."
-        return f"No: {none[0].lower()}{none[1:]}" if wish.want is Want.CHECK else none
-    head = counted(len(things), operation)
-    whole = total is None or total <= len(things)
-    if total is not None and not whole:
-        head = f"{len(things)} of {total:,} {plural(operation)}"
-    if wish.want is Want.CHECK and (said := _about_one(question, wish, things, call, head, whole=whole)):
-        return said
-    some = sifted(question, wish, operation, things) if wish.want in (Want.SHOW, Want.COUNT, Want.CHECK) else None
-    if some is not None:
-        names = _names(some.things)
-        yes = ("Yes: " if some.things else "No: ") if wish.want is Want.CHECK else ""
-        return f"{yes}{len(some.things)} of {head} with {some.by}{f': {names}' if names else ''}."
-    if wish.want is Want.CHECK and _EXISTS.search(question):
-        head = f"Yes: {head}"
-    parts = [part for part in (groups(wish, things), figure(wish, operation, things)) if part]
-    names = _names(things)
-    if names and not wish.compares:
-        parts.append(names)
-    if wish.compares and (said := figure(wish, operation, things)):
-        return f"{said[0].upper()}{said[1:]} (of {head})."
-    return f"{head}: {'; '.join(parts)}." if parts else f"{head}."
+def _raw_answer(result: Result) -> str:
+    """An answer that fits no rule, as it is."""
+    text = raw_text(result)
+    if not text:
+        return f"The API answered {result.status} and nothing else."
+    more = f"\n… (the first {_LONGEST_RAW:,} of {len(text):,} characters)" if len(text) > _LONGEST_RAW else ""
+    return text[:_LONGEST_RAW] + more
 
 
-def _names(things: Sequence[Item]) -> str:
-    """The names of things that are few and all have one."""
-    names = [name for name in map(name_of, things) if name]
-    return ", ".join(names) if len(things) <= _MOST_NAMES and len(names) == len(things) else ""
-
-
-def _about_one(question: str, wish: Wish, things: Sequence[Item], call: Call, head: str, *, whole: bool) -> str:
-    """Yes or no about a thing that the question calls by its name: is it among those listed, and is it so?"""
-    lower = question.lower()
-    named = [thing for thing in things if (name := name_of(thing).lower()) and name in lower]
-    if len(named) == 1:
-        listed = f"{name_of(named[0])} is among {head}{_under(call)}"
-        return checked(wish, call.tool.operation, named[0]) or f"Yes: {listed}."
-    told = {str(value).lower() for value in call.arguments.values()}
-    spans = read_sentence(question, date.min).spans
-    asked = [one.text for one in spans if one.kind in (Kind.QUOTED, Kind.NAME) and not one.form]
-    asked = [
-        name for name in asked if name.lower() not in told and pieces(name) != list(pieces(noun(call.tool.operation)))
-    ]
-    if named or not asked or not whole or _EXISTS.search(question):
-        return ""
-    return f"No: {asked[0]} is not among {head}{_under(call)}."
-
-
-def _under(call: Call) -> str:
-    """The filters that nothing came through."""
-    filters = [
-        f"{name}={value if not isinstance(value, list) else ','.join(map(str, value))}"
-        for name, value in call.arguments.items()
-        if call.tool.places.get(name, ("",))[0] == "query" and isinstance(value, (str, list, bool))
-    ]
-    return f" with {', '.join(filters)}" if filters else ""
-
-
-def _one(wish: Wish, operation: Operation, thing: Item) -> str:
-    if wish.want is Want.CHECK and (said := checked(wish, operation, thing)):
-        return said
-    fields = {key: value for key, value in flat(thing).items() if plain(value) and not _is_label(key, value, thing)}
+def _thing_answer(wish: Wish, operation: Operation, view: AnswerView) -> AnswerView:
+    """What one thing is, or what of it a question asks."""
+    (thing,) = view.rows
+    if wish.want is Want.CHECK and (text := boolean_answer(wish, operation, thing)):
+        return replace(view, text=text)
+    name = label(operation, thing)
+    if wish.want is Want.COUNT and (listed := _counted_list(wish, operation, thing)):
+        path, entries = listed
+        asked = replace(view, columns=_first(view.columns, [path]))
+        return replace(asked, text=f"{name}: {len(entries)} {field_words(path)}.")
+    fields = {path: value for path, value in _said_fields(view, thing).items() if not _is_label(path, value, thing)}
     chosen = _asked_for(wish, operation, fields)
     if not chosen:
-        own = [pair for pair in fields.items() if "." not in pair[0]]
-        unnamed = not name_of(thing) and id_of(thing) is None  # what it is about is said further in
-        chosen = dict([*own, *(pair for pair in fields.items() if unnamed and pair not in own)][:_MOST_FIELDS])
-    if not chosen:
-        return f"{label(operation, thing)}."
-    said = ", ".join(f"{spaced(key)} {shown(operation, key, value, thing)}" for key, value in chosen.items())
-    return f"{label(operation, thing)}: {said}."
+        local = [pair for pair in fields.items() if "." not in pair[0]]
+        unnamed = not name_of(thing, thing_words(operation)) and id_of(thing) is None
+        inner = [pair for pair in fields.items() if (unnamed or not local) and pair not in local]
+        chosen = dict([pair for pair in (*local, *inner) if not is_link(pair[1])][:_MOST_FIELDS])
+    else:
+        view = replace(view, columns=_first(view.columns, list(chosen)))
+    said = ", ".join(
+        f"{field_words(key)} {format_value(operation, key, value, thing)}" for key, value in chosen.items()
+    )
+    return replace(view, text=f"{name}: {said}." if said else f"{name}.")
+
+
+def _said_fields(view: AnswerView, thing: Thing) -> dict[str, Any]:
+    """The fields of a thing that a sentence can say, the most telling first."""
+    fields = fields_of(thing)
+    said = {path: text_of(fields[path], path) or fields[path] for path in view.columns if path in fields}
+    return {path: value for path, value in said.items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float) and value != "" and len(str(value)) <= _LONGEST_SAID
+
+
+def _is_label(path: str, value: Any, thing: Thing) -> bool:
+    return value == name_of(thing) or value == id_of(thing) or path == "id"
+
+
+def _first(paths: Sequence[str], first: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*first, *paths)))
+
+
+def _counted_list(wish: Wish, operation: Operation, thing: Thing) -> tuple[str, list[Any]] | None:
+    """The list in a thing that a question counts: how many records has the zone x?"""
+    asked = wish.words - frozenset(map(stem, noun_of(operation)))
+    lists = [(path, value) for path, value in fields_of(thing).items() if isinstance(value, list)]
+    return next(((path, value) for path, value in lists if field_stems(path) and field_stems(path) <= asked), None)
 
 
 def _asked_for(wish: Wish, operation: Operation, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that the question names: in full, else in part; of dates alone when it asks `when`."""
-    asked = wish.words - set(collection_of(operation))
-    when = "when" in asked
-    full = {key: value for key, value in fields.items() if stems_of(key) <= asked and stems_of(key) - SILENT}
+    asked = wish.words - frozenset(map(stem, noun_of(operation)))
+    full = {path: value for path, value in fields.items() if field_stems(path) <= asked and field_stems(path) - SILENT}
     if full:
         return full
-    partly = {key: value for key, value in fields.items() if stems_of(key) & asked - SILENT}
-    if when:
-        return {key: value for key, value in partly.items() if dated(value)} or {
-            key: value for key, value in fields.items() if dated(value)
-        }
+    partly = {path: value for path, value in fields.items() if field_stems(path) & asked - SILENT}
+    if "when" in asked:
+        return _dates(partly) or _dates(fields)
     return partly
 
 
-def _written(call: Call, result: Result) -> str:
+def _dates(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {path: value for path, value in fields.items() if is_date(value) or moment_of(path, value) is not None}
+
+
+def _written(call: Call, result: Result) -> AnswerView:
+    """What a change has made of a thing."""
     operation = call.tool.operation
-    data = _inner(result.data) if isinstance(result.data, Mapping) else {}
+    if result.items is not None:
+        last = str(result.items[-1])[:300]
+        return AnswerView(text=f"{operation.id} was answered with {count_items(result)}, the last of them {last}.")
+    if is_failure(result.data) and (reason := error_reason(result.data)):
+        return AnswerView(text=f"Not done: the API answered {result.status} and reports {reason.rstrip('.')}.")
+    thing = thing_in(result.data, operation) or {}
+    view = thing_view(thing, operation) if thing else AnswerView(operation=operation)
     if operation.method == "DELETE":
         target = _target(call)
-        return f"Deleted the {noun(operation)}{f' {target}' if target else ''}."
-    name = label(operation, data)
+        return replace(view, text=f"Deleted the {noun(operation)}{f' {target}' if target else ''}.")
+    name = label(operation, thing)
     if operation.method in ("PATCH", "PUT"):
         body = [name for name in call.arguments if call.tool.places.get(name, ("",))[0] == "body"]
-        changed = [name for name in body if plain(data.get(name))]
+        changed = [name for name in body if _is_plain(thing.get(name))]
         if changed:
-            now = (f"{spaced(key)} is now {shown(operation, key, data[key], data)}" for key in changed)
-            return f"{name}: {' and '.join(now)}."
-        return f"Updated {_lower(name)}."
+            now = (f"{field_words(key)} is now {format_value(operation, key, thing[key], thing)}" for key in changed)
+            return replace(view, text=f"{name}: {' and '.join(now)}.")
+        return replace(view, text=f"Updated {_lower(name)}.")
     if not _makes(operation, result):
-        return f"Done: {operation.summary.strip().rstrip('.') or operation.id}."
-    return f"Created {_lower(name)}."
+        return replace(view, text=f"Done: {operation.summary.strip().rstrip('.') or operation.id}.")
+    return replace(view, text=f"Created {_lower(name)}.")
 
 
 def _target(call: Call) -> str:
-    in_path = [str(value) for name, value in call.arguments.items() if call.tool.places.get(name, ("",))[0] == "path"]
-    return in_path[-1] if in_path else ""
+    places = {name: call.tool.places.get(name, ("", name)) for name in call.arguments}
+    in_path = {wire: str(call.arguments[name]) for name, (where, wire) in places.items() if where == "path"}
+    ordered = re.findall(r"\{([^{}]+)\}", call.tool.operation.route)
+    return next((in_path[wire] for wire in reversed(ordered) if wire in in_path), "")
 
 
 def _makes(operation: Operation, result: Result) -> bool:
-    """Does a POST make a thing? One to a verb (/campaigns/{id}/publish) or to a noun for one (/rollback) does not."""
+    """Whether a POST makes a thing: one to a verb (/campaigns/{id}/publish), or to /rollback, does not."""
     last = operation.path.rstrip("/").rpartition("/")[2]
-    words = [*map(stem, pieces(last))]
-    deed = bool(words) and VERBS.get(words[0]) not in (None, Intent.READ)
-    return not last.endswith("}") and not deed and (result.status == CREATED or singular(last) != last)
-
-
-def _inner(data: Mapping[str, Any]) -> Item:
-    if len(data) == 1:
-        only = next(iter(data.values()))
-        if isinstance(only, Mapping):
-            return only
-    inner = data.get("data")
-    return inner if isinstance(inner, Mapping) else data
-
-
-def _is_label(key: str, value: Any, thing: Item) -> bool:
-    return value == name_of(thing) or value == id_of(thing) or key == "id"
+    acts = VERBS.get(stem(re.split(r"[_\-.:]|(?<=[a-z])(?=[A-Z])", last)[0].lower())) not in (None, Intent.READ)
+    return not last.endswith("}") and not acts and (result.status == CREATED or singular(last) != last)
 
 
 def _lower(name: str) -> str:

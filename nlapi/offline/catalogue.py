@@ -52,10 +52,7 @@ class Catalogue:
 
         sources = tuple(sources)
         if len(sources) == 1 and isinstance(sources[0], Spec):
-            memo: dict[str, Catalogue] = sources[0].memo
-            if "catalogue" not in memo:
-                memo["catalogue"] = cls(sources[0].shown, compile_tool)
-            return memo["catalogue"]
+            return sources[0].derive(_whole)
         ready: Mapping[Operation, Tool] = {tool.operation: tool for tool in sources if isinstance(tool, Tool)}
         operations = [operation for spec in sources if isinstance(spec, Spec) for operation in spec.shown]
         return cls((*ready, *operations), lambda operation: ready.get(operation) or compile_tool(operation))
@@ -152,6 +149,13 @@ class Catalogue:
     def spec(self, source: str) -> Spec | None:
         """The API whose description came from `source`."""
         return next((spec for spec in self.specs if spec.source == source), None)
+
+
+def _whole(spec: Spec) -> Catalogue:
+    """All of a Spec that a planner may be told of; its tools are compiled as needed."""
+    from nlapi.tools.compile import compile_tool
+
+    return Catalogue(spec.shown, compile_tool)
 
 
 def api_of(operation: Operation) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
-from nlapi.offline.answer import told
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.entities import noun_stems
 from nlapi.offline.referred import NobodySaid, resolve
+from nlapi.offline.steps import answers_to_rounds, clauses_of, final_answer
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import METHODS, VERBS, Intent, pieces, singular, stem
-from nlapi.tools.plan import Conversation, Outcome, Plan, Turn
+from nlapi.tools.plan import Conversation, Outcome, Plan, Round
+from nlapi.tools.view import AnswerView
 
 _POSSESSED = re.compile(r"^(?:all )?(?:the|my|its|their) [a-z]+(?: [a-z]+)? (?:of|for|in) \S", re.IGNORECASE)
 MOST = 4
@@ -138,7 +140,7 @@ def begun(made: Sequence[tuple[str, Plan]]) -> Plan:
     (asked, first), *rest = made
     later = "; then ".join(plan.understood for _, plan in rest)
     raw: Mapping[str, Any] = first.raw if isinstance(first.raw, Mapping) else {}
-    chain = {"asked": asked, "then": [part for part, _ in rest], "said": []}
+    chain = {"asked": asked, "then": [part for part, _ in rest]}
     sure = min(plan.confidence for _, plan in made)
     return replace(
         first,
@@ -149,34 +151,35 @@ def begun(made: Sequence[tuple[str, Plan]]) -> Plan:
     )
 
 
-def go_on(conversation: Conversation, ended: Plan, plan: Callable[[str], Plan], *, several: bool) -> Plan:
-    """`ended` unless more clauses are left: then the Plan of the next; at the last the answers to all of them."""
+def go_on(
+    conversation: Conversation, ended: Plan, plan: Callable[[str], Plan], *, several: bool, today: date | None
+) -> Plan:
+    """Return `ended` unless the question has several clauses: the Plan of the next, or the answers to all of them."""
     turn = conversation.current
-    chain, steps = _chain(turn)
-    if chain is None or not steps:
+    chain = next((found for round in reversed(turn.rounds) if (found := _chain(round)) is not None), None)
+    if chain is None or not turn.steps:
         return ended
-    said = [*chain["said"], told(chain["asked"], steps, several=several)]
-    failed = steps[-1].outcome is not Outcome.DONE or steps[-1].result is None or not steps[-1].result.ok
+    clauses = clauses_of(turn)[:-1]
+    views = [
+        view for asked, rounds in clauses for view in answers_to_rounds(asked, rounds, several=several, today=today)
+    ]
+    views += ended.views or (AnswerView(text=ended.text),)
+    last = turn.steps[-1]
+    failed = last.outcome is not Outcome.DONE or last.result is None or not last.result.ok
     if failed or not chain["then"]:
-        left = f" Not done: {'; '.join(chain['then'])}." if failed and chain["then"] else ""
-        return replace(ended, text="\n".join(said) + left)
+        return final_answer(views, f" Not done: {'; '.join(chain['then'])}." if failed and chain["then"] else "")
     asked, *then = chain["then"]
     try:
         following = plan(resolve(asked, conversation))
     except NobodySaid as unsaid:
-        return replace(ended, text="\n".join([*said, str(unsaid)]))
+        return final_answer([*views, AnswerView(text=str(unsaid))])
     raw = following.raw if isinstance(following.raw, Mapping) else {}
     if not following.calls:
-        return replace(ended, text="\n".join([*said, following.text]))
-    return replace(following, alternatives=(), raw={**raw, "chain": {"asked": asked, "then": then, "said": said}})
+        return final_answer([*views, AnswerView(text=following.text)])
+    return replace(following, alternatives=(), raw={**raw, "chain": {"asked": asked, "then": then}})
 
 
-def _chain(turn: Turn) -> tuple[Mapping[str, Any] | None, list[Any]]:
-    """What is known of the clause that is being carried out, and its steps so far."""
-    steps: list[Any] = []
-    for round in reversed(turn.rounds):
-        steps = [*round.steps, *steps]
-        raw = round.plan.raw
-        if isinstance(raw, Mapping) and isinstance(raw.get("chain"), Mapping):
-            return raw["chain"], steps
-    return None, steps
+def _chain(round: Round) -> Mapping[str, Any] | None:
+    """The clause that a round is the first of, and those after it; None for any other round."""
+    chain = round.plan.raw.get("chain") if isinstance(round.plan.raw, Mapping) else None
+    return chain if isinstance(chain, Mapping) else None

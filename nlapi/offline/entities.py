@@ -13,7 +13,7 @@ from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.wish import DEGREES
 from nlapi.openapi.spec import Operation
-from nlapi.resources.id_sources import Place, target_noun
+from nlapi.resources.id_fields import Place, target_noun
 from nlapi.resources.naming import STOPWORDS, VERBS, pieces, singular, stem
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Tool
@@ -112,9 +112,6 @@ def takes_name(slot: Slot) -> bool:
 def noun_stems(operation: Operation) -> tuple[str, ...]:
     """The stems of what an operation is about: /accounts/{id}/ad_sets -> (ad, set)."""
     return tuple(map(stem, noun_of(operation)))
-
-
-collection_of = noun_stems
 
 
 def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:

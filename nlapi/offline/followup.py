@@ -9,14 +9,12 @@ from datetime import date
 from itertools import takewhile
 from typing import Any
 
+from nlapi.offline.answer import list_question, listed_in
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import candidate_of
-from nlapi.offline.entities import collection_of, takes_id
+from nlapi.offline.entities import noun_stems, takes_id
 from nlapi.offline.given import Values, argument_name, coerce
-from nlapi.offline.goal import Goal
-from nlapi.offline.items import items_in, total_in
-from nlapi.offline.match import page_number
-from nlapi.offline.pages import is_cursor, next_page
+from nlapi.offline.goal import CALL, Goal
 from nlapi.offline.read import read_sentence
 from nlapi.offline.referred import NobodySaid, Things, by_place, resolve
 from nlapi.offline.slots import Slot
@@ -24,6 +22,7 @@ from nlapi.offline.steps import go_on, plan_for
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect
 from nlapi.resources.naming import VERBS, Intent, pieces, stem
+from nlapi.tools.pages import next_arguments, page_arguments
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, Turn
 from nlapi.tools.tool import Call
 
@@ -78,7 +77,7 @@ def _reply(text: str, before: Conversation, catalogue: Catalogue, plan: Planning
     """The Plan for an answer to what the turn before had to ask; None when nothing was asked, or this is no answer."""
     last = before.current
     if _YES.match(text) and (step := _held_back(last)) is not None:
-        return Plan(calls=(step.call,), confidence=1.0, raw={"planner": "offline", "stage": "call"})
+        return Plan(calls=(step.call,), confidence=1.0, raw=CALL)
     pending = _pending(before, catalogue, plan, today)
     if pending is not None and pending.missing:
         argument = pending.missing[0].argument
@@ -156,22 +155,22 @@ def _more(text: str, before: Conversation, catalogue: Catalogue) -> Plan | None:
     things = Things.of(before)
     if step is None or step.result is None or things is None:
         return Plan(text="There is nothing yet to see more of.", confidence=0.3)
-    arguments = next_page(catalogue.slots(step.call.tool), step.call.arguments, step.result, things.items)
-    total = total_in(step.result.data)
+    arguments, listed = next_arguments(step.call, step.result), listed_in(step)
+    total = listed.total if listed is not None else None
     if arguments is None or (total is not None and _seen(before, step) >= total):
         return Plan(text="That was all of them.")
     if not arguments:
         return Plan(text="There are more, but the API has no way to ask for them.", confidence=0.5)
     call = replace(step.call, arguments=dict(arguments), id="call", reason="for the next page")
     text = f"the next page of: {step.call.tool.operation.summary.strip() or step.call.operation_id}"
-    return Plan(calls=(call,), understood=text, raw={"planner": "offline", "stage": "call"})
+    return Plan(calls=(call,), understood=text, raw=CALL)
 
 
 def _seen(before: Conversation, last: Step) -> int:
     """How many things the pages held that were shown one after the other, the last one included."""
     steps = [step for turn in before.turns for step in turn.steps]
     pages = takewhile(lambda step: step.call.operation_id == last.call.operation_id, reversed(steps))
-    return sum(len(items_in(step.result.data) or ()) for step in pages if step.result is not None)
+    return sum(len(listed.things) for step in pages if (listed := listed_in(step)) is not None)
 
 
 def _last_read(before: Conversation, *, listed: bool = False) -> Step | None:
@@ -180,7 +179,7 @@ def _last_read(before: Conversation, *, listed: bool = False) -> Step | None:
         for step in reversed(turn.steps):
             if step.result is None or not step.result.ok or step.call.tool.effect is not Effect.READ:
                 continue
-            if not listed or items_in(step.result.data) is not None:
+            if not listed or listed_in(step) is not None:
                 return step
     return None
 
@@ -199,27 +198,35 @@ def _again(text: str, before: Conversation, catalogue: Catalogue, plan: Planning
     tool = step.call.tool
     operation = tool.operation
     stems = [stem(word) for word in pieces(rest)]
-    own = set(collection_of(operation))
+    own = set(noun_stems(operation))
     other = [word for word in stems if catalogue.index.names(word) and word not in own]
     ids = {argument_name(slot): value for slot, value in _arguments(step, catalogue).items() if takes_id(slot)}
     if stems and stems[0] in VERBS and not every:
         return plan(rest, known=before.known)
     candidate = candidate_of(read_sentence(rest, today), catalogue, {}, operation, 0.0)
     options = candidate.filling.options if candidate is not None else ()
+    figures = wish_of(text).figures
+    paging = page_arguments(tool, sizes=figures)
+    options = tuple(option for option in options if not figures or option.slot.path[0] not in paging)
     if not options and other:
         return plan(f"show {rest}", known={**ids, **before.known})
-    if not options and not (every and wish_of(text).figures):
+    if not options and not (every and figures) and not _narrows(rest, step, today):
         what = operation.summary.strip().rstrip(".") or operation.id
         asked = every or (_ABOUT.match(text) and not any(map(catalogue.index.names, stems)))
         return Plan(text=f"{what!r} has no argument for that.", confidence=0.3) if asked else None
     kept: Values = {
-        slot.path: value
-        for slot, value in _arguments(step, catalogue).items()
-        if not page_number(slot) and not is_cursor(slot)
+        slot.path: value for slot, value in _arguments(step, catalogue).items() if slot.path[0] not in paging
     }
     values: Values = {**kept, **{option.slot.path: option.value for option in options}}
-    goal = Goal(tool=tool, values=values, confidence=LIKE_BEFORE, question=text)
+    used = tuple(rest[option.start : option.end] for option in options)
+    goal = Goal(tool=tool, values=values, confidence=LIKE_BEFORE, question=text, used=used)
     return plan_for(goal, catalogue, before.known)
+
+
+def _narrows(text: str, step: Step, today: date) -> bool:
+    """Whether what a text asks of the things listed last can be told from their fields: and the pending ones?"""
+    listed = listed_in(step)
+    return listed is not None and list_question(text, [step], listed, (), today).is_narrower
 
 
 def _is_about_all(text: str, catalogue: Catalogue) -> bool:

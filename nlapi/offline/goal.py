@@ -13,6 +13,9 @@ from nlapi.offline.slots import Slot
 from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Call, Missing, Tool
 
+CALL: dict[str, Any] = {"planner": "offline", "stage": "call"}
+"""The raw form of a Plan of the very call that a question leads to."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
@@ -24,6 +27,8 @@ class Goal:
     question: str
     note: str = ""
     """what of the sentence is in none of the values"""
+    used: tuple[str, ...] = ()
+    """what of the sentence the values were read from"""
     tried: tuple[str, ...] = ()
     """kinds of things among which the name was looked for in vain"""
     others: tuple[tuple[str, Values], ...] = ()
@@ -59,7 +64,7 @@ def final(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
         understood=noted(understood(call), goal),
         text=asking(needs),
         goal=goal.leads_to,
-        raw=dict(goal.outer) if goal.outer is not None else {"planner": "offline", "stage": "call"},
+        raw=dict(goal.outer) if goal.outer is not None else {**CALL, "used": list(goal.used)},
     )
 
 

@@ -8,20 +8,25 @@ from datetime import date
 from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.dots import is_dotted
 from nlapi.offline.entities import ONLY, Wanted, entity_of, thing_of
-from nlapi.offline.fields import noun
 from nlapi.offline.fill import fill, nest
 from nlapi.offline.given import Values, argument_name, complete, missing_of, wanted_in
 from nlapi.offline.goal import Goal, asking, noted, rows, said, understood
-from nlapi.offline.items import Item, Rated, alike, answers_to, id_of, inside, items_in, name_of, pick
+from nlapi.offline.name_match import Rated, alike, answers_to, field_inside, pick
+from nlapi.offline.phrasing import noun
 from nlapi.offline.read import read_sentence
 from nlapi.offline.scene import Scene
 from nlapi.offline.slots import Family, Slot
 from nlapi.resources import resource
-from nlapi.resources.naming import pieces
-from nlapi.tools.plan import Plan
-from nlapi.tools.rows import rows_of
+from nlapi.resources.answers import list_in
+from nlapi.resources.envelope import DataView, Noun, find_list, is_called
+from nlapi.resources.fields import Thing
+from nlapi.resources.identity import id_of, name_of
+from nlapi.resources.naming import pieces, singular_words
+from nlapi.tools.plan import Plan, Step
 from nlapi.tools.tool import Call, Missing, Tool
+from nlapi.tools.view import headers_of
 
 MOST_CHOICES = 12
 _MINE = frozenset(("me", "my", "mine", "self"))
@@ -107,6 +112,7 @@ def state(goal: Goal, stage: str) -> dict[str, Any]:
         "values": rows(goal.values),
         "confidence": goal.confidence,
         "note": goal.note,
+        "used": list(goal.used),
         "others": [[id, rows(values)] for id, values in goal.others],
         "tried": list(goal.tried),
         "outer": None if goal.outer is None else dict(goal.outer),
@@ -159,33 +165,32 @@ def name_filter(slots: Iterable[Slot]) -> Slot | None:
     return free[name] if name is not None else None
 
 
-def things_of(data: Any, kind: Sequence[str]) -> list[Item]:
-    """The things listed in an answer; in one that lists several kinds, those of `kind`."""
-    found = items_in(data)
-    if found is None and isinstance(data, Mapping):
-        of_kind = [value for key, value in data.items() if set(kind) <= _stems(key)]
-        found = next((items for value in of_kind if (items := items_in(value)) is not None), None)
-        if found is None:
-            found = [one for one in rows_of(data) or () if isinstance(one, Mapping)]
-    return found or []
+def things_of(step: Step, kind: str) -> list[Thing]:
+    """Return the things that an answer lists; of one that lists several kinds, those that are called like `kind`."""
+    if step.result is None:
+        return []
+    data, words = step.result.data, singular_words(kind)
+    named = find_list(DataView(data), Noun(words=words))
+    if named is not None and any(is_called(key, words) for key in named.keys):
+        return [entry for entry in named.entries(data) or () if isinstance(entry, Mapping)]
+    listed = list_in(data, step.call.tool.operation, headers_of(step.result))
+    return listed.things if listed is not None else []
 
 
-def _stems(text: str) -> set[str]:
-    from nlapi.resources.naming import stem
+def rate(name: str, slot: Slot, things: Sequence[Thing], field: str, *, via: bool, question: str = "") -> list[Rated]:
+    """How well each thing answers to a name, with the id that is wanted of it.
 
-    return set(map(stem, pieces(text)))
-
-
-def rate(name: str, slot: Slot, things: Sequence[Item], field: str, *, via: bool) -> list[Rated]:
-    """How well each thing answers to a name, with the id that is wanted of it."""
+    A host name that stands in the question with a dot behind it is looked for with and without.
+    """
+    forms = (name, f"{name}.") if is_dotted(question, name) else (name,)
     entity = entity_of(slot)
 
-    def value(thing: Item) -> Any:
+    def value(thing: Thing) -> Any:
         if not field:
             return id_of(thing, slot.name, entity)
-        return id_of(thing) if via else inside(thing, field)
+        return id_of(thing) if via else field_inside(thing, field)
 
-    return [(answers_to(name, thing), value(thing), name_of(thing)) for thing in things]
+    return [(max(answers_to(one, thing) for one in forms), value(thing), name_of(thing)) for thing in things]
 
 
 def chosen(given: Any, rated: Sequence[Rated]) -> Any:

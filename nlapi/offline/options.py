@@ -8,7 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.offline.choices import choices, names_of
-from nlapi.offline.entities import ID_WORDS, OPAQUE, Wanted, id_like, names_for, noun_stems, takes_id
+from nlapi.offline.entities import (
+    ID_WORDS,
+    OPAQUE,
+    Wanted,
+    id_like,
+    is_subject,
+    kind_of,
+    names_for,
+    noun_stems,
+    takes_id,
+)
 from nlapi.offline.flags import flag
 from nlapi.offline.labelled import labelled
 from nlapi.offline.match import MONEYLIKE, counts_things, page_number, page_size, page_token
@@ -20,11 +30,16 @@ from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import ASIDE, HOW, values_for
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import singular, stem
+from nlapi.resources.paths import segments
 from nlapi.tools.meaning import known
 
 SUREST_NAME = 0.8
 """How sure a name to look up is at most: an id that was said goes before it."""
 _BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
+_IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
+_ADDRESSES = frozenset(map(stem, "ip address host".split()))
+_BESIDE_NOUN = _BEFORE_ID | {"id", "ids", "called", "named", "the", "number", "no", "nr", "'", '"'}
+_OF = frozenset("of in from for on under within to at by".split())
 _NO_IDS = ID_WORDS | {"name", "number"}
 """Words that say that an id follows, and are none."""
 LARGEST_PAGE = 10_000
@@ -94,6 +109,8 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
         known_by_id = slot in scene.listers or (slot.where == "path" and bool(set(slot.words[-1:]) & OPAQUE))
         if (known_by_id and not _is_id(scene, slot, span)) or not _may_be_id(scene, slot, span):
             continue
+        if slot in scene.listers and slot.where == "path" and not _is_addressed(scene, slot, span):
+            continue
         if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
             continue
         if _is_out_of_place(scene, slot, span) or _is_about_the_call(scene, slot, span):
@@ -138,6 +155,38 @@ def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
         return False
     several = at > 0 and tokens[at].stem in scene.common and tokens[at - 1].stem in nouns  # pull request 7
     return tokens[at].stem in nouns or several
+
+
+def _is_addressed(scene: Scene, slot: Slot, span: Span) -> bool:
+    """May a span say which of the things in the path is meant that the operation is below?
+
+    What it is about itself, or what there is one of in the path, may be said anywhere. What that is below has its noun
+    beside it (in the database archive), or it is what the last of them is of: the zones of X, X's zones.
+    """
+    names = [segment.parameter for segment in segments(scene.operation.route) if segment.parameter]
+    if is_subject(scene.operation, slot) or slot.name not in names or _is_opaque(span, slot):
+        return True
+    tokens, nouns = scene.sentence.tokens, {*kind_of(scene.tool, slot), *slot.words} - ID_WORDS
+    before = span.first - 1
+    while before >= 0 and tokens[before].lower in _BESIDE_NOUN:
+        before -= 1
+    after = tokens[span.last].stem if span.last < len(tokens) else ""
+    inside = {token.stem for token in tokens[span.first : span.last]}
+    if (before >= 0 and tokens[before].stem in nouns) or after in nouns or inside & nouns:
+        return True
+    before = span.first - 1
+    while before >= 0 and tokens[before].lower in ("the", "a", "an", "my", "our"):
+        before -= 1
+    led = before >= 0 and tokens[before].lower in _OF
+    owns = span.last < len(tokens) and tokens[span.last].text in ("'", "’", "'s", "’s")
+    return slot.name == names[-1] and (led or owns) and tokens[span.first].stem not in scene.common
+
+
+def _is_opaque(span: Span, slot: Slot) -> bool:
+    """Is a span an id that nobody would take for a word, nor for an address?"""
+    if span.kind is Kind.LITERAL and _IP.fullmatch(span.text):
+        return not _ADDRESSES.isdisjoint(slot.words)
+    return span.kind in (Kind.LITERAL, Kind.NUMBER) and span.form not in ("host", "url", "email", "path")
 
 
 def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from nlapi.offline.dots import ends_in_dot, is_dotted
 from nlapi.offline.entities import noun_stems
 from nlapi.offline.match import NAMELIKE, QUERYLIKE
 from nlapi.offline.option import Option
@@ -54,7 +55,9 @@ def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
 
 
 def _names(scene: Scene, option: Option) -> bool:
-    """Does the span stand behind `called`, or in quotation marks right behind the noun of what is made?"""
+    """Does the span stand behind `called`, or right behind the noun of what is made: in quotation marks, or with the
+    final dot of a host name where names end in one?
+    """
     span, tokens = option.span, scene.sentence.tokens
     if span is None or option.how or not span.first or len(option.spans) > 1:
         return False
@@ -64,7 +67,8 @@ def _names(scene: Scene, option: Option) -> bool:
     if span.kind in (Kind.CALLED, Kind.QUOTED, Kind.LITERAL) and tokens[at].lower in _NAMING:
         return _first_naming(scene) == at
     one = tokens[at].stem in noun_stems(scene.operation)[-1:] and singular(tokens[at].lower) == tokens[at].lower
-    return span.kind is Kind.QUOTED and one
+    dotted = is_dotted(scene.sentence.text, span.text) and ends_in_dot(option.slot)
+    return (span.kind is Kind.QUOTED or dotted) and one
 
 
 def _first_naming(scene: Scene) -> int:

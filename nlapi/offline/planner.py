@@ -89,10 +89,13 @@ class OfflinePlanner:
         """The next Plan, and no text before it."""
         turn, known = conversation.current, conversation.known
         if any(round.steps for round in turn.rounds):
-            made = go_on(turn, self.catalogue, known)
+            made = go_on(turn, self.catalogue, known, today=self.today)
             ended = not made.calls and not made.missing
             several = len(self.catalogue.specs) > 1
-            yield chain.go_on(conversation, made, self._one_of(known, live=True), several=several) if ended else made
+            if ended:
+                plan = self._one_of(known, live=True)
+                made = chain.go_on(conversation, made, plan, several=several, today=self.today)
+            yield made
         else:
             yield follow(conversation, self.catalogue, partial(self.plan, live=True), self.today or date.today())
 
@@ -236,8 +239,15 @@ def _planned(
         sure = UNSURE if changes else max(sure, CHOSEN)
     left = ", ".join((*unsaid, *(one for one in unused(best) if not any(one in said for said in unsaid))))
     note = f"not used: {left}" if left else ""
+    text = best.scene.sentence.text
     goal = Goal(
-        tool=best.tool, values=values, confidence=round(sure, 3), question=question, note=note, others=elsewhere
+        tool=best.tool,
+        values=values,
+        confidence=round(sure, 3),
+        question=question,
+        note=note,
+        used=tuple(text[one.start : one.end] for one in best.filling.options if one.end > one.start),
+        others=elsewhere,
     )
     found = clash_in(best.scene, best.filling.options)
     if found is not None and not (found.slot is not None and argument_name(found.slot) in known):

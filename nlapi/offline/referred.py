@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from nlapi.offline.answer import listed_in
 from nlapi.offline.entities import id_like
-from nlapi.offline.fields import called, noun, plural
-from nlapi.offline.items import Item, id_of, items_in, name_of
+from nlapi.offline.phrasing import called, noun, plural
 from nlapi.openapi.spec import Operation
+from nlapi.resources.answers import thing_in
+from nlapi.resources.fields import Thing
+from nlapi.resources.identity import id_of, name_of
 from nlapi.resources.naming import VERBS, pieces, singular, stem
 from nlapi.tools.plan import Conversation, Outcome, Step
 
@@ -46,7 +47,7 @@ class Things:
     """What the last answered call was about: one thing, or a list of them, all of the same kind."""
 
     operation: Operation
-    items: tuple[Item, ...]
+    items: tuple[Thing, ...]
 
     listed: bool = False
 
@@ -61,7 +62,7 @@ class Things:
                     return found
         return None
 
-    def said(self, thing: Item) -> str:
+    def said(self, thing: Thing) -> str:
         """A thing as a sentence names it: the campaign cmp_1."""
         id, name = id_of(thing), name_of(thing)
         if id is None:
@@ -70,14 +71,14 @@ class Things:
         return f"the {noun(self.operation)} {text if id_like(text) else _quoted(text)}"
 
     @property
-    def only(self) -> Item:
+    def only(self) -> Thing:
         """The one thing there is. NobodySaid when there are several."""
         if len(self.items) == 1:
             return self.items[0]
         names = ", ".join(called(thing, self.items) for thing in self.items[:MOST_SHOWN])
         raise NobodySaid(f"Which one? There are {len(self.items)} {plural(self.operation)}: {names}.")
 
-    def at(self, place: int) -> Item:
+    def at(self, place: int) -> Thing:
         if place >= len(self.items):
             raise NobodySaid(f"There is no such one: only {len(self.items)} {plural(self.operation)} were listed.")
         return self.items[place]
@@ -92,22 +93,17 @@ def by_place(question: str) -> bool:
     return _ORDINAL.search(question) is not None
 
 
-def _items(step: Step) -> list[Item]:
+def _items(step: Step) -> list[Thing]:
     """The things in the answer of a step; of a change without an answer, the thing that was changed."""
     if step.result is None or not step.result.ok:
         return []
-    data: Any = step.result.data
-    listed = items_in(data)
-    if listed is not None:
-        return listed
-    if isinstance(data, Mapping):
-        inner = data.get("data")
-        thing = inner if isinstance(inner, Mapping) else data
-        return [thing] if id_of(thing) is not None or name_of(thing) else []
-    return []
+    if (listed := listed_in(step)) is not None:
+        return listed.things
+    thing = thing_in(step.result.data, step.call.tool.operation)
+    return [thing] if thing is not None and (id_of(thing) is not None or name_of(thing)) else []
 
 
-def _target(step: Step) -> list[Item]:
+def _target(step: Step) -> list[Thing]:
     """The thing that a call was about which was shown and not sent."""
     if step.outcome not in (Outcome.REFUSED, Outcome.SHOWN):
         return []
@@ -117,7 +113,7 @@ def _target(step: Step) -> list[Item]:
 
 
 def _lists(step: Step) -> bool:
-    return step.result is not None and step.result.ok and items_in(step.result.data) is not None
+    return step.result is not None and step.result.ok and listed_in(step) is not None
 
 
 def resolve(question: str, before: Conversation) -> str:

@@ -5,25 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
-from nlapi.offline.answer import failure, pages_of, told
+from nlapi.offline.aggregates import at_place
+from nlapi.offline.answer import answer, list_question, listed_in, pages_of, unanswered
 from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.client_filter import texts_applied
 from nlapi.offline.entities import ONLY
-from nlapi.offline.figures import at_place
 from nlapi.offline.fill import nest
 from nlapi.offline.given import argument_name, complete, wanted_in
-from nlapi.offline.goal import Goal, final, values_of
-from nlapi.offline.items import Item, Rated, id_of, items_in, pick
+from nlapi.offline.goal import CALL, Goal, final, values_of
 from nlapi.offline.lookup import MOST_CHOICES, ask_which, chosen, look_up, page_on, rate, things_of
-from nlapi.offline.pages import MOST, next_page
+from nlapi.offline.name_match import Rated, pick
 from nlapi.offline.placed import ORDINALS
 from nlapi.offline.slots import Slot
-from nlapi.offline.wish import Want, wish_of
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.naming import pieces, stem
-from nlapi.tools.plan import Outcome, Plan, Step, Turn
+from nlapi.resources.answers import thing_in
+from nlapi.resources.fields import Thing, field_at
+from nlapi.resources.identity import id_of
+from nlapi.tools.pages import next_arguments
+from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Call, Tool
+from nlapi.tools.view import AnswerView
+
+MOST = 8
+"""Pages that are read to find a thing by its name; with the calls around them they fit into one turn."""
+
+UNCERTAIN = 0.3
+"""How sure an answer is that leaves out a condition of the question."""
 
 CLEARLY = 0.8
 """How well a thing has to answer to a name when the same name is looked for among things of other kinds too."""
@@ -45,16 +55,16 @@ def plan_for(goal: Goal, catalogue: Catalogue, known: Mapping[str, Any], *, filt
     return final(goal, (*missing, *catalogue.secrets(goal.tool)))
 
 
-def go_on(turn: Turn, catalogue: Catalogue, known: Mapping[str, Any]) -> Plan:
+def go_on(turn: Turn, catalogue: Catalogue, known: Mapping[str, Any], *, today: date | None = None) -> Plan:
     """The Plan after the last round of `turn`: the call that a look-up was for, more of a listing, or the answer."""
     last = next(round for round in reversed(turn.rounds) if round.steps)
     step, raw = last.steps[-1], last.plan.raw
     stage = raw.get("stage") if isinstance(raw, Mapping) else None
     if stage not in ("lookup", "via") or step.outcome is not Outcome.DONE or step.result is None:
-        return _more(turn, catalogue) or _answered(turn, catalogue)
-    if not step.result.ok:
+        return _more(turn, today) or _answered(turn, catalogue, today)
+    if reason := unanswered(step.call, step.result):
         what = f"Looking up {raw['name']!r}" if raw["name"] else "Finding out who you are"
-        return Plan(text=f"{what} failed. {failure(step.result)}", confidence=0.3)
+        return Plan(text=f"{what} failed. {reason}", confidence=0.3)
     operation = catalogue.find(raw["operation"], catalogue.spec(raw["source"]))
     tool = catalogue.tool(operation) if operation is not None else None
     if tool is None:
@@ -62,24 +72,58 @@ def go_on(turn: Turn, catalogue: Catalogue, known: Mapping[str, Any]) -> Plan:
     goal = _goal(turn, raw, tool, catalogue)
     slot = next(one for one in catalogue.slots(tool) if list(one.path) == raw["slot"])
     if stage == "via" or not raw["name"]:
-        return _taken(goal, slot, step.result.data, raw, catalogue, known)
+        return _taken(goal, slot, step, raw, catalogue, known)
     return _picked(turn, goal, slot, step, raw, catalogue, known)
 
 
-def _answered(turn: Turn, catalogue: Catalogue) -> Plan:
-    """The end of a turn: what the answer says, or what the answers to calls made together say."""
-    together = next(round.steps for round in reversed(turn.rounds) if round.steps)
-    several = len(catalogue.specs) > 1
-    groups = [[step] for step in together] if len(together) > 1 else [list(turn.steps)]
-    asked = _left_to_answer(turn)
-    text = "\n".join(told(asked, group, several=several) for group in groups)
-    return Plan(text=text, raw={"planner": "offline", "stage": "answer"})
+def _answered(turn: Turn, catalogue: Catalogue, today: date | None) -> Plan:
+    question, rounds = clauses_of(turn)[-1]
+    return final_answer(answers_to_rounds(question, rounds, several=len(catalogue.specs) > 1, today=today))
 
 
-def _left_to_answer(turn: Turn) -> str:
-    """The question without the places (oldest, second) that look-ups have picked things by."""
-    question = turn.question
+def final_answer(views: Sequence[AnswerView], left: str = "") -> Plan:
+    """Return the end of a turn with what it shows; `left` says what was not done."""
+    sure = 1.0 if all(view.is_certain for view in views) else UNCERTAIN
+    text = "\n".join(filter(None, (view.text for view in views))) + left
+    return Plan(text=text, views=tuple(views), confidence=sure, raw={"planner": "offline", "stage": "answer"})
+
+
+def clauses_of(turn: Turn) -> list[tuple[str, tuple[Round, ...]]]:
+    """Return the clauses of a question that have rounds, each with its own: the whole where it is of one."""
+    clauses: list[tuple[str, tuple[Round, ...]]] = []
+    before: Any = None
     for round in turn.rounds:
+        chain = round.plan.raw.get("chain") if isinstance(round.plan.raw, Mapping) else None
+        if not clauses or (chain is not None and chain != before):
+            clauses.append((chain["asked"] if chain is not None else turn.question, ()))
+        before = chain or before
+        clauses[-1] = (clauses[-1][0], (*clauses[-1][1], round))
+    return clauses or [(turn.question, ())]
+
+
+def answers_to_rounds(question: str, rounds: Sequence[Round], *, several: bool, today: date | None) -> list[AnswerView]:
+    """Return what the rounds of a question, or of a clause of it, answer: one view, or one for each call made together.
+
+    With `several` APIs each says which one it is of.
+    """
+    together = next(round.steps for round in reversed(rounds) if round.steps)
+    groups = (
+        [[step] for step in together] if len(together) > 1 else [[step for round in rounds for step in round.steps]]
+    )
+    applied = [*texts_applied(round.plan.raw for round in rounds)]
+    if len(together) > 1:
+        applied += [value for step in together for value in step.call.arguments.values() if isinstance(value, str)]
+    asked = _left_to_answer(question, rounds)
+    views = [answer(asked, group, applied=applied, today=today) for group in groups]
+    if not several:
+        return views
+    titles = [group[-1].call.tool.operation.spec.title for group in groups]
+    return [replace(view, text=f"{title}: {view.text}") for view, title in zip(views, titles, strict=True)]
+
+
+def _left_to_answer(question: str, rounds: Sequence[Round]) -> str:
+    """The question without the places (oldest, second) that look-ups have picked things by."""
+    for round in rounds:
         place = round.plan.raw.get("place") if isinstance(round.plan.raw, Mapping) else ""
         question = re.sub(rf"\b{re.escape(place)}\b", "", question, flags=re.IGNORECASE) if place else question
     return question
@@ -92,6 +136,7 @@ def _goal(turn: Turn, raw: Mapping[str, Any], tool: Tool, catalogue: Catalogue) 
         confidence=raw["confidence"],
         question=turn.question,
         note=raw["note"],
+        used=tuple(raw.get("used", ())),
         others=tuple((id, values_of(rows)) for id, rows in raw["others"]),
         tried=tuple(raw["tried"]),
         outer=raw.get("outer"),
@@ -111,32 +156,24 @@ def _leads_to(raw: Mapping[str, Any], catalogue: Catalogue) -> Call | None:
     return Goal(tool=tool, values=values_of(outer["values"]), confidence=outer["confidence"], question="").known
 
 
-def _more(turn: Turn, catalogue: Catalogue) -> Plan | None:
-    """The next page of a listing whose every thing a question needs (how many, the most, in total); else None."""
-    wish = wish_of(turn.question)
+def _more(turn: Turn, today: date | None) -> Plan | None:
+    """The next page of a listing whose every thing a question needs (how many, the most, a condition); else None."""
     step = turn.steps[-1]
-    result = step.result
-    if not wish.figures or result is None or not result.ok or step.call.tool.effect is not Effect.READ:
+    listed = listed_in(step)
+    if listed is None or not listed.things or not step.result or not step.result.ok:
         return None
-    things = items_in(result.data)
     pages = pages_of(turn.steps)
-    if not things or len(pages) >= MOST or (len(pages) > 1 and _repeats(turn, things)):
+    if step.call.tool.effect is not Effect.READ or len(pages) >= MOST or (len(pages) > 1 and _repeats(turn)):
         return None
-    if wish.want is Want.COUNT and _total_tells(result.data, things):
-        return None
-    arguments = next_page(catalogue.slots(step.call.tool), step.call.arguments, result, things)
-    if not arguments:
+    arguments = next_arguments(step.call, step.result)
+    question, rounds = clauses_of(turn)[-1]
+    applied = texts_applied(round.plan.raw for round in rounds)
+    asked = list_question(_left_to_answer(question, rounds), pages, listed, applied, today or date.today())
+    if not arguments or not asked.needs_all:
         return None
     call = replace(step.call, arguments=dict(arguments), reason="to have all of them")
     text = f"read page {len(pages) + 1}, to have all of them"
-    return Plan(calls=(call,), understood=text, raw={"planner": "offline", "stage": "call"})
-
-
-def _total_tells(data: Any, things: Sequence[Item]) -> bool:
-    from nlapi.offline.items import total_in
-
-    total = total_in(data)
-    return total is not None and total >= len(things)
+    return Plan(calls=(call,), understood=text, raw=CALL)
 
 
 def _picked(
@@ -150,17 +187,18 @@ def _picked(
 ) -> Plan:
     """What a page of a look-up says: the thing is found, is on another page, or the user has to say which it is."""
     assert step.result is not None
-    things = things_of(step.result.data, tuple(map(stem, pieces(raw["kind"]))))
+    things = things_of(step, raw["kind"])
     if raw.get("place"):
         return _placed(turn, goal, slot, step, raw, catalogue, known)
-    rated = [*map(_rated, raw["rated"]), *rate(raw["name"], slot, things, raw["field"], via=bool(raw["via"]))]
+    fresh = rate(raw["name"], slot, things, raw["field"], via=bool(raw["via"]), question=turn.question)
+    rated = [*map(_rated, raw["rated"]), *fresh]
     given = known.get(argument_name(slot))
     if given is not None:
         return plan_for(goal.with_id(slot, chosen(given, rated)), catalogue, known)
     found, pages = pick(rated), raw["pages"]
     exact = bool(found) and found[0][0] == 1.0
-    arguments = next_page(catalogue.slots(step.call.tool), step.call.arguments, step.result, things)
-    unread = arguments is not None and not (pages > 1 and _repeats(turn, things))
+    arguments = next_arguments(step.call, step.result)
+    unread = arguments is not None and not (pages > 1 and _repeats(turn))
     if not exact and unread and arguments and pages < MOST:
         kept = [one for one in rated if one in found][:MOST_CHOICES] + rated[:MOST_CHOICES]
         again = {**raw, "pages": pages + 1, "rated": list(map(list, dict.fromkeys(kept)))}
@@ -189,17 +227,15 @@ def _placed(
     known: Mapping[str, Any],
 ) -> Plan:
     """The goal with the thing at a place. For a change the user says which it is: a list may be in any order."""
-    pages = [page.result.data for page in pages_of(turn.steps) if page.result is not None]
-    kind = tuple(map(stem, pieces(raw["kind"])))
-    things = [thing for page in pages for thing in things_of(page, kind)]
+    pages = pages_of(turn.steps)
+    things = [thing for page in pages for thing in things_of(page, raw["kind"])]
     place, operation = raw["place"], step.call.tool.operation
     rated = rate(raw["name"], slot, things, raw["field"], via=bool(raw["via"]))
     if (given := known.get(argument_name(slot))) is not None:
         return plan_for(goal.with_id(slot, chosen(given, rated)), catalogue, known)
     assert step.result is not None
-    last = things_of(step.result.data, kind)
-    more = next_page(catalogue.slots(step.call.tool), step.call.arguments, step.result, last)
-    unread = place != ONLY and bool(more) and not (len(pages) > 1 and _repeats(turn, last))
+    more = next_arguments(step.call, step.result)
+    unread = place != ONLY and bool(more) and not (len(pages) > 1 and _repeats(turn))
     if unread and more and len(pages) < MOST and (place not in ORDINALS or ORDINALS[place] >= len(things)):
         return page_on(step.call, more, {**raw, "pages": raw["pages"] + 1}, goal)
     found = at_place(place, operation, things)
@@ -237,16 +273,16 @@ def _used(
 
 
 def _taken(
-    goal: Goal, slot: Slot, data: Any, raw: Mapping[str, Any], catalogue: Catalogue, known: Mapping[str, Any]
+    goal: Goal, slot: Slot, step: Step, raw: Mapping[str, Any], catalogue: Catalogue, known: Mapping[str, Any]
 ) -> Plan:
     """The goal with what one thing, shown, says of itself."""
-    thing = data.get("data", data) if isinstance(data, Mapping) else {}
-    value = thing.get(raw["field"]) if raw["field"] and isinstance(thing, Mapping) else id_of(thing, slot.name)
+    data = step.result.data if step.result is not None else None
+    thing: Thing = thing_in(data, step.call.tool.operation) or {}
+    value = field_at(thing, raw["field"]) if raw["field"] else id_of(thing, slot.name)
     if isinstance(value, list) and not slot.many:
         if len(value) > 1 and all(isinstance(entry, str | int) for entry in value):
-            return ask_which(
-                goal.tool, slot, {**raw, "place": ONLY}, [(1.0, entry, "") for entry in value], found=True, unread=0
-            )
+            several = [(1.0, entry, "") for entry in value]
+            return ask_which(goal.tool, slot, {**raw, "place": ONLY, "field": ""}, several, found=True, unread=0)
         value = value[0] if value else None
     if value is None:
         return Plan(text=f"The answer gives no {raw['field'] or 'id'}.", confidence=0.2)
@@ -268,10 +304,11 @@ def _rated(row: Sequence[Any]) -> Rated:
     return worth, id, name
 
 
-def _repeats(turn: Turn, things: Sequence[Item]) -> bool:
-    """Did the last two answers list the same? Then the API pays no heed to the page that is asked for."""
-    answers = [step.result.data for step in turn.steps if step.result is not None][-2:]
-    return len(answers) == 2 and bool(things) and items_in(answers[0]) == things
+def _repeats(turn: Turn) -> bool:
+    """Whether the last two answers list the same: then the API pays no heed to the page that is asked for."""
+    answers = [step for step in turn.steps if step.result is not None][-2:]
+    lists = [listed.entries for step in answers if (listed := listed_in(step)) is not None]
+    return len(lists) == 2 and bool(lists[1]) and lists[0] == lists[1]
 
 
 def can_do(operations: tuple[Operation, ...], title: str) -> str:

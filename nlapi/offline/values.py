@@ -8,6 +8,7 @@ from datetime import date, time, timedelta
 from functools import lru_cache
 from typing import Any
 
+from nlapi.offline.dots import ends_in_dot, is_dotted
 from nlapi.offline.measures import converted, measured
 from nlapi.offline.moments import moment_of, moments
 from nlapi.offline.places import country_name, country_of, full_name, region_of, state_of, town_in_us
@@ -48,7 +49,7 @@ def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any
     ):
         return
     else:
-        plain = _text(span, slot)
+        plain = _with_dot(span, slot, sentence) or _text(span, slot)
         yield from ((value, how) for value, how in _made(span, slot, sentence) if _fits(value, slot))
     if plain is not None:
         yield plain, ""
@@ -255,6 +256,14 @@ def _text(span: Span, slot: Slot) -> Any:
         plausible = "://" in text or text.startswith("www.") or span.kind is Kind.QUOTED
         return text if plausible and _fits(text, slot) else None
     return text if _fits(text, slot) else None
+
+
+def _with_dot(span: Span, slot: Slot, sentence: Sentence) -> str:
+    """A host name with the final dot that stands behind it, for a slot whose names end in one; "" for anything else."""
+    name = span.text.strip(" .,")
+    if span.kind not in _TEXTUAL or not is_dotted(sentence.text, name) or not ends_in_dot(slot):
+        return ""
+    return f"{name}." if _fits(f"{name}.", slot) else ""
 
 
 def _figures(span: Span, slot: Slot) -> str | None:

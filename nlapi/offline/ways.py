@@ -20,7 +20,6 @@ from nlapi.offline.entities import (
     takes_id,
     thing_of,
 )
-from nlapi.offline.fields import part_of
 from nlapi.offline.fill import Filling
 from nlapi.offline.given import complete, wanted_in
 from nlapi.offline.match import page_size
@@ -29,6 +28,7 @@ from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Slot
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.answers import holder_of
 from nlapi.resources.id_sources import id_sources
 from nlapi.resources.naming import STOPWORDS, pieces, stem
 from nlapi.resources.resource import resources_of
@@ -140,7 +140,7 @@ def _qualified(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | No
         path = set(map(stem, pieces(operation.path)))
         if kind and set(kind) <= path:
             found.append((len(words) + 1, operation, ""))
-        elif kind and (part := part_of(operation, kind)):
+        elif kind and (part := holder_of(operation, kind)):
             found.append((len(words), operation, f"{part}.id"))
     if not kind or not set(kind) <= said or not found:
         return None

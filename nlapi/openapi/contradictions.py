@@ -30,7 +30,7 @@ def contradictions(operation: Operation) -> Iterator[Issue]:
 
 
 def _inside(spec: Spec, schema: Any, where: str) -> Iterator[Issue]:
-    told: set[str] = spec.memo.setdefault("contradictions", set())
+    told = spec.derive(_reported)
     todo: list[tuple[Any, str]] = [(schema, where)]
     while todo:
         node, where = todo.pop()
@@ -45,6 +45,11 @@ def _inside(spec: Spec, schema: Any, where: str) -> Iterator[Issue]:
             message = f"{fault}: no value fits"
             yield Issue(level=Level.WARNING, where=where, message=message, hint="mend the description, or overlay it")
         todo.extend(_below(node, where))
+
+
+def _reported(spec: Spec) -> set[str]:
+    """The `$ref`s of a Spec whose schemas have been looked at."""
+    return set()
 
 
 def _below(node: Mapping[str, Any], where: str) -> Iterator[tuple[Any, str]]:

@@ -106,7 +106,7 @@ def _parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
     ref = value.get("$ref") if isinstance(value, dict) else None
     if not isinstance(ref, str):
         return _one_parameter(reader, value, where)
-    known: dict[str, Parameter] = reader.operation.spec.memo.setdefault("parameters", {})
+    known = reader.operation.spec.derive(_shared_parameters)
     if ref in known:
         return known[ref]
     before = len(reader.issues)
@@ -114,6 +114,11 @@ def _parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
     if parameter is not None and len(reader.issues) == before:
         known[ref] = parameter
     return parameter
+
+
+def _shared_parameters(spec: Spec) -> dict[str, Parameter]:
+    """The parameters of a Spec that have been parsed, by their `$ref`."""
+    return {}
 
 
 def _one_parameter(reader: Reader, value: Any, where: str) -> Parameter | None:

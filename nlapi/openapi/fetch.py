@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from nlapi import bundled
 from nlapi.errors import FetchError, UsageError
 from nlapi.openapi.address import Address, is_public, parse, shown
 from nlapi.openapi.cache import Cache
+from nlapi.openapi.unreachable import Unreachable, explain_unreachable
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest description that is read; GitHub's is 13 MB."""
@@ -22,6 +24,13 @@ DEADLINE = 30.0
 """Seconds for a whole download, redirects included."""
 
 MAX_REDIRECTS = 5
+
+_SIGN_IN = "it is not for everybody: download the description, and give the file"
+_HINTS = {
+    401: _SIGN_IN,
+    403: _SIGN_IN,
+    404: "give the address of the description itself, often .../openapi.json or .../swagger.json",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +79,17 @@ def _read_file(source: str, max_bytes: int) -> Fetched:
     except (FileNotFoundError, NotADirectoryError, RuntimeError, ValueError):  # no such home, a NUL in the name
         if shipped := bundled.spec(source):
             return Fetched(data=shipped[1], source=source)
-        hint = f"give a path, a URL, or a bundled name ({', '.join(bundled.spec_names())})"
-        raise FetchError(f"no such file: {source[:200]}", hint=hint) from None
+        raise FetchError(f"no such file: {source[:200]}", hint=_instead_of_file(source)) from None
     except OSError as error:
         raise FetchError(f"{source[:200]} cannot be read: {error.strerror}") from None
+
+
+def _instead_of_file(source: str) -> str:
+    """What a name that is no file's may have been meant for."""
+    if re.match(r"(?:localhost|[\w-]+(?:\.[\w-]+)+)(?::\d+)?/|[\w.-]+:\d+$", source):
+        return f"a URL begins with its scheme: http://{source[:200]} or https://{source[:200]}"
+    names = ", ".join(bundled.spec_names())
+    return f"give a path, a URL, a bundled name ({names}), or one of `nlapi api list`"
 
 
 def _capped(stream: Any, source: str, max_bytes: int) -> bytes:
@@ -100,6 +116,7 @@ def _download(url: str, max_bytes: int, seconds: float, cache: Cache | None, sam
 async def _followed(url: str, max_bytes: int, seconds: float, cache: Cache | None, same_origin: bool) -> Fetched:
     import asyncio
 
+    import httpcore2
     import httpx2
 
     named = _address(url)
@@ -107,7 +124,12 @@ async def _followed(url: str, max_bytes: int, seconds: float, cache: Cache | Non
     try:
         async with (
             asyncio.timeout(seconds),
-            httpx2.AsyncClient(timeout=seconds, headers=headers, trust_env=not named.is_loopback) as client,
+            httpx2.AsyncClient(
+                timeout=seconds,
+                headers=headers,
+                trust_env=not named.is_loopback,  # no proxy leads to this machine
+                verify=httpcore2.default_ssl_context(),  # else SSL_CERT_FILE were not heeded there either
+            ) as client,
         ):
             for _ in range(MAX_REDIRECTS + 1):
                 address = _address(url)
@@ -123,13 +145,15 @@ async def _followed(url: str, max_bytes: int, seconds: float, cache: Cache | Non
                         url = _next(url, response.headers.get("location", ""))
                         continue
                     if not response.is_success:
-                        hint = "is this the right address?"
+                        hint = _HINTS.get(response.status_code, "is this the right address?")
                         raise FetchError(f"{shown(url)} answered {response.status_code}", hint=hint)
                     return _kept(cache, url, await _whole(response, url, max_bytes), response.headers)
     except (TimeoutError, httpx2.TimeoutException):
         raise FetchError(f"{shown(url)} did not answer in time", hint="is it reachable from here?") from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise FetchError(f"{shown(url)} cannot be fetched: {error}", hint="is it reachable from here?") from None
+        unreachable = explain_unreachable(error) or Unreachable(reason=str(error))
+        hint = unreachable.hint or "is it reachable from here?"
+        raise FetchError(f"{shown(url)} cannot be fetched: {unreachable.reason}", hint=hint) from None
     raise FetchError(f"{shown(url)}: more than {MAX_REDIRECTS} redirects")
 
 

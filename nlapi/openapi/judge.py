@@ -13,7 +13,7 @@ from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
 
 def judge(spec: Spec, schema: Schema, where: str) -> Iterator[Issue]:
     """What is wrong with the hints in a schema, and in all that it leads to; that once in a Spec."""
-    seen: set[str] = spec.memo.setdefault("judged", set())
+    seen = spec.derive(_judged)
     todo = [(where, schema)]
     while todo:
         where, node = todo.pop()
@@ -36,3 +36,8 @@ def judge(spec: Spec, schema: Schema, where: str) -> Iterator[Issue]:
             one = spec.follow(one)
             if hints(one).hide and name in required and "default" not in one:
                 yield cannot_hide(f"{where}.properties.{name}")
+
+
+def _judged(spec: Spec) -> set[str]:
+    """The `$ref`s of a Spec whose schemas have been judged."""
+    return set()

@@ -43,6 +43,12 @@ def overlay(tree: Any, source: str) -> Overlay:
     return Overlay(source=source, actions=tuple(actions))
 
 
+def target_of(path: str, method: str) -> str:
+    """Return the JSONPath of an operation."""
+    quoted = path.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$.paths['{quoted}'].{method.lower()}"
+
+
 def apply(tree: Mapping[str, Any], overlays: Iterable[Overlay]) -> tuple[Mapping[str, Any], tuple[Issue, ...]]:
     """A copy of `tree` with the actions of all overlays carried out in order, and what could not be.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,20 +13,31 @@ from nlapi.errors import DescriptionError
 from nlapi.issue import Issue, Level
 from nlapi.openapi import swagger2
 from nlapi.openapi.answers import load_answers
+from nlapi.openapi.cache import Cache
 from nlapi.openapi.details import load_details
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.headers import TOKEN
 from nlapi.openapi.hints import extensions, faults, hints
 from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server
 from nlapi.openapi.servers import faults_of, servers
-from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, effect_by_method
+from nlapi.openapi.spec import EFFECTS_KEY, READ_METHODS, Effect, Operation, Spec, effect_by_method, no_review
 
 MAX_PATHS = 25_000
 """The largest description known has 7,000."""
 
 
-def parse(document: Document, classify: Callable[[Operation], Effect] = effect_by_method) -> Spec:
-    """The Spec of a Document, whose operations have the effects that `classify` gives them.
+def parse(
+    document: Document,
+    classify: Callable[[Operation], Effect] = effect_by_method,
+    review: Callable[[Operation], Iterable[Issue]] = no_review,
+    *,
+    cache: Cache | None = None,
+    files: tuple[str, ...] = (),
+    registered: str = "",
+) -> Spec:
+    """The Spec of a Document, whose operations have the effects that `classify` gives them, and the issues of `review`.
+
+    `cache`, `files` and `registered` are those of Spec.
 
     DescriptionError when `paths` is no map, or too large; no operations are an Issue.
     """
@@ -42,6 +53,9 @@ def parse(document: Document, classify: Callable[[Operation], Effect] = effect_b
         )
     info = _map(tree.get("info"))
     found: list[Issue] = list(document.issues)
+    if tree.get(EFFECTS_KEY) not in (None, "stated"):
+        message, hint = "its value is not `stated`; it is not heeded", "POSTs are judged by evidence"
+        found.append(Issue(level=Level.WARNING, where=EFFECTS_KEY, message=message, hint=hint))
     spec = Spec(
         title=_text(info.get("title")) or document.source,
         version=_text(info.get("version")),
@@ -52,7 +66,10 @@ def parse(document: Document, classify: Callable[[Operation], Effect] = effect_b
         security_schemes=_schemes(document, found),
         resolve=_resolver(document),
         classify=classify,
-        found=(),
+        review=review,
+        cache=cache,
+        files=files,
+        registered=registered,
     )
     operations = tuple(_operations(spec, document, found))
     if not operations:

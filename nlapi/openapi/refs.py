@@ -36,11 +36,22 @@ BESIDE = ("not", "if", "then", "else")
 """Keywords beside the lists whose schema is asked of the same value, not of something inside it."""
 
 
+class _Known:
+    """What is known of the `$ref`s of one Spec. Of `refs` a text is the reason why one leads nowhere."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.circular: dict[str, bool] = {}
+        self.endless: dict[str, bool | None] = {}  # None: still being walked
+        self.in_place: dict[str, list[str]] = {}
+        self.refs: dict[str, tuple[str, ...] | str] = {}
+        self.sound: set[str] = set()
+
+
 def circular(spec: Spec, ref: str) -> bool:
     """Does this `$ref` lead to itself before it says anything of a value's parts? Such a schema asks for nothing."""
     if not _endless(spec, ref):
         return False
-    known: dict[str, bool] = spec.memo.setdefault("circular", {})
+    known = spec.derive(_Known).circular
     if ref not in known:
         todo, seen = _in_place(spec, ref), set[str]()
         while todo and len(seen) < MAX_RING:
@@ -54,7 +65,7 @@ def circular(spec: Spec, ref: str) -> bool:
 
 def _endless(spec: Spec, ref: str) -> bool:
     """Does this `$ref` lead into a ring? One walk, depth first, answers for everything on the way."""
-    known: dict[str, bool | None] = spec.memo.setdefault("endless", {})  # None: still being walked
+    known = spec.derive(_Known).endless
     if ref in known:
         return known[ref] is not False
     known[ref] = None
@@ -78,7 +89,7 @@ def _endless(spec: Spec, ref: str) -> bool:
 
 def _in_place(spec: Spec, ref: str) -> list[str]:
     """The `$ref`s that are asked of the very value that this one is asked of."""
-    known: dict[str, list[str]] = spec.memo.setdefault("in_place", {})
+    known = spec.derive(_Known).in_place
     if ref not in known:
         found: list[str] = []
         try:
@@ -97,8 +108,7 @@ def _in_place(spec: Spec, ref: str) -> list[str]:
 
 def lost(spec: Spec, schema: Schema) -> dict[str, str]:
     """The `$ref`s in `schema`, and in what it leads to, that lead nowhere or to themselves: `$ref` -> reason."""
-    known: dict[str, tuple[str, ...] | str] = spec.memo.setdefault("refs", {})
-    sound: set[str] = spec.memo.setdefault("sound", set())
+    known, sound = spec.derive(_Known).refs, spec.derive(_Known).sound
     found: dict[str, str] = {}
     todo, seen = list(refs(schema)), set[str]()
     while todo:

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from nlapi.errors import UsageError
 from nlapi.issue import Issue, Level
@@ -24,6 +24,10 @@ from nlapi.openapi.parts import (
     SecurityScheme,
     Server,
 )
+
+if TYPE_CHECKING:
+    from nlapi.openapi.cache import Cache
+    from nlapi.registry import Registration
 
 T = TypeVar("T")
 
@@ -47,6 +51,15 @@ def effect_by_method(operation: Operation) -> Effect:
     if operation.method in READ_METHODS:
         return Effect.READ
     return Effect.DESTROY if operation.method == "DELETE" else Effect.WRITE
+
+
+def no_review(operation: Operation) -> Iterable[Issue]:
+    """Return nothing: a Spec that is reviewed by nobody."""
+    return ()
+
+
+EFFECTS_KEY = "x-nlapi-effects"
+"""At the root of a description: with the value `stated`, a POST is a read where `x-nlapi-effect` states it, only."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -142,7 +155,7 @@ class Operation:
     def issues(self) -> tuple[Issue, ...]:
         from nlapi.openapi.contradictions import contradictions
 
-        return (*self.details.issues, *contradictions(self), *self.answers.issues)
+        return (*self.details.issues, *contradictions(self), *self.answers.issues, *self.spec.review(self))
 
     @property
     def usable(self) -> bool:
@@ -165,7 +178,9 @@ class Operation:
 class Spec:
     """A description, read. `source` is where it came from, as the user wrote it.
 
-    `classify` judges the effect of each operation; `nlapi.load` gives the one that weighs evidence too.
+    `classify` judges the effect of each operation; `nlapi.load` gives the one that weighs evidence too, and `review`,
+    which yields what that one finds wrong. `cache` is where what is slow to have again is stored, `files` are the other
+    files of the description, `registered` is the name under which it was registered, if it was loaded by that.
     """
 
     title: str
@@ -177,11 +192,12 @@ class Spec:
     document: Mapping[str, Any] = field(repr=False)
     resolve: Callable[[str], Any] = field(repr=False)
     classify: Callable[[Operation], Effect] = field(default=effect_by_method, repr=False)
+    review: Callable[[Operation], Iterable[Issue]] = field(default=no_review, repr=False)
     found: tuple[Issue, ...] = ()
+    cache: Cache | None = field(default=None, repr=False)
+    files: tuple[str, ...] = field(default=(), repr=False)
+    registered: str = ""
     operations: tuple[Operation, ...] = field(default=(), init=False)
-    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
-    """Where the layers above keep what they derive from this Spec, so that it lives and dies with it."""
-
     _derived: dict[Callable[[Spec], Any], Any] = field(default_factory=dict, init=False, repr=False)
 
     def derive(self, make: Callable[[Spec], T]) -> T:
@@ -189,6 +205,11 @@ class Spec:
         if make not in self._derived:
             self._derived[make] = make(self)
         return cast(T, self._derived[make])
+
+    @property
+    def states_effects(self) -> bool:
+        """Whether the description states every POST that reads, so that none is to be found by evidence."""
+        return self.document.get(EFFECTS_KEY) == "stated"
 
     @cached_property
     def shown(self) -> tuple[Operation, ...]:

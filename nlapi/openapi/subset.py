@@ -9,14 +9,14 @@ from urllib.parse import unquote
 
 from nlapi.openapi.document import METHODS, at
 from nlapi.openapi.servers import servers
-from nlapi.openapi.spec import Spec
+from nlapi.openapi.spec import EFFECTS_KEY, Spec
 
 SECTIONS = ("definitions", "parameters", "responses")
 """Where Swagger 2.0 keeps what OpenAPI 3 keeps under `components`."""
 
 TOP = frozenset(
     "openapi swagger info servers host basePath schemes consumes produces security securityDefinitions tags"
-    " externalDocs jsonSchemaDialect components paths".split()
+    f" externalDocs jsonSchemaDialect components paths {EFFECTS_KEY}".split()
 )
 
 

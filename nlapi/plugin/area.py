@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from nlapi.openapi.hints import hints
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.plugin.flow import Flow, flows
+from nlapi.plugin.ids import MAX_SOURCES, Ids
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.reference import summary
 from nlapi.plugin.samples import sample, words
@@ -20,7 +20,6 @@ from nlapi.tools.walk import schema_at
 MAX_LISTED = 60
 """Operations that a skill lists one by one."""
 
-MAX_FLOWS = 12
 MAX_UNITS = 8
 MAX_CONSENT = 20
 EXAMPLES = 3
@@ -29,19 +28,21 @@ TRIED = 12
 
 
 def area_body(
-    area: Area, areas: Sequence[Area], files: Mapping[str, str], flow: Flow, values: Mapping[str, str], name: str
+    area: Area, areas: Sequence[Area], files: Mapping[str, str], ids: Ids, values: Mapping[str, str], name: str
 ) -> str:
     """The text of an area's skill below its heading. `files` are its references."""
-    homes = {one.id: other for other in areas for one in other.operations}
+    homes = {one: other for other in areas for one in other.operations}
     return template(
         "area.md",
         **values,
         references=", ".join(f"[{file}](references/{file})" for file in files),
         operations=_operations(area),
         consent=_consent(area),
-        ids=_ids(area, flow, {id: f"{name}:{name}-{other.slug}" for id, other in homes.items() if other is not area}),
+        ids=_ids(
+            area, ids, {one: f"{name}:{name}-{at.slug}" for one, at in homes.items() if at is not area}, values["main"]
+        ),
         units=_units(area),
-        examples=examples(area.operations, flow, values["command"]),
+        examples=examples(area.operations, ids, values["command"]),
     )
 
 
@@ -78,16 +79,13 @@ def _consent(area: Area) -> str:
     return "\n".join(["## What needs consent", "", *lines] if lines else ["Nothing here changes anything."])
 
 
-def _ids(area: Area, flow: Flow, elsewhere: Mapping[str, str]) -> str:
-    told, untold = flows(area.operations, flow)
-    lines = []
-    for name, source, count in told[:MAX_FLOWS]:
-        field = f" ({code(source.field, 40)})" if source.field else ""
-        at = f", skill `{elsewhere[source.operation.id]}`" if source.operation.id in elsewhere else ""
-        needs = "1 operation needs it" if count == 1 else f"{count} operations need it"
-        lines.append(f"- {code(name, 64)} from `{callable_id(source.operation)}`{field}{at}; {needs}")
-    if untold:
-        lines.append(f"- from the user: {listed([code(name, 64) for name in untold], 10)}")
+def _ids(area: Area, ids: Ids, elsewhere: Mapping[Operation, str], main: str) -> str:
+    lines = list(ids.lines(area.operations, MAX_SOURCES, elsewhere))
+    common = [code(name, 64) for name in ids.taken(area.operations)]
+    if common and elsewhere:
+        lines.insert(0, f"- {listed(common, 8)}: the same in most operations, see the skill `{main}`")
+    elif common:
+        lines = [*ids.common_lines(), *lines]
     return "\n".join(["## Where ids come from", "", *lines]) if lines else ""
 
 
@@ -105,7 +103,7 @@ def _units(area: Area) -> str:
     return "\n".join(["## Units", "", *lines]) if lines else ""
 
 
-def examples(operations: Sequence[Operation], flow: Flow, command: str) -> str:
+def examples(operations: Sequence[Operation], ids: Ids, command: str) -> str:
     """Up to three things that a user may want, with the commands: a list, one thing of it, a change."""
     shown: list[str] = []
     used: set[str] = set()
@@ -118,23 +116,20 @@ def examples(operations: Sequence[Operation], flow: Flow, command: str) -> str:
     )
     for kind, blank in (*((kind, False) for kind in (*kinds, *kinds)), *((kind, True) for kind in (*kinds, *kinds))):
         for operation in [one for one in kind if one.id not in used and not one.deprecated][:TRIED]:
-            if len(shown) < EXAMPLES and (text := _example(operation, flow, command, blank=blank)):
+            if len(shown) < EXAMPLES and (text := _example(operation, ids, command, blank=blank)):
                 shown.append(text)
                 used.add(operation.id)
                 break
     return "\n\n".join([*(["## Examples"] if shown else []), *shown])
 
 
-def _example(operation: Operation, flow: Flow, command: str, *, blank: bool) -> str:
-    given = sample(operation, flow, blank=blank)
+def _example(operation: Operation, ids: Ids, command: str, *, blank: bool) -> str:
+    given = sample(operation, blank=blank)
     if given is None:
         return ""
-    lines = []
-    for name in flow.needs(operation):
-        source = flow.source(operation, name) if name in given else None
-        first = sample(source.operation, flow) if source else None
-        if source and first is not None:
-            lines.append(f"{command} {callable_id(source.operation)}{words(first)}")
+    sources = {name: one for name, one in ids.of(operation).items() if name in given and name not in ids.common}
+    firsts = ((one.operation, sample(one.operation)) for one in sources.values())
+    lines = list(dict.fromkeys(f"{command} {callable_id(one)}{words(got)}" for one, got in firsts if got is not None))
     call = f"{command} {callable_id(operation)}{words(given)}"
     asks = operation.effect is not Effect.READ
     lines += [f"{call} --dry-run", f"{call} --yes"] if asks else [call]

@@ -24,16 +24,20 @@ from nlapi.plugin.command import (
     url_variable,
     user_config,
 )
-from nlapi.plugin.flow import Flow
+from nlapi.plugin.ids import Ids
 from nlapi.plugin.names import callable_id, checked, plugin_name, variables
 from nlapi.plugin.notes import LICENSE, notes
 from nlapi.plugin.notes import own as owned
 from nlapi.plugin.skills import Outline, agent, prompts, skills
 from nlapi.plugin.text import inert, line, template
+from nlapi.resources.effect_overlay import effect_overlay
 from nlapi.tools.areas import areas
 from nlapi.version import __version__
 
 MANIFEST = "nlapi-plugin.json"
+PROPOSED_EFFECTS = "effects.proposed.yaml"
+"""The overlay that states which POSTs are reads, for a person to accept."""
+
 DESCRIPTION = "api/openapi.json"
 PLUGIN = ".claude-plugin/plugin.json"
 MARKETPLACE = ".claude-plugin/marketplace.json"
@@ -47,7 +51,8 @@ class Options:
     """What was asked for when a plugin was built; its manifest keeps it, so that it can be built again.
 
     `source`, `overlays` and `root` say where its description is, seen from the plugin's folder. `variables` maps
-    security schemes to environment variables, `base_url` is where the API runs if its description does not say so.
+    security schemes to environment variables, `base_url` is where the API runs if its description does not say so. With
+    `no_auth` calls are sent without credentials.
     """
 
     name: str = ""
@@ -58,6 +63,7 @@ class Options:
     exclude: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     base_url: str = ""
+    no_auth: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +94,14 @@ def build(
         raise UsageError(f"{spec.title} has no operation left to make a plugin of", hint="`nlapi check` says why")
     titled = "" if spec.title == spec.source else spec.title  # a description without a title is called by its path
     name = checked(options.name) if options.name else plugin_name(titled)
-    named = variables(spec, name, options.variables)
+    named = {} if options.no_auth else variables(spec, usable, name, options.variables)
     kept = owned(people or {})
     title = inert(titled, 60) or name
     texts = _texts(spec, usable, options, name, title, named, kept)
     ids = {one.id: callable_id(one) for one in usable}
     texts[DESCRIPTION] = _description(spec, ids)
+    if stated := effect_overlay(usable):
+        texts[PROPOSED_EFFECTS] = stated
     asked = user_config(spec, title, named, options.base_url)
     content = digest("".join(texts[path] for path in sorted(texts)) + _json(asked))
     texts |= _manifests(spec, name, title, len(usable), content, asked)
@@ -123,13 +131,13 @@ def _texts(
         title=title,
         about=inert(spec.description, 500),
         areas=parts,
-        flow=Flow(usable),
+        ids=Ids(usable),
         values=values,
         notes=notes(kept),
     )
     texts = {f"skills/{path}": text for path, text in skills(outline).items()}
     texts[f"agents/{name}.md"] = agent(outline)
-    texts |= programs(name, named, options.base_url)
+    texts |= programs(name, named, options.base_url, no_auth=options.no_auth)
     reads = sum(one.effect is Effect.READ for one in usable)
     texts["README.md"] = template(
         "readme.md",
@@ -234,7 +242,7 @@ def _made_of(
         "description": {**described, "file": DESCRIPTION, "sha256": digest(files[DESCRIPTION])},
         "options": asdict(options),
         "command": command_of(name),
-        "variables": [url_variable(name), *named.values()],
+        "variables": [url_variable(name), *dict.fromkeys(named.values())],
         "people": {path: digest(content) for path, content in sorted(kept.items())},
         "files": {path: digest(content) for path, content in files.items()},
     }

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
+from nlapi.client.credentials import Alternative, alternatives
 from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.narrower import Follow, Sides, answered, sent
 from nlapi.plugin.text import code
+from nlapi.resources.answers import answer_schema, answer_schemas
 from nlapi.tools.compile import compile_tool
-from nlapi.tools.fields import answer_schema
 from nlapi.tools.tool import Tool
 
 MAX_REFS = 6
@@ -54,14 +56,21 @@ def _operation(id: str, old: Operation, new: Operation) -> Iterator[Issue]:
     answers = answer_schema(old), answer_schema(new)
     if answers[0] and not answers[1]:
         yield _told(id, "no longer says what it answers")
-    sides = Sides(old=old.spec.follow, new=new.spec.follow)
+    sides = Sides(old=answer_schemas(old.spec).reader.flat, new=answer_schemas(new.spec).reader.flat)
     yield from _issues(id, answered(*answers, "", sides))
 
 
 def _still_authorised(old: Operation, new: Operation) -> bool:
-    """Is every set of credentials that was enough still enough?"""
-    before, after = ([set(one) for one in side.security] or [set()] for side in (old, new))
-    return all(any(needed <= given for needed in after) for given in before)
+    """Is every set of credentials that was enough still enough? Any of the ids of a credential gives it."""
+    before = [product(*(one.ids for one in needed)) for needed in _enough(old)]
+    return all(
+        any(all(one.given_ids(ids) for one in needed) for needed in _enough(new)) for given in before for ids in given
+    )
+
+
+def _enough(operation: Operation) -> tuple[Alternative, ...]:
+    """The sets of credentials that are enough to call it."""
+    return alternatives(operation) if operation.security else ((),)
 
 
 def _issues(id: str, found: Iterator[tuple[bool, str]]) -> Iterator[Issue]:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from nlapi.client.credentials import credential_kind
 from nlapi.client.server import expanded
 from nlapi.errors import UsageError
 from nlapi.openapi.parts import SecurityScheme
 from nlapi.openapi.spec import Spec
-from nlapi.plugin.names import BASE_URL, options, shell
+from nlapi.plugin.names import BASE_URL, credential_settings, shell
 from nlapi.plugin.text import inert, template
 
 HOOKS = "hooks/hooks.json"
@@ -58,11 +59,11 @@ def session_variable(name: str) -> str:
     return f"NLAPI_{shell(name)}_SESSION"
 
 
-def programs(name: str, named: Mapping[str, str], base_url: str) -> dict[str, str]:
+def programs(name: str, named: Mapping[str, str], base_url: str, *, no_auth: bool) -> dict[str, str]:
     """Path -> text of the command, the MCP server and the hooks. `named` maps security schemes to variables."""
-    command, chosen = command_of(name), options(named)
+    command = command_of(name)
     values = {"command": command, "session": session_variable(name)}
-    keys = {url_variable(name): BASE_URL, **{named[scheme]: key for scheme, key in chosen.items()}}
+    keys = {url_variable(name): BASE_URL, **{one.variable: one.option for one in credential_settings(named)}}
     settings = template(
         "settings.sh",
         given="\n".join(f"given {variable} {OPTION}{key.upper()} {key}" for variable, key in keys.items()),
@@ -73,7 +74,7 @@ def programs(name: str, named: Mapping[str, str], base_url: str) -> dict[str, st
             "command.sh",
             **values,
             settings=settings,
-            flags=_flags(name, named, base_url),
+            flags=_flags(name, named, base_url, no_auth),
             length=str(tool_length(name)),
         ),
         HOOK: template("consent.sh", **values, tools=tools_of(name)),
@@ -120,14 +121,18 @@ def user_config(spec: Spec, title: str, named: Mapping[str, str], base_url: str)
     where = _where(spec, base_url)
     about = f"Where {title} runs" + (f", if not at {inert(where, 200)}" if where else "")
     asked: dict[str, Any] = {BASE_URL: {"type": "string", "title": "Base URL", "description": about}}
-    for scheme, key in options(named).items():
-        said = f"{_kind(spec.security_schemes[scheme])[:300]} Kept by Claude Code; {named[scheme]} goes before it."
-        title = key.replace("_", " ").capitalize()[:60]
-        asked[key] = {"type": "string", "title": title, "description": said, "sensitive": True}
+    for one in credential_settings(named):
+        kind = _kind(spec.security_schemes[one.schemes[0]])[:300]
+        asked[one.option] = {
+            "type": "string",
+            "title": one.option.replace("_", " ").capitalize()[:60],
+            "description": f"{kind} Kept by Claude Code; {one.variable} goes before it.",
+            "sensitive": True,
+        }
     return asked
 
 
-def _flags(name: str, named: Mapping[str, str], base_url: str) -> str:
+def _flags(name: str, named: Mapping[str, str], base_url: str, no_auth: bool) -> str:
     """The lines of the command that put what the settings say in front of the arguments."""
     lines = [f"url=${{{url_variable(name)}:-}}"]
     lines += [f'[ -n "$url" ] || url={shlex.quote(base_url)}'] if base_url else []
@@ -135,18 +140,18 @@ def _flags(name: str, named: Mapping[str, str], base_url: str) -> str:
     for scheme, variable in named.items():
         given = shlex.quote(f"{scheme}=env:{variable}")
         lines.append(f'[ -z "${{{variable}:-}}" ] || set -- --auth {given} "$@"')
+    lines += ['set -- --no-auth "$@"'] if no_auth else []
     return "\n".join(lines)
 
 
 def credentials(spec: Spec, name: str, named: Mapping[str, str], base_url: str) -> str:
     """The settings that a user makes, one a line: the option of the plugin, and the variable that goes before it."""
-    chosen = options(named)
     lines = [
-        f"- `{chosen[scheme]}`, or the variable `{variable}`: {_kind(spec.security_schemes[scheme])}"
-        for scheme, variable in named.items()
+        f"- `{one.option}`, or the variable `{one.variable}`: {_kind(spec.security_schemes[one.schemes[0]])}"
+        for one in credential_settings(named)
     ]
     if not lines:
-        lines = ["- The description names no way to sign in: calls are sent without a credential."]
+        lines = ["- No way to sign in is set up: calls are sent without a credential."]
     where = _where(spec, base_url)
     at = f"if not at {inert(where, 200)}" if where else "which has to be set, as the description does not say"
     return "\n".join([*lines, f"- `{BASE_URL}`, or the variable `{url_variable(name)}`: where the API runs, {at}"])
@@ -161,7 +166,5 @@ def _where(spec: Spec, base_url: str) -> str:
 
 
 def _kind(scheme: SecurityScheme) -> str:
-    kind = {"apiKey": f"API key, sent in the {scheme.where}", "http": f"{scheme.scheme} credential"}.get(scheme.kind)
-    kind = "USER:PASSWORD" if scheme.scheme == "basic" else kind or "access token"
     about = inert(scheme.description, 160)
-    return inert(kind, 60) + (f". {about}" if about else "")
+    return inert(credential_kind(scheme), 60) + (f". {about}" if about else "")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import count
 
+from nlapi.client.credentials import shared_ids
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
@@ -49,8 +51,11 @@ def checked(name: str) -> str:
     return name
 
 
-def variables(spec: Spec, name: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Security scheme -> the environment variable that holds its credential; `given` goes over what is made up."""
+def variables(spec: Spec, operations: Iterable[Operation], name: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Security scheme -> the environment variable that holds its credential; `given` goes over what is made up.
+
+    Schemes that are one credential for some of `operations` have one variable.
+    """
     prefix = shell(name)
     usable = [
         id for id, scheme in spec.security_schemes.items() if not scheme.fault and id.isprintable() and "=" not in id
@@ -62,24 +67,43 @@ def variables(spec: Spec, name: str, given: Mapping[str, str]) -> dict[str, str]
             )
         if not VARIABLE.fullmatch(variable):
             raise UsageError(f"{variable!r} cannot be the name of a variable", hint=f"--auth {id}=env:NAME")
-    made: dict[str, str] = {}
+    shared = shared_ids(operations)
+    groups: dict[str, list[str]] = {}
     for id in usable:
-        own = "TOKEN" if len(usable) == 1 else re.sub(r"[^A-Z0-9]+", "_", id.upper()).strip("_") or "KEY"
-        made[id] = given.get(id) or shell(unique(f"{prefix}_{own}", made.values()))
-    return made
-
-
-def options(named: Mapping[str, str]) -> dict[str, str]:
-    """Security scheme -> the option of the plugin that its credential may be configured as, beside `base_url`."""
-    if len(named) == 1:
-        return dict.fromkeys(named, "token")
+        groups.setdefault(shared.get(id, id), []).append(id)
     made: dict[str, str] = {}
-    for id in named:
-        own = re.sub(r"[^a-z0-9]+", "_", id.lower()).strip("_") or "key"
-        own = own if own[0].isalpha() else f"key_{own}"
-        taken = (BASE_URL, *made.values())
-        made[id] = next(one for n in count(1) if (one := own if n == 1 else f"{own}_{n}") not in taken)
-    return made
+    for ids in groups.values():
+        own = "TOKEN" if len(groups) == 1 else re.sub(r"[^A-Z0-9]+", "_", ids[0].upper()).strip("_") or "KEY"
+        named = next((given[id] for id in ids if id in given), "") or shell(unique(f"{prefix}_{own}", made.values()))
+        made |= {id: given.get(id, named) for id in ids}
+    return {id: made[id] for id in usable}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialSetting:
+    """One credential that a user of a plugin sets, for one scheme or more: by a variable, or as an option."""
+
+    variable: str
+    option: str
+    schemes: tuple[str, ...]
+
+
+def credential_settings(named: Mapping[str, str]) -> tuple[CredentialSetting, ...]:
+    """Return the settings for credentials, whose options stand beside `base_url`; `named` is what `variables` gives."""
+    schemes: dict[str, list[str]] = {}
+    for id, variable in named.items():
+        schemes.setdefault(variable, []).append(id)
+    options: dict[str, str] = {}
+    for variable, ids in schemes.items():
+        stem = re.sub(r"[^a-z0-9]+", "_", ids[0].lower()).strip("_") or "key"
+        stem = "token" if len(schemes) == 1 else stem if stem[0].isalpha() else f"key_{stem}"
+        taken = (BASE_URL, *options.values())
+        names = (stem if n == 1 else f"{stem}_{n}" for n in count(1))
+        options[variable] = next(option for option in names if option not in taken)
+    return tuple(
+        CredentialSetting(variable=variable, option=options[variable], schemes=tuple(ids))
+        for variable, ids in schemes.items()
+    )
 
 
 def shell(name: str) -> str:

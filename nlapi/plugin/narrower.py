@@ -8,7 +8,6 @@ from itertools import zip_longest
 from typing import Any
 
 from nlapi.plugin.text import code, listed
-from nlapi.tools.fields import properties
 
 MAX_DEPTH = 6
 MAX_NAMED = 6
@@ -67,7 +66,7 @@ def answered(old: Any, new: Any, where: str, sides: Sides, depth: int = 0) -> It
         now, was = (" or ".join(sorted(one)) for one in (after, before))
         yield True, f"answers with {code(where or 'all')} as {now}, where it was {was}"
         return
-    had, has = properties(old, sides.old), properties(new, sides.new)
+    had, has = _properties(old), _properties(new)
     if has and (lost := [f"{where}.{name}".lstrip(".") for name in had if name not in has]):
         yield True, f"no longer answers with {listed([code(one) for one in lost], MAX_NAMED)}"
     for name in (one for one in had if one in has):

@@ -7,6 +7,10 @@ from collections.abc import Iterable, Mapping
 
 NOTES = "notes/"
 OVERLAY = "overlay.yaml"
+EFFECTS = "effects.overlay.yaml"
+"""The overlay that states which POSTs are reads, once a person has accepted it."""
+
+OVERLAYS = (OVERLAY, EFFECTS)
 LICENSE = "LICENSE"
 OURS = b"Licence of the plugin for "
 """How the licence begins that nlapi writes."""
@@ -16,8 +20,8 @@ MAX_LINES = 190
 
 
 def own(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What of the files in a folder is people's: notes, an overlay, a licence that nlapi did not write."""
-    kept = {path: content for path, content in files.items() if path == OVERLAY or _is_note(path)}
+    """What of the files in a folder is people's: notes, overlays, a licence that nlapi did not write."""
+    kept = {path: content for path, content in files.items() if path in OVERLAYS or _is_note(path)}
     if LICENSE in files and not files[LICENSE].startswith(OURS):
         kept[LICENSE] = files[LICENSE]
     return kept

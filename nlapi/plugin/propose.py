@@ -15,6 +15,7 @@ from nlapi.agent.explain import explain
 from nlapi.agent.messages import Answer
 from nlapi.agent.models import DEFAULT
 from nlapi.errors import ArgumentError, PlannerError
+from nlapi.openapi.overlay import target_of
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.text import line
 from nlapi.tools.check import check
@@ -122,7 +123,7 @@ def _actions(said: Mapping[str, Any], operations: Sequence[Operation]) -> Iterat
         if operation and summary and summary != operation.summary:
             name = str(one.get("name", ""))
             hint = {"x-nlapi": {"name": name}} if re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) else {}
-            yield {"target": _target(operation), "update": {"summary": summary, **hint}}
+            yield {"target": target_of(operation.path, operation.method), "update": {"summary": summary, **hint}}
     for one in _maps(said.get("groups")):
         label, about = line(str(one.get("label", "")), 60), line(str(one.get("about", "")), 160)
         members = [known[id] for id in _texts(one.get("operations")) if id in known]
@@ -131,8 +132,8 @@ def _actions(said: Mapping[str, Any], operations: Sequence[Operation]) -> Iterat
         for operation in members if label else ():
             if operation.tags[:1] != (label,):
                 if operation.tags:  # lists are put together by an update, so the old one goes first
-                    yield {"target": f"{_target(operation)}.tags", "remove": True}
-                yield {"target": _target(operation), "update": {"tags": [label]}}
+                    yield {"target": f"{target_of(operation.path, operation.method)}.tags", "remove": True}
+                yield {"target": target_of(operation.path, operation.method), "update": {"tags": [label]}}
     for one in _maps(said.get("examples")):
         operation = known.get(str(one.get("operation")))
         if operation and (action := _example(operation, str(one.get("argument")), one.get("value"))):
@@ -152,7 +153,7 @@ def _example(operation: Operation, argument: str, value: Any) -> dict[str, Any] 
     except ArgumentError as error:
         if re.search(rf"(?:^|[:;] ){re.escape(argument)}\b", str(error)):
             return None
-    return {"target": f"{_target(operation)}.parameters[{raw}]", "update": {"example": value}}
+    return {"target": f"{target_of(operation.path, operation.method)}.parameters[{raw}]", "update": {"example": value}}
 
 
 def _parameter(operation: Operation, where: str, name: str) -> int | None:
@@ -163,11 +164,6 @@ def _parameter(operation: Operation, where: str, name: str) -> int | None:
         if isinstance(one, Mapping) and (one.get("in"), one.get("name")) == (where, name):
             return at
     return None
-
-
-def _target(operation: Operation) -> str:
-    quoted = operation.path.replace("\\", "\\\\").replace("'", "\\'")
-    return f"$.paths['{quoted}'].{operation.method.lower()}"
 
 
 def _maps(value: Any) -> list[Mapping[str, Any]]:

@@ -10,7 +10,9 @@ from typing import Any
 
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Operation
-from nlapi.plugin.flow import Flow
+from nlapi.resources.answers import answer_schemas
+from nlapi.resources.id_fields import takes_id
+from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.check import check
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
@@ -37,7 +39,7 @@ _SLOW = re.compile(r'"pattern": "(?:[^"\\]|\\.)*[)\]][*+{](?:[^"\\]|\\.)*[*+{]|"
 """A pattern with a repetition of what repeats, or a long one: it may take for ever."""
 
 
-def sample(operation: Operation, flow: Flow, *, blank: bool = False) -> dict[str, Any] | None:
+def sample(operation: Operation, *, blank: bool = False) -> dict[str, Any] | None:
     """Values for what an operation requires, which its description takes; None where some cannot be made up.
 
     With `blank`, a text that cannot be made up is the name of its argument in capitals, for somebody to fill in.
@@ -45,7 +47,7 @@ def sample(operation: Operation, flow: Flow, *, blank: bool = False) -> dict[str
     tool = compile_tool(operation)
     if len(tool.required) > MAX_ARGUMENTS or any(map(SECRET.search, tool.required)):
         return None
-    given = {name: _value(operation, name, flow) for name in _given(tool)}
+    given = {name: _value(operation, name) for name in _given(tool)}
     if _fitting(tool, given):
         return given
     if not blank or not all(isinstance(value, str) for value in given.values()):
@@ -97,19 +99,18 @@ def _quoted(text: str) -> str:
     return shlex.quote(text) if re.fullmatch(r"[\w.,:@/+-]+", text) else "'" + text.replace("'", "'\\''") + "'"
 
 
-def _value(operation: Operation, name: str, flow: Flow) -> Any:
+def _value(operation: Operation, name: str) -> Any:
     tool = compile_tool(operation)
     where, wire = tool.places.get(name, ("body", name))
-    schema = tool.input_schema["properties"][name]
     described = schema_at(tool, name)
     told = _told(described)
     if told is not None:
         return told
-    if name in flow.needs(operation) or where == "path":
+    if where == "path" or takes_id((where, wire)):
         kind = described.get("type")
         if kind == "string" and not described.keys() & {"enum", "pattern", "format", "minLength", "maxLength"}:
             return _capitals(wire)
-    return _made(schema, tool.input_schema.get("$defs", {}), name, 0)
+    return _made(answer_schemas(operation.spec).reader, described, name, 0)
 
 
 def _capitals(name: str) -> str:
@@ -128,14 +129,11 @@ def _told(schema: Mapping[str, Any]) -> Any:
     return None
 
 
-def _made(schema: Any, definitions: Mapping[str, Any], name: str, depth: int) -> Any:
+def _made(reader: SchemaReader, schema: Any, name: str, depth: int) -> Any:
     """A value of a schema; anything at all where it cannot be told, which is then found not to fit."""
-    if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
+    schema = reader.flat(schema)
+    if depth > MAX_DEPTH:
         return "x"
-    if isinstance(ref := schema.get("$ref"), str):
-        return _made(definitions.get(ref.rpartition("/")[2]), definitions, name, depth + 1)
-    if isinstance(schema.get("allOf"), list):
-        schema = _joined(schema, definitions)
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):
@@ -144,26 +142,10 @@ def _made(schema: Any, definitions: Mapping[str, Any], name: str, depth: int) ->
         return told
     for key in ("oneOf", "anyOf"):
         if schema.get(key) and "properties" not in schema:
-            return _made(schema[key][0], definitions, name, depth + 1)
+            return _made(reader, schema[key][0], name, depth + 1)
     kinds = schema.get("type")
     kind = kinds if isinstance(kinds, str) else next((one for one in kinds or () if one != "null"), "string")
-    return _of_type(kind, schema, definitions, name, depth)
-
-
-def _joined(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """A schema with the parts of its `allOf` at its own level."""
-    joined: dict[str, Any] = {}
-    for part in schema["allOf"]:
-        ref = part.get("$ref") if isinstance(part, Mapping) else None
-        found = definitions.get(ref.rpartition("/")[2]) if isinstance(ref, str) else part
-        for key, value in (found if isinstance(found, Mapping) else {}).items():
-            if key == "properties":
-                joined[key] = {**joined.get(key, {}), **value}
-            elif key == "required":
-                joined[key] = [*joined.get(key, []), *value]
-            else:
-                joined.setdefault(key, value)
-    return {**joined, **{key: value for key, value in schema.items() if key != "allOf"}}
+    return _of_type(reader, kind, schema, name, depth)
 
 
 def _text(schema: Mapping[str, Any], name: str) -> str:
@@ -197,18 +179,18 @@ def _fits(text: str, schema: Mapping[str, Any]) -> bool:
         return False
 
 
-def _of_type(kind: str, schema: Mapping[str, Any], definitions: Mapping[str, Any], name: str, depth: int) -> Any:
+def _of_type(reader: SchemaReader, kind: str, schema: Mapping[str, Any], name: str, depth: int) -> Any:
     if kind == "boolean":
         return True
     if kind in ("integer", "number"):
         least = schema.get("minimum", schema.get("exclusiveMinimum"))
         return max(int(least) + ("exclusiveMinimum" in schema), 1) if isinstance(least, int | float) else 1
     if kind == "array":
-        return [_made(schema.get("items"), definitions, name, depth + 1)]
+        return [_made(reader, schema.get("items"), name, depth + 1)]
     if kind == "object":
         properties = schema.get("properties") or {}
         return {
-            one: _made(properties[one], definitions, one, depth + 1)
+            one: _made(reader, properties[one], one, depth + 1)
             for one in schema.get("required", ())
             if one in properties
         }

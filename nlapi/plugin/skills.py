@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.plugin.area import area_body, examples, said
-from nlapi.plugin.flow import Flow, flows
+from nlapi.plugin.ids import MAX_SOURCES, Ids
 from nlapi.plugin.notes import woven
 from nlapi.plugin.reference import references, summary
 from nlapi.plugin.text import inert, listed, quoted, template
@@ -20,8 +20,6 @@ FEW = 120
 ALWAYS_ON = 4_900
 """Characters that all names and descriptions of a plugin may have together, as they are paid for in every session."""
 
-MAX_FLOWS = 15
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
@@ -31,7 +29,7 @@ class Outline:
     title: str
     about: str
     areas: tuple[Area, ...]
-    flow: Flow
+    ids: Ids
     values: Mapping[str, str]
     notes: Mapping[str, str]
 
@@ -55,7 +53,7 @@ def skills(outline: Outline) -> dict[str, str]:
         files = references(area, outline.title, outline.values["command"])
         home = outline.home(area)
         made |= {f"{home}/references/{file}": text for file, text in files.items()}
-        bodies[home] = area_body(area, outline.areas, files, outline.flow, outline.values, outline.name)
+        bodies[home] = area_body(area, outline.areas, files, outline.ids, outline.values, outline.name)
         if outline.split:
             made |= _area_skill(outline, area, bodies[home], room)
     parts = listed([inert(area.label, 40) for area in outline.areas], 24)
@@ -65,7 +63,9 @@ def skills(outline: Outline) -> dict[str, str]:
     body = [template("rules.md", **outline.values)]
     if outline.split:
         every = [one for area in outline.areas for one in area.operations]
-        body += [template("where.md", rows=rows), examples(every, outline.flow, outline.values["command"])]
+        common = "\n".join(outline.ids.common_lines())
+        body += [template("where.md", rows=rows), template("common.md", values=common) if common else ""]
+        body += [examples(every, outline.ids, outline.values["command"])]
     else:
         body += list(bodies.values())
     index = template(
@@ -109,8 +109,7 @@ def agent(outline: Outline) -> str:
     """The agent that turns a wished outcome into calls of several areas."""
     rows = "\n".join(_row(outline, area) for area in outline.areas)
     every = [one for area in outline.areas for one in area.operations]
-    told, _ = flows(every, outline.flow)
-    ids = [f"- `{name}` from `{source.operation.id}`" for name, source, _ in told[:MAX_FLOWS] if "`" not in name]
+    ids = [*outline.ids.common_lines(), *outline.ids.lines(every, MAX_SOURCES, {})]
     wants = f"Brings about an outcome in {outline.title} that takes several calls, across "
     wants += f"{listed([inert(area.label, 30) for area in outline.areas], 6)}. Shows every change before it is made."
     return template(

@@ -7,14 +7,15 @@ An object that identifies itself, by an id or a name, is a thing and no envelope
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
-from nlapi.openapi.parts import Schema
 from nlapi.resources.naming import name_key, name_words, singular_words
-from nlapi.resources.schemas import SchemaReader
+from nlapi.resources.views import DataView as DataView
+from nlapi.resources.views import Form as Form
+from nlapi.resources.views import SchemaView as SchemaView
+from nlapi.resources.views import View as View
 
 Keys = tuple[str, ...]
 """The names of properties that lead, one inside the other, to a part of an answer."""
@@ -22,6 +23,7 @@ Keys = tuple[str, ...]
 LIST_NAMES = (
     *("data", "items", "results", "records", "value", "values", "entries", "list", "rows", "elements", "content"),
     *("resources", "objects", "hits", "docs", "nodes", "edges", "result", "members", "entry", "contents"),
+    *("member", "hydramember", "features", "bindings"),
 )
 """What arrays are called that hold the list of an answer, the likeliest first."""
 
@@ -34,7 +36,7 @@ WRAPPERS = (
 TOTALS = (
     *("total", "totalcount", "totalresults", "totalitems", "totalelements", "totalrecords", "totalsize", "totalhits"),
     *("numfound", "nbhits", "estimatedtotalhits", "numresults", "odatacount", "objectcount", "itemcount", "count"),
-    "hits",
+    *("hydratotalitems", "hits"),
 )
 """What the number of all things of a list is called, the most telling first: `count` may be that of the page."""
 
@@ -74,120 +76,8 @@ _PAGE_SIGNS = frozenset(
 _DEEPEST = 4
 """Objects inside each other that are looked into; GraphQL's `data.repositories.edges` is the deepest common one."""
 
-_MAP_LIKENESS = 0.8
-"""The share of fields that the values of a map have in common when they are things of one kind."""
-
-
-class Form(StrEnum):
-    """What a part of an answer is; an array is of THINGS when all in it are objects, BARE when that is open."""
-
-    OBJECT = "object"
-    THINGS = "things"
-    VALUES = "values"
-    BARE = "bare"
-    VALUE = "value"
-    NOTHING = "nothing"
-
 
 _ARRAYS = (Form.THINGS, Form.VALUES, Form.BARE)
-
-
-class View(Protocol):
-    """A part of an answer as the rule sees it: the same for a schema and for data."""
-
-    @property
-    def form(self) -> Form: ...
-
-    @property
-    def names(self) -> Iterable[str]: ...
-
-    @property
-    def is_map(self) -> bool:
-        """Whether it is an object whose property names are keys of things of one kind."""
-        ...
-
-    def field(self, name: str) -> View: ...
-
-
-@dataclass(frozen=True, slots=True)
-class DataView:
-    """A part of the data of an answer."""
-
-    value: Any
-
-    @property
-    def form(self) -> Form:
-        value = self.value
-        if isinstance(value, Mapping):
-            return Form.OBJECT
-        if isinstance(value, list):
-            return Form.BARE if not value else Form.THINGS if all(map(_is_object, value)) else Form.VALUES
-        return Form.NOTHING if value is None else Form.VALUE
-
-    @property
-    def names(self) -> Iterable[str]:
-        return self.value if isinstance(self.value, Mapping) else ()
-
-    @property
-    def is_map(self) -> bool:
-        things = list(self.value.values()) if isinstance(self.value, Mapping) else []
-        if len(things) < 2 or not all(map(_is_object, things)):
-            return False
-        shared = set.intersection(*(set(thing) for thing in things))
-        alike = len(shared) > 1 and all(len(shared) >= _MAP_LIKENESS * len(thing) for thing in things)
-        return alike and all(_is_key(key, thing) for key, thing in self.value.items())
-
-    def field(self, name: str) -> View:
-        return DataView(self.value[name])
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaView:
-    """A part of the schema of an answer."""
-
-    schema: Any
-    reader: SchemaReader
-
-    @property
-    def form(self) -> Form:
-        types = self.reader.types(self.schema)
-        if "array" in types:
-            inner = self.reader.types(self.items)
-            return Form.THINGS if "object" in inner else Form.VALUES if inner else Form.BARE
-        if "object" in types or (not types and self.reader.properties(self.schema)):
-            return Form.OBJECT
-        return Form.VALUE if types != ("null",) else Form.NOTHING
-
-    @property
-    def items(self) -> Schema:
-        """The schema of what is in an array; {} where it says nothing, or that there is nothing."""
-        flat = self.reader.flat(self.schema)
-        items: Any = next((part["items"] for part in (flat, *self.reader.branches(flat)) if "items" in part), {})
-        return items if isinstance(items, Mapping) else {}
-
-    @property
-    def names(self) -> Iterable[str]:
-        """The names of its properties."""
-        return self.reader.properties(self.schema)
-
-    @property
-    def is_map(self) -> bool:
-        flat = self.reader.flat(self.schema)
-        values = flat.get("additionalProperties")
-        described = "object" in self.reader.types(values) if isinstance(values, Mapping) else False
-        return described and not flat.get("properties")
-
-    def field(self, name: str) -> SchemaView:
-        return SchemaView(self.reader.properties(self.schema)[name], self.reader)
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, Mapping)
-
-
-def _is_key(key: str, thing: Mapping[str, Any]) -> bool:
-    """Whether the name of a property is the key of the thing in it: the thing says it too, or it has a digit."""
-    return key in thing.values() or any(map(str.isdigit, key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,9 +186,12 @@ def is_called(name: str, noun: Sequence[str]) -> bool:
 
 
 def _identifies(view: View) -> bool:
-    """Whether an object has a field of its own by which it is identified."""
+    """Whether an object has a field of its own by which it is identified; JSON-LD's `@id` is that of the answer."""
     return any(
-        name_key(name) in _IDENTITIES and view.field(name).form in (Form.VALUE, Form.NOTHING) for name in view.names
+        name_key(name) in _IDENTITIES
+        and not name.startswith("@")
+        and view.field(name).form in (Form.VALUE, Form.NOTHING)
+        for name in view.names
     )
 
 
@@ -384,11 +277,15 @@ def unwrap_entry(entry: Any) -> Any:
 def total_in(
     data: Any, keys: Keys = (), headers: Mapping[str, str] | None = None, noun: Sequence[str] = ()
 ) -> int | None:
-    """Return how many things a list has over all its pages, where the envelope or the header X-Total-Count says so."""
+    """Return how many things a list has over all its pages, where the envelope or a header (X-Total-Count) says so.
+
+    RFC 9110 §14.4: `Content-Range: items 0-9/45`.
+    """
     counted = {name.lower(): value for name, value in (headers or {}).items()}
-    for name in ("x-total-count", "x-total", "total-count"):
-        if counted.get(name, "").isdecimal():
-            return int(counted[name])
+    for name in ("x-total-count", "x-total", "x-wp-total", "total-count", "content-range"):
+        text = counted.get(name, "").rpartition("/")[2] if name == "content-range" else counted.get(name, "")
+        if text.isdecimal():
+            return int(text)
     around = list(_around(data, keys))
     for total in (f"total{''.join(keys[-1:]).lower()}", f"total{''.join(noun)}", *TOTALS):
         for place in around:

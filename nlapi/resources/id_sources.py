@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 from nlapi.openapi.parts import Parameter
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.resources.links import LinkedSources
-from nlapi.resources.naming import name_key, name_words, singular, singular_words
-from nlapi.resources.nouns import FORMATS, QUERY_WORDS, thing_words
-from nlapi.resources.paths import Path, Shape, segments, shape
-from nlapi.resources.resource import Words, name_filter, resources_of, schema_nouns
-
-Place = tuple[str, str]
-
-ID_WORDS = frozenset("id ids uuid uuids guid guids gid sid uid key keys number numbers identifier".split())
-"""Last words of the names of what takes an id."""
-
-NAME_WORDS = frozenset("name slug login username handle code tag sha digest ip email address".split())
-"""Last words of the names of what takes another field that tells a thing from others."""
-
-_ID_FIELDS = ("id", "uuid", "guid", "gid", "uid", "sid", "identifier", "key", "number")
-_NAME_FIELDS = ("slug", "login", "username", "handle", "key", "code", "name", "displayname", "id", "uuid")
-_NO_IDS = frozenset(
-    """
-    path format version language lang locale type status state kind category filter scope field date year month day hour
-    page limit offset size count query q term text extension action mode side position depth width height latitude
-    longitude lat lng lon zoom radius from to start end x y z currency country logpath wildcard
-    """.split()
+from nlapi.resources.answers import json_media
+from nlapi.resources.id_fields import (
+    ID_WORDS,
+    NAME_WORDS,
+    Place,
+    Words,
+    id_field,
+    named_noun,
+    names_item,
+    takes_id,
+    target_noun,
+    wider_nouns,
 )
-"""Last words of the names of path parameters that say how or when, not which thing."""
+from nlapi.resources.links import LinkedSources
+from nlapi.resources.naming import name_key, name_words, singular_words
+from nlapi.resources.nouns import thing_words
+from nlapi.resources.paths import FORMATS, Path, Shape, position, segments, shape
+from nlapi.resources.resource import CALLER_WORDS, Resources, name_filter, resources_of, schema_nouns
 
-_ASIDE = frozenset("trash trashed archived deleted removed starred blocked hidden pending recent expired".split())
-"""Words of the paths of lists in which most things of a kind are not."""
+_ASIDE = frozenset("trash trashed archived deleted removed starred blocked hidden pending recent expired watch".split())
+"""Words of the paths of lists in which most things of a kind are not, or not at once."""
 
 _KINDS = frozenset("type types kind kinds object objecttype entity entitytype resource resourcetype in".split())
 """What the parameter of a general search is called that says what kind of thing to look for."""
-
-_FOREIGN = frozenset("external foreign client remote legacy custom reference tracking request app idp third".split())
-"""Qualifiers of ids that another system gives out."""
 
 _ALIKE = 0.6
 """The share of fields that things of one kind have in common where their schemas are called otherwise."""
@@ -55,8 +46,8 @@ _COMMON = 0.4
 class Grounds(IntEnum):
     """Why an operation is taken for the source of an id, the surest first."""
 
-    LIST_LINK = 0
-    PATH = 1
+    PATH = 0
+    LIST_LINK = 1
     NOUN = 2
     PART = 3
     CALLER = 4
@@ -79,22 +70,15 @@ class IdSource:
     narrowing: tuple[tuple[Place, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommonValue:
-    """A value that much of an API takes in its paths: an account, a tenant, a project. `share` is of all operations."""
-
-    name: str
-    share: float
-    source: IdSource | None
-
-
 class IdSources:
-    """The sources of the ids of one Spec."""
+    """The sources of the ids of one Spec; of `some` operations alone, those that are among them."""
 
-    def __init__(self, spec: Spec) -> None:
-        self.resources = resources_of(spec)
+    def __init__(self, spec: Spec, some: Iterable[Operation] | None = None) -> None:
+        self.resources = resources_of(spec) if some is None else Resources(spec, some)
         self.links = LinkedSources(self.resources.operations)
+        self.reader = self.resources.schemas.reader
         self._found: dict[tuple[Operation, Place], tuple[IdSource, ...]] = {}
+        self._fields: dict[tuple[Operation, str, Words, int], str | None] = {}
 
     def of(self, operation: Operation, place: Place) -> tuple[IdSource, ...]:
         """Return the sources of the value at a place of an operation, the best first; () where none is near."""
@@ -104,10 +88,14 @@ class IdSources:
             self._found[key] = tuple(self._sources(operation, place))
         return self._found[key]
 
+    def first(self, operation: Operation, place: Place) -> IdSource | None:
+        """Return the best source; the others are not looked for."""
+        return next(iter(self._found.get((operation, place)) or self._sources(operation, place)), None)
+
     def _sources(self, operation: Operation, place: Place) -> Iterator[IdSource]:
         where, name = place
         parameter = operation.parameter(where, name) if where != "body" else None
-        if not takes_id(place, parameter):
+        if not takes_id(place, parameter) and not names_item(operation, place):
             return
         seen: set[Operation] = set()
         for source in self._candidates(operation, place, parameter):
@@ -117,11 +105,11 @@ class IdSources:
 
     def _candidates(self, operation: Operation, place: Place, parameter: Parameter | None) -> Iterator[IdSource]:
         linked = list(self.links.of(operation, place))
+        if place[0] == "path":
+            yield from self._above(operation, place[1], parameter)
         for source, field, listed in linked:
             if listed:
                 yield IdSource(operation=source, field=field, grounds=Grounds.LIST_LINK)
-        if place[0] == "path":
-            yield from self._above(operation, place[1], parameter)
         yield from self._by_noun(operation, place, parameter)
         if place[0] == "path":
             yield from self._by_part(operation, place[1])
@@ -132,11 +120,12 @@ class IdSources:
                 yield IdSource(operation=source, field=field, grounds=Grounds.LINK, listed=False)
 
     def _above(self, operation: Operation, name: str, parameter: Parameter | None) -> Iterator[IdSource]:
-        """What lists at the path before the placeholder, or searches right below that."""
+        """What lists at the path before the placeholder, or searches right below that, or shows the caller's there."""
         path = segments(operation.route)
-        at = next((at for at, segment in enumerate(path) if segment.parameter == name), 0)
+        at = position(path, name)
         noun = target_noun(operation, ("path", name))
-        if not at or self._is_scope(path[: at + 1], noun):
+        elsewhere = self._adds(operation, name) or "watch" in _literal_words(path[:at])
+        if not at or elsewhere or self._is_scope(path[: at + 1], noun):
             return
         there = self._at(path[:at])
         listing = [one for one in there if self.resources.is_list(one) and not _wants_ids(one)]
@@ -144,9 +133,25 @@ class IdSources:
             field = self.field(one, name, noun, parameter)
             if field is not None and one is not operation:
                 yield IdSource(operation=one, field=field, grounds=Grounds.PATH)
-        only = next((one for one in there if one.method == "GET" and not listing), None)
-        if only is not None and (field := self.field(only, name, noun, parameter)) and not _wants_ids(only):
-            yield IdSource(operation=only, field=field, grounds=Grounds.PATH, listed=False)
+        only = [one for one in there if one.method == "GET" and not listing and not _wants_ids(one)]
+        for one in (*only, *self._callers(path[:at], noun)):
+            if field := self.field(one, name, noun, parameter):
+                yield IdSource(operation=one, field=field, grounds=Grounds.PATH, listed=False)
+
+    def _adds(self, operation: Operation, name: str) -> bool:
+        """Whether an operation puts a thing that there is already among others: PUT /teams/{id}/members/{username}."""
+        path = segments(operation.route)
+        if operation.method != "PUT" or operation.body is not None or path[-1].parameter != name:
+            return False
+        shown = self.resources.shown_at(path[:-1])
+        return shown is None or json_media(shown) is None
+
+    def _callers(self, path: Path, noun: Words) -> Iterator[Operation]:
+        """What shows the caller's own thing of a collection: /applications/@me; no user is meant by that alone."""
+        for word in CALLER_WORDS if noun and noun[-1] not in (*CALLER_WORDS, "member", "person") else ():
+            for text in (word, f"@{word}"):
+                if (own := self.resources.collections.get((*shape(path), text))) and "GET" in own.at:
+                    yield own.at["GET"]
 
     def _at(self, path: Path) -> Sequence[Operation]:
         """The operations at a path; one that ends in a placeholder counts if it lists: /repositories/{workspace}."""
@@ -161,68 +166,76 @@ class IdSources:
         before = singular_words(path[-2].text) if not path[-2].parameter else ()
         return bool(self._at(path)) and before != noun
 
-    def _searches(self, path: Path) -> Iterator[Operation]:
+    def _searches(self, path: Path) -> Iterable[Operation]:
         """The operations that read a collection through a segment of its own: /containers/json, /flows/filter."""
-        wanted = shape(path)
-        found = []
-        for place, collection in self.resources.collections.items():
-            if len(place) == len(wanted) + 1 and place[: len(wanted)] == wanted and _is_query(place):
-                found += [one for one in collection.at.values() if self.resources.is_list(one) and not _wants_ids(one)]
-        yield from sorted(found, key=lambda one: (one.route.rpartition("/")[2] not in FORMATS, one.deprecated))
+        there = self._queries.get(shape(path), ())
+        found = [one for one in there if self.resources.is_list(one) and not _wants_ids(one)]
+        return sorted(found, key=lambda one: (one.route.rpartition("/")[2] not in FORMATS, one.deprecated))
+
+    @cached_property
+    def _queries(self) -> Mapping[Shape, list[Operation]]:
+        """What is at a path right below another that says how what is there is read."""
+        found: dict[Shape, list[Operation]] = defaultdict(list)
+        for operation in filter(self.resources.is_query, self.resources.operations):
+            found[shape(segments(operation.route))[:-1]].append(operation)
+        return found
 
     def _by_noun(self, operation: Operation, place: Place, parameter: Parameter | None) -> Iterator[IdSource]:
         """What lists things of the noun elsewhere, the nearest first."""
         noun = target_noun(operation, place)
-        for words in _nouns(noun, whole=place[0] == "path"):
+        elsewhere = place[0] != "path" or self._adds(operation, place[1])
+        for words in wider_nouns(noun) if place[0] != "path" else (noun,):
             name = place[1] if words == noun else f"{'_'.join(words)}_id"
-            for listings in self._listings(words, everywhere=place[0] != "path"):
-                fitting = []
-                for one in listings:
+            for listings in self._listings(words, place, elsewhere=elsewhere):
+                fitting = False
+                for one in sorted(listings, key=lambda listing: self._distance(listing, operation)):
                     field = self.field(one, name, words, parameter)
-                    if field is not None and self._may_give(one, operation, place):
-                        fitting.append(IdSource(operation=one, field=field, grounds=Grounds.NOUN))
-                fitting.sort(key=lambda source: self._distance(source.operation, operation))
+                    if field is not None and self._may_give(one, operation, place, elsewhere=elsewhere):
+                        fitting = True
+                        yield IdSource(operation=one, field=field, grounds=Grounds.NOUN)
                 if fitting:
-                    yield from fitting
                     return
 
-    def _listings(self, noun: Words, *, everywhere: bool) -> Iterator[Iterable[Operation]]:
-        """What lists things of a noun by its path, and if nothing of that does, by the schemas of its answer."""
-        if everywhere:
+    def _listings(self, noun: Words, place: Place, *, elsewhere: bool) -> Iterator[Iterable[Operation]]:
+        """What lists things of a noun by its path, and if nothing of that does, by the schemas of its answer.
+
+        Else what lists things of a longer noun that have a field called like the argument.
+        """
+        if elsewhere:
             yield dict.fromkeys((*self.resources.lists_of(noun), *self.resources.lists_by_schema(noun)))
-        else:
-            yield self.resources.lists_of(noun)
-            yield self.resources.lists_by_schema(noun)
+            return
+        yield self.resources.lists_of(noun)
+        yield self.resources.lists_by_schema(noun)
+        longer = self.resources.lists_ending(noun) if named_noun(place[1]) else ()
+        entries = ((one, self.resources.schemas.entry_schema(one)) for one in longer)
+        yield [one for one, entry in entries if name_key(place[1]) in map(name_key, self.reader.properties(entry))]
 
     def _is_nested(self, operation: Operation, name: str) -> bool:
         """Whether a placeholder stands below another one, behind a noun of its own: /instances/{id}/backups/{id}."""
         path = segments(operation.route)
-        at = next((at for at, segment in enumerate(path) if segment.parameter == name), 0)
+        at = position(path, name)
         return at > 0 and not path[at - 1].parameter and any(segment.parameter for segment in path[:at])
 
-    def _may_give(self, source: Operation, operation: Operation, place: Place) -> bool:
+    def _may_give(self, source: Operation, operation: Operation, place: Place, *, elsewhere: bool) -> bool:
         """Whether what a source lists may be what is wanted: what is added or filtered by is not there already."""
         if source is operation or not self._is_open(source, operation, place):
             return False
-        if place[0] == "path":
+        if not elsewhere:
             return self._agree(source, operation, place[1])
-        below = source.route.startswith(operation.route)
-        return not below and (self.resources.is_home(source) or "{" not in source.route)
+        there = operation.route.rpartition("/")[0] if place[0] == "path" else operation.route
+        return not source.route.startswith(there) and (self.resources.is_home(source) or "{" not in source.route)
 
     def _agree(self, source: Operation, operation: Operation, name: str) -> bool:
         """Whether what a source lists is what the path up to a placeholder shows: by their schemas, if both say it."""
         path = segments(operation.route)
-        at = next((at for at, segment in enumerate(path) if segment.parameter == name), 0)
-        collection = self.resources.collection(path[:at])
-        shown = collection.item.get("GET") if collection is not None else None
-        if shown is None:
+        shown = self.resources.shown_at(path[: position(path, name)])
+        if shown is None or self.resources.is_list(shown):
             return True
         one, other = (self.resources.schemas.entry_schema(each) for each in (shown, source))
         own, listed = set(schema_nouns(one)), set(schema_nouns(other))
         if not own or not listed or own & listed:
             return True
-        reader = self.resources.schemas.reader
-        first, second = set(reader.properties(one)), set(reader.properties(other))
+        first, second = set(self.reader.properties(one)), set(self.reader.properties(other))
         return len(first & second) >= _ALIKE * min(len(first), len(second))
 
     def _general_searches(self, operation: Operation, place: Place) -> Iterator[IdSource]:
@@ -236,41 +249,30 @@ class IdSources:
                     if isinstance(choice, str) and singular_words(choice) == noun and one is not operation:
                         value: Any = [choice] if isinstance(many, Mapping) else choice
                         narrowing = (((parameter.where, parameter.name), value),)
-                        yield IdSource(operation=one, field="", grounds=Grounds.SEARCH, narrowing=narrowing)
+                        entry = self.resources.schemas.searched_schema(one, noun)
+                        field = id_field(self.reader, entry, place[1], noun, noun) or ""
+                        yield IdSource(operation=one, field=field, grounds=Grounds.SEARCH, narrowing=narrowing)
 
     def _of_caller(self, operation: Operation, name: str) -> Iterator[IdSource]:
         """What tells of the caller, if it has a field of the very name, or the one value of a list called so."""
         words = name_words(name)
         if set(words) <= ID_WORDS | NAME_WORDS:
             return
-        reader = self.resources.schemas.reader
         for one in self.resources.callers:
-            described = reader.properties(self.resources.schemas.entry_schema(one))
+            described = self.reader.properties(self.resources.schemas.entry_schema(one))
             exact = (key for key in described if name_words(key) == words)
             field = next(exact, "") or next((key for key in described if singular_words(key) == words), "")
-            if field and one is not operation and "object" not in reader.types(described[field]):
+            if field and one is not operation and "object" not in self.reader.types(described[field]):
                 yield IdSource(operation=one, field=field, grounds=Grounds.CALLER, listed=False)
 
     def _by_part(self, operation: Operation, name: str) -> Iterator[IdSource]:
         """Where a thing has two ids (/repos/{owner}/{repo}): the first is a part of what lists the second."""
         path = segments(operation.route)
-        at = next((at for at, segment in enumerate(path) if segment.parameter == name), len(path))
-        second = path[at + 1].parameter if at + 1 < len(path) else None
+        second = next((segment.parameter for segment in path[position(path, name) + 1 :][:1]), None)
         for source in self.of(operation, ("path", second)) if second else ():
-            entry = self.resources.schemas.entry_schema(source.operation)
-            field = self._part(entry, name)
-            if field:
+            field = self.field(source.operation, name, named_noun(name), None)
+            if field and name_key(field.partition(".")[0]) == name_key(name):
                 yield IdSource(operation=source.operation, field=field, grounds=Grounds.PART)
-
-    def _part(self, entry: Any, name: str) -> str:
-        """The field of the object in an entry that is called like an argument: `owner.login` for `owner`."""
-        reader = self.resources.schemas.reader
-        for key, schema in reader.properties(entry).items():
-            if name_key(key) == name_key(name):
-                inner = {name_key(one): one for one in reader.properties(schema)}
-                field = next((inner[one] for one in _NAME_FIELDS if one in inner), None)
-                return f"{key}.{field}" if field else "" if inner else key
-        return ""
 
     def reference(self, answering: Operation, operation: Operation, place: Place) -> str:
         """Return the field in which what an operation answers refers to another thing, whose id goes to a place.
@@ -279,47 +281,20 @@ class IdSources:
         """
         linked = (field for source, field, _ in self.links.of(operation, place) if source is answering)
         named = next((field for field in linked if field != "id"), "")
-        described = self.resources.schemas.reader.properties(self.resources.schemas.entry_schema(answering))
+        described = self.reader.properties(self.resources.schemas.entry_schema(answering))
         return named or next((key for key in described if name_key(key) == name_key(place[1]) != "id"), "")
 
     def field(self, listing: Operation, name: str, noun: Words, parameter: Parameter | None) -> str | None:
         """Return the field of what is listed that an argument takes; "" where no field is described, None for none."""
-        entry = self.resources.schemas.entry_schema(listing)
-        reader = self.resources.schemas.reader
-        if not entry or not reader.properties(entry):
-            types = reader.types(entry) if entry else ()
-            return "" if not types or types == ("string",) or "object" in types else None
-        if thing_words(listing) == noun and name_words(name)[-1:] == ("id",):
-            name = "id"  # a thing that has both is told apart by its id: its `room_id` is for something else
-        return self._field_in(entry, name, noun, parameter) or None
-
-    def _field_in(self, entry: Any, name: str, noun: Words, parameter: Parameter | None) -> str:
-        reader = self.resources.schemas.reader
-        described = {name_key(key): (key, schema) for key, schema in reader.properties(entry).items()}
-        types = set(reader.types(parameter.schema)) - {"null"} if parameter is not None else set()
-
-        def fits(wanted: str) -> bool:
-            own = set(reader.types(described[wanted][1])) - {"null"}
-            # A text may hold a number; where a whole number is wanted, descriptions are careless of `id` alone.
-            same = not types or not own or "string" in types or wanted == "id" or own <= {"integer", "number"}
-            return same and not own & {"array", "object", "boolean"}
-
-        opaque = "id" in described and "string" in reader.types(described["id"][1])
-        text = parameter.description.lower() if parameter is not None else ""
-        takes = types == {"integer"} or _says_id(text) or (opaque and not _says_name(text))
-        names = _field_names(name, noun, takes=takes)
-        if name_words(name)[-1:] == ("slug",):  # the name of a thing is no slug of it; a uuid may be taken for one
-            names = iter((name_key(name), f"{''.join(noun)}slug", "slug", *(("uuid",) if "uuid" in text else ())))
-        for wanted in names:
-            if wanted in described and fits(wanted):
-                return described[wanted][0]
-        for holder in ("metadata", "attributes", "fields"):
-            if holder in described:
-                inner = {name_key(key): key for key in reader.properties(described[holder][1])}
-                for wanted in _field_names(name, noun, takes=False):
-                    if wanted in inner and wanted != "".join(noun):
-                        return f"{described[holder][0]}.{inner[wanted]}"
-        return "uri" if parameter is not None and parameter.where == "path" and "uri" in described else ""
+        key = listing, name, noun, id(parameter)  # the parameters of a description are many times the same ones
+        if key not in self._fields:
+            entry = self.resources.schemas.entry_schema(listing)
+            if entry and self.reader.properties(entry):
+                self._fields[key] = id_field(self.reader, entry, name, noun, thing_words(listing), parameter)
+            else:
+                types = self.reader.types(entry) if entry else ()
+                self._fields[key] = "" if not types or types == ("string",) or "object" in types else None
+        return self._fields[key]
 
     def _is_open(self, source: Operation, operation: Operation, place: Place) -> bool:
         """Whether a source wants nothing but what the operation takes too, or one id that can be listed first.
@@ -340,36 +315,33 @@ class IdSources:
         above = self.of(source, ("path", lacking[0].name))
         return any(not any(one.required for one in first.operation.parameters) for first in above)
 
-    def _distance(self, source: Operation, operation: Operation) -> tuple[bool, bool, int, bool, int, int]:
-        """How far a source is: aside, not where things are kept, asking for more, not the caller's, another path."""
+    def _distance(self, source: Operation, operation: Operation) -> tuple[bool, bool, int, int, bool, int, int]:
+        """How far a source is: aside, not at home, asking for more, not below the same thing, not the caller's."""
         own, other = segments(operation.route), segments(source.route)
         shared = 0
         while shared < min(len(own), len(other)) and own[shared].text == other[shared].text:
             shared += 1
         taken = {name_key(one.name) for one in operation.parameters if one.where == "path"}
         more = sum(one.required and name_key(one.name) not in taken for one in source.parameters)
-        aside = any(word in _ASIDE for segment in other for word in name_words(segment.text))
+        within = sum(segment.parameter is not None for segment in own[:shared])
+        aside = not _ASIDE.isdisjoint(_literal_words(other))
         away = not self.resources.is_home(source)
-        return source.deprecated or aside, away, more, not self.resources.is_mine(source), -shared, len(other)
+        mine = self.resources.is_mine(source)
+        return source.deprecated or aside, away, more, -within, not mine, -shared, len(other)
 
-    def common_values(self) -> tuple[CommonValue, ...]:
-        """Return the values that much of the API takes in its paths, with their sources, the most wanted first."""
-        operations = self.resources.operations
-        taking: Counter[str] = Counter()
-        first: dict[str, Operation] = {}
-        for operation in operations:
-            for segment in segments(operation.route):
-                if segment.parameter and takes_id(("path", segment.parameter), None):
-                    taking[segment.parameter] += 1
-                    first.setdefault(segment.parameter, operation)
-        found = []
-        for name, count in taking.most_common():
-            if count >= _COMMON * len(operations) and name_key(name) not in ("id", "key", "name"):
-                sources = self.of(first[name], ("path", name))
-                found.append(
-                    CommonValue(name=name, share=count / len(operations), source=sources[0] if sources else None)
-                )
-        return tuple(found)
+    def common_values(self) -> Mapping[str, IdSource | None]:
+        """Return the sources of the values below which much of the API is: an account, a tenant, owner and project."""
+        taking: dict[str, list[Operation]] = defaultdict(list)
+        for operation in self.resources.operations:
+            for segment in segments(operation.route)[:-1]:
+                if segment.parameter and takes_id(("path", segment.parameter)):
+                    taking[segment.parameter].append(operation)
+        least = _COMMON * len(self.resources.operations)
+        common = {name: some[0] for name, some in taking.items() if len(some) >= least}
+        generic = ID_WORDS | NAME_WORDS
+        return {
+            name: self.first(one, ("path", name)) for name, one in common.items() if set(name_words(name)) - generic
+        }
 
 
 def id_sources(spec: Spec) -> IdSources:
@@ -377,81 +349,8 @@ def id_sources(spec: Spec) -> IdSources:
     return spec.derive(IdSources)
 
 
-def takes_id(place: Place, parameter: Parameter | None) -> bool:
-    """Whether what goes to a place tells which thing is meant: every path parameter but those of closed choices."""
-    where, name = place
-    words = name_words(name)
-    if parameter is not None and ("enum" in parameter.schema or parameter.schema.get("type") == "boolean"):
-        return False
-    if where == "path":
-        return bool(words) and (words[-1] not in _NO_IDS or words[-1] in ID_WORDS)
-    if words in (("id",), ("ids",), ("uuid",), ("uuids",)):
-        return True
-    return len(words) > 1 and (words[-1] in ID_WORDS - {"number", "numbers", "key", "keys"} or words[0] == "id")
-
-
-def target_noun(operation: Operation, place: Place) -> Words:
-    """Return what the value at a place identifies, in the singular: by its name, else by the path in front of it.
-
-    `campaign_id` identifies a campaign, the `id` of /campaigns/{id} too; () where nothing says it.
-    """
-    words = name_words(place[1])
-    bare = [word for word in words if word not in ID_WORDS and word not in ("or", "by")]
-    if len(bare) > 1 and words[-1] in NAME_WORDS:
-        bare = bare[:-1]
-    if bare and not (len(bare) == 1 and bare[0] in NAME_WORDS - {"username"}):
-        return (*bare[:-1], singular(bare[-1]))
-    if place[0] != "path":
-        return thing_words(operation) if not bare else ()
-    path = segments(operation.route)
-    at = next((at for at, segment in enumerate(path) if segment.parameter == place[1]), 0)
-    before = [segment for segment in path[:at] if not segment.parameter]
-    found = name_words(before[-1].text) if before else ()
-    return (*found[:-1], singular(found[-1])) if found else ()
-
-
-def _nouns(noun: Words, *, whole: bool) -> Iterator[Words]:
-    """A noun, and without its qualifiers: what takes a `source_account_id` takes the id of an account."""
-    if noun:
-        yield noun
-    for start in range(1, len(noun)):
-        if not whole and noun[start - 1] not in _FOREIGN:
-            yield noun[start:]
-
-
-def _says_id(text: str) -> bool:
-    """Whether the description of an argument speaks of an id, and of no name."""
-    return re.search(r"\b(?:id|ids|identifier|uuid|guid)\b", text) is not None and not _says_name(text)
-
-
-def _says_name(text: str) -> bool:
-    return re.search(r"\b(?:name|login|slug|handle|username)\b", text) is not None
-
-
-def _field_names(name: str, noun: Words, *, takes: bool) -> Iterator[str]:
-    """What the field of a thing may be called whose value an argument takes, the likeliest first.
-
-    `takes` says that an argument which is called like the thing itself (`customer`) takes its id and not its name.
-    """
-    key, words = name_key(name), name_words(name)
-    last = words[-1] if words else ""
-    thing = "".join(noun)
-    yield key
-    if last in ("number", "numbers"):
-        yield from (f"{thing}number", "number")
-        return
-    if last in NAME_WORDS and len(words) > 1:
-        yield last
-    if last in ID_WORDS or words[:1] == ("id",) or (takes and last not in NAME_WORDS):
-        yield from (last.removesuffix("s"), f"{thing}id", f"{thing}uuid", f"{thing}key")
-        yield from _ID_FIELDS
-    elif key == thing or last in NAME_WORDS:
-        yield from (f"{thing}name", *_NAME_FIELDS)
-
-
-def _is_query(path: Shape) -> bool:
-    """Whether the last segment of a path says how what is before it is read."""
-    return path[-1] is not None and not (QUERY_WORDS | FORMATS).isdisjoint(name_words(path[-1]))
+def _literal_words(path: Path) -> set[str]:
+    return {word for segment in path if not segment.parameter for word in name_words(segment.text)}
 
 
 def _wants_ids(operation: Operation) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
+from nlapi.resources.fields import HOLDERS as HOLDERS
+from nlapi.resources.fields import Thing as Thing
+from nlapi.resources.fields import field_at as field_at
+from nlapi.resources.fields import fields_of as fields_of
+from nlapi.resources.fields import is_empty, text_key
 from nlapi.resources.naming import name_key, name_words, same_name, singular
-
-Thing = Mapping[str, Any]
 
 NAMES = (
     *("name", "displayname", "fullname", "title", "label", "alertname", "subject", "summary", "headline", "login"),
@@ -20,23 +24,27 @@ NAMES = (
 IDS = ("id", "uuid", "guid", "gid", "sid", "uid", "objectid", "number", "key", "slug", "fingerprint", "digest", "hash")
 """What the field is called by which an API tells a thing from others, the likeliest first."""
 
-HOLDERS = ("metadata", "labels", "attributes", "fields", "properties", "spec", "status", "profile", "snippet")
-"""Objects in a thing that hold what identifies and describes it: Kubernetes, Alertmanager, Jira, Airtable, HubSpot."""
+LONGEST_NAME = 120
+"""Characters from which a text is read by itself and is no name."""
 
-_TEXTS = ("text", "value", "rendered", "name", "title", "full", "displayname", "label", "en")
-"""Fields of an object that stands for one text: WordPress's `title.rendered`, Eventbrite's `name.text`."""
-
+_NAME_HOLDERS = HOLDERS - {"annotations", "status", "spec"}
 _CODES = ("slug", "key", "symbol", "code", "text", "names", "repotags")
-_STATES = frozenset("status state phase health active enabled lifecycle stage condition conclusion".split())
+_HANDLES = frozenset(("key", "number", "code", "sku"))
+"""What people write in the place of an id: Jira's `key`, the `number` of a pull request."""
+
+_STATES = frozenset("status state phase health lifecycle stage condition conclusion".split())
+_FLAGS = frozenset("active enabled disabled archived draft".split())
 _KINDS = frozenset("type kind category severity priority level role objective driver engine plan tier".split())
 _OWNERS = frozenset(
     "owner user author assignee creator customer account organization namespace image requester".split()
 )
-_TIMES = ("updated", "modified", "created", "started", "starts", "ends", "date", "time", "at", "due", "published")
+_UNITS = frozenset(("micros", "micro", "cents"))
+_AMOUNTS = frozenset("amount total price balance budget cost currency".split())
+_TIMES = "start started starts created date time published due scheduled end ended ends updated modified at".split()
+"""Words in the names of times, what happened first before what happened to it since."""
 
-
-LONG = 120
-"""Characters from which a text is read by itself and not in a table."""
+_OPAQUE = re.compile(r"(?:sha\d+:)?[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""An id that nobody reads: a hash, a UUID."""
 
 
 class Rank(IntEnum):
@@ -47,39 +55,14 @@ class Rank(IntEnum):
     STATE = 2
     KIND = 3
     OWNER = 4
-    TIME = 5
-    PLAIN = 6
-    LINK = 7
-    NESTED = 8
-
-
-def fields_of(thing: Thing, depth: int = 2) -> dict[str, Any]:
-    """Return the fields of a thing by their path: those of the objects in it too, as `metadata.name`.
-
-    Objects deeper than `depth` levels, and lists, stay as they are.
-    """
-    found: dict[str, Any] = {}
-    for key, value in thing.items():
-        if isinstance(value, Mapping) and value and depth > 1:
-            found |= {f"{key}.{inner}": one for inner, one in fields_of(value, depth - 1).items()}
-        else:
-            found[str(key)] = value
-    return found
-
-
-def field_at(thing: Any, path: str) -> Any:
-    """Return the field of a thing at a path such as `metadata.name`; None where there is none.
-
-    A name with dots in it (`app.kubernetes.io/name`) is found too.
-    """
-    if not isinstance(thing, Mapping):
-        return None
-    if path in thing:
-        return thing[path]
-    for place, char in enumerate(path):
-        if char == "." and path[:place] in thing:
-            return field_at(thing[path[:place]], path[place + 1 :])
-    return None
+    OPAQUE_ID = 5
+    AMOUNT = 6
+    TIME = 7
+    PLAIN = 8
+    CONSTANT = 9
+    LINK = 10
+    """an address, a hash, a long text"""
+    NESTED = 11
 
 
 def name_path(thing: Thing, noun: Sequence[str] = ()) -> str:
@@ -87,43 +70,39 @@ def name_path(thing: Thing, noun: Sequence[str] = ()) -> str:
 
     `noun` is what the thing is, in the singular: `hotel_name` names a hotel.
     """
-    own = {name_key(key): str(key) for key in reversed(list(thing))}
+    local = {name_key(str(key)): str(key) for key in reversed(list(thing))}
     named = "".join(noun) + "name"
     candidates = (*NAMES[:3], named, *NAMES[3:]) if noun else NAMES
     for name in candidates:
-        if name in own and name not in _CODES and (path := _text_path(thing, own[name])):
+        if name in local and name not in _CODES and (path := _text_path(thing, local[name])):
             return path
-    inner = next((path for path in _held_names(thing)), "")
-    if inner:
-        return inner
+    if held := next(_held_names(thing), ""):
+        return held
     ends = [path for key in thing if name_words(str(key))[-1:] == ("name",) and (path := _text_path(thing, str(key)))]
-    codes = [path for name in _CODES if name in own and (path := _text_path(thing, own[name]))]
+    codes = [path for name in _CODES if name in local and (path := _text_path(thing, local[name]))]
     return next(iter((*ends, *codes)), "")
 
 
 def _held_names(thing: Thing) -> Iterator[str]:
-    """Names one level down, in the objects that hold what describes a thing."""
-    own = {name_key(str(key)): str(key) for key in thing}
-    for holder in HOLDERS:
-        inner = thing.get(own.get(holder, ""))
-        if isinstance(inner, Mapping):
-            named = {name_key(str(key)): str(key) for key in inner}
-            for name in NAMES:
-                if name in named and name not in _CODES and (path := _text_path(inner, named[name])):
-                    yield f"{own[holder]}.{path}"
+    """Names one level down, in the objects that hold what describes a thing, the likeliest first."""
+    held = [(str(holder), inner) for holder, inner in thing.items() if isinstance(inner, Mapping)]
+    held = [(holder, inner) for holder, inner in held if name_key(holder) in _NAME_HOLDERS]
+    for name in (name for name in NAMES if name not in _CODES):
+        for holder, inner in held:
+            local = {name_key(str(key)): str(key) for key in inner}
+            if name in local and not text_key(inner, holder) and (path := _text_path(inner, local[name])):
+                yield f"{holder}.{path}"
 
 
 def _text_path(thing: Thing, key: str) -> str:
     """The path of the text in a field: the field itself, the first of its list, or what its object stands for."""
     value = thing.get(key)
     if isinstance(value, str) and value:
-        return key
+        return key if len(value) <= LONGEST_NAME else ""
     if isinstance(value, list) and value and isinstance(value[0], str) and value[0]:
         return f"{key}.0"
-    if isinstance(value, Mapping):
-        own = {name_key(str(inner)): str(inner) for inner in value}
-        text = next((own[name] for name in _TEXTS if name in own and isinstance(value[own[name]], str)), None)
-        return f"{key}.{text}" if text is not None and value[text] else ""
+    if isinstance(value, Mapping) and (text := text_key(value)):
+        return f"{key}.{text}" if len(value[text]) <= LONGEST_NAME else ""
     return ""
 
 
@@ -145,26 +124,26 @@ def name_of(thing: Thing, noun: Sequence[str] = ()) -> str:
 def id_path(thing: Thing, argument: str = "", noun: Sequence[str] = ()) -> str:
     """Return the path of the field that tells a thing from others of its kind; "" where none does.
 
-    `argument` is what takes the id (`campaign_id`): a field of that name goes before all others but `id`.
+    `argument` is what takes the id: of `pull_number` the field `number` goes before all others, of `name` the name,
+    and of `campaign_id` the field of that name before all others but `id`.
     """
-    own = {name_key(str(key)): str(key) for key in reversed(list(thing)) if _is_key(thing[key])}
-    one = "".join(noun)
-    keys = ("id", name_key(argument), name_key(argument).removesuffix("s"), f"{one}id", f"{one}uuid", *IDS[1:])
-    for key in keys:
-        if key and key in own:
-            return own[key]
-    ids = [path for key, path in own.items() if key.endswith("id")]
+    local = {name_key(str(key)): str(key) for key in reversed(list(thing)) if _is_key(thing[key])}
+    one, whole, last = "".join(noun), name_key(argument), "".join(name_words(argument)[-1:])
+    first = () if last in ("id", "ids") else (whole, last) if last in (*IDS, *NAMES) else (whole,)
+    for key in (*first, "id", whole, whole.removesuffix("s"), f"{one}id", f"{one}uuid", *IDS[1:]):
+        if key and key in local:
+            return local[key]
+    ids = [path for key, path in local.items() if key.endswith("id")]
     return ids[0] if len(ids) == 1 else _held_id(thing, argument)
 
 
 def _held_id(thing: Thing, argument: str) -> str:
-    """The id one level down: `metadata.name` of what Kubernetes calls by its name, `metadata.uid` of the rest."""
-    wanted = (name_key(argument), "id", "uid") if argument else ("id", "uid")
-    for holder in HOLDERS:
-        inner = thing.get(holder)
-        if isinstance(inner, Mapping):
-            own = {name_key(str(key)): str(key) for key in inner if _is_key(inner[key])}
-            found = next((own[key] for key in wanted if key in own), None)
+    """The id one level down: `sys.id`, and of what Kubernetes tells apart by its name `metadata.name`."""
+    for holder, inner in thing.items():
+        if name_key(str(holder)) in HOLDERS and isinstance(inner, Mapping):
+            local = {name_key(str(key)): str(key) for key in inner if _is_key(inner[key])}
+            names = ("name",) if name_key(str(holder)) == "metadata" else ()
+            found = next((local[key] for key in (name_key(argument), "id", *names, "uid") if key in local), None)
             if found is not None:
                 return f"{holder}.{found}"
     return ""
@@ -183,51 +162,123 @@ def id_of(thing: Thing, argument: str = "", noun: Sequence[str] = ()) -> Any:
 def columns(things: Sequence[Thing], noun: Sequence[str] = ()) -> list[str]:
     """Return the paths of the fields that describe things in a table, the most identifying first.
 
-    What is empty in all of them is left out; what is nested deeper comes last.
+    What is empty in all of them is left out; what is the same in all, a link or nested deeper comes last.
     """
     rows = [fields_of(thing) for thing in things]
-    paths = list(dict.fromkeys(path for row in rows for path in row))
-    filled = [path for path in paths if any(row.get(path) not in (None, "", [], {}) for row in rows)]
-    name = _common(things, [name_path(thing, noun) for thing in things])
-    id = _common(things, [id_path(thing, "", noun) for thing in things])
-    listed = name.removesuffix(".0") if name.endswith(".0") else name
+    paths = dict.fromkeys(path for row in rows for path in row)
+    filled = [path for path in paths if any(not is_empty(row.get(path)) for row in rows)]
+    name = _common([name_path(thing, noun) for thing in things])
+    id = _common([id_path(thing, "", noun) for thing in things])
+    label = name if name in paths else name.rpartition(".")[0]
 
-    def order(path: str) -> tuple[Rank, int]:
-        if path == listed:
-            return Rank.NAME, 0
-        return (Rank.ID, 0) if path == id else _rank(path, [row.get(path) for row in rows], noun)
+    def order(path: str) -> tuple[Rank, int, int]:
+        values = [row.get(path) for row in rows]
+        if path == label:
+            return Rank.NAME, 0, 0
+        if path == id:
+            return (Rank.OPAQUE_ID if label and _is_opaque(values) else Rank.ID), 0, 0
+        return _rank(path, values, noun)
 
-    return sorted(filled, key=order)
-
-
-def _common(things: Sequence[Thing], paths: Sequence[str]) -> str:
-    """The path that most things have in common."""
-    return max(dict.fromkeys(paths), key=paths.count, default="") if things else ""
+    return _without_repetition(sorted(filled, key=order), rows)
 
 
-def _rank(path: str, values: Sequence[Any], noun: Sequence[str]) -> tuple[Rank, int]:
-    present = [value for value in values if value not in (None, "", [], {})]
-    depth = path.count(".")
-    words = name_words(path.rpartition(".")[2])
-    if any(isinstance(value, Mapping | list) and not _is_short_list(value) for value in present):
-        return Rank.NESTED, depth
-    if any(
-        isinstance(value, str) and (value.startswith(("http://", "https://")) or len(value) > 120) for value in present
-    ):
-        return Rank.LINK, depth
-    if depth and path.partition(".")[0] == "labels" and len(present) < len(values):
-        return Rank.PLAIN, depth + 1
+def _without_repetition(paths: Sequence[str], rows: Sequence[Thing]) -> list[str]:
+    """The paths with those last whose texts another path has before them: `id` beside the same `name`."""
+    seen: set[str] = set()
+    repeated: list[str] = []
+    for path in paths:
+        values = repr([row[path] for row in rows if isinstance(row.get(path), str)])
+        if values in seen and values != "[]":
+            repeated.append(path)
+        seen.add(values)
+    return [*(path for path in paths if path not in repeated), *repeated]
+
+
+def field_sort(path: str) -> Rank | None:
+    """Return what a field sorts things by rather than tells them apart: STATE, KIND or OWNER, as a label does."""
+    holder, _, name = path.rpartition(".")
+    words = name_words(name)
     last = singular(words[-1]) if words else ""
     if last in _STATES:
-        return Rank.STATE, depth
-    if last in _KINDS:
-        return Rank.KIND, depth
-    if last in _OWNERS or (len(words) == 1 and not same_name(words[0], "".join(noun)) and words[0] in _OWNERS):
-        return Rank.OWNER, depth
-    if any(word in _TIMES for word in words) and all(isinstance(value, str | int) for value in present):
-        return Rank.TIME, depth
-    return Rank.PLAIN, depth
+        return Rank.STATE
+    if last in _KINDS or last.endswith("type"):
+        return Rank.KIND
+    return Rank.OWNER if last in _OWNERS or name_key(holder.rpartition(".")[2]) == "labels" else None
 
 
-def _is_short_list(value: Any) -> bool:
+def _common(paths: Sequence[str]) -> str:
+    """The path that most things have in common."""
+    return max(filter(None, dict.fromkeys(paths)), key=paths.count, default="")
+
+
+def _is_opaque(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, str) and _OPAQUE.fullmatch(value) for value in values if value is not None)
+
+
+def _rank(path: str, values: Sequence[Any], noun: Sequence[str]) -> tuple[Rank, int, int]:
+    """The rank of a field with its values, its depth below what holds the fields of a thing, and its place there."""
+    present = [value for value in values if not is_empty(value)]
+    holder, _, name = path.rpartition(".")
+    depth = 0 if name_key(holder) in HOLDERS else path.count(".")
+    words = name_words(name)
+    if any(isinstance(value, Mapping | list) and not _is_short(value) for value in present):
+        return Rank.NESTED, depth, 0
+    if any(is_link(value) or (isinstance(value, str) and len(value) > LONGEST_NAME) for value in present):
+        return Rank.LINK, depth, 0
+    if present and _is_opaque(present):
+        return Rank.LINK, depth, 0
+    time = _time(words, present)
+    if depth == 0 and (rank := _meaning(words, holder, values, noun, has_time=time is not None)) is not None:
+        return rank, path.count("."), 0
+    if time is not None and depth == 0:
+        return Rank.TIME, path.count("."), time
+    return Rank.CONSTANT if _is_constant(values) else Rank.PLAIN, depth, 0
+
+
+def _is_constant(values: Sequence[Any]) -> bool:
+    return len(values) > 1 and all(value == values[0] for value in values)
+
+
+def _meaning(
+    words: Sequence[str], holder: str, values: Sequence[Any], noun: Sequence[str], *, has_time: bool
+) -> Rank | None:
+    """What a field says of a thing by its name; None where the name tells nothing."""
+    words = [word for word in words if word not in _UNITS]
+    last = singular(words[-1]) if words else ""
+    short = len(words) <= 2
+    if last in _HANDLES and len(words) == 1:
+        return Rank.ID
+    if (last in _STATES and short) or (last in _FLAGS and len(words) <= 2):
+        return Rank.STATE
+    if (last in _KINDS or last.endswith("type")) and short:
+        return Rank.CONSTANT if _is_constant(values) else Rank.KIND
+    if last in _OWNERS and short and not same_name(last, "".join(noun)):
+        return Rank.OWNER
+    if name_key(holder) == "labels":
+        return Rank.OWNER if all(value is not None for value in values) else None
+    if last in _AMOUNTS and short and not has_time:
+        return Rank.AMOUNT
+    return None
+
+
+def _time(words: Sequence[str], present: Sequence[Any]) -> int | None:
+    """The place of a time among times, by its name; None for what is none."""
+    places = [_TIMES.index(word) for word in words if word in _TIMES]
+    return min(places) if places and all(map(_may_be_time, present)) else None
+
+
+def _may_be_time(value: Any) -> bool:
+    """Whether a value may be a moment: a text, or the seconds since 1970 of a day since 1973."""
+    return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool) and value > 10**8)
+
+
+def is_link(value: Any) -> bool:
+    """Whether a field is an address, or a path of several segments."""
+    return isinstance(value, str) and value.startswith(("http://", "https://", "/")) and "/" in value[1:]
+
+
+def _is_short(value: Any) -> bool:
+    """Whether a list is of a few plain values, or an object stands for a text."""
+    if isinstance(value, Mapping):
+        return bool(text_key(value))
     return isinstance(value, list) and len(value) <= 3 and all(isinstance(one, str | int | float) for one in value)

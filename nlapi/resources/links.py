@@ -28,6 +28,11 @@ class LinkedSources:
         for where in (place[0], ""):
             yield from self._found.get((operation.id, where, place[1]), ())
 
+    def all(self) -> Iterator[tuple[str, str, Linked]]:
+        """Yield every source, after the id of the operation that takes its value, and the name of the parameter."""
+        for (id, _, name), sources in self._found.items():
+            yield from ((id, name, source) for source in sources)
+
     @cached_property
     def _found(self) -> Mapping[tuple[str, str, str], list[Linked]]:
         found: dict[tuple[str, str, str], list[Linked]] = {}

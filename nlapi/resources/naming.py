@@ -92,6 +92,19 @@ def singular(word: str) -> str:
     return word[:-1]
 
 
+_PLURALS = {one: many for many, one in _IRREGULAR.items()}
+_UNCOUNTABLE = frozenset("data metadata information info news weather traffic inventory feedback content media".split())
+
+
+def plural(word: str) -> str:
+    """`campaign` -> campaigns, `category` -> categories, `box` -> boxes; a plural word stays as it is."""
+    if word in _PLURALS or word in _UNCOUNTABLE or singular(word) != word:
+        return _PLURALS.get(word, word)
+    if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
+        return f"{word[:-1]}ies"
+    return f"{word}es" if word.endswith(("s", "x", "z", "ch", "sh")) else f"{word}s"
+
+
 @lru_cache(maxsize=65536)
 def name_words(name: str) -> tuple[str, ...]:
     """The words of an identifier, remembered: `campaignIds`, `campaign_ids` and `campaign-ids` are (campaign, ids)."""

@@ -11,9 +11,7 @@ from functools import lru_cache
 
 from nlapi.openapi.spec import READ_METHODS, Operation
 from nlapi.resources.naming import PLAIN_VERBS, STOPWORDS, VERBS, name_words, singular, stem
-
-FORMATS = frozenset("json xml csv html txt text rss atom jsonp yaml yml pdf".split())
-"""Segments and endings of paths that say how the answer is written: /containers/json, /tickets.json."""
+from nlapi.resources.paths import EXTENSION, FORMATS
 
 QUERY_WORDS = frozenset(
     "search filter query find lookup list count all get paginate paginated paged info details detail batch bulk".split()
@@ -24,7 +22,6 @@ VERSION = re.compile(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
 """A segment that every path of an API may begin with: v1, 2010-04-01, api, rest."""
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
-_EXTENSION = re.compile(rf"\.(?:{'|'.join(sorted(FORMATS))})$", re.IGNORECASE)
 _IMPERATIVES = PLAIN_VERBS - frozenset(map(stem, ("view", "set", "new", "see", "use", "need", "want", "read")))
 
 
@@ -35,7 +32,8 @@ def noun_of(operation: Operation) -> tuple[str, ...]:
 
 def path_noun(operation: Operation) -> tuple[str, ...]:
     """Return the noun of the path alone; () where the path has none: /search."""
-    return _path_noun(operation.route, operation.method in READ_METHODS)
+    verb = next(iter(name_words(operation.id)), "")
+    return _path_noun(operation.route, operation.method in READ_METHODS, verb)
 
 
 def thing_words(operation: Operation) -> tuple[str, ...]:
@@ -45,11 +43,14 @@ def thing_words(operation: Operation) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=16384)
-def _path_noun(route: str, reads: bool) -> tuple[str, ...]:
+def _path_noun(route: str, reads: bool, verb: str) -> tuple[str, ...]:
+    """The noun of a path; `verb` is the first word of the operation's id, which `/shelves/{id}/resolve` may end in."""
     parts = list(_literal_parts(route))
     for place in range(len(parts) - 1, -1, -1):
         words = name_words(parts[place])
         if not words or set(words) <= FORMATS or VERSION.fullmatch(parts[place]):
+            continue
+        if words == (verb,) and singular(verb) == verb and 0 < place == len(parts) - 1:
             continue
         noun = _without_verb(words, reads=reads, alone=place == 0)
         if noun:
@@ -60,7 +61,7 @@ def _path_noun(route: str, reads: bool) -> tuple[str, ...]:
 def _literal_parts(route: str) -> Iterator[str]:
     """The literal parts of a path in order, those that dots and colons divide apart: /chat.post, /runs/{id}:cancel."""
     for segment in route.split("/"):
-        bare = _EXTENSION.sub("", _PLACEHOLDER.sub("", segment))
+        bare = EXTENSION.sub("", _PLACEHOLDER.sub("", segment))
         yield from (part for part in re.split(r"[.:()]", bare) if part)
 
 
@@ -90,4 +91,4 @@ def id_noun(id: str) -> tuple[str, ...]:
 
 def is_single(operation: Operation) -> bool:
     """Whether the path ends in a placeholder, so that the operation is about one thing."""
-    return _EXTENSION.sub("", operation.route.rstrip("/")).endswith("}")
+    return EXTENSION.sub("", operation.route.rstrip("/")).endswith("}")

@@ -13,6 +13,7 @@ from nlapi.openapi.parts import Schema
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import answer_schemas, list_in
 from nlapi.resources.envelope import value_at
+from nlapi.resources.identity import id_of
 from nlapi.resources.naming import name_key, name_words
 from nlapi.resources.schemas import schema_types
 
@@ -38,13 +39,16 @@ NUMBERS = frozenset("page pagenumber pageno pagenum currentpage pageindex pageid
 CURSORS = frozenset(
     "cursor pagetoken nexttoken continuationtoken pagecursor nextcursor nextpagetoken marker token startingafter after "
     "next continuation continue startcursor startafter exclusivestartkey scrollid bookmark nextpage pageafter sinceid "
-    "offset".split()
+    "pageinfo offset".split()
 )
 """What parameters with each role are called, without case and separators; those of numbers only where it is one."""
 
 _CURSOR_ENDINGS = ("cursor", "pagetoken", "nexttoken", "continuationtoken")
 _MORE = frozenset("hasmore hasnext hasnextpage more istruncated truncated moreitems hasmoreitems".split())
 _LAST = frozenset(("islast", "last", "islastpage", "lastpage", "done", "complete"))
+_TEXTS_TOO = frozenset("page pagenumber limit perpage pagesize maxresults maxitems".split())
+"""Those that are numbers or sizes of pages also where they take a text."""
+
 _AFTER = frozenset("after cursor continuation continuationtoken endcursor continue marker scrollid offset".split())
 _NEXT_LINK = re.compile(r'<([^>]+)>\s*;[^,]*\brel="?next\b', re.IGNORECASE)
 _STEPS = 3
@@ -63,27 +67,29 @@ class PageParameter:
     def name(self) -> str:
         return self.place[1]
 
-    def typed(self, text: str) -> Any:
-        """Return a value that came as text in the type that the parameter takes."""
-        whole = {"integer", "number"} & set(schema_types(self.schema)) and text.lstrip("-").isdecimal()
-        return int(text) if whole else text
+    def numbered(self, number: int) -> Any:
+        """Return a number in the type that the parameter takes."""
+        return str(number) if schema_types(self.schema) == ("string",) else number
+
+
+def _typed(text: str, schema: Schema) -> Any:
+    whole = {"integer", "number"} & set(schema_types(schema)) and text.lstrip("-").isdecimal()
+    return int(text) if whole else text
 
 
 def page_role(name: str, types: Sequence[str]) -> PageRole | None:
     """Return what a parameter of that name and those JSON types says of a page; None where it says nothing of it."""
     key = name_key(name)
     words = name_words(name)
-    if "integer" in types or "number" in types:
-        inner = (
-            key.removeprefix("page") if words[:1] == ("page",) and len(words) > 1 else key
-        )  # page[size], page.offset
+    if "integer" in types or "number" in types or not types or key in _TEXTS_TOO:
+        inner = key.removeprefix("page") if words[:1] == ("page",) and len(words) > 1 else key  # of page[size]
         for role, names in ((PageRole.SIZE, SIZES), (PageRole.OFFSET, OFFSETS), (PageRole.NUMBER, NUMBERS)):
             if key in names or (inner != key and inner in names):
                 return role
-        return PageRole.NUMBER if inner == "number" and inner != key else None
-    if "string" in types and (key in CURSORS or key.endswith(_CURSOR_ENDINGS) or key in ("pagecursor", "pageafter")):
-        return PageRole.CURSOR
-    return None
+        if types:
+            return PageRole.NUMBER if inner == "number" and inner != key else None
+    texts = "string" in types or not types
+    return PageRole.CURSOR if texts and (key in CURSORS or key.endswith(_CURSOR_ENDINGS)) else None
 
 
 def page_parameters(operation: Operation) -> tuple[PageParameter, ...]:
@@ -110,17 +116,20 @@ def next_page(
     envelope, flags such as `has_more`, totals, and a page that is as full as was asked for.
     """
     listed = list_in(data, operation, headers)
-    if listed is None:
+    if listed is None or listed.envelope.is_map:
         return None
     parameters = page_parameters(operation)
     by_name = {name.lower(): value for name, value in (headers or {}).items()}
     link = _NEXT_LINK.search(by_name.get("link", ""))
     signs = [("next", link.group(1))] if link else list(_next_signs(data, listed.envelope.keys))
-    count = len(listed.entries)
-    total = listed.total
-    if not signs and not _is_unfinished(parameters, values, data, count, total):
+    count, flag = len(listed.entries), _more_flag(data, listed.envelope.keys)
+    if flag is False or not (signs or flag or _is_unfinished(parameters, values, count, listed.total)):
         return None
-    changes = next((found for name, value in signs if (found := _by_sign(parameters, values, name, value))), None)
+    changes = next((found for _, value in signs if (found := _by_link(operation, values, value))), None)
+    if changes is None:
+        names = {name_key(one.name) for one in parameters}
+        signs.sort(key=lambda sign: name_key(sign[0]) not in names)
+        changes = next((found for name, value in signs if (found := _by_sign(parameters, name, value))), None)
     if changes is None:
         last = listed.entries[-1] if listed.entries else None
         changes = _stepped(parameters, values, count, last) if count else {}
@@ -146,24 +155,31 @@ def _next_signs(data: Any, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Names and values of cursors, numbers and addresses of the next page in an envelope."""
     for place in _objects(data, keys):
         for name, value in place.items():
-            ahead = "next" in name_words(name) or name_key(name) in _AFTER
-            if isinstance(value, Mapping):
-                value = value.get("href") if ahead else None
-            offset = name_key(name) == "offset" and not isinstance(value, str)  # a number tells where this page began
-            if ahead and not offset and value and isinstance(value, str | int) and not isinstance(value, bool):
-                yield name, str(value)
+            ahead = leads_ahead(name)
+            # an object called next has the values that ask for it, as Intercom's `{"page": 2, "starting_after": "x"}`
+            held = value.items() if ahead and isinstance(value, Mapping) else [(name, value)] if ahead else []
+            for inner, sign in held:
+                # a number called offset tells where this page began
+                offset = name_key(inner) == "offset" and not isinstance(sign, str)
+                if not offset and sign and isinstance(sign, str | int) and not isinstance(sign, bool):
+                    yield inner, str(sign)
 
 
-def _is_unfinished(
-    parameters: Sequence[PageParameter], values: Mapping[Place, Any], data: Any, count: int, total: int | None
-) -> bool:
-    for place in _objects(data, ()):
+def _more_flag(data: Any, keys: Sequence[str]) -> bool | None:
+    """Whether an envelope says that there are more pages, or that this is the last; None where it says neither."""
+    for place in _objects(data, keys):
         for name, value in place.items():
             key = name_key(name)
             if (key in _MORE and value is True) or (key in _LAST and value is False):
                 return True
             if (key in _MORE and value is False) or (key in _LAST - {"done", "complete"} and value is True):
                 return False
+    return None
+
+
+def _is_unfinished(
+    parameters: Sequence[PageParameter], values: Mapping[Place, Any], count: int, total: int | None
+) -> bool:
     if total is not None:
         return total > _before(parameters, values, count) + count
     size = next((_number(one, values) for one in parameters if one.role is PageRole.SIZE), None)
@@ -181,15 +197,22 @@ def _before(parameters: Sequence[PageParameter], values: Mapping[Place, Any], co
     return 0
 
 
-def _by_sign(
-    parameters: Sequence[PageParameter], values: Mapping[Place, Any], name: str, text: str
-) -> dict[Place, Any]:
-    """The values that the address of the next page has, or a cursor or number in its place."""
+def _by_link(operation: Operation, values: Mapping[Place, Any], text: str) -> dict[Place, Any]:
+    """The values of the parameters of a query that the address of the next page has, as far as they change."""
     query = dict(parse_qsl(urlsplit(text).query))
-    if query:
-        found = {one.place: one.typed(query[one.name]) for one in parameters if one.name in query}
-        return {place: value for place, value in found.items() if values.get(place) != value}
-    if re.match(r"https?://|/", text):
+    reader = answer_schemas(operation.spec).reader
+    changes: dict[Place, Any] = {}
+    for one in operation.parameters if query else ():
+        schema = reader.flat(one.schema)
+        if one.where == "query" and one.name in query and not {"array", "object"} & set(schema_types(schema)):
+            value = _typed(query[one.name], schema)
+            changes |= {("query", one.name): value} if values.get(("query", one.name)) != value else {}
+    return changes
+
+
+def _by_sign(parameters: Sequence[PageParameter], name: str, text: str) -> dict[Place, Any]:
+    """The cursor or the number of the next page in its place."""
+    if re.match(r"https?://|/", text) or urlsplit(text).query:
         return {}
     cursors = [one for one in parameters if one.role is PageRole.CURSOR]
     named = [one for one in cursors if name_key(one.name) in name_key(name) or name_key(name) in name_key(one.name)]
@@ -197,7 +220,7 @@ def _by_sign(
         return {(named or cursors)[0].place: unquote(text) if "%" in text else text}
     number = next((one for one in parameters if one.role is PageRole.NUMBER), None)
     if number is not None and text.isdecimal() and "offset" not in name.lower():
-        return {number.place: int(text)}
+        return {number.place: number.numbered(int(text))}
     offset = next((one for one in parameters if one.role is PageRole.OFFSET), None)
     return {offset.place: int(text)} if offset is not None and text.isdecimal() else {}
 
@@ -208,10 +231,10 @@ def _stepped(
     """One page on, by number, by offset or after the last entry; else as much as can be had at once."""
     for one in parameters:
         if one.role is PageRole.NUMBER:
-            return {one.place: _current(one, values) + 1}
+            return {one.place: one.numbered(_current(one, values) + 1)}
         if one.role is PageRole.OFFSET:
             return {one.place: (_number(one, values) or 0) + count}
-    id = last.get("id") if isinstance(last, Mapping) else None
+    id = id_of(last) if isinstance(last, Mapping) else None
     for one in parameters:
         if one.role is PageRole.CURSOR and name_key(one.name) in ("startingafter", "startafter", "after") and id:
             return {one.place: id}
@@ -224,6 +247,8 @@ def _stepped(
 
 def _number(one: PageParameter, values: Mapping[Place, Any]) -> int | None:
     value = values.get(one.place, one.schema.get("default"))
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
@@ -236,3 +261,14 @@ def first_number(schema: Schema) -> int:
 def _current(one: PageParameter, values: Mapping[Place, Any]) -> int:
     found = _number(one, values)
     return first_number(one.schema) if found is None else found
+
+
+def flag_of_more(name: str) -> bool | None:
+    """Return what a flag of that name in an envelope is where there are more pages; None for another flag."""
+    key = name_key(name)
+    return True if key in _MORE else False if key in _LAST else None
+
+
+def leads_ahead(name: str) -> bool:
+    """Whether a field of that name in an envelope leads to the next page."""
+    return "next" in name_words(name) or name_key(name) in _AFTER

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
+FORMATS = frozenset("json jsonl ndjson xml csv html txt text rss atom jsonp yaml yml pdf".split())
+"""Segments and endings of paths that say how the answer is written: /containers/json, /tickets.json."""
+
+EXTENSION = re.compile(rf"\.(?:{'|'.join(sorted(FORMATS))})$", re.IGNORECASE)
 WHOLE = re.compile(r"\{([^{}]+)\}(\.\w+)?")
 VERB = re.compile(r"\{([^{}]+)\}:(\w+)")
 
@@ -22,10 +27,11 @@ Shape = tuple[str | None, ...]
 """A path without the names of its placeholders: two templates of one shape are one place."""
 
 
+@lru_cache(maxsize=16384)
 def segments(template: str) -> Path:
-    """`/a/{x}.json` is a, {x}; `/a/{x}:pause` is a, {x}, pause. A segment of several placeholders stays literal."""
+    """`/a/{x}.json` and `/a.json` are a, {x} and a; `/a/{x}:pause` is a, {x}, pause. `{x}-{y}` stays literal."""
     found: list[Segment] = []
-    for text in template.strip("/").split("/"):
+    for text in EXTENSION.sub("", template.strip("/")).split("/"):
         if verb := VERB.fullmatch(text):
             found += [Segment(text, verb.group(1)), Segment(verb.group(2))]
         elif whole := WHOLE.fullmatch(text):
@@ -35,13 +41,13 @@ def segments(template: str) -> Path:
     return tuple(found)
 
 
+def position(path: Path, name: str) -> int:
+    """Return where in a path the placeholder of that name is; 0 where it is not."""
+    return next((at for at, segment in enumerate(path) if segment.parameter == name), 0)
+
+
 def shape(path: Path) -> Shape:
     return tuple(None if segment.parameter else segment.text for segment in path)
-
-
-def is_item(path: Path) -> bool:
-    """Does the path end in a placeholder that names one thing of a collection?"""
-    return len(path) > 1 and path[-1].parameter is not None
 
 
 def compound(path: Path) -> str:

@@ -14,17 +14,20 @@ LONGEST = 300
 
 _TITLES = ("title", "errorcode", "errortype", "error", "name")
 _DETAILS = (
-    "detail",
-    "message",
-    "msg",
-    "errordescription",
-    "description",
-    "reason",
-    "errormessage",
-    "exceptionmessage",
-    "error",
+    *("detail", "message", "msg", "errordescription", "description", "reason", "errormessage", "exceptionmessage"),
+    *("statusmessage", "errmsg", "errordetail", "faultstring", "err", "error", "errors"),
 )
-_LISTED = ("errors", "errormessages", "details", "rootcause", "messages", "exceptiondetail", "violations", "detail")
+"""What the field is called that says why, the most telling first."""
+
+_LISTED = (
+    *("errors", "errormessages", "details", "rootcause", "messages", "message", "exceptiondetail", "violations"),
+    *("detail", "issues", "validationerrors"),
+)
+"""What the field is called that lists reasons, or has one for each field that is at fault."""
+
+_AROUND = ("error", "fault", "meta")
+"""Objects that an error may be in."""
+
 _ASIDE = frozenset(
     "status code type instance timestamp path kind apiversion metadata more_info moreinfo documentationurl requestid "
     "statuscode".split()
@@ -32,8 +35,13 @@ _ASIDE = frozenset(
 _MOST = 3
 """Reasons of several that are said."""
 
+_DEEPEST = 3
+"""Objects inside each other in which a reason is looked for."""
+
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
-_CODE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+|[a-z]+(?:_[a-z]+)+|[A-Z][a-z]+(?:[A-Z][a-z]+)+")
+_BODY = re.compile(r"<(pre|p)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_XML = re.compile(r"<(?:\w+:)?(message|faultstring|description|detail|error)[^>]*>([^<]+)</", re.IGNORECASE)
+_SAYS_NOTHING = frozenset(("", "error", "errors"))
 
 
 def error_reason(data: Any) -> str:
@@ -46,7 +54,7 @@ def error_reason(data: Any) -> str:
 
 
 def _reasons(data: Any, depth: int) -> Iterator[str]:
-    if depth > 3:
+    if depth > _DEEPEST:
         return
     if isinstance(data, str):
         yield from filter(None, (_line(data),))
@@ -58,15 +66,16 @@ def _reasons(data: Any, depth: int) -> Iterator[str]:
 
 
 def _of_object(data: Mapping[str, Any], depth: int) -> Iterator[str]:
-    fields = {name_key(name): value for name, value in data.items()}
-    inner = fields.get("error")
-    if isinstance(inner, Mapping) and (reasons := list(_reasons(inner, depth + 1))):
-        yield from reasons
-        return
+    fields = {name_key(str(name)): value for name, value in data.items()}
+    for around in _AROUND:
+        inner = fields.get(around)
+        if isinstance(inner, Mapping) and (reasons := list(_reasons(inner, depth + 1))):
+            yield from reasons
+            return
     said = _said(fields)
-    listed = [reason for name in _LISTED for reason in _listed(fields.get(name), depth, said)]
+    listed = [reason for name in _LISTED for reason in _listed(fields.get(name), depth)]
     if said and listed and not _repeats(said, listed):
-        yield f"{said}: {listed[0]}"
+        yield f"{said.rstrip('.')}: {listed[0]}"
         yield from listed[1:]
     elif said or listed:
         yield from [said] if said else listed
@@ -83,7 +92,7 @@ def _said(fields: Mapping[str, Any]) -> str:
         return f"{title}: {detail} ({where})" if title and where.startswith("/") else f"{where}: {detail}"
     if not title or not detail or title == detail or _is_status(title, fields):
         return detail or title
-    return f"{title}: {detail}"
+    return f"{title.rstrip('.')}: {detail}"
 
 
 def _is_status(title: str, fields: Mapping[str, Any]) -> bool:
@@ -97,17 +106,15 @@ def _place(fields: Mapping[str, Any]) -> str:
     source = fields.get("source")
     if isinstance(source, Mapping) and isinstance(source.get("pointer"), str):
         return str(source["pointer"])
-    loc = fields.get("loc")
-    return ".".join(map(str, loc)) if isinstance(loc, list) else ""
+    steps: list[Any] = next((fields[name] for name in ("loc", "path") if isinstance(fields.get(name), list)), [])
+    return ".".join(map(str, steps))
 
 
-def _listed(value: Any, depth: int, said: str) -> Iterator[str]:
+def _listed(value: Any, depth: int) -> Iterator[str]:
     if isinstance(value, list):
         for entry in value:
-            if isinstance(entry, Mapping) and not list(_reasons(entry, depth + 1)):
-                continue
-            if isinstance(entry, Mapping) and _coded(entry):
-                yield _coded(entry)
+            if isinstance(entry, Mapping) and (coded := _coded(entry)):
+                yield coded
             else:
                 yield from _reasons(entry, depth + 1)
     elif isinstance(value, Mapping):
@@ -125,7 +132,7 @@ def _of_fields(data: Mapping[str, Any]) -> Iterator[str]:
     """Faults by the name of the field that has them: `{"email": ["is not valid"]}`."""
     for name, value in data.items():
         texts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-        if name_key(name) not in _ASIDE and texts and all(isinstance(text, str) for text in texts):
+        if name_key(str(name)) not in _ASIDE and texts and all(isinstance(text, str) for text in texts):
             yield f"{name}: {'; '.join(map(_line, texts))}"
 
 
@@ -134,8 +141,16 @@ def _repeats(said: str, listed: list[str]) -> bool:
 
 
 def _line(text: str) -> str:
-    """A text on one line; of a page of HTML its title."""
-    page = text.lstrip()[:200].lower()
-    if page.startswith(("<!doctype", "<html", "<head", "<?xml")) and (found := _TITLE.search(text)):
-        text = html.unescape(re.sub(r"<[^>]*>", " ", found.group(2)))
+    """A text on one line; of a page of HTML its title, of XML its message."""
+    start = text.lstrip()[:200].lower()
+    if start.startswith("<?xml") and (found := _XML.search(text)):
+        return _bare(found.group(2))
+    if start.startswith(("<!doctype", "<html", "<head", "<?xml")) and (found := _TITLE.search(text)):
+        title = _bare(found.group(2))
+        body = _BODY.search(text) if title.lower() in _SAYS_NOTHING else None
+        return _bare(body.group(2)) if body is not None else title
     return " ".join(text.split())
+
+
+def _bare(markup: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())

@@ -13,12 +13,11 @@ from functools import cached_property
 from typing import Any
 
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
-from nlapi.resources.answers import answer_schemas, json_media
+from nlapi.resources.answers import answer_schema, answer_schemas, json_media
+from nlapi.resources.id_fields import Words
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import QUERY_WORDS, is_single, noun_of, path_noun, thing_words
-from nlapi.resources.paths import Path, Shape, segments, shape
-
-Words = tuple[str, ...]
+from nlapi.resources.paths import FORMATS, Path, Shape, segments, shape
 
 NAME_FILTERS = (
     *("name", "q", "query", "search", "title", "keyword", "filtername", "namecontains", "searchterm", "text", "term"),
@@ -51,18 +50,26 @@ class Collection:
     item_path: list[Path] = field(default_factory=list)
 
     @property
+    def shape(self) -> Shape:
+        return shape(self.path)
+
+    @property
     def key(self) -> str | None:
         """The parameter that names one thing."""
         return self.item_path[0][-1].parameter if self.item_path else None
 
 
 class Resources:
-    """The resources of one Spec. `resources_of` gives it; what is asked of it is computed once."""
+    """The resources of one Spec, or of some of its operations. What is asked of it is computed once.
 
-    def __init__(self, spec: Spec) -> None:
+    `resources_of` gives that of a Spec.
+    """
+
+    def __init__(self, spec: Spec, operations: Iterable[Operation] | None = None) -> None:
         self.spec = spec
         self.schemas = answer_schemas(spec)
-        self.operations = tuple(operation for operation in spec.operations if operation.usable)
+        chosen = spec.operations if operations is None else operations
+        self.operations = tuple(operation for operation in chosen if operation.usable)
         self._lists: dict[Operation, bool] = {}
 
     @cached_property
@@ -71,7 +78,7 @@ class Resources:
         found: dict[Shape, Collection] = {}
         for operation in self.operations:
             path = segments(operation.route)
-            if len(path) > 1 and path[-1].parameter:
+            if len(path) > 1 and self._names_one(operation, path[-1].parameter):
                 collection = found.setdefault(shape(path[:-1]), Collection(path=path[:-1]))
                 collection.item.setdefault(operation.method, operation)
                 if path not in collection.item_path:
@@ -79,6 +86,12 @@ class Resources:
             else:
                 found.setdefault(shape(path), Collection(path=path)).at.setdefault(operation.method, operation)
         return found
+
+    def _names_one(self, operation: Operation, name: str | None) -> bool:
+        """Whether a placeholder takes one id, and no list of them."""
+        parameter = operation.parameter("path", name) if name else None
+        types = self.schemas.reader.types(parameter.schema) if parameter is not None else ()
+        return name is not None and {"array", "object", "boolean"}.isdisjoint(types)
 
     def collection(self, path: Path) -> Collection | None:
         """Return the collection at exactly this path."""
@@ -107,25 +120,26 @@ class Resources:
                 return True
             if view is not None and any(True for _ in view.names):
                 return is_plural(operation) and self._is_described_by_its_thing(operation)
-        return is_plural(operation) or self._is_query(operation)
+        return is_plural(operation) or self.is_query(operation)
 
-    def _is_query(self, operation: Operation) -> bool:
-        """Whether the path of an operation ends in how a collection is read: /films/search, /runs/filter."""
+    def is_query(self, operation: Operation) -> bool:
+        """Whether the path of an operation ends in how a collection is read: /films/search, /pets/findByStatus."""
         path = segments(operation.route)
-        return bool(path) and not path[-1].parameter and not QUERY_WORDS.isdisjoint(name_words(path[-1].text))
+        words = name_words(path[-1].text) if path and not path[-1].parameter else ()
+        return not (QUERY_WORDS | FORMATS).isdisjoint((*words[:1], *words[-1:]))
 
     @cached_property
     def searches(self) -> tuple[Operation, ...]:
         """The reads of no collection of their own that search all there is: /search."""
-        queries = (one for one in self.operations if self._is_query(one) and one.effect is Effect.READ)
+        queries = (one for one in self.operations if self.is_query(one) and one.effect is Effect.READ)
         return tuple(one for one in queries if set(path_noun(one)) <= QUERY_WORDS)
 
     def _is_described_by_its_thing(self, operation: Operation) -> bool:
         """Whether the answer of a plural path has the schema of one thing, which POST to it or GET below it answers."""
         collection = self.collection(segments(operation.route))
-        own = set(schema_nouns(_schema(operation)))
+        own = set(schema_nouns(answer_schema(operation)))
         others = (collection.at.get("POST"), collection.item.get("GET")) if collection is not None else ()
-        return any(own & set(schema_nouns(_schema(other))) for other in others if other is not None)
+        return any(own & set(schema_nouns(answer_schema(other))) for other in others if other is not None)
 
     def lists_of(self, noun: Words) -> Iterator[Operation]:
         """Yield the operations that list things of a noun in the singular, as their path, or else their answer, says.
@@ -133,24 +147,34 @@ class Resources:
         Those that only their answer tells, as /folders/{id}/items lists files, come last.
         """
         named = self._reads.get("".join(noun), ())
-        yield from (operation for operation in named if self.is_list(operation))
-        for operation in self._vague:
-            if operation not in named and noun in self.answer_nouns(operation):
-                yield operation
+        yield from (one for one in named if self.is_list(one) and not self._is_scoped(one, noun))
+        yield from (one for one in self._vague.get(noun, ()) if one not in named)
+
+    def lists_ending(self, noun: Words) -> Iterator[Operation]:
+        """Yield the lists of things whose noun is longer: those of metadata templates for a template."""
+        for longer, operations in self._by_schema.items():
+            if longer[-len(noun) :] == noun != longer:
+                yield from operations
+
+    def _is_scoped(self, operation: Operation, noun: Words) -> bool:
+        """Whether a noun in the singular at the end of a path tells whose the things are: /templates/enterprise."""
+        nouns = list(schema_nouns(self.schemas.entry_schema(operation))) if noun_of(operation) == noun else []
+        return bool(nouns) and not any(noun[-1] in "".join(words) for words in nouns)
 
     def lists_by_schema(self, noun: Words) -> Iterator[Operation]:
         """Yield the lists whose entries have a schema called like the noun, whatever the path says."""
         yield from self._by_schema.get(noun, ())
 
     @cached_property
-    def _vague(self) -> tuple[Operation, ...]:
-        """Lists whose path does not name what they list: /search, /folders/{id}/items."""
-        found = []
+    def _vague(self) -> Mapping[Words, list[Operation]]:
+        """Lists whose path does not name what they list, by what their answer says: /search, /folders/{id}/items."""
+        found: dict[Words, list[Operation]] = defaultdict(list)
         for operation in self.operations:
             noun = thing_words(operation)
-            if (not noun or noun[-1] in VAGUE or self._is_query(operation)) and self.is_list(operation):
-                found.append(operation)
-        return tuple(found)
+            if (not noun or noun[-1] in VAGUE or self.is_query(operation)) and self.is_list(operation):
+                for named in dict.fromkeys(self.answer_nouns(operation)):
+                    found[named].append(operation)
+        return found
 
     @cached_property
     def _by_schema(self) -> Mapping[Words, tuple[Operation, ...]]:
@@ -170,7 +194,11 @@ class Resources:
 
     def shows(self, listing: Operation) -> Operation | None:
         """Return the operation that shows one of the things that another lists."""
-        collection = self.collection(segments(listing.route))
+        return self.shown_at(segments(listing.route))
+
+    def shown_at(self, path: Path) -> Operation | None:
+        """Return the operation that shows one of the things at a path."""
+        collection = self.collection(path)
         return collection.item.get("GET") if collection is not None else None
 
     def is_home(self, operation: Operation) -> bool:
@@ -245,11 +273,6 @@ def is_plural(operation: Operation) -> bool:
 
 def _path_length(operation: Operation) -> int:
     return len(operation.path)
-
-
-def _schema(operation: Operation) -> Any:
-    media = json_media(operation)
-    return media.schema if media is not None else {}
 
 
 def _says_name(text: str) -> bool:

@@ -123,3 +123,13 @@ def merge(left: Schema, right: Schema) -> Schema:
 
 def _both(old: Any, new: Any) -> Any:
     return new if old is None or old == new else {"allOf": [old, new]}
+
+
+def ref_of(schema: Any) -> str:
+    """Return the `$ref` that a schema is, alone or as the one part of an `allOf`; "" where it is written out."""
+    if not isinstance(schema, Mapping):
+        return ""
+    if isinstance(schema.get("$ref"), str):
+        return str(schema["$ref"])
+    parts = schema.get("allOf")
+    return ref_of(parts[0]) if isinstance(parts, list) and len(parts) == 1 and "properties" not in schema else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from nlapi.resources.naming import name_words, singular
+from nlapi.resources.naming import singular_words
 
 NOTHING: Any = object()
 """No value at all, where None is one."""
@@ -45,15 +45,15 @@ class At:
 
     def under(self, name: str, ref: Any) -> At:
         refs = (*self.refs, ref) if isinstance(ref, str) else self.refs
-        thing = (
-            self.thing
-            if self.depth == 0
-            else singular(name_words(self.name)[-1])
-            if name_words(self.name)
-            else self.thing
-        )
+        thing = "".join(singular_words(self.name)[-1:]) if self.depth else ""
         return replace(
-            self, path=f"{self.path}.{name}", name=name, thing=thing, depth=self.depth + 1, refs=refs, full=False
+            self,
+            path=f"{self.path}.{name}",
+            name=name,
+            thing=thing or self.thing,
+            depth=self.depth + 1,
+            refs=refs,
+            full=False,
         )
 
     def item(self, position: int, ref: Any) -> At:

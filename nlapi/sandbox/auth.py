@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from nlapi.client.credentials import location_of
 from nlapi.openapi.parts import SecurityScheme
 from nlapi.openapi.spec import Operation
 from nlapi.sandbox.problem import Problem
@@ -26,8 +27,8 @@ def authenticate(operation: Operation, carried: Carried) -> None:
         return
     schemes = operation.spec.security_schemes
     wanted = []
-    for alternative in operation.security:
-        missing = [schemes[id] for id in alternative if id in schemes and not present(schemes[id], carried)]
+    for requirement in operation.security:
+        missing = _missing([schemes[id] for id in requirement if id in schemes], carried)
         if not missing:
             return
         wanted.append(missing)
@@ -40,14 +41,19 @@ def authenticate(operation: Operation, carried: Carried) -> None:
     )
 
 
+def _missing(schemes: Sequence[SecurityScheme], carried: Carried) -> list[SecurityScheme]:
+    """The schemes of a requirement that are not there: one for each header, query or cookie, which holds one value."""
+    fields = {location_of(one).field: one for one in reversed(schemes) if one.kind != "mutualTLS"}
+    filled = {location_of(one).field for one in schemes if one.kind != "mutualTLS" and present(one, carried)}
+    return [scheme for field, scheme in reversed(fields.items()) if field not in filled]
+
+
 def present(scheme: SecurityScheme, carried: Carried) -> bool:
     """Is a credential of this scheme there? Its value is not judged."""
     if scheme.kind == "apiKey":
         places = {"header": carried.headers, "query": carried.query, "cookie": carried.cookies}
         name = scheme.name.lower() if scheme.where == "header" else scheme.name
         return bool(places.get(scheme.where, {}).get(name, "").strip())
-    if scheme.kind == "mutualTLS":
-        return True
     given, _, credential = carried.headers.get("authorization", "").partition(" ")
     wanted = scheme.scheme if scheme.kind == "http" else "bearer"
     if given.lower() != wanted or not credential.strip():

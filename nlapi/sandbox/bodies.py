@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from nlapi.openapi.parts import Body, Encoding, Media, Parameter
+from nlapi.resources.answers import is_json
 from nlapi.sandbox.coerce import coerce, coerce_tree
 from nlapi.sandbox.multipart import Part, split_multipart
 from nlapi.sandbox.parameters import MISSING, Pairs, decoded, nests, read_query, shape, split_pairs, take_brackets
@@ -16,10 +17,6 @@ from nlapi.sandbox.schemas import Schemas
 def essence(content_type: str) -> str:
     """The media type without its parameters, in lower case."""
     return content_type.partition(";")[0].strip().lower()
-
-
-def is_json(content_type: str) -> bool:
-    return essence(content_type).endswith(("/json", "+json"))
 
 
 def choose(body: Body, content_type: str) -> Media:

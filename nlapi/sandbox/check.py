@@ -10,8 +10,9 @@ from typing import Any
 
 from nlapi.openapi.parts import Media, Parameter
 from nlapi.openapi.spec import Operation
+from nlapi.resources.answers import is_json
 from nlapi.sandbox import parameters as wire
-from nlapi.sandbox.bodies import choose, essence, is_json, read_body, read_json
+from nlapi.sandbox.bodies import choose, essence, read_body, read_json
 from nlapi.sandbox.parameters import MISSING, Pairs, split_pairs
 from nlapi.sandbox.problem import Fault, Problem, unprocessable
 from nlapi.sandbox.schemas import Schemas

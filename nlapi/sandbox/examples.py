@@ -5,55 +5,58 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nlapi.sandbox.entities import Entity
-from nlapi.sandbox.envelopes import dig, find_array, find_item, json_media, ref_of
-from nlapi.sandbox.schemas import Schemas
+from nlapi.resources.answers import AnswerSchemas, json_media
+from nlapi.resources.envelope import value_at
+from nlapi.resources.grouping import Resource
+from nlapi.resources.schemas import ref_of
 
 
 class Examples:
     """The example things of each kind: those in example lists, of single things, and beside schemas."""
 
-    def __init__(self, schemas: Schemas) -> None:
-        self.schemas = schemas
+    def __init__(self, answers: AnswerSchemas) -> None:
+        self.answers = answers
+        self.reader = answers.reader
         self._found: dict[str, tuple[dict[str, Any], ...]] = {}
 
-    def of(self, entity: Entity, index: int) -> dict[str, Any]:
+    def of(self, resource: Resource, index: int) -> dict[str, Any]:
         """The example of that number; {} when there are not so many."""
-        found = self._found.get(entity.name)
+        found = self._found.get(resource.name)
         if found is None:
-            found = self._found[entity.name] = tuple(self._distinct(entity))
+            found = self._found[resource.name] = tuple(self._distinct(resource))
         return found[index] if index < len(found) else {}
 
-    def _distinct(self, entity: Entity) -> Iterator[dict[str, Any]]:
+    def _distinct(self, resource: Resource) -> Iterator[dict[str, Any]]:
         """Each thing once; of two with one id, the first."""
         seen = set()
-        for example in self._all(entity):
-            mark = str(example.get(entity.id_name or "", example))
+        for example in self._all(resource):
+            mark = str(example.get(resource.id_name or "", example))
             if mark not in seen:
                 seen.add(mark)
                 yield example
 
-    def _all(self, entity: Entity) -> Iterator[dict[str, Any]]:
-        for example in (*self._listed(entity), *self._read(entity), *self._beside(entity)):
+    def _all(self, resource: Resource) -> Iterator[dict[str, Any]]:
+        for example in (*self._listed(resource), *self._read(resource), *self._beside(resource)):
             if isinstance(example, dict):
                 yield example
 
-    def _listed(self, entity: Entity) -> Iterator[Any]:
-        for collection in entity.collections:
-            media = json_media(collection.at["GET"]) if "GET" in collection.at else None
-            found = find_array(media.schema, collection.name, self.schemas) if media else None
-            if media and found and ref_of(found.schema) in {"", *entity.refs}:
-                for example in (*media.examples, *(self.schemas.flat(media.schema).get("examples") or ())):
-                    listed = dig(example, found.keys) if found.keys else example
-                    yield from listed if isinstance(listed, list) else ()
+    def _listed(self, resource: Resource) -> Iterator[Any]:
+        for collection in resource.collections:
+            part = self.answers.list_part(collection.at["GET"]) if "GET" in collection.at else None
+            media = json_media(collection.at["GET"]) if part and ref_of(part.schema) in {"", *resource.refs} else None
+            for example in (*media.examples, *self._examples(media.schema)) if part and media else ():
+                listed = value_at(example, part.keys) if part else None
+                yield from listed if isinstance(listed, list) else ()
 
-    def _read(self, entity: Entity) -> Iterator[Any]:
-        for collection in entity.collections:
+    def _read(self, resource: Resource) -> Iterator[Any]:
+        for collection in resource.collections:
             media = json_media(collection.item["GET"]) if "GET" in collection.item else None
-            if media:
-                keys = find_item(media.schema, (entity.thing,), entity.refs, self.schemas).keys
-                yield from (dig(example, keys) if keys else example for example in media.examples)
+            part = self.answers.thing_part(collection.item["GET"], resource.refs) if media else None
+            yield from (value_at(example, part.keys) for example in media.examples) if media and part else ()
 
-    def _beside(self, entity: Entity) -> Iterator[Any]:
-        for schema in entity.schemas:
-            yield from self.schemas.flat(schema).get("examples") or ()
+    def _beside(self, resource: Resource) -> Iterator[Any]:
+        for schema in resource.schemas:
+            yield from self._examples(schema)
+
+    def _examples(self, schema: Any) -> list[Any]:
+        return self.reader.flat(schema).get("examples") or []

@@ -9,30 +9,24 @@ from typing import Any
 from urllib.parse import urlencode
 
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import name_key
+from nlapi.resources.envelope import TOTALS
+from nlapi.resources.naming import name_key, name_words
+from nlapi.resources.paging import (
+    PageParameter,
+    PageRole,
+    first_number,
+    flag_of_more,
+    leads_ahead,
+    page_parameters,
+    page_role,
+)
 from nlapi.sandbox.at import NOTHING
 from nlapi.sandbox.problem import Fault, unprocessable
 from nlapi.sandbox.schemas import Schemas
 
-LIMITS = frozenset(
-    "limit pagesize perpage pagelimit size maxresults maxitems top take first count itemsperpage resultsperpage".split()
-)
-OFFSETS = frozenset("offset skip pageoffset startindex start from".split())
-PAGES = frozenset("page pagenumber pageno pagenum currentpage pageindex".split())
-CURSORS = frozenset(
-    "cursor pagetoken nexttoken continuationtoken pagecursor nextcursor nextpagetoken marker token startingafter after "
-    "next continuation".split()
-)
-TOTALS = frozenset(
-    "total totalcount totalresults totalitems totalelements totalrecords totalsize totalhits numresults".split()
-)
 LASTS = frozenset("totalpages pages pagecount lastpage numpages".split())
-MORES = frozenset("hasmore hasnext hasnextpage more istruncated truncated moreitems".split())
-NEXT_TOKENS = frozenset("nextcursor nextpagetoken nexttoken continuationtoken cursor endcursor nextpagecursor".split())
-NEXTS = frozenset("next nexturl nextpage nextlink nextpageurl nexthref".split())
-PREVIOUS = frozenset(
-    "previous prev previousurl prevurl previouspage prevpage previouslink previouscursor prevcursor".split()
-)
+"""What the number of pages is called."""
+
 USUAL = 50
 
 
@@ -40,76 +34,50 @@ USUAL = 50
 class Window:
     """The part of a list from `offset`, of `limit` things.
 
-    `names` are the parameters of the query that say so, by their role; `after` is an id to go on after.
+    `parameters` say so, by their role; `after` is an id to go on after.
     """
 
     offset: int = 0
     limit: int = USUAL
     first_page: int = 1
-    used: frozenset[str] = frozenset()
-    names: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[PageRole, PageParameter] = field(default_factory=dict)
     after: str | None = None
+
+    @property
+    def used(self) -> frozenset[str]:
+        return frozenset(one.name for one in self.parameters.values())
 
     def moved(self, offset: int) -> Window:
         return replace(self, offset=offset, after=None)
 
 
-def window(operation: Operation, query: Mapping[str, Any], schemas: Schemas) -> Window:
-    """The part that the query asks for, with the defaults of the description. 422 for a cursor that is none of ours."""
-    found: dict[str, tuple[str, Any]] = {}
-    for parameter in operation.parameters:
-        role = _role(parameter.name, schemas.types(parameter.schema)) if parameter.where == "query" else None
-        if role and role not in found:
-            default = schemas.flat(parameter.schema).get("default")
-            found[role] = (parameter.name, query.get(parameter.name, default))
-    limit = _count(found.get("limit"), USUAL)
-    offset = _count(found.get("offset"), 0)
-    first_page = _first_page(operation, found.get("page"), schemas)
-    page = found.get("page", ("", None))[1]
-    if isinstance(page, int) and "page" in found:
+def window(operation: Operation, query: Mapping[str, Any], body: Any = None) -> Window:
+    """The part that a request asks for, with the defaults of the description. 422 for a cursor that is none of ours."""
+    given = {"query": query, "body": body if isinstance(body, Mapping) else {}}
+    parameters: dict[PageRole, PageParameter] = {}
+    for parameter in page_parameters(operation):
+        parameters.setdefault(parameter.role, parameter)
+    asked = {role: given[one.place[0]].get(one.name, one.schema.get("default")) for role, one in parameters.items()}
+    limit, offset = _count(asked.get(PageRole.SIZE), USUAL), _count(asked.get(PageRole.OFFSET), 0)
+    number = parameters.get(PageRole.NUMBER)
+    first_page = first_number(number.schema) if number is not None else 1
+    if isinstance(page := asked.get(PageRole.NUMBER), int):
         offset = max(page - first_page, 0) * limit
     after = None
-    name, cursor = found.get("cursor", ("", None))
-    if isinstance(cursor, str) and cursor:
-        offset, after = _place(cursor, name)
-    return Window(
-        offset=offset,
-        limit=limit,
-        first_page=first_page,
-        used=frozenset(name for name, _ in found.values()),
-        names={role: name for role, (name, _) in found.items()},
-        after=after,
-    )
+    if isinstance(cursor := asked.get(PageRole.CURSOR), str) and cursor:
+        offset, after = _place(cursor, parameters[PageRole.CURSOR].place)
+    return Window(offset=offset, limit=limit, first_page=first_page, parameters=parameters, after=after)
 
 
-def _role(name: str, types: tuple[str, ...]) -> str | None:
-    word = name_key(name)
-    number = "integer" in types or "number" in types
-    if number:
-        roles = (("limit", LIMITS), ("offset", OFFSETS), ("page", PAGES))
-        return next((role for role, names in roles if word in names), None)
-    return "cursor" if word in CURSORS and types and "string" in types else None
-
-
-def _count(found: tuple[str, Any] | None, otherwise: int) -> int:
-    value = found[1] if found else None
+def _count(value: Any, otherwise: int) -> int:
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else otherwise
-
-
-def _first_page(operation: Operation, found: tuple[str, Any] | None, schemas: Schemas) -> int:
-    """Pages are counted from one, unless the description allows or presumes page 0."""
-    for parameter in operation.parameters:
-        if found and parameter.name == found[0]:
-            flat = schemas.flat(parameter.schema)
-            return 0 if flat.get("default") == 0 or (flat.get("minimum") == 0 and flat.get("default") != 1) else 1
-    return 1
 
 
 def token(offset: int) -> str:
     return base64.urlsafe_b64encode(f"o:{offset}".encode()).decode().rstrip("=")
 
 
-def _place(cursor: str, name: str) -> tuple[int, str | None]:
+def _place(cursor: str, place: tuple[str, str]) -> tuple[int, str | None]:
     """The offset that a cursor stands for; or the id after which to go on."""
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
@@ -117,9 +85,9 @@ def _place(cursor: str, name: str) -> tuple[int, str | None]:
         text = ""
     if text.startswith("o:") and text[2:].isdecimal():
         return int(text[2:]), None
-    if name_key(name) in ("startingafter", "after", "marker"):
+    if name_key(place[1]) in ("startingafter", "after", "marker"):
         return 0, cursor
-    raise unprocessable([Fault(where=f"query.{name}", message="is no cursor that this server gave out")])
+    raise unprocessable([Fault(where=".".join(place), message="is no cursor that this server gave out")])
 
 
 class Envelope:
@@ -143,7 +111,8 @@ class Envelope:
         """Values for the properties of an envelope that say something about the list."""
         found: dict[str, Any] = {}
         described = self.schemas.properties(schema)
-        has_total = any(name_key(name) in TOTALS for name in described)
+        keys = {name_key(name) for name, one in described.items() if "integer" in self.schemas.types(one)}
+        total = next((key for key in TOTALS if key in keys), "")
         for name, one in described.items():
             types = self.schemas.types(one)
             if name == skip:
@@ -153,67 +122,56 @@ class Envelope:
                 if inner:
                     found[name] = inner
                 continue
-            value = self._value(name_key(name), one, types, has_total)
-            if value is not NOTHING:
+            value = self._value(name, one, types, total)
+            if value is not NOTHING and self.schemas.valid(one, value):
                 found[name] = value
         return found
 
-    def _value(self, word: str, schema: Any, types: tuple[str, ...], has_total: bool) -> Any:
+    def _value(self, name: str, schema: Any, types: tuple[str, ...], total: str) -> Any:
         if "boolean" in types:
-            return self.rest if word in MORES else NOTHING
+            more = flag_of_more(name)
+            return NOTHING if more is None else self.rest is more
         if "integer" in types or "number" in types:
-            number = self._number(word, has_total)
+            number = self._number(name, types, total)
             return number if number is not None or "null" in types else NOTHING
-        if "string" in types and word in NEXT_TOKENS | NEXTS:
-            if not self.rest:
-                return self._nothing(types)
+        if "string" not in types:
+            return NOTHING
+        url = str(self.schemas.flat(schema).get("format", "")).startswith(("uri", "url"))
+        nothing = None if "null" in types else NOTHING
+        if leads_ahead(name):
             following = self.part.offset + self.shown
-            plain_token = word in NEXT_TOKENS or ("cursor" in self.part.names and not self._is_url(schema))
-            return token(following) if plain_token else self._link(following)
-        if "string" in types and word in PREVIOUS:
-            before = max(self.part.offset - self.part.limit, 0)
-            return self._link(before) if self.part.offset and self._is_url(schema) else self._nothing(types)
-        return NOTHING
+            linked = url or not {"url", "uri", "link", "href"}.isdisjoint(name_words(name))
+            cursor = PageRole.CURSOR in self.part.parameters or not {"next", "page"}.issuperset(name_words(name))
+            return nothing if not self.rest else token(following) if cursor and not linked else self._link(following)
+        if {"prev", "previous"}.isdisjoint(name_words(name)):
+            return NOTHING
+        before = max(self.part.offset - self.part.limit, 0)
+        return self._link(before) if self.part.offset and url else nothing
 
-    def _nothing(self, types: tuple[str, ...]) -> Any:
-        return None if "null" in types else NOTHING
-
-    def _is_url(self, schema: Any) -> bool:
-        return str(self.schemas.flat(schema).get("format", "")).startswith(("uri", "url"))
-
-    def _number(self, word: str, has_total: bool) -> int | None:
-        part = self.part
-        limit = max(part.limit, 1)
-        pages = -(-self.total // limit)
-        if word in TOTALS:
+    def _number(self, name: str, types: tuple[str, ...], total: str) -> int | None:
+        part, key = self.part, name_key(name)
+        limit, following = max(part.limit, 1), part.offset + self.shown
+        if key in LASTS:
+            return -(-self.total // limit)
+        if key == total or (key in TOTALS and key.startswith("total")):
             return self.total
-        if word in LASTS:
-            return pages
-        if word in PAGES:
-            return part.first_page + part.offset // limit
-        if word in ("count", "size", "length", "results") and has_total:
+        if key in TOTALS or (total and key in ("size", "length", "results")):
             return self.shown
-        if word == "count":
-            return self.total
-        if word in LIMITS:
-            return part.limit
-        if word in OFFSETS:
-            return part.offset
-        if word in ("nextoffset", "nextpage", "next"):
-            following = part.offset + self.shown
-            reached = following if word == "nextoffset" else part.first_page + following // limit
+        if leads_ahead(name) and key != "offset":
+            reached = following if "offset" in key else part.first_page + following // limit
             return reached if self.rest else None
-        return None
+        number = part.first_page + part.offset // limit
+        shown = {PageRole.SIZE: part.limit, PageRole.OFFSET: part.offset, PageRole.NUMBER: number}
+        role = page_role(name, types)
+        return shown.get(role) if role is not None else None
 
     def _link(self, offset: int) -> str:
         """The URL of this list from another offset, in the terms of its own parameters."""
-        names, values = self.part.names, dict(self.query)
-        if "offset" in names:
-            values[names["offset"]] = offset
-        elif "page" in names:
-            values[names["page"]] = self.part.first_page + offset // max(self.part.limit, 1)
-        elif "cursor" in names:
-            values[names["cursor"]] = token(offset)
+        values, number = dict(self.query), self.part.first_page + offset // max(self.part.limit, 1)
+        asked = {PageRole.OFFSET: offset, PageRole.NUMBER: number, PageRole.CURSOR: token(offset)}
+        role = next((role for role in asked if role in self.part.parameters), None)
+        if role is not None:
+            values[self.part.parameters[role].name] = asked[role]
         simple = {name: _text(value) for name, value in values.items() if not isinstance(value, dict)}
         return f"{self.url}?{urlencode(simple, doseq=True)}" if simple else self.url
 

@@ -10,12 +10,13 @@ from urllib.parse import quote
 
 from nlapi.openapi.parts import Media, Response
 from nlapi.openapi.spec import Operation
+from nlapi.resources.answers import is_json
+from nlapi.resources.envelope import TOTALS
 from nlapi.resources.naming import name_key
 from nlapi.resources.paths import segments
 from nlapi.sandbox.answers import Outcome
 from nlapi.sandbox.at import NOTHING, At
-from nlapi.sandbox.bodies import essence, is_json
-from nlapi.sandbox.paging import TOTALS
+from nlapi.sandbox.bodies import essence
 from nlapi.sandbox.problem import Problem
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Row
@@ -89,7 +90,7 @@ def _media(response: Response, accept: str) -> Media | None:
     """The media type to answer in: JSON where it is described and accepted, else the first that is accepted."""
     if not response.media:
         return None
-    ranked = sorted(response.media, key=lambda one: not is_json(one.content_type) and "*" not in one.content_type)
+    ranked = sorted(response.media, key=lambda one: not is_json(one.content_type))
     wanted = [essence(part) for part in accept.split(",") if "q=0" not in part.replace("q=0.", "")]
     for media in ranked:
         kind = essence(media.content_type)
@@ -100,7 +101,7 @@ def _media(response: Response, accept: str) -> Media | None:
 
 def _content(stage: Stage, operation: Operation, response: Response | None, media: Media, outcome: Outcome) -> bytes:
     kind = essence(media.content_type)
-    if is_json(kind) or "*" in kind:
+    if is_json(kind):
         value = outcome.value
         if value is NOTHING or response is not operation.response():
             known = value if isinstance(value, dict) else NOTHING
@@ -139,12 +140,12 @@ def _headers(stage: Stage, response: Response, outcome: Outcome) -> list[tuple[s
 def _location(stage: Stage, operation: Operation, row: Row, path: str, prefix: str) -> str:
     """Where the thing that was made can be read; "" when nowhere."""
     key = quote(row.key, safe="")
-    entity = next((one for one in stage.entities.all if one.name == row.entity), None)
-    here = stage.entities.at(segments(operation.route))
-    for collection in entity.collections if entity else ():
+    resource = next((one for one in stage.semantics.resources if one.name == row.entity), None)
+    here = stage.semantics.at(segments(operation.route))
+    for collection in resource.collections if resource else ():
         if "GET" not in collection.item:
             continue
-        if here is entity and len(collection.path) == len(segments(operation.route)):
+        if here is resource and len(collection.path) == len(segments(operation.route)):
             return f"{path.rstrip('/')}/{key}"
         values = _values(stage, collection.item["GET"].path, collection.item_path[:-1], row.scope)
         if values is not None:
@@ -154,7 +155,7 @@ def _location(stage: Stage, operation: Operation, row: Row, path: str, prefix: s
 
 def _values(stage: Stage, template: str, path: Any, scope: Mapping[str, str]) -> dict[str, str] | None:
     """The values of the placeholders above a thing, from its scope; None when one is not known."""
-    values = {parent.parameter: scope.get(parent.name) for parent in stage.roles.parents(path)}
+    values = {parent.parameter: scope.get(parent.name) for parent in stage.semantics.parents(path)}
     if None in values.values():
         return None
     return {name: quote(str(value), safe="") for name, value in values.items()}

@@ -9,11 +9,12 @@ from datetime import date, timedelta
 from typing import Any
 
 from nlapi.openapi.spec import Operation
+from nlapi.resources.answers import AnswerPart, json_media
+from nlapi.resources.envelope import wrap
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.paths import segments
 from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.check import Checked
-from nlapi.sandbox.envelopes import Found, find_array, json_media, wrap
 from nlapi.sandbox.filters import LOWER
 from nlapi.sandbox.paging import Envelope, window
 from nlapi.sandbox.parameters import MISSING
@@ -38,14 +39,13 @@ def compute(stage: Stage, operation: Operation, checked: Checked, scope: Scope) 
         full=True,
     )
     known = _echo(stage, media.schema, asked)
-    name = name_words(operation.route)[-1] if name_words(operation.route) else ""
-    found = find_array(media.schema, name, stage.schemas)
-    if found is None or "object" not in stage.schemas.types(found.schema):
+    found = stage.semantics.answers.list_part(operation)
+    if found is None or found.is_map or "object" not in stage.schemas.types(found.schema):
         return stage.sampler.sample(media.schema, at, known) if known else stage.sampler.sample(media.schema, at)
     rows = _rows(stage, operation, checked, found, asked, at)
     if not found.keys:
         return stage.sampler.sample(media.schema, at, rows)
-    part = replace(window(operation, checked.query, stage.schemas), offset=0)
+    part = replace(window(operation, checked.query, checked.body), offset=0)
     around = Envelope(stage.schemas, part, total=len(rows), shown=len(rows), url="", query={})
     known = merged(merged(known, around.fill(media.schema, skip=found.keys[0])), wrap(rows, found.keys))
     known = merged(known, _sums(stage, media.schema, rows))
@@ -90,9 +90,11 @@ class _Referrer:
         parts = singular_words(name)
         if len(parts) > 1 and parts[-1] in ("name", "title"):
             id = self.refer("_".join((*parts[:-1], "id")), index)
-            entity = self.stage.entities.named("_".join((*parts[:-1], "id")))
+            resource = self.stage.semantics.named("_".join((*parts[:-1], "id")))
             row = (
-                self.stage.seeds.get(entity, str(id), {}) if entity and id is not NOTHING and not entity.open else None
+                self.stage.seeds.get(resource, str(id), {})
+                if resource and id is not NOTHING and not resource.is_open
+                else None
             )
             return row.data.get(parts[-1], NOTHING) if row else NOTHING
         given = self.asked.get(parts)
@@ -100,18 +102,18 @@ class _Referrer:
             return given[index % len(given)]
         if given is not None and not isinstance(given, list | dict):
             return given
-        entity = self.stage.entities.named(name)
-        if entity is None or entity.open:
+        resource = self.stage.semantics.named(name)
+        if resource is None or resource.is_open:
             return NOTHING
-        rows = self.stage.seeds.rows(entity, {})
+        rows = self.stage.seeds.rows(resource, {})
         rows = [row for row in rows if all(row.scope.get(one, value) == value for one, value in self.scope.items())]
-        return self.stage.keys.typed(entity, rows[index % len(rows)].key) if rows else NOTHING
+        return self.stage.keys.typed(resource, rows[index % len(rows)].key) if rows else NOTHING
 
 
 def _rows(
-    stage: Stage, operation: Operation, checked: Checked, found: Found, asked: Mapping[str, Any], at: At
+    stage: Stage, operation: Operation, checked: Checked, found: AnswerPart, asked: Mapping[str, Any], at: At
 ) -> list[Any]:
-    limit = window(operation, checked.query, stage.schemas).limit
+    limit = window(operation, checked.query, checked.body).limit
     known = _echo(stage, found.schema, {name: value for name, value in asked.items() if not isinstance(value, list)})
     dropped, whole = _unselected(stage, operation, checked, found.schema)
     ids = [value for name, value in asked.items() if isinstance(value, list) and singular_words(name)[-1:] == ("id",)]
@@ -161,7 +163,7 @@ def _owner(name: str, choices: Any) -> Any:
     return best if exact else None
 
 
-def _day(stage: Stage, operation: Operation, checked: Checked, found: Found, index: int) -> dict[str, str]:
+def _day(stage: Stage, operation: Operation, checked: Checked, found: AnswerPart, index: int) -> dict[str, str]:
     """The day of a row, counted from the first day that the request asks for."""
     for parameter in operation.parameters:
         value = checked.query.get(parameter.name)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.openapi.spec import Spec
+from nlapi.resources.semantics import Semantics, semantics_of
 from nlapi.sandbox.at import At
-from nlapi.sandbox.entities import Entities
 from nlapi.sandbox.keys import Keys
-from nlapi.sandbox.roles import Roles
 from nlapi.sandbox.samples import Sampler
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.seeds import Seeds
@@ -24,8 +23,7 @@ class Stage:
     seed: int
     schemas: Schemas
     sampler: Sampler
-    entities: Entities
-    roles: Roles
+    semantics: Semantics
     keys: Keys
     store: Store
     seeds: Seeds
@@ -34,18 +32,16 @@ class Stage:
     def of(spec: Spec, *, seed: int, database: str) -> Stage:
         schemas = Schemas(spec)
         sampler = Sampler(schemas)
-        entities = Entities(spec, schemas)
-        roles = Roles(spec, entities, schemas)
+        semantics = semantics_of(spec)
         keys = Keys(schemas, sampler, seed)
         store = Store(database)
-        seeds = Seeds(entities, roles, store, sampler, keys)
+        seeds = Seeds(semantics, store, sampler, keys)
         return Stage(
             spec=spec,
             seed=seed,
             schemas=schemas,
             sampler=sampler,
-            entities=entities,
-            roles=roles,
+            semantics=semantics,
             keys=keys,
             store=store,
             seeds=seeds,

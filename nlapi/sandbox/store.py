@@ -103,6 +103,9 @@ class Store:
         return self._db.execute("INSERT OR IGNORE INTO mark VALUES (?)", (name,)).rowcount == 1
 
 
+SINGLE = "-"
+"""The key of a thing of which there is one: `/account/settings`."""
+
 SELECT = "SELECT number, entity, key, place, scope, data, sampled FROM thing"
 
 
@@ -121,6 +124,11 @@ def _row(values: tuple[Any, ...]) -> Row:
 
 def _below(row: Row, scope: Scope) -> bool:
     return all(row.scope.get(name) == value for name, value in scope.items())
+
+
+def agree(left: Scope, right: Scope) -> bool:
+    """Whether two scopes agree wherever both name a parent of the same kind."""
+    return all(right.get(name, value) == value for name, value in left.items())
 
 
 def _text(value: Any) -> str:

@@ -7,55 +7,58 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import name_words, same_name
+from nlapi.resources.envelope import WRAPPERS, value_at
+from nlapi.resources.grouping import Resource
+from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.sandbox.at import NOTHING, At
-from nlapi.sandbox.entities import Entity
-from nlapi.sandbox.envelopes import WRAPPERS
 from nlapi.sandbox.problem import Problem
-from nlapi.sandbox.roles import SINGLE
 from nlapi.sandbox.stage import Stage
-from nlapi.sandbox.store import Row, Scope
+from nlapi.sandbox.store import SINGLE, Row, Scope, agree
 from nlapi.sandbox.verbs import fresh
 from nlapi.sandbox.vocabulary import MADE, UPDATED
 
 
 def create(
-    stage: Stage, entity: Entity, operation: Operation, body: Mapping[str, Any], scope: Scope, *, key: Any = None
+    stage: Stage, resource: Resource, operation: Operation, body: Mapping[str, Any], scope: Scope, *, key: Any = None
 ) -> Row:
     """A new thing from what a client sent: its fields, and those that a server sets. 409 when its id is taken.
 
     Without a `key` its id is the one in the body, where a client may choose it, or a new one.
     """
-    makers = [one.at["POST"] for one in entity.collections if "POST" in one.at]
+    makers = [one.at["POST"] for one in resource.collections if "POST" in one.at]
     open_fields = {name: one for maker in (*makers, operation) for name, one in requested(stage, maker).items()}
-    described = properties(stage, entity)
-    data = {name: value for name, value in body.items() if _readable(value) or name in described}
-    below = {**scope, **stage.seeds.references.scope(entity, data)}
-    required = {name for schema in entity.schemas for name in stage.schemas.flat(schema).get("required") or ()}
+    data = {name: value for name, value in body.items() if _readable(value) or name in resource.properties}
+    below = {**scope, **stage.seeds.relations(resource, data)}
+    required = {name for schema in resource.schemas for name in stage.schemas.flat(schema).get("required") or ()}
     hidden = {
         name
-        for name, one in described.items()
+        for name, one in resource.properties.items()
         if (name in open_fields and name not in required) or _may_be_null(stage, one)
     }
-    stage.seeds.relate(entity, 0, below, skip=hidden)
-    key = _key(stage, entity, data, open_fields) if key is None else key
-    known = {**stage.seeds.references.values(entity, below, stage.keys), **data}
-    if entity.id_name and key != SINGLE:
-        known[entity.id_name] = key
+    stage.seeds.relate(resource, 0, below, skip=hidden)
+    key = _key(stage, resource, data, open_fields, scope) if key is None else key
+    known = {**stage.seeds.related(resource, below), **data}
+    if resource.id_name and key != SINGLE:
+        known[resource.id_name] = key
     at = At(
-        seed=stage.seed, path=f"{entity.name}/made", thing=entity.thing, index=stage.store.count(entity.name), full=True
+        seed=stage.seed,
+        path=f"{resource.name}/made",
+        thing=resource.label,
+        index=stage.store.count(resource.name),
+        full=True,
     )
-    made = _made(stage, entity, at, known, open_fields)
-    row = Row(entity=entity.name, key=str(key), place=at.index, scope=below, data=made)
+    made = _made(stage, resource, at, known, open_fields)
+    key = stage.keys.inner(resource, made, key)
+    row = Row(entity=resource.name, key=str(key), place=at.index, scope=below, data=made)
     return stage.store.add(row)
 
 
 def _made(
-    stage: Stage, entity: Entity, at: At, known: dict[str, Any], open_fields: Mapping[str, Any]
+    stage: Stage, resource: Resource, at: At, known: dict[str, Any], open_fields: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What was sent, and what the server adds: required fields, defaults, and fields that no client can send."""
     data = dict(known)
-    for schema in entity.schemas:
+    for schema in resource.schemas:
         flat = stage.schemas.flat(schema)
         required = set(flat.get("required") or ())
         full = stage.sampler.sample(schema, at, data)
@@ -86,32 +89,34 @@ def _may_be_null(stage: Stage, schema: Any) -> bool:
     return "null" in stage.schemas.types(schema)
 
 
-def _key(stage: Stage, entity: Entity, data: Mapping[str, Any], open_fields: Mapping[str, Any]) -> Any:
-    given = data.get(entity.id_name) if entity.id_name in open_fields and entity.id_name else None
+def _key(
+    stage: Stage, resource: Resource, data: Mapping[str, Any], open_fields: Mapping[str, Any], scope: Scope
+) -> Any:
+    path = tuple(resource.id_path.split("."))
+    given = value_at(data, path) if path[0] in open_fields else None
     if given is None:
-        stage.seeds.fill(entity)
-        key = stage.seeds.new_key(entity)
+        stage.seeds.fill(resource)
+        key = stage.seeds.new_key(resource)
         if key is NOTHING:
-            raise Problem(409, f"there is no id left for another {entity.thing}")
+            raise Problem(409, f"there is no id left for another {resource.label}")
         return key
-    row = stage.store.find(entity.name, str(given))
+    row = stage.store.find(resource.name, str(given), scope)
     if row is not None and not row.sampled:
-        raise Problem(409, f"there is already a {entity.thing} with {entity.id_name} {given}")
+        raise Problem(409, f"there is already a {resource.label} with {resource.id_path} {given}")
     if row is not None:
         # A sample gives way, so that the example of a description can be tried as it stands.
         stage.store.remove(row)
     return given
 
 
-def merge(stage: Stage, entity: Entity, operation: Operation, row: Row, body: Mapping[str, Any]) -> Row:
+def merge(stage: Stage, resource: Resource, operation: Operation, row: Row, body: Mapping[str, Any]) -> Row:
     """The thing with some fields changed, as RFC 7396 merges them; null takes away a field that may not be null."""
-    described = properties(stage, entity)
-    sent = {name: value for name, value in body.items() if name != entity.id_name}
+    sent = {name: value for name, value in body.items() if name != resource.id_name}
     data = merged(row.data, sent)
     for name, value in sent.items():
-        if value is None and not _may_be_null(stage, described.get(name, {"type": "null"})):
+        if value is None and not _may_be_null(stage, resource.properties.get(name, {"type": "null"})):
             del data[name]
-    return _changed(stage, entity, operation, row, data)
+    return _changed(stage, resource, operation, row, data)
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,72 +127,61 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def replace(stage: Stage, entity: Entity, operation: Operation, row: Row, body: Mapping[str, Any]) -> Row:
+def replace(stage: Stage, resource: Resource, operation: Operation, row: Row, body: Mapping[str, Any]) -> Row:
     """The thing with every field that a client can send replaced; what only the server sets stays."""
     open_fields = requested(stage, operation)
-    kept = {name: value for name, value in row.data.items() if name not in open_fields or name == entity.id_name}
-    return _changed(stage, entity, operation, row, {**kept, **{k: v for k, v in body.items() if k != entity.id_name}})
-
-
-def _changed(stage: Stage, entity: Entity, operation: Operation, row: Row, data: dict[str, Any]) -> Row:
-    open_fields = requested(stage, operation)
-    for name, schema in properties(stage, entity).items():
-        flat = stage.schemas.flat(schema)
-        if set(name_words(name)) & UPDATED and flat.get("format") == "date-time" and name not in open_fields:
-            data[name] = now("date-time")
-    scope = {**row.scope, **stage.seeds.references.scope(entity, data)}
-    return stage.store.change(row, data, scope)
-
-
-def remove(stage: Stage, entity: Entity, row: Row) -> None:
-    """Takes a thing away, and with it whatever can only be created below it."""
-    stage.store.remove(row)
-    for other in stage.entities.all:
-        if other is not entity and _only_below(stage, other, entity):
-            for one in stage.store.rows(other.name, {entity.name: row.key}):
-                if all(one.scope.get(name, value) == value for name, value in row.scope.items()):
-                    remove(stage, other, one)
-
-
-def _only_below(stage: Stage, entity: Entity, parent: Entity) -> bool:
-    makers = [one for one in entity.collections if "POST" in one.at]
-    return bool(makers) and all(
-        any(above.name == parent.name for above in stage.roles.parents(one.path)) for one in makers
+    kept = {name: value for name, value in row.data.items() if name not in open_fields or name == resource.id_name}
+    return _changed(
+        stage, resource, operation, row, {**kept, **{k: v for k, v in body.items() if k != resource.id_name}}
     )
 
 
-def properties(stage: Stage, entity: Entity) -> dict[str, Any]:
-    """Every property that a thing of this kind is described with."""
-    found: dict[str, Any] = {}
-    for schema in entity.schemas:
-        found = {**stage.schemas.properties(schema), **found}
-    return found
+def _changed(stage: Stage, resource: Resource, operation: Operation, row: Row, data: dict[str, Any]) -> Row:
+    open_fields = requested(stage, operation)
+    for name, schema in resource.properties.items():
+        flat = stage.schemas.flat(schema)
+        if set(name_words(name)) & UPDATED and flat.get("format") == "date-time" and name not in open_fields:
+            data[name] = now("date-time")
+    scope = {**row.scope, **stage.seeds.relations(resource, data)}
+    return stage.store.change(row, data, scope)
+
+
+def remove(stage: Stage, resource: Resource, row: Row) -> None:
+    """Takes a thing away, and with it whatever can only be created below it."""
+    stage.store.remove(row)
+    for other in stage.semantics.resources:
+        if other is not resource and _only_below(stage, other, resource):
+            for one in stage.store.rows(other.name, {resource.name: row.key}):
+                if agree(row.scope, one.scope):
+                    remove(stage, other, one)
+
+
+def _only_below(stage: Stage, resource: Resource, parent: Resource) -> bool:
+    makers = [one for one in resource.collections if "POST" in one.at]
+    return bool(makers) and all(
+        any(above.name == parent.name for above in stage.semantics.parents(one.path)) for one in makers
+    )
 
 
 def requested(stage: Stage, operation: Operation) -> dict[str, Any]:
     """The fields that a client can send with this operation, each with its flat schema."""
     found: dict[str, Any] = {}
     for media in operation.body.media if operation.body else ():
-        for name, schema in stage.schemas.properties(media.schema).items():
+        items = stage.schemas.flat(media.schema).get("items")
+        for name, schema in stage.schemas.properties(items or media.schema).items():
             flat = stage.schemas.flat(schema)
             if flat.get("readOnly") is not True:
                 found[name] = flat
     return found
 
 
-def unwrapped(stage: Stage, entity: Entity, body: Any) -> Any:
-    """The thing inside a body such as `{"campaign": {...}}` or `{"data": {...}}`."""
+def fields(resource: Resource, body: Any) -> dict[str, Any]:
+    """The fields of a body that is a thing, or wraps one (`{"campaign": {...}}`); {} for one that is neither."""
     if isinstance(body, dict) and len(body) == 1:
         name, inner = next(iter(body.items()))
-        wraps = same_name(name, entity.thing) or name in WRAPPERS
-        if wraps and isinstance(inner, dict) and name not in properties(stage, entity):
+        wraps = singular_words(name) == resource.noun or name_key(name) in WRAPPERS
+        if wraps and isinstance(inner, dict) and name not in resource.properties:
             return inner
-    return body
-
-
-def fields(stage: Stage, entity: Entity, body: Any) -> dict[str, Any]:
-    """The fields of a body that is a thing; {} for one that is not (a file, a list, none)."""
-    body = unwrapped(stage, entity, body) if body is not NOTHING else None
     return body if isinstance(body, dict) else {}
 
 

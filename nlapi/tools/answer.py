@@ -7,8 +7,17 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nlapi.errors import ArgumentError, ConsentError, OutcomeUnknownError, SendError, UsageError
-from nlapi.tools.run import Consent, Target, run
+from nlapi.client.credentials import alternatives
+from nlapi.errors import (
+    ArgumentError,
+    ConsentError,
+    MissingCredentialError,
+    OutcomeUnknownError,
+    SendError,
+    UsageError,
+)
+from nlapi.openapi.spec import Operation
+from nlapi.tools.run import Auth, Consent, run, target_of
 from nlapi.tools.tool import Call, Tool
 
 
@@ -19,7 +28,7 @@ async def answer(
     consent: Consent,
     *,
     base_url: str | None = None,
-    auth: Mapping[str, str] | None = None,
+    auth: Auth = None,
 ) -> str:
     """Make the call that a model asked for, and tell it what came of that; `nlapi.answer` says what is told."""
     from nlapi.client.shrink import shrink
@@ -32,16 +41,28 @@ async def answer(
         )
     try:
         call = Call(tool=_named(tools, name), arguments=_read(arguments))
-        target = Target(spec=call.tool.operation.spec, base_url=base_url, credentials=dict(auth or {}))
-        return shrink(await run(call, target, consent))
+        target = target_of(call.tool.operation.spec, base_url=base_url, auth=auth)
+        return shrink(await run(call, target, consent, for_model=True))
     except ConsentError:
         return f"not sent: {name} would {call.tool.effect} something, and the user has not agreed to that"
     except ArgumentError as error:
         return f"not sent: {error}"
+    except MissingCredentialError as error:
+        return f"not sent: {error.message}. {_how_to_give(call.tool.operation)}"
     except OutcomeUnknownError as error:
         return f"failed: {error}"
     except SendError as error:  # its hint is for whoever chose the server
         return f"failed: {error.message}"
+
+
+def _how_to_give(operation: Operation) -> str:
+    """How the user gives a credential: to the program, and not to the model."""
+    first = next(iter(alternatives(operation)), ())
+    auth = ", ".join(f"{one.id!r}: ..." for one in first)
+    return (
+        "The user has not given it. It is given to the program that makes this call, as "
+        f"auth={{{auth}}} or with `nlapi api add`, and never in this conversation; auth=False calls without."
+    )
 
 
 def _named(tools: Iterable[Tool], name: str) -> Tool:

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.resources.naming import pieces, singular
-from nlapi.tools.groups import MAX_GROUPS, Group, groups, resource, sorted_into
+from nlapi.resources.naming import pieces, singular_words
+from nlapi.resources.nouns import id_noun
+from nlapi.resources.paths import segments
+from nlapi.tools.groups import MAX_GROUPS, Group, groups, literals, resource, sorted_into
 from nlapi.tools.slugs import group_slug, unique
 
 MOST = 19
@@ -62,7 +64,7 @@ def areas(spec: Spec, operations: Sequence[Operation], most: int = MOST) -> tupl
 
 def _apart(operations: Sequence[Operation]) -> list[Group]:
     """One group, taken apart by the first thing that tells its operations apart; [] when nothing does."""
-    for sort in (lambda one: resource(one.path), _within, _thing, _does):
+    for sort in (lambda one: resource(one.route), _within, _thing, _does):
         split = sorted_into(operations, sort)
         if len(split) > 1:
             return split
@@ -71,15 +73,13 @@ def _apart(operations: Sequence[Operation]) -> list[Group]:
 
 def _within(operation: Operation) -> str:
     """The second thing that a path names."""
-    names = [one for one in operation.route.split("/") if one and not one.startswith("{")]
-    first = resource(operation.path)
+    names, first = literals(operation.route), resource(operation.route)
     return next(iter(names[names.index(first) + 1 :]), first) if first in names else first
 
 
 def _thing(operation: Operation) -> str:
     """What the id of an operation is about, after its verb: `DescribeGlobalTables` -> table."""
-    words = [word for word in pieces(operation.id.rpartition(".")[2]) if word.isalpha()]
-    return singular(words[-1]) if len(words) > 1 else "other"
+    return "".join(singular_words("_".join(id_noun(operation.id)))[-1:]) or "other"
 
 
 def _does(operation: Operation) -> str:
@@ -139,9 +139,8 @@ def _features(part: Sequence[Group]) -> Counter[str]:
             {f"first {word}": 3 * weight for word in words[:1]} | {f"word {word}": weight for word in words[:1]}
         )
         for operation in group.operations:
-            segments = [one for one in operation.route.split("/") if one]
-            found.update(f"path {one}" for one in segments if not one.startswith("{"))
-            found.update(f"takes {one}" for one in segments if one.startswith("{"))
+            parts = segments(operation.route)
+            found.update(f"takes {one.text}" if one.text.startswith("{") else f"path {one.text}" for one in parts)
     return found
 
 

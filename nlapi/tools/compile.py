@@ -9,6 +9,7 @@ from nlapi.openapi.hints import hidden, hints
 from nlapi.openapi.parts import Body, Parameter, Schema
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.openapi.uncollected import uncollected
+from nlapi.resources.answers import is_json
 from nlapi.tools.name import argument_name, tool_names
 from nlapi.tools.schema import OF_THE_WHOLE, Pool
 from nlapi.tools.text import first_sentence, plain, says
@@ -40,9 +41,7 @@ class _Workshop:
 
 def compile_tool(operation: Operation) -> Tool:
     """The Tool of one operation, the same one each time. Its name does not depend on which others are asked for."""
-    workshop: _Workshop | None = operation.spec.memo.get("workshop")
-    if workshop is None:
-        workshop = operation.spec.memo["workshop"] = _Workshop(operation.spec)
+    workshop = operation.spec.derive(_Workshop)
     if operation.id not in workshop.made:
         workshop.made[operation.id] = _compile(operation, workshop)
     return workshop.made[operation.id]
@@ -149,10 +148,7 @@ class _Arguments:
 
 def _by_property(content_type: str) -> bool:
     """Is a body of this media type written from the properties of an object?"""
-    from nlapi.client.message import is_json
-
-    essence = content_type.partition(";")[0].strip().lower()
-    return is_json(content_type) or _is_form(content_type) or essence in ("*/*", "application/*")
+    return is_json(content_type) or _is_form(content_type)
 
 
 def _is_form(content_type: str) -> bool:

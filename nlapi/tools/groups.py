@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.resources.nouns import VERSION
+from nlapi.resources.paths import segments
 from nlapi.tools.slugs import group_slug, unique
 
 TAGGED = 0.8
@@ -16,8 +17,6 @@ TAGGED = 0.8
 MAX_SLUG = 31
 MAX_GROUPS = 200
 """More than these are too many to be compared with each other."""
-
-_VERSION = re.compile(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +34,7 @@ def groups(spec: Spec, operations: Sequence[Operation]) -> tuple[Group, ...]:
     tags = [operation.tags[0] for operation in operations if operation.tags]
     by_tag = len(tags) >= TAGGED * len(operations) and (len(set(tags)) > 1 or len(operations) <= 30)
     about = _abouts(spec.document) if by_tag else {}
-    return tuple(sorted_into(operations, _tag if by_tag else lambda one: resource(one.path), about))
+    return tuple(sorted_into(operations, _tag if by_tag else lambda one: resource(one.route), about))
 
 
 def sorted_into(
@@ -58,8 +57,13 @@ def _tag(operation: Operation) -> str:
 
 def resource(path: str) -> str:
     """The first segment of a path that names a thing: `/api/v1/campaigns/{id}` -> campaigns."""
-    segments = [one for one in re.split("[?#]", path)[0].split("/") if one and not one.startswith("{")]
-    return next((one for one in segments if not _VERSION.fullmatch(one)), segments[0] if segments else "root")
+    texts = literals(path)
+    return next((text for text in texts if not VERSION.fullmatch(text)), texts[0] if texts else "root")
+
+
+def literals(route: str) -> list[str]:
+    """The literal segments of a path."""
+    return [segment.text for segment in segments(route) if not segment.text.startswith("{")]
 
 
 def _abouts(document: Mapping[str, Any]) -> dict[str, str]:

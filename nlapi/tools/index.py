@@ -98,7 +98,7 @@ class Index:
         """An Index that is kept where its Spec was loaded with a cache and is large enough to be worth it."""
         operations = tuple(operations)
         worth = len(operations) >= WORTH_KEEPING
-        return cls(operations, cache=operations[0].spec.memo.get("cache") if worth else None)
+        return cls(operations, cache=operations[0].spec.cache if worth else None)
 
     def __len__(self) -> int:
         return len(self.operations)

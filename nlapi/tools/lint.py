@@ -14,9 +14,9 @@ from nlapi.issue import Issue, Level
 from nlapi.openapi.hints import SCALES, hints
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.naming import STOPWORDS, pieces, stem
+from nlapi.resources.schemas import schema_types
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
-from nlapi.tools.units import types_of
 from nlapi.tools.walk import schema_at
 
 CHARS_PER_TOKEN = 4
@@ -148,9 +148,14 @@ def tokens(tool: Tool) -> int:
     shown = tool.as_dict("anthropic")
     schema = {key: value for key, value in shown["input_schema"].items() if key != "$defs"}
     definitions = shown["input_schema"].get("$defs", {})
-    known = tool.operation.spec.memo.setdefault("characters", {})
+    known = tool.operation.spec.derive(_known_sizes)
     size = _characters({**shown, "input_schema": schema})
     return (size + sum(_of_definition(name, one, known) for name, one in definitions.items())) // CHARS_PER_TOKEN
+
+
+def _known_sizes(spec: Spec) -> dict[int, tuple[Any, int]]:
+    """The characters of the definitions of a Spec that have been counted, with those by their identity."""
+    return {}
 
 
 def _of_definition(name: str, schema: Any, known: dict[int, tuple[Any, int]]) -> int:
@@ -205,7 +210,7 @@ def _amounts(tool: Tool) -> Iterator[tuple[str, str]]:
         if unit := hints(schema).unit:
             if unit in SCALES:
                 yield name, unit
-        elif types_of(schema) & {"integer", "number"}:
+        elif not {"integer", "number"}.isdisjoint(schema_types(schema)):
             prose = f"{' '.join(pieces(name))} {schema.get('description', '')} {_told(tool, name)}".lower()
             yield from ((name, unit) for unit, words in SPOKEN if words.search(prose))
 

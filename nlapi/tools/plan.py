@@ -10,6 +10,7 @@ from typing import Any
 from nlapi.client.message import Result
 from nlapi.openapi.spec import Operation
 from nlapi.tools.tool import Call, Missing
+from nlapi.tools.view import AnswerView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class Plan:
     alternatives: tuple[Call, ...] = ()
     understood: str = ""
     raw: Any = None
+    views: tuple[AnswerView, ...] = ()
+    """what is shown of the answers that `text` is about, in order; a planner that only writes text has none"""
 
 
 class Outcome(StrEnum):

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nlapi.client.auth import Authorized, authorize, same_api, secrets_in
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
-from nlapi.client.limits import Limits
+from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
 from nlapi.errors import ArgumentError, ConsentError
-from nlapi.openapi.spec import Effect, Spec
+from nlapi.openapi.spec import READ_METHODS, Effect, Spec
+from nlapi.registry import Registration, find_registration, resolve_credential
 from nlapi.tools.check import check
 from nlapi.tools.tool import Call, Tool
 from nlapi.tools.walk import filled, on_the_wire
 
 if TYPE_CHECKING:
+    from nlapi.client.streaming.body import Watch
     from nlapi.client.wire import Client
 
 
@@ -26,7 +28,8 @@ class Target:
     """The API that is talked to: its Spec, where it runs if not where the Spec says, and credentials by scheme id.
 
     `variables` are the names of the environment variables that hold the credentials, for curl lines. `headers` go with
-    every call to the API's own servers, and are not shown before it.
+    every call to the API's own servers, and are not shown before it. With `no_auth` nothing is sent for the security
+    that operations describe: an API may describe a credential and take none.
     """
 
     spec: Spec
@@ -34,6 +37,25 @@ class Target:
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     variables: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    no_auth: bool = False
+
+
+Auth = Mapping[str, str] | Literal[False] | None
+"""Credentials by scheme id, or False: none are sent, whatever the description wants."""
+
+
+def target_of(spec: Spec, *, base_url: str | None = None, auth: Auth = None) -> Target:
+    """Return the Target of a call from Python: `base_url` and `auth`, over what is registered for the Spec.
+
+    CredentialError when a registered credential is in a variable that is not set.
+    """
+    registered = find_registration(spec.registered) or Registration(source=spec.source)
+    base_url = base_url or registered.base_url
+    if auth is False or (registered.no_auth and not auth):
+        return Target(spec=spec, base_url=base_url, no_auth=True)
+    given = dict(auth or {})
+    stored = {id: resolve_credential(id, text) for id, text in registered.auth.items() if id not in given}
+    return Target(spec=spec, base_url=base_url, credentials={**stored, **given})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +92,8 @@ def prepare(call: Call, target: Target) -> Prepared:
         request = build(operation, place(call.tool, call.arguments), base_url=target.base_url)
     except ArgumentError as error:
         raise ArgumentError(f"{operation.id}: {error.message}", hint=error.hint) from None
-    curl = to_curl(request, operation, target.credentials, base_url=target.base_url, variables=target.variables)
+    secured = None if target.no_auth else operation
+    curl = to_curl(request, secured, target.credentials, base_url=target.base_url, variables=target.variables)
     return Prepared(call=call, request=request, effect=call.tool.effect, curl=curl)
 
 
@@ -83,7 +106,9 @@ def sketch(call: Call, target: Target) -> Request:
 def permit(prepared: Prepared, target: Target) -> Authorized:
     """The request with its credentials. CredentialError when one is missing, or would go where it does not belong."""
     operation = prepared.call.tool.operation
-    ready = authorize(prepared.request, operation, target.credentials, base_url=target.base_url)
+    ready = Authorized(request=prepared.request)
+    if not target.no_auth:
+        ready = authorize(prepared.request, operation, target.credentials, base_url=target.base_url)
     if not target.headers or not same_api(operation, ready.request.url, target.base_url):
         return ready
     named = {name.lower() for name in target.headers}
@@ -94,23 +119,50 @@ def permit(prepared: Prepared, target: Target) -> Authorized:
 
 
 async def perform(
-    prepared: Prepared, target: Target, *, limits: Limits | None = None, client: Client | None = None
+    prepared: Prepared,
+    target: Target,
+    *,
+    limits: Limits | None = None,
+    client: Client | None = None,
+    watch: Watch | None = None,
+    for_model: bool = False,
 ) -> Result:
-    """Authorise and send. CredentialError before anything is sent, SendError when no complete answer came.
+    """Authorise and send. CredentialError before anything is sent, SendError when no answer came.
 
-    Only a READ is ever sent again, and only a READ shares the connections of `client`: one that the API is closing at
-    this moment would leave open whether a change was carried out.
+    Only a READ by a safe method is ever sent again, and shares the connections of `client`: one that the API is closing
+    at this moment would leave open whether a change was carried out. A POST may be called a read by mistake.
+
+    What has come of an answer that streams within the limits is its Result; `watch` is shown it as it comes. Limits
+    with a number of items say that it streams. `for_model` bounds a READ that streams as a model needs it; a change is
+    read to its end, as closing its connection may stop it half way.
     """
     from nlapi.client.send import send
+    from nlapi.client.streaming.rule import expectation
 
-    ready = permit(prepared, target)
+    call, ready = prepared.call, permit(prepared, target)
     reads = prepared.effect is Effect.READ
+    safe = reads and prepared.request.method in READ_METHODS
+    asked = limits is not None and limits.items is not None
     return await send(
-        ready.request, limits=limits, secrets=ready.secrets, repeat=reads, client=client if reads else None
+        ready.request,
+        limits=bound_for_model(limits) if for_model and reads else limits,
+        secrets=ready.secrets,
+        repeat=safe,
+        client=client if safe else None,
+        expected=expectation(call.tool.operation, place(call.tool, call.arguments), asked=asked),
+        watch=watch,
     )
 
 
-async def run(call: Call, target: Target, consent: Consent, *, limits: Limits | None = None) -> Result:
+async def run(
+    call: Call,
+    target: Target,
+    consent: Consent,
+    *,
+    limits: Limits | None = None,
+    watch: Watch | None = None,
+    for_model: bool = False,
+) -> Result:
     """The whole way for one call; `consent` is asked before anything but a READ: ConsentError when it says no."""
     prepared = prepare(call, target)
     permit(prepared, target)
@@ -119,4 +171,4 @@ async def run(call: Call, target: Target, consent: Consent, *, limits: Limits | 
             f"{call.operation_id} would {prepared.effect} something and needs your consent; nothing was sent",
             hint="look at the call with --dry-run, then give --yes (in Python: yes=True)",
         )
-    return await perform(prepared, target, limits=limits)
+    return await perform(prepared, target, limits=limits, watch=watch, for_model=for_model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nlapi.openapi.spec import Spec
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
 from nlapi.tools.tool import Tool
 
@@ -22,7 +23,7 @@ def terse(tool: Tool) -> dict[str, Any]:
     """
     schema = tool.input_schema
     definitions = schema.get("$defs", {})
-    known = tool.operation.spec.memo.setdefault("terse", {})
+    known = tool.operation.spec.derive(_known_definitions)
     shown: dict[str, Any] = _shortened({key: one for key, one in schema.items() if key != "$defs"}, definitions)
     if shown.get("additionalProperties") is False:
         shown = {key: value for key, value in shown.items() if key != "additionalProperties"}
@@ -30,6 +31,11 @@ def terse(tool: Tool) -> dict[str, Any]:
     if definitions:
         shown["$defs"] = {name: _definition(one, definitions, known) for name, one in definitions.items()}
     return shown
+
+
+def _known_definitions(spec: Spec) -> dict[int, tuple[Any, Any]]:
+    """The definitions of a Spec that have been shortened, with the long ones by their identity."""
+    return {}
 
 
 def _definition(schema: Any, definitions: Mapping[str, Any], known: dict[int, tuple[Any, Any]]) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 from nlapi.errors import ArgumentError
 from nlapi.openapi.hints import SCALES as SCALES
 from nlapi.openapi.hints import hints
+from nlapi.resources.schemas import schema_types
 
 CURRENCY = r"[$€£¥]|[A-Z]{3}"
 MARKS = {"milliseconds": r"s|sec|seconds?", "fraction": "%", "basis_points": "%"}
@@ -83,7 +84,7 @@ def as_amount(schema: dict[str, Any], unit: str) -> dict[str, Any]:
     """The schema of an amount as a model is shown it: a number on the wire, or a text with its unit."""
     if unit not in SCALES:
         return schema
-    kinds = types_of(schema) & {"integer", "number", "string"}
+    kinds = {"integer", "number", "string"}.intersection(schema_types(schema))
     whole, example = SAID.get(unit, ("unit of the currency", "$50"))
     how = f"A number is in {unit.replace('_', ' ')}: {SCALES[unit]:,f} to one {whole}"
     how += f'; a text carries its unit: "{example}".' if kinds else "."
@@ -92,12 +93,6 @@ def as_amount(schema: dict[str, Any], unit: str) -> dict[str, Any]:
         result["type"] = [*([schema["type"]] if isinstance(schema["type"], str) else schema["type"]), "string"]
         result["pattern"] = _pattern(unit)
     return result
-
-
-def types_of(schema: Mapping[str, Any]) -> set[str]:
-    """The types that a schema names at its top."""
-    kinds = schema.get("type", ())
-    return {kinds} if isinstance(kinds, str) else set(kinds)
 
 
 def _pattern(unit: str) -> str:

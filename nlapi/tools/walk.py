@@ -7,8 +7,9 @@ from typing import Any
 
 from nlapi.openapi.hints import hints
 from nlapi.openapi.spec import Operation, Spec
+from nlapi.resources.schemas import schema_types
 from nlapi.tools.tool import Place, Tool
-from nlapi.tools.units import spoken, types_of
+from nlapi.tools.units import spoken
 
 MAX_DEPTH = 32
 """Levels of values inside values that are walked."""
@@ -28,13 +29,14 @@ def on_the_wire(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
     spec = tool.operation.spec
 
     def amount(schema: Mapping[str, Any], value: Any) -> Any:
-        if isinstance(value, float) and value.is_integer() and {"integer", "number"} & types_of(schema) == {"integer"}:
+        types = schema_types(schema)
+        if isinstance(value, float) and value.is_integer() and "integer" in types and "number" not in types:
             return int(value)
         unit = hints(schema).unit if isinstance(value, str) else ""
         number = spoken(value, unit) if unit else None
         if number is None:
             return value
-        return str(number) if "string" in types_of(schema) else number
+        return str(number) if "string" in types else number
 
     return {name: _changed(spec, schema_at(tool, name), value, amount, 0) for name, value in arguments.items()}
 

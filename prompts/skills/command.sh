@@ -23,7 +23,7 @@ run() {
 
 for word in "$@"; do
   case $word in
-    --base-url* | --auth* | --overlay* | --root*)
+    --base-url* | --auth* | --no-auth* | --overlay* | --root*)
       echo "@command@ takes no ${word%%=*}: where the API is, and its credentials, are in the settings" >&2
       exit 2
       ;;

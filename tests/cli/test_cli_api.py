@@ -52,7 +52,9 @@ def test_what_is_registered_is_shown_as_it_is_given(tmp_path: Path, monkeypatch:
 def test_a_credential_that_will_be_wanted_is_named_when_none_is_given(tmp_path: Path) -> None:
     added = run("api", "add", "mine", notes(tmp_path, **BEARER))
     assert added.code == 0
-    assert added.err.splitlines()[1].endswith("add it again with --auth token=env:NAME")
+    assert added.err.splitlines()[1].endswith(
+        "add it again with --auth token=env:NAME; or with --no-auth, if it takes none"
+    )
 
 
 def test_a_literal_credential_is_refused_and_not_shown(tmp_path: Path, file: Path) -> None:

@@ -131,9 +131,9 @@ def test_the_answer_is_printed_as_it_is_wanted(tmp_path: Path, words: list[str],
 def test_a_table_has_a_line_for_each_thing(tmp_path: Path) -> None:
     ran = asked(Reply(200, ITEMS), "-o", "table", folder=tmp_path)
     head, rule, *rows = ran.out.splitlines()
-    assert head.split() == ["id", "title"]
+    assert head.split() == ["title", "id"]
     assert set(rule.strip()) == {"─"}
-    assert [row.split() for row in rows] == [["n1", "Crème"], ["n2", "Rent"]]
+    assert [row.split() for row in rows] == [["Crème", "n1"], ["Rent", "n2"]]
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (204, 0), (304, 3), (404, 4), (422, 4), (500, 5), (599, 5)])

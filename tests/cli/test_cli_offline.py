@@ -26,8 +26,8 @@ def test_text_is_a_table_and_a_sentence_and_the_call_goes_to_standard_error(api:
     words = ("ask", "show the open notes", "-a", notes(tmp_path, api.url), "--planner", "offline", "-o", "text")
     ran = command(*words)
     assert ran.code == 0
-    assert ran.out.splitlines()[0].split() == ["id", "title", "status"]
-    assert ran.out.splitlines()[2].split() == ["n1", "Milk", "open"]
+    assert ran.out.splitlines()[0].split() == ["title", "id", "status"]
+    assert ran.out.splitlines()[2].split() == ["Milk", "n1", "open"]
     assert "1 note" in ran.out.splitlines()[-1]
     assert f"GET {api.url}/notes?status=open" in ran.err
     assert api.only.target == "/notes?status=open"

@@ -28,6 +28,9 @@ SCHEMES = {
     "oauth": {"type": "oauth2", "flows": {}},
     "oidc": {"type": "openIdConnect", "openIdConnectUrl": "https://x.test/"},
     "mtls": {"type": "mutualTLS"},
+    "sameKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    "sameCookie": {"type": "apiKey", "in": "cookie", "name": "sid"},
+    "otherQuery": {"type": "apiKey", "in": "query", "name": "API KEY"},
 }
 
 Make = Callable[..., Operation]
@@ -123,8 +126,13 @@ def test_an_operation_without_security_gets_nothing(make: Make) -> None:
 def test_a_missing_credential_names_the_ways_in(make: Make) -> None:
     with pytest.raises(CredentialError) as caught:
         authorize(request(), make({"headerKey": [], "oauth": []}, {"bearerAuth": []}), {"headerKey": "h"})
-    assert caught.value.message == "getA needs a credential: headerKey and oauth or bearerAuth"
-    assert caught.value.hint == "--auth headerKey=env:NAME --auth oauth=env:NAME, or --auth bearerAuth=env:NAME"
+    assert caught.value.message == (
+        "getA needs a credential: headerKey (API key in the header X-API-Key) and oauth (access token) "
+        "or bearerAuth (bearer token)"
+    )
+    options = "--auth headerKey=env:NAME --auth oauth=env:NAME, or --auth bearerAuth=env:NAME"
+    assert caught.value.hint.startswith(f"{options}, where NAME is the environment variable that holds it")
+    assert caught.value.hint.endswith("--no-auth if the API takes none (in Python: auth)")
 
 
 def test_a_scheme_that_is_not_there_is_named_with_those_that_are(make: Make) -> None:
@@ -155,9 +163,75 @@ def test_other_bad_credentials_are_refused(make: Make) -> None:
         assert "SECRET" not in str(caught.value)
 
 
-def test_two_credentials_for_one_header_are_refused(make: Make) -> None:
-    with pytest.raises(CredentialError, match="same place"):
-        authorize(request(), make({"bearerAuth": [], "basicAuth": []}), {"bearerAuth": "a", "basicAuth": "a:b"})
+# Schemes of one requirement that go to one location
+
+TWICE = (
+    ({"oauth": [], "oidc": []}, ("Authorization", "Bearer tok")),
+    ({"oidc": [], "bearerAuth": [], "oauth": []}, ("Authorization", "Bearer tok")),
+    ({"headerKey": [], "sameKey": []}, ("X-API-Key", "tok")),
+    ({"sameKey": [], "headerKey": []}, ("x-api-key", "tok")),
+    ({"cookieKey": [], "sameCookie": []}, ("Cookie", "sid=tok")),
+)
+
+
+@pytest.mark.parametrize(("requirement", "header"), TWICE)
+def test_schemes_of_one_location_are_one_credential_under_any_of_their_names(
+    make: Make, requirement: dict[str, list[str]], header: tuple[str, str]
+) -> None:
+    operation = make(requirement)
+    for name in requirement:
+        authorized = authorize(request(), operation, {name: "tok"})
+        assert (authorized.request.headers, authorized.schemes) == ((header,), (name,))
+    every = authorize(request(), operation, dict.fromkeys(requirement, "tok"))
+    assert every.request.headers == (header,)
+
+
+def test_a_prefix_makes_no_other_credential(make: Make) -> None:
+    given = {"oauth": "tok", "bearerAuth": "Bearer tok"}
+    authorized = authorize(request(), make({"oauth": [], "bearerAuth": []}), given)
+    assert authorized.request.headers == (("Authorization", "Bearer tok"),)
+
+
+def test_one_credential_with_two_values_is_refused(make: Make) -> None:
+    with pytest.raises(CredentialError, match="oauth and oidc are one credential of getA") as caught:
+        authorize(request(), make({"oauth": [], "oidc": []}), {"oauth": "SECRET1", "oidc": "SECRET2"})
+    assert caught.value.hint == "give it once: --auth oauth=env:NAME"
+    assert "SECRET" not in str(caught.value)
+
+
+def test_it_is_asked_for_once(make: Make) -> None:
+    operation = make({"oauth": ["read"], "oidc": ["read"]}, {"oauth": ["write"], "oidc": ["write"]})
+    with pytest.raises(CredentialError) as caught:
+        authorize(request(), operation, {})
+    assert caught.value.message == "getA needs a credential: oauth (access token)"
+
+
+def test_names_of_query_keys_and_cookies_are_told_apart_by_case(make: Make) -> None:
+    with pytest.raises(CredentialError, match="otherQuery"):
+        authorize(request(), make({"queryKey": [], "otherQuery": []}), {"queryKey": "tok"})
+
+
+def test_a_scheme_of_another_requirement_does_not_stand_in(make: Make) -> None:
+    operation = make({"oauth": []})
+    with pytest.raises(CredentialError, match="needs a credential: oauth"):
+        authorize(request(), operation, {"oidc": "tok"})
+
+
+def test_two_forms_for_one_header_are_alternatives(make: Make) -> None:
+    operation = make({"bearerAuth": [], "basicAuth": [], "headerKey": []})
+    for name, value, sent in (("bearerAuth", "tok", "Bearer tok"), ("basicAuth", "a:b", "Basic YTpi")):
+        authorized = authorize(request(), operation, {name: value, "headerKey": "k"})
+        assert dict(authorized.request.headers) == {"Authorization": sent, "X-API-Key": "k"}
+    with pytest.raises(CredentialError) as caught:
+        authorize(request(), operation, {"headerKey": "k"})
+    assert " and headerKey" in caught.value.message and " or basicAuth (USER:PASSWORD) and" in caught.value.message
+
+
+def test_what_is_given_beyond_an_alternative_is_used_where_a_larger_one_takes_it(make: Make) -> None:
+    operation = make({"headerKey": []}, {"headerKey": [], "cookieKey": []}, {"bearerAuth": []})
+    given = {"headerKey": "k", "cookieKey": "c", "bearerAuth": "b"}
+    assert authorize(request(), operation, given).schemes == ("headerKey", "cookieKey")
+    assert authorize(request(), operation, {"headerKey": "k", "bearerAuth": "b"}).schemes == ("headerKey",)
 
 
 def test_credentials_go_to_the_apis_own_origins_only(make: Make) -> None:

@@ -165,4 +165,6 @@ def test_a_refusal_never_repeats_a_password() -> None:
 def test_a_relative_server_of_a_file_gives_way_to_one_that_leads_somewhere() -> None:
     one = operation(servers=[{"url": "/v1"}, {"url": "https://api.example/v1"}], source=FILE)
     assert build(one, {}).url == "https://api.example/v1/x"
-    assert "names no server, only the relative URL '/v1'" in refusal("/v1")
+    said = refusal("/v1")
+    assert "names no server, only the path '/v1' on it" in said
+    assert "--base-url https://HOST/v1; /x is put behind it" in said

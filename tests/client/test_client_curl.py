@@ -146,6 +146,7 @@ SCHEMES = {
     "cookie1": {"type": "apiKey", "in": "cookie", "name": "sid"},
     "cookie2": {"type": "apiKey", "in": "cookie", "name": "csrf"},
     "evil": {"type": "apiKey", "in": "header", "name": "X-$`touch`"},
+    "oauth": {"type": "oauth2", "flows": {}},
 }
 
 
@@ -194,6 +195,15 @@ def test_the_alternative_that_is_satisfied_is_the_one_that_is_shown(tmp_path: Pa
     assert to_curl(request, wanted) == 'curl -H "Authorization: Bearer $BEARERAUTH_TOKEN" https://api.test/a'
     anonymous = operation(tmp_path, "https://api.test", {}, {"api_key": []})
     assert to_curl(request, anonymous) == "curl https://api.test/a"
+
+
+def test_one_credential_of_two_schemes_is_shown_once(tmp_path: Path) -> None:
+    twice = operation(tmp_path, "https://api.test", {"bearerAuth": [], "oauth": []})
+    request = Request(method="GET", url="https://api.test/a")
+    for ids in ([], ["bearerAuth"], ["bearerAuth", "oauth"]):
+        assert to_curl(request, twice, ids) == 'curl -H "Authorization: Bearer $BEARERAUTH_TOKEN" https://api.test/a'
+    line = to_curl(request, twice, ["oauth"], variables={"oauth": "MINE"})
+    assert line == 'curl -H "Authorization: Bearer $MINE" https://api.test/a'
 
 
 def test_no_credential_is_asked_for_elsewhere(tmp_path: Path) -> None:

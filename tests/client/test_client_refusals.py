@@ -142,7 +142,7 @@ def test_a_path_that_a_model_gives_is_text_and_no_file_is_read(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("server", "said"),
     [
-        ("/v1", "names no server, only the relative URL"),
+        ("/v1", "names no server, only the path '/v1' on it"),
         ("ftp://files.example", "not an http"),
         ("http://169.254.169.254/", "link-local"),
         ("https://user:pass@api.example", "user name or password"),

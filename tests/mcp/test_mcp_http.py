@@ -62,13 +62,14 @@ def api(tmp_path: Path) -> Iterator[tuple[str, Echo]]:
         rows = [{"n": number, "text": "x" * 40} for number in range(2_000)]
         return Reply(200, rows if request.path == "/long" else {"got": dict(request.headers)})
 
-    secured = {"security": [{"bearer": []}]}
+    secured = {"security": [{"bearer": [], "oauth": []}]}
     paths = {
         "/x": {"get": {"operationId": "x", **secured}, "post": {"operationId": "change", **secured}},
         "/long": {"get": {"operationId": "long"}},
     }
     with Echo(answer) as server:
-        schemes = {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}}
+        known = {"bearer": {"type": "http", "scheme": "bearer"}, "oauth": {"type": "oauth2", "flows": {}}}
+        schemes = {"securitySchemes": known}
         more = {"servers": [{"url": server.url}], "components": schemes}
         (tmp_path / "api.json").write_bytes(description(paths, **more))
         yield str(tmp_path / "api.json"), server
@@ -91,6 +92,17 @@ def test_headers_of_the_allow_list_go_on_to_the_api_with_each_request(api: tuple
                 assert f"of-{mode}" not in result.model_dump_json()
         assert "needs a credential: bearer" in talk(url, says)[0].content[0].text
     assert len(server.received) == 4
+
+
+def test_an_api_that_takes_no_credential_is_called_without(api: tuple[str, Echo]) -> None:
+    file, server = api
+    with serving(file, "--http", "127.0.0.1:0", "--no-auth", "--pass-header", "X-Tenant") as url:
+
+        async def says(client: Client) -> Any:
+            return await client.call_tool("x", {})
+
+        assert not talk(url, says, **{"x-tenant": "acme"}).is_error
+    assert (server.only.header("authorization"), server.only.header("x-tenant")) == (None, "acme")
 
 
 def test_an_answer_that_is_kept_is_for_its_session_alone(api: tuple[str, Echo]) -> None:

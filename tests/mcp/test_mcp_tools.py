@@ -130,7 +130,9 @@ def test_an_api_that_is_not_there_and_an_error_of_it_are_told(ads: Spec) -> None
 def test_a_credential_that_is_missing_is_named(ads: Spec) -> None:
     api = served(ads, "http://127.0.0.1:9")
     api.target = replace(api.target, credentials={})
-    assert "listCampaigns needs a credential: oauth2 or bearer" in text(call(api, "listCampaigns"))
+    assert "listCampaigns needs a credential: oauth2 (access token) or bearer (bearer token)" in text(
+        call(api, "listCampaigns")
+    )
 
 
 def test_values_that_the_user_registered_need_not_be_given(ads: Spec) -> None:

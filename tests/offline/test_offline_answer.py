@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import nlapi
 from nlapi.offline.answer import answer
@@ -12,6 +14,7 @@ from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
 from tests.describe import parameter, spec
 from tests.offline.kit import reply, talk
+from tests.offline.lists import asked
 
 
 def told(question: str, data: Any, status: int = 200) -> str:
@@ -69,7 +72,7 @@ def test_a_deed_makes_no_thing(place: str, status: int, said: str) -> None:
     step = Step(
         call=Call(tool=tool, arguments={"id": "1"}), outcome=Outcome.DONE, result=reply({"name": "Poetry"}, status)
     )
-    assert answer("move it back", [step]) == said
+    assert answer("move it back", [step]).text == said
 
 
 def test_a_problem_is_told_by_its_title_and_detail() -> None:
@@ -86,4 +89,32 @@ def test_a_look_at_a_thing_is_told_of_the_thing() -> None:
     given = {**node, "parameters": [parameter("id", "path")], "responses": {"200": {"description": "ok"}}}
     (tool,) = nlapi.tools(spec({"/shelves/{id}/resolve": {"post": given}}))
     step = Step(call=Call(tool=tool, arguments={"id": "1"}), outcome=Outcome.DONE, result=reply({"room": "B"}))
-    assert answer("what does shelf 1 lead to?", [step]) == "The shelf: room B."
+    assert answer("what does shelf 1 lead to?", [step]).text == "The shelf: room B."
+
+
+_KEYS = st.sampled_from(
+    ["id", "name", "status", "created_at", "labels", "metadata", "owner", "count", "data", "", "a.b"]
+)
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["ACTIVE", "2026-05-01T00:00:00Z", "99999-01-01", "Thu, 99 Foo 2026 00:00:00 +0000", 10**30]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=6),
+    max_leaves=20,
+)
+_QUESTIONS = (
+    *("list the things", "critical ones not running", "top 3 by price", "oldest thing", "sorted by name", "not not"),
+    *("how many per status and owner?", "total price by status", "things without an owner", "is x active?", "by", ""),
+    *("over 5 dollars since yesterday", "the last 2 things", "which owner has the most things?", "named 'x' or y"),
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(value=_VALUES, question=st.sampled_from(_QUESTIONS), listed=st.booleans())
+def test_whatever_an_api_answers_something_is_said_and_shown(value: Any, question: str, listed: bool) -> None:
+    view = asked(question, "/things", [value, value] if listed else value)
+    assert view.text
+    assert len(view.records()) == len(view.rows)

@@ -9,7 +9,7 @@ import pytest
 from nlapi.client.message import Result
 from nlapi.openapi.spec import Spec
 from nlapi.tools.tool import Call
-from tests.describe import parameter, spec
+from tests.describe import body, parameter, spec
 from tests.offline.club import club
 from tests.offline.kit import Replies, only, reply, talk
 
@@ -176,3 +176,53 @@ def test_another_listing_is_tried_when_the_first_needs_what_is_not_known() -> No
     )
     look, *_ = talk("get the task Painting", lambda _: [{"id": 1, "name": "Painting"}], api=api)
     assert only(look) == ("listMyTasks", {})
+
+
+def filtering() -> Spec:
+    """A list that is read by POST, page by page in its body."""
+    page = {"type": "object", "properties": {"offset": NUMBER, "limit": {**NUMBER, "default": 20}}}
+    node = {"operationId": "filterThings", "summary": "List things", "x-nlapi": {"effect": "read"}}
+    answers = {"responses": {"200": {"description": "ok"}}}
+    return spec({"/things/filter": {"post": {**node, **answers, **body(page)}}})
+
+
+def sorted_things(count: int) -> Replies:
+    every = [{"id": n, "name": f"Thing {n}", "status": "BROKEN" if n % 7 == 0 else "FINE"} for n in range(count)]
+
+    def answers(call: Call) -> Any:
+        start = call.arguments.get("offset", 0)
+        return {"items": every[start : start + 20], "total": count}
+
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("question", "pages", "rows", "text"),
+    [
+        ("list the things", 1, 20, "20 of 100 things: 17 fine, 3 broken."),
+        ("how many things are there?", 1, 20, "100 things: of the 20 that were read 17 fine, 3 broken."),
+        ("how many things are broken?", 5, 15, "15 of 100 things with status broken."),
+        ("how many things per status?", 5, 2, "100 things: 85 fine, 15 broken."),
+        ("the first 3 things", 1, 3, "3 of 100 things: 2 fine, 1 broken; Thing 0, Thing 1, Thing 2."),
+    ],
+)
+def test_every_page_is_read_where_the_question_needs_it(question: str, pages: int, rows: int, text: str) -> None:
+    plans = talk(question, sorted_things(100), api=filtering())
+    assert len(plans) - 1 == pages
+    (view,) = plans[-1].views
+    assert (len(view.rows), view.text) == (rows, text)
+
+
+def test_that_not_every_page_was_read_is_said() -> None:
+    *_, end = talk("how many things are broken?", sorted_things(300), api=filtering())
+    assert end.text == "23 of the first 160 things with status broken. Only the first 160 of 300 were read."
+
+
+def test_a_number_of_the_page_is_not_taken_for_that_of_all() -> None:
+    def answers(call: Call) -> Any:
+        start = int(call.arguments.get("cursor", "0"))
+        found = THINGS[start : start + 20]
+        return {"results": found, "count": len(found), "next": str(start + 20) if start < 40 else None}
+
+    *_, end = talk("how many things are there?", answers, api=things(parameter("cursor")))
+    assert end.text == "60 things."

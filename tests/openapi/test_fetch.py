@@ -59,7 +59,7 @@ def test_a_pipe_such_as_a_shell_makes_of_a_command(tmp_path: Path) -> None:
 def test_a_missing_file_says_what_can_be_given(name: str) -> None:
     said = refusal(name)
     assert said.startswith("no such file: ")
-    assert "a URL, or a bundled name" in said
+    assert "a URL, a bundled name" in said
 
 
 def test_a_text_in_place_of_a_path_is_refused_and_not_repeated_whole() -> None:

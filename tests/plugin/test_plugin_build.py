@@ -166,6 +166,44 @@ def test_credentials_come_from_variables_named_after_the_plugin_or_as_asked() ->
         plugin_of(LIBRARY, variables={"staff": "$(x)"})
 
 
+def twice(**schemes: list[str]) -> dict[str, Any]:
+    """The library with an operation whose requirement names these schemes beside its own."""
+    more = {name: {"type": "oauth2", "flows": {}} for name in schemes}
+    return {
+        **LIBRARY,
+        "security": [{"staff": [], **schemes}, {"key": []}],
+        "components": {
+            **LIBRARY["components"],
+            "securitySchemes": {
+                **LIBRARY["components"]["securitySchemes"],
+                "key": {"type": "apiKey", "in": "query", "name": "key"},
+                **more,
+            },
+        },
+    }
+
+
+def test_schemes_of_one_place_are_one_credential_to_ask_for() -> None:
+    plugin = plugin_of(twice(Oauth2=[], Oauth2c=[]))
+    asked = json.loads(plugin.files[".claude-plugin/plugin.json"])["userConfig"]
+    assert list(asked) == ["base_url", "staff", "key"]
+    command = text(plugin, "bin/nlapi-city-library")
+    for scheme in ("staff", "Oauth2", "Oauth2c"):
+        assert f"--auth {scheme}=env:CITY_LIBRARY_STAFF " in command
+    assert "--auth key=env:CITY_LIBRARY_KEY " in command
+    assert json.loads(plugin.files["nlapi-plugin.json"])["variables"] == [
+        "CITY_LIBRARY_BASE_URL",
+        "CITY_LIBRARY_STAFF",
+        "CITY_LIBRARY_KEY",
+    ]
+    assert text(plugin, "README.md").count("or the variable `CITY_LIBRARY_STAFF`") == 1
+
+
+def test_a_variable_given_for_one_of_its_schemes_is_that_of_all() -> None:
+    command = text(plugin_of(twice(Oauth2=[]), variables={"Oauth2": "MINE"}), "bin/nlapi-city-library")
+    assert "--auth staff=env:MINE " in command and "--auth Oauth2=env:MINE " in command
+
+
 @pytest.mark.parametrize(
     ("title", "name"),
     [

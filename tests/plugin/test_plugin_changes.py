@@ -133,7 +133,8 @@ def loaded(folder: Path, tree: dict[str, Any]) -> tuple[Operation, ...]:
 def test_credentials_break_a_call_only_where_the_old_ones_are_not_enough(tmp_path: Path) -> None:
     def with_security(*ways: dict[str, list[str]]) -> tuple[Operation, ...]:
         tree = copy.deepcopy(LIBRARY)
-        tree["components"]["securitySchemes"]["other"] = {"type": "http", "scheme": "basic"}
+        schemes = {"other": {"type": "http", "scheme": "basic"}, "oauth": {"type": "oauth2", "flows": {}}}
+        tree["components"]["securitySchemes"] |= schemes
         books(tree)["get"]["security"] = list(ways)
         return loaded(tmp_path, tree)
 
@@ -144,6 +145,9 @@ def test_credentials_break_a_call_only_where_the_old_ones_are_not_enough(tmp_pat
     assert [one.message for one in changes(nothing, one)] == ["needs a credential now"]
     assert [one.message for one in changes(one, other)] == ["needs another credential now"]
     assert [*changes(nothing, either), *changes(one, either), *changes(one, nothing)] == []
+    tokens = with_security({token: [], "oauth": []})
+    assert [*changes(one, tokens)] == []
+    assert [found.message for found in changes(tokens, one)] == ["needs another credential now"]
 
 
 @pytest.mark.parametrize("message", BREAKING)

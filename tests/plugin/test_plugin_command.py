@@ -64,7 +64,7 @@ def test_an_argument_that_breaks_the_description_is_not_sent(command: Path, api:
 
 
 @pytest.mark.parametrize(
-    "option", ["--base-url=http://elsewhere.example", "--auth", "--overlay=http://x.example", "--root"]
+    "option", ["--base-url=http://elsewhere.example", "--auth", "--no-auth", "--overlay=http://x.example", "--root"]
 )
 def test_where_calls_go_and_as_whom_is_not_for_the_model_to_say(command: Path, option: str) -> None:
     for words in (("listBooks", option, "x"), ("--find", "books", option), ("--about", option)):
@@ -110,3 +110,11 @@ def test_the_plugin_of_a_bundled_description_works_on_its_sandbox(tmp_path: Path
         paused = sh(command, "updateCampaign", f"campaign_id={id}", "status=PAUSED", "--yes", **env)
         assert paused.returncode == 0, paused.stderr
         assert sh(command, "getCampaign", f"campaign_id={id}", "--jq", ".status", **env).stdout.strip() == "PAUSED"
+
+
+def test_a_plugin_of_an_api_that_takes_no_credential_asks_for_none(tmp_path: Path, api: Echo) -> None:
+    folder = placed(tmp_path / "library", LIBRARY, no_auth=True)
+    asked = json.loads((folder / ".claude-plugin/plugin.json").read_text())["userConfig"]
+    assert list(asked) == ["base_url"]
+    done = sh(folder / "bin" / "nlapi-city-library", "listBooks", CITY_LIBRARY_BASE_URL=api.url)
+    assert (done.returncode, api.only.header("authorization")) == (0, None)

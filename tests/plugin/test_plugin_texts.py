@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +98,69 @@ def test_five_thousand_operations_are_a_plugin_like_any_other() -> None:
     references = [text for path, text in plugin.files.items() if "/references/" in path]
     assert len(references) <= 150
     assert sum(text.count(b"\n## ") for text in references) == 5_000
+
+
+def described(paths: dict[str, Any], **schemas: Any) -> dict[str, Any]:
+    """A description whose operations are tagged by their first segment."""
+    for path, item in paths.items():
+        for method, node in item.items():
+            names = re.findall(r"{(\w+)}", path)
+            node |= {"tags": [path.split("/")[1]], "operationId": f"{method}{re.sub('[^a-z]+', '_', path)}"}
+            node["parameters"] = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
+    info = {"title": "Things", "version": "1"}
+    return {"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
+
+
+TEXT = {"type": "string"}
+
+
+def lists(*names: str, **objects: Any) -> dict[str, Any]:
+    """An operation that lists things with these properties."""
+    properties = {**dict.fromkeys(names, TEXT), **objects}
+    schema = {"type": "array", "items": {"type": "object", "properties": properties}}
+    return {"responses": {"200": {"description": "ok", "content": {"application/json": {"schema": schema}}}}}
+
+
+def plain() -> dict[str, Any]:
+    return {"responses": {"204": {"description": ""}}}
+
+
+def skill(tree: dict[str, Any], name: str) -> str:
+    return plugin_of(tree, name="things").files[f"skills/{name}/SKILL.md"].decode()
+
+
+def owned(login: str) -> dict[str, Any]:
+    """An API in which most things are below an owner and a repository."""
+    owner = {"type": "object", "properties": {login: TEXT}}
+    paths = {
+        "/user/repos": {"get": lists("name", owner=owner)},
+        "/repos/{owner}/{repo}": {"get": lists("name"), "delete": plain()},
+        "/repos/{owner}/{repo}/issues": {"get": lists("number"), "post": plain()},
+        "/issues/{owner}/{repo}/{issue_number}": {"get": lists("title"), "patch": plain(), "delete": plain()},
+        "/issues/{owner}/{repo}/{issue_number}/labels": {"get": lists("name"), "put": plain()},
+    }
+    return described(paths)
+
+
+def test_the_values_that_most_operations_take_are_named_once_with_their_source() -> None:
+    main, area = (skill(owned("login"), name) for name in ("things", "things-issues"))
+    assert "## Values that most operations take" in main
+    assert "- `owner`: `get_user_repos` (`owner.login`)\n- `repo`: `get_user_repos` (`name`)" in main
+    assert "- `owner`, `repo`: the same in most operations, see the skill `things:things`" in area
+    assert "get_user_repos" not in area
+
+
+def test_a_name_that_several_kinds_of_things_have_is_told_by_kind() -> None:
+    kinds = ("pods", "services")
+    paths = {f"/core/{kind}": {"get": lists("name")} for kind in kinds}
+    paths |= {f"/core/{kind}/{{name}}": {"get": plain()} for kind in kinds}
+    text = skill(described(paths), "things")
+    assert "- `name` (pod) from `get_core_pods` (`name`); 1 operation needs it" in text
+    assert "- `name` (service) from `get_core_services` (`name`); 1 operation needs it" in text
+
+
+def test_where_nothing_lists_an_id_nothing_is_said() -> None:
+    text = skill(
+        described({"/jobs/{job_id}": {"get": plain(), "delete": plain()}, "/jobs": {"post": plain()}}), "things"
+    )
+    assert "Where ids come from" not in text and "ask the user" not in text

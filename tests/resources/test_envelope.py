@@ -129,9 +129,38 @@ def test_the_reason_of_an_error_is_the_servers_own(case: dict[str, Any], tmp_pat
         assert list_in(case["answer"], described(case, tmp_path, schema=False)) is None
 
 
-def test_the_reason_on_a_page_is_its_title() -> None:
-    page = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
-    assert error_reason(page) == "502 Bad Gateway"
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        (
+            "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>",
+            "502 Bad Gateway",
+        ),
+        ("<html><head><title>Error</title></head><body><pre>Cannot GET /x</pre></body></html>", "Cannot GET /x"),
+        ("<?xml version='1.0'?><Error><Code>NoSuchKey</Code><Message>No such key</Message></Error>", "No such key"),
+        ("<html><title>Down &amp; out</title>", "Down & out"),
+    ],
+)
+def test_the_reason_on_a_page_is_its_title(page: str, reason: str) -> None:
+    assert error_reason(page) == reason
+
+
+def test_a_reason_is_one_line_of_a_bounded_length() -> None:
+    assert error_reason("Traceback:\n  File x\n" + "a" * 999) == ("Traceback: File x " + "a" * 999)[:299] + "…"
+
+
+@pytest.mark.parametrize("data", [None, 5, True, [], {}, "", {"ok": False}, [[[[["deep"]]]]]])
+def test_an_answer_that_gives_no_reason_has_none(data: Any) -> None:
+    assert error_reason(data) == ""
+
+
+def test_what_a_schema_lists_nothing_of_is_listed_where_it_does_not_describe_it(tmp_path: Path) -> None:
+    """Cloudflare describes `success` and `errors` in one schema for all, and the result in none."""
+    case = {"path": "/zones", "answer": {"success": True, "errors": []}}
+    operation = described(case, tmp_path, schema=True)
+    data = {"success": True, "errors": [], "result": [{"id": "a"}, {"id": "b"}]}
+    found = list_in(data, operation)
+    assert found is not None and found.envelope.keys == ("result",)
 
 
 def test_an_answer_that_lists_nothing_is_no_list_of_something() -> None:

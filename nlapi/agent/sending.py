@@ -1,0 +1,117 @@
+"""Sends the calls of a group side by side: what comes of their answers while it comes, then what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from nlapi.agent.events import ItemsReceived
+from nlapi.agent.policy import OUTCOME_UNKNOWN
+from nlapi.client.message import Ended, Result
+from nlapi.client.streaming.body import Piece, Watch
+from nlapi.errors import ConsentError, CredentialError, NlapiError, OutcomeUnknownError, SendError
+from nlapi.openapi.spec import Effect
+from nlapi.tools.plan import Outcome, Step
+from nlapi.tools.run import Prepared
+from nlapi.tools.tool import Call
+
+Perform = Callable[[Prepared, Watch], Awaitable[Result]]
+
+
+async def send_all(ready: Sequence[Prepared | Step], perform: Perform) -> AsyncGenerator[ItemsReceived | Step, None]:
+    """Yield the items of answers that stream as they come, then a Step for each of `ready`, in order.
+
+    A Step among `ready` is its own outcome. What went wrong, if it is more than the failure of a call, is raised after
+    the last Step; so is a cancellation, and a call whose answer was streaming then is DONE with what had come.
+    """
+    received: asyncio.Queue[ItemsReceived | None] = asyncio.Queue()
+    tasks = [asyncio.create_task(_finish(item, perform, received.put_nowait)) for item in ready]
+    for task in tasks:
+        task.add_done_callback(lambda _: received.put_nowait(None))
+    failure: BaseException | None = None
+    try:
+        left = len(tasks)
+        while left:
+            event = await received.get()
+            if event is None:
+                left -= 1
+            else:
+                yield event
+    except asyncio.CancelledError as error:
+        failure = error
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for item, task in zip(ready, tasks, strict=True):
+        yield _step(item, task)
+    failure = failure or next((outcome for outcome in ended if isinstance(outcome, BaseException)), None)
+    if failure is not None:
+        raise failure
+
+
+def failed_step(call: Call, message: str) -> Step:
+    return Step(call=call, outcome=Outcome.FAILED, message=message)
+
+
+@dataclass(slots=True, kw_only=True)
+class _PartialAnswer:
+    """What has come of the answer to one call, if it streams."""
+
+    call: Call
+    tell: Callable[[ItemsReceived], None]
+    last: Piece | None = None
+    items: list[Any] = field(default_factory=list)
+
+    def __call__(self, piece: Piece) -> None:
+        self.last = piece
+        self.items += piece.items
+        if piece.items:
+            self.tell(ItemsReceived(call=self.call, framing=piece.framing, items=piece.items))
+
+    def result(self) -> Result | None:
+        """Return the Result of an answer that is interrupted now; None when nothing of it has come."""
+        if self.last is None or not self.items:
+            return None
+        items, framing = tuple(self.items), self.last.framing
+        return replace(self.last.head, items=items, framing=framing, ended=Ended.INTERRUPTED)
+
+
+async def _finish(item: Prepared | Step, perform: Perform, tell: Callable[[ItemsReceived], None]) -> Step:
+    """Send what is to be sent. An answer with an error status is DONE: the planner sees it."""
+    if isinstance(item, Step):
+        return item
+    received = _PartialAnswer(call=item.call, tell=tell)
+    try:
+        result = await perform(item, received)
+    except OutcomeUnknownError as error:
+        return failed_step(item.call, f"{OUTCOME_UNKNOWN}: {error}")
+    except SendError as error:
+        return failed_step(item.call, str(error))
+    except (CredentialError, ConsentError):
+        raise
+    except NlapiError as error:
+        return failed_step(item.call, f"not sent: {error}")
+    except asyncio.CancelledError:
+        interrupted = received.result()
+        if interrupted is None:
+            raise
+        result = interrupted
+    return Step(call=item.call, outcome=Outcome.DONE, result=result)
+
+
+def _step(item: Prepared | Step, task: asyncio.Task[Step]) -> Step:
+    """What became of a call that is over."""
+    if isinstance(item, Step):
+        return item
+    error = None if task.cancelled() else task.exception()
+    if isinstance(error, NlapiError):
+        return failed_step(item.call, f"not sent: {error}")
+    if error is None and not task.cancelled():
+        return task.result()
+    message = "interrupted before an answer came"
+    if item.effect is not Effect.READ:
+        message = f"{OUTCOME_UNKNOWN}: {message}; it may have been carried out"
+    return failed_step(item.call, message)

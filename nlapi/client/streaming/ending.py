@@ -1,0 +1,36 @@
+"""How a stream was left, in words for a person or a model."""
+
+from __future__ import annotations
+
+from nlapi.client.clean import one_line
+from nlapi.client.message import Ended, Framing, Result
+
+_NOUNS = {Framing.LINES: "line", Framing.FRAMES: "line", Framing.EVENTS: "event"}
+
+
+def describe_end(result: Result) -> str:
+    """Return a clause on an answer that was not read to its end, with what has come of it; "" for any other."""
+    items = count_items(result)
+    seconds = f"{round(result.elapsed, 1 if result.elapsed >= 0.1 else 2):g} s"
+    match result.ended:
+        case Ended.COMPLETE:
+            return ""
+        case Ended.ITEMS:
+            return f"the answer was cut after {items} in {seconds}; it may be still going on"
+        case Ended.DEADLINE if not result.items:
+            return f"nothing had come of the answer in {seconds}, and it was still going on"
+        case Ended.DEADLINE:
+            return f"the answer was cut after {seconds} with {items}, while it was still going on"
+        case Ended.SIZE:
+            return f"the answer was cut after {len(result.content):,} bytes with {items}, while it was still going on"
+        case Ended.INTERRUPTED:
+            return f"the answer was stopped after {items}, while it was still going on"
+        case Ended.BROKEN:
+            return f"the answer broke off after {items}: {one_line(result.fault)[:200]}"
+
+
+def count_items(result: Result) -> str:
+    """Return how many items have come, in words: "1 event", "12 lines", "nothing"."""
+    count = len(result.items or ())
+    noun = _NOUNS.get(result.framing, "item") if result.framing is not None else "item"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}" if count else "nothing"

@@ -1,0 +1,188 @@
+"""Whether one answer streams, and its items, from its head and its bytes as they come."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Any
+
+from nlapi.client.message import Framing
+from nlapi.client.streaming.docker import HEADER, Frames, is_framed, is_header, may_be_header
+from nlapi.client.streaming.json_text import JsonLines, JsonValues
+from nlapi.client.streaming.parser import Parser
+from nlapi.client.streaming.rule import Evidence, Expectation, classify, is_generic
+from nlapi.client.streaming.sse import ServerSentEvents
+from nlapi.client.streaming.text import TextLines
+
+MAX_PROBE = 64 * 1024
+"""Bytes in which the first value of an ordinary JSON answer has to end for a second one to be looked for, so that no
+large document is looked through: a line of Docker's progress has about 100."""
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+class ItemReader:
+    """Divides the body of one answer into items, if it streams.
+
+    `is_stream` may change with the first bytes: it becomes true when one JSON value follows another, as no JSON text
+    does (RFC 8259 §2), and false when what was to be text is not.
+    """
+
+    def __init__(self, content_type: str, expected: Expectation, *, has_length: bool) -> None:
+        self._evidence, self.framing = classify(content_type, expected)
+        self._is_generic = is_generic(content_type)
+        self._charset = content_type.partition("charset=")[2].partition(";")[0].strip(" \"'") or "utf-8"
+        self._start = b""
+        self._held: list[Any] = []
+        self._count = 0
+        self._bytes = 0
+        if self._evidence is Evidence.NONE and has_length:
+            self.framing = None  # its end is in sight
+        self._parser = None if self.framing in (None, Framing.FRAMES) else self._parser_of(self.framing)
+        self.is_stream = self._evidence is not Evidence.NONE
+
+    @property
+    def is_sniffing(self) -> bool:
+        """Whether the first bytes still have to tell how the body divides."""
+        return self.framing is Framing.FRAMES and self._parser is None
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether items wait, as what has come may be an answer that does not stream."""
+        return bool(self._held)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that follows is looked at."""
+        return self._parser is None and not self.is_sniffing
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether the media type alone makes it a stream."""
+        return self._evidence is Evidence.TYPED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the body itself says that nothing more follows, or cannot be divided any further (`fault`)."""
+        return self._parser is not None and self._parser.is_over
+
+    @property
+    def fault(self) -> str:
+        return self._parser.fault if self._parser is not None else ""
+
+    def feed(self, data: bytes) -> list[Any]:
+        """Return the items that these bytes complete."""
+        self._bytes += len(data)
+        if self.is_sniffing:
+            self._start += data
+            if len(self._start) < HEADER:
+                return []
+            data = self._choose()
+        self._held += self._parser.feed(data) if self._parser is not None else []
+        return self._release()
+
+    def finish(self, content: bytes) -> list[Any] | None:
+        """Return what the end of the body completes; None when `content`, all of it, is an ordinary answer."""
+        if self.is_sniffing and self._start:
+            start = self._choose()
+            self._held += self._parser.feed(start) if self._parser is not None else []
+        if self._parser is not None:
+            self._held += self._parser.finish()
+        elif self._is_generic and self._evidence is Evidence.NONE and is_framed(content):
+            frames = Frames()
+            self.framing = Framing.FRAMES
+            return [*frames.feed(content), *frames.finish()]
+        rest, self._held = self._held, []
+        return rest if self._divides(rest) else None
+
+    def cut(self) -> list[Any]:
+        """Return what is readable of a body that is cut here, and was not returned before.
+
+        The beginning of an item counts only where it is text, and nothing else has come.
+        """
+        if self.is_sniffing and self._start:
+            start = self._choose()
+            self._held += self._parser.feed(start) if self._parser is not None else []
+        rest, self._held = self._held, []
+        if not rest and not self._count and self._parser is not None:
+            rest = self._parser.remainder()
+        self._count += len(rest)
+        return rest
+
+    def _release(self) -> list[Any]:
+        """Return the items that can be shown by now, once."""
+        if self._evidence is Evidence.NONE:
+            self._probe()
+        if not self.is_stream or self._may_be_document():
+            return []
+        items, self._held = self._held, []
+        self._count += len(items)
+        return items
+
+    def _probe(self) -> None:
+        """Find out whether an answer that nothing calls a stream is more than one JSON text."""
+        if not _are_values(self._held, self._parser) or (not self._held and self._bytes > MAX_PROBE):
+            self._parser = self.framing = None
+            self._held = []
+        elif len(self._held) > 1:
+            self._evidence, self.is_stream = Evidence.DESCRIBED, True
+
+    def _may_be_document(self) -> bool:
+        """Whether all that has come is a list: an ordinary answer, unless another value follows."""
+        is_first = self.framing is Framing.JSON_VALUES and not self.is_typed and not self._count
+        return is_first and len(self._held) == 1 and isinstance(self._held[0], list)
+
+    def _divides(self, rest: list[Any]) -> bool:
+        """Whether an answer that came to its end is its items: one JSON text is not, nor is a text that nobody asked to
+        have in lines."""
+        if self._parser is None:
+            return False
+        if self.framing is Framing.JSON_VALUES and not self.is_typed:
+            count = self._count + len(rest)
+            return count > 1 and (self.is_stream or _are_values(rest, self._parser))
+        return self.framing is not Framing.LINES or self._evidence > Evidence.DESCRIBED
+
+    def _choose(self) -> bytes:
+        """Choose the parser by the first bytes, and return these."""
+        start, self._start = self._start, b""
+        if is_header(start) or (len(start) < HEADER and may_be_header(start)):
+            self._parser = Frames()
+        elif self.is_typed:
+            self.framing = Framing.LINES  # a container with a terminal sends what it writes as it is
+        elif start.lstrip()[:1] in (b"{", b"["):
+            self.framing = Framing.JSON_VALUES
+        elif _is_text(start):
+            self.framing = Framing.LINES
+        else:
+            self.framing, self.is_stream = None, False
+        if self.framing is not None and self._parser is None:
+            self._parser = self._parser_of(self.framing)
+        return start
+
+    def _parser_of(self, framing: Framing) -> Parser:
+        match framing:
+            case Framing.EVENTS:
+                return ServerSentEvents()
+            case Framing.JSON_LINES:
+                return JsonLines()
+            case Framing.JSON_VALUES:
+                return JsonValues()
+            case Framing.FRAMES:
+                return Frames()
+            case Framing.LINES:
+                return TextLines(self._charset)
+
+
+def _are_values(items: list[Any], parser: Parser | None) -> bool:
+    """Return whether all of these are objects and lists: what stands for itself in a row of JSON texts."""
+    malformed = parser.malformed if isinstance(parser, JsonValues) else 0
+    return not malformed and all(isinstance(item, dict | list) for item in items)
+
+
+def _is_text(start: bytes) -> bool:
+    """Return whether these bytes can begin a text in UTF-8."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return _CONTROL.search(start) is None

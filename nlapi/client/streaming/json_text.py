@@ -1,0 +1,182 @@
+"""JSON texts one after the other: one a line, each behind a record separator, or simply joined."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from nlapi.client.streaming.parser import parse_json_or_text
+
+_BETWEEN = re.compile(rb"[ \t\r\n\x1e]+")
+"""What stands between two values: white space, and the RS of RFC 7464."""
+
+_OUTSIDE = re.compile(rb'["\[\]{}\x1e]')
+_INSIDE = re.compile(rb'["\\\x1e]')
+_WORD_END = re.compile(rb"[^-+.0-9A-Za-z]")
+_LINE_END = re.compile(rb"[\n\x1e]")
+
+_PENDING = -1
+_MALFORMED = -2
+
+
+class JsonLines:
+    """A Parser of JSON texts that are a line each. A line that is none is an item all the same, as text."""
+
+    def __init__(self) -> None:
+        self._line: list[bytes] = []
+        self.is_over = False
+        self.fault = ""
+
+    def feed(self, data: bytes) -> list[Any]:
+        first, *others = data.split(b"\n")
+        self._line.append(first)
+        items: list[Any] = []
+        for piece in others:
+            items += self.finish()
+            self._line = [piece]
+        return items
+
+    def finish(self) -> list[Any]:
+        line = b"".join(self._line).strip(b" \t\r\x1e")
+        self._line = []
+        return [parse_json_or_text(line)[0]] if line else []
+
+    def remainder(self) -> list[Any]:
+        return []
+
+
+class JsonValues:
+    """A Parser of JSON texts that follow each other with or without anything between: RFC 7464, and Docker's answers.
+
+    An object, array or string is complete with its last character, a number or word with what follows it. What is no
+    JSON is an item of text up to the end of its line; `malformed` counts those. RS never stands in a JSON text
+    (RFC 7464 §2.1), so one that comes before a text is complete shows that the text was cut off.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._position = 0
+        self._depth = 0
+        self._in_string = False
+        self._resync = -1
+        self.malformed = 0
+        self.is_over = False
+        self.fault = ""
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether a value has begun and is not complete."""
+        return bool(self._buffer)
+
+    def feed(self, data: bytes) -> list[Any]:
+        self._buffer += data
+        return self._take_all(final=False)
+
+    def finish(self) -> list[Any]:
+        return self._take_all(final=True)
+
+    def remainder(self) -> list[Any]:
+        return []
+
+    def _take_all(self, *, final: bool) -> list[Any]:
+        values: list[Any] = []
+        while self._take_next(values, final=final):
+            pass
+        return values
+
+    def _take_next(self, values: list[Any], *, final: bool) -> bool:
+        """Move one value, or one text that is none, from the buffer to `values`; False when it is not complete."""
+        if self._resync >= 0:
+            return self._take_malformed(values, final=final)
+        if not self._position:
+            self._skip_between()
+            if self._take_line(values):
+                return True
+        if not self._buffer:
+            return False
+        end = self._value_end(final=final)
+        if end == _PENDING and not final:
+            return False
+        if end > 0:
+            value, is_json = parse_json_or_text(bytes(self._buffer[:end]))
+            if is_json:
+                values.append(value)
+                self._drop(end)
+                return True
+        if end != _MALFORMED:
+            self._resync = end if end > 0 else len(self._buffer)
+        return self._take_malformed(values, final=final)
+
+    def _skip_between(self) -> None:
+        match = _BETWEEN.match(self._buffer)
+        end = match.end() if match else 0
+        del match  # it holds the buffer, which cannot shrink meanwhile
+        del self._buffer[:end]
+
+    def _take_line(self, values: list[Any]) -> bool:
+        """Take the whole first line as a value, the form that most servers send, at the speed of C."""
+        end = self._buffer.find(b"\n")
+        if end < 0:
+            return False
+        value, is_json = parse_json_or_text(bytes(self._buffer[:end]))
+        if is_json:
+            values.append(value)
+            self._drop(end + 1)
+        return is_json
+
+    def _take_malformed(self, values: list[Any], *, final: bool) -> bool:
+        """Take what is no JSON up to the end of its line, or to RS; False when neither has come."""
+        match = _LINE_END.search(self._buffer, self._resync)
+        if match is None and not final:
+            self._resync = len(self._buffer)
+            return False
+        end = match.start() if match else len(self._buffer)
+        del match
+        if text := bytes(self._buffer[:end]).decode("utf-8", "replace").strip():
+            values.append(text)
+        self.malformed += 1
+        self._drop(end)
+        return True
+
+    def _drop(self, end: int) -> None:
+        del self._buffer[:end]
+        self._position = self._depth = 0
+        self._in_string, self._resync = False, -1
+
+    def _value_end(self, *, final: bool) -> int:
+        """Return where the first value of the buffer ends; _PENDING when it goes on, _MALFORMED when it cannot end.
+
+        What was looked at is not looked at again with the next bytes.
+        """
+        if self._buffer[0] in b'{["':
+            return self._bracket_end()
+        match = _WORD_END.search(self._buffer, self._position)
+        if match is None:
+            self._position = len(self._buffer)
+            return len(self._buffer) if final else _PENDING
+        if match.start() == 0:
+            self._resync = 0
+            return _MALFORMED
+        return match.start()
+
+    def _bracket_end(self) -> int:
+        while match := (_INSIDE if self._in_string else _OUTSIDE).search(self._buffer, self._position):
+            mark = match[0]
+            if mark == b"\x1e":
+                self._resync = match.start()
+                return _MALFORMED
+            if mark == b"\\":
+                if match.end() == len(self._buffer):
+                    self._position = match.start()
+                    return _PENDING
+                self._position = match.end() + 1
+                continue
+            self._position = match.end()
+            if mark == b'"':
+                self._in_string = not self._in_string
+            else:
+                self._depth += 1 if mark in b"{[" else -1
+            if not self._in_string and self._depth <= 0:
+                return self._position
+        self._position = len(self._buffer)
+        return _PENDING

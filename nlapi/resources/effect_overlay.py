@@ -1,0 +1,62 @@
+"""The POSTs of a description that are reads by evidence, and an overlay that states them once a person accepts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from nlapi.openapi.overlay import target_of
+from nlapi.openapi.spec import EFFECTS_KEY, Effect, Operation
+from nlapi.resources.effect import Basis, EffectEvidence, evidence_of
+
+COMMENT = """\
+# POST operations that nlapi takes for reads, by the evidence that stands at each: it sends them without a question.
+# Read it, and remove each action whose operation changes something. Once it is accepted, no other POST is classified by
+# evidence, however the description changes: a read is then what is stated, here or in the description itself.
+"""
+MAX_TITLE = 60
+
+
+def reads_by_evidence(operations: Iterable[Operation]) -> tuple[tuple[Operation, EffectEvidence], ...]:
+    """Return the POSTs that are reads by evidence, each with it."""
+    judged = ((one, evidence_of(one)) for one in operations if one.method == "POST")
+    return tuple(
+        (one, evidence)
+        for one, evidence in judged
+        if evidence.effect is Effect.READ and evidence.basis is Basis.EVIDENCE
+    )
+
+
+def effect_overlay(operations: Iterable[Operation]) -> str:
+    """Return an overlay, as YAML, that states the reads among operations of a Spec; "" where evidence gives none.
+
+    An operation of a path item that is a reference has no place of its own to state it: it is left out.
+    """
+    reads = [(one, evidence) for one, evidence in reads_by_evidence(operations) if _is_in_place(one)]
+    if not reads:
+        return ""
+    title = " ".join(reads[0][0].spec.title.split())[:MAX_TITLE]
+    head = {"overlay": "1.1.0", "info": {"title": f"Reads of {title}", "version": "1"}}
+    pinned = {
+        "target": "$",
+        "description": "No other POST is classified by evidence.",
+        "update": {EFFECTS_KEY: "stated"},
+    }
+    actions = [pinned, *(_action(one, evidence) for one, evidence in reads)]
+    document = {**head, "actions": actions}
+    return COMMENT + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _action(operation: Operation, evidence: EffectEvidence) -> dict[str, Any]:
+    return {
+        "target": target_of(operation.path, operation.method),
+        "description": "; ".join(evidence.reasons),
+        "update": {"x-nlapi-effect": Effect.READ.value},
+    }
+
+
+def _is_in_place(operation: Operation) -> bool:
+    item = operation.spec.document.get("paths", {}).get(operation.path)
+    return isinstance(item, Mapping) and isinstance(item.get("post"), Mapping)

@@ -1,0 +1,280 @@
+"""Reads from the inputs and the answers of an operation what speaks for a read, and what a read would not have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nlapi.openapi.parts import Media, Response
+from nlapi.openapi.spec import Operation, Spec
+from nlapi.resources.answers import answer_schemas
+from nlapi.resources.naming import name_key, name_words
+from nlapi.resources.paging import PageRole, page_parameters
+from nlapi.resources.schemas import SchemaReader
+
+_PAGED_BY = frozenset("limit sort sortby orderby sortorder pagination sorting paging maxrecords maxresults".split())
+"""Inputs that only a list has, whatever their type; `size` and `count` may be those of a thing."""
+
+_FILTER_WORDS = frozenset(
+    """
+    after before between columns condition conditions criteria criterion end enddate exclude expand facet facets
+    fields filter filters from ids include interval keyword keywords lookup matching max min predicate properties q
+    queries query range search select since start startdate term terms text until where
+    """.split()
+)
+_ID_WORDS = frozenset("id ids key keys arn token".split())
+_ORDERS_LATER = frozenset(
+    """
+    callbackuri callbackurl clienttoken deliverymethod destinationuri gcsdestination gcsuri idempotencykey
+    notificationurl notifyurl outputconfig outputlocation outputs3uri outputuri recipients s3uri sendemail webhook
+    webhookurl xidempotencykey
+    """.split()
+)
+"""Inputs of what is carried out, stored or delivered, or may be repeated by mistake."""
+
+_SECRETS = frozenset("password newpassword otp".split())
+_STATEMENTS = frozenset("sql statement statements script command commands mutation cypher sqltext".split())
+"""Inputs that may order anything."""
+
+_TOKENS = frozenset(
+    """
+    accesstoken apitoken authenticationtoken authkey authtoken bearertoken idtoken jwt oauthtoken refreshtoken
+    securitytoken sessionid sessionkey sessiontoken token
+    """.split()
+)
+_JOBS = frozenset("job jobid taskid operationid executionid batchid commandid asyncid exportid runid".split())
+_ENVELOPE = frozenset(
+    """
+    code description detail details error errors guid id message messages msg ok requestid result state status
+    statuscode success timestamp type uuid warnings
+    """.split()
+)
+"""What any answer may have: it tells nothing of what was asked."""
+
+_ASIDE = frozenset(("errors", "warnings", "messages", "links"))
+_CREATION = frozenset(
+    "createdat createdon createtime creationtime creationdate datecreated created createdby createddate".split()
+)
+_HANDLES = frozenset("id ids token uuid guid arn urn key handle".split())
+_WRITING = frozenset("write create delete update modify edit".split())
+_FILES = re.compile(r"pdf|image|zip|octet|csv|audio|geo")
+_DONE = re.compile(
+    r"""\b(?:successfully|was|were|been|is|are)\s+(?:\w+\s+)?(?:creat|add|updat|delet|remov|sav|queu|start|accept|register|
+    submitt|cancel+|schedul|upload)ed\b|\b(?:sent|created|queued|accepted)\s+successfully|
+    \bnewly\s+created\b|^(?:the\s+)?created\s|^\w+\s[\w\s]{0,30}(?:sent|queued|created|accepted)\.?$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What the description of an answer says of something that has been done."""
+
+_PLACES = ("location", "content-location", "operation-location")
+
+
+_CONVENTION = 0.9
+"""The share of an API's POSTs with a status, from which that status tells nothing of one of them."""
+
+
+def _usual_statuses(spec: Spec) -> frozenset[str]:
+    """Return which of 201 and 202 an API has at every POST, whatever that does.
+
+    Some frameworks answer 201 and nothing else; some APIs can run anything later, with a 202 beside each 200.
+    """
+    items = [item for item in spec.document.get("paths", {}).values() if isinstance(item, Mapping)]
+    described = [item["post"].get("responses") for item in items if isinstance(item.get("post"), Mapping)]
+    statuses = [{str(key) for key in one if str(key)[:1] == "2"} for one in described if isinstance(one, Mapping)]
+    stated = [one for one in statuses if one]
+    created = sum(one == {"201"} for one in stated)
+    accepted = sum("202" in one and len(one) > 1 for one in stated)
+    counts = (("201", created), ("202", accepted))
+    return frozenset(status for status, count in counts if len(stated) > 3 and count >= _CONVENTION * len(stated))
+
+
+def _describes_content(spec: Spec) -> bool:
+    """Whether the answers of most POSTs of an API are described with what they hold."""
+    items = [item for item in spec.document.get("paths", {}).values() if isinstance(item, Mapping)]
+    described = [item["post"].get("responses") for item in items if isinstance(item.get("post"), Mapping)]
+    bodies = [
+        any("content" in answer or "schema" in answer or "$ref" in answer for answer in answers if answer)
+        for one in described
+        if isinstance(one, Mapping)
+        for answers in [[one[key] for key in one if str(key)[:1] == "2" and isinstance(one[key], Mapping)]]
+    ]
+    return 2 * sum(bodies) > len(bodies)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shape:
+    """The inputs and answers of an operation, each read when it is first asked for."""
+
+    operation: Operation
+
+    @property
+    def reader(self) -> SchemaReader:
+        return answer_schemas(self.operation.spec).reader
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the parameters of the query and of the properties of the body."""
+        names = [one.name for one in self.operation.parameters if one.where == "query"]
+        body = self.operation.body
+        return (*names, *(self.reader.properties(body.schema) if body is not None else ()))
+
+    @cached_property
+    def input_keys(self) -> frozenset[str]:
+        return frozenset(map(name_key, self.inputs))
+
+    @cached_property
+    def successes(self) -> tuple[Response, ...]:
+        """The answers of success without the 202 that stands beside the others everywhere in the API."""
+        described = [response for response in self.operation.responses if response.status[:1] == "2"]
+        plain = [response for response in described if response.status != "202"]
+        usual = len(plain) < len(described) and "202" in self.operation.spec.derive(_usual_statuses)
+        return tuple(plain if plain and usual else described)
+
+    @cached_property
+    def answer_media(self) -> tuple[Media, ...]:
+        """The first media type of each answer of success, else of the default answer."""
+        described = self.successes or [one for one in self.operation.responses if one.status.lower() == "default"]
+        return tuple(response.media[0] for response in described if response.media)
+
+    @cached_property
+    def answers(self) -> tuple[Mapping[str, Any], ...]:
+        """The properties of each answer of success."""
+        return tuple(self.reader.properties(one.schema) for one in self.answer_media if self.successes)
+
+    @cached_property
+    def answer_keys(self) -> tuple[frozenset[str], ...]:
+        return tuple(frozenset(map(name_key, names)) for names in self.answers)
+
+    @property
+    def answers_nothing(self) -> bool:
+        """Whether every success is described as one without content (RFC 9110 §15.3.5)."""
+        return bool(self.successes) and all(one.status in ("204", "205") for one in self.successes)
+
+    @property
+    def lacks_content(self) -> bool:
+        """Whether its answer is described without content, where those of the API's other POSTs have some."""
+        bare = bool(self.successes) and not any(response.media for response in self.successes)
+        return bare and self.operation.spec.derive(_describes_content)
+
+    @property
+    def answers_new_thing(self) -> bool:
+        """Whether the answer is a thing with the time of its creation, or with an id that was no input."""
+        if any(_CREATION & keys for keys in self.answer_keys):
+            return True
+        return any("id" in keys and "id" not in self.input_keys for keys in self.answer_keys[:1])
+
+    @property
+    def answers_only_ids(self) -> bool:
+        """Whether the answer is an object of nothing but ids, as of something that has been created."""
+        for names in self.answers[:1]:
+            telling = [name for name in names if name_key(name) not in _ENVELOPE - _HANDLES - {"uuid", "guid"}]
+            return bool(telling) and all(_HANDLES & set(name_words(name)[-1:]) for name in telling)
+        return False
+
+    @cached_property
+    def asks_for(self) -> str:
+        """A sentence on what is looked for: pages, a filter, ids; "" where the inputs do not say."""
+        if paging := self._paging():
+            return f"it takes paging or an order (`{paging}`)"
+        filters = [name for name in self.inputs if _FILTER_WORDS & {*name_words(name), name_key(name)}]
+        if filters and 2 * len(filters) >= len(self.inputs):
+            return f"it takes a filter or a query (`{filters[0]}`)"
+        ids = [name for name in self.inputs if _ID_WORDS & set(name_words(name)[-1:])]
+        if ids and 2 * len(ids) >= len(self.inputs):
+            return f"it takes ids (`{ids[0]}`)"
+        body = self.operation.body
+        if body is None or self.inputs or self.reader.types(body.schema) != ("array",):
+            return ""
+        items = self.reader.types(self.reader.flat(body.schema).get("items", {}))
+        return "it takes a list of ids" if {"string", "integer"} & set(items) else ""
+
+    @property
+    def brings_nothing(self) -> bool:
+        """Whether a call has no body, so that there is hardly anything to store."""
+        body = self.operation.body
+        return body is None or (not body.required and not body.schema)
+
+    @property
+    def pages(self) -> bool:
+        """Whether it takes what only a list has: a cursor, the number of a page, or several inputs of paging."""
+        return bool(self._paging())
+
+    def _paging(self) -> str:
+        paged = next((name for name in self.inputs if name_key(name) in _PAGED_BY), "")
+        parameters = page_parameters(self.operation)
+        sure = next((one.name for one in parameters if one.role in (PageRole.CURSOR, PageRole.NUMBER)), "")
+        return paged or sure or (parameters[0].name if len(parameters) > 1 else "")
+
+    @cached_property
+    def carries(self) -> tuple[str, str]:
+        """What the answer carries: "list", "value" or "" where that is not described, and a sentence on it."""
+        for media in self.answer_media:
+            if _FILES.search(media.content_type):
+                return "value", f"the answer is a file ({media.content_type})"
+            types = set(self.reader.types(media.schema))
+            if "array" in types:
+                return "list", "the answer is a list"
+            if types & {"integer", "number"} or ("string" in types and not media.content_type.endswith("plain")):
+                return "value", "the answer is a value"
+            names = self.reader.properties(media.schema)
+            arrays = [name for name, schema in names.items() if "array" in self.reader.types(schema)]
+            lists = [name for name in arrays if name_key(name) not in _ASIDE]
+            if lists:
+                return "list", f"the answer holds a list (`{lists[0]}`)"
+            if telling := next(self._telling(names), ""):
+                return "value", f"the answer holds data (`{telling}`)"
+        return "", ""
+
+    def _telling(self, names: Mapping[str, Any]) -> Iterator[str]:
+        """The names that tell something, else those inside the objects of an envelope."""
+        telling = [name for name in names if name_key(name) not in _ENVELOPE]
+        results = [name for name in names if name_key(name) in ("result", "results")]
+        telling += [name for name in results if {"string", "number", "integer"} & set(self.reader.types(names[name]))]
+        yield from telling
+        for schema in () if telling else names.values():
+            yield from (name for name in self.reader.properties(schema) if name_key(name) not in _ENVELOPE)
+
+    def against(self, *, token_named: bool, surely_retrieves: bool) -> str:
+        """Return what a read would not have, as a sentence; "" where nothing speaks against one.
+
+        `token_named`: a token is what is asked about, so that it may be in the answer. `surely_retrieves`: several
+        sources say so, which outweighs what every operation of some APIs has.
+        """
+        headers = [one.name for one in self.operation.parameters if one.where == "header"]
+        names = self.inputs if surely_retrieves else (*self.inputs, *headers)
+        for name in names:
+            if name_key(name) in _ORDERS_LATER | _SECRETS | _STATEMENTS:
+                return f"it takes `{name}`"
+        scopes = [scope for one in self.operation.security for every in one.values() for scope in every]
+        if scopes and all(_WRITING & set(name_words(scope)) for scope in scopes):
+            return f"it needs the scope `{scopes[0]}`"
+        status = self._status_against(surely_retrieves=surely_retrieves)
+        return status or self._answer_against(token_named=token_named)
+
+    def _status_against(self, *, surely_retrieves: bool) -> str:
+        plain = [one for one in self.successes if one.status not in ("201", "202")]
+        answered = surely_retrieves and any(one.media for one in plain)
+        for response in self.successes:
+            # Some generators list an empty 201 beside the 200 of every POST: 18 of 1,805 descriptions have one.
+            empty = response.status == "201" and plain and not response.media
+            usual = response.status == "201" and "201" in self.operation.spec.derive(_usual_statuses)
+            if response.status in ("201", "202") and not (empty or usual or answered):
+                return f"it may answer {response.status}"
+            if match := _DONE.search(response.description[:120]):
+                return f"its answer says `{match.group().strip().lower()}`"
+            if any(name.lower() in _PLACES for name in response.headers):
+                return "its answer has a Location"
+        return ""
+
+    def _answer_against(self, *, token_named: bool) -> str:
+        for keys in self.answer_keys:
+            if keys & _TOKENS - self.input_keys and not token_named and self.carries[0] != "list":
+                return "its answer is a token or a session"
+            if {"done", "metadata", "name", "response"} <= keys:
+                return "its answer is a long-running operation"
+            if keys & _JOBS - self.input_keys and len(keys) <= 4:
+                return "its answer is a job"
+        return ""

@@ -1,0 +1,121 @@
+"""Reads from names, those of operations and of path segments, what they say that is done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+from nlapi.resources.effect_verbs import (
+    ACTIONS,
+    COMPUTED,
+    RUN,
+    TITLES,
+    Action,
+    is_hard,
+)
+from nlapi.resources.naming import pieces
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clue:
+    """What a name or a text says that an operation does.
+
+    `word` is the word that says so, `leading` whether it is the verb there, no noun at the end as in `Contact search`.
+    """
+
+    action: Action
+    word: str
+    leading: bool = True
+
+
+_HTTP = frozenset(("post", "api", "v1", "v2", "v3", "http", "rest", "do", "bulk", "batch"))
+"""What stands before the verb of a name and says nothing."""
+
+_ENDING = frozenset(
+    "get list search find fetch query lookup count validate verify test convert preview estimate calculate".split()
+)
+"""Verbs that names end with: `accountsGet`."""
+
+_RUN_TO_READ = frozenset("query queries search searches lookup analysis report reports read".split())
+_ORDERS = frozenset(("return", "receive", "display", "show"))
+"""Verbs of prose that name an order in a name: to return a payment, to display a text on a screen."""
+
+_UNTELLING = frozenset(("obtain", "see"))
+
+_WITH_PARTICLE = frozenset(("check", "log", "sign", "opt", "clock", "set", "book"))
+
+
+@lru_cache(maxsize=16384)
+def name_clue(name: str) -> Clue | None:
+    """Return what an operationId or a path segment says that is done; None where it names no verb.
+
+    The verb is the first word (`searchContacts`), that of the last part (`Shares_ListKeys`, `orders.search`), or the
+    last word (`accountsGet`). A verb of change counts in each of these places.
+    """
+    words = _verbal(name)
+    if not words:
+        return None
+    if words in (["returns"], ["new"]):
+        return Clue(action=Action.CHANGE, word=words[0])
+    reads = ACTIONS.get(words[0]) is Action.RETRIEVE and words[-1] not in ("in", "out", "up", "off")
+    for before, word in pairwise(words):
+        if before in ("and", "or", "then") and ACTIONS.get(word) is Action.CHANGE:
+            return Clue(action=Action.CHANGE, word=word)
+        if before in _WITH_PARTICLE and word in ("in", "out", "up", "off") and not reads:
+            return Clue(action=Action.CHANGE, word=f"{before} {word}")
+    part = _verbal(_last_part(name))
+    if part == ["post"]:
+        part = []
+    heads = (part[0], words[0]) if part else (words[0],)
+    hard = next((word for word in (*heads, words[-1]) if is_hard(word)), "")
+    if hard:
+        return Clue(action=Action.CHANGE, word=hard)
+    return _head_clue(heads, words) or _ending_clue(words)
+
+
+def _head_clue(heads: Sequence[str], words: Sequence[str]) -> Clue | None:
+    """Return what the first word says, or that of the last part. A namespace, such as `compute.`, reads nothing."""
+    head, last = heads[0] if heads[0] in ACTIONS else "", words[-1]
+    if not head and ACTIONS.get(heads[-1]) is Action.CHANGE and heads[-1] not in TITLES:
+        head = heads[-1]
+    if head in TITLES and len(words) > 1 and last in _ENDING:
+        return Clue(action=ACTIONS[last], word=last, leading=False)
+    if head in RUN:
+        return Clue(action=Action.RETRIEVE if _RUN_TO_READ & set(words) else Action.CHANGE, word=head)
+    if not head or head in _UNTELLING:
+        return None
+    return Clue(action=Action.CHANGE if head in _ORDERS else ACTIONS[head], word=head)
+
+
+def _ending_clue(words: Sequence[str]) -> Clue | None:
+    hard, last = next((word for word in words if is_hard(word)), ""), words[-1]
+    if hard:
+        return Clue(action=Action.CHANGE, word=hard)
+    if last in _ENDING:
+        return Clue(action=ACTIONS[last], word=last, leading=False)
+    return Clue(action=Action.COMPUTE, word=last, leading=False) if last in COMPUTED else None
+
+
+def _verbal(name: str) -> list[str]:
+    """Return the words of a name without its numbers and what HTTP puts before its verb."""
+    words = [word for word in pieces(name) if not word.isdigit()]
+    while len(words) > 1 and words[0] in _HTTP:
+        words = words[1:]
+    while len(words) > 1 and words[-1] in ("post", "using"):
+        words = words[:-1]
+    return words
+
+
+def _last_part(name: str) -> str:
+    """Return the last part of a name such as `Shares_ListKeys` or `sessions.detectIntent`, "" where it has but one.
+
+    Underscores part a name only where its parts are in camel case: `list_all_keys` is one part.
+    """
+    for mark in (".", "/", ":", "_"):
+        parts = [part for part in name.split(mark) if re.search(r"[A-Za-z]{2}", part)]
+        if len(parts) > 1:
+            return parts[-1] if mark != "_" or re.search(r"[A-Z]", parts[-1]) else ""
+    return ""

@@ -1,0 +1,203 @@
+"""Tells what takes the id of a thing, of which kind, and which field of a thing it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from nlapi.openapi.parts import Parameter
+from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import name_key, name_words, singular, singular_words
+from nlapi.resources.nouns import thing_words
+from nlapi.resources.paths import position, segments
+from nlapi.resources.schemas import SchemaReader
+
+Place = tuple[str, str]
+Words = tuple[str, ...]
+
+ID_WORDS = frozenset("id ids uuid uuids guid guids gid sid uid key keys number numbers identifier".split())
+"""Last words of the names of what takes an id."""
+
+NAME_WORDS = frozenset("name slug login username handle code tag sha digest ip email address".split())
+"""Last words of the names of what takes another field that tells a thing from others."""
+
+_ID_FIELDS = ("id", "uuid", "guid", "gid", "uid", "sid", "identifier", "key", "number")
+_NAME_FIELDS = (
+    *("slug", "login", "username", "handle", "key", "code", "name", "displayname", "label", "id", "uuid", "sha"),
+    *("hash", "digest"),
+)
+_ALTERNATIVES = ("key", "slug", "code", "id", "uuid", "number", "name", "username")
+"""What an argument may take that takes one of several, the surest first: `issueIdOrKey`."""
+
+_NO_IDS = frozenset(
+    """
+    path format version language lang locale type status state kind category filter scope field date year month day hour
+    page limit offset size count query q term text extension action mode side position depth width height latitude
+    longitude lat lng lon zoom radius from to start end x y z currency country logpath wildcard
+    """.split()
+)
+"""Last words of the names of path parameters that say how or when, not which thing."""
+
+_FOREIGN = frozenset("external foreign client remote legacy custom reference tracking request app idp third".split())
+"""Qualifiers of ids that another system gives out."""
+
+_HOLDERS = ("metadata", "attributes", "fields")
+_IDS_ALONE = tuple((word,) for word in sorted(ID_WORDS))
+
+
+def takes_id(place: Place, parameter: Parameter | None = None) -> bool:
+    """Whether what goes to a place tells which thing is meant: every path parameter but those of closed choices."""
+    where, name = place
+    words = name_words(name)
+    if parameter is not None and ("enum" in parameter.schema or parameter.schema.get("type") == "boolean"):
+        return False
+    if where == "path":
+        return bool(words) and (words[-1] not in _NO_IDS or words[-1] in ID_WORDS)
+    if words in (("id",), ("ids",), ("uuid",), ("uuids",)):
+        return True
+    return len(words) > 1 and (words[-1] in ID_WORDS - {"number", "numbers", "key", "keys"} or words[0] == "id")
+
+
+def names_item(operation: Operation, place: Place) -> bool:
+    """Whether a placeholder is called like the things before it: `version` names one in /versions/{version}."""
+    pairs = pairwise(segments(operation.route)) if place[0] == "path" else ()
+    before = next((name_words(before.text) for before, one in pairs if one.parameter == place[1]), ())
+    return before != singular_words("_".join(before)) == singular_words(place[1])
+
+
+def named_noun(name: str) -> Words:
+    """Return what an argument or a property identifies by its name alone, in the singular; () where it does not say.
+
+    `campaignIds` identify a campaign, `project_name_or_id` a project; `id` and `name` say nothing.
+    """
+    words = name_words(name)
+    bare = [word for word in words if word not in ID_WORDS and word not in ("or", "by")]
+    while len(bare) > 1 and bare[-1] in NAME_WORDS and (words[-1] in NAME_WORDS or "or" in words):
+        bare = bare[:-1]
+    if not bare or (len(bare) == 1 and bare[0] in NAME_WORDS - {"username"}):
+        return ()
+    return (*bare[:-1], singular(bare[-1]))
+
+
+def target_noun(operation: Operation, place: Place) -> Words:
+    """Return what the value at a place identifies, in the singular: by its name, else by the path in front of it.
+
+    `campaign_id` identifies a campaign, the `id` of /campaigns/{id} too; () where nothing says it.
+    """
+    if noun := named_noun(place[1]):
+        return noun
+    if place[0] != "path":
+        return thing_words(operation) if set(name_words(place[1])) <= ID_WORDS else ()
+    path = segments(operation.route)
+    before = [segment for segment in path[: position(path, place[1])] if not segment.parameter]
+    found = name_words(before[-1].text) if before else ()
+    return (*found[:-1], singular(found[-1])) if found else ()
+
+
+def wider_nouns(noun: Words) -> Iterator[Words]:
+    """Yield a noun, and it without its qualifiers: what takes a `source_account_id` takes the id of an account."""
+    if noun:
+        yield noun
+    for start in range(1, len(noun)):
+        if noun[start - 1] not in _FOREIGN:
+            yield noun[start:]
+
+
+def id_field(
+    reader: SchemaReader, schema: Any, argument: str, noun: Words, listed: Words, parameter: Parameter | None = None
+) -> str | None:
+    """Return the field of a thing with this schema that an argument takes, as a path; None where none is.
+
+    `noun` is what the argument identifies and `listed` what the thing is, in the singular. `uri` stands for the end of
+    an address.
+    """
+    described = {name_key(name): (name, inner) for name, inner in reader.properties(schema).items()}
+    types = set(reader.types(parameter.schema)) - {"null"} if parameter is not None else set()
+
+    def fits(key: str) -> bool:
+        found = set(reader.types(described[key][1])) - {"null"} if key in described else {"object"}
+        # A text may hold a number; where a whole number is wanted, descriptions are careless of `id` alone.
+        same = not types or not found or "string" in types or key == "id" or found <= {"integer", "number"}
+        return same and not found & {"array", "object", "boolean"}
+
+    text = _told(parameter) if parameter is not None else ""
+    alike, says_name = _is_alike(noun, listed), _says_name(text)
+    opaque = alike and "id" in described and "string" in reader.types(described["id"][1])
+    by_id = types == {"integer"} or (not says_name and (opaque or _says_id(text)))
+    names = tuple(_field_names(argument, noun, listed, text, by_id=by_id))
+    fitting = [key for key in names if fits(key)]
+    part = "" if name_key(argument) in fitting or (fitting and noun == listed) else _part(reader, described, argument)
+    if part or fitting:
+        return part or described[fitting[0]][0]
+    for holder in (holder for holder in _HOLDERS if holder in described):
+        inner = {name_key(name): name for name in reader.properties(described[holder][1])}
+        for key in (key for key in names if key in inner and key != "".join(noun)):
+            return f"{described[holder][0]}.{inner[key]}"
+    return "uri" if parameter is not None and parameter.where == "path" and "uri" in described else None
+
+
+def _part(reader: SchemaReader, described: Mapping[str, tuple[str, Any]], argument: str) -> str:
+    """The field of the object in a thing that is called like an argument: `owner.login`, `user.id` for `user_id`."""
+    names = _ID_FIELDS if name_words(argument)[-1:] in _IDS_ALONE else _NAME_FIELDS
+    for key in (name_key(argument), "".join(named_noun(argument))):
+        inner = {name_key(name): name for name in reader.properties(described[key][1])} if key in described else {}
+        field = next((inner[name] for name in names if name in inner), None)
+        if field is not None:
+            return f"{described[key][0]}.{field}"
+    return ""
+
+
+def _is_alike(noun: Words, listed: Words) -> bool:
+    """Whether a noun is what is listed, maybe in short: org and organization, intent and payment intent, rate token."""
+    one, other = sorted(("".join(noun[-1:]), "".join(listed[-1:])), key=len)
+    return one == other or (len(one) > 2 and other.startswith(one)) or (bool(listed) and set(listed) <= set(noun))
+
+
+def _field_names(argument: str, noun: Words, listed: Words, text: str, *, by_id: bool) -> Iterator[str]:
+    """What the field of a thing may be called whose value an argument takes, the likeliest first.
+
+    `by_id`: an argument which is called like the thing itself (`customer`) takes its id and not its name.
+    """
+    words = name_words(argument)
+    last = words[-1] if words else ""
+    things = dict.fromkeys(("".join(noun), *noun[-1:], "".join(listed), *listed[-1:]))
+    if noun == listed and last == "id":  # a thing that has both is told apart by its id: its `room_id` is another's
+        yield "id"
+    yield name_key(argument)
+    if last == "slug":  # the name of a thing is no slug of it; a uuid may be taken for one
+        yield from (*(f"{thing}slug" for thing in things), "slug", *(("uuid",) if "uuid" in text else ()))
+        return
+    if last in ("number", "numbers"):
+        yield from (*(f"{thing}number" for thing in things), "number")
+        return
+    if "or" in words:
+        for word in (word for word in _ALTERNATIVES if word in words):
+            yield from (word, *(f"{thing}{word}" for thing in things))
+    elif last in NAME_WORDS and len(words) > 1:
+        yield last
+    if last in ID_WORDS or words[:1] == ("id",) or (by_id and last not in NAME_WORDS):
+        yield last.removesuffix("s")
+        yield from (f"{thing}{word}" for thing in things for word in ("id", "uuid", "key"))
+        yield from (name for name in _ID_FIELDS if name not in things)
+    elif last in NAME_WORDS or _is_alike(noun, listed):
+        yield from (f"{thing}name" for thing in things)
+        yield from _NAME_FIELDS
+    elif listed and listed[-1] in name_words(text):  # "The reference of the artifact: its digest or a tag"
+        yield from (word for word in name_words(text) if word in _ID_FIELDS or word in _NAME_FIELDS)
+
+
+def _told(parameter: Parameter) -> str:
+    """The description of a parameter and its examples."""
+    examples = parameter.schema.get("examples")
+    return " ".join(map(str, (parameter.description, *(examples if isinstance(examples, list) else ())))).lower()
+
+
+def _says_id(text: str) -> bool:
+    """Whether the description of an argument speaks of an id."""
+    return re.search(r"\b(?:id|ids|identifier|uuid|guid)\b", text) is not None
+
+
+def _says_name(text: str) -> bool:
+    return re.search(r"\b(?:name|login|slug|handle|username|hostname|example\.com)\b", text) is not None

@@ -1,0 +1,123 @@
+"""Shows a schema and the data of an answer in one form to the rule that finds the list or the thing in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from nlapi.openapi.parts import Schema
+from nlapi.resources.schemas import SchemaReader
+
+_MAP_LIKENESS = 0.8
+"""The share of fields that the values of a map have in common when they are things of one kind."""
+
+
+class Form(StrEnum):
+    """What a part of an answer is; an array is of THINGS when all in it are objects, BARE when that is open."""
+
+    OBJECT = "object"
+    THINGS = "things"
+    VALUES = "values"
+    BARE = "bare"
+    VALUE = "value"
+    NOTHING = "nothing"
+
+
+class View(Protocol):
+    """A part of an answer as the rule sees it: the same for a schema and for data."""
+
+    @property
+    def form(self) -> Form: ...
+
+    @property
+    def names(self) -> Iterable[str]: ...
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it is an object whose property names are keys of things of one kind."""
+        ...
+
+    def field(self, name: str) -> View: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DataView:
+    """A part of the data of an answer."""
+
+    value: Any
+
+    @property
+    def form(self) -> Form:
+        value = self.value
+        if isinstance(value, Mapping):
+            return Form.OBJECT
+        if isinstance(value, list):
+            return Form.BARE if not value else Form.THINGS if all(map(_is_object, value)) else Form.VALUES
+        return Form.NOTHING if value is None else Form.VALUE
+
+    @property
+    def names(self) -> Iterable[str]:
+        return self.value if isinstance(self.value, Mapping) else ()
+
+    @property
+    def is_map(self) -> bool:
+        things = list(self.value.values()) if isinstance(self.value, Mapping) else []
+        if len(things) < 2 or not all(map(_is_object, things)):
+            return False
+        shared = set.intersection(*(set(thing) for thing in things))
+        alike = len(shared) > 1 and all(len(shared) >= _MAP_LIKENESS * len(thing) for thing in things)
+        return alike and all(_is_key(key, thing) for key, thing in self.value.items())
+
+    def field(self, name: str) -> View:
+        return DataView(self.value[name])
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaView:
+    """A part of the schema of an answer."""
+
+    schema: Any
+    reader: SchemaReader
+
+    @property
+    def form(self) -> Form:
+        types = self.reader.types(self.schema)
+        if "array" in types:
+            inner = self.reader.types(self.items)
+            return Form.THINGS if "object" in inner else Form.VALUES if inner else Form.BARE
+        if "object" in types or (not types and self.reader.properties(self.schema)):
+            return Form.OBJECT
+        return Form.VALUE if types != ("null",) else Form.NOTHING
+
+    @property
+    def items(self) -> Schema:
+        """The schema of what is in an array; {} where it says nothing, or that there is nothing."""
+        flat = self.reader.flat(self.schema)
+        items: Any = next((part["items"] for part in (flat, *self.reader.branches(flat)) if "items" in part), {})
+        return items if isinstance(items, Mapping) else {}
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The names of its properties."""
+        return self.reader.properties(self.schema)
+
+    @property
+    def is_map(self) -> bool:
+        flat = self.reader.flat(self.schema)
+        values = flat.get("additionalProperties")
+        described = "object" in self.reader.types(values) if isinstance(values, Mapping) else False
+        return described and not flat.get("properties")
+
+    def field(self, name: str) -> SchemaView:
+        return SchemaView(self.reader.properties(self.schema)[name], self.reader)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_key(key: str, thing: Mapping[str, Any]) -> bool:
+    """Whether the name of a property is the key of the thing in it: the thing says it too, or it has a digit."""
+    return key in thing.values() or any(map(str.isdigit, key))

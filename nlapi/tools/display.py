@@ -1,0 +1,174 @@
+"""Writes the values of an answer as people read them: amounts in their currency, moments to the minute, short texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from nlapi.openapi.spec import Operation
+from nlapi.resources.answers import field_schema
+from nlapi.resources.fields import Thing, is_empty, text_of
+from nlapi.resources.identity import name_of
+from nlapi.resources.naming import name_words
+from nlapi.tools.units import from_wire, unit_of
+
+CURRENCY_FIELDS = ("currency", "currency_code", "currencyCode")
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s?(Z|UTC|[+-]\d\d:?\d\d)?")
+_RFC_5322 = re.compile(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? (?:[+-]\d{4}|[A-Z]{3})")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_DIGEST = re.compile(r"(?:sha\d+:)?[0-9a-f]{48,}")
+_SHORT_DIGEST = 19
+"""Characters of a digest that a table shows: `sha256:` and twelve, which is what people tell them apart by."""
+_TIME_WORDS = frozenset(
+    "at created modified updated started finished ended expires time date timestamp since until dt seen".split()
+)
+_NAMING_WORDS = frozenset("id ids number no nr code port serial version revision year zip key sku phone".split())
+"""Last words of the names of numbers that count nothing."""
+
+_EPOCHS = ((10**8, 4 * 10**9, 1), (10**11, 4 * 10**12, 1_000))
+"""From when to when a number of a field with a time in its name is one of seconds, or of milliseconds, since 1970."""
+
+_MOST_LISTED = 5
+"""Entries of a list that are named in its place; more are counted."""
+
+
+def format_value(operation: Operation | None, path: str, value: Any, thing: Thing | None = None) -> str:
+    """Return a field of what an operation answers as a sentence says it: money in its currency, moments, yes and no."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        moment = moment_of(path, value)
+        return _zoned(moment) if moment is not None else _format_number(operation, path, value, thing, grouped=True)
+    if isinstance(value, str):
+        moment = moment_of(path, value)
+        return _zoned(moment) if moment is not None else value
+    return format_cell(operation, path, value, thing)
+
+
+def format_cell(operation: Operation | None, path: str, value: Any, thing: Thing | None = None) -> str:
+    """Return a field as a table shows it: as `format_value` does, but moments in UTC bare and nested values short."""
+    if is_empty(value):
+        return ""
+    if isinstance(value, Mapping):
+        text = text_of(value, path.rpartition(".")[2])
+        return format_cell(operation, path, text, thing) if text else _pairs(operation, path, value)
+    if isinstance(value, list):
+        return _entries(operation, path, value)
+    moment = moment_of(path, value) if not isinstance(value, bool) else None
+    if moment is not None:
+        return _zoned(moment).removesuffix(" UTC")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _format_number(operation, path, value, thing, grouped=False)
+    if isinstance(value, str) and _DIGEST.fullmatch(value):
+        return f"{value[:_SHORT_DIGEST]}…"
+    return format_value(operation, path, value, thing)
+
+
+def _pairs(operation: Operation | None, path: str, value: Thing) -> str:
+    """An object as pairs: `app=web, tier=front`."""
+    return ", ".join(
+        f"{key}={format_cell(operation, f'{path}.{key}', field)}" for key, field in value.items() if not is_empty(field)
+    )
+
+
+def _entries(operation: Operation | None, path: str, entries: Sequence[Any]) -> str:
+    """A list as the texts or names of its entries; of a few without one as pairs, of more their number."""
+    things = [entry for entry in entries if isinstance(entry, Mapping)]
+    names = [text_of(thing) or name_of(thing) for thing in things]
+    if len(things) == len(entries) and not all(names):
+        if len(things) > 2:
+            return f"{len(things)} entries"
+        return "; ".join(_pairs(operation, path, thing) for thing in things)
+    if any(isinstance(entry, list) for entry in entries):
+        return f"{len(entries)} lists"
+    texts = names if things and len(things) == len(entries) else [format_cell(operation, path, one) for one in entries]
+    more = f", … ({len(texts)})" if len(texts) > _MOST_LISTED else ""
+    return ", ".join(text.removeprefix("/") for text in texts[:_MOST_LISTED]) + more
+
+
+def number_of(value: Any) -> float | int | None:
+    """Return the number that a value is, written as text or not."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return float(value) if "." in value else int(value)
+    return None
+
+
+def is_date(value: Any) -> bool:
+    """Whether a value is a day or a moment written as text."""
+    return isinstance(value, str) and (_DAY.fullmatch(value) or _ISO.fullmatch(value)) is not None
+
+
+def moment_of(path: str, value: Any) -> datetime | None:
+    """Return the moment that a field is: ISO 8601, RFC 5322, or a Unix time where its name speaks of one; else None.
+
+    A moment that says no zone has none.
+    """
+    try:
+        if isinstance(value, str):
+            if _ISO.fullmatch(value):
+                return datetime.fromisoformat(value.replace(" UTC", "Z").replace(" Z", "Z"))
+            return parsedate_to_datetime(value) if _RFC_5322.fullmatch(value) else None
+        if isinstance(value, int | float) and not _TIME_WORDS.isdisjoint(name_words(path.rpartition(".")[2])):
+            scale = next((scale for least, most, scale in _EPOCHS if least < value < most), None)
+            return datetime.fromtimestamp(value / scale, UTC) if scale else None
+    except ValueError:
+        return None
+    return None
+
+
+def _zoned(moment: datetime) -> str:
+    offset = moment.utcoffset()
+    hours = f"{moment:%z}"
+    zone = "" if offset is None else " UTC" if offset == timedelta() else f" {hours[:3]}:{hours[3:5]}"
+    return f"{moment:%Y-%m-%d %H:%M}{zone}"
+
+
+def _format_number(operation: Operation | None, path: str, number: float, thing: Thing | None, *, grouped: bool) -> str:
+    """A number in the unit that people say it in; `grouped` by thousands, unless it is one that tells things apart."""
+    unit = unit_at(operation, path)
+    if not unit:
+        whole = round(number, 2) if isinstance(number, float) else number
+        counts = _NAMING_WORDS.isdisjoint(name_words(path.rpartition(".")[2])[-1:])
+        return f"{whole:,}" if grouped and counts and abs(whole) >= 10_000 else str(whole)
+    amount = from_wire(number, unit)
+    if unit in ("fraction", "basis_points"):
+        return f"{amount:g}%"
+    if unit == "milliseconds":
+        return f"{amount:g} s"
+    text = f"{amount:,}" if isinstance(amount, int) else f"{amount:,.2f}"
+    currency = next((str(thing[name]) for name in CURRENCY_FIELDS if thing and thing.get(name)), "")
+    return f"{text} {currency}" if currency else text
+
+
+def unit_at(operation: Operation | None, path: str) -> str:
+    """Return the wire unit of a field of an answer, by the schema of the answer, else by its name; "" for none."""
+    schema = field_schema(operation, path) if operation is not None else None
+    return unit_of(schema or {}) or ("micros" if {"micro", "micros"} & set(name_words(path)) else "")
+
+
+def column_labels(paths: Sequence[str]) -> list[str]:
+    """Return what columns are called: the last part of each path, with the one before it where several end alike.
+
+    Amounts are shown in units of their currency, so that `budget_micros` is called `budget`.
+    """
+    lasts = [path.rpartition(".")[2] for path in paths]
+    labels = [
+        last if lasts.count(last) == 1 else ".".join(path.split(".")[-2:])
+        for path, last in zip(paths, lasts, strict=True)
+    ]
+    bare = list(map(field_label, labels))
+    return [new if bare.count(new) == 1 else label for new, label in zip(bare, labels, strict=True)]
+
+
+def field_label(path: str) -> str:
+    """Return what the field at a path is called where its amount is shown in units of the currency."""
+    return re.sub(r"[_-]?micros?$", "", path, flags=re.IGNORECASE) or path

@@ -1,0 +1,45 @@
+"""Pages of a list by the arguments of a tool: what asks for the next one, and which arguments say where one begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nlapi.client.message import Result
+from nlapi.resources.paging import PageRole, next_page, page_parameters
+from nlapi.tools.tool import Call, Place, Tool
+from nlapi.tools.view import headers_of
+
+_WHOLE_BODY = ("body", "")
+
+
+def next_arguments(call: Call, result: Result) -> dict[str, Any] | None:
+    """Return the arguments that ask for the page after the one that `result` is.
+
+    {} where there is more and no argument asks for it, None where the answer does not say that there is more.
+    """
+    places = call.tool.places
+    names = {place: name for name, place in places.items()}
+    whole = names.get(_WHOLE_BODY)
+    values: dict[Place, Any] = {}
+    for name, value in call.arguments.items():
+        if name == whole and isinstance(value, Mapping):
+            values |= {("body", inner): field for inner, field in value.items()}
+        elif name in places:
+            values[places[name]] = value
+    changed = next_page(call.tool.operation, values, result.data, headers_of(result))
+    if not changed:
+        return None if changed is None else {}
+    arguments = dict(call.arguments)
+    for place, value in changed.items():
+        if place in names:
+            arguments[names[place]] = value
+        elif whole is not None and place[0] == "body":
+            arguments[whole] = {**arguments.get(whole, {}), place[1]: value}
+    return arguments if arguments != call.arguments else {}
+
+
+def page_arguments(tool: Tool, *, sizes: bool = False) -> frozenset[str]:
+    """Return the names of the arguments that say which page is meant or where it begins; with `sizes` its length."""
+    places = {one.place for one in page_parameters(tool.operation) if sizes or one.role is not PageRole.SIZE}
+    return frozenset(name for name, place in tool.places.items() if place in places)

@@ -1,0 +1,90 @@
+"""What a person is shown of an answer: the sentence about it, and the rows and columns that the sentence is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nlapi.client.message import Result
+from nlapi.openapi.spec import Operation
+from nlapi.resources.answers import list_in, thing_in
+from nlapi.resources.fields import Thing, field_at, fields_of, is_empty
+from nlapi.resources.identity import columns
+from nlapi.resources.nouns import thing_words
+
+VALUE = "value"
+"""The column of a list of plain values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerView:
+    """What is shown of an answer: a table of `rows`, or the fields of the one row of a thing, or a raw text.
+
+    `columns` are paths of fields, the most telling first, of which the first `fixed` are shown however narrow the table
+    is. `operation` gives the units of amounts. `text` says the same in a sentence; "" where nobody asked anything.
+    `is_certain` is False where a condition of the question could not be applied, which the text says.
+    """
+
+    text: str = ""
+    rows: tuple[Thing, ...] = ()
+    columns: tuple[str, ...] = ()
+    fixed: int = 1
+    is_thing: bool = False
+    operation: Operation | None = None
+    raw: str = ""
+    is_certain: bool = True
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as JSON objects of the columns by their path."""
+        return [{path: field_at(row, path) for path in self.columns} for row in self.rows]
+
+
+def headers_of(result: Result) -> dict[str, str]:
+    """Return the headers of an answer by name in lower case."""
+    return {name.lower(): value for name, value in result.headers}
+
+
+def things_view(things: Sequence[Thing], operation: Operation | None) -> AnswerView:
+    """Return the table of several things."""
+    noun = thing_words(operation) if operation is not None else ()
+    return AnswerView(rows=tuple(things), columns=tuple(columns(things, noun)), operation=operation)
+
+
+def thing_view(thing: Thing, operation: Operation | None) -> AnswerView:
+    """Return the fields of one thing; those that are empty come last."""
+    noun = thing_words(operation) if operation is not None else ()
+    paths = columns([thing], noun)
+    empty = [path for path, field in fields_of(thing).items() if is_empty(field)]
+    return AnswerView(rows=(thing,), columns=(*paths, *empty), is_thing=True, operation=operation)
+
+
+def answer_view(result: Result, operation: Operation | None = None) -> AnswerView:
+    """Return what is shown of an answer to a call that no question led to."""
+    listed = list_in(result.data, operation, headers_of(result))
+    if listed is not None and (view := entries_view(listed.entries, operation)) is not None:
+        return view
+    thing = thing_in(result.data, operation) if listed is None else None
+    if thing is None or is_empty(thing):
+        return AnswerView(raw=raw_text(result), operation=operation)
+    return thing_view(thing, operation)
+
+
+def entries_view(entries: Sequence[Any], operation: Operation | None = None) -> AnswerView | None:
+    """Return the table of the entries of a list; None where they are neither all things nor all plain values."""
+    things = [entry for entry in entries if isinstance(entry, Mapping)]
+    if len(things) == len(entries):
+        return things_view(things, operation)
+    if any(isinstance(entry, list | Mapping) for entry in entries):
+        return None
+    return AnswerView(rows=tuple({VALUE: entry} for entry in entries), columns=(VALUE,), operation=operation)
+
+
+def raw_text(result: Result) -> str:
+    """Return an answer that fits no rule as it is: JSON with a line for each entry, any other text unchanged."""
+    import json
+
+    data = result.data
+    if isinstance(data, list) and data:
+        return "[{}]".format(",\n ".join(json.dumps(entry, ensure_ascii=False) for entry in data))
+    return json.dumps(data, ensure_ascii=False) if isinstance(data, Mapping) else result.text.strip()
