@@ -167,13 +167,14 @@ def first(index: Index, words: str) -> str:
     return next((operation.id for operation, _ in index.search(words)), "")
 
 
-def test_a_post_that_is_called_as_a_read_is_the_list() -> None:
+def test_a_post_that_reads_is_the_list() -> None:
+    reads = {"x-nlapi-effect": "read"}
     index = _index(
         {
             "/flows/": {"post": _operation("create_flow", "Create Flow")},
             "/flows/{id}": {"get": _operation("read_flow", "Read Flow")},
-            "/flows/filter": {"post": _operation("read_flows", "Read Flows")},
-            "/flows/count": {"post": _operation("count_flows", "Count Flows")},
+            "/flows/filter": {"post": _operation("read_flows", "Read Flows", **reads)},
+            "/flows/count": {"post": _operation("count_flows", "Count Flows", **reads)},
         }
     )
     assert first(index, "list flows") == "read_flows"
