@@ -97,9 +97,7 @@ class Resources:
     def required(self, operation: Operation) -> tuple[Place, ...]:
         """Return what an operation cannot be called without: parameters, and properties of a body."""
         if operation not in self._required:
-            places = [
-                (one.where, one.name) for one in operation.parameters if one.required and "default" not in one.schema
-            ]
+            asked = (one for one in operation.parameters if one.required and "default" not in one.schema)
             body = self.schemas.reader.flat(operation.body.schema) if operation.body and operation.body.required else {}
             bodily = (("body", name) for name in body.get("required") or ())
             self._required[operation] = (*((one.where, one.name) for one in asked), *bodily)
