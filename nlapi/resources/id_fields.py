@@ -180,7 +180,7 @@ def _field_names(argument: str, noun: Words, listed: Words, text: str, *, by_id:
     if last in ID_WORDS or words[:1] == ("id",) or (by_id and last not in NAME_WORDS):
         yield last.removesuffix("s")
         yield from (f"{thing}{word}" for thing in things for word in ("id", "uuid", "key"))
-        yield from (name for name in _ID_FIELDS if name not in things)
+        yield from (name for name in _ID_FIELDS if name != "key" or name not in things)  # what a key is made of
     elif last in NAME_WORDS or _is_alike(noun, listed):
         yield from (f"{thing}name" for thing in things)
         yield from _NAME_FIELDS

@@ -14,7 +14,7 @@ from typing import Any
 
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import answer_schema, answer_schemas, json_media
-from nlapi.resources.id_fields import Words
+from nlapi.resources.id_fields import Place, Words
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import QUERY_WORDS, is_single, noun_of, path_noun, thing_words
 from nlapi.resources.paths import FORMATS, Path, Shape, segments, shape
@@ -71,6 +71,7 @@ class Resources:
         chosen = spec.operations if operations is None else operations
         self.operations = tuple(operation for operation in chosen if operation.usable)
         self._lists: dict[Operation, bool] = {}
+        self._required: dict[Operation, tuple[Place, ...]] = {}
 
     @cached_property
     def collections(self) -> Mapping[Shape, Collection]:
@@ -92,6 +93,15 @@ class Resources:
         parameter = operation.parameter("path", name) if name else None
         types = self.schemas.reader.types(parameter.schema) if parameter is not None else ()
         return name is not None and {"array", "object", "boolean"}.isdisjoint(types)
+
+    def required(self, operation: Operation) -> tuple[Place, ...]:
+        """Return what an operation cannot be called without: parameters, and properties of a body."""
+        if operation not in self._required:
+            asked = (one for one in operation.parameters if one.required and "default" not in one.schema)
+            body = self.schemas.reader.flat(operation.body.schema) if operation.body and operation.body.required else {}
+            bodily = (("body", name) for name in body.get("required") or ())
+            self._required[operation] = (*((one.where, one.name) for one in asked), *bodily)
+        return self._required[operation]
 
     def collection(self, path: Path) -> Collection | None:
         """Return the collection at exactly this path."""
