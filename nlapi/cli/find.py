@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlapi.cli import table, target
+from nlapi.cli import show, table, target
 from nlapi.cli.options import Exclude, Include, ListOutput, Overlays, Root, Source
 from nlapi.cli.plain import plain
 from nlapi.errors import UsageError
+
+if TYPE_CHECKING:
+    from nlapi.openapi.spec import Operation
 
 EPILOG = """nlapi find ads "pause a campaign"
 nlapi find openapi.yaml invoices -n 3 -o json"""
@@ -31,22 +34,33 @@ def find(
 ) -> None:
     """Find the operations that some words are about, the likeliest first. Exits with 1 when there is none."""
     from nlapi.tools.index import Index
+    from nlapi.tools.spelling import corrected
 
-    if not " ".join(words).strip():
+    said = " ".join(words)
+    if not said.strip():
         raise UsageError("there are no words to look for", hint='such as nlapi find ads "pause a campaign"')
     spec = target.load(source, overlays, root)
-    found = Index.of(target.select(spec, include, exclude)).search(" ".join(words), k=limit)
-    rows = [
-        {
-            "operation": operation.id,
-            "method": operation.method,
-            "path": operation.path,
-            "summary": plain(operation.summary or operation.description.partition("\n\n")[0]),
-            "score": round(score, 2),
-        }
-        for operation, score in found
-    ]
-    empty = f"nothing in {spec.title} is about that (`nlapi tools {source}` shows all that it has)"
-    table.listing(rows, output, ("operation", "method", "path", "summary"), empty=empty)
-    if not rows:
+    index = Index.of(target.select(spec, include, exclude))
+    query = corrected(said, index)
+    if query != said:
+        show.note(f"read as: {query}")
+    results = index.search(query, k=limit)
+    if table.is_json(output):
+        table.listing([{**_row(operation), "score": round(score, 2)} for operation, score in results], output, ())
+    else:
+        rows = [_row(operation) for operation, _ in results]
+        shown = [{**row, "request": f"{row['method']} {row['path']}"} for row in rows]
+        empty = f"nothing in {spec.title} is about that (`nlapi tools {source}` shows all that it has)"
+        table.listing(shown, output, ("operation", "effect", "request", "summary"), empty=empty)
+    if not results:
         raise typer.Exit(1)
+
+
+def _row(operation: Operation) -> dict[str, str]:
+    return {
+        "operation": operation.id,
+        "effect": operation.effect.value,
+        "method": operation.method,
+        "path": operation.path,
+        "summary": plain(operation.summary or operation.description.partition("\n\n")[0]),
+    }

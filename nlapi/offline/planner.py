@@ -26,7 +26,6 @@ from nlapi.offline.orders import plainly_ordered
 from nlapi.offline.read import read_sentence
 from nlapi.offline.reads import asks, asks_who_i_am, listing_instead, owned_instead, read_instead
 from nlapi.offline.sentence import Kind, Sentence
-from nlapi.offline.spelling import corrected
 from nlapi.offline.steps import go_on, plan_for
 from nlapi.offline.twins import with_twins
 from nlapi.offline.unplanned import (
@@ -44,6 +43,7 @@ from nlapi.offline.ways import completed, with_only_parents
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.naming import METHODS, VERBS, Intent, stem
 from nlapi.tools.plan import Conversation, Plan
+from nlapi.tools.spelling import corrected
 from nlapi.tools.tool import Missing, Tool
 
 LONGEST = 2000

@@ -88,10 +88,9 @@ class Index:
         self._things = frozenset(word for shape in self._shapes for word in shape.entities)
         self.nouns = frozenset(noun for shape in self._shapes for noun in shape.nouns)
         """stems that look like verbs and are things of the API: orders"""
-        self.honest = honest = any(operation.method in METHODS[Intent.READ] for operation in self.operations)
+        self.honest = any(operation.method in METHODS[Intent.READ] for operation in self.operations)
         """some methods read: they say what the operations do"""
-        pairs = zip(self.operations, self._shapes, strict=True)
-        self._changing = frozenset(operation for operation, shape in pairs if _changes(operation, shape, honest))
+        self._by_operation = dict(zip(self.operations, self._shapes, strict=True))
 
     @classmethod
     def of(cls, operations: Iterable[Operation]) -> Index:
@@ -114,7 +113,8 @@ class Index:
 
     def changes(self, operation: Operation) -> bool:
         """Does an operation change something? Where all is done by POST its verb has to say so."""
-        return operation in self._changing
+        shape = self._by_operation.get(operation)
+        return shape is not None and _changes(operation, shape, self.honest)
 
     def weight(self, word: str) -> float:
         """How telling the stem `word` is: 0 when it is unknown, near 1 when few operations have it."""
@@ -222,13 +222,14 @@ def _importance(word: Word) -> int:
 
 def _key(operations: Sequence[Operation]) -> str:
     """What an Index is kept under: everything of the operations that is in it."""
-    texts = (
-        "\x1f".join(
-            (one.method, one.path, one.id, one.summary, *one.tags, one.description[:_LONGEST], *argument_names(one))
-        )
-        for one in operations
-    )
-    return f"index {FORM} {hashlib.sha256(chr(30).join(texts).encode()).hexdigest()}"
+    texts = "\x1e".join(map(_text, operations))
+    return f"index {FORM} {hashlib.sha256(texts.encode()).hexdigest()}"
+
+
+def _text(one: Operation) -> str:
+    stated = one.stated_effect.value if one.stated_effect is not None else ""
+    parts = (one.method, one.path, one.id, stated, one.summary, *one.tags, one.description[:_LONGEST])
+    return "\x1f".join((*parts, *argument_names(one)))
 
 
 def _kept(operations: Sequence[Operation], cache: Cache) -> Learned | None:

@@ -24,6 +24,7 @@ _LONGEST = 300
 """Characters of a description in which its first sentence is looked for."""
 _READING = frozenset("search filter query list lookup find paginate".split())
 """Last words of the path of a POST that reads: /flows/filter."""
+_LISTING = frozenset(map(stem, _READING))
 _BESIDE_THINGS = _READING | frozenset("all index json xml csv rss atom html yaml batch bulk".split())
 """Last words of a path that are no thing: /containers/json lists containers."""
 CALLERS = frozenset(map(stem, "me self my mine authenticated viewer current own".split()))
@@ -133,10 +134,10 @@ def shape_of(operation: Operation) -> Shape:
     said = read_phrase(_about(operation))
     path = [root for segment in literal for root in segment.stems]
     verb = next((word for word in own if word in verbs and word in VERBS), said.verb if said.verb in VERBS else "")
-    one = bool(segments) and "{" in segments[-1]
+    one = "{" in next((one for one in reversed(segments) if one not in _BESIDE_THINGS), "")
     many = bool(entities) and any(entities[-1] in segment.plurals for segment in literal)
     listed = said.request is Request.MANY or said.request is Request.SEARCH
-    kind = _kind(operation, words, verb, one=one, acts=acts, many=many or collects or listed, verbal=bool(verbs))
+    kind = _kind(operation, verb, one=one, acts=acts, many=many or collects or listed, verbal=bool(verbs))
     calls = not CALLERS.isdisjoint([*path[:2], *id_words])
     spoken = frozenset((*id_words, said.verb))
     return Shape(
@@ -195,7 +196,6 @@ def _entities(literal: Sequence[Sequence[str]], method: str) -> tuple[list[str],
 
 def _kind(
     operation: Operation,
-    literal: Sequence[Sequence[str]],
     verb: str,
     *,
     one: bool,
@@ -205,19 +205,13 @@ def _kind(
 ) -> Kind:
     """Return what the operation does, by its effect, its method and its verb."""
     intent = VERBS.get(verb)
-    if operation.effect is Effect.READ or (operation.method == "POST" and reads_by_name(literal, intent)):
-        return Kind.ITEM if one else Kind.COLLECTION if many or verb in _READING else Kind.SINGLETON
+    if operation.effect is Effect.READ:
+        return Kind.ITEM if one else Kind.COLLECTION if many or verb in _LISTING else Kind.SINGLETON
     if operation.method == "DELETE" or (operation.method == "POST" and intent is Intent.DELETE):
         return Kind.DELETE
     if operation.method != "POST" or intent is Intent.UPDATE or one:
         return Kind.UPDATE
     return Kind.ACTION if acts or (verbal and intent is None and not many and "{" in operation.path) else Kind.CREATE
-
-
-def reads_by_name(literal: Sequence[Sequence[str]], intent: Intent | None) -> bool:
-    """Whether a POST is called as a read is: /flows/filter, searchIssues. Its effect decides where that says READ."""
-    last = literal[-1] if literal else ()
-    return intent is Intent.READ or not _READING.isdisjoint((*last[:1], *last[-1:]))
 
 
 def _is_user(segments: Sequence[str]) -> bool:

@@ -19,6 +19,7 @@ from nlapi.tools.phrase_words import (
     EVERY,
     FILTERS,
     FRAMES,
+    GETS,
     HINTING,
     IMPLIED,
     JOINED,
@@ -142,7 +143,8 @@ def _opening(tokens: Sequence[str], nouns: Collection[str]) -> tuple[int, str, l
         determined = determined or token in DETERMINERS
         asks = asks or token in ASKS
         after = tokens[at + 1] if at + 1 < len(tokens) else ""
-        if not (at == 0 and token in LIKES) and (token in OPENS or token in STOPWORDS or not token[0].isalnum()):
+        polite = token in OPENS or (token in STOPWORDS and token not in GETS) or not token[0].isalnum()
+        if polite and not (at == 0 and token in LIKES):
             continue
         verb, end = stem(token), at + 1
         if determined or asks or after in ("", *_ENDS):

@@ -39,6 +39,8 @@ _OPENINGS = ASKS | frozenset(
     "please can could you i we want to need would like let me us much many there the of hey hi hello kindly".split()
 )
 OPENS = _OPENINGS | DETERMINERS - {"these", "those", "that", "this", "his", "her", "their", "its", "your"}
+GETS = frozenset(("get", "find"))
+"""Verbs that say nothing of what they are about, and much of what is to be done."""
 LIKES = frozenset(("like",))
 """Verbs at the very beginning, and no words of politeness."""
 OWNERS = frozenset(("my", "mine", "our"))

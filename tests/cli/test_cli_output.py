@@ -59,10 +59,18 @@ def test_tools_is_a_manifest_in_the_format_that_is_wanted(tmp_path: Path) -> Non
 
 def test_find_gives_the_likeliest_operation_first(tmp_path: Path) -> None:
     rows = run("find", notes(tmp_path), "delete", "a", "note").json
-    assert rows[0]["operation"] == "deleteNote"
+    assert (rows[0]["operation"], rows[0]["effect"]) == ("deleteNote", "destroy")
+    shown = run("find", notes(tmp_path), "delete", "a", "note", "-o", "table")
+    assert "DELETE /notes/{" in shown.out
     nothing = run("find", notes(tmp_path), "xyzzy", "-o", "table")
     assert (nothing.code, nothing.out) == (1, "")
     assert nothing.err.startswith("nothing in Notes is about that (`nlapi tools ")
+
+
+def test_find_reads_a_slip_of_the_pen_as_the_word_that_is_meant(tmp_path: Path) -> None:
+    ran = run("find", notes(tmp_path, paths={"/reports": {"get": {"operationId": "listReports"}}}), "list", "repotrs")
+    assert ran.json[0]["operation"] == "listReports"
+    assert ran.err == "read as: list report\n"
 
 
 def test_check_says_what_is_wrong_a_line_each(tmp_path: Path) -> None:

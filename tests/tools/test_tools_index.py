@@ -157,3 +157,121 @@ def test_a_word_that_the_api_does_not_use_finds_what_it_calls_by_another() -> No
     )
     assert [one.id for one, _ in index.search("restart machine 5", 1)] == ["rebootInstance"]
     assert [one.id for one, _ in index.search("use a voucher", 1)] == ["redeemPromoCode"]
+
+
+def _index(paths: dict[str, Any], **document: Any) -> Index:
+    return Index(spec(paths, **document).operations)
+
+
+def first(index: Index, words: str) -> str:
+    return next((operation.id for operation, _ in index.search(words)), "")
+
+
+def test_a_post_that_reads_is_the_list() -> None:
+    reads = {"x-nlapi-effect": "read"}
+    index = _index(
+        {
+            "/flows/": {"post": _operation("create_flow", "Create Flow")},
+            "/flows/{id}": {"get": _operation("read_flow", "Read Flow")},
+            "/flows/filter": {"post": _operation("read_flows", "Read Flows", **reads)},
+            "/flows/count": {"post": _operation("count_flows", "Count Flows", **reads)},
+        }
+    )
+    assert first(index, "list flows") == "read_flows"
+    assert first(index, "all flows") == "read_flows"
+    assert first(index, "how many flows are there") == "count_flows"
+    assert first(index, "create a flow") == "create_flow"
+
+
+def test_the_form_of_an_answer_at_the_end_of_a_path_is_no_thing() -> None:
+    index = _index(
+        {
+            "/containers/json": {"get": _operation("ContainerList", "List containers")},
+            "/containers/{id}/json": {"get": _operation("ContainerInspect", "Inspect a container")},
+            "/containers/{id}/pause": {"post": _operation("ContainerPause", "Pause a container")},
+            "/containers/{id}/update": {"post": _operation("ContainerUpdate", "Update a container")},
+        }
+    )
+    assert first(index, "list containers") == "ContainerList"
+    assert first(index, "show a container") == "ContainerInspect"
+    assert index.names("container")
+    assert not index.names("json")
+
+
+def test_the_verb_of_a_noun_creates_it() -> None:
+    index = _index(
+        {
+            "/refunds": {"get": _operation("GetRefunds"), "post": _operation("PostRefunds", "Create a refund.")},
+            "/refunds/{refund}": {"get": _operation("GetRefund"), "post": _operation("PostRefund", "Update a refund.")},
+            "/refunds/{refund}/cancel": {"post": _operation("PostRefundCancel", "Cancel a refund.")},
+            "/payments": {"get": _operation("GetPayments"), "post": _operation("PostPayments")},
+        }
+    )
+    assert first(index, "refund a payment") == "PostRefunds"
+
+
+MINE = {
+    "/repositories": {"get": _operation("repos/list-public", "List public repositories")},
+    "/user/repos": {"get": _operation("repos/list-for-authenticated-user", "List repositories of the user")},
+    "/repos/{repo}/pulls": {"get": _operation("pulls/list", "List pull requests")},
+    "/repos/{repo}/pulls/{number}": {"get": _operation("pulls/get", "Get a pull request")},
+    "/repos/{repo}/pulls/{number}/comments": {"post": _operation("pulls/create-comment", "Create a comment")},
+    "/repos/{repo}/collaborators": {"get": _operation("repos/list-collaborators", "List collaborators")},
+    "/repos/{repo}/pushes": {"get": _operation("repos/list-pushes", "List pushes of a repository")},
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "operation"),
+    [
+        ("my repositories", "repos/list-for-authenticated-user"),
+        ("list public repos", "repos/list-public"),
+        ("my open pull requests", "pulls/list"),
+        ("show PR 7", "pulls/get"),
+        ("comment on a PR", "pulls/create-comment"),
+    ],
+)
+def test_whose_things_and_abbreviations(words: str, operation: str) -> None:
+    assert first(_index(MINE), words) == operation
+
+
+def test_who_can_asks_for_those_who_have_access() -> None:
+    found = [operation.id for operation, _ in _index(MINE).search("who can push to this repo", 2)]
+    assert "repos/list-collaborators" in found
+
+
+def test_somebody_who_asks_for_himself_finds_nothing_by_that() -> None:
+    assert _index(MINE).search("tell me the weather") == []
+
+
+def test_an_operation_is_found_by_the_names_of_its_arguments() -> None:
+    schema = {"allOf": [{"$ref": "#/components/schemas/Base"}, {"properties": {"voltage": {"type": "number"}}}]}
+    body = {"content": {"application/json": {"schema": schema}}}
+    index = _index(
+        {
+            "/a": {"post": _operation("first", requestBody=body)},
+            "/b": {"get": _operation("second", parameters=[{"$ref": "#/components/parameters/Postcode"}, 7])},
+            "/c": {"get": _operation("third", requestBody={"$ref": "#/nowhere"})},
+        },
+        components={
+            "schemas": {"Base": {"properties": {"colour": {}}, "allOf": [{"$ref": "#/components/schemas/Base"}]}}
+        },
+    )
+    assert first(index, "voltage") == "first"
+    assert first(index, "colour") == "first"
+    assert first(index, "postcode") == "second"
+
+
+def test_what_is_first_is_so_however_many_are_wanted() -> None:
+    for words in ("create an ad", "archiving of ads", "ads"):
+        assert len({INDEX.search(words, k)[0][0].id for k in (1, 3, 10, 60)}) == 1
+
+
+def test_a_doer_is_found_by_what_he_does() -> None:
+    index = _index(
+        {
+            "/shows/{id}/followers": {"get": _operation("getFollowers", "List followers")},
+            "/shows/{id}/episodes": {"get": _operation("getEpisodes", "List episodes")},
+        }
+    )
+    assert first(index, "who follows a show") == "getFollowers"

@@ -1,0 +1,95 @@
+"""Short instructions are taken apart: verb, object, and what only qualifies the object."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlapi.resources.naming import stem
+from nlapi.tools.phrase import Request, Role, read_phrase
+
+
+def words(text: str, role: Role) -> list[str]:
+    return [word.stem for word in read_phrase(text).words if word.role is role]
+
+
+@pytest.mark.parametrize(
+    ("text", "object"),
+    [
+        ("Create a new invoice document for a partner.", "new invoice document"),
+        ("list the open issues of a repository", "open issues"),
+        ("Retrieve the details of a specific task instance by its id", "specific task instance"),
+        ("Get a list of all webhooks", "webhooks"),
+        ("my open pull requests", "open pull requests"),
+        ("which regions are there", "regions"),
+        ("please show me the logs of a pod", "logs"),
+    ],
+)
+def test_the_object_stands_before_the_first_preposition_and_behind_what_only_frames_it(text: str, object: str) -> None:
+    assert words(text, Role.OBJECT) == [stem(word) for word in object.split()]
+
+
+def test_what_qualifies_the_object_is_told_from_it() -> None:
+    text = "Retrieve tasks in a workspace, filtered by tag (paged). Needs a token."
+    assert words(text, Role.COMPLEMENT) == ["workspac"]
+    assert words(text, Role.MODIFIER) == ["filter", "tag"]
+    assert words(text, Role.ASIDE) == ["pag", "need", "token"]
+
+
+@pytest.mark.parametrize(
+    ("text", "verb"),
+    [
+        ("cancel a flow run", "cancel"),
+        ("comment on a PR", "comment"),
+        ("refund a payment", "refund"),
+        ("Attaches supporting documents to the quote", "attach"),
+        ("Submits a request to cancel an order", "cancel"),
+        ("log in to a registry", "login"),
+        ("failed flow runs", ""),
+        ("container logs", ""),
+        ("my open pull requests", ""),
+        ("the balance", ""),
+        ("orders of a customer", ""),
+    ],
+)
+def test_the_verb(text: str, verb: str) -> None:
+    assert read_phrase(text, nouns={"order"}).verb == verb
+
+
+@pytest.mark.parametrize(
+    ("text", "request_"),
+    [
+        ("list flows", Request.MANY),
+        ("retrieve the orders", Request.MANY),
+        ("get an order", Request.ONE),
+        ("find the vault by its name", Request.SEARCH),
+        ("how many task runs are there", Request.COUNT),
+        ("add a label", Request.CREATE),
+        ("rename the run", Request.UPDATE),
+        ("remove a label", Request.DELETE),
+        ("fork this repo", Request.OTHER),
+        ("failed flow runs", Request.MANY_NOUNS),
+        ("latest release", Request.NOUN),
+    ],
+)
+def test_what_is_asked_for(text: str, request_: Request) -> None:
+    assert read_phrase(text).request is request_
+
+
+def test_whose_things_are_meant_and_whether_one_is_named() -> None:
+    mine, named = read_phrase("my invoices"), read_phrase("show me issue 7")
+    assert (mine.mine, mine.owned, mine.valued) == (True, True, False)
+    assert (named.mine, named.owned, named.valued) == (True, False, True)
+
+
+def test_what_is_meant_and_not_said() -> None:
+    assert {stem("permission"), stem("collaborator")} <= read_phrase("who can push to this repo").implied
+    assert not read_phrase("push to this repo").implied
+
+
+@given(st.text(max_size=200))
+def test_any_text_can_be_read(text: str) -> None:
+    phrase = read_phrase(text)
+    assert phrase.object <= phrase.stems
+    assert phrase.plurals <= phrase.stems
