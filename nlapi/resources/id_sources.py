@@ -28,7 +28,7 @@ from nlapi.resources.links import LinkedSources
 from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.nouns import thing_words
 from nlapi.resources.paths import FORMATS, Path, Shape, position, segments, shape
-from nlapi.resources.resource import CALLER_WORDS, Resources, name_filter, resources_of, schema_nouns
+from nlapi.resources.resource import CALLER_WORDS, Resources, name_filter, resources_of
 
 _ASIDE = frozenset("trash trashed archived deleted removed starred blocked hidden pending recent expired watch".split())
 """Words of the paths of lists in which most things of a kind are not, or not at once."""
@@ -133,8 +133,8 @@ class IdSources:
             field = self.field(one, name, noun, parameter)
             if field is not None and one is not operation:
                 yield IdSource(operation=one, field=field, grounds=Grounds.PATH)
-        only = [one for one in there if one.method == "GET" and not listing and not self._wants_ids(one)]
-        for one in (*only, *self._callers(path[:at], noun)):
+        only = [one for one in there if one.method == "GET" and not self._wants_ids(one)]
+        for one in (*only, *self._callers(path[:at], noun)) if not listing else ():
             if field := self.field(one, name, noun, parameter):
                 yield IdSource(operation=one, field=field, grounds=Grounds.PATH, listed=False)
 
@@ -236,11 +236,11 @@ class IdSources:
         shown = self.resources.shown_at(path[: position(path, name)])
         if shown is None or self.resources.is_list(shown):
             return True
-        one, other = (self.resources.schemas.entry_schema(each) for each in (shown, source))
-        own, listed = set(schema_nouns(one)), set(schema_nouns(other))
-        if not own or not listed or own & listed:
+        nouns, others = self.resources.entry_nouns(shown), self.resources.entry_nouns(source)
+        if not nouns or not others or not set(nouns).isdisjoint(others):
             return True
-        first, second = set(self.reader.properties(one)), set(self.reader.properties(other))
+        schemas = map(self.resources.schemas.entry_schema, (shown, source))
+        first, second = (set(self.reader.properties(schema)) for schema in schemas)
         return len(first & second) >= _ALIKE * min(len(first), len(second))
 
     def _general_searches(self, operation: Operation, place: Place) -> Iterator[IdSource]:

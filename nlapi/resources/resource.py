@@ -71,6 +71,7 @@ class Resources:
         chosen = spec.operations if operations is None else operations
         self.operations = tuple(operation for operation in chosen if operation.usable)
         self._lists: dict[Operation, bool] = {}
+        self._nouns: dict[Operation, tuple[Words, ...]] = {}
         self._required: dict[Operation, tuple[Place, ...]] = {}
 
     @cached_property
@@ -168,7 +169,7 @@ class Resources:
 
     def _is_scoped(self, operation: Operation, noun: Words) -> bool:
         """Whether a noun in the singular at the end of a path tells whose the things are: /templates/enterprise."""
-        nouns = list(schema_nouns(self.schemas.entry_schema(operation))) if noun_of(operation) == noun else []
+        nouns = self.entry_nouns(operation) if noun_of(operation) == noun else ()
         return bool(nouns) and not any(noun[-1] in "".join(words) for words in nouns)
 
     def lists_by_schema(self, noun: Words) -> Iterator[Operation]:
@@ -191,7 +192,7 @@ class Resources:
         found: dict[Words, list[Operation]] = defaultdict(list)
         for operation in self.operations:
             if self.is_list(operation):
-                for noun in dict.fromkeys(schema_nouns(self.schemas.entry_schema(operation))):
+                for noun in self.entry_nouns(operation):
                     found[noun].append(operation)
         return {noun: tuple(operations) for noun, operations in found.items()}
 
@@ -200,7 +201,13 @@ class Resources:
         envelope = self.schemas.list_of(operation)
         if envelope is not None and envelope.keys:
             yield singular_words(envelope.keys[-1])
-        yield from schema_nouns(self.schemas.entry_schema(operation))
+        yield from self.entry_nouns(operation)
+
+    def entry_nouns(self, operation: Operation) -> tuple[Words, ...]:
+        """Return the nouns in the names of the schemas of what an operation lists or answers."""
+        if operation not in self._nouns:
+            self._nouns[operation] = tuple(dict.fromkeys(schema_nouns(self.schemas.entry_schema(operation))))
+        return self._nouns[operation]
 
     def shows(self, listing: Operation) -> Operation | None:
         """Return the operation that shows one of the things that another lists."""
