@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nlapi.offline.placed import ORDINALS
 from nlapi.offline.placed import places as placed
+from nlapi.offline.plain_names import PlainName, behind_noun, behind_preposition, is_slug, slugs
 from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.wish import DEGREES
@@ -145,6 +146,33 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
                 end=tokens[at - 1].end,
                 score=1.5,
             )
+    if slot.required:
+        yield from _plain_names(scene, slot, words)
+
+
+def _plain_names(scene: Scene, slot: Slot, words: Sequence[str]) -> Iterator[Named]:
+    """What is written in small letters and may be a name: beside the noun, else where nothing says the noun."""
+    said = _places(scene, words)
+    for noun in dict.fromkeys((tuple(words), tuple(words[-1:]))):
+        yield from (_plain(scene, one, 1.5) for one in behind_noun(scene.sentence, noun) if _is_free(scene, one))
+    if said:
+        return
+    if is_subject(scene.operation, slot):
+        yield from (_plain(scene, one, 1.2) for one in slugs(scene.sentence))
+    if last_parameter(scene.operation) == slot.name and not scene.operation.path.endswith("}"):
+        yield from (_plain(scene, one, 1.2) for one in behind_preposition(scene.sentence) if _is_free(scene, one))
+
+
+def _plain(scene: Scene, one: PlainName, score: float) -> Named:
+    token = scene.sentence.tokens[one.at]
+    score += 0.5 * is_slug(token.lower)
+    return Named(name=token.text, start=token.start, end=token.end, score=score)
+
+
+def _is_free(scene: Scene, one: PlainName) -> bool:
+    """May a word be a name, as it is no noun of the API and nothing that the operation is told?"""
+    token = scene.sentence.tokens[one.at]
+    return is_slug(token.lower) or not (token.stem in scene.common or scene.names(token.stem))
 
 
 def named(scene: Scene, words: Sequence[str], *, coded: bool) -> Iterator[Named]:
@@ -192,6 +220,11 @@ def is_subject(operation: Operation, slot: Slot) -> bool:
     last = pieces(path.rpartition("/")[2])
     many = not path.endswith("}") and bool(last) and singular(last[-1]) != last[-1]
     return slot.where == "path" and not many and path.rfind("{") == path.find(f"{{{slot.name}}}")
+
+
+def last_parameter(operation: Operation) -> str:
+    """The last parameter of the path; "" where it has none."""
+    return operation.path.rpartition("{")[2].partition("}")[0] if "{" in operation.path else ""
 
 
 def _is_no_name(span: Span, scene: Scene, words: Sequence[str]) -> bool:

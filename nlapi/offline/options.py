@@ -15,6 +15,7 @@ from nlapi.offline.entities import (
     id_like,
     is_subject,
     kind_of,
+    last_parameter,
     names_for,
     noun_stems,
     takes_id,
@@ -29,7 +30,7 @@ from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import ASIDE, HOW, values_for
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import singular, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
 from nlapi.resources.paths import segments
 from nlapi.tools.meaning import known
 
@@ -49,6 +50,7 @@ MINE = 0.5
 _SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
 _MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_SAYS_UUID = re.compile(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
 _SIZES = frozenset(map(stem, "limit size per count take results rows".split()))
 _SKIPS = frozenset(map(stem, ("skip", "offset")))
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
@@ -109,7 +111,7 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
         known_by_id = slot in scene.listers or (slot.where == "path" and bool(set(slot.words[-1:]) & OPAQUE))
         if (known_by_id and not _is_id(scene, slot, span)) or not _may_be_id(scene, slot, span):
             continue
-        if slot in scene.listers and slot.where == "path" and not _is_addressed(scene, slot, span):
+        if _is_parent(scene, slot, span) and not _is_addressed(scene, slot, span):
             continue
         if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
             continue
@@ -157,6 +159,13 @@ def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
     return tokens[at].stem in nouns or several
 
 
+def _is_parent(scene: Scene, slot: Slot, span: Span) -> bool:
+    """Does a slot say which thing that of the operation is below, so that what is said has to be said of that?"""
+    if slot.where != "path" or is_subject(scene.operation, slot):
+        return False
+    return slot in scene.listers or last_parameter(scene.operation) != slot.name or span.kind is Kind.PHRASE
+
+
 def _is_addressed(scene: Scene, slot: Slot, span: Span) -> bool:
     """May a span say which of the things in the path is meant that the operation is below?
 
@@ -164,9 +173,11 @@ def _is_addressed(scene: Scene, slot: Slot, span: Span) -> bool:
     beside it (in the database archive), or it is what the last of them is of: the zones of X, X's zones.
     """
     names = [segment.parameter for segment in segments(scene.operation.route) if segment.parameter]
-    if is_subject(scene.operation, slot) or slot.name not in names or _is_opaque(span, slot):
-        return True
     tokens, nouns = scene.sentence.tokens, {*kind_of(scene.tool, slot), *slot.words} - ID_WORDS
+    before = tokens[span.first - 1] if span.first else None
+    other = before is not None and before.word and before.lower not in STOPWORDS and before.stem not in VERBS
+    if slot.name not in names or (_is_opaque(span, slot) and not other):
+        return True
     before = span.first - 1
     while before >= 0 and tokens[before].lower in _BESIDE_NOUN:
         before -= 1
@@ -197,7 +208,7 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
     """
     if id_like(span.text) or (span.form == "email" and "email" in slot.description.lower()):
         return True
-    coded = slot.integer or slot.item.get("format") == "uuid"
+    coded = slot.integer or slot.item.get("format") == "uuid" or _SAYS_UUID.search(slot.description) is not None
     opaque = bool(set(slot.words[-1:]) & OPAQUE) and (span.last - span.first > 1 or known(stem(span.text)))
     if coded or opaque or slot.where != "path" or not span.first or not _SLUG.fullmatch(span.text):
         return False

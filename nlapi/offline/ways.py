@@ -70,14 +70,19 @@ def with_only_parents(best: Candidate, catalogue: Catalogue, known: Mapping[str,
     filling = best.filling
     _, missing = complete({one.slot.path: one.value for one in filling.options}, best.scene.slots, known)
     for slot in (slot for slot in missing if slot.where == "path" and not is_subject(best.operation, slot)):
-        source = next(iter(catalogue.sources(best.tool, slot)), None)
-        if source is None or any(one.required for one in source.operation.parameters):
+        sources = (one for one in catalogue.sources(best.tool, slot) if not _wants_anything(one.operation))
+        source = next(sources, None)
+        if source is None:
             continue
         name, place = (f"the only {thing_of(best.tool, slot)}", ONLY) if source.listed else ("", "")
         field = "" if source.listed else source.field
         wanted = Wanted(name=name, lister=source.operation.id, field=field, place=place)
         filling = _with(filling, Option(slot=slot, value=wanted, sure=SOLID, start=0, end=0))
     return replace(best, filling=filling)
+
+
+def _wants_anything(operation: Operation) -> bool:
+    return any(one.required for one in operation.parameters)
 
 
 def _way(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:

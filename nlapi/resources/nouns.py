@@ -22,6 +22,10 @@ VERSION = re.compile(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
 """A segment that every path of an API may begin with: v1, 2010-04-01, api, rest."""
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+_TOLD_BY = re.compile(
+    r"(?<=[^/{}])/(?:by[-_]?)?(?:name|slug|key|id|uuid|code|email|login|username|handle|tag)(?=/\{[^{}]*\})",
+    re.IGNORECASE,
+)
 _IMPERATIVES = PLAIN_VERBS - frozenset(map(stem, ("view", "set", "new", "see", "use", "need", "want", "read")))
 
 
@@ -33,7 +37,12 @@ def noun_of(operation: Operation) -> tuple[str, ...]:
 def path_noun(operation: Operation) -> tuple[str, ...]:
     """Return the noun of the path alone; () where the path has none: /search."""
     verb = next(iter(name_words(operation.id)), "")
-    return _path_noun(operation.route, operation.method in READ_METHODS, verb)
+    return _path_noun(home_route(operation.route), operation.method in READ_METHODS, verb)
+
+
+def home_route(route: str) -> str:
+    """Return a route without the segments that say by which field a thing is told: /variables[/name]/{name}."""
+    return _TOLD_BY.sub("", route)
 
 
 def thing_words(operation: Operation) -> tuple[str, ...]:
