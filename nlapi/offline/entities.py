@@ -16,7 +16,7 @@ from nlapi.offline.wish import DEGREES
 from nlapi.openapi.spec import Operation
 from nlapi.resources.id_fields import Place, target_noun
 from nlapi.resources.naming import STOPWORDS, VERBS, pieces, singular, stem
-from nlapi.resources.nouns import noun_of
+from nlapi.resources.nouns import QUERY_WORDS, noun_of
 from nlapi.tools.tool import Tool
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ OPAQUE = ID_WORDS - {"key"}
 """Those of them that nobody makes up: a key is often a name in small letters."""
 SEARCHES = frozenset(map(stem, ("search", "find", "lookup", "query")))
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
+_WITHIN = frozenset(("of", "in", "from", "for", "on"))
 _OWNING = frozenset(("of", "for", "by", "from"))
 ONLY = "(the only one)"
 """The place of a thing of which there is one, as of the server that everything else is below."""
@@ -154,13 +155,15 @@ def _plain_names(scene: Scene, slot: Slot, words: Sequence[str]) -> Iterator[Nam
     """What is written in small letters and may be a name: beside the noun, else where nothing says the noun."""
     said = _places(scene, words)
     for noun in dict.fromkeys((tuple(words), tuple(words[-1:]))):
-        yield from (_plain(scene, one, 1.5) for one in behind_noun(scene.sentence, noun) if _is_free(scene, one))
+        for one in behind_noun(scene.sentence, noun):
+            if one.clear and is_free(scene, one):
+                yield _plain(scene, one, 1.5)
     if said:
         return
     if is_subject(scene.operation, slot):
         yield from (_plain(scene, one, 1.2) for one in slugs(scene.sentence))
     if last_parameter(scene.operation) == slot.name and not scene.operation.path.endswith("}"):
-        yield from (_plain(scene, one, 1.2) for one in behind_preposition(scene.sentence) if _is_free(scene, one))
+        yield from (_plain(scene, one, 1.2) for one in behind_preposition(scene.sentence) if is_free(scene, one))
 
 
 def _plain(scene: Scene, one: PlainName, score: float) -> Named:
@@ -169,7 +172,7 @@ def _plain(scene: Scene, one: PlainName, score: float) -> Named:
     return Named(name=token.text, start=token.start, end=token.end, score=score)
 
 
-def _is_free(scene: Scene, one: PlainName) -> bool:
+def is_free(scene: Scene, one: PlainName) -> bool:
     """May a word be a name, as it is no noun of the API and nothing that the operation is told?"""
     token = scene.sentence.tokens[one.at]
     return is_slug(token.lower) or not (token.stem in scene.common or scene.names(token.stem))
@@ -217,9 +220,21 @@ def _may_name(span: Span, *, coded: bool) -> bool:
 def is_subject(operation: Operation, slot: Slot) -> bool:
     """Is `slot` the last parameter of the path: the id of the very thing that the operation is about?"""
     path = operation.path.rstrip("/")
-    last = pieces(path.rpartition("/")[2])
+    above, _, end = path.rpartition("/")
+    last = pieces(above.rpartition("/")[2] if end in QUERY_WORDS and not above.endswith("}") else end)
+    last = last[:-1] if last[1:] and last[-1] == "count" else last
     many = not path.endswith("}") and bool(last) and singular(last[-1]) != last[-1]
     return slot.where == "path" and not many and path.rfind("{") == path.find(f"{{{slot.name}}}")
+
+
+def is_owner(scene: Scene, slot: Slot, first: int) -> bool:
+    """Is what stands at token `first` what many things are of, so that it is none of them: the queues of [k8s-pool]?"""
+    kind = kind_of(scene.tool, slot)[-1:]
+    tokens, at = scene.sentence.tokens, first - 1
+    while at > 0 and tokens[at].lower in _DETERMINERS - _WITHIN:
+        at -= 1
+    noun = tokens[at - 1] if at > 0 and tokens[at].lower in _WITHIN else None
+    return noun is not None and noun.stem in kind and singular(noun.lower) != noun.lower
 
 
 def last_parameter(operation: Operation) -> str:

@@ -14,12 +14,15 @@ from nlapi.tools.meaning import known
 _ENDS = frozenset(
     """
     a an the of in on at to from for with by as and or is are was were has have had be does do now please that which who
-    whose into using right exist exists running today yesterday currently then called named if
+    whose into using right exist exists running today yesterday currently then called named if hold holds contain
+    contains include includes use uses belong belongs need needs
     """.split()
 )
 """What comes behind a name."""
 _LEADS = frozenset("of in from for on to within inside".split())
-_ARTICLES = frozenset("the a an my our your this that".split())
+_SURELY = frozenset("the my our your this that".split())
+"""What stands before a noun that a name follows; behind others (a campaign report) another noun may."""
+_ARTICLES = _SURELY | {"a", "an"}
 _NO_NAMES = frozenset(
     """
     me us all everything it them total detail details general full short order parallel time here there json csv ids
@@ -31,7 +34,7 @@ _SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainName:
-    """A word that may be a name: token `at`. A `clear` one stands right behind the noun, or is no English word."""
+    """A word that may be a name: token `at`. A `clear` one is no English word, or can be nothing but a name."""
 
     at: int
     clear: bool
@@ -42,6 +45,11 @@ def is_slug(text: str) -> bool:
     if not _SLUG.fullmatch(text):
         return False
     return not known(stem(text)) and (not text.replace("-", "").isalpha() or not _is_compound(text))
+
+
+def is_code(text: str) -> bool:
+    """Is a text what a thing is told by: a slug, or letters and figures (WEB-2, a1b2)?"""
+    return is_slug(text.lower()) or (not text.isalpha() and not text.isdigit() and text.replace("-", "").isalnum())
 
 
 def _is_compound(text: str) -> bool:
@@ -58,9 +66,9 @@ def behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[PlainName]:
         if not noun or stems[at - len(noun) : at] != tuple(noun) or not _may_be(sentence, at):
             continue
         if singular(tokens[at - 1].lower) == tokens[at - 1].lower:
-            slug = is_slug(tokens[at].lower)
-            led = at > len(noun) and (tokens[at - len(noun) - 1].lower in _ARTICLES or at - len(noun) == 1)
-            yield PlainName(at=at, clear=slug or led)
+            before = tokens[at - len(noun) - 1] if at > len(noun) else None
+            led = before is not None and (before.lower in _SURELY or at - len(noun) == 1)
+            yield PlainName(at=at, clear=led or is_slug(tokens[at].lower))
 
 
 def behind_preposition(sentence: Sentence) -> Iterator[PlainName]:
@@ -71,6 +79,11 @@ def behind_preposition(sentence: Sentence) -> Iterator[PlainName]:
             before -= 1
         if before > 0 and sentence.tokens[before].lower in _LEADS and _may_be(sentence, at):
             yield PlainName(at=at, clear=is_slug(token.lower))
+
+
+def named_thing(sentence: Sentence, noun: Sequence[str]) -> int | None:
+    """Return the token that is the name of the thing of a noun: set the variable [region]; None where there is none."""
+    return next((one.at for one in behind_noun(sentence, noun) if one.clear), None)
 
 
 def slugs(sentence: Sentence) -> Iterator[PlainName]:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from nlapi.offline import chain
+from nlapi.offline.acts import act_instead, says_act, sets_state
 from nlapi.offline.apis import named_api
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
@@ -24,7 +25,16 @@ from nlapi.offline.language import foreign
 from nlapi.offline.meant import as_command, named_changes, other_goals, says_all, tells
 from nlapi.offline.orders import plainly_ordered
 from nlapi.offline.read import read_sentence
-from nlapi.offline.reads import asks, asks_who_i_am, listing_instead, owned_instead, read_instead
+from nlapi.offline.reads import (
+    asks,
+    asks_for_health,
+    asks_who_i_am,
+    health_check,
+    listing_instead,
+    owned_instead,
+    read_instead,
+)
+from nlapi.offline.rivals import real_rivals
 from nlapi.offline.sentence import Kind, Sentence
 from nlapi.offline.steps import go_on, plan_for
 from nlapi.offline.twins import with_twins
@@ -137,18 +147,21 @@ class OfflinePlanner:
             found = candidates(sentence, catalogue, known)
         if chosen is None and (not found or not is_meant(found)):
             found = named_changes(sentence, catalogue, known) or found
-        if chosen is None and (caller := _caller(sentence, catalogue, known)) is not None:
+        caller = _caller(sentence, catalogue, known) if chosen is None else None
+        if caller is not None:
             found = [caller]
         language = foreign(sentence)
-        if not found or (not is_meant(found) and not _names_all(found[0]) and not asks_who_i_am(sentence.text)):
+        if not found or (not is_meant(found) and not _names_all(found[0]) and caller is None):
             return unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return too_much(wants, found)
         if chosen is None:
             commanded = named_instead(change_instead(found, sentence, catalogue), catalogue)
             found = list(creation_instead(commanded, sentence, catalogue, known))
+            found = list(act_instead(found, sentence, catalogue, known))
         best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
         best = owned_instead(best, catalogue, known, question)
+        best, others = real_rivals(best, others)
         strange = best.unasked and (not best.filling.options or asks(sentence.text))
         if chosen is None and strange and not _forbidden(best):
             return unmatched(catalogue, (), "")
@@ -156,7 +169,7 @@ class OfflinePlanner:
             return replace(no, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
         sure = CHOSEN if chosen is not None else 0.0
         made = _planned(best, others, catalogue, known, question, sure=sure, live=live)
-        certain = chosen is not None or _names_all(best) or asks_who_i_am(sentence.text)
+        certain = chosen is not None or _names_all(best) or caller is not None
         if not certain and not language and is_doubtful(found):
             made = replace(made, confidence=min(TOSSED, made.confidence))
         least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
@@ -195,11 +208,12 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
 
 
 def _caller(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate | None:
-    """Who am I? The read that tells who is calling, where the API has one."""
-    if not asks_who_i_am(sentence.text):
-        return None
-    callers = map(catalogue.caller, catalogue.specs)
-    operation = next((one for one in callers if one is not None), None)
+    """Who am I, is the server up? The read that tells who is calling, or how the server is, where the API has one."""
+    operation = None
+    if asks_who_i_am(sentence.text):
+        operation = next((one for one in map(catalogue.caller, catalogue.specs) if one is not None), None)
+    elif asks_for_health(sentence.text):
+        operation = health_check(catalogue.operations)
     return candidate_of(sentence, catalogue, known, operation, CLEAR) if operation is not None else None
 
 
@@ -226,10 +240,12 @@ def _planned(
     if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in best.filling.unused):
         unsaid = (*unsaid, *unused(best))
     half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
-    if tells(best, missing) or asks_who_i_am(best.scene.sentence.text):
+    if tells(best, missing) or asks_who_i_am(question) or asks_for_health(question):
         sure = max(sure, CHOSEN)
     if commanded := uncommanded(best, catalogue):
         unsaid = (commanded, *unsaid)
+    if changes and not missing and (says_act(best) or sets_state(best)):
+        sure = max(sure, CHOSEN)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
     if _tossed_up(best, others) and not tells(best, missing):

@@ -32,7 +32,10 @@ _ONE = re.compile(r"\b(?:last|past|next)(?=\s+(?:minute|hour)\b)", re.IGNORECASE
 """What one minute or hour is said with; days and weeks are dates."""
 _CALLED = re.compile(r"\b(?:called|named|titled|entitled|labelled|labeled)\s+", re.IGNORECASE)
 _AFTER_NAME = frozenset(
-    "with and for in on that which to from by at as under using of is has starting ending into except but exist exists".split()
+    """
+        with and for in on that which to from by at as under using of is has starting ending into except but exist
+        exists
+    """.split()
 )
 _BREAKS = frozenset(
     """

@@ -18,23 +18,51 @@ from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import Want, wish_of
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.naming import singular
+from nlapi.resources.naming import STOPWORDS, name_words, pieces, singular, stem
+from nlapi.resources.nouns import thing_words
+from nlapi.resources.resource import resources_of
 
 _WHO_AM_I = re.compile(
     r"^\W*(?:show (?:me )?)?(?:who ?am ?i(?: (?:logg?ed|signed) in(?: as)?)?|my (?:user )?(?:profile|account|user)"
     r"|wh(?:o|ich user|at user|at account) (?:am i|is) (?:logg?ed|signed) in(?: as)?)\W*$",
     re.IGNORECASE,
 )
+_IS_UP = re.compile(
+    r"^\W*(?:is|are) (?:the |this |your |my |our )?(?:\w+ )?(?:server|api|service|system|backend|it|instance|\w+)"
+    r"(?: (?:still|currently|now))? (?:healthy|alive|up|ok|okay|ready|online|reachable|live|responding|working|running)"
+    r"(?: and running)?(?: right now| now)?\W*$",
+    re.IGNORECASE,
+)
+_HEALTH = tuple(
+    "health healthz healthcheck status heartbeat liveness livez live alive ping ready readyz readiness".split()
+)
+"""Last segments of the paths of what tells whether a server is there, the most telling first."""
 _ASKS = re.compile(r"^\W*(?:what|which|who|whose|where|when|how many|how much)\b", re.IGNORECASE)
 _MOST_LISTINGS = 4
 _NEAR = 2.0
 """How far a listing of what is compared may be behind what is likeliest."""
 _MOST_SEARCHED = 40
+_OF_COUNTS = frozenset(
+    map(stem, "count number total altogether exist there currently defined registered stored".split())
+)
 
 
 def asks(question: str) -> bool:
     """Does a sentence begin as a question does that asks for something to be told?"""
     return _ASKS.match(question) is not None
+
+
+def asks_for_health(question: str) -> bool:
+    """Is a question whether the server is there, and nothing else?"""
+    return _IS_UP.match(question) is not None
+
+
+def health_check(operations: Sequence[Operation]) -> Operation | None:
+    """The operation that tells whether the server is there; None where there is none."""
+    reads = [one for one in operations if one.method == "GET" and "{" not in one.path]
+    ends = {"".join(name_words(one.path.rstrip("/").rpartition("/")[2])): one for one in reversed(reads)}
+    found = (one for word in _HEALTH for end, one in ends.items() if end == word)
+    return next((one for one in found if not any(p.required for p in one.parameters)), None)
 
 
 def asks_who_i_am(question: str) -> bool:
@@ -69,6 +97,9 @@ def listing_instead(
     best, others = found[0], list(found[1:])
     if best.tool.effect is not Effect.READ or not wish_of(sentence.text).figures:
         return best, others
+    if is_count(best.operation):
+        listing = _listing_of_count(best, sentence, catalogue, known)
+        return (best, others) if listing is None else (listing, [best, *others])
     if not _lists_what_is_said(best, sentence):
         near = (one for one in others if one.score > best.score - _NEAR and not one.filling.missing)
         said = next((one for one in near if _lists_what_is_said(one, sentence)), None)
@@ -90,6 +121,36 @@ def listing_instead(
         return best, others
     instead = min(found_listings, key=_misfit)
     return instead, [best, *(one for one in others if one is not instead)]
+
+
+def is_count(operation: Operation) -> bool:
+    """Whether a read answers with how many things there are: /flows/count, /collections_count."""
+    return operation.effect is Effect.READ and "count" in name_words(operation.path.rstrip("/").rpartition("/")[2])
+
+
+def _listing_of_count(
+    best: Candidate, sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
+) -> Candidate | None:
+    """The list of what is counted, where the sentence says more of that than the count was told; else None."""
+    wish = wish_of(sentence.text)
+    above, _, last = best.operation.path.rstrip("/").rpartition("/")
+    if not (wish.by or _says_more(best)) or (name_words(last) == ("count",) and above.endswith("}")):
+        return None
+    resources = resources_of(best.operation.spec)
+    lists = [one for one in resources.lists_of(thing_words(best.operation)) if resources.is_home(one)]
+    tries = (candidate_of(sentence, catalogue, known, one, best.score) for one in lists[:_MOST_LISTINGS])
+    return min((one for one in tries if one is not None), key=_misfit, default=None)
+
+
+def _says_more(best: Candidate) -> bool:
+    """Does the sentence say anything of what is counted that no argument of the count takes?"""
+    own = {stem(word) for text in (best.operation.path, best.operation.summary) for word in pieces(text)}
+    tokens = [token for token in best.scene.sentence.tokens if token.word and token.lower not in STOPWORDS]
+    return any(
+        token.stem not in own | _OF_COUNTS
+        and not any(one.start <= token.start < one.end for one in best.filling.options)
+        for token in tokens
+    )
 
 
 def _lists_what_is_said(one: Candidate, sentence: Sentence) -> bool:

@@ -81,6 +81,8 @@ def _without_verb(words: Sequence[str], *, reads: bool, alone: bool) -> tuple[st
         plural = singular(first) != first
         verb = first in QUERY_WORDS or (stem(first) in VERBS and not plural and not reads)
         return () if verb and not alone else tuple(words)
+    if words[-1] == "count" and singular(words[-2]) != words[-2]:
+        words = words[:-1]  # collections_count
     if stem(first) in _IMPERATIVES:
         rest = words[1:]
         by = next((place for place, word in enumerate(rest) if word in ("by", "for", "with", "from")), len(rest))
