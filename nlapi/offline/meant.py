@@ -142,7 +142,9 @@ def tells(best: Candidate, missing: Sequence[Slot]) -> bool:
     if not listed or missing or best.filling.unused or not noun or not set(noun) <= sentence.stem_set:
         return False
     many = any(token.stem == noun[-1] and singular(token.lower) != token.lower for token in sentence.tokens)
-    return wish_of(sentence.text).figures or (many and not any(map(commands, sentence.tokens)))
+    first = next(token for token in sentence.tokens if token.word)
+    reads = VERBS.get(first.stem) is Intent.READ and not any(map(commands, sentence.tokens))
+    return wish_of(sentence.text).figures or (many and reads)
 
 
 def named_changes(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> list[Candidate]:
