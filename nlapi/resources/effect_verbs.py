@@ -27,12 +27,12 @@ class VerbForm(StrEnum):
 
 
 _RETRIEVE = """
-    aggregate autocomplete browse count describe display download enumerate explore fetch filter find get inspect
+    autocomplete browse count describe display download enumerate explore fetch filter find get inspect
     introspect list lookup obtain paginate query read receive retrieve return search see show summarize view
 """
 _COMPUTE = """
-    analyse analyze assess calculate categorize check classify compare compute decode detect determine diff
-    estimate evaluate explain extract forecast geocode humanize identify infer interpolate measure normalize
+    aggregate analyse analyze assess calculate categorize check classify compare compute decode detect determine
+    diff estimate evaluate explain extract forecast geocode humanize identify infer interpolate measure normalize
     parse predict preview recognise recognize recommend solve spellcheck suggest summarise transcribe translate
     validate
 """

@@ -12,7 +12,7 @@ from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import thing_words
 from nlapi.resources.paths import position, segments
-from nlapi.resources.schemas import SchemaReader
+from nlapi.resources.schemas import SchemaReader, ref_of
 
 Place = tuple[str, str]
 Words = tuple[str, ...]
@@ -122,6 +122,9 @@ def id_field(
         same = not types or not found or "string" in types or key == "id" or found <= {"integer", "number"}
         return same and not found & {"array", "object", "boolean"}
 
+    own, ref = described.get(name_key(argument)), ref_of(parameter.schema) if parameter is not None else ""
+    if own and ref and [name for name, inner in described.values() if ref_of(inner) == ref] == [own[0]]:
+        return own[0]  # it alone has the very schema of the argument
     text = _told(parameter) if parameter is not None else ""
     alike, says_name = _is_alike(noun, listed), _says_name(text)
     opaque = alike and "id" in described and "string" in reader.types(described["id"][1])
@@ -180,7 +183,7 @@ def _field_names(argument: str, noun: Words, listed: Words, text: str, *, by_id:
     if last in ID_WORDS or words[:1] == ("id",) or (by_id and last not in NAME_WORDS):
         yield last.removesuffix("s")
         yield from (f"{thing}{word}" for thing in things for word in ("id", "uuid", "key"))
-        yield from (name for name in _ID_FIELDS if name not in things)
+        yield from (name for name in _ID_FIELDS if name != "key" or name not in things)  # what a key is made of
     elif last in NAME_WORDS or _is_alike(noun, listed):
         yield from (f"{thing}name" for thing in things)
         yield from _NAME_FIELDS

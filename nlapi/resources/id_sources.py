@@ -28,7 +28,7 @@ from nlapi.resources.links import LinkedSources
 from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.nouns import thing_words
 from nlapi.resources.paths import FORMATS, Path, Shape, position, segments, shape
-from nlapi.resources.resource import CALLER_WORDS, Resources, name_filter, resources_of, schema_nouns
+from nlapi.resources.resource import CALLER_WORDS, Resources, name_filter, resources_of
 
 _ASIDE = frozenset("trash trashed archived deleted removed starred blocked hidden pending recent expired watch".split())
 """Words of the paths of lists in which most things of a kind are not, or not at once."""
@@ -128,13 +128,13 @@ class IdSources:
         if not at or elsewhere or self._is_scope(path[: at + 1], noun):
             return
         there = self._at(path[:at])
-        listing = [one for one in there if self.resources.is_list(one) and not _wants_ids(one)]
+        listing = [one for one in there if self.resources.is_list(one) and not self._wants_ids(one)]
         for one in (*listing, *self._searches(path[:at])):
             field = self.field(one, name, noun, parameter)
             if field is not None and one is not operation:
                 yield IdSource(operation=one, field=field, grounds=Grounds.PATH)
-        only = [one for one in there if one.method == "GET" and not listing and not _wants_ids(one)]
-        for one in (*only, *self._callers(path[:at], noun)):
+        only = [one for one in there if one.method == "GET" and not self._wants_ids(one)]
+        for one in (*only, *self._callers(path[:at], noun)) if not listing else ():
             if field := self.field(one, name, noun, parameter):
                 yield IdSource(operation=one, field=field, grounds=Grounds.PATH, listed=False)
 
@@ -169,8 +169,13 @@ class IdSources:
     def _searches(self, path: Path) -> Iterable[Operation]:
         """The operations that read a collection through a segment of its own: /containers/json, /flows/filter."""
         there = self._queries.get(shape(path), ())
-        found = [one for one in there if self.resources.is_list(one) and not _wants_ids(one)]
+        found = [one for one in there if self.resources.is_list(one) and not self._wants_ids(one)]
         return sorted(found, key=lambda one: (one.route.rpartition("/")[2] not in FORMATS, one.deprecated))
+
+    def _wants_ids(self, operation: Operation) -> bool:
+        """Whether a list has to be told the very ids of what it lists: GET /artists?ids=."""
+        names = (name_words(name) for where, name in self.resources.required(operation) if where != "path")
+        return any(words[-1:] in (("ids",), ("uris",)) for words in names)
 
     @cached_property
     def _queries(self) -> Mapping[Shape, list[Operation]]:
@@ -231,11 +236,11 @@ class IdSources:
         shown = self.resources.shown_at(path[: position(path, name)])
         if shown is None or self.resources.is_list(shown):
             return True
-        one, other = (self.resources.schemas.entry_schema(each) for each in (shown, source))
-        own, listed = set(schema_nouns(one)), set(schema_nouns(other))
-        if not own or not listed or own & listed:
+        nouns, others = self.resources.entry_nouns(shown), self.resources.entry_nouns(source)
+        if not nouns or not others or not set(nouns).isdisjoint(others):
             return True
-        first, second = set(self.reader.properties(one)), set(self.reader.properties(other))
+        schemas = map(self.resources.schemas.entry_schema, (shown, source))
+        first, second = (set(self.reader.properties(schema)) for schema in schemas)
         return len(first & second) >= _ALIKE * min(len(first), len(second))
 
     def _general_searches(self, operation: Operation, place: Place) -> Iterator[IdSource]:
@@ -303,16 +308,16 @@ class IdSources:
         """
         name = place[1]
         taken = {name_key(one.name) for one in operation.parameters if one.where == "path"} - {name_key(name)}
-        wanted = [one for one in source.parameters if one.required and "default" not in one.schema]
-        sought = name_filter(one.name for one in wanted if one.where == "query")  # filled with the name looked for
-        lacking = [one for one in wanted if name_key(one.name) not in taken and one.name != sought]
+        wanted = self.resources.required(source)
+        sought = name_filter(one for where, one in wanted if where != "path")  # filled with the name looked for
+        lacking = [(where, one) for where, one in wanted if name_key(one) not in taken and one != sought]
         if not lacking:
             return True
         if place[0] == "path" and self._is_nested(operation, name):
             return False
-        if len(lacking) > 1 or lacking[0].where != "path" or name_key(lacking[0].name) == name_key(name):
+        if len(lacking) > 1 or lacking[0][0] != "path" or name_key(lacking[0][1]) == name_key(name):
             return False
-        above = self.of(source, ("path", lacking[0].name))
+        above = self.of(source, lacking[0])
         return any(not any(one.required for one in first.operation.parameters) for first in above)
 
     def _distance(self, source: Operation, operation: Operation) -> tuple[bool, bool, int, int, bool, int, int]:
@@ -322,7 +327,7 @@ class IdSources:
         while shared < min(len(own), len(other)) and own[shared].text == other[shared].text:
             shared += 1
         taken = {name_key(one.name) for one in operation.parameters if one.where == "path"}
-        more = sum(one.required and name_key(one.name) not in taken for one in source.parameters)
+        more = sum(name_key(one) not in taken for _, one in self.resources.required(source))
         within = sum(segment.parameter is not None for segment in own[:shared])
         aside = not _ASIDE.isdisjoint(_literal_words(other))
         away = not self.resources.is_home(source)
@@ -351,9 +356,3 @@ def id_sources(spec: Spec) -> IdSources:
 
 def _literal_words(path: Path) -> set[str]:
     return {word for segment in path if not segment.parameter for word in name_words(segment.text)}
-
-
-def _wants_ids(operation: Operation) -> bool:
-    """Whether a list has to be told the very ids of what it lists: GET /artists?ids=."""
-    names = (name_words(one.name) for one in operation.parameters if one.required and one.where == "query")
-    return any(words[-1:] in (("ids",), ("uris",)) for words in names)

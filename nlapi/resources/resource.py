@@ -14,7 +14,7 @@ from typing import Any
 
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import answer_schema, answer_schemas, json_media
-from nlapi.resources.id_fields import Words
+from nlapi.resources.id_fields import Place, Words
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import QUERY_WORDS, is_single, noun_of, path_noun, thing_words
 from nlapi.resources.paths import FORMATS, Path, Shape, segments, shape
@@ -71,6 +71,8 @@ class Resources:
         chosen = spec.operations if operations is None else operations
         self.operations = tuple(operation for operation in chosen if operation.usable)
         self._lists: dict[Operation, bool] = {}
+        self._nouns: dict[Operation, tuple[Words, ...]] = {}
+        self._required: dict[Operation, tuple[Place, ...]] = {}
 
     @cached_property
     def collections(self) -> Mapping[Shape, Collection]:
@@ -92,6 +94,15 @@ class Resources:
         parameter = operation.parameter("path", name) if name else None
         types = self.schemas.reader.types(parameter.schema) if parameter is not None else ()
         return name is not None and {"array", "object", "boolean"}.isdisjoint(types)
+
+    def required(self, operation: Operation) -> tuple[Place, ...]:
+        """Return what an operation cannot be called without: parameters, and properties of a body."""
+        if operation not in self._required:
+            asked = (one for one in operation.parameters if one.required and "default" not in one.schema)
+            body = self.schemas.reader.flat(operation.body.schema) if operation.body and operation.body.required else {}
+            bodily = (("body", name) for name in body.get("required") or ())
+            self._required[operation] = (*((one.where, one.name) for one in asked), *bodily)
+        return self._required[operation]
 
     def collection(self, path: Path) -> Collection | None:
         """Return the collection at exactly this path."""
@@ -158,7 +169,7 @@ class Resources:
 
     def _is_scoped(self, operation: Operation, noun: Words) -> bool:
         """Whether a noun in the singular at the end of a path tells whose the things are: /templates/enterprise."""
-        nouns = list(schema_nouns(self.schemas.entry_schema(operation))) if noun_of(operation) == noun else []
+        nouns = self.entry_nouns(operation) if noun_of(operation) == noun else ()
         return bool(nouns) and not any(noun[-1] in "".join(words) for words in nouns)
 
     def lists_by_schema(self, noun: Words) -> Iterator[Operation]:
@@ -181,7 +192,7 @@ class Resources:
         found: dict[Words, list[Operation]] = defaultdict(list)
         for operation in self.operations:
             if self.is_list(operation):
-                for noun in dict.fromkeys(schema_nouns(self.schemas.entry_schema(operation))):
+                for noun in self.entry_nouns(operation):
                     found[noun].append(operation)
         return {noun: tuple(operations) for noun, operations in found.items()}
 
@@ -190,7 +201,13 @@ class Resources:
         envelope = self.schemas.list_of(operation)
         if envelope is not None and envelope.keys:
             yield singular_words(envelope.keys[-1])
-        yield from schema_nouns(self.schemas.entry_schema(operation))
+        yield from self.entry_nouns(operation)
+
+    def entry_nouns(self, operation: Operation) -> tuple[Words, ...]:
+        """Return the nouns in the names of the schemas of what an operation lists or answers."""
+        if operation not in self._nouns:
+            self._nouns[operation] = tuple(dict.fromkeys(schema_nouns(self.schemas.entry_schema(operation))))
+        return self._nouns[operation]
 
     def shows(self, listing: Operation) -> Operation | None:
         """Return the operation that shows one of the things that another lists."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from nlapi.openapi.spec import READ_METHODS, Operation, Spec
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import AnswerPart
 from nlapi.resources.envelope import Keys
 from nlapi.resources.grouping import Grouping, Resource
@@ -165,7 +165,7 @@ class Semantics:
         if made := self._creates(operation, path):
             return self._made(OperationKind.CREATE, operation, path, made, part=self._thing(operation, made))
         if singleton := self._singleton(path):
-            kind = _ON_THING.get(operation.method, OperationKind.MERGE)
+            kind = _kind_on_thing(operation, OperationKind.MERGE)
             return self._made(kind, operation, path, singleton, part=self._thing(operation, singleton))
         return self._otherwise(operation, path)
 
@@ -175,6 +175,8 @@ class Semantics:
         posted = operation.method == "POST" and searches
         if part and (operation.method in READ_METHODS or (posted and ref_of(part.schema) in resource.refs)):
             return self._made(OperationKind.LIST, operation, path, resource, part=part)
+        if _reads_by_post(operation):
+            return None
         if operation.method == "POST":
             return self._made(OperationKind.CREATE, operation, path, resource, part=self._thing(operation, resource))
         if operation.method == "DELETE":
@@ -182,7 +184,7 @@ class Semantics:
         return None
 
     def _on_item(self, operation: Operation, path: Path, resource: Resource) -> OperationSemantics:
-        kind = _ON_THING.get(operation.method, OperationKind.ACT)
+        kind = _kind_on_thing(operation, OperationKind.ACT)
         verb, makes, part = "", None, self._thing(operation, resource)
         if kind is OperationKind.ACT:
             verb = (name_words(operation.id) or ("",))[0]
@@ -229,7 +231,7 @@ class Semantics:
         """An action on the nearest thing above, or something that is only computed."""
         places = [at for at, segment in enumerate(path) if segment.parameter]
         owner = self._owner(path, places[-1]) if places else None
-        if owner is None or operation.method in ("GET", "HEAD"):
+        if owner is None or operation.effect is Effect.READ:
             return self._made(OperationKind.COMPUTE, operation, path, None)
         part, makes = self._brings_forth(operation, owner, self._thing(operation, owner))
         more: dict[str, Any] = {"part": part, "verb": path[-1].text, "makes": makes}
@@ -269,6 +271,14 @@ class Semantics:
     ) -> OperationSemantics:
         parents = tuple(self.parents(path))
         return OperationSemantics(kind=kind, operation=operation, resource=resource, parents=parents, **more)
+
+
+def _reads_by_post(operation: Operation) -> bool:
+    return operation.method == "POST" and operation.effect is Effect.READ
+
+
+def _kind_on_thing(operation: Operation, otherwise: OperationKind) -> OperationKind:
+    return OperationKind.READ if _reads_by_post(operation) else _ON_THING.get(operation.method, otherwise)
 
 
 def semantics_of(spec: Spec) -> Semantics:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import AnswerPart, json_media
 from nlapi.resources.envelope import wrap
 from nlapi.resources.grouping import Resource
@@ -24,7 +24,7 @@ from nlapi.sandbox.problem import Problem
 from nlapi.sandbox.reports import compute
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import SINGLE, Row, Scope
-from nlapi.sandbox.verbs import after, looks_only
+from nlapi.sandbox.verbs import after
 
 MORE: Mapping[str, Any] = {}
 COMMANDS = frozenset("action operation command mode event transition".split())
@@ -223,7 +223,7 @@ def _act(stage: Stage, role: OperationSemantics, resource: Resource, checked: Ch
     row = _row(stage, role, resource, checked, scope)
     body = writes.fields(resource, checked.body)
     verb = next((str(value) for name, value in body.items() if name_key(name) in COMMANDS and value), role.verb)
-    if looks_only(verb):
+    if role.operation.effect is Effect.READ:
         return Outcome(value=_result(stage, role, row, checked))
     changes = {name: value for schema in resource.schemas for name, value in after(verb, schema, stage.schemas).items()}
     if role.makes is not None:

@@ -33,13 +33,6 @@ OUTCOMES = {
 FRESH = ("draft", "pending", "created", "new", "queued", "open", "active", "enabled")
 """What a thing's status is when it has just been made, the likeliest first."""
 
-LOOKING = frozenset("validate check preview verify test estimate simulate dry lint".split())
-"""Verbs of actions that look at a thing and leave it as it is."""
-
-
-def looks_only(verb: str) -> bool:
-    return bool(name_words(verb)) and name_words(verb)[0] in LOOKING
-
 
 def statuses(schema: Any, schemas: Schemas) -> Iterator[tuple[str, list[str]]]:
     """The properties that say in which state a thing is, with their values."""

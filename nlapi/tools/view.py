@@ -9,9 +9,12 @@ from typing import Any
 from nlapi.client.message import Result
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import list_in, thing_in
-from nlapi.resources.fields import Thing, field_at, fields_of, is_empty
+from nlapi.resources.fields import Thing, field_at, fields_of, is_empty, text_of
 from nlapi.resources.identity import columns
 from nlapi.resources.nouns import thing_words
+
+MOST_OPENED = 16
+"""Fields of an object two levels deep in a thing that are shown one by one."""
 
 VALUE = "value"
 """The column of a list of plain values."""
@@ -54,9 +57,16 @@ def things_view(things: Sequence[Thing], operation: Operation | None) -> AnswerV
 def thing_view(thing: Thing, operation: Operation | None) -> AnswerView:
     """Return the fields of one thing; those that are empty come last."""
     noun = thing_words(operation) if operation is not None else ()
-    paths = columns([thing], noun)
+    paths = [inner for path in columns([thing], noun) for inner in _opened(path, field_at(thing, path))]
     empty = [path for path, field in fields_of(thing).items() if is_empty(field)]
     return AnswerView(rows=(thing,), columns=(*paths, *empty), is_thing=True, operation=operation)
+
+
+def _opened(path: str, value: Any) -> list[str]:
+    """The fields of an object two levels deep in a thing, where they are few and plain; else the object itself."""
+    fields = value if isinstance(value, Mapping) and not text_of(value, path.rpartition(".")[2]) else {}
+    plain = not any(isinstance(field, Mapping | list) for field in fields.values())
+    return [f"{path}.{name}" for name in fields] if plain and 0 < len(fields) <= MOST_OPENED else [path]
 
 
 def answer_view(result: Result, operation: Operation | None = None) -> AnswerView:

@@ -19,7 +19,7 @@ TWINS = {
     f"/{word}/notes": {
         "get": {"operationId": f"{word}Notes", "summary": f"{word.title()} notes", "responses": {"200": {}}}
     }
-    for word in ("zip", "zap")
+    for word in ("kappa", "sigma")
 }
 
 
@@ -68,7 +68,7 @@ def test_a_menu_is_shown_and_ends_with_7_where_nobody_can_choose(api: Echo, tmp_
     assert (ran.code, api.received) == (7, [])
     offered = ran.lines[-1]
     assert offered["event"] == "offered"
-    assert {choice["operation"] for choice in offered["choices"]} == {"zipNotes", "zapNotes"}
+    assert {choice["operation"] for choice in offered["choices"]} == {"kappaNotes", "sigmaNotes"}
     assert offered["choices"][0].keys() >= {"arguments", "does", "method", "path"}
     text = run(*words, "-o", "text")
     assert text.code == 7

@@ -99,7 +99,7 @@ def test_nested_fields_of_one_thing_are_shown_two_levels_deep(tmp_path: Path) ->
     assert fields["metadata.name"] == "coredns-1"
     assert fields["status.phase"] == "Running"
     assert fields["metadata.creationTimestamp"] == "2026-05-13 08:00"
-    assert fields["metadata.labels"] == "app=coredns"
+    assert fields["metadata.labels.app"] == "coredns"
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ BAD = [
     ({"data": None}, '{"data": null}'),
     ({}, "{}"),
     (b"pong", "pong"),
-    (b"<!doctype html><title>Hi</title>", "<!doctype html><title>Hi</title>"),
+    (b"<p>Hi</p>", "<p>Hi</p>"),
     (b'{"id": 1, "na', '{"id": 1, "na'),
     (b"", ""),
 ]
