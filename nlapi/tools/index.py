@@ -17,7 +17,7 @@ from nlapi.tools.argument_names import argument_names
 from nlapi.tools.index_file import FORM, Learned, Postings, packed, unpacked
 from nlapi.tools.index_shape import BRACED, CALLERS, STATES, Shape, shape_of
 from nlapi.tools.meaning import neighbours
-from nlapi.tools.phrase import Phrase, WordRole, Word, read_phrase
+from nlapi.tools.phrase import Phrase, Word, WordRole, read_phrase
 from nlapi.tools.phrase_words import STATE_VERBS
 from nlapi.tools.relevance import PhraseTerms, Relevance, idf
 from nlapi.tools.synonyms import SAME, SYNONYMS

@@ -49,6 +49,9 @@ class DeedKind(IntEnum):
     DELETE = 6
 
 
+_CHANGES = frozenset((DeedKind.CREATE, DeedKind.ACTION, DeedKind.UPDATE))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """An operation, in stems."""
@@ -155,7 +158,7 @@ def shape_of(operation: Operation) -> Shape:
         counts="count" in spoken or path[-1:] == ["count"],
         callers=calls or _is_user(segments),
         own=not _OWN.isdisjoint(path),
-        states=kind in (DeedKind.UPDATE, DeedKind.ACTION, DeedKind.CREATE) and not STATES.isdisjoint((*path, *id_words)),
+        states=kind in _CHANGES and not STATES.isdisjoint((*path, *id_words)),
     )
 
 
@@ -211,7 +214,8 @@ def _kind(
         return DeedKind.DELETE
     if operation.method != "POST" or intent is Intent.UPDATE or one:
         return DeedKind.UPDATE
-    return DeedKind.ACTION if acts or (verbal and intent is None and not many and "{" in operation.path) else DeedKind.CREATE
+    acts = acts or (verbal and intent is None and not many and "{" in operation.path)
+    return DeedKind.ACTION if acts else DeedKind.CREATE
 
 
 def _is_user(segments: Sequence[str]) -> bool:
