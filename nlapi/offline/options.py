@@ -20,9 +20,10 @@ from nlapi.offline.entities import (
     noun_stems,
     takes_id,
 )
+from nlapi.offline.entry_words import entry_words
 from nlapi.offline.flags import flag
 from nlapi.offline.labelled import labelled
-from nlapi.offline.match import MONEYLIKE, counts_things, page_number, page_size, page_token
+from nlapi.offline.match import MONEYLIKE, QUERYLIKE, counts_things, page_number, page_size, page_token
 from nlapi.offline.option import HIGH, LOW, Option
 from nlapi.offline.pairs import paired
 from nlapi.offline.scene import Scene
@@ -239,8 +240,26 @@ def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
     if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
         words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
         return words <= _NO_IDS or (span.kind is Kind.NAME and words <= scene.common)
+    if not slot.required and slot.where == "query" and slot.family is Family.TEXT and _is_of_field(scene, slot, span):
+        return True
     counted = span.kind is Kind.NUMBER and not slot.required and counts_things(scene, span)
     return counted and not page_size(slot) and any(map(page_size, scene.slots))
+
+
+def _is_of_field(scene: Scene, slot: Slot, span: Span) -> bool:
+    """Is a span about a field of what is listed that `slot` is not: [account acme], [kind], account [acme], [Slave]?"""
+    words, stems = entry_words(scene.operation), scene.sentence.stems
+    own = slot.prose | set(slot.words)
+    inside = stems[span.first : span.last]
+    runs = [inside[:count] for count in range(1, len(inside) + 1)] if span.kind is Kind.PHRASE else []
+    if not QUERYLIKE & set(slot.words):
+        at = span.first
+        while at > 0 and scene.sentence.tokens[at - 1].lower in _BEFORE_ID:
+            at -= 1
+        runs += [stems[first:at] for first in range(max(0, at - 3), at)]
+        if span.kind in (Kind.NAME, Kind.PHRASE) and inside in words.values:
+            return True
+    return any(words.names_field(run) for run in runs if not set(run) <= own)
 
 
 def _is_said(scene: Scene, slot: Slot) -> bool:

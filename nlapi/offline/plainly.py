@@ -48,6 +48,10 @@ def _is_labelled(scene: Scene, option: Option) -> bool:
         return False
     if span.kind not in _LABELLED and not (span.form == "whole" and span.last - span.first == 1):
         return False
+    if span.kind is Kind.NUMBER and (slot.family is not Family.NUMBER or span.form != "plain" or slot.many):
+        return False
+    if span.last < len(tokens) and tokens[span.last].lower in (",", "and", "or", "-"):
+        return False  # the first of several, or of a range
     words = slot.words if len(slot.path) == 1 else slot.words[-1:]
     at = span.first
     while at > 0 and tokens[at - 1].lower in _BEHIND_LABEL:
