@@ -115,6 +115,8 @@ def _take_arguments(reading: QuestionReading, call: Call) -> None:
         names |= {stem(word) for word in words if word not in ("is", "has")}
         for one in value if isinstance(value, list) else (value,):
             if isinstance(one, bool):
+                if any(cell is not one for path in _flags(reading, name) for cell in reading.fields.values(path)):
+                    continue  # a field of this name tells them apart: the argument has not
                 reading.take_words([word for word in pieces(name) if word not in ("is", "has", "include", "only")])
             elif isinstance(one, int | float):
                 _take_number(reading, one)
@@ -123,6 +125,11 @@ def _take_arguments(reading: QuestionReading, call: Call) -> None:
     for at, token in enumerate(reading.tokens):
         if token.stem in names and any(place in reading.understood for place in (at - 1, at + 1, at + 2)):
             reading.take(at, at + 1)
+
+
+def _flags(reading: QuestionReading, name: str) -> Iterator[str]:
+    """The fields of this name that are so or not in all things."""
+    return (path for path in reading.fields.paths if path == name and reading.fields.is_flag(path))
 
 
 def _leaves(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

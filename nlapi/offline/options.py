@@ -12,6 +12,7 @@ from nlapi.offline.choices import choices, names_of
 from nlapi.offline.entities import (
     ID_WORDS,
     OPAQUE,
+    SLUG,
     Wanted,
     id_like,
     is_subject,
@@ -20,9 +21,10 @@ from nlapi.offline.entities import (
     noun_stems,
     takes_id,
 )
+from nlapi.offline.entry_words import entry_words
 from nlapi.offline.flags import flag
 from nlapi.offline.labelled import labelled
-from nlapi.offline.match import MONEYLIKE, counts_things, page_number, page_size, page_token
+from nlapi.offline.match import MONEYLIKE, QUERYLIKE, counts_things, page_number, page_size, page_token
 from nlapi.offline.option import HIGH, LOW, Option
 from nlapi.offline.pairs import paired
 from nlapi.offline.scene import Scene
@@ -44,13 +46,13 @@ _BESIDE_NOUN = _BEFORE_ID | {"id", "ids", "called", "named", "the", "number", "n
 _OF = frozenset("of in from for on under within to at by".split())
 _NO_IDS = ID_WORDS | {"name", "number"}
 """Words that say that an id follows, and are none."""
+_SORTS = frozenset(map(stem, "kind type category status state".split()))
 LARGEST_PAGE = 10_000
 """No page is larger, nor is its number."""
 MINE = 0.5
 """How well `me` fits for an id where the sentence says my; anything that is said fits better."""
 _SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
 _MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
-_SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SIZES = frozenset(map(stem, "limit size per count take results rows".split()))
 _SKIPS = frozenset(map(stem, ("skip", "offset")))
 _BY = frozenset(("by", "per"))
@@ -199,11 +201,15 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
     So may a word in small letters behind the noun (namespace dev), where nothing says that an id is wanted, or where it
     is no word at all (node ezcuj).
     """
+    if span.form == "host" or (_IP.fullmatch(span.text) and _ADDRESSES.isdisjoint(slot.words)):
+        return False
     if id_like(span.text) or (span.form == "email" and "email" in slot.description.lower()):
         return True
+    if slot in scene.opaque:
+        return False
     coded = slot.integer or slot.item.get("format") == "uuid"
     opaque = bool(set(slot.words[-1:]) & OPAQUE) and (span.last - span.first > 1 or known(stem(span.text)))
-    if coded or opaque or slot.where != "path" or not span.first or not _SLUG.fullmatch(span.text):
+    if coded or opaque or slot.where != "path" or not span.first or not SLUG.fullmatch(span.text):
         return False
     before = scene.sentence.tokens[span.first - 1]
     nouns = {*slot.words, *(noun_stems(scene.listers[slot]) if slot in scene.listers else ())}
@@ -222,6 +228,8 @@ def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
     if span.kind is Kind.DATE:
         return takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.where == "path")
     if span.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
+        return True
+    if slot.words and slot.words[-1] in _SORTS and span.form in ("email", "url", "uuid", "host"):
         return True
     if slot.family in (Family.DATE, Family.TIME) and span.form in ("email", "url", "path", "uuid", "tag", "host"):
         return True
@@ -259,8 +267,26 @@ def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
     if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
         words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
         return words <= _NO_IDS or (span.kind is Kind.NAME and words <= scene.common)
+    if not slot.required and slot.where == "query" and slot.family is Family.TEXT and _is_of_field(scene, slot, span):
+        return True
     counted = span.kind is Kind.NUMBER and not slot.required and counts_things(scene, span)
     return counted and not page_size(slot) and any(map(page_size, scene.slots))
+
+
+def _is_of_field(scene: Scene, slot: Slot, span: Span) -> bool:
+    """Is a span about a field of what is listed that `slot` is not: [account acme], [kind], account [acme], [Slave]?"""
+    words, stems = entry_words(scene.operation), scene.sentence.stems
+    own = slot.prose | set(slot.words)
+    inside = stems[span.first : span.last]
+    runs = [inside[:count] for count in range(1, len(inside) + 1)] if span.kind is Kind.PHRASE else []
+    if not QUERYLIKE & set(slot.words):
+        at = span.first
+        while at > 0 and scene.sentence.tokens[at - 1].lower in _BEFORE_ID:
+            at -= 1
+        runs += [stems[first:at] for first in range(max(0, at - 3), at)]
+        if span.kind in (Kind.NAME, Kind.PHRASE) and inside in words.values:
+            return True
+    return any(words.names_field(run) for run in runs if not set(run) <= own)
 
 
 def _is_said(scene: Scene, slot: Slot) -> bool:

@@ -24,7 +24,7 @@ from nlapi.offline.language import foreign
 from nlapi.offline.meant import as_command, named_changes, other_goals, says_all, tells
 from nlapi.offline.orders import plainly_ordered
 from nlapi.offline.read import read_sentence
-from nlapi.offline.reads import asks, asks_who_i_am, listing_instead, owned_instead, read_instead
+from nlapi.offline.reads import asks, asks_who_i_am, item_instead, listing_instead, owned_instead, read_instead
 from nlapi.offline.sentence import Kind, Sentence
 from nlapi.offline.steps import go_on, plan_for
 from nlapi.offline.twins import with_twins
@@ -148,6 +148,8 @@ class OfflinePlanner:
             commanded = named_instead(change_instead(found, sentence, catalogue), catalogue)
             found = list(creation_instead(commanded, sentence, catalogue, known))
         best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
+        if chosen is None:
+            best = item_instead(best, others, catalogue, known)
         best = owned_instead(best, catalogue, known, question)
         strange = best.unasked and (not best.filling.options or asks(sentence.text))
         if chosen is None and strange and not _forbidden(best):
