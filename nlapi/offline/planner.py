@@ -11,6 +11,7 @@ from typing import Any
 
 from nlapi.offline import chain
 from nlapi.offline.apis import named_api
+from nlapi.offline.breadth import broadened
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
@@ -217,6 +218,7 @@ def _planned(
     best = completed(best, catalogue, known, question)
     if live:
         best = with_only_parents(best, catalogue, known)
+    best = replace(best, filling=broadened(best))
     values: Values = {option.slot.path: option.value for option in best.filling.options}
     _, missing = complete(values, best.scene.slots, known)
     ours = confidence(features(best, others, len(missing)))
@@ -246,7 +248,7 @@ def _planned(
         confidence=round(sure, 3),
         question=question,
         note=note,
-        used=tuple(text[one.start : one.end] for one in best.filling.options if one.end > one.start),
+        used=tuple(text[one.start : one.end] for one in best.filling.options if one.end > one.start and one.narrows),
         others=elsewhere,
     )
     found = clash_in(best.scene, best.filling.options)
