@@ -17,6 +17,7 @@ from nlapi.resources.naming import METHODS, VERBS, Intent, singular, stem
 SURE = 0.95
 _NAMING = frozenset("called named titled entitled labelled labeled".split())
 _SOUGHT = frozenset("for about matching containing like mentioning mention mentions with".split())
+_SHORTEST_EXAMPLE = 2
 _REASONS = frozenset(map(stem, "why reason note comment".split()))
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
 
@@ -28,7 +29,7 @@ def plainly(scene: Scene, weighed: Iterable[Option]) -> Iterator[Option]:
     for option in options:
         told = option.slot is naming and _names(scene, option)
         sought = option.slot is seeking and _is_sought(scene, option)
-        plain = told or sought or _gives_reason(scene, option)
+        plain = told or sought or _gives_reason(scene, option) or _is_example(option)
         yield replace(option, sure=SURE) if plain and option.sure < SURE else option
 
 
@@ -38,6 +39,13 @@ def _gives_reason(scene: Scene, option: Option) -> bool:
     if span is None or option.how or span.form != "clause" or not _REASONS & set(option.slot.words) or not span.first:
         return False
     return scene.sentence.tokens[span.first - 1].lower in ("because", "since")
+
+
+def _is_example(option: Option) -> bool:
+    """Is a value the very word, and no ordinary one, that the description of its slot has for it: SIGKILL?"""
+    text = option.span.text if option.span is not None and not option.how else ""
+    same = text == option.value and text in (option.slot.schema.get("default"), *option.slot.samples)
+    return same and text.isupper() and len(text) > _SHORTEST_EXAMPLE
 
 
 def _naming(scene: Scene) -> Slot | None:

@@ -24,6 +24,7 @@ from nlapi.offline.guard import commands_change, forbids, refusal, supposes, une
 from nlapi.offline.language import foreign
 from nlapi.offline.meant import as_command, named_changes, other_goals, says_all, tells
 from nlapi.offline.orders import plainly_ordered
+from nlapi.offline.plain_names import is_plainly_commanded, with_plain_name
 from nlapi.offline.read import read_sentence
 from nlapi.offline.reads import asks, asks_who_i_am, listing_instead, owned_instead, read_instead
 from nlapi.offline.sentence import Kind, Sentence
@@ -216,7 +217,11 @@ def _planned(
 ) -> Plan:
     changes = catalogue.index.changes(best.operation)
     best = completed(best, catalogue, known, question)
+    is_plain = False
     if live:
+        named = with_plain_name(best, catalogue, known)
+        is_plain = named is not best.filling and is_plainly_commanded(replace(best, filling=named))
+        best = replace(best, filling=named)
         best = with_only_parents(best, catalogue, known)
     best = replace(best, filling=broadened(best))
     values: Values = {option.slot.path: option.value for option in best.filling.options}
@@ -228,7 +233,7 @@ def _planned(
     if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in best.filling.unused):
         unsaid = (*unsaid, *unused(best))
     half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
-    if tells(best, missing) or asks_who_i_am(best.scene.sentence.text):
+    if tells(best, missing) or asks_who_i_am(best.scene.sentence.text) or is_plain:
         sure = max(sure, CHOSEN)
     if commanded := uncommanded(best, catalogue):
         unsaid = (commanded, *unsaid)
