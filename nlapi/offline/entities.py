@@ -181,7 +181,9 @@ def _word_behind(scene: Scene, places: Iterable[tuple[int, int]]) -> Iterator[Na
     sentence = scene.sentence
     for _, last in places:
         if last < len(sentence.tokens) and _is_one(sentence.tokens[last - 1]):
-            whole = (span for span in sentence.spans if span.kind is Kind.PHRASE and span.first == last == span.last - 1)
+            whole = (
+                span for span in sentence.spans if span.kind is Kind.PHRASE and span.first == last == span.last - 1
+            )
             for span in whole:
                 if SLUG.fullmatch(span.text) and not (span.text.isalpha() and known(stem(span.text))):
                     yield Named(name=span.text, start=span.start, end=span.end, score=1.6, span=span)
@@ -201,7 +203,9 @@ def _owner(span: Span, scene: Scene) -> bool:
         and not span.form
         and not any(token.stem in VERBS for token in tokens[span.first : span.last])
     )
-    return (plain or span.kind is Kind.QUOTED or span.form == "host") and (before in _OWNING or after in ("'", "’", "'s", "’s"))
+    return (plain or span.kind is Kind.QUOTED or span.form == "host") and (
+        before in _OWNING or after in ("'", "’", "'s", "’s")
+    )
 
 
 def _may_name(span: Span, *, coded: bool) -> bool:

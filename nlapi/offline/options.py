@@ -52,6 +52,7 @@ LARGEST_PAGE = 10_000
 MINE = 0.5
 """How well `me` fits for an id where the sentence says my; anything that is said fits better."""
 _SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
+_ENCODED = re.compile(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
 _MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
 _SIZES = frozenset(map(stem, "limit size per count take results rows".split()))
 _SKIPS = frozenset(map(stem, ("skip", "offset")))
@@ -65,7 +66,7 @@ def options(scene: Scene) -> Iterator[Option]:
     yield from paired(scene)
     yield from labelled(scene)
     for slot in scene.slots:
-        if slot.where == "header" and not _is_said(scene, slot):
+        if (slot.where == "header" and not _is_said(scene, slot)) or is_encoded(slot):
             continue
         if slot.family is Family.CHOICE:
             yield from choices(scene, slot, names_of(scene.sentence, slot))
@@ -83,6 +84,11 @@ def options(scene: Scene) -> Iterator[Option]:
                 yield Option(slot=slot, value="me", sure=MINE, start=0, end=0)
             if slot in scene.listers:
                 yield from _by_name(scene, slot, scene.listers[slot])
+
+
+def is_encoded(slot: Slot) -> bool:
+    """Does a slot take a text that is itself JSON, so that no words of a sentence are its value?"""
+    return slot.family is Family.TEXT and _ENCODED.search(slot.description) is not None
 
 
 def takes_me(slot: Slot) -> bool:

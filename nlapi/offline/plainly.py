@@ -16,6 +16,7 @@ from nlapi.resources.naming import METHODS, VERBS, Intent, singular, stem
 SURE = 0.95
 _NAMING = frozenset("called named titled entitled labelled labeled".split())
 _SOUGHT = frozenset("for about matching containing like mentioning mention mentions with".split())
+_SHORTEST_EXAMPLE = 2
 _REASONS = frozenset(map(stem, "why reason note comment".split()))
 _LABELLED = frozenset((Kind.LITERAL, Kind.QUOTED, Kind.NUMBER))
 _BEHIND_LABEL = frozenset(("is", "=", ":", "of"))
@@ -29,7 +30,8 @@ def plainly(scene: Scene, weighed: Iterable[Option]) -> Iterator[Option]:
     for option in options:
         told = option.slot is naming and _names(scene, option)
         sought = option.slot is seeking and _is_sought(scene, option)
-        plain = told or sought or _gives_reason(scene, option) or _is_labelled(scene, option)
+        stated = _gives_reason(scene, option) or _is_labelled(scene, option) or _is_example(option)
+        plain = told or sought or stated
         yield replace(option, sure=SURE) if plain and option.sure < SURE else option
 
 
@@ -58,6 +60,13 @@ def _is_labelled(scene: Scene, option: Option) -> bool:
         at -= 1
     label = tuple(token.stem for token in tokens[max(0, at - len(words)) : at])
     return bool(words) and label == words and words != noun_stems(scene.operation) and slot.family is not Family.CHOICE
+
+
+def _is_example(option: Option) -> bool:
+    """Is a value the very word, and no ordinary one, that the description of its slot has for it: SIGKILL?"""
+    text = option.span.text if option.span is not None and not option.how else ""
+    same = text == option.value and text in (option.slot.schema.get("default"), *option.slot.samples)
+    return same and text.isupper() and len(text) > _SHORTEST_EXAMPLE
 
 
 def _naming(scene: Scene) -> Slot | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from nlapi.offline import chain
 from nlapi.offline.apis import named_api
+from nlapi.offline.breadth import broadened
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
@@ -23,6 +24,7 @@ from nlapi.offline.guard import commands_change, forbids, refusal, supposes, une
 from nlapi.offline.language import foreign
 from nlapi.offline.meant import as_command, named_changes, other_goals, says_all, tells
 from nlapi.offline.orders import plainly_ordered
+from nlapi.offline.plain_names import is_plainly_commanded, with_plain_name
 from nlapi.offline.read import read_sentence
 from nlapi.offline.reads import asks, asks_who_i_am, item_instead, listing_instead, owned_instead, read_instead
 from nlapi.offline.sentence import Kind, Sentence
@@ -217,8 +219,13 @@ def _planned(
 ) -> Plan:
     changes = catalogue.index.changes(best.operation)
     best = completed(best, catalogue, known, question)
+    is_plain = False
     if live:
+        named = with_plain_name(best, catalogue, known)
+        is_plain = named is not best.filling and is_plainly_commanded(replace(best, filling=named))
+        best = replace(best, filling=named)
         best = with_only_parents(best, catalogue, known)
+    best = replace(best, filling=broadened(best))
     values: Values = {option.slot.path: option.value for option in best.filling.options}
     _, missing = complete(values, best.scene.slots, known)
     ours = confidence(features(best, others, len(missing)))
@@ -228,7 +235,7 @@ def _planned(
     if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in best.filling.unused):
         unsaid = (*unsaid, *unused(best))
     half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
-    if tells(best, missing) or asks_who_i_am(best.scene.sentence.text):
+    if tells(best, missing) or asks_who_i_am(best.scene.sentence.text) or is_plain:
         sure = max(sure, CHOSEN)
     if commanded := uncommanded(best, catalogue):
         unsaid = (commanded, *unsaid)
@@ -248,7 +255,7 @@ def _planned(
         confidence=round(sure, 3),
         question=question,
         note=note,
-        used=tuple(text[one.start : one.end] for one in best.filling.options if one.end > one.start),
+        used=tuple(text[one.start : one.end] for one in best.filling.options if one.end > one.start and one.narrows),
         others=elsewhere,
     )
     found = clash_in(best.scene, best.filling.options)
