@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from nlapi.offline.choices import NO_CHOICE, stretch
-from nlapi.offline.commands import opening
+from nlapi.offline.commands import opening, own_verbs
 from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
@@ -50,6 +50,8 @@ _MEANS = 0.7
 def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     """A yes and a no where the words of a yes/no slot, or some of its description, are in the sentence."""
     words = [word for word in slot.words if word not in _AUXILIARY and word not in STOPWORDS] or list(slot.words)
+    if own_verbs(scene.operation).issuperset(words) and set(words) < set(slot.words):
+        return  # get_or_create is no more than what the operation does
     weights = scene.own[slot]
     stems = scene.sentence.stems
     meant = {} if scene.sentence.stem_set.issuperset(words) else _meant(scene, words)

@@ -146,7 +146,9 @@ def _from_question(goal: Goal, tool: Tool, missing: Sequence[Slot], wanted: Want
     """What the question says of a listing besides the name that is looked for: its id, or the name of a third thing."""
     sentence = read_sentence(goal.question, date.today())
     listers = {slot: listing for slot in missing if (listing := catalogue.lister(tool, slot)) is not None}
-    scene = Scene(sentence=sentence, tool=tool, slots=catalogue.slots(tool), listers=listers)
+    scene = Scene(
+        sentence=sentence, tool=tool, slots=catalogue.slots(tool), listers=listers, names=catalogue.index.names
+    )
     used = set(map(str, _texts(goal.values.values())))
     found: Values = {}
     for option in fill(scene).options:

@@ -16,8 +16,9 @@ from nlapi.offline.sentence import Sentence
 from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import wish_of
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, pieces, singular, stem
+from nlapi.resources.resource import resources_of
 
 _OPENINGS = frozenset("the my our all every some any a an please and".split())
 _HAS = re.compile(
@@ -89,7 +90,8 @@ def other_goals(
     every = catalogue.operations_of(best.operation.spec)
     alike = [one for one in every if one.method == best.operation.method and one is not best.operation]
     for operation in alike[:_MOST_TRIED]:
-        if len(found) < _MOST_OTHERS and (other := _same(operation, rest, name.name, catalogue, known)):
+        other = _same(operation, _act(best.operation), rest, name.name, catalogue, known)
+        if len(found) < _MOST_OTHERS and other is not None:
             found.append((operation.id, other))
     return tuple(found)
 
@@ -102,12 +104,17 @@ def _says_kind(candidate: Candidate, option: Option, catalogue: Catalogue) -> bo
     return kind <= candidate.scene.sentence.stem_set
 
 
+def _act(operation: Operation) -> str:
+    """What the path says behind its last placeholder: /runs/{id}/[set_state]."""
+    return operation.path.rstrip("/").rpartition("}")[2]
+
+
 def _same(
-    operation: Operation, rest: Values, name: str, catalogue: Catalogue, known: Mapping[str, Any]
+    operation: Operation, act: str, rest: Values, name: str, catalogue: Catalogue, known: Mapping[str, Any]
 ) -> Values | None:
     """The values by which another operation does the same to a thing of another kind with the same name."""
     tool = catalogue.tool(operation)
-    if tool is None or not operation.path.rstrip("/").endswith("}"):
+    if tool is None or _act(operation) != act:
         return None
     slots = catalogue.slots(tool)
     subject = next((slot for slot in slots if is_subject(operation, slot)), None)
@@ -125,14 +132,17 @@ def _same(
 
 
 def tells(best: Candidate, missing: Sequence[Slot]) -> bool:
-    """Is it plain that a listing tells what is asked about its things: the highest budget, how many, the total?
+    """Is it plain that a listing tells what is asked about its things: all of them, the highest budget, how many?
 
     The words that say so are about the answer and not about the call, so that they take nothing from its confidence.
     """
-    sentence = best.scene.sentence
-    listed = best.operation.method == "GET" and not best.operation.path.rstrip("/").endswith("}")
-    plain = listed and not missing and not best.filling.unused and wish_of(sentence.text).figures
-    return plain and set(noun_stems(best.operation)) <= sentence.stem_set
+    sentence, operation = best.scene.sentence, best.operation
+    listed = operation.effect is Effect.READ and resources_of(operation.spec).is_list(operation)
+    noun = noun_stems(operation)
+    if not listed or missing or best.filling.unused or not noun or not set(noun) <= sentence.stem_set:
+        return False
+    many = any(token.stem == noun[-1] and singular(token.lower) != token.lower for token in sentence.tokens)
+    return wish_of(sentence.text).figures or (many and not any(map(commands, sentence.tokens)))
 
 
 def named_changes(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> list[Candidate]:

@@ -15,25 +15,27 @@ from nlapi.offline.entities import (
     SLUG,
     Wanted,
     id_like,
+    is_owner,
     is_subject,
     kind_of,
+    last_parameter,
     names_for,
     noun_stems,
     takes_id,
 )
 from nlapi.offline.entry_words import entry_words
+from nlapi.offline.filters import filters
 from nlapi.offline.flags import flag
 from nlapi.offline.labelled import labelled
 from nlapi.offline.match import MONEYLIKE, QUERYLIKE, counts_things, page_number, page_size, page_token
 from nlapi.offline.option import HIGH, LOW, Option
 from nlapi.offline.pairs import paired
 from nlapi.offline.scene import Scene
-from nlapi.offline.sentence import LOOSE, Kind, Span
+from nlapi.offline.sentence import LOOSE, Kind, Span, Token
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import ASIDE, HOW, values_for
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.answers import entry_fields
-from nlapi.resources.naming import name_words, singular, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
 from nlapi.resources.paths import segments
 from nlapi.tools.meaning import known
 
@@ -54,6 +56,7 @@ MINE = 0.5
 _SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
 _ENCODED = re.compile(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
 _MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
+_SAYS_UUID = re.compile(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
 _SIZES = frozenset(map(stem, "limit size per count take results rows".split()))
 _SKIPS = frozenset(map(stem, ("skip", "offset")))
 _BY = frozenset(("by", "per"))
@@ -65,6 +68,7 @@ def options(scene: Scene) -> Iterator[Option]:
     runs = tuple(_runs(scene))
     yield from paired(scene)
     yield from labelled(scene)
+    yield from filters(scene)
     for slot in scene.slots:
         if (slot.where == "header" and not _is_said(scene, slot)) or is_encoded(slot):
             continue
@@ -107,7 +111,11 @@ def _in_a_name(scene: Scene, option: Option) -> bool:
 
 def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
     """Options where the sentence gives a name for a thing whose id is wanted."""
+    subject = is_subject(scene.operation, slot)
     for named in names_for(scene, slot, listing):
+        first = next(at for at, token in enumerate(scene.sentence.tokens) if token.end > named.start)
+        if subject and is_owner(scene, slot, first):
+            continue
         wanted = Wanted(name=named.name, lister=listing.id, place=named.place)
         value = [wanted] if slot.many else wanted
         sure = min(SUREST_NAME, max(0.0, (named.score - LOW) / (HIGH - LOW)))
@@ -121,9 +129,9 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
         known_by_id = slot in scene.listers or (slot.where == "path" and bool(set(slot.words[-1:]) & OPAQUE))
         if (known_by_id and not _is_id(scene, slot, span)) or not _may_be_id(scene, slot, span):
             continue
-        if slot in scene.listers and slot.where == "path" and not _is_addressed(scene, slot, span):
-            continue
         if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
+            continue
+        if not _is_meant_in_path(scene, slot, span):
             continue
         if _is_out_of_place(scene, slot, span) or _is_about_the_call(scene, slot, span):
             continue
@@ -169,6 +177,21 @@ def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
     return tokens[at].stem in nouns or several
 
 
+def _is_meant_in_path(scene: Scene, slot: Slot, span: Span) -> bool:
+    """May a span be what a placeholder stands for, by what is beside it? Of other slots nothing is asked."""
+    if _is_parent(scene, slot, span) and not _is_addressed(scene, slot, span):
+        return False
+    owner = is_subject(scene.operation, slot) and is_owner(scene, slot, span.first)
+    return not owner and not _is_of_another(scene, slot, span)
+
+
+def _is_parent(scene: Scene, slot: Slot, span: Span) -> bool:
+    """Does a slot say which thing that of the operation is below, so that what is said has to be said of that?"""
+    if slot.where != "path" or is_subject(scene.operation, slot):
+        return False
+    return slot in scene.listers or last_parameter(scene.operation) != slot.name or span.kind is Kind.PHRASE
+
+
 def _is_addressed(scene: Scene, slot: Slot, span: Span) -> bool:
     """May a span say which of the things in the path is meant that the operation is below?
 
@@ -176,9 +199,11 @@ def _is_addressed(scene: Scene, slot: Slot, span: Span) -> bool:
     beside it (in the database archive), or it is what the last of them is of: the zones of X, X's zones.
     """
     names = [segment.parameter for segment in segments(scene.operation.route) if segment.parameter]
-    if is_subject(scene.operation, slot) or slot.name not in names or _is_opaque(span, slot):
-        return True
     tokens, nouns = scene.sentence.tokens, {*kind_of(scene.tool, slot), *slot.words} - ID_WORDS
+    if slot.name not in names:
+        return True
+    if _is_opaque(span, slot) and not _noun_before(scene, span) and (span.form != "id" or slot.name == names[-1]):
+        return True
     before = span.first - 1
     while before >= 0 and tokens[before].lower in _BESIDE_NOUN:
         before -= 1
@@ -192,6 +217,24 @@ def _is_addressed(scene: Scene, slot: Slot, span: Span) -> bool:
     led = before >= 0 and tokens[before].lower in _OF
     owns = span.last < len(tokens) and tokens[span.last].text in ("'", "’", "'s", "’s")
     return slot.name == names[-1] and (led or owns) and tokens[span.first].stem not in scene.common
+
+
+def _is_of_another(scene: Scene, slot: Slot, span: Span) -> bool:
+    """Does an id stand behind a noun that the operation says nothing of: the record [sku-2] where a base is deleted?"""
+    if slot.where != "path" or span.form != "id":
+        return False
+    before = _noun_before(scene, span)
+    if before is None:
+        return False
+    own = {*kind_of(scene.tool, slot), *slot.words, *ID_WORDS, *noun_stems(scene.operation)}
+    return before.lower not in _BESIDE_NOUN and before.stem not in own | scene.common | scene.talked
+
+
+def _noun_before(scene: Scene, span: Span) -> Token | None:
+    """The word right before a span, where it may be the noun of what the span names."""
+    before = scene.sentence.tokens[span.first - 1] if span.first else None
+    noun = before is not None and before.word and before.lower not in STOPWORDS and before.stem not in VERBS
+    return before if noun else None
 
 
 def _is_opaque(span: Span, slot: Slot) -> bool:
@@ -209,11 +252,13 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
     """
     if span.form == "host" or (_IP.fullmatch(span.text) and _ADDRESSES.isdisjoint(slot.words)):
         return False
+    if slot.item.get("format") == "uuid" or (slot in scene.listers and _SAYS_UUID.search(slot.description)):
+        return span.form == "uuid"
     if id_like(span.text) or (span.form == "email" and "email" in slot.description.lower()):
         return True
     if slot in scene.opaque:
         return False
-    coded = slot.integer or slot.item.get("format") == "uuid"
+    coded = slot.integer
     opaque = bool(set(slot.words[-1:]) & OPAQUE) and (span.last - span.first > 1 or known(stem(span.text)))
     if coded or opaque or slot.where != "path" or not span.first or not SLUG.fullmatch(span.text):
         return False
@@ -265,7 +310,7 @@ def _is_by_field(scene: Scene, slot: Slot, span: Span) -> bool:
     if by is None:
         return False
     words = {token.stem for token in tokens[by + 1 : span.last] if token.word}
-    return any(words <= set(map(stem, name_words(name))) for name in entry_fields(scene.operation))
+    return any(words <= set(field) for field in entry_words(scene.operation).fields)
 
 
 def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:

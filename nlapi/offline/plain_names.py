@@ -1,104 +1,125 @@
-"""Names in plain small letters, which nothing but their place marks as such: pause api, the logs of web."""
+"""Names that are written in small letters: the deployment [production], the records of [faq], cancel [quick-lynx]."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import Any
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.choose import Candidate
-from nlapi.offline.commands import opening, own_verbs
-from nlapi.offline.entities import Wanted, kind_of, noun_stems
-from nlapi.offline.fill import Filling
-from nlapi.offline.given import complete
-from nlapi.offline.meant import says_all
-from nlapi.offline.option import Option
-from nlapi.offline.sentence import Kind
-from nlapi.offline.slots import Slot
-from nlapi.resources.naming import STOPWORDS, singular
+from nlapi.offline.placed import ORDINALS
+from nlapi.offline.sentence import Kind, Sentence
+from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
+from nlapi.tools.meaning import known
 
-_SURE = 0.6
-_LONGEST = 3
-"""Words that a name in plain letters may have."""
-_LEADING = frozenset("of from in inside within for to on by".split())
-_ARTICLES = frozenset("the my our your this that".split())
-_JOINS = frozenset((",", "and", "or", "&", "but"))
-_COPULAS = frozenset("is was does did has".split())
-_ADVERBS = frozenset("still now again already currently immediately gracefully please today once together".split())
-
-
-def with_plain_name(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any]) -> Filling:
-    """Return the filling with the thing looked up that a word in plain letters may name, where its id alone lacks.
-
-    The look-up tells whether there is such a thing; a word that is no name of one leads to a question.
+_ENDS = frozenset(
     """
-    filling = best.filling
-    _, missing = complete({one.slot.path: one.value for one in filling.options}, best.scene.slots, known)
-    ids = [slot for slot in missing if slot.where == "path" and not slot.many]
-    listing = catalogue.lister(best.tool, ids[0]) if len(ids) == 1 else None
-    runs = list(_names(best, ids[0])) if listing is not None else []
-    if listing is None or len(runs) != 1:
-        return filling
-    ((first, last),) = runs
-    tokens, text = best.scene.sentence.tokens, best.scene.sentence.text
-    start, end = tokens[first].start, tokens[last - 1].end
-    name = text[start:end].removesuffix("'s").removesuffix("’s")
-    option = Option(slot=ids[0], value=Wanted(name=name, lister=listing.id), sure=_SURE, start=start, end=end)
-    return replace(
-        filling,
-        options=(*filling.options, option),
-        missing=tuple(slot for slot in filling.missing if slot is not ids[0]),
-        unused=tuple(span for span in filling.unused if not (start < span.end and span.start < end)),
+    a an the of in on at to from for with by as and or is are was were has have had be does do now please that which who
+    whose into using right exist exists running today yesterday currently then called named if hold holds contain
+    contains include includes use uses belong belongs need needs
+    """.split()
+)
+"""What comes behind a name."""
+_LEADS = frozenset("of in from for on to within inside".split())
+_SURELY = frozenset("the my our your this that".split())
+"""What stands before a noun that a name follows; behind others (a campaign report) another noun may."""
+_ARTICLES = _SURELY | {"a", "an"}
+_NO_NAMES = frozenset(
+    """
+    me us all everything it them total detail details general full short order parallel time here there json csv ids
+    id name names number last first next previous other others same rest most least latest newest oldest current new
+    """.split()
+)
+_SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainName:
+    """A word that may be a name: token `at`. A `clear` one is no English word, or can be nothing but a name."""
+
+    at: int
+    clear: bool
+
+
+def is_slug(text: str) -> bool:
+    """Is a text written as programs and no people write: calm-fox, k8s-pool, max_retries?"""
+    if not _SLUG.fullmatch(text):
+        return False
+    return not known(stem(text)) and (not text.replace("-", "").isalpha() or not _is_compound(text))
+
+
+def is_code(text: str) -> bool:
+    """Is a text what a thing is told by: a slug, or letters and figures (WEB-2, a1b2)?"""
+    return is_slug(text.lower()) or (not text.isalpha() and not text.isdigit() and text.replace("-", "").isalnum())
+
+
+def _is_compound(text: str) -> bool:
+    """Is it an English compound (one-way, non-stop, up-to-date), which has a little word or a verb in it?"""
+    parts = text.split("-")
+    little = STOPWORDS | {"one", "two", "three", "non", "pre", "post", "re", "co", "self", "day", "way", "high", "low"}
+    return any(part in little for part in parts) or parts[-1].endswith(("ed", "ing"))
+
+
+def behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[PlainName]:
+    """Yield the words right behind a noun in the singular where nothing follows that they are part of."""
+    stems, tokens = sentence.stems, sentence.tokens
+    for at in range(len(noun), len(stems)):
+        if not noun or stems[at - len(noun) : at] != tuple(noun) or not _may_be(sentence, at):
+            continue
+        if singular(tokens[at - 1].lower) == tokens[at - 1].lower:
+            before = tokens[at - len(noun) - 1] if at > len(noun) else None
+            led = before is not None and (before.lower in _SURELY or at - len(noun) == 1)
+            yield PlainName(at=at, clear=led or is_slug(tokens[at].lower))
+
+
+def behind_preposition(sentence: Sentence) -> Iterator[PlainName]:
+    """Yield the words that a preposition leads to, with nothing between but an article: how many records are in faq?"""
+    for at, token in enumerate(sentence.tokens):
+        before = at - 1
+        while before > 0 and sentence.tokens[before].lower in _ARTICLES:
+            before -= 1
+        if before > 0 and sentence.tokens[before].lower in _LEADS and _may_be(sentence, at):
+            yield PlainName(at=at, clear=is_slug(token.lower))
+
+
+def named_thing(sentence: Sentence, noun: Sequence[str]) -> int | None:
+    """Return the token that is the name of the thing of a noun: set the variable [region]; None where there is none."""
+    return next((one.at for one in behind_noun(sentence, noun) if one.clear), None)
+
+
+def slugs(sentence: Sentence) -> Iterator[PlainName]:
+    """Yield the words that are no English and have no noun before them that says what they are: no record [sku-2]."""
+    for at, token in enumerate(sentence.tokens):
+        before = sentence.tokens[at - 1] if at else None
+        named = before is not None and before.word and before.lower not in STOPWORDS and before.stem not in VERBS
+        if is_slug(token.lower) and not named and _may_be(sentence, at, anywhere=True):
+            yield PlainName(at=at, clear=True)
+
+
+def _may_be(sentence: Sentence, at: int, *, anywhere: bool = False) -> bool:
+    """May the token be a name: a word by itself, in small letters, no number and no day?"""
+    token = sentence.tokens[at]
+    after = sentence.tokens[at + 1] if at + 1 < len(sentence.tokens) else None
+    if after is not None and after.text in ("=", ":", "/"):
+        return False
+    if not token.word or token.text != token.lower or at in sentence.dated or at in _taken(sentence):
+        return False
+    if not anywhere and after is not None and after.word and after.lower not in _ENDS:
+        return False
+    return is_slug(token.lower) or (
+        token.lower not in STOPWORDS
+        and token.lower not in _NO_NAMES
+        and token.lower not in ORDINALS
+        and len(token.lower) > 1
+        and not token.lower.isdigit()
+        and not (token.stem in VERBS and token.lower.endswith(("ed", "ing")))
     )
 
 
-def is_plainly_commanded(best: Candidate) -> bool:
-    """Whether a sentence is nothing but the command of an operation and what it is to be done to: pause api."""
-    begin = opening(best.scene.sentence.text)
-    verb = next((token for token in best.scene.sentence.tokens if token.start >= begin and token.word), None)
-    return verb is not None and verb.stem in own_verbs(best.operation) and says_all(best)
-
-
-def _names(best: Candidate, slot: Slot) -> Iterator[tuple[int, int]]:
-    """The runs of free words, each from a token to before another, that stand where a name does."""
-    tokens = best.scene.sentence.tokens
-    begin = opening(best.scene.sentence.text)
-    verb = next((at for at, token in enumerate(tokens) if token.start >= begin and token.word), 0)
-    nouns = {*kind_of(best.tool, slot), *noun_stems(best.operation)}
-    at = 0
-    while at < len(tokens):
-        last = at
-        while last < len(tokens) and last != verb and _is_free(best, last):
-            last += 1
-        if at < last and last < len(tokens) - 1 and tokens[last].lower in _JOINS and _is_free(best, last + 1):
-            return  # two of them
-        if at < last <= at + _LONGEST and _is_led(best, at, verb, nouns):
-            yield at, last
-        at = max(last, at + 1)
-
-
-def _is_free(best: Candidate, at: int) -> bool:
-    """Whether a word is no value of an argument, no little word and none of the operation's own."""
-    token = best.scene.sentence.tokens[at]
-    if not token.word or token.lower in STOPWORDS or token.lower in _LEADING | _ADVERBS:
-        return False
-    spans = (span for span in best.scene.sentence.spans if span.kind in (Kind.NUMBER, Kind.DATE))
-    taken = (*best.filling.options, *spans)
-    return token.stem not in best.scene.common and not any(one.start <= token.start < one.end for one in taken)
-
-
-def _is_led(best: Candidate, at: int, verb: int, nouns: set[str]) -> bool:
-    """Whether a run stands behind the noun, the command or a little word that leads to a name."""
-    tokens = best.scene.sentence.tokens
-    before = at - 1
-    while before > verb and tokens[before].lower in _ARTICLES:
-        before -= 1
-    if before < 0:
-        return False
-    token = tokens[before]
-    if token.stem in nouns and singular(token.lower) == token.lower:
-        return True
-    if before == verb:
-        return token.stem in own_verbs(best.operation) or token.lower in _COPULAS
-    return token.lower in _LEADING | _COPULAS
+def _taken(sentence: Sentence) -> frozenset[int]:
+    kinds = (Kind.NUMBER, Kind.QUOTED, Kind.CALLED, Kind.JSON)
+    spans = (
+        span
+        for span in sentence.spans
+        if span.kind in kinds or (span.kind is Kind.LITERAL and span.form != "id") or (span.kind is Kind.NAME)
+    )
+    return frozenset(at for span in spans for at in range(span.first, span.last))

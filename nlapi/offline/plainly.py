@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from nlapi.offline.entities import noun_stems
+from nlapi.offline.entities import RENAMES, is_subject, kind_of, noun_stems
 from nlapi.offline.match import NAMELIKE, QUERYLIKE
 from nlapi.offline.option import Option
+from nlapi.offline.plain_names import named_thing
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Family, Slot
@@ -20,6 +21,8 @@ _SHORTEST_EXAMPLE = 2
 _REASONS = frozenset(map(stem, "why reason note comment".split()))
 _LABELLED = frozenset((Kind.LITERAL, Kind.QUOTED, Kind.NUMBER))
 _BEHIND_LABEL = frozenset(("is", "=", ":", "of"))
+_VALUE = (stem("value"),)
+_NEW = frozenset(map(stem, ("new", "body")))
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
 
 
@@ -27,12 +30,36 @@ def plainly(scene: Scene, weighed: Iterable[Option]) -> Iterator[Option]:
     """The options, with those that are said plainly as sure as that."""
     options = list(weighed)
     naming, seeking = _naming(scene), _seeking(scene)
+    subject = next((slot for slot in scene.slots if is_subject(scene.operation, slot)), None)
+    meant = named_thing(scene.sentence, kind_of(scene.tool, subject)) if subject is not None else None
     for option in options:
         told = option.slot is naming and _names(scene, option)
         sought = option.slot is seeking and _is_sought(scene, option)
         stated = _gives_reason(scene, option) or _is_labelled(scene, option) or _is_example(option)
-        plain = told or sought or stated
+        which = option.slot is subject and _is_token(option, meant)
+        plain = told or sought or stated or which or _is_new_value(scene, option, meant)
         yield replace(option, sure=SURE) if plain and option.sure < SURE else option
+
+
+def _is_new_value(scene: Scene, option: Option, meant: int | None) -> bool:
+    """Is the span all that follows `to` behind the name of the thing, for its value: set the variable x [to 5]?
+
+    Where a thing is renamed it is its name.
+    """
+    span, tokens = option.span, scene.sentence.tokens
+    if meant is None or span is None or option.how or option.slot.where != "body":
+        return False
+    renamed = not RENAMES.isdisjoint(scene.sentence.stem_set)
+    if not (set(option.slot.words) - _NEW <= set(NAMELIKE) if renamed else option.slot.words == _VALUE):
+        return False
+    ends = span.last == len(tokens) or not any(token.word for token in tokens[span.last :])
+    return ends and span.first == meant + 2 and tokens[meant + 1].lower in ("to", "=", "as")
+
+
+def _is_token(option: Option, at: int | None) -> bool:
+    """Is an option the one token, as it stands?"""
+    span = option.span
+    return span is not None and at is not None and not option.how and (span.first, span.last) == (at, at + 1)
 
 
 def _gives_reason(scene: Scene, option: Option) -> bool:
@@ -84,10 +111,12 @@ def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
 
 
 def _names(scene: Scene, option: Option) -> bool:
-    """Does the span stand behind `called`, or right behind the noun of what is made, in quotation marks or as a code?"""
+    """Does the span stand behind `called`, or right behind the noun of what is made, quoted or as a code?"""
     span, tokens = option.span, scene.sentence.tokens
     if span is None or option.how or not span.first or len(option.spans) > 1:
         return False
+    if _is_token(option, named_thing(scene.sentence, noun_stems(scene.operation)[-1:])):
+        return True
     at = span.first - 1
     while at > 0 and tokens[at].lower in _BETWEEN:
         at -= 1

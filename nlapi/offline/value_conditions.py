@@ -114,8 +114,9 @@ def _match(
     if not words or (span is None and all(word in STOPWORDS or _is_amount(word) for word in words)):
         return None
     special = span is not None or not all(part.isalpha() for part in bare.split())
-    if last - first == 1 and reading.tokens[first].stem in reading.noun and not special:
-        return None
+    state = text.lower() in _STATE_WORDS and singular(text.lower()) not in reading.noun
+    if last - first == 1 and reading.tokens[first].stem in reading.noun and not special and not state:
+        return None  # the runs; that they are running says how they are
     found = index.get(words) or index.get(tuple(map(singular, words))) or []
     fitting = [(path, value) for path, value in found if special or _sorts(reading.fields, path, value)]
     if not fitting and last - first == 1 and reading.tokens[first].lower in _STATE_WORDS:

@@ -129,6 +129,9 @@ class Resources:
             view = self.schemas.view(operation)
             if self.schemas.list_of(operation) is not None:
                 return True
+            types = self.schemas.reader.types(media.schema)
+            if types and {"array", "object", "string"}.isdisjoint(types):
+                return False  # how many there are, or whether
             if view is not None and any(True for _ in view.names):
                 return is_plural(operation) and self._is_described_by_its_thing(operation)
         return is_plural(operation) or self.is_query(operation)
@@ -146,7 +149,7 @@ class Resources:
         return tuple(one for one in queries if set(path_noun(one)) <= QUERY_WORDS)
 
     def _is_described_by_its_thing(self, operation: Operation) -> bool:
-        """Whether a plural path answers with the schema of one thing, which POST to it takes or it or GET below answers."""
+        """Whether a plural path answers with the schema of one thing: POST to it takes or answers it, or GET below."""
         collection = self.collection(segments(operation.route))
         own = set(schema_nouns(answer_schema(operation)))
         maker, shown = (
@@ -249,7 +252,8 @@ class Resources:
     @property
     def caller(self) -> Operation | None:
         """The operation that tells who is calling; None where there is none."""
-        return next((one for one in self.callers if set(noun_of(one)) <= CALLER_WORDS), None)
+        mine = (one for one in self.callers if set(noun_of(one)) <= CALLER_WORDS)
+        return next(mine, next(iter(self.callers), None))
 
     def by_name(self, operation: Operation) -> Operation | None:
         """Return the twin of an operation on one thing that takes its name: `/variables/name/{name}`; None if none."""
