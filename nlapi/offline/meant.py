@@ -12,11 +12,12 @@ from nlapi.offline.commands import commands
 from nlapi.offline.entities import Wanted, entity_of, is_subject, noun_stems
 from nlapi.offline.given import Values, argument_name, wanted_in
 from nlapi.offline.option import Option
-from nlapi.offline.sentence import Sentence
+from nlapi.offline.sentence import Kind, Sentence
 from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import wish_of
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.answer_words import answer_words
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, pieces, singular, stem
 
 _OPENINGS = frozenset("the my our all every some any a an please and".split())
@@ -131,8 +132,26 @@ def tells(best: Candidate, missing: Sequence[Slot]) -> bool:
     """
     sentence = best.scene.sentence
     listed = best.operation.method == "GET" and not best.operation.path.rstrip("/").endswith("}")
-    plain = listed and not missing and not best.filling.unused and wish_of(sentence.text).figures
-    return plain and set(noun_stems(best.operation)) <= sentence.stem_set
+    plain = listed and not missing and not best.filling.unused
+    if not plain or not set(noun_stems(best.operation)) <= sentence.stem_set:
+        return False
+    wish = wish_of(sentence.text)
+    return wish.figures or (best.tool.effect is Effect.READ and _answers_all(best, wish.spans))
+
+
+def _answers_all(best: Candidate, cut: Sequence[tuple[int, int]]) -> bool:
+    """Does the answer have a field for each word that tells something and is neither a value nor says how it is cut?"""
+    told = best.scene.common | answer_words(best.operation)
+    spans = (one for one in best.scene.sentence.spans if one.kind in (Kind.NAME, Kind.LITERAL, Kind.QUOTED))
+    valued = [*cut, *((one.start, one.end) for one in (*best.filling.options, *spans))]
+    return all(
+        token.stem in told
+        or token.lower in STOPWORDS
+        or VERBS.get(token.stem) is Intent.READ
+        or any(start <= token.start < end for start, end in valued)
+        for token in best.scene.sentence.tokens
+        if token.word
+    )
 
 
 def named_changes(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> list[Candidate]:

@@ -83,9 +83,9 @@ def _is_free(best: Candidate, at: int) -> bool:
     token = best.scene.sentence.tokens[at]
     if not token.word or token.lower in STOPWORDS or token.lower in _LEADING | _ADVERBS:
         return False
-    spans = (span for span in best.scene.sentence.spans if span.kind in (Kind.NUMBER, Kind.DATE))
-    taken = (*best.filling.options, *spans)
-    return token.stem not in best.scene.common and not any(one.start <= token.start < one.end for one in taken)
+    spans = [span for span in best.scene.sentence.spans if span.kind in (Kind.NUMBER, Kind.DATE)]
+    taken = [(one.start, one.end) for one in best.filling.options] + [(one.start, one.end) for one in spans]
+    return token.stem not in best.scene.common and not any(start <= token.start < end for start, end in taken)
 
 
 def _is_led(best: Candidate, at: int, verb: int, nouns: set[str]) -> bool:

@@ -42,8 +42,10 @@ from nlapi.offline.unplanned import (
     unmatched,
 )
 from nlapi.offline.ways import completed, with_only_parents
+from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.naming import METHODS, VERBS, Intent, stem
+from nlapi.resources.resource import resources_of
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import corrected
 from nlapi.tools.tool import Missing, Tool
@@ -224,22 +226,24 @@ def _planned(
         best = replace(best, filling=named)
         best = with_only_parents(best, catalogue, known)
     best = replace(best, filling=broadened(best))
+    settled = _settled_by_answer(best)
     values: Values = {option.slot.path: option.value for option in best.filling.options}
     _, missing = complete(values, best.scene.slots, known)
-    ours = confidence(features(best, others, len(missing)))
+    ours = confidence(features(settled, others, len(missing)))
     # what it was trained on is one API at a time, where no other has an operation just like this
     sure = max(sure, min(ours, best.chance) if catalogue.several else ours)
     unsaid = () if changes else tuple(unexpressed(best))
-    if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in best.filling.unused):
+    if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in settled.filling.unused):
         unsaid = (*unsaid, *unused(best))
     half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
-    if tells(best, missing) or asks_who_i_am(best.scene.sentence.text) or is_plain:
+    is_told = tells(settled, missing)
+    if is_told or asks_who_i_am(best.scene.sentence.text) or is_plain:
         sure = max(sure, CHOSEN)
     if commanded := uncommanded(best, catalogue):
         unsaid = (commanded, *unsaid)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
-    if _tossed_up(best, others) and not tells(best, missing):
+    if _tossed_up(best, others) and not is_told:
         sure = min(sure, TOSSED)
     elsewhere = other_goals(best, values, catalogue, known)
     if elsewhere and (changes or says_all(best)):
@@ -266,6 +270,25 @@ def _planned(
         made = with_twins(made, best)
     rivals = _rivals(best, others, catalogue) if made.missing else others
     return replace(made, alternatives=tuple(map(call_of, rivals[:ALTERNATIVES])))
+
+
+def _settled_by_answer(best: Candidate) -> Candidate:
+    """A listing without the names and codes that its request leaves out: the answer is filtered by them.
+
+    Nor does it lack the N of `the latest N`, of which the answer is cut.
+    """
+    listed = best.tool.effect is Effect.READ and resources_of(best.operation.spec).is_list(best.operation)
+    if not listed or best.filling.missing:
+        return best
+    cut = wish_of(best.scene.sentence.text).spans
+    left = [
+        span
+        for span in best.filling.unused
+        if span.kind not in (Kind.NAME, Kind.LITERAL, Kind.QUOTED)
+        and not any(start <= span.start < end for start, end in cut)
+    ]
+    row = {**best.row, "unused": float(len(left)), "unused_names": 0.0}
+    return replace(best, filling=replace(best.filling, unused=tuple(left)), row=row)
 
 
 def _tossed_up(best: Candidate, others: Sequence[Candidate]) -> bool:
