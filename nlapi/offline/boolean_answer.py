@@ -16,7 +16,6 @@ from nlapi.resources.naming import pieces, stem
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.display import format_value
 
-
 _LITTLE = frozenset(("by",))
 
 

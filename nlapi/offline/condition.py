@@ -43,7 +43,10 @@ FILLER = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """What the field at `path`, or with "" the whole row, has to be. `text` says it: `status active`, `price over 20`."""
+    """What the field at `path`, or with "" the whole row, has to be.
+
+    `text` says it in words: `status active`, `price over 20`.
+    """
 
     path: str
     text: str

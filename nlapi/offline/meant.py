@@ -28,6 +28,8 @@ _HAS = re.compile(
 DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
 """What stands after a verb, known or not, and after no noun."""
 _MOST_OTHERS = 6
+_SOLID = 0.6
+"""How sure a value has to be for its words to count as understood."""
 _MOST_TRIED = 40
 
 
@@ -143,7 +145,8 @@ def _answers_all(best: Candidate, cut: Sequence[tuple[int, int]]) -> bool:
     """Does the answer have a field for each word that tells something and is neither a value nor says how it is cut?"""
     told = best.scene.common | answer_words(best.operation)
     spans = (one for one in best.scene.sentence.spans if one.kind in (Kind.NAME, Kind.LITERAL, Kind.QUOTED))
-    valued = [*cut, *((one.start, one.end) for one in (*best.filling.options, *spans))]
+    valued = [*cut, *((one.start, one.end) for one in spans)]
+    valued += [(one.start, one.end) for one in best.filling.options if one.sure > _SOLID]
     return all(
         token.stem in told
         or token.lower in STOPWORDS

@@ -29,6 +29,7 @@ from nlapi.offline.read import read_sentence
 from nlapi.offline.reads import asks, asks_who_i_am, listing_instead, owned_instead, read_instead
 from nlapi.offline.sentence import Kind, Sentence
 from nlapi.offline.steps import go_on, plan_for
+from nlapi.offline.telling import telling_instead
 from nlapi.offline.twins import with_twins
 from nlapi.offline.unplanned import (
     ALTERNATIVES,
@@ -152,7 +153,7 @@ class OfflinePlanner:
             commanded = named_instead(change_instead(found, sentence, catalogue), catalogue)
             found = list(creation_instead(commanded, sentence, catalogue, known))
         best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
-        best = owned_instead(best, catalogue, known, question)
+        best = telling_instead(owned_instead(best, catalogue, known, question), others)
         strange = best.unasked and (not best.filling.options or asks(sentence.text))
         if chosen is None and strange and not _forbidden(best):
             return unmatched(catalogue, (), "")

@@ -18,7 +18,7 @@ from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import Want, wish_of
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.naming import singular
+from nlapi.resources.naming import singular, stem
 
 _WHO_AM_I = re.compile(
     r"^\W*(?:show (?:me )?)?(?:who ?am ?i(?: (?:logg?ed|signed) in(?: as)?)?|my (?:user )?(?:profile|account|user)"
@@ -26,6 +26,9 @@ _WHO_AM_I = re.compile(
     re.IGNORECASE,
 )
 _ASKS = re.compile(r"^\W*(?:what|which|who|whose|where|when|how many|how much)\b", re.IGNORECASE)
+_COUNTED = re.compile(
+    r"\b(?:how many|number of|count(?: up)?)\s+(?:(?:the|all|my|our|these|of)\s+)*(?P<noun>[a-z]+s)\b", re.IGNORECASE
+)
 _MOST_LISTINGS = 4
 _NEAR = 2.0
 """How far a listing of what is compared may be behind what is likeliest."""
@@ -69,9 +72,12 @@ def listing_instead(
     best, others = found[0], list(found[1:])
     if best.tool.effect is not Effect.READ or not wish_of(sentence.text).figures:
         return best, others
-    if not _lists_what_is_said(best, sentence):
-        near = (one for one in others if one.score > best.score - _NEAR and not one.filling.missing)
-        said = next((one for one in near if _lists_what_is_said(one, sentence)), None)
+    counted = _counted(sentence)
+    if not _lists_what_is_said(best, sentence) or best.filling.missing:
+        whole = [one for one in others if not one.filling.missing and _lists_what_is_said(one, sentence)]
+        said = next((one for one in whole if one.score > best.score - _NEAR), None)
+        if counted and counted not in noun_stems(best.operation)[-1:]:
+            said = next((one for one in whole if noun_stems(one.operation) == (counted,)), said)
         if said is not None:
             return said, [best, *(one for one in others if one is not said)]
     tokens, noun = sentence.tokens, set(noun_stems(best.operation))
@@ -90,6 +96,12 @@ def listing_instead(
         return best, others
     instead = min(found_listings, key=_misfit)
     return instead, [best, *(one for one in others if one is not instead)]
+
+
+def _counted(sentence: Sentence) -> str:
+    """The stem of the noun in the plural that is to be counted: how many [containers], count the [containers]."""
+    found = _COUNTED.search(sentence.text)
+    return stem(found["noun"].lower()) if found is not None and singular(found["noun"].lower()) != found["noun"] else ""
 
 
 def _lists_what_is_said(one: Candidate, sentence: Sentence) -> bool:
