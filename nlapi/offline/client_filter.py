@@ -19,7 +19,7 @@ from nlapi.offline.read import read_sentence
 from nlapi.offline.row_fields import RowFields
 from nlapi.offline.sentence import Kind
 from nlapi.offline.tables import SYNONYMS
-from nlapi.offline.value_conditions import value_conditions
+from nlapi.offline.value_conditions import mention_conditions, value_conditions
 from nlapi.offline.wish import Wish
 from nlapi.openapi.spec import Operation
 from nlapi.resources.fields import Thing
@@ -97,8 +97,10 @@ def filter_things(
     for found in _INCLUDED.finditer(sentence.text):
         reading.take_text(*found.span())
     conditions = (*bound_conditions(reading), *value_conditions(reading))
+    if not foreign(sentence):
+        conditions = (*conditions, *mention_conditions(reading, _operation_words(call.tool.operation)))
     rows = zip(fields.things, fields.rows, strict=True)
-    things = tuple(thing for thing, row in rows if all(one.holds(row.get(one.path)) for one in conditions))
+    things = tuple(thing for thing, row in rows if all(one.holds_in(row) for one in conditions))
     named = tuple(_named_fields(reading))
     unapplied = () if foreign(sentence) else tuple(_left_over(reading, call.tool.operation))
     return Filtered(things=things, conditions=conditions, unapplied=unapplied, named=named)

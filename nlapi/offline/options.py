@@ -23,7 +23,6 @@ from nlapi.offline.entities import (
     noun_stems,
     takes_id,
 )
-from nlapi.offline.entry_words import entry_words
 from nlapi.offline.filters import filters
 from nlapi.offline.flags import flag
 from nlapi.offline.labelled import labelled
@@ -35,6 +34,7 @@ from nlapi.offline.sentence import LOOSE, Kind, Span, Token
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import ASIDE, HOW, values_for
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.answer_words import answer_words
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
 from nlapi.resources.paths import segments
 from nlapi.tools.meaning import known
@@ -310,7 +310,7 @@ def _is_by_field(scene: Scene, slot: Slot, span: Span) -> bool:
     if by is None:
         return False
     words = {token.stem for token in tokens[by + 1 : span.last] if token.word}
-    return any(words <= set(field) for field in entry_words(scene.operation).fields)
+    return any(words <= set(field) for field in answer_words(scene.operation).fields)
 
 
 def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
@@ -326,7 +326,7 @@ def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
 
 def _is_of_field(scene: Scene, slot: Slot, span: Span) -> bool:
     """Is a span about a field of what is listed that `slot` is not: [account acme], [kind], account [acme], [Slave]?"""
-    words, stems = entry_words(scene.operation), scene.sentence.stems
+    words, stems = answer_words(scene.operation), scene.sentence.stems
     own = slot.prose | set(slot.words)
     inside = stems[span.first : span.last]
     runs = [inside[:count] for count in range(1, len(inside) + 1)] if span.kind is Kind.PHRASE else []

@@ -39,6 +39,7 @@ from nlapi.offline.reads import (
 from nlapi.offline.rivals import real_rivals
 from nlapi.offline.sentence import Kind, Sentence
 from nlapi.offline.steps import go_on, plan_for
+from nlapi.offline.telling import telling_instead
 from nlapi.offline.twins import with_twins
 from nlapi.offline.unplanned import (
     ALTERNATIVES,
@@ -52,8 +53,10 @@ from nlapi.offline.unplanned import (
     unmatched,
 )
 from nlapi.offline.ways import completed, with_only_parents
+from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.naming import METHODS, VERBS, Intent, stem
+from nlapi.resources.resource import resources_of
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import corrected
 from nlapi.tools.tool import Missing, Tool
@@ -213,7 +216,7 @@ def _best_of(
     best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
     if free:
         best = item_instead(best, others, catalogue, known)
-    best = owned_instead(best, catalogue, known, sentence.text)
+    best = telling_instead(owned_instead(best, catalogue, known, sentence.text), others)
     return real_rivals(best, others)
 
 
@@ -242,16 +245,18 @@ def _planned(
     if live:
         best = with_only_parents(best, catalogue, known)
     best = replace(best, filling=broadened(best))
+    settled = _settled_by_answer(best)
     values: Values = {option.slot.path: option.value for option in best.filling.options}
     _, missing = complete(values, best.scene.slots, known)
-    ours = confidence(features(best, others, len(missing)))
+    ours = confidence(features(settled, others, len(missing)))
     # what it was trained on is one API at a time, where no other has an operation just like this
     sure = max(sure, min(ours, best.chance) if catalogue.several else ours)
     unsaid = () if changes else tuple(unexpressed(best))
-    if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in best.filling.unused):
+    if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in settled.filling.unused):
         unsaid = (*unsaid, *unused(best))
     half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
-    if tells(best, missing) or asks_who_i_am(question) or asks_for_health(question):
+    is_told = tells(settled, missing)
+    if is_told or asks_who_i_am(question) or asks_for_health(question):
         sure = max(sure, CHOSEN)
     if commanded := uncommanded(best, catalogue):
         unsaid = (commanded, *unsaid)
@@ -259,7 +264,7 @@ def _planned(
         sure = max(sure, CHOSEN)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
-    if _tossed_up(best, others) and not tells(best, missing):
+    if _tossed_up(best, others) and not is_told:
         sure = min(sure, TOSSED)
     elsewhere = other_goals(best, values, catalogue, known)
     if elsewhere and (changes or says_all(best)):
@@ -286,6 +291,25 @@ def _planned(
         made = with_twins(made, best)
     rivals = _rivals(best, others, catalogue) if made.missing else others
     return replace(made, alternatives=tuple(map(call_of, rivals[:ALTERNATIVES])))
+
+
+def _settled_by_answer(best: Candidate) -> Candidate:
+    """A listing without the names and codes that its request leaves out: the answer is filtered by them.
+
+    Nor does it lack the N of `the latest N`, of which the answer is cut.
+    """
+    listed = best.tool.effect is Effect.READ and resources_of(best.operation.spec).is_list(best.operation)
+    if not listed or best.filling.missing:
+        return best
+    cut = wish_of(best.scene.sentence.text).spans
+    left = [
+        span
+        for span in best.filling.unused
+        if span.kind not in (Kind.NAME, Kind.LITERAL, Kind.QUOTED)
+        and not any(start <= span.start < end for start, end in cut)
+    ]
+    row = {**best.row, "unused": float(len(left)), "unused_names": 0.0}
+    return replace(best, filling=replace(best.filling, unused=tuple(left)), row=row)
 
 
 def _tossed_up(best: Candidate, others: Sequence[Candidate]) -> bool:

@@ -39,6 +39,9 @@ _HEALTH = tuple(
 )
 """Last segments of the paths of what tells whether a server is there, the most telling first."""
 _ASKS = re.compile(r"^\W*(?:what|which|who|whose|where|when|how many|how much)\b", re.IGNORECASE)
+_COUNTED = re.compile(
+    r"\b(?:how many|number of|count(?: up)?)\s+(?:(?:the|all|my|our|these|of)\s+)*(?P<noun>[a-z]+s)\b", re.IGNORECASE
+)
 _MOST_LISTINGS = 4
 _NEAR = 2.0
 """How far a listing of what is compared may be behind what is likeliest."""
@@ -101,9 +104,12 @@ def listing_instead(
     if is_count(best.operation):
         listing = _listing_of_count(best, sentence, catalogue, known)
         return (best, others) if listing is None else (listing, [best, *others])
-    if not _lists_what_is_said(best, sentence):
-        near = (one for one in others if one.score > best.score - _NEAR and not one.filling.missing)
-        said = next((one for one in near if _lists_what_is_said(one, sentence)), None)
+    counted = _counted(sentence)
+    if not _lists_what_is_said(best, sentence) or best.filling.missing:
+        whole = [one for one in others if not one.filling.missing and _lists_what_is_said(one, sentence)]
+        said = next((one for one in whole if one.score > best.score - _NEAR), None)
+        if counted and counted not in noun_stems(best.operation)[-1:]:
+            said = next((one for one in whole if noun_stems(one.operation) == (counted,)), said)
         if said is not None:
             return said, [best, *(one for one in others if one is not said)]
     many = _is_many(best)
@@ -186,6 +192,12 @@ def _says_more(best: Candidate) -> bool:
         and not any(one.start <= token.start < one.end for one in best.filling.options)
         for token in tokens
     )
+
+
+def _counted(sentence: Sentence) -> str:
+    """The stem of the noun in the plural that is to be counted: how many [containers], count the [containers]."""
+    found = _COUNTED.search(sentence.text)
+    return stem(found["noun"].lower()) if found is not None and singular(found["noun"].lower()) != found["noun"] else ""
 
 
 def _lists_what_is_said(one: Candidate, sentence: Sentence) -> bool:
