@@ -12,11 +12,12 @@ from nlapi.offline.commands import commands
 from nlapi.offline.entities import Wanted, entity_of, is_subject, noun_stems
 from nlapi.offline.given import Values, argument_name, wanted_in
 from nlapi.offline.option import Option
-from nlapi.offline.sentence import Sentence
+from nlapi.offline.sentence import Kind, Sentence
 from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.answer_words import answer_words
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, pieces, singular, stem
 from nlapi.resources.resource import resources_of
 
@@ -28,6 +29,8 @@ _HAS = re.compile(
 DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
 """What stands after a verb, known or not, and after no noun."""
 _MOST_OTHERS = 6
+_SOLID = 0.6
+"""How sure a value has to be for its words to count as understood."""
 _MOST_TRIED = 40
 
 
@@ -137,14 +140,31 @@ def tells(best: Candidate, missing: Sequence[Slot]) -> bool:
     The words that say so are about the answer and not about the call, so that they take nothing from its confidence.
     """
     sentence, operation = best.scene.sentence, best.operation
-    listed = operation.effect is Effect.READ and resources_of(operation.spec).is_list(operation)
+    listed = best.tool.effect is Effect.READ and resources_of(operation.spec).is_list(operation)
     noun = noun_stems(operation)
     if not listed or missing or best.filling.unused or not noun or not set(noun) <= sentence.stem_set:
         return False
+    wish = wish_of(sentence.text)
     many = any(token.stem == noun[-1] and singular(token.lower) != token.lower for token in sentence.tokens)
     first = next(token for token in sentence.tokens if token.word)
     reads = VERBS.get(first.stem) is Intent.READ and not any(map(commands, sentence.tokens))
-    return wish_of(sentence.text).figures or (many and reads)
+    return wish.figures or (many and reads) or _answers_all(best, wish.spans)
+
+
+def _answers_all(best: Candidate, cut: Sequence[tuple[int, int]]) -> bool:
+    """Does the answer have a field for each word that tells something and is neither a value nor says how it is cut?"""
+    told = best.scene.common | answer_words(best.operation).all
+    spans = (one for one in best.scene.sentence.spans if one.kind in (Kind.NAME, Kind.LITERAL, Kind.QUOTED))
+    valued = [*cut, *((one.start, one.end) for one in spans)]
+    valued += [(one.start, one.end) for one in best.filling.options if one.sure > _SOLID]
+    return all(
+        token.stem in told
+        or token.lower in STOPWORDS
+        or VERBS.get(token.stem) is Intent.READ
+        or any(start <= token.start < end for start, end in valued)
+        for token in best.scene.sentence.tokens
+        if token.word
+    )
 
 
 def named_changes(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> list[Candidate]:

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from nlapi.offline.bound_conditions import is_bound
 from nlapi.offline.choices import choices, names_of
 from nlapi.offline.entities import (
     ID_WORDS,
     OPAQUE,
+    SLUG,
     Wanted,
     id_like,
     is_owner,
@@ -24,14 +26,15 @@ from nlapi.offline.entities import (
 from nlapi.offline.filters import filters
 from nlapi.offline.flags import flag
 from nlapi.offline.labelled import labelled
-from nlapi.offline.match import MONEYLIKE, counts_things, page_number, page_size, page_token
+from nlapi.offline.match import MONEYLIKE, QUERYLIKE, counts_things, page_number, page_size, page_token
 from nlapi.offline.option import HIGH, LOW, Option
 from nlapi.offline.pairs import paired
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Span, Token
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import ASIDE, HOW, values_for
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.answer_words import answer_words
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
 from nlapi.resources.paths import segments
 from nlapi.tools.meaning import known
@@ -45,16 +48,19 @@ _BESIDE_NOUN = _BEFORE_ID | {"id", "ids", "called", "named", "the", "number", "n
 _OF = frozenset("of in from for on under within to at by".split())
 _NO_IDS = ID_WORDS | {"name", "number"}
 """Words that say that an id follows, and are none."""
+_SORTS = frozenset(map(stem, "kind type category status state".split()))
 LARGEST_PAGE = 10_000
 """No page is larger, nor is its number."""
 MINE = 0.5
 """How well `me` fits for an id where the sentence says my; anything that is said fits better."""
 _SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
+_ENCODED = re.compile(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
 _MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
-_SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SAYS_UUID = re.compile(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
 _SIZES = frozenset(map(stem, "limit size per count take results rows".split()))
 _SKIPS = frozenset(map(stem, ("skip", "offset")))
+_BY = frozenset(("by", "per"))
+_ORDERING = frozenset(map(stem, "sort sorting order ordering by group grouping field column".split()))
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 
 
@@ -64,7 +70,7 @@ def options(scene: Scene) -> Iterator[Option]:
     yield from labelled(scene)
     yield from filters(scene)
     for slot in scene.slots:
-        if slot.where == "header" and not _is_said(scene, slot):
+        if (slot.where == "header" and not _is_said(scene, slot)) or is_encoded(slot):
             continue
         if slot.family is Family.CHOICE:
             yield from choices(scene, slot, names_of(scene.sentence, slot))
@@ -82,6 +88,11 @@ def options(scene: Scene) -> Iterator[Option]:
                 yield Option(slot=slot, value="me", sure=MINE, start=0, end=0)
             if slot in scene.listers:
                 yield from _by_name(scene, slot, scene.listers[slot])
+
+
+def is_encoded(slot: Slot) -> bool:
+    """Does a slot take a text that is itself JSON, so that no words of a sentence are its value?"""
+    return slot.family is Family.TEXT and _ENCODED.search(slot.description) is not None
 
 
 def takes_me(slot: Slot) -> bool:
@@ -239,13 +250,17 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
     So may a word in small letters behind the noun (namespace dev), where nothing says that an id is wanted, or where it
     is no word at all (node ezcuj).
     """
+    if span.form == "host" or (_IP.fullmatch(span.text) and _ADDRESSES.isdisjoint(slot.words)):
+        return False
     if slot.item.get("format") == "uuid" or (slot in scene.listers and _SAYS_UUID.search(slot.description)):
         return span.form == "uuid"
     if id_like(span.text) or (span.form == "email" and "email" in slot.description.lower()):
         return True
+    if slot in scene.opaque:
+        return False
     coded = slot.integer
     opaque = bool(set(slot.words[-1:]) & OPAQUE) and (span.last - span.first > 1 or known(stem(span.text)))
-    if coded or opaque or slot.where != "path" or not span.first or not _SLUG.fullmatch(span.text):
+    if coded or opaque or slot.where != "path" or not span.first or not SLUG.fullmatch(span.text):
         return False
     before = scene.sentence.tokens[span.first - 1]
     nouns = {*slot.words, *(noun_stems(scene.listers[slot]) if slot in scene.listers else ())}
@@ -253,10 +268,19 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
 
 
 def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
-    """A day is no id, a sum of money or the number of a thing (task 771220) no size of a page, a name no cursor."""
+    """A day is no id, a sum of money or the number of a thing (task 771220) no size of a page, a name no cursor.
+
+    Nor is a bound (more than 20) an id, or the field of an order or of groups (by repo count) a value.
+    """
+    if span.kind is Kind.NUMBER and takes_id(slot) and is_bound(scene.sentence.text, span.start, span.end):
+        return True
+    if slot.family is Family.TEXT and _is_by_field(scene, slot, span):
+        return True
     if span.kind is Kind.DATE:
         return takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.where == "path")
     if span.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
+        return True
+    if slot.words and slot.words[-1] in _SORTS and span.form in ("email", "url", "uuid", "host"):
         return True
     if slot.family in (Family.DATE, Family.TIME) and span.form in ("email", "url", "path", "uuid", "tag", "host"):
         return True
@@ -273,13 +297,47 @@ def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
     return span.form in ("money", "percent") or span.value > LARGEST_PAGE or _numbers_a_thing(scene, span)
 
 
+def _is_by_field(scene: Scene, slot: Slot, span: Span) -> bool:
+    """Do the words behind `by` or `per` name a field of what is listed, where the slot does not take such a name?"""
+    if (
+        span.kind is not Kind.PHRASE
+        or scene.operation.effect is not Effect.READ
+        or not _ORDERING.isdisjoint(slot.words)
+    ):
+        return False
+    tokens = scene.sentence.tokens
+    by = next((at for at in range(span.first - 1, max(-1, span.first - 4), -1) if tokens[at].lower in _BY), None)
+    if by is None:
+        return False
+    words = {token.stem for token in tokens[by + 1 : span.last] if token.word}
+    return any(words <= set(field) for field in answer_words(scene.operation).fields)
+
+
 def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
     """Is a span no value but the operation's own words where an id is wanted, or how many things are wanted?"""
     if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
         words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
         return words <= _NO_IDS or (span.kind is Kind.NAME and words <= scene.common)
+    if not slot.required and slot.where == "query" and slot.family is Family.TEXT and _is_of_field(scene, slot, span):
+        return True
     counted = span.kind is Kind.NUMBER and not slot.required and counts_things(scene, span)
     return counted and not page_size(slot) and any(map(page_size, scene.slots))
+
+
+def _is_of_field(scene: Scene, slot: Slot, span: Span) -> bool:
+    """Is a span about a field of what is listed that `slot` is not: [account acme], [kind], account [acme], [Slave]?"""
+    words, stems = answer_words(scene.operation), scene.sentence.stems
+    own = slot.prose | set(slot.words)
+    inside = stems[span.first : span.last]
+    runs = [inside[:count] for count in range(1, len(inside) + 1)] if span.kind is Kind.PHRASE else []
+    if not QUERYLIKE & set(slot.words):
+        at = span.first
+        while at > 0 and scene.sentence.tokens[at - 1].lower in _BEFORE_ID:
+            at -= 1
+        runs += [stems[first:at] for first in range(max(0, at - 3), at)]
+        if span.kind in (Kind.NAME, Kind.PHRASE) and inside in words.values:
+            return True
+    return any(words.names_field(run) for run in runs if not set(run) <= own)
 
 
 def _is_said(scene: Scene, slot: Slot) -> bool:

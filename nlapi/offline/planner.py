@@ -13,6 +13,7 @@ from nlapi.offline import chain
 from nlapi.offline.acts import act_instead, unsaid_change
 from nlapi.offline.apis import named_api
 from nlapi.offline.asked_list import list_asked_for, unlisted
+from nlapi.offline.breadth import broadened
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
@@ -32,15 +33,17 @@ from nlapi.offline.reads import (
     asks_for_health,
     asks_who_i_am,
     health_check,
+    item_instead,
     listing_instead,
     owned_instead,
     read_instead,
     shown_instead,
 )
 from nlapi.offline.rivals import real_rivals
-from nlapi.offline.sentence import Sentence
+from nlapi.offline.sentence import Kind, Sentence
 from nlapi.offline.steps import go_on, plan_for
 from nlapi.offline.sureness import CHOSEN, TOSSED, changes_nothing, surely, unsaid_words
+from nlapi.offline.telling import telling_instead
 from nlapi.offline.twins import with_twins
 from nlapi.offline.unplanned import (
     ALTERNATIVES,
@@ -54,8 +57,10 @@ from nlapi.offline.unplanned import (
     unmatched,
 )
 from nlapi.offline.ways import completed, with_only_parents
+from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.naming import IMPERATIVES, MAY_READ, VERBS, Intent, stem
+from nlapi.resources.resource import resources_of
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import corrected
 from nlapi.tools.tool import Missing, Tool
@@ -153,10 +158,7 @@ class OfflinePlanner:
             return unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return too_much(wants, found)
-        found = list(_in_order(found, sentence, catalogue, known)) if chosen is None else found
-        best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
-        best = shown_instead(owned_instead(best, catalogue, known, question), catalogue, known)
-        best, others = real_rivals(best, others)
+        best, others = _best_of(found, sentence, catalogue, known, free=chosen is None)
         strange = best.unasked and (not best.filling.options or asks(sentence.text))
         if chosen is None and strange and not _forbidden(best):
             return unmatched(catalogue, (), "")
@@ -196,16 +198,6 @@ class OfflinePlanner:
         return ids if len(ids) > 1 and len({intent for _, intent in wants}) > 1 else []
 
 
-def _in_order(
-    found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
-) -> Sequence[Candidate]:
-    """The candidates with what the sentence plainly commands, or asks to be listed, first."""
-    commanded = named_instead(change_instead(found, sentence, catalogue), catalogue)
-    commanded = creation_instead(commanded, sentence, catalogue, known)
-    commanded = act_instead(commanded, sentence, catalogue, known)
-    return list_asked_for(read_instead(commanded, sentence, catalogue, known), sentence, catalogue)
-
-
 def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     """A question taken apart, its slips mended and its command in words that the API has."""
     said = corrected(question[:LONGEST], catalogue.index)
@@ -223,6 +215,22 @@ def _uncarried(best: Candidate, catalogue: Catalogue) -> str:
     after = best.scene.sentence.text.lower().partition(word)[2].split()[:1]
     phrase = " ".join((word, *after)) if after and stem(word + after[0]) in IMPERATIVES else word
     return phrase if stem(phrase.replace(" ", "")) in IMPERATIVES - MAY_READ else ""
+
+
+def _best_of(
+    found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], *, free: bool
+) -> tuple[Candidate, list[Candidate]]:
+    """The candidate to plan and its rivals: by what is commanded, listed or named; not `free` where one was chosen."""
+    if free:
+        commanded = named_instead(change_instead(found, sentence, catalogue), catalogue)
+        found = act_instead(creation_instead(commanded, sentence, catalogue, known), sentence, catalogue, known)
+        found = list_asked_for(read_instead(found, sentence, catalogue, known), sentence, catalogue)
+    best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
+    if free:
+        best = item_instead(best, others, catalogue, known)
+    best = telling_instead(owned_instead(best, catalogue, known, sentence.text), others)
+    best = shown_instead(best, catalogue, known) if free else best
+    return real_rivals(best, others)
 
 
 def _caller(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate | None:
@@ -249,13 +257,15 @@ def _planned(
     best = completed(best, catalogue, known, question)
     if live:
         best = with_only_parents(best, catalogue, known)
+    best = replace(best, filling=broadened(best))
+    settled = _settled_by_answer(best)
     values: Values = {option.slot.path: option.value for option in best.filling.options}
     _, missing = complete(values, best.scene.slots, known)
-    ours = confidence(features(best, others, len(missing)))
+    ours = confidence(features(settled, others, len(missing)))
     # what it was trained on is one API at a time, where no other has an operation just like this
     sure = max(sure, min(ours, best.chance) if catalogue.several else ours)
-    unsaid = unsaid_words(best, catalogue)
-    sure = surely(best, others, missing, sure, question, changes=changes, unsaid=bool(unsaid))
+    unsaid = unsaid_words(best, settled, catalogue)
+    sure = surely(best, settled, others, missing, sure, question, changes=changes, unsaid=bool(unsaid))
     elsewhere = other_goals(best, values, catalogue, known)
     if elsewhere and (changes or says_all(best)):
         sure = UNSURE if changes else max(sure, CHOSEN)
@@ -268,7 +278,7 @@ def _planned(
         confidence=round(sure, 3),
         question=question,
         note=note,
-        used=tuple(text[one.start : one.end] for one in best.filling.options if one.end > one.start),
+        used=tuple(text[one.start : one.end] for one in best.filling.options if one.end > one.start and one.narrows),
         others=elsewhere,
     )
     found = clash_in(best.scene, best.filling.options)
@@ -284,6 +294,25 @@ def _planned(
         made = replace(made, missing=needs, text=asking(needs), confidence=max(made.confidence, UNSURE))
     rivals = _rivals(best, others, catalogue) if made.missing else others
     return replace(made, alternatives=tuple(map(call_of, rivals[:ALTERNATIVES])))
+
+
+def _settled_by_answer(best: Candidate) -> Candidate:
+    """A listing without the names and codes that its request leaves out: the answer is filtered by them.
+
+    Nor does it lack the N of `the latest N`, of which the answer is cut.
+    """
+    listed = best.tool.effect is Effect.READ and resources_of(best.operation.spec).is_list(best.operation)
+    if not listed or best.filling.missing:
+        return best
+    cut = wish_of(best.scene.sentence.text).spans
+    left = [
+        span
+        for span in best.filling.unused
+        if span.kind not in (Kind.NAME, Kind.LITERAL, Kind.QUOTED)
+        and not any(start <= span.start < end for start, end in cut)
+    ]
+    row = {**best.row, "unused": float(len(left)), "unused_names": 0.0}
+    return replace(best, filling=replace(best.filling, unused=tuple(left)), row=row)
 
 
 def _rivals(best: Candidate, others: Sequence[Candidate], catalogue: Catalogue) -> list[Candidate]:

@@ -288,8 +288,10 @@ class _Finder:
         """Addresses, clauses and the whole: what may be a value besides what was found word by word."""
         for start, end in addresses(self.text):
             self._add(Kind.NAME, start, end, take=False, form="address")
+        whole = [span for span in self.spans if span.kind is Kind.LITERAL]
         for start, end, form in clauses(self.tokens) if not _UNPARTED.search(self.text) else ():
-            self._add(Kind.PHRASE, start, end, take=False, form=form)
+            if not any(span.start < start < span.end or span.start < end < span.end for span in whole):
+                self._add(Kind.PHRASE, start, end, take=False, form=form)
 
     def _phrases(self) -> None:
         """Runs of plain words between little words and marks, and the parts of one."""

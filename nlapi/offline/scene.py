@@ -63,6 +63,8 @@ class Scene:
     slots: tuple[Slot, ...]
     listers: Mapping[Slot, Operation] = field(default_factory=dict)
     """slots that take the id of a thing which an operation lists, so that its name will do"""
+    opaque: frozenset[Slot] = frozenset()
+    """those of them that take an id beside which the things have a name: a plain word is no such id"""
     given: frozenset[Slot] = frozenset()
     """slots whose value is known by name: the sentence fills none of them, or only those that are `remembered`"""
     remembered: frozenset[Slot] = frozenset()

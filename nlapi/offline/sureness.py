@@ -24,11 +24,11 @@ TOSSED = 0.15
 """The most that a plan is sure of which is a toss-up, or hardly about the API: the user is offered the choice."""
 
 
-def unsaid_words(best: Candidate, catalogue: Catalogue) -> tuple[str, ...]:
+def unsaid_words(best: Candidate, settled: Candidate, catalogue: Catalogue) -> tuple[str, ...]:
     """What of the sentence the call leaves out that it must not be thought to have taken care of."""
     changes = catalogue.index.changes(best.operation)
     unsaid = () if changes else tuple(unexpressed(best))
-    if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in best.filling.unused):
+    if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in settled.filling.unused):
         unsaid = (*unsaid, *unused(best))
     commanded = uncommanded(best, catalogue) or unsaid_kind(best)
     return (commanded, *unsaid) if commanded else unsaid
@@ -36,6 +36,7 @@ def unsaid_words(best: Candidate, catalogue: Catalogue) -> tuple[str, ...]:
 
 def surely(
     best: Candidate,
+    settled: Candidate,
     others: Sequence[Candidate],
     missing: Sequence[Slot],
     sure: float,
@@ -46,7 +47,7 @@ def surely(
 ) -> float:
     """How sure a plan is: more where it is plainly said, less where something is left out or another is as likely."""
     half = changes and (changes_nothing(best) or any(map(unused_value, best.filling.unused)))
-    told = tells(best, missing)
+    told = tells(settled, missing)
     plain = changes and not missing and (says_act(best) or sets_state(best) or says_update(best))
     if told or plain or asks_who_i_am(question) or asks_for_health(question):
         sure = max(sure, CHOSEN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.tools.index_shape import Kind, Shape
+from nlapi.tools.index_shape import DeedKind, Shape
 
 FORM = 2
 """Goes up when what is learned changes, so that what was kept before is not read."""
@@ -62,7 +62,7 @@ def _shape(row: list[Any], words: list[str]) -> Shape:
         frozenset([words[at] for at in part]) for part in sets
     )
     return Shape(
-        kind=Kind(kind),
+        kind=DeedKind(kind),
         entities=tuple([words[at] for at in entities]),
         name=name,
         qualifiers=qualifiers,
