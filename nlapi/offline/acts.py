@@ -74,13 +74,14 @@ def sets_state(one: Candidate) -> bool:
 def says_update(one: Candidate) -> bool:
     """Is a thing called by its name, is a field of it, and is no more said than what shall become of that?"""
     options = one.filling.options
-    fields = [option.slot for option in options if option.slot.where == "body"]
     command = _command(one.scene.sentence)
+    bodily = [option for option in options if option.slot.where == "body"]
+    fields = [option.slot for option in bodily if command is None or not option.start <= command.start < option.end]
     if (
         command is None
         or VERBS.get(command.stem) is not Intent.UPDATE
         or one.operation.method not in METHODS[Intent.UPDATE]
-        or not fields
+        or not bodily
         or not says_all(one)
     ):
         return False

@@ -11,10 +11,13 @@ from nlapi.offline.commands import opening
 from nlapi.offline.entities import noun_stems
 from nlapi.offline.sentence import Sentence
 from nlapi.openapi.spec import Effect
-from nlapi.resources.naming import STOPWORDS, VERBS, Intent, singular, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
 from nlapi.resources.resource import resources_of
 
 _OPENS = frozenset(map(stem, "list show which what count get find give display see print".split()))
+_LISTS = frozenset(map(stem, "list show display see print".split()))
+_MOST_WORDS = 3
+"""Words that tell something in a sentence that asks for all there are, and sets no condition."""
 _ENDS = frozenset("of in on for from to with by at that is are was were has have do does did and or".split())
 _NEAR = 6.0
 """How far the list that is asked for may be behind what is likeliest."""
@@ -63,7 +66,8 @@ def unlisted(best: Candidate, catalogue: Catalogue) -> str:
     head = head_noun(sentence, catalogue)
     if not head or best.operation.effect is not Effect.READ or head in noun_stems(best.operation):
         return ""
-    if VERBS.get(sentence.tokens[0].stem) is not Intent.READ:
+    words = [token for token in sentence.tokens if token.word and token.lower not in STOPWORDS]
+    if words[0].stem not in _LISTS or words[-1].stem != head or len(words) > _MOST_WORDS:
         return ""
     spec = best.operation.spec
     every = (one for one in catalogue.operations_of(spec) if head in noun_stems(one))

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from nlapi.offline.entities import ID_WORDS, RENAMES, is_free, kind_of, noun_stems
 from nlapi.offline.option import Option
-from nlapi.offline.plain_names import PlainName, behind_noun, behind_preposition, is_code
+from nlapi.offline.plain_names import PlainName, behind_noun, behind_preposition, is_code, noun_before
 from nlapi.offline.scene import Scene
 from nlapi.offline.slots import Family, Slot, type_of
 from nlapi.openapi.spec import Effect
-from nlapi.resources.naming import STOPWORDS, VERBS, name_words, singular, stem
+from nlapi.resources.naming import name_words, singular, stem
 
 _ONE_OF = frozenset(("any", "in", "eq", "equals", "is", "one", "of"))
 """Words of the operators of filters by which a field is one of some values."""
@@ -69,7 +69,7 @@ def _pairs(scene: Scene) -> Iterator[Option]:
 
 
 def _ids(scene: Scene) -> Iterator[Option]:
-    """An option for the one id that stands behind a noun which is none of the path: delete the record [sku-2] of x."""
+    """An option for the ids that stand behind a noun which is none of the path: delete the record [sku-2] of x."""
     operation = scene.operation
     slot = next(
         (slot for slot in scene.slots if slot.many and slot.where == "body" and set(slot.words) <= ID_WORDS), None
@@ -78,12 +78,11 @@ def _ids(scene: Scene) -> Iterator[Option]:
         return
     kinds = {word for one in scene.slots if one.where == "path" for word in (*kind_of(scene.tool, one), *one.words)}
     tokens = scene.sentence.tokens
-    for at in range(1, len(tokens)):
-        before = tokens[at - 1]
-        noun = before.word and before.lower not in STOPWORDS and (before.stem not in VERBS or at > 1)
-        if noun and before.stem not in kinds and is_code(tokens[at].text):
-            token = tokens[at]
-            yield Option(slot=slot, value=[token.text], sure=SAID, start=token.start, end=token.end)
+    named = [at for at, token in enumerate(tokens) if is_code(token.text)]
+    found = [tokens[at] for at in named if (noun := noun_before(scene.sentence, at)) and noun.stem not in kinds]
+    if found:
+        value = [token.text for token in found]
+        yield Option(slot=slot, value=value, sure=SAID, start=found[0].start, end=found[-1].end)
 
 
 def _filtered_noun(slot: Slot) -> tuple[str, ...]:

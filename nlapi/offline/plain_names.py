@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from nlapi.offline.placed import ORDINALS
-from nlapi.offline.sentence import Kind, Sentence
+from nlapi.offline.sentence import Kind, Sentence, Token
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
 from nlapi.tools.meaning import known
 
@@ -89,10 +89,19 @@ def named_thing(sentence: Sentence, noun: Sequence[str]) -> int | None:
 def slugs(sentence: Sentence) -> Iterator[PlainName]:
     """Yield the words that are no English and have no noun before them that says what they are: no record [sku-2]."""
     for at, token in enumerate(sentence.tokens):
-        before = sentence.tokens[at - 1] if at else None
-        named = before is not None and before.word and before.lower not in STOPWORDS and before.stem not in VERBS
-        if is_slug(token.lower) and not named and _may_be(sentence, at, anywhere=True):
+        if is_slug(token.lower) and noun_before(sentence, at) is None and _may_be(sentence, at, anywhere=True):
             yield PlainName(at=at, clear=True)
+
+
+def noun_before(sentence: Sentence, at: int) -> Token | None:
+    """The noun before a code, or before the row of codes that it is in: the records [a-1 and] a-2; None for none."""
+    tokens, first = sentence.tokens, at
+    while first > 1 and tokens[first - 1].lower in (",", "and", "or") and is_code(tokens[first - 2].text):
+        first -= 2
+    before = tokens[first - 1] if first else None
+    if before is None or not before.word or before.lower in STOPWORDS or (before.stem in VERBS and first == 1):
+        return None
+    return before
 
 
 def _may_be(sentence: Sentence, at: int, *, anywhere: bool = False) -> bool:

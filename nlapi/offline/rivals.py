@@ -64,7 +64,10 @@ def _is_surer_of_which(one: Candidate, best: Candidate) -> bool:
         return False
     if thing_words(one.operation) != thing_words(best.operation) or not is_single(one.operation):
         return False
-    return is_single(best.operation) and surety(best) + _SURER < surety(one) > _SURE_OF_WHICH
+    if any(wanted_in(option.value) for option in best.filling.options if is_subject(best.operation, option.slot)):
+        return False  # that is looked up, which tells
+    lacks = bool(best.filling.missing) and not one.filling.missing
+    return is_single(best.operation) and surety(one) > _SURE_OF_WHICH and (lacks or surety(one) > surety(best) + _SURER)
 
 
 def surety(one: Candidate) -> float:

@@ -21,6 +21,7 @@ from nlapi.offline.name_match import Rated, pick
 from nlapi.offline.names_taken import by_name_instead, is_told_by_name
 from nlapi.offline.placed import ORDINALS
 from nlapi.offline.slots import Slot
+from nlapi.offline.wish import asks_whether_there
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import thing_in
 from nlapi.resources.fields import Thing, field_at
@@ -30,8 +31,6 @@ from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Call, Tool
 from nlapi.tools.view import AnswerView
 
-_EXISTS = re.compile(r"^\W*(?:is|are) there\b|^\W*(?:do|does)\b.*\bexists?\W*$", re.IGNORECASE)
-"""Asks whether there is such a thing, so that there is nothing to choose where there is none."""
 MOST = 8
 """Pages that are read to find a thing by its name; with the calls around them they fit into one turn."""
 
@@ -219,7 +218,7 @@ def _picked(
         return Plan(text=f"There is {kinds} called {raw['name']!r}.", confidence=0.3)
     if not found and raw["filtered"]:
         return plan_for(goal, catalogue, known, filtered=False)
-    if not found and not unread and _EXISTS.search(turn.question):
+    if not found and not unread and asks_whether_there(turn.question):
         return Plan(text=f"No: there is no {raw['kind']} called {raw['name']!r}.", confidence=goal.confidence)
     return ask_which(goal.tool, slot, raw, found or rated, found=bool(found), unread=pages if unread else 0)
 

@@ -11,10 +11,13 @@ from nlapi.offline.commanded import uncommanded
 from nlapi.offline.guard import unexpressed, unused, unused_value
 from nlapi.offline.meant import tells
 from nlapi.offline.reads import asks_for_health, asks_who_i_am
+from nlapi.offline.rivals import surety
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Slot
 from nlapi.offline.unplanned import UNSURE
+from nlapi.offline.wish import asks_whether_there
 from nlapi.resources.naming import METHODS, Intent
+from nlapi.resources.nouns import is_single
 
 CHOSEN = 0.6
 """The least that a plan is sure of whose operation the user chose."""
@@ -22,6 +25,8 @@ TIE = 0.4
 """How near another operation is when it is a toss-up between the two."""
 TOSSED = 0.15
 """The most that a plan is sure of which is a toss-up, or hardly about the API: the user is offered the choice."""
+_SURE_OF_WHICH = 0.5
+"""How sure it has to be which thing is meant for a read of it to tell whether it is there."""
 
 
 def unsaid_words(best: Candidate, settled: Candidate, catalogue: Catalogue) -> tuple[str, ...]:
@@ -49,7 +54,8 @@ def surely(
     half = changes and (changes_nothing(best) or any(map(unused_value, best.filling.unused)))
     told = tells(settled, missing)
     plain = changes and not missing and (says_act(best) or sets_state(best) or says_update(best))
-    if told or plain or asks_who_i_am(question) or asks_for_health(question):
+    there = not changes and asks_whether_there(question) and surety(best) > _SURE_OF_WHICH and is_single(best.operation)
+    if told or plain or there or asks_who_i_am(question) or asks_for_health(question):
         sure = max(sure, CHOSEN)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)

@@ -25,6 +25,7 @@ _COUNT = re.compile(
 _SUM = re.compile(r"\b(?:total|sum|altogether|overall|combined|in all|add up|how much)\b", re.IGNORECASE)
 _AVERAGE = re.compile(r"\b(?:average|avg|mean|on average)\b(?! to\b)", re.IGNORECASE)
 _CHECK = re.compile(r"^\W*(?:is|are|was|were|does|do|did|has|have)\b(?!\s+not\b)", re.IGNORECASE)
+_THERE = re.compile(r"^\W*(?:is|are) there\b|^\W*(?:do|does)\b.*\bexists?\W*$", re.IGNORECASE)
 _SORTED = r"(?:sort(?:ed)?|order(?:ed)?|rank(?:ed)?|arrange[d]?)(?: them)?"
 _BY = re.compile(
     r"\b(?<!sorted )(?<!sort )(?<!ordered )(?<!order )(?<!ranked )(?<!arranged )(?<!them )"
@@ -155,6 +156,11 @@ def order_spans(question: str) -> tuple[tuple[int, int], ...]:
     if not found and _TOP.search(question) is not None:
         found = [match.span() for match in _BY.finditer(question)]
     return tuple(found)
+
+
+def asks_whether_there(question: str) -> bool:
+    """Whether a question asks if there is such a thing: does the zone x exist?"""
+    return _THERE.search(question) is not None
 
 
 def _number(text: str) -> int:
