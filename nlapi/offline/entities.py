@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -239,12 +240,18 @@ def _may_name(span: Span, *, coded: bool) -> bool:
 
 def is_subject(operation: Operation, slot: Slot) -> bool:
     """Is `slot` the last parameter of the path: the id of the very thing that the operation is about?"""
-    path = operation.path.rstrip("/")
+    return slot.where == "path" and subject_of(operation.path) == slot.name
+
+
+@lru_cache(maxsize=16384)
+def subject_of(path: str) -> str:
+    """The last parameter of a path that does not end in a plural; "" where there is none."""
+    path = path.rstrip("/")
     above, _, end = path.rpartition("/")
     last = pieces(above.rpartition("/")[2] if end in QUERY_WORDS and not above.endswith("}") else end)
     last = last[:-1] if last[1:] and last[-1] == "count" else last
     many = not path.endswith("}") and bool(last) and singular(last[-1]) != last[-1]
-    return slot.where == "path" and not many and path.rfind("{") == path.find(f"{{{slot.name}}}")
+    return "" if many else path.rpartition("{")[2].partition("}")[0] if "{" in path else ""
 
 
 def is_innermost(operation: Operation, slot: Slot) -> bool:
