@@ -231,12 +231,7 @@ def encode_canary(one: Canary, whole: bool) -> Json:
     said |= {**_match_json(one.match), **_ref_json(one.base, "base_"), "unit": one.unit}
     said["steps"] = [{"percent": step.percent, "bake_seconds": step.bake_s} for step in one.steps]
     said["guards"] = [
-        {
-            name: value
-            for name in ("metric", "limit", "ratio", "floor", "floor_ratio", "least")
-            if (value := getattr(guard, name)) is not None
-        }
-        for guard in one.guards
+        {name: value for name in _GUARD if (value := getattr(guard, name)) is not None} for guard in one.guards
     ]
     return {**said, "state": str(one.state), **_plain_json(one, "reason")}
 

@@ -177,11 +177,10 @@ def _last_position(configuration: Configuration, objective: str) -> int:
     return max(positions, default=-POSITION_STEP) + POSITION_STEP
 
 
-_NAMES = {"canary": "Canaries"}
 HANDLERS: dict[str, Handler] = {"limitClient": limit_client}
 for _kind in KINDS.values():
     _one = _kind.name.capitalize()
-    HANDLERS[f"list{_NAMES.get(_kind.name, f'{_one}s')}"] = partial(list_, _kind)
+    HANDLERS[f"list{_kind.plural.capitalize()}"] = partial(list_, _kind)
     HANDLERS[f"get{_one}"] = partial(get, _kind)
     HANDLERS[f"delete{_one}"] = partial(delete, _kind)
     if _kind.name != "client":
