@@ -11,6 +11,7 @@ from typing import Any
 
 from nlapi.errors import DescriptionError
 from nlapi.issue import Issue, Level
+from nlapi.openapi.parts import as_list
 
 SUPPORTED = re.compile(r"1\.[01](\.\d+)?")
 MAX_NODES = 5_000_000
@@ -200,5 +201,5 @@ def _size(tree: Any) -> int:
     while todo and count <= MAX_NODES:
         node = todo.pop()
         count += 1
-        todo.extend(node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
+        todo.extend(node.values() if isinstance(node, dict) else as_list(node))
     return count

@@ -18,7 +18,7 @@ from nlapi.openapi.details import load_details
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.headers import TOKEN
 from nlapi.openapi.hints import extensions, faults, hints
-from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server
+from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server, as_list, as_map
 from nlapi.openapi.servers import faults_of, servers
 from nlapi.openapi.spec import EFFECTS_KEY, READ_METHODS, Effect, Operation, Spec, effect_by_method, no_review
 
@@ -51,7 +51,7 @@ def parse(
         raise DescriptionError(
             f"{document.source} has {len(paths):,} paths; nlapi reads up to {MAX_PATHS:,}", hint="split the description"
         )
-    info = _map(tree.get("info"))
+    info = as_map(tree.get("info"))
     found: list[Issue] = list(document.issues)
     if tree.get(EFFECTS_KEY) not in (None, "stated"):
         message, hint = "its value is not `stated`; it is not heeded", "POSTs are judged by evidence"
@@ -101,7 +101,7 @@ def _resolver(document: Document) -> Any:
 
 
 def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme]:
-    place, nodes = "components.securitySchemes", _map(_map(document.tree.get("components")).get("securitySchemes"))
+    place, nodes = "components.securitySchemes", as_map(as_map(document.tree.get("components")).get("securitySchemes"))
     if document.is_swagger:
         place, nodes = "securityDefinitions", swagger2.security_schemes(document.tree)
     schemes = {}
@@ -121,7 +121,7 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
             name=_text(node.get("name")),
             scheme=_text(node.get("scheme")).lower(),
             bearer_format=_text(node.get("bearerFormat")),
-            flows=_map(node.get("flows")),
+            flows=as_map(node.get("flows")),
             description=_text(node.get("description")),
         )
         if scheme.fault:
@@ -173,7 +173,7 @@ def _methods(item: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for method in METHODS:
         if method in written:
             yield method, item[written[method]]
-    yield from _map(item.get("additionalOperations")).items()
+    yield from as_map(item.get("additionalOperations")).items()
 
 
 def _operation(
@@ -206,7 +206,7 @@ def _operation(
         stated_effect=_stated_effect(method.upper(), hints(own).effect, where, found),
         summary="" if described else _text(node.get("summary")) or _text(item.get("summary")),
         description=described or _text(node.get("description")) or _text(item.get("description")),
-        tags=tuple(tag for tag in map(_text, _list(node.get("tags"))) if tag),
+        tags=tuple(tag for tag in map(_text, as_list(node.get("tags"))) if tag),
         deprecated=node.get("deprecated") is True,
         extensions=own,
         spec=spec,
@@ -278,14 +278,6 @@ def _followed(document: Document, node: Any) -> Mapping[str, Any]:
     if not isinstance(node, Mapping):
         raise LookupError("it is not a map")
     return {**node, **beside} if beside else node
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:

@@ -9,7 +9,7 @@ from nlapi.issue import Issue, Level
 from nlapi.openapi.document import Document
 from nlapi.openapi.hints import cannot_hide, hidden, hints
 from nlapi.openapi.judge import judge
-from nlapi.openapi.parts import Encoding, Media, Schema
+from nlapi.openapi.parts import Encoding, Media, Schema, as_map
 from nlapi.openapi.refs import ITSELF, lost
 from nlapi.openapi.spec import Operation
 
@@ -69,16 +69,13 @@ class Reader:
 
 
 def media_of(reader: Reader, content: Any, where: str, level: Level) -> Iterator[Media]:
-    for content_type, value in content.items() if isinstance(content, Mapping) else ():
+    for content_type, value in as_map(content).items():
         node = reader.follow(value, f"{where}.{content_type}", level) or {}
-        encoding = node.get("encoding")
         yield Media(
             content_type=content_type,
             schema=reader.schema(node.get("schema", {})),
             encoding={
-                name: _encoding(one)
-                for name, one in (encoding.items() if isinstance(encoding, Mapping) else ())
-                if isinstance(one, Mapping)
+                name: _encoding(one) for name, one in as_map(node.get("encoding")).items() if isinstance(one, Mapping)
             },
             examples=examples_of(node),
         )
@@ -87,7 +84,7 @@ def media_of(reader: Reader, content: Any, where: str, level: Level) -> Iterator
 def _encoding(node: Mapping[str, Any]) -> Encoding:
     return Encoding(
         content_type=node.get("contentType") if isinstance(node.get("contentType"), str) else None,
-        headers=node["headers"] if isinstance(node.get("headers"), Mapping) else {},
+        headers=as_map(node.get("headers")),
         style=node.get("style") if isinstance(node.get("style"), str) else None,
         explode=node.get("explode") if isinstance(node.get("explode"), bool) else None,
         allow_reserved=node.get("allowReserved") is True,
@@ -97,8 +94,7 @@ def _encoding(node: Mapping[str, Any]) -> Encoding:
 def examples_of(node: Mapping[str, Any]) -> tuple[Any, ...]:
     """The values of `example` and `examples` of a parameter or media type."""
     values = [node["example"]] if "example" in node else []
-    given = node.get("examples")
-    named = given.values() if isinstance(given, Mapping) else ()
+    named = as_map(node.get("examples")).values()
     return (*values, *(one["value"] for one in named if isinstance(one, Mapping) and "value" in one))
 
 

@@ -21,8 +21,10 @@ from nlapi.openapi.parts import (
     Parameter,
     Requirement,
     Response,
+    Schema,
     SecurityScheme,
     Server,
+    as_map,
 )
 
 if TYPE_CHECKING:
@@ -260,3 +262,7 @@ class Spec:
                 return siblings
             schema = {**target, **siblings} if siblings and isinstance(target, Mapping) else target
         return schema
+
+    def schema(self, node: Any) -> Schema:
+        """The schema that a node is or leads to; {} where that is no map."""
+        return as_map(self.follow(node))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from nlapi.openapi.parts import Parameter
+from nlapi.openapi.parts import Parameter, as_list
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import thing_words
@@ -193,8 +193,8 @@ def _field_names(argument: str, noun: Words, listed: Words, text: str, *, by_id:
 
 def _told(parameter: Parameter) -> str:
     """The description of a parameter and its examples."""
-    examples = parameter.schema.get("examples")
-    return " ".join(map(str, (parameter.description, *(examples if isinstance(examples, list) else ())))).lower()
+    examples = as_list(parameter.schema.get("examples"))
+    return " ".join(map(str, (parameter.description, *examples))).lower()
 
 
 def _says_id(text: str) -> bool:

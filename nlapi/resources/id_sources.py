@@ -9,7 +9,7 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
-from nlapi.openapi.parts import Parameter
+from nlapi.openapi.parts import Parameter, as_list
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import json_media
 from nlapi.resources.id_fields import (
@@ -249,8 +249,7 @@ class IdSources:
         for one in self.resources.searches if noun else ():
             for parameter in (parameter for parameter in one.parameters if name_key(parameter.name) in _KINDS):
                 many = parameter.schema.get("items")
-                choices = (many if isinstance(many, Mapping) else parameter.schema).get("enum")
-                for choice in choices if isinstance(choices, list) else ():
+                for choice in as_list((many if isinstance(many, Mapping) else parameter.schema).get("enum")):
                     if isinstance(choice, str) and singular_words(choice) == noun and one is not operation:
                         value: Any = [choice] if isinstance(many, Mapping) else choice
                         narrowing = (((parameter.where, parameter.name), value),)

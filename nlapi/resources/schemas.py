@@ -21,10 +21,9 @@ class SchemaReader:
     def follow(self, schema: Any) -> Schema:
         """The schema behind any `$ref` at its top; {} for one that leads nowhere."""
         try:
-            followed = self.spec.follow(schema)
+            return self.spec.schema(schema)
         except LookupError:
             return {}
-        return followed if isinstance(followed, Mapping) else {}
 
     def flat(self, schema: Any) -> Schema:
         """The schema with its `$ref` and `allOf` merged into one; unions stay."""

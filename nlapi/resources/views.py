@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from nlapi.openapi.parts import Schema
+from nlapi.openapi.parts import Schema, as_map
 from nlapi.resources.schemas import SchemaReader
 
 _MAP_LIKENESS = 0.8
@@ -96,7 +96,7 @@ class SchemaView:
         """The schema of what is in an array; {} where it says nothing, or that there is nothing."""
         flat = self.reader.flat(self.schema)
         items: Any = next((part["items"] for part in (flat, *self.reader.branches(flat)) if "items" in part), {})
-        return items if isinstance(items, Mapping) else {}
+        return as_map(items)
 
     @property
     def names(self) -> Iterable[str]:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from nlapi.openapi.parts import as_map
 from nlapi.tools.tool import Tool
 
 ORDER = ("boolean", "integer", "number", "object", "array")
@@ -52,8 +53,7 @@ def coerce_arguments(texts: Mapping[str, Any], tool: Tool) -> dict[str, Any]:
 def _followed(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
     seen = 0
     while isinstance(schema.get("$ref"), str) and seen < MAX_DEPTH:
-        found = definitions.get(schema["$ref"].rpartition("/")[2])
-        schema = found if isinstance(found, Mapping) else {}
+        schema = as_map(definitions.get(schema["$ref"].rpartition("/")[2]))
         seen += 1
     return schema
 
@@ -94,7 +94,7 @@ def _as(text: str, kind: str, schema: Mapping[str, Any], definitions: Mapping[st
         if "array" in _types(items, definitions):  # commas cannot say where an inner list ends
             return None
         pieces = text.split(",") if text else []
-        return [coerce(piece.strip(), items if isinstance(items, Mapping) else {}, definitions) for piece in pieces]
+        return [coerce(piece.strip(), as_map(items), definitions) for piece in pieces]
     return None
 
 

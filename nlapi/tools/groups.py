@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nlapi.openapi.parts import as_list
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.nouns import VERSION
 from nlapi.resources.paths import segments
@@ -67,6 +68,5 @@ def literals(route: str) -> list[str]:
 
 
 def _abouts(document: Mapping[str, Any]) -> dict[str, str]:
-    listed = document.get("tags")
-    nodes = [node for node in listed if isinstance(node, Mapping)] if isinstance(listed, list) else []
+    nodes = [node for node in as_list(document.get("tags")) if isinstance(node, Mapping)]
     return {str(node.get("name")): node["description"] for node in nodes if isinstance(node.get("description"), str)}
