@@ -19,15 +19,14 @@ from nlapi.cli.options import (
     BaseUrl,
     Exclude,
     Include,
-    Listing,
     ListOutput,
     Model,
     NoAuth,
     Overlays,
     Root,
     Source,
-    is_terminal,
 )
+from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
 from nlapi.issue import Issue, Level
 from nlapi.registry import Registration
@@ -238,7 +237,7 @@ def check(
     Exits with 1 when something has; with --against when something would break.
     """
     issues = _against(folder, against) if against else _issues(folder, source)
-    if output is Listing.JSON or (output is None and not is_terminal()):
+    if is_json(output):
         show.write(show.json_text([{**asdict(issue), "level": issue.level.value} for issue in issues]))
     else:
         for issue in issues:

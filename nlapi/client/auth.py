@@ -64,7 +64,7 @@ def authorize(
     if not chosen:
         return Authorized(request=request)
     if not same_api(operation, request.url, base_url):
-        if _is_anonymous(operation):
+        if not all(operation.security):  # it may be called without, too
             return Authorized(request=request)
         raise _elsewhere(operation, request.url)
     secrets: list[str] = []
@@ -135,10 +135,6 @@ def _encoded(scheme: SecurityScheme, credential: str) -> str:
         return _basic(scheme, credential)
     word = location_of(scheme).prefix.rstrip()
     return re.sub(rf"^{re.escape(word)}\s+", "", credential, flags=re.IGNORECASE)
-
-
-def _is_anonymous(operation: Operation) -> bool:
-    return any(not wanted for wanted in operation.security)
 
 
 def _basic(scheme: SecurityScheme, credential: str) -> str:

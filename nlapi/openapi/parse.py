@@ -120,7 +120,6 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
             where=_text(node.get("in")),
             name=_text(node.get("name")),
             scheme=_text(node.get("scheme")).lower(),
-            bearer_format=_text(node.get("bearerFormat")),
             flows=as_map(node.get("flows")),
             description=_text(node.get("description")),
         )

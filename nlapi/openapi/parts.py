@@ -163,7 +163,6 @@ class SecurityScheme:
     where: str = ""
     name: str = ""
     scheme: str = ""
-    bearer_format: str = ""
     flows: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, period
@@ -36,14 +37,9 @@ def asked(call: Call, objective: Objective) -> tuple[dict[str, Any], str]:
     body = call.body or {}
     context = body.get("context", {})
     if issues := check_context(objective, context):
-        raise unprocessable([_in_body(issue) for issue in issues], code="invalid_context")
+        placed = [replace(issue, where=f"body.{issue.where}") for issue in issues]
+        raise unprocessable(placed, code="invalid_context")
     return context, call.caller.client or body.get("client", "")
-
-
-def _in_body(issue: Issue) -> Issue:
-    return Issue(
-        level=issue.level, where=f"body.{issue.where}", message=issue.message, hint=issue.hint, rule=issue.rule
-    )
 
 
 async def resolve(call: Call) -> Answer:
