@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from nlapi.offline.bound_conditions import is_bound
 from nlapi.offline.choices import choices, names_of
 from nlapi.offline.entities import (
     ID_WORDS,
@@ -28,8 +29,9 @@ from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import ASIDE, HOW, values_for
-from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import singular, stem
+from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.answers import entry_fields
+from nlapi.resources.naming import name_words, singular, stem
 from nlapi.resources.paths import segments
 from nlapi.tools.meaning import known
 
@@ -51,6 +53,8 @@ _MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SIZES = frozenset(map(stem, "limit size per count take results rows".split()))
 _SKIPS = frozenset(map(stem, ("skip", "offset")))
+_BY = frozenset(("by", "per"))
+_ORDERING = frozenset(map(stem, "sort sorting order ordering by group grouping field column".split()))
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 
 
@@ -207,7 +211,14 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
 
 
 def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
-    """A day is no id, a sum of money or the number of a thing (task 771220) no size of a page, a name no cursor."""
+    """A day is no id, a sum of money or the number of a thing (task 771220) no size of a page, a name no cursor.
+
+    Nor is a bound (more than 20) an id, or the field of an order or of groups (by repo count) a value.
+    """
+    if span.kind is Kind.NUMBER and takes_id(slot) and is_bound(scene.sentence.text, span.start, span.end):
+        return True
+    if slot.family is Family.TEXT and _is_by_field(scene, slot, span):
+        return True
     if span.kind is Kind.DATE:
         return takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.where == "path")
     if span.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
@@ -225,6 +236,22 @@ def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
     if page_number(slot) and stem("page") not in scene.sentence.stem_set:
         return True
     return span.form in ("money", "percent") or span.value > LARGEST_PAGE or _numbers_a_thing(scene, span)
+
+
+def _is_by_field(scene: Scene, slot: Slot, span: Span) -> bool:
+    """Do the words behind `by` or `per` name a field of what is listed, where the slot does not take such a name?"""
+    if (
+        span.kind is not Kind.PHRASE
+        or scene.operation.effect is not Effect.READ
+        or not _ORDERING.isdisjoint(slot.words)
+    ):
+        return False
+    tokens = scene.sentence.tokens
+    by = next((at for at in range(span.first - 1, max(-1, span.first - 4), -1) if tokens[at].lower in _BY), None)
+    if by is None:
+        return False
+    words = {token.stem for token in tokens[by + 1 : span.last] if token.word}
+    return any(words <= set(map(stem, name_words(name))) for name in entry_fields(scene.operation))
 
 
 def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:

@@ -147,6 +147,14 @@ def wish_of(question: str) -> Wish:
     return wish
 
 
+def order_spans(question: str) -> tuple[tuple[int, int], ...]:
+    """Return where `question` names the fields that what is listed is put in order or compared by: start and end."""
+    found = [match.span() for match in _ORDER.finditer(question)]
+    if not found and _TOP.search(question) is not None:
+        found = [match.span() for match in _BY.finditer(question)]
+    return tuple(found)
+
+
 def _number(text: str) -> int:
     return int(text) if text.isdigit() else _NUMBERS.get(text.lower(), 1)
 

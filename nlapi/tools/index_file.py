@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.tools.index_shape import Kind, Shape
+from nlapi.tools.index_shape import DeedKind, Shape
 
 FORM = 2
 """Goes up when what is learned changes, so that what was kept before is not read."""
@@ -63,4 +63,4 @@ def _shape(row: list[Any], words: list[str]) -> Shape:
     (kind, *plain), entities, *sets = row
     parts: dict[str, Any] = dict(zip(_PLAIN, plain, strict=True))
     parts |= {name: frozenset([words[at] for at in part]) for name, part in zip(_SETS, sets, strict=True)}
-    return Shape(kind=Kind(kind), entities=tuple([words[at] for at in entities]), **parts)
+    return Shape(kind=DeedKind(kind), entities=tuple([words[at] for at in entities]), **parts)
