@@ -23,10 +23,6 @@ nlapi check openapi.yaml --overlay better.yaml
 nlapi check https://example.com/openapi.json -o json --min-score 80"""
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog=EPILOG)(check)
-
-
 def check(
     source: Source,
     output: ListOutput = None,

@@ -130,7 +130,7 @@ def _parsed(words: list[str]) -> dict[str, Any]:
     from nlapi.cli import call
 
     alone = typer.Typer()
-    call.register(alone)
+    alone.command()(call.call)
     command = typer.main.get_command(alone)
     return command.make_context("call", ["SOURCE", *words], help_option_names=[]).params
 

@@ -22,11 +22,10 @@ from nlapi.resources.envelope import (
     unwrap_entry,
     value_at,
 )
+from nlapi.resources.fields import Thing
 from nlapi.resources.naming import name_words, singular, singular_words, stem
 from nlapi.resources.nouns import is_single, thing_words
 from nlapi.resources.schemas import SchemaReader, ref_of
-
-Thing = Mapping[str, Any]
 
 _HOLDER_DEPTH = 3
 """Objects inside each other in which a thing of another kind is looked for."""

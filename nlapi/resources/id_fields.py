@@ -11,10 +11,10 @@ from nlapi.openapi.parts import Parameter, as_list
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import thing_words
+from nlapi.resources.paths import Place as Place
 from nlapi.resources.paths import position, segments
 from nlapi.resources.schemas import SchemaReader, ref_of
 
-Place = tuple[str, str]
 Words = tuple[str, ...]
 
 ID_WORDS = frozenset("id ids uuid uuids guid guids gid sid uid key keys number numbers identifier".split())

@@ -9,8 +9,8 @@ from typing import Any
 
 from nlapi.openapi.parts import as_map
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.paths import Place
 
-Place = tuple[str, str]
 Linked = tuple[Operation, str, bool]
 """An operation, the field in what it answers or lists, and whether it lists."""
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nlapi.openapi.parts import as_map
+from nlapi.resources.schemas import json_type
 from nlapi.tools.tool import Tool
 
 ORDER = ("boolean", "integer", "number", "object", "array")
@@ -33,7 +34,7 @@ def coerce(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any] 
         return None
     if "string" in kinds:
         value = _json(text, text)
-        kind = _kind(value)
+        kind = json_type(value)
         fits = kind in kinds or (kind == "integer" and "number" in kinds)
         return value if fits and kind != "string" else text
     values = (_as(text, kind, schema, definitions) for kind in ORDER if kind in kinds)
@@ -68,13 +69,7 @@ def _types(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> froze
     for combiner in ("oneOf", "anyOf", "allOf"):
         for part in schema.get(combiner, ()) if not given else ():
             types |= _types(part, definitions, depth + 1)
-    return frozenset(types or {_kind(value) for value in schema.get("enum", ())})
-
-
-def _kind(value: Any) -> str:
-    """The JSON type of a value."""
-    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
-    return names.get(type(value), "null")
+    return frozenset(types or {json_type(value) for value in schema.get("enum", ())})
 
 
 def _as(text: str, kind: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
