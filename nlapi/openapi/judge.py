@@ -8,7 +8,7 @@ from nlapi.issue import Issue
 from nlapi.openapi.hints import cannot_hide, faults, hints
 from nlapi.openapi.parts import Schema
 from nlapi.openapi.spec import Spec
-from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
+from nlapi.openapi.upgrade import subschemas
 
 
 def judge(spec: Spec, schema: Schema, where: str) -> Iterator[Issue]:
@@ -25,13 +25,7 @@ def judge(spec: Spec, schema: Schema, where: str) -> Iterator[Issue]:
             seen.add(ref)
             todo.append((ref, spec.follow({"$ref": ref})))
         required = node.get("required", ())
-        for key, value in node.items():
-            if key in IN_PLACE:
-                todo.append((f"{where}.{key}", value))
-            elif key in IN_LISTS:
-                todo.extend((f"{where}.{key}[{index}]", one) for index, one in enumerate(value))
-            elif key in IN_MAPS:
-                todo.extend((f"{where}.{key}.{name}", one) for name, one in value.items())
+        todo.extend((f"{where}.{place}", one) for place, one in subschemas(node))
         for name, one in node.get("properties", {}).items():
             one = spec.follow(one)
             if hints(one).hide and name in required and "default" not in one:

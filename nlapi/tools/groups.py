@@ -35,7 +35,7 @@ def groups(spec: Spec, operations: Sequence[Operation]) -> tuple[Group, ...]:
     tags = [operation.tags[0] for operation in operations if operation.tags]
     by_tag = len(tags) >= TAGGED * len(operations) and (len(set(tags)) > 1 or len(operations) <= 30)
     about = _abouts(spec.document) if by_tag else {}
-    return tuple(sorted_into(operations, _tag if by_tag else lambda one: resource(one.route), about))
+    return tuple(sorted_into(operations, lambda one: (*one.tags, "other")[0] if by_tag else resource(one.route), about))
 
 
 def sorted_into(
@@ -50,10 +50,6 @@ def sorted_into(
         slug = unique(group_slug(label, MAX_SLUG - 3), made)
         made[slug] = Group(slug=slug, label=label, about=(about or {}).get(label, ""), operations=tuple(members))
     return list(made.values())
-
-
-def _tag(operation: Operation) -> str:
-    return operation.tags[0] if operation.tags else "other"
 
 
 def resource(path: str) -> str:
