@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from nlapi.gateway import shapes
 from nlapi.gateway.problem import unprocessable
 from nlapi.gateway.shapes import Json as Json
 from nlapi.gateway.shapes import slug as slug
 from nlapi.issue import Issue, Level
-from nlapi.routing.nouns import (
-    Canary,
-    Client,
-    Configuration,
-    Decision,
-    Experiment,
-    Layer,
-    Model,
-    Objective,
-    Override,
-    Rule,
-    Shadow,
-    Shard,
-    Version,
-    VersionRef,
-)
-
-Noun: TypeAlias = Objective | Model | Version | Shard | Rule | Layer | Experiment | Canary | Shadow | Override | Client
+from nlapi.routing.change import Noun
+from nlapi.routing.nouns import Configuration, Decision, Version, VersionRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,8 +92,7 @@ def target_noun(operation: Operation, place: Place) -> Words:
         return thing_words(operation) if set(name_words(place[1])) <= ID_WORDS else ()
     path = segments(operation.route)
     before = [segment for segment in path[: position(path, place[1])] if not segment.parameter]
-    found = name_words(before[-1].text) if before else ()
-    return (*found[:-1], singular(found[-1])) if found else ()
+    return singular_words(before[-1].text) if before else ()
 
 
 def wider_nouns(noun: Words) -> Iterator[Words]:
