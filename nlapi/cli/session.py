@@ -190,7 +190,6 @@ def _registered() -> list[str]:
 
 
 def has_key() -> bool:
-    """Is there a key for Claude?"""
     return bool(os.environ.get("ANTHROPIC_API_KEY"))
 
 

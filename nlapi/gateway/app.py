@@ -193,7 +193,6 @@ class Gateway:
 
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:
-    """Names and values of a query, in order."""
     if not query:
         return []
     parts = [part.partition("=") for part in query.decode("latin-1").split("&") if part]

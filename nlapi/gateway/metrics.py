@@ -45,7 +45,6 @@ class Tally:
         )
 
     def plus(self, other: Tally) -> Tally:
-        """Both together."""
         mine, theirs = self.outputs or {}, other.outputs or {}
         outputs = {
             name: tuple(map(sum, zip(mine.get(name, (0, 0.0)), theirs.get(name, (0, 0.0)), strict=True)))
@@ -118,7 +117,6 @@ class Series:
         return self._sum
 
     def tally(self) -> Tally:
-        """The counts now."""
         outputs = {name: (int(count), total) for name, (count, total) in self._outputs.items()}
         return Tally(requests=self._requests, errors=self._errors, buckets=tuple(self._buckets), outputs=outputs)
 
@@ -178,7 +176,6 @@ class Metrics:
         return known
 
     def tallies(self) -> dict[Key, Tally]:
-        """The counts of every series now."""
         return {key: series.tally() for key, series in self._series.items()}
 
     def text(self) -> str:

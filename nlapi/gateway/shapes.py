@@ -87,7 +87,6 @@ def _share_json(share: Share, whole: bool) -> Json:
 
 
 def _plain(cls: type, data: Mapping[str, Any], *left_out: str) -> Json:
-    """The properties of `data` that are fields of `cls` as they are."""
     names = {one.name for one in fields(cls)} - {"match", "version", "input", "output", *left_out}
     return {name: data[name] for name in names & data.keys()}
 

@@ -128,7 +128,6 @@ class Operation:
         return {(parameter.where, parameter.name): parameter for parameter in self.parameters}
 
     def parameter(self, where: str, name: str) -> Parameter | None:
-        """The parameter of that name in that place, if there is one."""
         return self._by_place.get((where, name))
 
     @property

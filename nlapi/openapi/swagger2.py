@@ -70,7 +70,6 @@ def _host(value: Any) -> tuple[str, str]:
 
 
 def security_schemes(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The `securityDefinitions` as `securitySchemes`."""
     return {id: _security_scheme(one) for id, one in as_map(tree.get("securityDefinitions")).items()}
 
 

@@ -139,7 +139,6 @@ class Shape:
 
     @cached_property
     def answers(self) -> tuple[Mapping[str, Any], ...]:
-        """The properties of each answer of success."""
         return tuple(self.reader.properties(one.schema) for one in self.answer_media if self.successes)
 
     @cached_property

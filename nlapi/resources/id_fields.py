@@ -191,7 +191,6 @@ def _field_names(argument: str, noun: Words, listed: Words, text: str, *, by_id:
 
 
 def _told(parameter: Parameter) -> str:
-    """The description of a parameter and its examples."""
     examples = as_list(parameter.schema.get("examples"))
     return " ".join(map(str, (parameter.description, *examples))).lower()
 

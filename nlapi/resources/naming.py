@@ -124,7 +124,6 @@ def singular_words(name: str) -> tuple[str, ...]:
 
 
 def singular_last(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Words with the last of them in the singular."""
     return (*words[:-1], singular(words[-1])) if words else ()
 
 

@@ -105,7 +105,6 @@ class Resources:
         return self._required[operation]
 
     def collection(self, path: Path) -> Collection | None:
-        """Return the collection at exactly this path."""
         return self.collections.get(shape(path))
 
     @cached_property

@@ -93,7 +93,6 @@ def schema_types(schema: Schema) -> tuple[str, ...]:
 
 
 def json_type(value: Any) -> str:
-    """The JSON type of a value."""
     kinds = ((bool, "boolean"), (type(None), "null"), (int, "integer"), (float, "number"), (str, "string"))
     return next((name for kind, name in (*kinds, (dict, "object")) if isinstance(value, kind)), "array")
 

@@ -84,7 +84,6 @@ class SchemaView:
 
     @property
     def names(self) -> Iterable[str]:
-        """The names of its properties."""
         return self.reader.properties(self.schema)
 
     @property

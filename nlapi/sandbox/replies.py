@@ -44,7 +44,6 @@ class Reply:
 
 
 def refusal(problem: Problem) -> Reply:
-    """A Problem as application/problem+json."""
     headers = (("content-type", "application/problem+json"), *problem.headers)
     return Reply(status=problem.status, headers=headers, content=encode(problem.as_dict()))
 

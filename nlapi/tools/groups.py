@@ -59,7 +59,6 @@ def resource(path: str) -> str:
 
 
 def literals(route: str) -> list[str]:
-    """The literal segments of a path."""
     return [segment.text for segment in segments(route) if not segment.text.startswith("{")]
 
 

@@ -233,7 +233,6 @@ def _text(one: Operation) -> str:
 
 
 def _kept(operations: Sequence[Operation], cache: Cache) -> Learned | None:
-    """What was learned of these very operations before."""
     data = cache.get(_key(operations))
     learned = unpacked(data) if data is not None else None
     return learned if learned is not None and len(learned.shapes) == len(operations) else None

@@ -47,7 +47,6 @@ def model(call: Call, configuration: Configuration) -> str:
 
 
 def shown(kind: Kind, noun: Any, revision: int) -> Json:
-    """A noun as an answer has it."""
     return {**kind.encode(noun, False), "revision": revision}
 
 
