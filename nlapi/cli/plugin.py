@@ -210,7 +210,7 @@ def _chosen(
             *(_found_from(folder, one) for one in options.overlays),
             *(str(folder / overlay) for overlay in OVERLAYS if overlay in people),
         ],
-        cache=target.cache_folder(),
+        cache=registry.user_folder("cache"),
         root=_found_from(folder, options.root, Path.is_dir) or None,
     )
     chosen = select(spec, options.include, options.exclude)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlapi.errors import UsageError
-from nlapi.registry import config_folder
+from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
     from nlapi.agent.routes import Routes
@@ -20,7 +20,7 @@ def routes(given: Path | None, *, sure: float) -> Routes:
     """The routing in the file that is named, else in the user's settings, else the built-in one."""
     from nlapi.agent.routes import built_in, read_routes
 
-    file = given or config_folder() / FILE
+    file = given or user_folder("config") / FILE
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

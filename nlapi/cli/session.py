@@ -242,12 +242,7 @@ def open_log(wanted: bool, policy: Policy) -> AbstractContextManager[Log | None]
 
 
 def log_folder() -> Path:
-    """`NLAPI_STATE_DIR`, else the folder that the system has for it; transcripts are in `log/`."""
-    if given := os.environ.get("NLAPI_STATE_DIR"):
-        return Path(given) / "log"
-    import platformdirs
-
-    return Path(platformdirs.user_state_dir("nlapi")) / "log"
+    return registry.user_folder("state") / "log"
 
 
 async def consent(proposed: Proposed) -> bool:
