@@ -7,11 +7,11 @@ from typing import Any
 
 from nlapi.issue import Issue, Level
 from nlapi.openapi.document import Document
-from nlapi.openapi.hints import cannot_hide, hidden, hints
-from nlapi.openapi.judge import judge
+from nlapi.openapi.hints import cannot_hide, faults, hidden, hints
 from nlapi.openapi.parts import Encoding, Media, Schema, as_map
 from nlapi.openapi.refs import ITSELF, lost
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.upgrade import subschemas
 
 
 class Reader:
@@ -62,7 +62,7 @@ class Reader:
         if not self.document.hinted:
             return
         where = f"{self.operation.where}.{where}"
-        self.issues.extend(judge(self.operation.spec, schema, where))
+        self.issues.extend(_hint_faults(self.operation.spec, schema, where))
         top = self.operation.spec.follow(schema)
         if required and hints(top).hide and not hidden(top, required=True):
             self.issues.append(cannot_hide(where))
@@ -100,3 +100,29 @@ def examples_of(node: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _hint_faults(spec: Spec, schema: Schema, where: str) -> Iterator[Issue]:
+    """What is wrong with the hints in a schema, and in all that it leads to; that once in a Spec."""
+    seen = spec.derive(_judged)
+    todo = [(where, schema)]
+    while todo:
+        where, node = todo.pop()
+        if not isinstance(node, Mapping):
+            continue
+        yield from faults(node, where)
+        ref = node.get("$ref")
+        if isinstance(ref, str) and ref not in seen:
+            seen.add(ref)
+            todo.append((ref, spec.follow({"$ref": ref})))
+        required = node.get("required", ())
+        todo.extend((f"{where}.{place}", one) for place, one in subschemas(node))
+        for name, one in node.get("properties", {}).items():
+            one = spec.follow(one)
+            if hints(one).hide and name in required and "default" not in one:
+                yield cannot_hide(f"{where}.properties.{name}")
+
+
+def _judged(spec: Spec) -> set[str]:
+    """The `$ref`s of a Spec whose schemas have been judged."""
+    return set()
