@@ -296,7 +296,7 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
         found = [*drift(files, made, again), *found, *over(files, spec), *unknown(files, known, made.command, names)]
         found += injected(spec.document)
     except NlapiError as error:
-        found.insert(0, Issue(level=Level.ERROR, where=DESCRIPTION, message=error.message, hint=error.hint))
+        found.insert(0, Issue.error(DESCRIPTION, error.message, error.hint))
         return found
     try:
         options = replace(made.options, source=_seen_from(folder, source)) if source else made.options
@@ -305,7 +305,7 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
         found += gone(files, known, Vocabulary(fresh, operations))
     except NlapiError as error:
         where, hint = made.options.source, "name where it is now with --source"
-        found.append(Issue(level=Level.WARNING, where=where, message=f"not compared: {error.message}", hint=hint))
+        found.append(Issue.warning(where, f"not compared: {error.message}", hint))
     return found
 
 

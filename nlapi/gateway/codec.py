@@ -10,7 +10,7 @@ from nlapi.gateway import shapes
 from nlapi.gateway.problem import unprocessable
 from nlapi.gateway.shapes import Json as Json
 from nlapi.gateway.shapes import slug as slug
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.routing.change import Noun
 from nlapi.routing.nouns import Configuration, Decision, Version, VersionRef
 
@@ -50,7 +50,7 @@ def decode_configuration(data: Mapping[str, Any]) -> Configuration:
             if kind.id_of(noun) in things:
                 where = f"{kind.plural}[{at}].{kind.key}"
                 message = f"there are two {kind.plural} called {kind.id_of(noun)}"
-                issues.append(Issue(level=Level.ERROR, where=where, message=message, rule="duplicate"))
+                issues.append(Issue.error(where, message, rule="duplicate"))
             things[kind.id_of(noun)] = noun
     if issues:
         raise unprocessable(issues, code="invalid_configuration")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.openapi.upgrade import subschemas
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def _inside(spec: Spec, schema: Any, where: str) -> Iterator[Issue]:
             with suppress(LookupError):  # told of where it is read
                 todo.append((spec.lookup(ref), ref.removeprefix("#/").replace("/", ".")))
         for fault in _faults(spec, node):
-            message = f"{fault}: no value fits"
-            yield Issue(level=Level.WARNING, where=where, message=message, hint="mend the description, or overlay it")
+            yield Issue.warning(where, f"{fault}: no value fits", "mend the description, or overlay it")
         # what stands behind `not` and `if` values do not have to fit
         todo.extend((one, f"{where}.{place}") for place, one in subschemas(node) if place not in ("not", "if"))
 

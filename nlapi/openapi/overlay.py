@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from nlapi.errors import DescriptionError
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.openapi.parts import as_list
 
 SUPPORTED = re.compile(r"1\.[01](\.\d+)?")
@@ -60,10 +60,7 @@ def apply(tree: Mapping[str, Any], overlays: Iterable[Overlay]) -> tuple[Mapping
     for one in overlays:
         for index, action in enumerate(one.actions):
             where = f"{one.source}: actions[{index}]"
-            issues += (
-                Issue(level=Level.WARNING, where=where, message=message, hint=hint, rule="overlay")
-                for message, hint in _act(changed, action)
-            )
+            issues += (Issue.warning(where, message, hint, "overlay") for message, hint in _act(changed, action))
         if _size(changed) > MAX_NODES:
             raise DescriptionError(f"{one.source} makes the description grow to more than {MAX_NODES:,} nodes")
     return changed, tuple(issues)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from nlapi.errors import DescriptionError
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.openapi import swagger2
 from nlapi.openapi.answers import load_answers
 from nlapi.openapi.cache import Cache
@@ -55,7 +55,7 @@ def parse(
     found: list[Issue] = list(document.issues)
     if tree.get(EFFECTS_KEY) not in (None, "stated"):
         message, hint = "its value is not `stated`; it is not heeded", "POSTs are judged by evidence"
-        found.append(Issue(level=Level.WARNING, where=EFFECTS_KEY, message=message, hint=hint))
+        found.append(Issue.warning(EFFECTS_KEY, message, hint))
     spec = Spec(
         title=_text(info.get("title")) or document.source,
         version=_text(info.get("version")),
@@ -74,7 +74,7 @@ def parse(
     operations = tuple(_operations(spec, document, found))
     if not operations:
         hint = "webhooks and callbacks are not operations that can be called"
-        found.append(Issue(level=Level.ERROR, where="paths", message="the description has no operation", hint=hint))
+        found.append(Issue.error("paths", "the description has no operation", hint))
     object.__setattr__(spec, "operations", operations)
     object.__setattr__(spec, "found", tuple(found))
     return spec
@@ -111,8 +111,7 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
         except LookupError:
             node = {}
         if not isinstance(node.get("type"), str):
-            message = "not a security scheme; left out"
-            found.append(Issue(level=Level.WARNING, where=f"{place}.{id}", message=message))
+            found.append(Issue.warning(f"{place}.{id}", "not a security scheme; left out"))
             continue
         schemes[id] = scheme = SecurityScheme(
             id=id,
@@ -125,7 +124,7 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
         )
         if scheme.fault:
             hint = "operations that have no other way in cannot be called"
-            found.append(Issue(level=Level.WARNING, where=f"{place}.{id}", message=f"it is {scheme.fault}", hint=hint))
+            found.append(Issue.warning(f"{place}.{id}", f"it is {scheme.fault}", hint))
     return schemes
 
 
@@ -141,14 +140,14 @@ def _operations(spec: Spec, document: Document, found: list[Issue]) -> Iterator[
         except LookupError as error:
             fault = f"the path item cannot be read: {error.args[0]}"
         if fault:
-            found.append(Issue(level=Level.ERROR, where=where, message=fault, hint="its operations were left out"))
+            found.append(Issue.error(where, fault, "its operations were left out"))
             continue
         for method, node in _methods(item):
             if isinstance(node, Mapping) and TOKEN.fullmatch(method):
                 yield _operation(spec, document, item, path, method, node, ids, found)
             else:
                 message = "not an operation: a method and a map are wanted; left out"
-                found.append(Issue(level=Level.ERROR, where=f"{where}.{method}"[:200], message=message))
+                found.append(Issue.error(f"{where}.{method}"[:200], message))
 
 
 def _path_fault(path: str) -> str:
@@ -191,7 +190,7 @@ def _operation(
     if id in ids:
         unique = _unique(id, method, path, ids)
         message = f"operationId {id!r} is taken; this one is called {unique!r}"
-        found.append(Issue(level=Level.WARNING, where=where, message=message, hint="give it an operationId of its own"))
+        found.append(Issue.warning(where, message, "give it an operationId of its own"))
         id = unique
     ids.add(id)
     own = extensions(node)
@@ -252,11 +251,10 @@ def _stated_effect(method: str, stated: str, where: str, found: list[Issue]) -> 
     try:
         effect = Effect(stated.lower())
     except ValueError:
-        message = f"effect {stated!r} is none of read, write, destroy"
-        found.append(Issue(level=Level.WARNING, where=where, message=message))
+        found.append(Issue.warning(where, f"effect {stated!r} is none of read, write, destroy"))
         return None
     if effect is Effect.READ and method not in (*READ_METHODS, "POST"):
-        found.append(Issue(level=Level.WARNING, where=where, message=f"{method} cannot be called a read"))
+        found.append(Issue.warning(where, f"{method} cannot be called a read"))
         return None
     return effect
 

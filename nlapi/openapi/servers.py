@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urljoin
 
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.openapi.parts import Server, ServerVariable, as_list, as_map
 
 ABSOLUTE = re.compile(r"[a-zA-Z{][\w{}+.-]*:|\{")
@@ -67,4 +67,4 @@ def faults_of(found: Iterable[Server], where: str) -> Iterator[Issue]:
                 hint = f"choices are {', '.join(variable.enum[:12])}"
             else:
                 continue
-            yield Issue(level=Level.WARNING, where=where, message=message, hint=hint)
+            yield Issue.warning(where, message, hint)

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.openapi.parts import as_list
 from nlapi.plugin.build import MARKETPLACE, PLUGIN
 from nlapi.plugin.command import HOOKS, MCP
@@ -33,7 +33,7 @@ _RUN = re.compile(r"!`|```!|\$\{(?!CLAUDE_)|\$ARGUMENTS|\$\d")
 def broken(files: Mapping[str, bytes]) -> tuple[Issue, ...]:
     """Every rule that the files of a plugin (path -> bytes) break."""
     return tuple(
-        Issue(level=Level.ERROR, where=where, message=message, hint=hint, rule="client")
+        Issue.error(where, message, hint, "client")
         for found in (
             _manifests(files),
             _settings(files),

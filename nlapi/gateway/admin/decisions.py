@@ -122,14 +122,13 @@ def proposal(call: Call, current: Configuration) -> Configuration:
     ways = [name for name in ("revision", "configuration", "version") if name in body]
     if len(ways) != 1:
         message = "it takes one of: a model and version, a revision, a configuration"
-        raise unprocessable([Issue(level=Level.ERROR, where="body", message=message, rule="proposal")])
+        raise unprocessable([Issue.error("body", message, rule="proposal")])
     if "configuration" in body:
         return keeping_buckets(current, decode_configuration(body["configuration"]))
     if "revision" in body:
         return decode_configuration(call.gateway.publisher.revision_of(body["revision"]).document)
     if missing := [name for name in ("objective", "model") if name not in body]:
-        message = f"a share needs {' and '.join(missing)} too"
-        raise unprocessable([Issue(level=Level.ERROR, where="body", message=message, rule="proposal")])
+        raise unprocessable([Issue.error("body", f"a share needs {' and '.join(missing)} too", rule="proposal")])
     if slug(body["objective"]) not in current.objectives:
         raise not_found("objective", slug(body["objective"]), current.objectives)
     parts = ("objective", "model", "version", "when", "unless", "between")

@@ -10,7 +10,7 @@ from typing import Any
 from nlapi.gateway.admin.call import Answer, Call, Handler, etag, page_of
 from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
 from nlapi.gateway.problem import Problem, not_found, unprocessable
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.routing.change import put, remove
 from nlapi.routing.nouns import Configuration, Objective, Rule, Shadow, Shard, Version, VersionRef
 
@@ -188,8 +188,7 @@ def _either(data: Mapping[str, Any], *, required: bool = True) -> None:
     single, split = "model" in data or "version" in data, "shares" in data
     whole = "model" in data and "version" in data
     if (single and split) or (single and not whole) or (required and not single and not split):
-        message = "a rule has a model and a version, or else shares"
-        raise unprocessable([Issue(level=Level.ERROR, where="body", message=message, rule="shares")])
+        raise unprocessable([Issue.error("body", "a rule has a model and a version, or else shares", rule="shares")])
 
 
 def _last_position(configuration: Configuration, objective: str) -> int:
