@@ -17,22 +17,11 @@ from nlapi.client.credentials import (
     location_of,
 )
 from nlapi.client.message import Request
-from nlapi.client.redact import redact
 from nlapi.client.server import expanded
 from nlapi.errors import CredentialError, MissingCredentialError, UsageError
 from nlapi.openapi.address import origin, parse
 from nlapi.openapi.parts import SecurityScheme
 from nlapi.openapi.spec import Operation
-
-__all__ = [
-    "Authorized",
-    "alternative",
-    "authorize",
-    "redact",
-    "same_api",
-    "secret_parts",
-    "secrets_in",
-]
 
 _TELLING = re.compile(r"auth|cookie|key|passw|secret|session|sign|token", re.IGNORECASE)
 
