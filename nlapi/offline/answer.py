@@ -135,9 +135,17 @@ def _read(question: str, steps: Sequence[Step], applied: Sequence[str], today: d
         values = [str(row[VALUE]) for row in view.rows]
         rest = f" and {len(values) - _MOST_VALUES} more" if len(values) > _MOST_VALUES else ""
         return replace(view, text=f"{counted(len(values), operation)}: {', '.join(values[:_MOST_VALUES])}{rest}.")
+    if view.is_thing and (text := _only_text(view.rows[0])):
+        return AnswerView(text=text, operation=operation)
     if view.is_thing:
         return _thing_answer(wish_of(question), operation, view)
     return AnswerView(text=_raw_answer(result), operation=operation)
+
+
+def _only_text(thing: Thing) -> str:
+    """The text of several lines that is all that a thing has; "" for any other thing."""
+    (value, *more) = thing.values() or ("",)
+    return value.strip() if not more and isinstance(value, str) and "\n" in value.strip() else ""
 
 
 def _raw_answer(result: Result) -> str:

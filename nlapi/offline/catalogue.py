@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from nlapi.offline.commands import own_verbs
-from nlapi.offline.entities import place_of, takes_id, takes_name
+from nlapi.offline.entities import OPAQUE, place_of, takes_id, takes_name
 from nlapi.offline.rank_words import Profile, profile
 from nlapi.offline.secret import is_secret, without_credentials
 from nlapi.offline.slots import Slot, slots_of
@@ -26,6 +27,10 @@ LIKELY = 12
 """Operations that a question may be about."""
 
 
+_UNDONE = re.compile(r"\W*not (?:yet )?implemented\b", re.IGNORECASE)
+"""What an operation says that is described before its time."""
+
+
 class Catalogue:
     """Operations of one API or of several. `tool` makes the Tool of an operation when it is first needed.
 
@@ -33,7 +38,7 @@ class Catalogue:
     """
 
     def __init__(self, operations: Iterable[Operation], tool: Callable[[Operation], Tool]) -> None:
-        self.operations = tuple(operations)
+        self.operations = tuple(one for one in operations if not _UNDONE.match(one.description))
         self.specs: tuple[Spec, ...] = tuple(dict.fromkeys(operation.spec for operation in self.operations))
         self.several = len(self.specs) > 1
         self.index = Index(self.operations, api_of) if self.several else Index.of(self.operations)
@@ -128,6 +133,16 @@ class Catalogue:
     def listers(self, tool: Tool, slot: Slot) -> tuple[Operation, ...]:
         """All such operations, the best first."""
         return tuple(source.operation for source in self.sources(tool, slot) if source.listed)
+
+    def is_opaque(self, tool: Tool, slot: Slot) -> bool:
+        """Is what `slot` takes an id, of things that have a name beside it, by the description of what lists them?"""
+        field = next((source.field for source in self.sources(tool, slot) if source.listed), "")
+        return bool(field) and stem(field.rpartition(".")[2].lower()) in OPAQUE
+
+    def id_field(self, tool: Tool, slot: Slot, listing: Tool) -> str:
+        """The field of what `listing` lists that `slot` takes; "" where the description does not tell."""
+        sources = (source for source in self.sources(tool, slot) if source.operation is listing.operation)
+        return next((source.field for source in sources if source.field != "uri"), "")
 
     def narrowing(self, tool: Tool, slot: Slot, listing: Tool) -> dict[tuple[str, ...], Any]:
         """What makes a general search look only for the things whose id `slot` takes: type=artist."""

@@ -99,7 +99,17 @@ def _rated(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], t
     nameable = (slot for slot in slots if slot not in given)
     listers = {slot: listing for slot in nameable if (listing := catalogue.lister(tool, slot)) is not None}
     earlier = frozenset(slot for slot in given if is_remembered(known, argument_name(slot)))
-    scene = Scene(sentence=sentence, tool=tool, slots=slots, listers=listers, given=given, remembered=earlier)
+    opaque = frozenset(slot for slot in listers if catalogue.is_opaque(tool, slot))
+    scene = Scene(
+        sentence=sentence,
+        tool=tool,
+        slots=slots,
+        listers=listers,
+        opaque=opaque,
+        given=given,
+        remembered=earlier,
+        names=catalogue.index.names,
+    )
     filling = fill(scene)
     return Rated(
         scene=scene,

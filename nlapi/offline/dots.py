@@ -28,7 +28,13 @@ def ends_in_dot(slot: Slot) -> bool:
     shown = [schema.get("example"), schema.get("default"), *(examples if isinstance(examples, list) else ())]
     if any(isinstance(one, str) and one.endswith(".") and _HOST.fullmatch(one[:-1]) for one in shown):
         return True
-    return bool(_STATED.search(slot.description) or _EXAMPLE.search(slot.description)) or _pattern_wants(schema)
+    return bool(_EXAMPLE.search(slot.description)) or wants_dot(slot)
+
+
+@lru_cache(maxsize=4096)
+def wants_dot(slot: Slot) -> bool:
+    """Must the names that a slot takes end in a dot, as its description says or its pattern demands?"""
+    return bool(_STATED.search(slot.description)) or _pattern_wants(slot.item or slot.schema)
 
 
 def _pattern_wants(schema: Any) -> bool:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from nlapi.offline.placed import ORDINALS
 from nlapi.offline.placed import places as placed
-from nlapi.offline.sentence import LOOSE, Kind, Span
+from nlapi.offline.plain_names import PlainName, behind_noun, behind_preposition, is_slug, slugs
+from nlapi.offline.sentence import LOOSE, Kind, Span, Token
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.wish import DEGREES
 from nlapi.openapi.spec import Operation
 from nlapi.resources.id_fields import Place, target_noun
 from nlapi.resources.naming import STOPWORDS, VERBS, pieces, singular, stem
-from nlapi.resources.nouns import noun_of
+from nlapi.resources.nouns import QUERY_WORDS, noun_of
 from nlapi.tools.tool import Tool
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ OPAQUE = ID_WORDS - {"key"}
 """Those of them that nobody makes up: a key is often a name in small letters."""
 SEARCHES = frozenset(map(stem, ("search", "find", "lookup", "query")))
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
+_WITHIN = frozenset(("of", "in", "from", "for", "on"))
 _OWNING = frozenset(("of", "for", "by", "from"))
 ONLY = "(the only one)"
 """The place of a thing of which there is one, as of the server that everything else is below."""
@@ -39,6 +42,7 @@ PLACED = frozenset(
 _BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)
 RENAMES = frozenset(map(stem, ("rename", "renamed", "retitle")))
 FAR = 9
+SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _ID_LIKE = re.compile(r"(?=.*[\d_])[\w.:\-]+|#?\d+")
 
 
@@ -128,15 +132,15 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
                 continue
             if is_subject(scene.operation, slot):
                 yield Named(name=span.text, start=span.start, end=span.end, score=0.9, span=span)
-            elif scene.operation.method == "GET" and _owner(span, scene):
+            elif scene.operation.method == "GET" and is_innermost(scene.operation, slot) and _owner(span, scene):
                 yield Named(name=span.text, start=span.start, end=span.end, score=1.2, span=span)
-    for at in places:
+    for at, last in places:
         other = scene.operation.method == "GET" and words != noun_stems(scene.operation)
-        for place, start, end in placed(scene.sentence, at, len(words)) if slot.required or other else ():
-            noun = scene.sentence.text[tokens[at].start : tokens[at + len(words) - 1].end]
+        for place, start, end in placed(scene.sentence, at, last - at) if slot.required or other else ():
+            noun = scene.sentence.text[tokens[at].start : tokens[last - 1].end]
             name = f"the {noun} {place}" if start >= tokens[at].end else f"the {place} {noun}"
             yield Named(name=name, start=start, end=end, score=1.6, place=place)
-    for at in (at for at in places if singular(tokens[at + len(words) - 1].lower) == tokens[at + len(words) - 1].lower):
+    for at in (at for at, last in places if _is_one(tokens[last - 1])):
         first = _modifiers(scene, at)
         if first < at and slot.required:
             yield Named(
@@ -145,25 +149,63 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
                 end=tokens[at - 1].end,
                 score=1.5,
             )
+    if slot.required:
+        yield from _plain_names(scene, slot, words)
+
+
+def _plain_names(scene: Scene, slot: Slot, words: Sequence[str]) -> Iterator[Named]:
+    """What is written in small letters and may be a name: beside the noun, else where nothing says the noun."""
+    said = _places(scene, words)
+    for noun in dict.fromkeys((tuple(words), tuple(words[-1:]))):
+        for one in behind_noun(scene.sentence, noun):
+            if one.clear and is_free(scene, one):
+                yield _plain(scene, one, 1.5)
+    if said:
+        return
+    if is_subject(scene.operation, slot):
+        yield from (_plain(scene, one, 1.2) for one in slugs(scene.sentence))
+    if last_parameter(scene.operation) == slot.name and not scene.operation.path.endswith("}"):
+        yield from (_plain(scene, one, 1.2) for one in behind_preposition(scene.sentence) if is_free(scene, one))
+
+
+def _plain(scene: Scene, one: PlainName, score: float) -> Named:
+    token = scene.sentence.tokens[one.at]
+    score += 0.5 * is_slug(token.lower)
+    return Named(name=token.text, start=token.start, end=token.end, score=score)
+
+
+def is_free(scene: Scene, one: PlainName) -> bool:
+    """May a word be a name, as it is no noun of the API and nothing that the operation is told?"""
+    token = scene.sentence.tokens[one.at]
+    return is_slug(token.lower) or not (token.stem in scene.common or scene.names(token.stem))
 
 
 def named(scene: Scene, words: Sequence[str], *, coded: bool) -> Iterator[Named]:
     """The names that stand beside a noun of the stems `words`: the campaign Back to School."""
-    free = [at for at in _places(scene, words) if coded or not _numbered(scene, at, words)]
+    places = _places(scene, words)
+    free = [(first, last) for first, last in places if coded or not _numbered(scene, last)]
     for span in scene.sentence.spans:
         if not _may_name(span, coded=coded) or _is_no_name(span, scene, words):
             continue
-        near = min((_distance(span, at, at + len(words)) for at in free), default=FAR)
+        near = min((_distance(span, first, last) for first, last in free), default=FAR)
         if near <= 2:
             whole = span.form in LOOSE
             loose = -0.1 if span.form == "joined" and near else 0.15 if whole else 0.0
             yield Named(name=span.text, start=span.start, end=span.end, score=2.4 - 0.2 * near + loose, span=span)
 
 
-def _places(scene: Scene, words: Sequence[str]) -> list[int]:
-    """Where in the sentence the stems `words` stand."""
-    stems = scene.sentence.stems
-    return [at for at in range(len(stems) - len(words) + 1) if words and stems[at : at + len(words)] == tuple(words)]
+def _places(scene: Scene, words: Sequence[str]) -> list[tuple[int, int]]:
+    """Where in the sentence the stems `words` stand, also with one word written as two: the TSIG key of /tsigkeys."""
+    stems, tokens, count = scene.sentence.stems, scene.sentence.tokens, len(words)
+    found = [(at, at + count) for at in range(len(stems) - count + 1) if words and stems[at : at + count] == (*words,)]
+    if found or count != 1:
+        return found
+    pairs = ((at, stem(f"{one.lower}{other.lower}")) for at, (one, other) in enumerate(pairwise(tokens)))
+    return [(at, at + 2) for at, joined in pairs if joined == words[0] and tokens[at].word]
+
+
+def _is_one(token: Token) -> bool:
+    return singular(token.lower) == token.lower
 
 
 def _owner(span: Span, scene: Scene) -> bool:
@@ -176,7 +218,9 @@ def _owner(span: Span, scene: Scene) -> bool:
         and not span.form
         and not any(token.stem in VERBS for token in tokens[span.first : span.last])
     )
-    return (plain or span.kind is Kind.QUOTED) and (before in _OWNING or after in ("'", "’", "'s", "’s"))
+    return (plain or span.kind is Kind.QUOTED or span.form == "host") and (
+        before in _OWNING or after in ("'", "’", "'s", "’s")
+    )
 
 
 def _may_name(span: Span, *, coded: bool) -> bool:
@@ -189,13 +233,36 @@ def _may_name(span: Span, *, coded: bool) -> bool:
 def is_subject(operation: Operation, slot: Slot) -> bool:
     """Is `slot` the last parameter of the path: the id of the very thing that the operation is about?"""
     path = operation.path.rstrip("/")
-    last = pieces(path.rpartition("/")[2])
+    above, _, end = path.rpartition("/")
+    last = pieces(above.rpartition("/")[2] if end in QUERY_WORDS and not above.endswith("}") else end)
+    last = last[:-1] if last[1:] and last[-1] == "count" else last
     many = not path.endswith("}") and bool(last) and singular(last[-1]) != last[-1]
     return slot.where == "path" and not many and path.rfind("{") == path.find(f"{{{slot.name}}}")
 
 
+def is_innermost(operation: Operation, slot: Slot) -> bool:
+    """Does nothing in the path stand below what `slot` takes the id of, but what the operation is about?"""
+    return operation.path.rfind("{") == operation.path.find(f"{{{slot.name}}}") or slot.where != "path"
+
+
+def is_owner(scene: Scene, slot: Slot, first: int) -> bool:
+    """Is what stands at token `first` what many things are of, so that it is none of them: the queues of [k8s-pool]?"""
+    kind = kind_of(scene.tool, slot)[-1:]
+    tokens, at = scene.sentence.tokens, first - 1
+    while at > 0 and tokens[at].lower in _DETERMINERS - _WITHIN:
+        at -= 1
+    noun = tokens[at - 1] if at > 0 and tokens[at].lower in _WITHIN else None
+    return noun is not None and noun.stem in kind and singular(noun.lower) != noun.lower
+
+
+def last_parameter(operation: Operation) -> str:
+    """The last parameter of the path; "" where it has none."""
+    return operation.path.rpartition("{")[2].partition("}")[0] if "{" in operation.path else ""
+
+
 def _is_no_name(span: Span, scene: Scene, words: Sequence[str]) -> bool:
-    return span.form in ("place", "part") or _new_name(span, scene) or _only(span, scene, words)
+    inside = any(first <= span.first and span.last <= last for first, last in _places(scene, words))
+    return span.form in ("place", "part") or inside or _new_name(span, scene) or _only(span, scene, words)
 
 
 def _new_name(span: Span, scene: Scene) -> bool:
@@ -218,9 +285,8 @@ def _distance(span: Span, first: int, last: int) -> int:
     return 0 if span.last == first else FAR
 
 
-def _numbered(scene: Scene, at: int, words: Sequence[str]) -> bool:
+def _numbered(scene: Scene, behind: int) -> bool:
     """Is the id of a thing said right behind its noun: task 771220, so that no name there is the name of the task?"""
-    behind = at + len(words)
     tokens = scene.sentence.tokens
     while behind < len(tokens) and (tokens[behind].text in "#:=" or tokens[behind].stem in ID_WORDS):
         behind += 1

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from nlapi.offline.breadth import all_flag
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.dots import is_dotted
 from nlapi.offline.entities import ONLY, Wanted, entity_of, thing_of
@@ -56,6 +57,8 @@ def look_up(
         tries.sort(key=lambda one: (bool(one[2]), *_fitness(goal, one[0], one[1])))
     tool, values, missing = tries[0]
     by_name = None if wanted.place else name_filter(catalogue.slots(tool))
+    if (every := all_flag(catalogue.slots(tool))) is not None and argument_name(every) not in known:
+        values.setdefault(every.path, True)
     if by_name is not None and wanted.name and (filtered or by_name.required):
         values[by_name.path] = wanted.name
     what = noun(tool.operation) if wanted.field else thing_of(goal.tool, slot)
@@ -64,6 +67,7 @@ def look_up(
         "slot": list(slot.path),
         "name": wanted.name,
         "field": wanted.field,
+        "id_field": "" if wanted.field else catalogue.id_field(goal.tool, slot, tool),
         "via": wanted.via,
         "place": wanted.place,
         "kind": what,
@@ -142,7 +146,9 @@ def _from_question(goal: Goal, tool: Tool, missing: Sequence[Slot], wanted: Want
     """What the question says of a listing besides the name that is looked for: its id, or the name of a third thing."""
     sentence = read_sentence(goal.question, date.today())
     listers = {slot: listing for slot in missing if (listing := catalogue.lister(tool, slot)) is not None}
-    scene = Scene(sentence=sentence, tool=tool, slots=catalogue.slots(tool), listers=listers)
+    scene = Scene(
+        sentence=sentence, tool=tool, slots=catalogue.slots(tool), listers=listers, names=catalogue.index.names
+    )
     used = set(map(str, _texts(goal.values.values())))
     found: Values = {}
     for option in fill(scene).options:
@@ -177,20 +183,27 @@ def things_of(step: Step, kind: str) -> list[Thing]:
     return listed.things if listed is not None else []
 
 
-def rate(name: str, slot: Slot, things: Sequence[Thing], field: str, *, via: bool, question: str = "") -> list[Rated]:
-    """How well each thing answers to a name, with the id that is wanted of it.
+def rate(raw: Mapping[str, Any], slot: Slot, things: Sequence[Thing], question: str = "") -> list[Rated]:
+    """How well each thing answers to the name that a look-up is for, with the id that is wanted of it.
 
-    A host name that stands in the question with a dot behind it is looked for with and without.
+    `raw` is the state of the look-up. A host name that stands in the question with a dot behind it is looked for with
+    and without.
     """
+    name, field, id_field = raw["name"], raw["field"], raw.get("id_field", "")
     forms = (name, f"{name}.") if is_dotted(question, name) else (name,)
     entity = entity_of(slot)
 
     def value(thing: Thing) -> Any:
         if not field:
-            return id_of(thing, slot.name, entity)
-        return id_of(thing) if via else field_inside(thing, field)
+            found = field_inside(thing, id_field) if id_field else None
+            return id_of(thing, slot.name, entity) if found is None else found
+        return id_of(thing) if raw["via"] else field_inside(thing, field)
 
-    return [(max(answers_to(one, thing) for one in forms), value(thing), name_of(thing)) for thing in things]
+    def worth(thing: Thing, id: Any) -> float:
+        same = not field and str(id).lower() == name.lower()
+        return 1.0 if same else max(answers_to(one, thing) for one in forms)
+
+    return [(worth(thing, id), id, name_of(thing)) for thing in things for id in (value(thing),)]
 
 
 def chosen(given: Any, rated: Sequence[Rated]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
@@ -20,6 +21,9 @@ _DEEPEST = 4
 BUT_FOR_A_DOT = 0.99
 """How well a name answers that only has a final dot more: no other is as near, and the same in full is nearer."""
 
+_CODE = re.compile(r"\S[\d@_/:]|\w\.\w")
+"""What is written as programs write it, which nobody misspells by a letter and means another."""
+
 _SURE = 0.6
 _APART = 0.12
 
@@ -37,6 +41,8 @@ def alike(asked: str, name: str) -> float:
     have = {stem(word) for word in pieces(name)}
     if wanted and wanted <= have:
         return 0.75 + 0.2 * len(wanted) / len(have)
+    if _CODE.search(asked):
+        return 0.0  # web-2 is no web-1, and example.edu no example.net, much as they look alike
     shared = len(wanted & have) / len(wanted) if wanted else 0.0
     return max(0.6 * shared, 0.9 * SequenceMatcher(None, asked.lower(), name.lower()).ratio() - 0.1)
 

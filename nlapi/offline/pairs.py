@@ -13,6 +13,8 @@ from nlapi.offline.slots import Family, Slot
 SURE = 0.97
 LIKELY = 0.9
 _IN_A_ROW = re.compile(r"\{[^/{}]+\}(?:/\{[^/{}]+\})+")
+_NO_PAIR = re.compile(r"/|\d+(?:\.\d+){3}/\d+$")
+"""An absolute path, or a network (10.0.0.0/8)."""
 _PARTS = re.compile(r"[/:]")
 
 
@@ -24,7 +26,7 @@ def paired(scene: Scene) -> Iterator[Option]:
     spans = [
         span
         for span in scene.sentence.spans
-        if span.kind is Kind.LITERAL and span.form == "path" and not span.text.startswith("/")
+        if span.kind is Kind.LITERAL and span.form == "path" and not _NO_PAIR.match(span.text)
     ]
     if not spans:
         return

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from nlapi.offline.dots import ends_in_dot, is_dotted
-from nlapi.offline.entities import noun_stems
+from nlapi.offline.entities import RENAMES, is_subject, kind_of, noun_stems
 from nlapi.offline.match import NAMELIKE, QUERYLIKE
 from nlapi.offline.option import Option
+from nlapi.offline.plain_names import named_thing
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Family, Slot
@@ -17,7 +17,12 @@ from nlapi.resources.naming import METHODS, VERBS, Intent, singular, stem
 SURE = 0.95
 _NAMING = frozenset("called named titled entitled labelled labeled".split())
 _SOUGHT = frozenset("for about matching containing like mentioning mention mentions with".split())
+_SHORTEST_EXAMPLE = 2
 _REASONS = frozenset(map(stem, "why reason note comment".split()))
+_LABELLED = frozenset((Kind.LITERAL, Kind.QUOTED, Kind.NUMBER))
+_BEHIND_LABEL = frozenset(("is", "=", ":", "of"))
+_VALUE = (stem("value"),)
+_NEW = frozenset(map(stem, ("new", "body")))
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
 
 
@@ -25,11 +30,36 @@ def plainly(scene: Scene, weighed: Iterable[Option]) -> Iterator[Option]:
     """The options, with those that are said plainly as sure as that."""
     options = list(weighed)
     naming, seeking = _naming(scene), _seeking(scene)
+    subject = next((slot for slot in scene.slots if is_subject(scene.operation, slot)), None)
+    meant = named_thing(scene.sentence, kind_of(scene.tool, subject)) if subject is not None else None
     for option in options:
         told = option.slot is naming and _names(scene, option)
         sought = option.slot is seeking and _is_sought(scene, option)
-        plain = told or sought or _gives_reason(scene, option)
+        stated = _gives_reason(scene, option) or _is_labelled(scene, option) or _is_example(option)
+        which = option.slot is subject and _is_token(option, meant)
+        plain = told or sought or stated or which or _is_new_value(scene, option, meant)
         yield replace(option, sure=SURE) if plain and option.sure < SURE else option
+
+
+def _is_new_value(scene: Scene, option: Option, meant: int | None) -> bool:
+    """Is the span all that follows `to` behind the name of the thing, for its value: set the variable x [to 5]?
+
+    Where a thing is renamed it is its name.
+    """
+    span, tokens = option.span, scene.sentence.tokens
+    if meant is None or span is None or option.how or option.slot.where != "body":
+        return False
+    renamed = not RENAMES.isdisjoint(scene.sentence.stem_set)
+    if not (set(option.slot.words) - _NEW <= set(NAMELIKE) if renamed else option.slot.words == _VALUE):
+        return False
+    ends = span.last == len(tokens) or not any(token.word for token in tokens[span.last :])
+    return ends and span.first == meant + 2 and tokens[meant + 1].lower in ("to", "=", "as")
+
+
+def _is_token(option: Option, at: int | None) -> bool:
+    """Is an option the one token, as it stands?"""
+    span = option.span
+    return span is not None and at is not None and not option.how and (span.first, span.last) == (at, at + 1)
 
 
 def _gives_reason(scene: Scene, option: Option) -> bool:
@@ -38,6 +68,32 @@ def _gives_reason(scene: Scene, option: Option) -> bool:
     if span is None or option.how or span.form != "clause" or not _REASONS & set(option.slot.words) or not span.first:
         return False
     return scene.sentence.tokens[span.first - 1].lower in ("because", "since")
+
+
+def _is_labelled(scene: Scene, option: Option) -> bool:
+    """Does the span stand right behind the whole name of its slot: master 192.0.2.7, a ttl of 300, account acme?"""
+    span, slot, tokens = option.span, option.slot, scene.sentence.tokens
+    if span is None or option.how not in ("", "singular") or slot.where == "path" or len(option.spans) > 1:
+        return False
+    if span.kind not in _LABELLED and not (span.form == "whole" and span.last - span.first == 1):
+        return False
+    if span.kind is Kind.NUMBER and (slot.family is not Family.NUMBER or span.form != "plain" or slot.many):
+        return False
+    if span.last < len(tokens) and tokens[span.last].lower in (",", "and", "or", "-"):
+        return False  # the first of several, or of a range
+    words = slot.words if len(slot.path) == 1 else slot.words[-1:]
+    at = span.first
+    while at > 0 and tokens[at - 1].lower in _BEHIND_LABEL:
+        at -= 1
+    label = tuple(token.stem for token in tokens[max(0, at - len(words)) : at])
+    return bool(words) and label == words and words != noun_stems(scene.operation) and slot.family is not Family.CHOICE
+
+
+def _is_example(option: Option) -> bool:
+    """Is a value the very word, and no ordinary one, that the description of its slot has for it: SIGKILL?"""
+    text = option.span.text if option.span is not None and not option.how else ""
+    same = text == option.value and text in (option.slot.schema.get("default"), *option.slot.samples)
+    return same and text.isupper() and len(text) > _SHORTEST_EXAMPLE
 
 
 def _naming(scene: Scene) -> Slot | None:
@@ -55,20 +111,20 @@ def _is_name(slot: Slot, noun: tuple[str, ...]) -> bool:
 
 
 def _names(scene: Scene, option: Option) -> bool:
-    """Does the span stand behind `called`, or right behind the noun of what is made: in quotation marks, or with the
-    final dot of a host name where names end in one?
-    """
+    """Does the span stand behind `called`, or right behind the noun of what is made, quoted or as a code?"""
     span, tokens = option.span, scene.sentence.tokens
     if span is None or option.how or not span.first or len(option.spans) > 1:
         return False
+    if _is_token(option, named_thing(scene.sentence, noun_stems(scene.operation)[-1:])):
+        return True
     at = span.first - 1
     while at > 0 and tokens[at].lower in _BETWEEN:
         at -= 1
     if span.kind in (Kind.CALLED, Kind.QUOTED, Kind.LITERAL) and tokens[at].lower in _NAMING:
         return _first_naming(scene) == at
     one = tokens[at].stem in noun_stems(scene.operation)[-1:] and singular(tokens[at].lower) == tokens[at].lower
-    dotted = is_dotted(scene.sentence.text, span.text) and ends_in_dot(option.slot)
-    return (span.kind is Kind.QUOTED or dotted) and one
+    coded = span.kind is Kind.LITERAL and span.form in ("host", "id")
+    return (span.kind is Kind.QUOTED or coded) and one
 
 
 def _first_naming(scene: Scene) -> int:

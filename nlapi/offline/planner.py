@@ -10,7 +10,9 @@ from functools import partial
 from typing import Any
 
 from nlapi.offline import chain
+from nlapi.offline.acts import act_instead, says_act, sets_state
 from nlapi.offline.apis import named_api
+from nlapi.offline.breadth import broadened
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
@@ -24,9 +26,20 @@ from nlapi.offline.language import foreign
 from nlapi.offline.meant import as_command, named_changes, other_goals, says_all, tells
 from nlapi.offline.orders import plainly_ordered
 from nlapi.offline.read import read_sentence
-from nlapi.offline.reads import asks, asks_who_i_am, listing_instead, owned_instead, read_instead
+from nlapi.offline.reads import (
+    asks,
+    asks_for_health,
+    asks_who_i_am,
+    health_check,
+    item_instead,
+    listing_instead,
+    owned_instead,
+    read_instead,
+)
+from nlapi.offline.rivals import real_rivals
 from nlapi.offline.sentence import Kind, Sentence
 from nlapi.offline.steps import go_on, plan_for
+from nlapi.offline.telling import telling_instead
 from nlapi.offline.twins import with_twins
 from nlapi.offline.unplanned import (
     ALTERNATIVES,
@@ -40,8 +53,10 @@ from nlapi.offline.unplanned import (
     unmatched,
 )
 from nlapi.offline.ways import completed, with_only_parents
+from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.naming import METHODS, VERBS, Intent, stem
+from nlapi.resources.resource import resources_of
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import corrected
 from nlapi.tools.tool import Missing, Tool
@@ -137,18 +152,15 @@ class OfflinePlanner:
             found = candidates(sentence, catalogue, known)
         if chosen is None and (not found or not is_meant(found)):
             found = named_changes(sentence, catalogue, known) or found
-        if chosen is None and (caller := _caller(sentence, catalogue, known)) is not None:
+        caller = _caller(sentence, catalogue, known) if chosen is None else None
+        if caller is not None:
             found = [caller]
         language = foreign(sentence)
-        if not found or (not is_meant(found) and not _names_all(found[0]) and not asks_who_i_am(sentence.text)):
+        if not found or (not is_meant(found) and not _names_all(found[0]) and caller is None):
             return unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return too_much(wants, found)
-        if chosen is None:
-            commanded = named_instead(change_instead(found, sentence, catalogue), catalogue)
-            found = list(creation_instead(commanded, sentence, catalogue, known))
-        best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
-        best = owned_instead(best, catalogue, known, question)
+        best, others = _best_of(found, sentence, catalogue, known, free=chosen is None)
         strange = best.unasked and (not best.filling.options or asks(sentence.text))
         if chosen is None and strange and not _forbidden(best):
             return unmatched(catalogue, (), "")
@@ -156,7 +168,7 @@ class OfflinePlanner:
             return replace(no, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
         sure = CHOSEN if chosen is not None else 0.0
         made = _planned(best, others, catalogue, known, question, sure=sure, live=live)
-        certain = chosen is not None or _names_all(best) or asks_who_i_am(sentence.text)
+        certain = chosen is not None or _names_all(best) or caller is not None
         if not certain and not language and is_doubtful(found):
             made = replace(made, confidence=min(TOSSED, made.confidence))
         least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
@@ -194,12 +206,27 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     return read_sentence(as_command(said, catalogue.index.names, catalogue.operations), today)
 
 
+def _best_of(
+    found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], *, free: bool
+) -> tuple[Candidate, list[Candidate]]:
+    """The candidate to plan and its rivals: by what is commanded, listed or named; not `free` where one was chosen."""
+    if free:
+        commanded = named_instead(change_instead(found, sentence, catalogue), catalogue)
+        found = act_instead(creation_instead(commanded, sentence, catalogue, known), sentence, catalogue, known)
+    best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
+    if free:
+        best = item_instead(best, others, catalogue, known)
+    best = telling_instead(owned_instead(best, catalogue, known, sentence.text), others)
+    return real_rivals(best, others)
+
+
 def _caller(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate | None:
-    """Who am I? The read that tells who is calling, where the API has one."""
-    if not asks_who_i_am(sentence.text):
-        return None
-    callers = map(catalogue.caller, catalogue.specs)
-    operation = next((one for one in callers if one is not None), None)
+    """Who am I, is the server up? The read that tells who is calling, or how the server is, where the API has one."""
+    operation = None
+    if asks_who_i_am(sentence.text):
+        operation = next((one for one in map(catalogue.caller, catalogue.specs) if one is not None), None)
+    elif asks_for_health(sentence.text):
+        operation = health_check(catalogue.operations)
     return candidate_of(sentence, catalogue, known, operation, CLEAR) if operation is not None else None
 
 
@@ -217,22 +244,27 @@ def _planned(
     best = completed(best, catalogue, known, question)
     if live:
         best = with_only_parents(best, catalogue, known)
+    best = replace(best, filling=broadened(best))
+    settled = _settled_by_answer(best)
     values: Values = {option.slot.path: option.value for option in best.filling.options}
     _, missing = complete(values, best.scene.slots, known)
-    ours = confidence(features(best, others, len(missing)))
+    ours = confidence(features(settled, others, len(missing)))
     # what it was trained on is one API at a time, where no other has an operation just like this
     sure = max(sure, min(ours, best.chance) if catalogue.several else ours)
     unsaid = () if changes else tuple(unexpressed(best))
-    if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in best.filling.unused):
+    if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in settled.filling.unused):
         unsaid = (*unsaid, *unused(best))
     half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
-    if tells(best, missing) or asks_who_i_am(best.scene.sentence.text):
+    is_told = tells(settled, missing)
+    if is_told or asks_who_i_am(question) or asks_for_health(question):
         sure = max(sure, CHOSEN)
     if commanded := uncommanded(best, catalogue):
         unsaid = (commanded, *unsaid)
+    if changes and not missing and (says_act(best) or sets_state(best)):
+        sure = max(sure, CHOSEN)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
-    if _tossed_up(best, others) and not tells(best, missing):
+    if _tossed_up(best, others) and not is_told:
         sure = min(sure, TOSSED)
     elsewhere = other_goals(best, values, catalogue, known)
     if elsewhere and (changes or says_all(best)):
@@ -246,7 +278,7 @@ def _planned(
         confidence=round(sure, 3),
         question=question,
         note=note,
-        used=tuple(text[one.start : one.end] for one in best.filling.options if one.end > one.start),
+        used=tuple(text[one.start : one.end] for one in best.filling.options if one.end > one.start and one.narrows),
         others=elsewhere,
     )
     found = clash_in(best.scene, best.filling.options)
@@ -259,6 +291,25 @@ def _planned(
         made = with_twins(made, best)
     rivals = _rivals(best, others, catalogue) if made.missing else others
     return replace(made, alternatives=tuple(map(call_of, rivals[:ALTERNATIVES])))
+
+
+def _settled_by_answer(best: Candidate) -> Candidate:
+    """A listing without the names and codes that its request leaves out: the answer is filtered by them.
+
+    Nor does it lack the N of `the latest N`, of which the answer is cut.
+    """
+    listed = best.tool.effect is Effect.READ and resources_of(best.operation.spec).is_list(best.operation)
+    if not listed or best.filling.missing:
+        return best
+    cut = wish_of(best.scene.sentence.text).spans
+    left = [
+        span
+        for span in best.filling.unused
+        if span.kind not in (Kind.NAME, Kind.LITERAL, Kind.QUOTED)
+        and not any(start <= span.start < end for start, end in cut)
+    ]
+    row = {**best.row, "unused": float(len(left)), "unused_names": 0.0}
+    return replace(best, filling=replace(best.filling, unused=tuple(left)), row=row)
 
 
 def _tossed_up(best: Candidate, others: Sequence[Candidate]) -> bool:

@@ -32,12 +32,16 @@ _ONE = re.compile(r"\b(?:last|past|next)(?=\s+(?:minute|hour)\b)", re.IGNORECASE
 """What one minute or hour is said with; days and weeks are dates."""
 _CALLED = re.compile(r"\b(?:called|named|titled|entitled|labelled|labeled)\s+", re.IGNORECASE)
 _AFTER_NAME = frozenset(
-    "with and for in on that which to from by at as under using of is has starting ending into except but".split()
+    """
+        with and for in on that which to from by at as under using of is has starting ending into except but exist
+        exists
+    """.split()
 )
 _BREAKS = frozenset(
     """
         with for in on at to from by and or of that which is are was as using into via per between within around near
-        since until before after through without but called named titled whose during starting ending having
+        since until before after through without but called named titled whose during starting ending having exist
+        exists
     """.split()
 )
 _PLACES = frozenset(("in", "from", "to", "near"))
@@ -284,8 +288,10 @@ class _Finder:
         """Addresses, clauses and the whole: what may be a value besides what was found word by word."""
         for start, end in addresses(self.text):
             self._add(Kind.NAME, start, end, take=False, form="address")
+        whole = [span for span in self.spans if span.kind is Kind.LITERAL]
         for start, end, form in clauses(self.tokens) if not _UNPARTED.search(self.text) else ():
-            self._add(Kind.PHRASE, start, end, take=False, form=form)
+            if not any(span.start < start < span.end or span.start < end < span.end for span in whole):
+                self._add(Kind.PHRASE, start, end, take=False, form=form)
 
     def _phrases(self) -> None:
         """Runs of plain words between little words and marks, and the parts of one."""

@@ -12,29 +12,61 @@ from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.commands import commands
 from nlapi.offline.entities import is_subject, noun_stems
 from nlapi.offline.given import wanted_in
+from nlapi.offline.option import Option
 from nlapi.offline.placed import LAST, ORDINALS
 from nlapi.offline.sentence import Sentence
 from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import Want, wish_of
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.naming import singular
+from nlapi.resources.naming import STOPWORDS, name_words, pieces, singular, stem
+from nlapi.resources.nouns import thing_words
+from nlapi.resources.resource import resources_of
 
 _WHO_AM_I = re.compile(
     r"^\W*(?:show (?:me )?)?(?:who ?am ?i(?: (?:logg?ed|signed) in(?: as)?)?|my (?:user )?(?:profile|account|user)"
     r"|wh(?:o|ich user|at user|at account) (?:am i|is) (?:logg?ed|signed) in(?: as)?)\W*$",
     re.IGNORECASE,
 )
+_IS_UP = re.compile(
+    r"^\W*(?:is|are) (?:the |this |your |my |our )?(?:\w+ )?(?:server|api|service|system|backend|it|instance|\w+)"
+    r"(?: (?:still|currently|now))? (?:healthy|alive|up|ok|okay|ready|online|reachable|live|responding|working|running)"
+    r"(?: and running)?(?: right now| now)?\W*$",
+    re.IGNORECASE,
+)
+_HEALTH = tuple(
+    "health healthz healthcheck status heartbeat liveness livez live alive ping ready readyz readiness".split()
+)
+"""Last segments of the paths of what tells whether a server is there, the most telling first."""
 _ASKS = re.compile(r"^\W*(?:what|which|who|whose|where|when|how many|how much)\b", re.IGNORECASE)
+_COUNTED = re.compile(
+    r"\b(?:how many|number of|count(?: up)?)\s+(?:(?:the|all|my|our|these|of)\s+)*(?P<noun>[a-z]+s)\b", re.IGNORECASE
+)
 _MOST_LISTINGS = 4
 _NEAR = 2.0
 """How far a listing of what is compared may be behind what is likeliest."""
 _MOST_SEARCHED = 40
+_OF_COUNTS = frozenset(
+    map(stem, "count number total altogether exist there currently defined registered stored".split())
+)
 
 
 def asks(question: str) -> bool:
     """Does a sentence begin as a question does that asks for something to be told?"""
     return _ASKS.match(question) is not None
+
+
+def asks_for_health(question: str) -> bool:
+    """Is a question whether the server is there, and nothing else?"""
+    return _IS_UP.match(question) is not None
+
+
+def health_check(operations: Sequence[Operation]) -> Operation | None:
+    """The operation that tells whether the server is there; None where there is none."""
+    reads = [one for one in operations if one.method == "GET" and "{" not in one.path]
+    ends = {"".join(name_words(one.path.rstrip("/").rpartition("/")[2])): one for one in reversed(reads)}
+    found = (one for word in _HEALTH for end, one in ends.items() if end == word)
+    return next((one for one in found if not any(p.required for p in one.parameters)), None)
 
 
 def asks_who_i_am(question: str) -> bool:
@@ -47,8 +79,8 @@ def read_instead(
 ) -> Sequence[Candidate]:
     """The reads alone, where a question asks what is so (is it paused, who made it) and commands nothing."""
     wish = wish_of(sentence.text)
-    told = wish.want is Want.CHECK or wish.figures or asks(sentence.text)
-    if not told or any(map(commands, sentence.tokens)):
+    told = wish.want is Want.CHECK or wish.figures
+    if not asks(sentence.text) and (not told or any(map(commands, sentence.tokens))):
         return found
     reads = [one for one in found if one.tool.effect is Effect.READ]
     if reads or not found or not catalogue.index.changes(found[0].operation):
@@ -69,13 +101,18 @@ def listing_instead(
     best, others = found[0], list(found[1:])
     if best.tool.effect is not Effect.READ or not wish_of(sentence.text).figures:
         return best, others
-    if not _lists_what_is_said(best, sentence):
-        near = (one for one in others if one.score > best.score - _NEAR and not one.filling.missing)
-        said = next((one for one in near if _lists_what_is_said(one, sentence)), None)
+    if is_count(best.operation):
+        listing = _listing_of_count(best, sentence, catalogue, known)
+        return (best, others) if listing is None else (listing, [best, *others])
+    counted = _counted(sentence)
+    if not _lists_what_is_said(best, sentence) or best.filling.missing:
+        whole = [one for one in others if not one.filling.missing and _lists_what_is_said(one, sentence)]
+        said = next((one for one in whole if one.score > best.score - _NEAR), None)
+        if counted and counted not in noun_stems(best.operation)[-1:]:
+            said = next((one for one in whole if noun_stems(one.operation) == (counted,)), said)
         if said is not None:
             return said, [best, *(one for one in others if one is not said)]
-    tokens, noun = sentence.tokens, set(noun_stems(best.operation))
-    many = any(token.stem in noun and singular(token.lower) != token.lower for token in tokens)
+    many = _is_many(best)
     subject = next((slot for slot in best.scene.slots if is_subject(best.operation, slot)), None)
     if subject is None or not (many or subject in best.filling.missing or _is_at_an_end(best, subject)):
         return best, others
@@ -90,6 +127,77 @@ def listing_instead(
         return best, others
     instead = min(found_listings, key=_misfit)
     return instead, [best, *(one for one in others if one is not instead)]
+
+
+def item_instead(
+    best: Candidate, others: Sequence[Candidate], catalogue: Catalogue, known: Mapping[str, Any]
+) -> Candidate:
+    """The read of the one thing that a sentence names, in the place of a list that is filtered by its name.
+
+    `show zone example.com`: the thing is found in the list, however its name is written there, and shown whole.
+    """
+    names = {option.value for option in best.filling.options if _is_name_filter(best, option)}
+    if best.tool.effect is not Effect.READ or len(names) != 1 or _is_one(best.operation) or _is_many(best):
+        return best
+    shown = resources_of(best.operation.spec).shows(best.operation)
+    near = next((one for one in others if one.operation is shown), None)
+    if near is None and shown is not None and shown in catalogue.operations:
+        near = candidate_of(best.scene.sentence, catalogue, known, shown, best.score)
+    found = (
+        [wanted for option in near.filling.options if (wanted := wanted_in(option.value))] if near is not None else []
+    )
+    if near is None or not any(wanted.name in names and wanted.lister == best.operation.id for wanted in found):
+        return best
+    return replace(near, score=best.score, chance=best.chance, row=best.row)
+
+
+def _is_name_filter(best: Candidate, option: Option) -> bool:
+    """Does an option keep of a list only what is called so: by a filter `name`, or one called like the things?"""
+    slot = option.slot
+    named = slot.words == (stem("name"),) or slot.words == tuple(map(stem, thing_words(best.operation)))
+    return named and slot.where == "query" and not slot.many and isinstance(option.value, str)
+
+
+def _is_many(best: Candidate) -> bool:
+    """Does the sentence call what is listed by its noun in the plural?"""
+    noun = set(noun_stems(best.operation))
+    return any(one.stem in noun and singular(one.lower) != one.lower for one in best.scene.sentence.tokens)
+
+
+def is_count(operation: Operation) -> bool:
+    """Whether a read answers with how many things there are: /flows/count, /collections_count."""
+    return operation.effect is Effect.READ and "count" in name_words(operation.path.rstrip("/").rpartition("/")[2])
+
+
+def _listing_of_count(
+    best: Candidate, sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
+) -> Candidate | None:
+    """The list of what is counted, where the sentence says more of that than the count was told; else None."""
+    wish = wish_of(sentence.text)
+    above, _, last = best.operation.path.rstrip("/").rpartition("/")
+    if not (wish.by or _says_more(best)) or (name_words(last) == ("count",) and above.endswith("}")):
+        return None
+    resources = resources_of(best.operation.spec)
+    lists = [one for one in resources.lists_of(thing_words(best.operation)) if resources.is_home(one)]
+    tries = (candidate_of(sentence, catalogue, known, one, best.score) for one in lists[:_MOST_LISTINGS])
+    return min((one for one in tries if one is not None), key=_misfit, default=None)
+
+
+def _says_more(best: Candidate) -> bool:
+    """Does the sentence say anything of what is counted that no argument of the count takes?"""
+    own = {stem(word) for text in (best.operation.path, best.operation.summary) for word in pieces(text)}
+    tokens = [token for token in best.scene.sentence.tokens if token.word and token.lower not in STOPWORDS]
+    return any(
+        token.stem not in own | _OF_COUNTS
+        and not any(one.start <= token.start < one.end for one in best.filling.options)
+        for token in tokens
+    )
+
+
+def _counted(sentence: Sentence) -> str:
+    """The stem of the noun in the plural that is to be counted: how many [containers], count the [containers]."""
+    found = _COUNTED.search(sentence.text)
+    return stem(found["noun"].lower()) if found is not None and singular(found["noun"].lower()) != found["noun"] else ""
 
 
 def _lists_what_is_said(one: Candidate, sentence: Sentence) -> bool:

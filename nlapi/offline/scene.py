@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -63,10 +63,14 @@ class Scene:
     slots: tuple[Slot, ...]
     listers: Mapping[Slot, Operation] = field(default_factory=dict)
     """slots that take the id of a thing which an operation lists, so that its name will do"""
+    opaque: frozenset[Slot] = frozenset()
+    """those of them that take an id beside which the things have a name: a plain word is no such id"""
     given: frozenset[Slot] = frozenset()
     """slots whose value is known by name: the sentence fills none of them, or only those that are `remembered`"""
     remembered: frozenset[Slot] = frozenset()
     """those of them that the user answered earlier: the sentence has to be clear to say otherwise"""
+    names: Callable[[str], bool] = lambda _: False
+    """whether a stem names a thing of the API"""
 
     @property
     def operation(self) -> Operation:

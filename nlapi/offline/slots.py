@@ -17,7 +17,7 @@ _DEEPEST = 3
 _MOST = 80
 _EXAMPLES = re.compile(
     r"(?:such as|e\.?g\.?,?|for example,?|example:?|for instance,?|like|options (?:are|include)|either"
-    r"|values?:?|one of)\s*(.{3,160}?)(?:\)|\.\s|\.?$)",
+    r"|values?(?!\s+(?:of|for|to|that|in)\b):?|one of)\s*(.{3,160}?)(?:\)|\.\s|\.?$)",
     re.IGNORECASE,
 )
 _MAPPED = re.compile(
@@ -261,11 +261,13 @@ def _unit_by_name(words: tuple[str, ...]) -> str:
 def _samples(description: str, schema: Mapping[str, Any]) -> tuple[str, ...]:
     """Values that a description mentions."""
     found: list[str] = []
+    if description.lower().startswith("set to "):
+        return ()  # what it always is
     for match in _EXAMPLES.finditer(description):
         text = match.group(1)
-        quoted = re.findall(r"['\"]([^'\"]{1,60})['\"]", text)
+        quoted = re.findall(r"['\"“]([^'\"“”]{1,60})['\"”]", text)
         found += quoted if quoted else re.split(r",\s*(?:and|or)?\s*|\s+(?:and|or)\s+", text)
-    found += re.findall(r"(?<!\w)['\"]([^'\"]{2,40})['\"](?!\w)", description)
+    found += re.findall(r"(?<!\w)['\"“]([^'\"“”]{2,40})['\"”](?!\w)", description)
     listed = schema.get("examples")
     found += [value for value in (listed if isinstance(listed, list) else ()) if isinstance(value, str)]
     clean = [value for one in found if 1 < len(value := one.strip(" .'\"")) <= 60]

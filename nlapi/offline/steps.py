@@ -190,7 +190,7 @@ def _picked(
     things = things_of(step, raw["kind"])
     if raw.get("place"):
         return _placed(turn, goal, slot, step, raw, catalogue, known)
-    fresh = rate(raw["name"], slot, things, raw["field"], via=bool(raw["via"]), question=turn.question)
+    fresh = rate(raw, slot, things, turn.question)
     rated = [*map(_rated, raw["rated"]), *fresh]
     given = known.get(argument_name(slot))
     if given is not None:
@@ -230,7 +230,7 @@ def _placed(
     pages = pages_of(turn.steps)
     things = [thing for page in pages for thing in things_of(page, raw["kind"])]
     place, operation = raw["place"], step.call.tool.operation
-    rated = rate(raw["name"], slot, things, raw["field"], via=bool(raw["via"]))
+    rated = rate(raw, slot, things)
     if (given := known.get(argument_name(slot))) is not None:
         return plan_for(goal.with_id(slot, chosen(given, rated)), catalogue, known)
     assert step.result is not None
@@ -241,11 +241,11 @@ def _placed(
     found = at_place(place, operation, things)
     ends = goal.leads_to or goal.known
     if len(found) == 1 and (place == ONLY or ends.tool.effect is Effect.READ):
-        (one,) = rate(raw["name"], slot, found, raw["field"], via=bool(raw["via"]))
+        (one,) = rate(raw, slot, found)
         return _used(goal, slot, one, raw, catalogue, known)
     if not things:
         return Plan(text=f"There is no {raw['kind']}.", confidence=0.3)
-    asked = rate(raw["name"], slot, found or things, raw["field"], via=bool(raw["via"]))
+    asked = rate(raw, slot, found or things)
     return ask_which(goal.tool, slot, raw, asked, found=bool(found), unread=0)
 
 

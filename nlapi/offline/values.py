@@ -8,7 +8,7 @@ from datetime import date, time, timedelta
 from functools import lru_cache
 from typing import Any
 
-from nlapi.offline.dots import ends_in_dot, is_dotted
+from nlapi.offline.dots import ends_in_dot, is_dotted, wants_dot
 from nlapi.offline.measures import converted, measured
 from nlapi.offline.moments import moment_of, moments
 from nlapi.offline.places import country_name, country_of, full_name, region_of, state_of, town_in_us
@@ -27,6 +27,7 @@ HOW = (
 ASIDE = frozenset(("state", "country", "currency", "lasting"))
 """What says more than the span, so that the span can still be the value of another slot."""
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+_IP = re.compile(r"(?=.*\d)[\d.]+(?:/\d+)?|(?=.*:)[0-9a-f:.]+(?:%\w+)?(?:/\d+)?|\*", re.IGNORECASE)
 _DAYS = stem("days")
 _PLACE = re.compile(r"\b(?:city|town|place|location|address|area|region|destination|origin|where)\b", re.IGNORECASE)
 _CITY_STATE = re.compile(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
@@ -259,9 +260,10 @@ def _text(span: Span, slot: Slot) -> Any:
 
 
 def _with_dot(span: Span, slot: Slot, sentence: Sentence) -> str:
-    """A host name with the final dot that stands behind it, for a slot whose names end in one; "" for anything else."""
+    """A host name with its final dot, for a slot whose names end in one if it was said, or must; else ""."""
     name = span.text.strip(" .,")
-    if span.kind not in _TEXTUAL or not is_dotted(sentence.text, name) or not ends_in_dot(slot):
+    said = span.kind in _TEXTUAL and is_dotted(sentence.text, name) and ends_in_dot(slot)
+    if not said and not (span.form == "host" and wants_dot(slot)):
         return ""
     return f"{name}." if _fits(f"{name}.", slot) else ""
 
@@ -275,6 +277,8 @@ def _figures(span: Span, slot: Slot) -> str | None:
 
 def _fits(text: str, slot: Slot) -> bool:
     schema = slot.item
+    if _takes_ip(slot) and not _IP.fullmatch(text):
+        return False
     if schema.get("format") == "uuid" and not _UUID.fullmatch(text):
         return False
     longest, pattern = schema.get("maxLength"), schema.get("pattern")
@@ -288,6 +292,13 @@ def _fits(text: str, slot: Slot) -> bool:
         except re.error:
             return True
     return True
+
+
+@lru_cache(maxsize=4096)
+def _takes_ip(slot: Slot) -> bool:
+    """Does a slot take an IP address and nothing else: ip, src_ip, no ip_or_hostname?"""
+    named = slot.words[-1:] == ("ip",) or slot.item.get("format") in ("ipv4", "ipv6")
+    return named and not re.search(r"\b(?:host ?name|domain|or (?:a )?(?:host|name))", slot.description, re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)

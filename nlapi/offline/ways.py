@@ -30,7 +30,7 @@ from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import holder_of
 from nlapi.resources.id_sources import id_sources
-from nlapi.resources.naming import STOPWORDS, pieces, stem
+from nlapi.resources.naming import STOPWORDS, pieces, singular, stem
 from nlapi.resources.resource import resources_of
 
 _NAMES = frozenset(("name", "title", "label", "display_name"))
@@ -39,6 +39,9 @@ _GIVES_NAME = frozenset(
 )
 _MOST = frozenset(map(stem, ("most", "the")))
 _PEOPLE = frozenset(map(stem, "user account member owner person customer profile".split()))
+_THE = frozenset(("the", "my", "our", "this"))
+PAGE = 100
+"""How many things a read asks for where it must say a number."""
 NAMED = 0.6
 """How well a name fits of which nothing tells the kind."""
 SOLID = 0.94
@@ -53,6 +56,7 @@ def completed(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any], q
     filling = best.filling
     if best.tool.effect is Effect.READ and wish_of(question).compares and not _sorted(best):
         filling = replace(filling, options=tuple(one for one in filling.options if not page_size(one.slot)))
+    filling = _with_page_size(replace(best, filling=filling))
     filling = _named_subject(replace(best, filling=filling), catalogue)
     filling = _requalified(replace(best, filling=filling), catalogue)
     _, missing = complete({one.slot.path: one.value for one in filling.options}, best.scene.slots, known)
@@ -69,9 +73,10 @@ def with_only_parents(best: Candidate, catalogue: Catalogue, known: Mapping[str,
     """
     filling = best.filling
     _, missing = complete({one.slot.path: one.value for one in filling.options}, best.scene.slots, known)
-    for slot in (slot for slot in missing if slot.where == "path" and not is_subject(best.operation, slot)):
-        source = next(iter(catalogue.sources(best.tool, slot)), None)
-        if source is None or any(one.required for one in source.operation.parameters):
+    for slot in (slot for slot in missing if slot.where == "path" and _may_be_only(best, slot)):
+        sources = (one for one in catalogue.sources(best.tool, slot) if not _wants_anything(one.operation))
+        source = next(sources, None)
+        if source is None:
             continue
         name, place = (f"the only {thing_of(best.tool, slot)}", ONLY) if source.listed else ("", "")
         field = "" if source.listed else source.field
@@ -80,14 +85,58 @@ def with_only_parents(best: Candidate, catalogue: Catalogue, known: Mapping[str,
     return replace(best, filling=filling)
 
 
+def _wants_anything(operation: Operation) -> bool:
+    return any(one.required for one in operation.parameters)
+
+
 def _way(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
     """Where an id that is missing may be had from; None when nowhere."""
-    option = next(_flow(best, slot, catalogue), None)
+    option = _mate(best, slot, catalogue) or next(_flow(best, slot, catalogue), None)
     if option is None and best.tool.effect is Effect.READ:
         option = _qualified(best, slot, catalogue) or _only_name(best, slot, catalogue)
     if option is None and not is_subject(best.operation, slot) and (me := _caller(best, slot, catalogue)) is not None:
         option = Option(slot=slot, value=Wanted(name="", lister=me.id), sure=SOLID, start=0, end=0)
     return option
+
+
+def _may_be_only(best: Candidate, slot: Slot) -> bool:
+    """May a thing that nothing names be the only one of its kind: what all else is below, or what is called `the X`?
+
+    A change is made to no thing because there is but one; it may be made below that, as its other arguments say.
+    """
+    operation = best.operation
+    if not is_subject(operation, slot):
+        return True
+    if best.tool.effect is not Effect.READ:
+        below = not operation.path.rstrip("/").endswith("}")
+        return below and any(other.required and other.where != "path" for other in best.scene.slots)
+    tokens, kind = best.scene.sentence.tokens, kind_of(best.tool, slot)
+    one = (at for at, token in enumerate(tokens) if token.stem in kind[-1:] and singular(token.lower) == token.lower)
+    said = any(at and tokens[at - 1].lower in _THE for at in one)
+    return said or not operation.path.rstrip("/").endswith("}")
+
+
+def _with_page_size(best: Candidate) -> Filling:
+    """The filling of a read with a large page where the API wants to be told how large, and the sentence does not."""
+    filling = best.filling
+    for slot in filling.missing if best.tool.effect is Effect.READ else ():
+        if page_size(slot) and slot.where == "query" and not slot.has_default:
+            most = slot.schema.get("maximum")
+            value = min(PAGE, most) if isinstance(most, int) else PAGE
+            filling = _with(filling, Option(slot=slot, value=value, sure=SOLID, start=0, end=0))
+    return filling
+
+
+def _mate(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
+    """The second of two ids that tell one thing together, from the look-up of the first: both are in what is listed."""
+    listings = set(catalogue.listers(best.tool, slot))
+    for option in best.filling.options if slot.where == "path" else ():
+        wanted = wanted_in(option.value)
+        if wanted is None or option.slot.where != "path" or wanted.place or wanted.field:
+            continue
+        if any(one.id == wanted.lister for one in listings):
+            return replace(option, slot=slot, sure=SOLID, end=option.start)
+    return None
 
 
 def _requalified(best: Candidate, catalogue: Catalogue) -> Filling:
@@ -113,6 +162,9 @@ def _only_name(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | No
     spans = (*best.filling.unused, *(span for one in loose for span in one.spans[:1]))
     unused = [span for span in spans if span.kind in (Kind.QUOTED, Kind.NAME)]
     quoted = [span for span in unused if span.kind is Kind.QUOTED]
+    said = set(kind_of(best.tool, slot)) <= best.scene.sentence.stem_set
+    if not quoted and not said and not is_subject(best.operation, slot):
+        return None  # what the thing is below is not named in passing
     names = quoted or [span for span in unused if " " in span.text or span.first > 0]
     if listing is None or len(names) != 1 or best.filling.missing != (slot,) or slot.many:
         return None

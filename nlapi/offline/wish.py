@@ -19,7 +19,9 @@ class Want(StrEnum):
     CHECK = "check"
 
 
-_COUNT = re.compile(r"\b(?:how many|(?:the )?(?:number|count) of|count (?:the|all|my|every))\b", re.IGNORECASE)
+_COUNT = re.compile(
+    r"\b(?:how many|(?:the )?(?:number|count) of|count (?:the|all|my|every))\b|^\W*count(?= \w)", re.IGNORECASE
+)
 _SUM = re.compile(r"\b(?:total|sum|altogether|overall|combined|in all|add up|how much)\b", re.IGNORECASE)
 _AVERAGE = re.compile(r"\b(?:average|avg|mean|on average)\b(?! to\b)", re.IGNORECASE)
 _CHECK = re.compile(r"^\W*(?:is|are|was|were|does|do|did|has|have)\b(?!\s+not\b)", re.IGNORECASE)

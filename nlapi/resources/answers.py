@@ -160,12 +160,6 @@ def field_schema(operation: Operation, path: str) -> Schema | None:
     return answer_schemas(operation.spec).field_schema(operation, path)
 
 
-def entry_fields(operation: Operation) -> Collection[str]:
-    """Return the names of the fields of the things that an operation answers with, as its schema says."""
-    schemas = answer_schemas(operation.spec)
-    return schemas.reader.properties(schemas.entry_schema(operation)).keys()
-
-
 def holder_of(operation: Operation, kind: Sequence[str]) -> str:
     """Return the field, in the singular, that holds a thing of a kind (stems) in an answer; "" where none does."""
     schemas = answer_schemas(operation.spec)

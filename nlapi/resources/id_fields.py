@@ -10,7 +10,7 @@ from typing import Any
 from nlapi.openapi.parts import Parameter, as_list
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
-from nlapi.resources.nouns import thing_words
+from nlapi.resources.nouns import home_route, thing_words
 from nlapi.resources.paths import Place as Place
 from nlapi.resources.paths import position, segments
 from nlapi.resources.schemas import SchemaReader, ref_of
@@ -90,7 +90,7 @@ def target_noun(operation: Operation, place: Place) -> Words:
         return noun
     if place[0] != "path":
         return thing_words(operation) if set(name_words(place[1])) <= ID_WORDS else ()
-    path = segments(operation.route)
+    path = segments(home_route(operation.route))
     before = [segment for segment in path[: position(path, place[1])] if not segment.parameter]
     return singular_words(before[-1].text) if before else ()
 

@@ -115,6 +115,11 @@ class IdSources:
             return
         there = self._at(path[:at])
         listing = [one for one in there if self.resources.is_list(one) and not self._wants_ids(one)]
+        for one in self._at(path[: at - 1]) if not there and path[at - 1].parameter else ():
+            # Two ids in a row tell one thing, /autoprimaries/{ip}/{nameserver}: what lists it has both.
+            field = self.field(one, name, noun, parameter) if self.resources.is_list(one) else None
+            if field and name_key(field) == name_key(name):
+                yield IdSource(operation=one, field=field, grounds=Grounds.PATH)
         for one in (*listing, *self._searches(path[:at])):
             field = self.field(one, name, noun, parameter)
             if field is not None and one is not operation:

@@ -128,6 +128,9 @@ class Resources:
             view = self.schemas.view(operation)
             if self.schemas.list_of(operation) is not None:
                 return True
+            types = self.schemas.reader.types(media.schema)
+            if types and {"array", "object", "string"}.isdisjoint(types):
+                return False  # how many there are, or whether
             if view is not None and any(True for _ in view.names):
                 return is_plural(operation) and self._is_described_by_its_thing(operation)
         return is_plural(operation) or self.is_query(operation)
@@ -145,11 +148,18 @@ class Resources:
         return tuple(one for one in queries if set(path_noun(one)) <= QUERY_WORDS)
 
     def _is_described_by_its_thing(self, operation: Operation) -> bool:
-        """Whether the answer of a plural path has the schema of one thing, which POST to it or GET below it answers."""
+        """Whether a plural path answers with the schema of one thing: POST to it takes or answers it, or GET below."""
         collection = self.collection(segments(operation.route))
         own = set(schema_nouns(answer_schema(operation)))
-        others = (collection.at.get("POST"), collection.item.get("GET")) if collection is not None else ()
-        return any(own & set(schema_nouns(answer_schema(other))) for other in others if other is not None)
+        maker, shown = (
+            (collection.at.get("POST"), collection.item.get("GET")) if collection is not None else (None,) * 2
+        )
+        if any(own & set(schema_nouns(answer_schema(other))) for other in (maker, shown) if other is not None):
+            return True
+        taken = (
+            self.schemas.reader.properties(maker.body.schema) if maker is not None and maker.body is not None else {}
+        )
+        return bool(taken) and taken.keys() == self.schemas.reader.properties(answer_schema(operation)).keys()
 
     def lists_of(self, noun: Words) -> Iterator[Operation]:
         """Yield the operations that list things of a noun in the singular, as their path, or else their answer, says.
@@ -242,7 +252,8 @@ class Resources:
     @property
     def caller(self) -> Operation | None:
         """The operation that tells who is calling; None where there is none."""
-        return next((one for one in self.callers if set(noun_of(one)) <= CALLER_WORDS), None)
+        mine = (one for one in self.callers if set(noun_of(one)) <= CALLER_WORDS)
+        return next(mine, next(iter(self.callers), None))
 
     def by_name(self, operation: Operation) -> Operation | None:
         """Return the twin of an operation on one thing that takes its name: `/variables/name/{name}`; None if none."""

@@ -65,10 +65,11 @@ def test_where_names_end_in_a_dot_the_last_one_belongs_to_the_name(evidence: str
     assert created("create the zone 2.0.192.in-addr.arpa.", api) == "2.0.192.in-addr.arpa."
 
 
-def test_no_dot_is_made_up() -> None:
-    api = dns(**TRAILING)
-    assert created("create the zone museum.org", api) == "museum.org"
-    assert created("create a zone called museum.", api) == "museum"
+def test_a_dot_is_added_only_to_a_host_name_that_must_have_one() -> None:
+    assert created("create the zone museum.org", dns(**TRAILING)) == "museum.org."
+    assert created("create the zone museum.org", dns(**EVIDENCE["pattern"])) == "museum.org."
+    assert created("create the zone museum.org", dns(**EVIDENCE["quoted"])) == "museum.org"
+    assert created("create a zone called museum.", dns(**TRAILING)) == "museum"
 
 
 def test_elsewhere_it_ends_the_sentence() -> None:
