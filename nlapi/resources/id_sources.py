@@ -119,7 +119,7 @@ class IdSources:
             # Two ids in a row tell one thing, /autoprimaries/{ip}/{nameserver}: what lists it has both.
             field = self.field(one, name, noun, parameter) if self.resources.is_list(one) else None
             if field and name_key(field) == name_key(name):
-                yield IdSource(operation=one, field=field, grounds=Grounds.PATH)
+                yield IdSource(operation=one, field=field)
         for one in (*listing, *self._searches(path[:at])):
             field = self.field(one, name, noun, parameter)
             if field is not None and one is not operation:
