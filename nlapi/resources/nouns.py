@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from nlapi.openapi.spec import READ_METHODS, Operation
-from nlapi.resources.naming import PLAIN_VERBS, STOPWORDS, VERBS, name_words, singular, stem
+from nlapi.resources.naming import PLAIN_VERBS, STOPWORDS, VERBS, name_words, singular, singular_last, stem
 from nlapi.resources.paths import EXTENSION, FORMATS
 
 QUERY_WORDS = frozenset(
@@ -47,8 +47,7 @@ def home_route(route: str) -> str:
 
 def thing_words(operation: Operation) -> tuple[str, ...]:
     """Return the noun of an operation in the singular: ("ad", "set")."""
-    words = noun_of(operation)
-    return (*words[:-1], singular(words[-1])) if words else ()
+    return singular_last(noun_of(operation))
 
 
 @lru_cache(maxsize=16384)

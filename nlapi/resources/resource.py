@@ -105,7 +105,6 @@ class Resources:
         return self._required[operation]
 
     def collection(self, path: Path) -> Collection | None:
-        """Return the collection at exactly this path."""
         return self.collections.get(shape(path))
 
     @cached_property
@@ -247,7 +246,8 @@ class Resources:
         whole = (one for one in self.operations if one.method == "GET" and "{" not in one.path and not one.deprecated)
         told = CALLER_WORDS | {"identity", "userinfo", "auth"}
         mine = (one for one in whole if (noun := noun_of(one)) and set(noun) <= told)
-        return tuple(sorted((one for one in mine if not any(p.required for p in one.parameters)), key=_path_length))
+        alone = (one for one in mine if not any(parameter.required for parameter in one.parameters))
+        return tuple(sorted(alone, key=lambda one: len(one.path)))
 
     @property
     def caller(self) -> Operation | None:
@@ -297,10 +297,6 @@ def is_plural(operation: Operation) -> bool:
     """Whether a GET is at a path whose noun is in the plural, and no thing of it."""
     noun = noun_of(operation)
     return operation.method == "GET" and bool(noun) and singular(noun[-1]) != noun[-1] and not is_single(operation)
-
-
-def _path_length(operation: Operation) -> int:
-    return len(operation.path)
 
 
 def _says_name(text: str) -> bool:

@@ -233,7 +233,6 @@ def _text(one: Operation) -> str:
 
 
 def _kept(operations: Sequence[Operation], cache: Cache) -> Learned | None:
-    """What was learned of these very operations before."""
     data = cache.get(_key(operations))
     learned = unpacked(data) if data is not None else None
     return learned if learned is not None and len(learned.shapes) == len(operations) else None
@@ -250,17 +249,17 @@ def _fields(operation: Operation, extra: Callable[[Operation], str] | None) -> l
     ]
     if extra is not None:
         fields.append((WEIGHTS["extra"], extra(operation)))
+    texts = ((weight, text.replace("/", " ").split()) for weight, text in fields if text)
     arguments = dict.fromkeys(chain.from_iterable(map(_word_terms, argument_names(operation))))
-    return [*((weight, _terms(text)) for weight, text in fields if text), (WEIGHTS["arguments"], [*arguments])]
+    return [
+        *((weight, [term for word in words for term in _word_terms(word)]) for weight, words in texts),
+        (WEIGHTS["arguments"], [*arguments]),
+    ]
 
 
 @lru_cache(maxsize=16384)
 def _word_terms(word: str) -> tuple[str, ...]:
     return tuple(stem(piece) for piece in pieces(word) if piece not in STOPWORDS)
-
-
-def _terms(text: str) -> list[str]:
-    return list(chain.from_iterable(map(_word_terms, text.replace("/", " ").split())))
 
 
 def _weigh(documents: Sequence[list[tuple[float, list[str]]]]) -> Postings:
