@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,8 @@ for _line in _COMMANDS.strip().splitlines():
     _yes, _, _no = _verbs.partition(" / ")
     for _state in map(stem, _states.split()):
         _MADE[_state] = {stem(word): word in _yes.split() for word in f"{_yes} {_no}".split()}
+_SHOWN = re.compile(r"\binclud\w*\b.{0,60}\bfields?\b|\breturn\w*\b.{0,30}\bfields?\b", re.IGNORECASE)
+_INCLUDES = frozenset(map(stem, "include including show with without omit field fields".split()))
 _MEANS = 0.7
 """Words used this much alike (nlapi/tools/meaning.py) are taken for one another in the name of a flag."""
 
@@ -52,6 +55,8 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     meant = {} if scene.sentence.stem_set.issuperset(words) else _meant(scene, words)
     places = [stems.index(word) for word in words if word in scene.sentence.stem_set]
     places += [at for at, _ in meant.values()]
+    if slot.where == "query" and _SHOWN.search(slot.description) and _INCLUDES.isdisjoint(stems):
+        return  # whether a field is shown is no condition on it
     commanded = _commanded(scene, words) if not places else None
     if commanded is not None:
         places = [commanded[0]]

@@ -44,6 +44,7 @@ _BESIDE_NOUN = _BEFORE_ID | {"id", "ids", "called", "named", "the", "number", "n
 _OF = frozenset("of in from for on under within to at by".split())
 _NO_IDS = ID_WORDS | {"name", "number"}
 """Words that say that an id follows, and are none."""
+_PARTLY = frozenset(map(stem, "contain contains containing mention mentions match matches".split()))
 _SORTS = frozenset(map(stem, "kind type category status state".split()))
 LARGEST_PAGE = 10_000
 """No page is larger, nor is its number."""
@@ -72,7 +73,7 @@ def options(scene: Scene) -> Iterator[Option]:
                 yield from choices(scene, slot, slot.glossary)
             if slot.samples and slot.family is Family.TEXT:
                 for option in choices(scene, slot, {sample: sample for sample in slot.samples}, literal=True):
-                    if not _in_a_name(scene, option):
+                    if not _in_a_name(scene, option) and not _is_host(scene, option):
                         yield replace(option, how="sample")
             yield from _plain(scene, slot, runs)
             if slot.required and takes_me(slot) and _MINE.search(scene.sentence.text):
@@ -93,6 +94,11 @@ def _in_a_name(scene: Scene, option: Option) -> bool:
         name.start <= option.start and option.end <= name.end and option.end - option.start < name.end - name.start
         for name in names
     )
+
+
+def _is_host(scene: Scene, option: Option) -> bool:
+    """Is it a host that a description happens to have for an example? It is no likelier for that."""
+    return any(span.form == "host" and span.start == option.start for span in scene.sentence.spans)
 
 
 def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
@@ -166,7 +172,8 @@ def _is_addressed(scene: Scene, slot: Slot, span: Span) -> bool:
     beside it (in the database archive), or it is what the last of them is of: the zones of X, X's zones.
     """
     names = [segment.parameter for segment in segments(scene.operation.route) if segment.parameter]
-    if is_subject(scene.operation, slot) or slot.name not in names or _is_opaque(span, slot):
+    plain = span.form == "id" and slot in scene.opaque and "_" not in span.text  # sha-512 may be said of anything
+    if is_subject(scene.operation, slot) or slot.name not in names or (_is_opaque(span, slot) and not plain):
         return True
     tokens, nouns = scene.sentence.tokens, {*kind_of(scene.tool, slot), *slot.words} - ID_WORDS
     before = span.first - 1
@@ -240,7 +247,8 @@ def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
     if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
         words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
         return words <= _NO_IDS or (span.kind is Kind.NAME and words <= scene.common)
-    if not slot.required and slot.where == "query" and slot.family is Family.TEXT and _is_of_field(scene, slot, span):
+    sifts = slot.where == "query" and slot.family is Family.TEXT and (not slot.required or QUERYLIKE & set(slot.words))
+    if sifts and _is_of_field(scene, slot, span):
         return True
     counted = span.kind is Kind.NUMBER and not slot.required and counts_things(scene, span)
     return counted and not page_size(slot) and any(map(page_size, scene.slots))
@@ -250,14 +258,21 @@ def _is_of_field(scene: Scene, slot: Slot, span: Span) -> bool:
     """Is a span about a field of what is listed that `slot` is not: [account acme], [kind], account [acme], [Slave]?"""
     words, stems = entry_words(scene.operation), scene.sentence.stems
     own = slot.prose | set(slot.words)
-    inside = stems[span.first : span.last]
+    first = span.first
+    while first < span.last - 1 and scene.sentence.tokens[first].lower in ("the", "a", "an", "all", "our"):
+        first += 1
+    inside = stems[first : span.last]
+    if QUERYLIKE & set(slot.words) and span.kind is Kind.PHRASE and len(inside) > 1 and inside[0] in _PARTLY:
+        return True  # what it contains is sought, not that it does
     runs = [inside[:count] for count in range(1, len(inside) + 1)] if span.kind is Kind.PHRASE else []
     if not QUERYLIKE & set(slot.words):
         at = span.first
         while at > 0 and scene.sentence.tokens[at - 1].lower in _BEFORE_ID:
             at -= 1
         runs += [stems[first:at] for first in range(max(0, at - 3), at)]
-        if span.kind in (Kind.NAME, Kind.PHRASE) and inside in words.values:
+        nouns = {*slot.words, *noun_stems(scene.operation)}
+        bare = tuple(word for word in inside if word not in nouns)
+        if span.kind in (Kind.NAME, Kind.PHRASE) and bare in words.values:
             return True
     return any(words.names_field(run) for run in runs if not set(run) <= own)
 

@@ -12,16 +12,18 @@ from typing import Any
 from nlapi.offline import chain
 from nlapi.offline.apis import named_api
 from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.change_questions import changes_nothing, unsaid_values
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
-from nlapi.offline.commanded import change_instead, creation_instead, named_instead, uncommanded
+from nlapi.offline.commanded import change_instead, creation_instead, named_instead, uncommanded, update_instead
 from nlapi.offline.confidence import FEW, confidence, features, is_doubtful, is_meant
+from nlapi.offline.field_question import field_read
 from nlapi.offline.followup import follow
 from nlapi.offline.given import Values, argument_name, complete, wanted_in
 from nlapi.offline.goal import Goal, final
 from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unexpressed, unused, unused_value
 from nlapi.offline.language import foreign
-from nlapi.offline.meant import as_command, named_changes, other_goals, says_all, tells
+from nlapi.offline.meant import as_command, named_changes, other_goals, says_all, says_plainly, tells
 from nlapi.offline.orders import plainly_ordered
 from nlapi.offline.read import read_sentence
 from nlapi.offline.reads import asks, asks_who_i_am, item_instead, listing_instead, owned_instead, read_instead
@@ -40,8 +42,9 @@ from nlapi.offline.unplanned import (
     unmatched,
 )
 from nlapi.offline.ways import completed, with_only_parents
+from nlapi.offline.wire_forms import in_wire_form
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.resources.naming import METHODS, VERBS, Intent, stem
+from nlapi.resources.naming import VERBS, Intent, stem
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import corrected
 from nlapi.tools.tool import Missing, Tool
@@ -131,25 +134,20 @@ class OfflinePlanner:
         if chosen is None and _HELP.match(question):
             return Plan(text=abilities(catalogue))
         sentence = read_question(question, catalogue, self.today or date.today())
-        if chosen is not None:
-            found = [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
-        else:
-            found = candidates(sentence, catalogue, known)
-        if chosen is None and (not found or not is_meant(found)):
-            found = named_changes(sentence, catalogue, known) or found
-        if chosen is None and (caller := _caller(sentence, catalogue, known)) is not None:
-            found = [caller]
+        if chosen is None and (field := field_read(sentence, catalogue, known)) is not None:
+            return _planned(field, (), catalogue, known, question, sure=CHOSEN, live=live)
+        found = _likeliest(sentence, catalogue, known, chosen)
         language = foreign(sentence)
         if not found or (not is_meant(found) and not _names_all(found[0]) and not asks_who_i_am(sentence.text)):
             return unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return too_much(wants, found)
         if chosen is None:
-            commanded = named_instead(change_instead(found, sentence, catalogue), catalogue)
+            commanded = update_instead(change_instead(found, sentence, catalogue), sentence)
+            commanded = named_instead(commanded, catalogue)
             found = list(creation_instead(commanded, sentence, catalogue, known))
         best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
-        if chosen is None:
-            best = item_instead(best, others, catalogue, known)
+        best = item_instead(best, others, catalogue, known) if chosen is None else best
         best = owned_instead(best, catalogue, known, question)
         strange = best.unasked and (not best.filling.options or asks(sentence.text))
         if chosen is None and strange and not _forbidden(best):
@@ -158,7 +156,7 @@ class OfflinePlanner:
             return replace(no, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
         sure = CHOSEN if chosen is not None else 0.0
         made = _planned(best, others, catalogue, known, question, sure=sure, live=live)
-        certain = chosen is not None or _names_all(best) or asks_who_i_am(sentence.text)
+        certain = chosen is not None or _names_all(best) or asks_who_i_am(sentence.text) or says_plainly(best, ())
         if not certain and not language and is_doubtful(found):
             made = replace(made, confidence=min(TOSSED, made.confidence))
         least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
@@ -196,6 +194,18 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     return read_sentence(as_command(said, catalogue.index.names, catalogue.operations), today)
 
 
+def _likeliest(
+    sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], chosen: Operation | None
+) -> list[Candidate]:
+    """The operations that a sentence may mean, the likeliest first; the one that the user has chosen alone."""
+    if chosen is not None:
+        return [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
+    if (caller := _caller(sentence, catalogue, known)) is not None:
+        return [caller]
+    found = candidates(sentence, catalogue, known)
+    return found if found and is_meant(found) else named_changes(sentence, catalogue, known) or found
+
+
 def _caller(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate | None:
     """Who am I? The read that tells who is calling, where the API has one."""
     if not asks_who_i_am(sentence.text):
@@ -217,6 +227,7 @@ def _planned(
 ) -> Plan:
     changes = catalogue.index.changes(best.operation)
     best = completed(best, catalogue, known, question)
+    best = replace(best, filling=in_wire_form(best))
     if live:
         best = with_only_parents(best, catalogue, known)
     values: Values = {option.slot.path: option.value for option in best.filling.options}
@@ -227,14 +238,14 @@ def _planned(
     unsaid = () if changes else tuple(unexpressed(best))
     if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in best.filling.unused):
         unsaid = (*unsaid, *unused(best))
-    half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
-    if tells(best, missing) or asks_who_i_am(best.scene.sentence.text):
+    half = changes and (changes_nothing(best) or any(map(unused_value, best.filling.unused)))
+    if tells(best, missing) or says_plainly(best, missing) or asks_who_i_am(best.scene.sentence.text):
         sure = max(sure, CHOSEN)
     if commanded := uncommanded(best, catalogue):
         unsaid = (commanded, *unsaid)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
-    if _tossed_up(best, others) and not tells(best, missing):
+    if _tossed_up(best, others) and not tells(best, missing) and not says_plainly(best, missing):
         sure = min(sure, TOSSED)
     elsewhere = other_goals(best, values, catalogue, known)
     if elsewhere and (changes or says_all(best)):
@@ -256,11 +267,17 @@ def _planned(
         return _contradicted(goal, found)
     if found is not None and found.slot is not None:
         goal = replace(goal, values={path: value for path, value in values.items() if path != found.slot.path})
+    if unsaid_slots := unsaid_values(best, known):
+        return final(_without_names(goal), unsaid_slots)
     made = plan_for(goal, catalogue, known)
     if found is None and best.tool.effect is Effect.READ and made.raw["stage"] == "call":
         made = with_twins(made, best)
     rivals = _rivals(best, others, catalogue) if made.missing else others
     return replace(made, alternatives=tuple(map(call_of, rivals[:ALTERNATIVES])))
+
+
+def _without_names(goal: Goal) -> Goal:
+    return replace(goal, values={path: value for path, value in goal.values.items() if wanted_in(value) is None})
 
 
 def _tossed_up(best: Candidate, others: Sequence[Candidate]) -> bool:
@@ -296,12 +313,6 @@ def _names_all(best: Candidate) -> bool:
     """Is the thing called by its name, and is what shall become of it said, or nothing else said at all?"""
     plain = best.tool.effect is not Effect.READ or says_all(best)
     return plain and not best.filling.missing and any(map(wanted_in, (one.value for one in best.filling.options)))
-
-
-def _changes_nothing(best: Candidate) -> bool:
-    """Is it an update that says which thing, but not what shall become of it?"""
-    updates = best.operation.method in METHODS[Intent.UPDATE] and best.operation.body is not None
-    return updates and all(option.slot.where == "path" for option in best.filling.options)
 
 
 def _forbidden(best: Candidate) -> str:

@@ -94,7 +94,9 @@ def listing_instead(
     return instead, [best, *(one for one in others if one is not instead)]
 
 
-def item_instead(best: Candidate, others: Sequence[Candidate], catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate:
+def item_instead(
+    best: Candidate, others: Sequence[Candidate], catalogue: Catalogue, known: Mapping[str, Any]
+) -> Candidate:
     """The read of the one thing that a sentence names, in the place of a list that is filtered by its name.
 
     `show zone example.com`: the thing is found in the list, however its name is written there, and shown whole.
@@ -106,14 +108,16 @@ def item_instead(best: Candidate, others: Sequence[Candidate], catalogue: Catalo
     near = next((one for one in others if one.operation is shown), None)
     if near is None and shown is not None and shown in catalogue.operations:
         near = candidate_of(best.scene.sentence, catalogue, known, shown, best.score)
-    found = [wanted for option in near.filling.options if (wanted := wanted_in(option.value))] if near is not None else []
+    found = (
+        [wanted for option in near.filling.options if (wanted := wanted_in(option.value))] if near is not None else []
+    )
     if near is None or not any(wanted.name in names and wanted.lister == best.operation.id for wanted in found):
         return best
     return replace(near, score=best.score, chance=best.chance, row=best.row)
 
 
 def _is_name_filter(best: Candidate, option: Option) -> bool:
-    """Does an option keep of a list only what is called so: by a filter called `name`, or like the things themselves?"""
+    """Does an option keep of a list only what is called so, by a filter called `name` or like the things?"""
     slot = option.slot
     named = slot.words == (stem("name"),) or slot.words == tuple(map(stem, thing_words(best.operation)))
     return named and slot.where == "query" and not slot.many and isinstance(option.value, str)

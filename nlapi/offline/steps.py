@@ -24,6 +24,7 @@ from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import thing_in
 from nlapi.resources.fields import Thing, field_at
 from nlapi.resources.identity import id_of
+from nlapi.resources.naming import pieces, stem
 from nlapi.tools.pages import next_arguments
 from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Call, Tool
@@ -214,6 +215,11 @@ def _picked(
         return Plan(text=f"There is {kinds} called {raw['name']!r}.", confidence=0.3)
     if not found and raw["filtered"]:
         return plan_for(goal, catalogue, known, filtered=False)
+    ends = goal.leads_to or goal.known
+    said = set(map(stem, pieces(turn.question)))
+    if not found and not unread and ends.tool.effect is Effect.READ and said.issuperset(map(stem, pieces(raw["kind"]))):
+        absent = f"There is no {raw['kind']} called {raw['name']!r}."
+        return final_answer([AnswerView(text=absent, operation=step.call.tool.operation)])
     return ask_which(goal.tool, slot, raw, found or rated, found=bool(found), unread=pages if unread else 0)
 
 

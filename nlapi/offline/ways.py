@@ -37,6 +37,7 @@ _NAMES = frozenset(("name", "title", "label", "display_name"))
 _GIVES_NAME = frozenset(
     ("to", "as", "into", "name", "named", "called", "title", "titled", "label", "is", "=", ":", "be")
 )
+_DEFINITE = frozenset(("the", "this", "our", "my"))
 _MOST = frozenset(map(stem, ("most", "the")))
 _PEOPLE = frozenset(map(stem, "user account member owner person customer profile".split()))
 PAGE = 100
@@ -105,7 +106,8 @@ def _may_be_only(best: Candidate, slot: Slot) -> bool:
         below = not operation.path.rstrip("/").endswith("}")
         return below and any(other.required and other.where != "path" for other in best.scene.slots)
     tokens, kind = best.scene.sentence.tokens, kind_of(best.tool, slot)
-    said = any(token.stem in kind[-1:] and singular(token.lower) == token.lower for token in tokens)
+    one = (at for at, token in enumerate(tokens) if token.stem in kind[-1:] and singular(token.lower) == token.lower)
+    said = any(token.lower in _DEFINITE for at in one for token in tokens[max(0, at - 2) : at])
     return said or not operation.path.rstrip("/").endswith("}")
 
 
@@ -125,9 +127,12 @@ def _mate(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
     listings = set(catalogue.listers(best.tool, slot))
     for option in best.filling.options if slot.where == "path" else ():
         wanted = wanted_in(option.value)
-        if wanted is not None and option.slot.where == "path" and not wanted.place and not wanted.field:
-            if any(one.id == wanted.lister for one in listings):
-                return replace(option, slot=slot, sure=SOLID, end=option.start)
+        if option.slot.where != "path" or (wanted is not None and (wanted.place or wanted.field)):
+            continue
+        shared = next((one for one in catalogue.listers(best.tool, option.slot) if one in listings), None)
+        if shared is not None and (wanted is None or wanted.lister == shared.id):
+            name = wanted.name if wanted is not None else str(option.value)
+            return replace(option, slot=slot, value=Wanted(name=name, lister=shared.id), sure=SOLID, end=option.start)
     return None
 
 
@@ -150,13 +155,12 @@ def _requalified(best: Candidate, catalogue: Catalogue) -> Filling:
 def _only_name(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
     """The one name that the sentence has left over, where the id of a thing is all that a read lacks."""
     listing = catalogue.lister(best.tool, slot)
-    if not is_subject(best.operation, slot) and not set(kind_of(best.tool, slot)) <= best.scene.sentence.stem_set:
-        return None  # what the thing is below is not named in passing
+    named = is_subject(best.operation, slot) or set(kind_of(best.tool, slot)) <= best.scene.sentence.stem_set
     loose = [one for one in best.filling.options if not one.slot.required and one.sure < NAMED]
     spans = (*best.filling.unused, *(span for one in loose for span in one.spans[:1]))
     unused = [span for span in spans if span.kind in (Kind.QUOTED, Kind.NAME)]
     quoted = [span for span in unused if span.kind is Kind.QUOTED]
-    names = quoted or [span for span in unused if " " in span.text or span.first > 0]
+    names = quoted or [span for span in unused if named and (" " in span.text or span.first > 0)]
     if listing is None or len(names) != 1 or best.filling.missing != (slot,) or slot.many:
         return None
     (span,) = names

@@ -146,13 +146,17 @@ class Resources:
         return tuple(one for one in queries if set(path_noun(one)) <= QUERY_WORDS)
 
     def _is_described_by_its_thing(self, operation: Operation) -> bool:
-        """Whether a plural path answers with the schema of one thing, which POST to it takes or it or GET below answers."""
+        """Whether a plural path answers with the schema of one thing, which POST to it takes, or GET below answers."""
         collection = self.collection(segments(operation.route))
         own = set(schema_nouns(answer_schema(operation)))
-        maker, shown = (collection.at.get("POST"), collection.item.get("GET")) if collection is not None else (None,) * 2
+        maker, shown = (
+            (collection.at.get("POST"), collection.item.get("GET")) if collection is not None else (None,) * 2
+        )
         if any(own & set(schema_nouns(answer_schema(other))) for other in (maker, shown) if other is not None):
             return True
-        taken = self.schemas.reader.properties(maker.body.schema) if maker is not None and maker.body is not None else {}
+        taken = (
+            self.schemas.reader.properties(maker.body.schema) if maker is not None and maker.body is not None else {}
+        )
         return bool(taken) and taken.keys() == self.schemas.reader.properties(answer_schema(operation)).keys()
 
     def lists_of(self, noun: Words) -> Iterator[Operation]:
