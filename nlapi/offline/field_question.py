@@ -17,6 +17,7 @@ from nlapi.offline.sentence import Kind, Sentence, Span
 from nlapi.offline.ways import SOLID
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import STOPWORDS, VERBS, pieces, stem
+from nlapi.resources.nouns import thing_words
 from nlapi.resources.resource import resources_of
 
 _ASKED = re.compile(
@@ -41,9 +42,23 @@ def field_read(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any
         words = tuple(map(stem, asked))
         if any(map(catalogue.index.names, (*words, stem("".join(asked))))):
             return None
+        if (listing := _listing(sentence, name, words, catalogue)) is not None:
+            return candidate_of(sentence, catalogue, known, listing, SCORE)
         for operation, _ in sorted(_showing(catalogue, words), key=lambda one: one[1]):
             if (found := _read(operation, sentence, name, catalogue, known)) is not None:
                 return found
+    return None
+
+
+def _listing(sentence: Sentence, name: Span, words: tuple[str, ...], catalogue: Catalogue) -> Operation | None:
+    """What lists things with the field, where the noun of one stands right before the name and nothing shows one."""
+    before = sentence.tokens[name.first - 1].stem if name.first else ""
+    for operation in catalogue.operations:
+        resources = resources_of(operation.spec)
+        bare = resources.is_list(operation) and resources.shows(operation) is None and operation.method == "GET"
+        named = tuple(map(stem, thing_words(operation))) == (before,) and words in entry_words(operation).fields
+        if bare and named:
+            return operation
     return None
 
 

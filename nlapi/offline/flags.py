@@ -42,7 +42,7 @@ for _line in _COMMANDS.strip().splitlines():
     for _state in map(stem, _states.split()):
         _MADE[_state] = {stem(word): word in _yes.split() for word in f"{_yes} {_no}".split()}
 _SHOWN = re.compile(r"\binclud\w*\b.{0,60}\bfields?\b|\breturn\w*\b.{0,30}\bfields?\b", re.IGNORECASE)
-_INCLUDES = frozenset(map(stem, "include including show with without omit field fields".split()))
+_INCLUDES = frozenset(map(stem, "include including omit field fields".split()))
 _MEANS = 0.7
 """Words used this much alike (nlapi/tools/meaning.py) are taken for one another in the name of a flag."""
 

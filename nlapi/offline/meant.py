@@ -9,10 +9,12 @@ from typing import Any
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.commands import commands, opening, own_verbs
-from nlapi.offline.entities import SLUG, Wanted, entity_of, is_subject, noun_stems
+from nlapi.offline.entities import SLUG, Wanted, entity_of, is_subject, noun_places, noun_stems
 from nlapi.offline.entry_words import entry_words
 from nlapi.offline.given import Values, argument_name, wanted_in
+from nlapi.offline.match import QUERYLIKE
 from nlapi.offline.option import Option
+from nlapi.offline.plainly import SURE
 from nlapi.offline.sentence import Sentence, Token
 from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
@@ -31,7 +33,7 @@ DETERMINERS = frozenset("the a an my our your this that all every each some any 
 """What stands after a verb, known or not, and after no noun."""
 LIKELY = 0.6
 """How sure each value of a change has to be that is said plainly."""
-_HAVING = frozenset(map(stem, "run runs use uses belong belongs contain contains".split()))
+_HAVING = frozenset(map(stem, "run runs use uses belong belongs contain contains everything anything".split()))
 _LINKING = frozenset(("is", "are", "=", ":", "of", "the", "to"))
 _MOST_OTHERS = 6
 _MOST_TRIED = 40
@@ -172,7 +174,8 @@ def says_plainly(best: Candidate, missing: Sequence[Slot]) -> bool:
         return False
     if best.tool.effect is Effect.READ:
         nouns = {*noun_stems(best.operation), *(stem(word) for noun in _entry_nouns(best) for word in noun)}
-        return bool(nouns & best.scene.sentence.stem_set) and not _is_unread(best)
+        sought = any(QUERYLIKE & set(option.slot.words) and option.sure >= SURE for option in best.filling.options)
+        return (sought or bool(nouns & best.scene.sentence.stem_set)) and not _is_unread(best)
     if (
         best.unasked
         or best.filling.unused
@@ -214,7 +217,18 @@ def _is_of_entry(best: Candidate, first: int, last: int) -> bool:
     fields = any(words.names_field(stems[at:before]) for at in range(max(0, before - 3), before))
     text = best.scene.sentence.text[best.scene.sentence.tokens[first].start : best.scene.sentence.tokens[last - 1].end]
     coded = first > 0 and not text.isalpha() and SLUG.fullmatch(text) and stems[first - 1] in best.scene.common
-    return bool(stems[first:last] in words.values or words.names_field(stems[first:last]) or fields or coded)
+    if stems[first:last] in words.values or words.names_field(stems[first:last]) or fields or coded:
+        return True
+    return not text.isalpha() and _asks_which(best)  # which keys use hmac-sha512: one of the fields will tell
+
+
+def _asks_which(best: Candidate) -> bool:
+    """Does a sentence ask which of the things that an operation lists are so?"""
+    tokens, noun = best.scene.sentence.tokens, noun_stems(best.operation)
+    listed = best.operation.method == "GET" and not best.operation.path.rstrip("/").endswith("}")
+    many = any(token.stem in noun[-1:] and singular(token.lower) != token.lower for token in tokens)
+    places = noun_places(best.scene, noun)
+    return listed and tokens[0].lower in ("which", "what") and (many or any(first == 1 for first, _ in places))
 
 
 def _covered(best: Candidate, token: Token) -> bool:

@@ -204,7 +204,7 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
     So may a word in small letters behind the noun (namespace dev), where nothing says that an id is wanted, or where it
     is no word at all (node ezcuj).
     """
-    if span.form == "host" or (_IP.fullmatch(span.text) and _ADDRESSES.isdisjoint(slot.words)):
+    if span.form == "host" or (_IP.fullmatch(span.text) and _ADDRESSES.isdisjoint(slot.prose | set(slot.words))):
         return False
     if id_like(span.text) or (span.form == "email" and "email" in slot.description.lower()):
         return True
@@ -247,6 +247,8 @@ def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
     if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
         words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
         return words <= _NO_IDS or (span.kind is Kind.NAME and words <= scene.common)
+    if span.kind is Kind.PHRASE and slot.where == "query" and scene.operation.method != "GET":
+        return all(word in scene.common for word in scene.sentence.stems[span.first : span.last])  # flush the [cache]
     sifts = slot.where == "query" and slot.family is Family.TEXT and (not slot.required or QUERYLIKE & set(slot.words))
     if sifts and _is_of_field(scene, slot, span):
         return True

@@ -12,7 +12,7 @@ from typing import Any
 from nlapi.offline import chain
 from nlapi.offline.apis import named_api
 from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.change_questions import changes_nothing, unsaid_values
+from nlapi.offline.change_questions import changes_nothing, deletes_unsaid, makes_unsaid, unsaid_values
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
 from nlapi.offline.commanded import change_instead, creation_instead, named_instead, uncommanded, update_instead
@@ -138,7 +138,7 @@ class OfflinePlanner:
             return _planned(field, (), catalogue, known, question, sure=CHOSEN, live=live)
         found = _likeliest(sentence, catalogue, known, chosen)
         language = foreign(sentence)
-        if not found or (not is_meant(found) and not _names_all(found[0]) and not asks_who_i_am(sentence.text)):
+        if not found or not (is_meant(found) or _is_certain(found[0])):
             return unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return too_much(wants, found)
@@ -156,7 +156,7 @@ class OfflinePlanner:
             return replace(no, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
         sure = CHOSEN if chosen is not None else 0.0
         made = _planned(best, others, catalogue, known, question, sure=sure, live=live)
-        certain = chosen is not None or _names_all(best) or asks_who_i_am(sentence.text) or says_plainly(best, ())
+        certain = chosen is not None or _is_certain(best)
         if not certain and not language and is_doubtful(found):
             made = replace(made, confidence=min(TOSSED, made.confidence))
         least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
@@ -238,7 +238,12 @@ def _planned(
     unsaid = () if changes else tuple(unexpressed(best))
     if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in best.filling.unused):
         unsaid = (*unsaid, *unused(best))
-    half = changes and (changes_nothing(best) or any(map(unused_value, best.filling.unused)))
+    half = changes and (
+        changes_nothing(best)
+        or deletes_unsaid(best)
+        or makes_unsaid(best)
+        or any(map(unused_value, best.filling.unused))
+    )
     if tells(best, missing) or says_plainly(best, missing) or asks_who_i_am(best.scene.sentence.text):
         sure = max(sure, CHOSEN)
     if commanded := uncommanded(best, catalogue):
@@ -307,6 +312,11 @@ def _contradicted(goal: Goal, clash: Clash) -> Plan:
     )
     made = final(goal, ())
     return replace(made, text=text, confidence=min(UNSURE, goal.confidence), missing=(missing,))
+
+
+def _is_certain(best: Candidate) -> bool:
+    """Is it plain by the words alone that an operation is meant, however unlike its API they are?"""
+    return _names_all(best) or says_plainly(best, ()) or asks_who_i_am(best.scene.sentence.text)
 
 
 def _names_all(best: Candidate) -> bool:

@@ -30,6 +30,13 @@ from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Call, Tool
 from nlapi.tools.view import AnswerView
 
+_READS = re.compile(
+    r"\W*(?:please )?(?:show|get|list|find|view|display|describe|look|tell|give|what|which|who|whose|when|where|how"
+    r"|is|are|was|were|does|do|did|has|have)\b",
+    re.IGNORECASE,
+)
+"""How a question begins that surely wants to be told something: that there is no such thing answers it."""
+
 MOST = 8
 """Pages that are read to find a thing by its name; with the calls around them they fit into one turn."""
 
@@ -217,7 +224,8 @@ def _picked(
         return plan_for(goal, catalogue, known, filtered=False)
     ends = goal.leads_to or goal.known
     said = set(map(stem, pieces(turn.question)))
-    if not found and not unread and ends.tool.effect is Effect.READ and said.issuperset(map(stem, pieces(raw["kind"]))):
+    sought = not found and not unread and ends.tool.effect is Effect.READ and _READS.match(turn.question)
+    if sought and said.issuperset(map(stem, pieces(raw["kind"]))):
         absent = f"There is no {raw['kind']} called {raw['name']!r}."
         return final_answer([AnswerView(text=absent, operation=step.call.tool.operation)])
     return ask_which(goal.tool, slot, raw, found or rated, found=bool(found), unread=pages if unread else 0)
