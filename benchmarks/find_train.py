@@ -25,8 +25,8 @@ from benchmarks.find import SHARED, Case, half, step_cases, word_cases, word_spe
 from benchmarks.offline.folds import folds, read_rows, read_specs
 from nlapi.openapi.spec import Spec
 from nlapi.tools.index import Index
-from nlapi.tools.index_shape import Kind
-from nlapi.tools.phrase import Request, read_phrase
+from nlapi.tools.index_shape import DeedKind
+from nlapi.tools.phrase import SearchIntent, read_phrase
 from nlapi.tools.relevance import EVIDENCE
 
 REAL = Path(__file__).parent / "offline" / "real.jsonl"
@@ -94,7 +94,7 @@ def all_cases(shared: Path) -> Iterator[tuple[Case, Spec]]:
 
 
 def columns() -> list[str]:
-    return [*EVIDENCE, *(f"{request.value}>{kind.name}" for request in Request for kind in Kind)]
+    return [*EVIDENCE, *(f"{request.value}>{kind.name}" for request in SearchIntent for kind in DeedKind)]
 
 
 def examples(shared: Path) -> Iterator[Example]:
@@ -103,11 +103,11 @@ def examples(shared: Path) -> Iterator[Example]:
     for case, spec in all_cases(shared):
         if spec not in indexes:
             indexes[spec] = Index(spec.operations)
-        request = list(Request).index(read_phrase(case.words, indexes[spec].nouns).request)
+        request = list(SearchIntent).index(read_phrase(case.words, indexes[spec].nouns).intent)
         rows, right = [], []
         for operation, shape, amounts in indexes[spec].evidence(case.words):
-            pairs = [0.0] * (len(Request) * len(Kind))
-            pairs[request * len(Kind) + shape.kind] = 1.0
+            pairs = [0.0] * (len(SearchIntent) * len(DeedKind))
+            pairs[request * len(DeedKind) + shape.kind] = 1.0
             rows.append([*map(float, amounts), *pairs])
             right.append(operation.id in case.right)
         yield Example(case=case, rows=rows, right=right)
@@ -166,9 +166,9 @@ def main() -> None:
     for name in EVIDENCE:
         print(f'    "{name}": {named[name]:g},')
     print("}\nKINDS = {")
-    for request in Request:
-        row = ", ".join(f"{named[f'{request.value}>{kind.name}']:.2f}" for kind in Kind)
-        print(f"    Request.{request.name}: ({row}),")
+    for request in SearchIntent:
+        row = ", ".join(f"{named[f'{request.value}>{kind.name}']:.2f}" for kind in DeedKind)
+        print(f"    SearchIntent.{request.name}: ({row}),")
     print("}")
 
 

@@ -28,6 +28,14 @@ class Issue:
     rule: str = ""
     """What kind of thing it is, for programs: "overlay", "refused", or a rule of `nlapi check`; else ""."""
 
+    @classmethod
+    def error(cls, where: str, message: str, hint: str = "", rule: str = "") -> Issue:
+        return cls(level=Level.ERROR, where=where, message=message, hint=hint, rule=rule)
+
+    @classmethod
+    def warning(cls, where: str, message: str, hint: str = "", rule: str = "") -> Issue:
+        return cls(level=Level.WARNING, where=where, message=message, hint=hint, rule=rule)
+
     def __str__(self) -> str:
         text = f"{self.level}: {self.where}: {self.message}" if self.where else f"{self.level}: {self.message}"
         return f"{text} ({self.hint})" if self.hint else text

@@ -35,18 +35,18 @@ class Registration:
     no_auth: bool = False
 
 
-def config_folder() -> Path:
-    """Return `NLAPI_CONFIG_DIR`, else the folder that the system has for settings."""
-    if folder := os.environ.get("NLAPI_CONFIG_DIR"):
+def user_folder(kind: str) -> Path:
+    """Return `NLAPI_CONFIG_DIR`, else the folder that the system has for `config`; so for state, cache and data."""
+    if folder := os.environ.get(f"NLAPI_{kind.upper()}_DIR"):
         return Path(folder)
     import platformdirs
 
-    return Path(platformdirs.user_config_dir("nlapi"))
+    return Path(getattr(platformdirs, f"user_{kind}_dir")("nlapi"))
 
 
 def read_registrations() -> dict[str, Registration]:
     """Return every registered API by name. NlapiError when the file is damaged (it is left as it is)."""
-    file = config_folder() / "apis.json"
+    file = user_folder("config") / "apis.json"
     try:
         data: Any = json.loads(file.read_text(encoding="utf-8"))
         return {name: _parse(entry) for name, entry in data.items()}
@@ -75,7 +75,7 @@ def write_registrations(registrations: Mapping[str, Registration]) -> None:
     """Replace the file in one step, so that a kill leaves the old one or the new one."""
     import tempfile
 
-    folder = config_folder()
+    folder = user_folder("config")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:

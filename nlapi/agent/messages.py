@@ -71,7 +71,6 @@ def _uses(said: Mapping[str, Any]) -> list[str]:
 
 
 def _told(id: str, step: Step | None) -> Block:
-    """One step as a tool_result."""
     if step is None:
         return tool_result(id, "not run", is_error=True)
     if step.result is None:

@@ -162,11 +162,7 @@ def _rule(data: Mapping[str, Any], position: int) -> Rule:
     return Rule(
         name=data["name"],
         objective=OBJECTIVE,
-        match=Match(
-            when={name: tuple(values) for name, values in data.get("when", {}).items()},
-            unless={name: tuple(values) for name, values in data.get("unless", {}).items()},
-            between={name: Range(**ends) for name, ends in data.get("between", {}).items()},
-        ),
+        match=Match.of(data),
         shares=shares or _all(data["version"]),
         unit="question",
         position=position,

@@ -93,10 +93,9 @@ def _wants_file(tool: Tool, name: str) -> str:
 
 
 def _is_structured(content_type: str) -> bool:
-    from nlapi.client.message import is_json
+    from nlapi.openapi.parts import is_form, is_json
 
-    essence = content_type.partition(";")[0].strip().lower()
-    return is_json(content_type) or essence in ("multipart/form-data", "application/x-www-form-urlencoded")
+    return is_json(content_type) or is_form(content_type)
 
 
 def _is_binary(schema: Mapping[str, Any]) -> bool:

@@ -25,11 +25,6 @@ Question = Annotated[list[str], typer.Argument(metavar="QUESTION", help="What yo
 FAREWELLS = ("", "exit", "quit", "bye")
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog=ASK)(ask)
-    app.command(epilog=CHAT)(chat)
-
-
 def question_of(words: list[str], example: str) -> str:
     """The question in the words of a command line. UsageError when there is none."""
     question = " ".join(words).strip().encode("utf-8", "replace").decode()

@@ -46,10 +46,6 @@ nlapi call ads createCampaign --args @campaign.json --yes
 nlapi call ads deleteCampaign campaign_id=cmp_1 --dry-run"""
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog=EPILOG)(call)
-
-
 def call(
     source: Source,
     operation: Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import show, table, target
-from nlapi.cli.options import FLAG, Listing, ListOutput, Overlays, Root, Source, is_terminal
+from nlapi.cli.options import FLAG, ListOutput, Overlays, Root, Source
 
 if TYPE_CHECKING:
     from nlapi.issue import Issue
@@ -21,10 +21,6 @@ EPILOG = """The score is 100 less what each rule takes; docs/check.md has the ru
 nlapi check openapi.yaml
 nlapi check openapi.yaml --overlay better.yaml
 nlapi check https://example.com/openapi.json -o json --min-score 80"""
-
-
-def register(app: typer.Typer) -> None:
-    app.command(epilog=EPILOG)(check)
 
 
 def check(
@@ -52,7 +48,7 @@ def check(
     with show.working(f"reading {len(spec.operations)} operations of {spec.title} as a model would"):
         report = lint(spec)
     issues = _all(_issues(spec, standard=not no_standard), report)
-    if output is Listing.JSON or (output is None and not is_terminal()):
+    if table.is_json(output):
         show.write(show.json_text(_summary(spec, report, issues)))
     else:
         for line in _lines(issues):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import show
-from nlapi.cli.target import cache_folder
 from nlapi.errors import NlapiError
+from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ def question(event: Any, folder: Path) -> str:
     made = manifest((folder / MANIFEST).read_bytes(), MANIFEST)
 
     def api() -> Target:
-        spec = nlapi.load(folder / DESCRIPTION, cache=cache_folder())
+        spec = nlapi.load(folder / DESCRIPTION, cache=user_folder("cache"))
         base_url = os.environ.get(made.variables[0]) or made.options.base_url or None
         return Target(spec=spec, base_url=base_url, no_auth=made.options.no_auth)
 
@@ -130,7 +130,7 @@ def _parsed(words: list[str]) -> dict[str, Any]:
     from nlapi.cli import call
 
     alone = typer.Typer()
-    call.register(alone)
+    alone.command()(call.call)
     command = typer.main.get_command(alone)
     return command.make_context("call", ["SOURCE", *words], help_option_names=[]).params
 

@@ -37,8 +37,7 @@ JUDGE = (
 )
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog="With ANTHROPIC_API_KEY set, Claude plans; without it the embedded planner does.")(demo)
+EPILOG = "With ANTHROPIC_API_KEY set, Claude plans; without it the embedded planner does."
 
 
 def demo() -> None:

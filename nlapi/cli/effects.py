@@ -18,7 +18,7 @@ FOLDER = "effects"
 
 def overlay_file(name: str) -> Path:
     """Return where the overlay of a registered API lies, proposed or accepted."""
-    return registry.config_folder() / FOLDER / f"{name}.overlay.yaml"
+    return registry.user_folder("config") / FOLDER / f"{name}.overlay.yaml"
 
 
 def stays_accepted(name: str, source: str, overlays: Sequence[str]) -> str | None:

@@ -18,10 +18,6 @@ EPILOG = """nlapi find ads "pause a campaign"
 nlapi find openapi.yaml invoices -n 3 -o json"""
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog=EPILOG)(find)
-
-
 def find(
     source: Source,
     words: Annotated[list[str], typer.Argument(metavar="WORDS", help="What you want to do, in your own words.")],

@@ -12,7 +12,8 @@ import typer
 
 from nlapi.cli import show, target
 from nlapi.cli.gateway_token import TOKEN, Database, TokenFile, database_file, first_token, token
-from nlapi.cli.options import FLAG, Auth, Listing, ListOutput, is_terminal
+from nlapi.cli.options import FLAG, Auth, ListOutput
+from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, UsageError
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def status(
         objectives = [named] if named else ask("listObjectives", {"limit": 200})["data"]
         return view.status(traffic(), objectives, ask("listCanaries", {"limit": 200, **only})["data"])
 
-    if output is Listing.JSON or (output is None and not is_terminal()):
+    if is_json(output):
         show.write(show.json_text(traffic()))
     elif once:
         view.draw(drawn())
@@ -198,7 +199,7 @@ def traffic(
 
     query = {"minutes": minutes, "points": 60, **({"objective": objective} if objective else {})}
     found = _Asking(url, auth)("getTrafficHistory", query)
-    if output is Listing.JSON or (output is None and not is_terminal()):
+    if is_json(output):
         show.write(show.json_text(found))
     else:
         draw(history_plot(found["data"], minutes))

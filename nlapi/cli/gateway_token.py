@@ -12,6 +12,7 @@ import typer
 from nlapi.cli import show
 from nlapi.cli.options import FLAG
 from nlapi.errors import NlapiError, UsageError
+from nlapi.registry import user_folder
 
 if TYPE_CHECKING:
     from nlapi.gateway.access import Access
@@ -127,8 +128,6 @@ def audited(store: Store, action: str, token: TokenRecord) -> None:
 def database_file(given: Path | None) -> Path:
     if given is not None:
         return given
-    import platformdirs
-
-    folder = Path(os.environ.get("NLAPI_DATA_DIR") or platformdirs.user_data_dir("nlapi"))
+    folder = user_folder("data")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder / "gateway.db"

@@ -109,16 +109,13 @@ def _plot(objective: str, points: Sequence[Mapping[str, Any]], minutes: int) -> 
             text.append(MARKS[at % len(MARKS)] * wide, style=f"not bold {COLOURS[at % len(COLOURS)]}")
         text.append("\n")
     text.append(f"{' ' * 8}{'-' * wide * len(columns)}\n", style="not bold dim")
-    text.append(f"{' ' * 8}{_ago(minutes):<{wide * len(columns) - 3}}now\n", style="not bold dim")
+    ago = f"{minutes} minute{'s' if minutes > 1 else ''} ago"
+    text.append(f"{' ' * 8}{ago:<{wide * len(columns) - 3}}now\n", style="not bold dim")
     text.append(" " * 8)
     for at, version in enumerate(versions):
         text.append(f"{MARKS[at % len(MARKS)]} {clean(version)}  ", style=f"not bold {COLOURS[at % len(COLOURS)]}")
     text.append("\n")
     return text
-
-
-def _ago(minutes: int) -> str:
-    return f"{minutes} minute{'s' if minutes > 1 else ''} ago"
 
 
 def _column(shares: Mapping[str, float], versions: Sequence[str]) -> list[int]:

@@ -48,8 +48,15 @@ def options(
     """Talk to any HTTP API in plain English, from its OpenAPI description."""
 
 
-for _module in (ask, call, tools, find, check, mcp, sandbox, demo):
-    _module.register(app)
+app.command(epilog=ask.ASK)(ask.ask)
+app.command(epilog=ask.CHAT)(ask.chat)
+app.command(epilog=call.EPILOG)(call.call)
+app.command(epilog=tools.EPILOG)(tools.tools)
+app.command(epilog=find.EPILOG)(find.find)
+app.command(epilog=check.EPILOG)(check.check)
+app.command(epilog=mcp.EPILOG)(mcp.mcp)
+app.command(epilog=sandbox.EPILOG)(sandbox.sandbox)
+app.command(epilog=demo.EPILOG)(demo.demo)
 app.add_typer(api.app, name="api")
 app.add_typer(log.app, name="log")
 app.add_typer(gateway.app, name="gateway")

@@ -31,10 +31,6 @@ nlapi mcp openapi.yaml --consent never --include tag:orders
 claude mcp add shop -- nlapi mcp openapi.yaml --auth bearerAuth=env:SHOP_TOKEN"""
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog=EPILOG)(mcp)
-
-
 def mcp(
     source: Source,
     http: Annotated[

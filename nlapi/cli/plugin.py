@@ -19,15 +19,14 @@ from nlapi.cli.options import (
     BaseUrl,
     Exclude,
     Include,
-    Listing,
     ListOutput,
     Model,
     NoAuth,
     Overlays,
     Root,
     Source,
-    is_terminal,
 )
+from nlapi.cli.table import is_json
 from nlapi.errors import CredentialError, NlapiError, PlannerError, UsageError
 from nlapi.issue import Issue, Level
 from nlapi.registry import Registration
@@ -211,7 +210,7 @@ def _chosen(
             *(_found_from(folder, one) for one in options.overlays),
             *(str(folder / overlay) for overlay in OVERLAYS if overlay in people),
         ],
-        cache=target.cache_folder(),
+        cache=registry.user_folder("cache"),
         root=_found_from(folder, options.root, Path.is_dir) or None,
     )
     chosen = select(spec, options.include, options.exclude)
@@ -238,7 +237,7 @@ def check(
     Exits with 1 when something has; with --against when something would break.
     """
     issues = _against(folder, against) if against else _issues(folder, source)
-    if output is Listing.JSON or (output is None and not is_terminal()):
+    if is_json(output):
         show.write(show.json_text([{**asdict(issue), "level": issue.level.value} for issue in issues]))
     else:
         for issue in issues:
@@ -297,7 +296,7 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
         found = [*drift(files, made, again), *found, *over(files, spec), *unknown(files, known, made.command, names)]
         found += injected(spec.document)
     except NlapiError as error:
-        found.insert(0, Issue(level=Level.ERROR, where=DESCRIPTION, message=error.message, hint=error.hint))
+        found.insert(0, Issue.error(DESCRIPTION, error.message, error.hint))
         return found
     try:
         options = replace(made.options, source=_seen_from(folder, source)) if source else made.options
@@ -306,7 +305,7 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
         found += gone(files, known, Vocabulary(fresh, operations))
     except NlapiError as error:
         where, hint = made.options.source, "name where it is now with --source"
-        found.append(Issue(level=Level.WARNING, where=where, message=f"not compared: {error.message}", hint=hint))
+        found.append(Issue.warning(where, f"not compared: {error.message}", hint))
     return found
 
 

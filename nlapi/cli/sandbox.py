@@ -25,10 +25,6 @@ EPILOG = """nlapi sandbox ads --port 8080
 nlapi sandbox openapi.yaml --port 0 --database rehearsal.db"""
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog=EPILOG)(sandbox)
-
-
 def sandbox(
     source: Source,
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes a free one.")] = 8080,

@@ -28,6 +28,7 @@ from nlapi.tools.plan import Conversation, Outcome, Round
 if TYPE_CHECKING:
     from nlapi.agent.log import Log
     from nlapi.agent.planner import Planner
+    from nlapi.agent.routes import Routes
     from nlapi.openapi.spec import Spec
     from nlapi.tools.run import Target
 
@@ -190,7 +191,6 @@ def _registered() -> list[str]:
 
 
 def has_key() -> bool:
-    """Is there a key for Claude?"""
     return bool(os.environ.get("ANTHROPIC_API_KEY"))
 
 
@@ -217,11 +217,29 @@ def make_planner(name: PlannerName, targets: Targets, model: str | None, routing
     if name is PlannerName.OFFLINE:
         return embedded
     from nlapi.agent.auto import AutoPlanner
-    from nlapi.cli import routing as routings
 
     operations = sum(len(spec.operations) for spec in targets)
-    routes = routings.routes(routing, sure=UNSURE)
+    routes = _routes(routing)
     return AutoPlanner(embedded, claude if key else None, routes=routes, operations=operations, spent=_spent)
+
+
+def _routes(given: Path | None) -> Routes:
+    """The routing in the file that is named, else in the user's settings, else the built-in one."""
+    import json
+
+    from nlapi.agent.routes import built_in, read_routes
+
+    hint = "the guide shows one, under Routing"
+    file = given or registry.user_folder("config") / "routing.json"
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if given is None:
+            return built_in(UNSURE)
+        raise UsageError(f"there is no file {given}", hint=hint) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=hint) from None
+    return read_routes(document, str(file), sure=UNSURE)
 
 
 def _spent() -> tuple[float, float]:
@@ -243,12 +261,7 @@ def open_log(wanted: bool, policy: Policy) -> AbstractContextManager[Log | None]
 
 
 def log_folder() -> Path:
-    """`NLAPI_STATE_DIR`, else the folder that the system has for it; transcripts are in `log/`."""
-    if given := os.environ.get("NLAPI_STATE_DIR"):
-        return Path(given) / "log"
-    import platformdirs
-
-    return Path(platformdirs.user_state_dir("nlapi")) / "log"
+    return registry.user_folder("state") / "log"
 
 
 async def consent(proposed: Proposed) -> bool:

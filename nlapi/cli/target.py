@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlapi import registry
@@ -28,15 +26,6 @@ def load(source: str, overlays: Sequence[str] | None = None, root: str | None = 
     return _load(registered.source, (*registered.overlays, *(overlays or ())), root or registered.root)
 
 
-def cache_folder() -> Path:
-    """`NLAPI_CACHE_DIR`, else the folder that the system has for it."""
-    if given := os.environ.get("NLAPI_CACHE_DIR"):
-        return Path(given)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("nlapi"))
-
-
 def select(spec: Spec, include: Sequence[str] | None, exclude: Sequence[str] | None) -> tuple[Operation, ...]:
     """The operations that the filters leave; a filter that is about none is told on standard error."""
     from nlapi.openapi.select import select
@@ -53,7 +42,7 @@ def _load(source: str, overlays: Sequence[str] | None, root: str | None) -> Spec
     from nlapi.openapi.uncollected import uncollected
 
     with uncollected():
-        spec = nlapi.load(source, overlays=overlays or (), cache=cache_folder(), root=root)
+        spec = nlapi.load(source, overlays=overlays or (), cache=registry.user_folder("cache"), root=root)
         gc.freeze()  # a large description stays until the process ends
     for issue in spec.found:
         if issue.rule == "overlay":

@@ -32,10 +32,6 @@ class Format(StrEnum):
     GEMINI = "gemini"
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog=EPILOG)(tools)
-
-
 def tools(
     source: Source,
     format: Annotated[Format | None, typer.Option("--format", "-f", help="The manifest to print.")] = None,

@@ -17,22 +17,11 @@ from nlapi.client.credentials import (
     location_of,
 )
 from nlapi.client.message import Request
-from nlapi.client.redact import redact
 from nlapi.client.server import expanded
 from nlapi.errors import CredentialError, MissingCredentialError, UsageError
 from nlapi.openapi.address import origin, parse
 from nlapi.openapi.parts import SecurityScheme
 from nlapi.openapi.spec import Operation
-
-__all__ = [
-    "Authorized",
-    "alternative",
-    "authorize",
-    "redact",
-    "same_api",
-    "secret_parts",
-    "secrets_in",
-]
 
 _TELLING = re.compile(r"auth|cookie|key|passw|secret|session|sign|token", re.IGNORECASE)
 
@@ -64,7 +53,7 @@ def authorize(
     if not chosen:
         return Authorized(request=request)
     if not same_api(operation, request.url, base_url):
-        if _is_anonymous(operation):
+        if not all(operation.security):  # it may be called without, too
             return Authorized(request=request)
         raise _elsewhere(operation, request.url)
     secrets: list[str] = []
@@ -135,10 +124,6 @@ def _encoded(scheme: SecurityScheme, credential: str) -> str:
         return _basic(scheme, credential)
     word = location_of(scheme).prefix.rstrip()
     return re.sub(rf"^{re.escape(word)}\s+", "", credential, flags=re.IGNORECASE)
-
-
-def _is_anonymous(operation: Operation) -> bool:
-    return any(not wanted for wanted in operation.security)
 
 
 def _basic(scheme: SecurityScheme, credential: str) -> str:

@@ -8,15 +8,13 @@ from fnmatch import fnmatch
 from typing import Any
 from urllib.parse import quote
 
-from nlapi.client.message import File, is_json
+from nlapi.client.message import File
 from nlapi.client.style import compact, fields, header, is_list, query, scalar
 from nlapi.errors import ArgumentError
 from nlapi.openapi.headers import TOKEN
-from nlapi.openapi.parts import Encoding, Media, Schema
+from nlapi.openapi.parts import FORM, MULTIPART, Encoding, Media, Schema, as_map, essence, is_json, may_be_json
 from nlapi.openapi.spec import Spec
 
-FORM = "application/x-www-form-urlencoded"
-MULTIPART = "multipart/form-data"
 BYTES = "application/octet-stream"
 DEFAULT = Encoding()
 OF_PART = frozenset(("content-type", "content-disposition", "content-transfer-encoding", "content-length"))
@@ -25,22 +23,22 @@ OF_PART = frozenset(("content-type", "content-disposition", "content-transfer-en
 
 def write(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
     """The content type and the bytes of a body. ArgumentError when the media type cannot hold the value."""
-    essence = media.content_type.partition(";")[0].strip().lower()
-    if essence == MULTIPART:
-        return _multipart(media, _object(value, essence), spec)
+    kind = essence(media.content_type)
+    if kind == MULTIPART:
+        return _multipart(media, _object(value, kind), spec)
     if isinstance(value, File):
-        return value.content_type if "*" in essence else media.content_type, value.data
-    for name, item in value.items() if isinstance(value, Mapping) else ():
+        return value.content_type if "*" in kind else media.content_type, value.data
+    for name, item in as_map(value).items():
         if isinstance(item, File) or (is_list(item) and any(isinstance(one, File) for one in item)):
-            raise ArgumentError(f"{name}: a file cannot be part of a body of type {essence}", hint="give its text")
-    if is_json(media.content_type) or essence in ("*/*", "application/*"):
+            raise ArgumentError(f"{name}: a file cannot be part of a body of type {kind}", hint="give its text")
+    if may_be_json(kind):
         content_type = media.content_type if is_json(media.content_type) else "application/json"
         return content_type, _utf8(compact(value))
-    if essence == FORM:
+    if kind == FORM:
         return media.content_type, "&".join(form_pairs(value, media.encoding)).encode()
     if isinstance(value, Mapping) or is_list(value):
-        raise ArgumentError(f"nlapi cannot write {essence} from an object", hint="give the body as text")
-    return media.content_type if "*" not in essence else BYTES, _utf8(scalar(value))
+        raise ArgumentError(f"nlapi cannot write {kind} from an object", hint="give the body as text")
+    return media.content_type if "*" not in kind else BYTES, _utf8(scalar(value))
 
 
 def _object(value: Any, essence: str) -> Mapping[str, Any]:
@@ -80,11 +78,11 @@ def _has_style(encoding: Encoding) -> bool:
 
 def _multipart(media: Media, value: Mapping[str, Any], spec: Spec) -> tuple[str, bytes]:
     """RFC 7578. The boundary is made from the parts, so that the same values always give the same bytes."""
-    properties = _properties(_schema(media.schema, spec), spec)
+    properties = _properties(spec.schema(media.schema), spec)
     parts = [
         part
         for name, item in value.items()
-        for part in _parts(name, item, _schema(properties.get(name), spec), media.encoding.get(name, DEFAULT), spec)
+        for part in _parts(name, item, spec.schema(properties.get(name)), media.encoding.get(name, DEFAULT), spec)
     ]
     boundary = f"nlapi-{hashlib.sha256(b''.join(parts)).hexdigest()[:32]}"
     body = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts)
@@ -94,15 +92,10 @@ def _multipart(media: Media, value: Mapping[str, Any], spec: Spec) -> tuple[str,
 def _properties(schema: Any, spec: Spec, within: tuple[int, ...] = ()) -> Mapping[str, Any]:
     """The properties of a schema and of what it is all of; a schema within itself adds nothing."""
     found: dict[str, Any] = {}
-    for part in (_schema(one, spec) for one in schema.get("allOf", ())):
+    for part in map(spec.schema, schema.get("allOf", ())):
         if id(part) not in within:
             found.update(_properties(part, spec, (*within, id(part))))
     return {**found, **schema.get("properties", {})}
-
-
-def _schema(node: Any, spec: Spec) -> Schema:
-    followed = spec.follow(node)
-    return followed if isinstance(followed, Mapping) else {}
 
 
 def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec) -> Iterator[bytes]:
@@ -113,7 +106,7 @@ def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec
             yield _part(key, _utf8(separator.join(texts)), headers=_headers(encoding, spec))
         return
     if is_list(value):
-        items = _schema(schema.get("items"), spec)
+        items = spec.schema(schema.get("items"))
         for item in value:
             yield from _parts(name, item, items, encoding, spec)
         return
@@ -135,7 +128,7 @@ def _headers(encoding: Encoding, spec: Spec) -> str:
     """The header lines of a part whose value the description fixes: by `const`, a single choice or a default."""
     lines = ""
     for name, node in encoding.headers.items():
-        schema = _schema(_schema(node, spec).get("schema"), spec)
+        schema = spec.schema(spec.schema(node).get("schema"))
         choices = schema.get("enum")
         single = choices if isinstance(choices, list) and len(choices) == 1 else [schema.get("default")]
         value = schema.get("const", single[0])

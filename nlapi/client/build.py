@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nlapi.client import style
-from nlapi.client.body import FORM, form_pairs, write
-from nlapi.client.message import Request, is_json
+from nlapi.client.body import form_pairs, write
+from nlapi.client.message import Request
 from nlapi.client.segment import check_segment
 from nlapi.client.server import server_url
 from nlapi.errors import ArgumentError
-from nlapi.openapi.parts import Parameter
+from nlapi.openapi.parts import FORM, Parameter, essence, is_json
 from nlapi.openapi.spec import Operation
 
 Values = Mapping[tuple[str, str], Any]
@@ -143,7 +143,7 @@ def _query(parameter: Parameter, value: Any) -> Iterator[str]:
 
 def _whole_query(parameter: Parameter, value: Any) -> list[str]:
     """The query that one parameter is all of (OpenAPI 3.2.0 §4.12.2.2)."""
-    if (parameter.content_type or "").partition(";")[0].strip().lower() == FORM:
+    if essence(parameter.content_type or "") == FORM:
         return form_pairs(value, {})
     return [style.encode(_content(parameter, value))]
 

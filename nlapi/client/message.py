@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from nlapi.openapi.parts import essence, is_json
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -94,7 +96,7 @@ class Result:
     @property
     def content_type(self) -> str:
         """The media type without its parameters, in lower case; "" when there is none."""
-        return (self.header("content-type") or "").partition(";")[0].strip().lower()
+        return essence(self.header("content-type") or "")
 
     @cached_property
     def text(self) -> str:
@@ -120,12 +122,6 @@ class Result:
             return self.json()
         except (ValueError, RecursionError):
             return None
-
-
-def is_json(content_type: str) -> bool:
-    """Is this media type JSON (application/json, application/problem+json, text/json; charset=...)?"""
-    essence = content_type.partition(";")[0].strip().lower()
-    return essence.endswith(("/json", "+json"))
 
 
 def as_dict(request: Request) -> Mapping[str, Any]:

@@ -39,7 +39,6 @@ class Masker:
         return data[:end]
 
     def finish(self) -> bytes:
-        """Return what waits."""
         data, self._held = self._held, b""
         return data
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 
 from nlapi.errors import UsageError
 from nlapi.openapi.address import Address, parse, shown
-from nlapi.openapi.parts import Server
+from nlapi.openapi.parts import Server, as_list, as_map
 from nlapi.openapi.servers import ABSOLUTE
 from nlapi.openapi.spec import Operation, Spec
 
@@ -38,8 +37,8 @@ def server_url(operation: Operation, base_url: str | None = None) -> str:
 
 def names_server(spec: Spec) -> bool:
     """Does a description name a server itself? One that names none, or only a path, is taken to run where it is."""
-    host, listed = spec.document.get("host"), spec.document.get("servers")
-    urls = [one.get("url") for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+    host = spec.document.get("host")
+    urls = [as_map(one).get("url") for one in as_list(spec.document.get("servers"))]
     absolute = (ABSOLUTE.match(url) or url.startswith("//") for url in urls if isinstance(url, str))
     return any(absolute) or (isinstance(host, str) and bool(host.strip()))
 

@@ -10,8 +10,9 @@ from itertools import islice
 from typing import Any
 
 from nlapi.client.clean import clean
-from nlapi.client.message import Result, is_json
+from nlapi.client.message import Result
 from nlapi.client.streaming.ending import describe_end
+from nlapi.openapi.parts import is_json
 from nlapi.resources.reason import error_reason
 
 __all__ = ["UNTRUSTED", "clean", "shrink"]

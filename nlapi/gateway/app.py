@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -26,10 +26,7 @@ from nlapi.gateway.problem import Problem
 from nlapi.gateway.publish import ITSELF, Publisher
 from nlapi.gateway.store import Store
 from nlapi.gateway.traffic import FINE_S, Traffic
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from nlapi.serving import Message, Receive, Send, raw_path
 
 HANDLERS: Mapping[str, Handler] = {
     **nouns.HANDLERS,
@@ -96,7 +93,7 @@ class Gateway:
         operation: Operation | None = None
         caller = NOBODY
         unread = False
-        path = _raw_path(scope)
+        path = raw_path(scope)
         try:
             headers = self._guard.check(scope["headers"])
             caller = await self.access.caller(headers.get("authorization"))
@@ -196,16 +193,10 @@ class Gateway:
 
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:
-    """Names and values of a query, in order."""
     if not query:
         return []
     parts = [part.partition("=") for part in query.decode("latin-1").split("&") if part]
     return [(decoded(name.replace("+", " ")), decoded(value.replace("+", " "))) for name, _, value in parts]
-
-
-def _raw_path(scope: Message) -> str:
-    raw = scope.get("raw_path")
-    return raw.decode("latin-1").partition("?")[0] if raw else str(scope["path"])
 
 
 async def _body(receive: Receive, headers: Mapping[str, str], largest: int) -> bytes:

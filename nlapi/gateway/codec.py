@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from nlapi.gateway import shapes
 from nlapi.gateway.problem import unprocessable
 from nlapi.gateway.shapes import Json as Json
 from nlapi.gateway.shapes import slug as slug
-from nlapi.issue import Issue, Level
-from nlapi.routing.nouns import (
-    Canary,
-    Client,
-    Configuration,
-    Decision,
-    Experiment,
-    Layer,
-    Model,
-    Objective,
-    Override,
-    Rule,
-    Shadow,
-    Shard,
-    Version,
-    VersionRef,
-)
-
-Noun: TypeAlias = Objective | Model | Version | Shard | Rule | Layer | Experiment | Canary | Shadow | Override | Client
+from nlapi.issue import Issue
+from nlapi.routing.change import Noun
+from nlapi.routing.nouns import Configuration, Decision, Version, VersionRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +50,7 @@ def decode_configuration(data: Mapping[str, Any]) -> Configuration:
             if kind.id_of(noun) in things:
                 where = f"{kind.plural}[{at}].{kind.key}"
                 message = f"there are two {kind.plural} called {kind.id_of(noun)}"
-                issues.append(Issue(level=Level.ERROR, where=where, message=message, rule="duplicate"))
+                issues.append(Issue.error(where, message, rule="duplicate"))
             things[kind.id_of(noun)] = noun
     if issues:
         raise unprocessable(issues, code="invalid_configuration")
@@ -103,40 +87,28 @@ def encode_decision(decision: Decision) -> Json:
 _DECIDED = ("shard", "revision", "rule", "experiment", "cell", "canary", "override", "reason")
 
 
+_PLURALS = {"canary": "canaries"}
+
+
+def _kind(name: str, decode: Callable[[Mapping[str, Any]], Any], encode: Callable[[Any, bool], Json]) -> Kind:
+    key = "version" if name == "version" else "name"
+    return Kind(name=name, plural=_PLURALS.get(name, f"{name}s"), key=key, decode=decode, encode=encode)
+
+
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind(
-            name="objective",
-            plural="objectives",
-            key="name",
-            decode=shapes.decode_objective,
-            encode=shapes.encode_objective,
-        ),
-        Kind(name="model", plural="models", key="name", decode=shapes.decode_model, encode=shapes.encode_named),
-        Kind(
-            name="version", plural="versions", key="version", decode=shapes.decode_version, encode=shapes.encode_version
-        ),
-        Kind(name="shard", plural="shards", key="name", decode=shapes.decode_shard, encode=shapes.encode_shard),
-        Kind(name="rule", plural="rules", key="name", decode=shapes.decode_rule, encode=shapes.encode_rule),
-        Kind(name="layer", plural="layers", key="name", decode=shapes.decode_layer, encode=shapes.encode_named),
-        Kind(
-            name="experiment",
-            plural="experiments",
-            key="name",
-            decode=shapes.decode_experiment,
-            encode=shapes.encode_experiment,
-        ),
-        Kind(name="canary", plural="canaries", key="name", decode=shapes.decode_canary, encode=shapes.encode_canary),
-        Kind(name="shadow", plural="shadows", key="name", decode=shapes.decode_shadow, encode=shapes.encode_shadow),
-        Kind(
-            name="override",
-            plural="overrides",
-            key="name",
-            decode=shapes.decode_override,
-            encode=shapes.encode_override,
-        ),
-        Kind(name="client", plural="clients", key="name", decode=shapes.decode_client, encode=shapes.encode_client),
+        _kind("objective", shapes.decode_objective, shapes.encode_objective),
+        _kind("model", shapes.decode_model, shapes.encode_named),
+        _kind("version", shapes.decode_version, shapes.encode_version),
+        _kind("shard", shapes.decode_shard, shapes.encode_shard),
+        _kind("rule", shapes.decode_rule, shapes.encode_rule),
+        _kind("layer", shapes.decode_layer, shapes.encode_named),
+        _kind("experiment", shapes.decode_experiment, shapes.encode_experiment),
+        _kind("canary", shapes.decode_canary, shapes.encode_canary),
+        _kind("shadow", shapes.decode_shadow, shapes.encode_shadow),
+        _kind("override", shapes.decode_override, shapes.encode_override),
+        _kind("client", shapes.decode_client, shapes.encode_client),
     )
 }
 """Kind of noun -> its Kind, in the order of a document."""

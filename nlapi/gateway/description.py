@@ -14,7 +14,7 @@ import yaml
 from nlapi import bundled
 from nlapi.gateway.problem import Problem, unprocessable
 from nlapi.gateway.strict import loads
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 
 METHODS = ("get", "post", "put", "patch", "delete")
 MOST_ISSUES = 20
@@ -220,4 +220,4 @@ def _faults(validator: Any, value: Any, where: str) -> list[Issue]:
 
 
 def _issue(where: str, message: str, hint: str = "") -> Issue:
-    return Issue(level=Level.ERROR, where=where, message=message, hint=hint, rule="schema")
+    return Issue.error(where, message, hint, "schema")

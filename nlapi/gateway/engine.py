@@ -81,7 +81,6 @@ class Engine:
 
     @property
     def in_flight(self) -> int:
-        """Requests that are being served."""
         return self._requests
 
     @property

@@ -107,7 +107,6 @@ class Loaded:
             task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Close everything."""
         everything, self._open = self._open, []
         await asyncio.gather(*self._closing, *(one.close() for one in everything), return_exceptions=True)
 

@@ -33,29 +33,22 @@ class Tally:
 
     def since(self, before: Tally) -> Tally:
         """What was added after `before`."""
-        old = before.outputs or {}
-        return Tally(
-            requests=self.requests - before.requests,
-            errors=self.errors - before.errors,
-            buckets=tuple(now - then for now, then in zip(self.buckets, before.buckets, strict=True)),
-            outputs={
-                name: (count - old.get(name, (0, 0.0))[0], total - old.get(name, (0, 0.0))[1])
-                for name, (count, total) in (self.outputs or {}).items()
-            },
-        )
+        return self._with(before, -1)
 
     def plus(self, other: Tally) -> Tally:
-        """Both together."""
+        return self._with(other, 1)
+
+    def _with(self, other: Tally, sign: int) -> Tally:
         mine, theirs = self.outputs or {}, other.outputs or {}
-        outputs = {
-            name: tuple(map(sum, zip(mine.get(name, (0, 0.0)), theirs.get(name, (0, 0.0)), strict=True)))
-            for name in mine.keys() | theirs.keys()
-        }
+        outputs = {}
+        for name in {**mine, **theirs}:
+            (count, total), (more, added) = mine.get(name, (0, 0.0)), theirs.get(name, (0, 0.0))
+            outputs[name] = (count + sign * more, total + sign * added)
         return Tally(
-            requests=self.requests + other.requests,
-            errors=self.errors + other.errors,
-            buckets=tuple(a + b for a, b in zip(self.buckets, other.buckets, strict=True)),
-            outputs=outputs,  # type: ignore[arg-type]  # pairs in, pairs out
+            requests=self.requests + sign * other.requests,
+            errors=self.errors + sign * other.errors,
+            buckets=tuple(one + sign * more for one, more in zip(self.buckets, other.buckets, strict=True)),
+            outputs=outputs,
         )
 
     @property
@@ -118,7 +111,6 @@ class Series:
         return self._sum
 
     def tally(self) -> Tally:
-        """The counts now."""
         outputs = {name: (int(count), total) for name, (count, total) in self._outputs.items()}
         return Tally(requests=self._requests, errors=self._errors, buckets=tuple(self._buckets), outputs=outputs)
 
@@ -178,7 +170,6 @@ class Metrics:
         return known
 
     def tallies(self) -> dict[Key, Tally]:
-        """The counts of every series now."""
         return {key: series.tally() for key, series in self._series.items()}
 
     def text(self) -> str:

@@ -50,9 +50,7 @@ class Problem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives it
         if self.hint:
             said["hint"] = self.hint
         issues = self.issues or (
-            (Issue(level=Level.ERROR, where=self.path, message=self.message.removeprefix(f"{self.path}: ")),)
-            if self.path
-            else ()
+            (Issue.error(self.path, self.message.removeprefix(f"{self.path}: ")),) if self.path else ()
         )
         if issues:
             said["errors"] = [issue_as_dict(issue) for issue in issues[:MOST_ISSUES]]

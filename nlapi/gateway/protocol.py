@@ -100,7 +100,6 @@ class Patience:
         self._every_s = read_s / self.LOOKS
 
     async def watch(self) -> None:
-        """Look for ever."""
         while True:
             await asyncio.sleep(self._every_s)
             for one in list(self._connections):

@@ -148,7 +148,6 @@ class Recorder:
             self._full.set()
 
     async def flush(self) -> None:
-        """Write what waits."""
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             await self._write(self._sink, batch)

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -14,9 +14,7 @@ import uvicorn
 
 from nlapi.errors import UsageError
 from nlapi.gateway.protocol import READ_S, Patience, Protocol
-
-Message = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
+from nlapi.serving import Message, Send, listening
 
 HOST = "127.0.0.1"
 """Nothing listens beyond loopback unless it is told to."""
@@ -40,7 +38,8 @@ def serve(
     `ready` is called with the base URL when requests are taken. Port 0 is any free one. UsageError: it is taken.
     """
     leaving = _Leaving(app)
-    with _bound(host, port) as (listener, url):
+    with listening(host, port) as (listener, url):
+        listener.listen(BACKLOG)
         server = _Server(_config(leaving, drain_s), on_ready=lambda: ready(url) if ready else None, leaving=leaving)
         server.run(sockets=[listener])
 
@@ -49,7 +48,8 @@ def serve(
 def running(app: Any, *, port: int = 0, drain_s: int = DRAIN_S, read_s: float = READ_S) -> Iterator[str]:
     """The base URL of a server on loopback in a thread of its own, for as long as the block lasts."""
     up = threading.Event()
-    with _bound(HOST, port) as (listener, url):
+    with listening(HOST, port) as (listener, url):
+        listener.listen(BACKLOG)
         server = _Server(_config(app, drain_s), on_ready=up.set, read_s=read_s)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="gateway", daemon=True)
         thread.start()
@@ -148,20 +148,3 @@ def _loop() -> str:
 
         return "uvloop"
     return "asyncio"
-
-
-@contextmanager
-def _bound(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, for asyncio sets TCP_NODELAY only then.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except (OSError, OverflowError) as error:
-            raise UsageError(
-                f"cannot listen on {host} port {port}: {error}", hint="choose another with --port"
-            ) from error
-        listener.listen(BACKLOG)
-        shown = f"[{host}]" if ":" in host else host
-        yield listener, f"http://{shown}:{listener.getsockname()[1]}"

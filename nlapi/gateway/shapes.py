@@ -21,7 +21,6 @@ from nlapi.routing.nouns import (
     Objective,
     Override,
     Protocol,
-    Range,
     Rule,
     Shadow,
     Shard,
@@ -60,14 +59,6 @@ def _ref_json(ref: VersionRef | None, prefix: str = "") -> Json:
     return {f"{prefix}model": ref.model, f"{prefix}version": ref.version} if ref else {}
 
 
-def _match(data: Mapping[str, Any]) -> Match:
-    return Match(
-        when={name: tuple(values) for name, values in data.get("when", {}).items()},
-        unless={name: tuple(values) for name, values in data.get("unless", {}).items()},
-        between={name: Range(**ends) for name, ends in data.get("between", {}).items()},
-    )
-
-
 def _match_json(match: Match) -> Json:
     said: Json = {
         name: {key: list(values) for key, values in getattr(match, name).items()} for name in ("when", "unless")
@@ -96,7 +87,6 @@ def _share_json(share: Share, whole: bool) -> Json:
 
 
 def _plain(cls: type, data: Mapping[str, Any], *left_out: str) -> Json:
-    """The properties of `data` that are fields of `cls` as they are."""
     names = {one.name for one in fields(cls)} - {"match", "version", "input", "output", *left_out}
     return {name: data[name] for name in names & data.keys()}
 
@@ -175,7 +165,7 @@ def decode_rule(data: Mapping[str, Any]) -> Rule:
     whole = _ref(data)
     shares = (Share(version=whole, percent=100.0),) if whole else tuple(map(_share, data.get("shares", ())))
     plain = _plain(Rule, data, "shares") | {"name": slug(data["name"]), "objective": slug(data["objective"])}
-    return Rule(**plain, match=_match(data), shares=shares)
+    return Rule(**plain, match=Match.of(data), shares=shares)
 
 
 def encode_rule(one: Rule, whole: bool) -> Json:
@@ -193,7 +183,7 @@ def decode_experiment(data: Mapping[str, Any]) -> Experiment:
     named = {name: slug(data.get(name, "")) for name in ("name", "objective", "layer")}
     plain = _plain(Experiment, data, "cells", "buckets") | named
     plain["percent"] = float(data.get("percent", 100.0))
-    return Experiment(**plain, match=_match(data), cells=tuple(map(_share, data["cells"])), buckets=_buckets(data))
+    return Experiment(**plain, match=Match.of(data), cells=tuple(map(_share, data["cells"])), buckets=_buckets(data))
 
 
 def encode_experiment(one: Experiment, whole: bool) -> Json:
@@ -213,7 +203,7 @@ def decode_canary(data: Mapping[str, Any]) -> Canary:
         **plain,
         version=ref,
         base=_ref(data, "base_"),
-        match=_match(data),
+        match=Match.of(data),
         steps=tuple(
             Step(percent=float(step["percent"]), bake_s=float(step.get("bake_seconds", 300.0)))
             for step in data.get("steps", ())
@@ -231,12 +221,7 @@ def encode_canary(one: Canary, whole: bool) -> Json:
     said |= {**_match_json(one.match), **_ref_json(one.base, "base_"), "unit": one.unit}
     said["steps"] = [{"percent": step.percent, "bake_seconds": step.bake_s} for step in one.steps]
     said["guards"] = [
-        {
-            name: value
-            for name in ("metric", "limit", "ratio", "floor", "floor_ratio", "least")
-            if (value := getattr(guard, name)) is not None
-        }
-        for guard in one.guards
+        {name: value for name in _GUARD if (value := getattr(guard, name)) is not None} for guard in one.guards
     ]
     return {**said, "state": str(one.state), **_plain_json(one, "reason")}
 
@@ -245,7 +230,7 @@ def decode_shadow(data: Mapping[str, Any]) -> Shadow:
     ref = _sure(data)
     named = {"name": slug(data.get("name") or f"{ref.model}-{ref.version}-shadow")}
     percent = float(data.get("percent", 100.0))
-    return Shadow(**named, objective=slug(data["objective"]), version=ref, percent=percent, match=_match(data))
+    return Shadow(**named, objective=slug(data["objective"]), version=ref, percent=percent, match=Match.of(data))
 
 
 def encode_shadow(one: Shadow, whole: bool) -> Json:

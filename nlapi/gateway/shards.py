@@ -66,7 +66,6 @@ class Cluster:
         ]
 
     async def close(self) -> None:
-        """Close its connections."""
         for replica in self._replicas:
             await replica.connections.close()
 
@@ -183,7 +182,6 @@ class Remote:
         return Ran(output=output, stages=stages, attempts=ran.attempts, endpoint=ran.endpoint)
 
     async def close(self) -> None:
-        """Close the cluster when it has it to itself."""
         if self._owns:
             await self.cluster.close()
 

@@ -107,7 +107,6 @@ class Traffic:
 
 
 def _added(before: Counts, after: Counts) -> dict[tuple[str, VersionRef], Tally]:
-    """What was counted in between, for each objective and version."""
     found: dict[tuple[str, VersionRef], Tally] = {}
     for key, tally in after.items():
         objective, version, _ = key

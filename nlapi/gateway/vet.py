@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.routing.check import check
 from nlapi.routing.nouns import Configuration, Protocol
 
@@ -22,10 +22,10 @@ def vet(configuration: Configuration) -> list[Issue]:
 def _shards(configuration: Configuration) -> Iterator[Issue]:
     for shard in configuration.shards.values():
         if shard.protocol is not Protocol.LOCAL and not shard.endpoints:
-            yield _error(f"shards.{shard.name}.endpoints", "a remote shard needs an address", "no-endpoint")
+            yield Issue.error(f"shards.{shard.name}.endpoints", "a remote shard needs an address", rule="no-endpoint")
         for at, endpoint in enumerate(shard.endpoints):
             if why := _forbidden(endpoint):
-                yield _error(f"shards.{shard.name}.endpoints[{at}]", f"{endpoint[:200]!r} {why}", "endpoint")
+                yield Issue.error(f"shards.{shard.name}.endpoints[{at}]", f"{endpoint[:200]!r} {why}", rule="endpoint")
 
 
 def _forbidden(endpoint: str) -> str:
@@ -54,7 +54,7 @@ def _forbidden(endpoint: str) -> str:
 def _sources(configuration: Configuration) -> Iterator[Issue]:
     for version in configuration.versions.values():
         if ".." in PurePosixPath(version.source.replace("\\", "/")).parts:
-            yield _error(f"versions.{version.ref}.source", "it leads out of the folder of models", "source")
+            yield Issue.error(f"versions.{version.ref}.source", "it leads out of the folder of models", rule="source")
 
 
 def _shadows(configuration: Configuration) -> Iterator[Issue]:
@@ -62,8 +62,4 @@ def _shadows(configuration: Configuration) -> Iterator[Issue]:
         objective = configuration.objectives.get(shadow.objective)
         if objective is not None and not objective.idempotent:
             message = f"{shadow.objective} is not idempotent: a copy would do a second time what the request does"
-            yield _error(f"shadows.{shadow.name}.objective", message, "doubled-effect")
-
-
-def _error(where: str, message: str, rule: str) -> Issue:
-    return Issue(level=Level.ERROR, where=where, message=message, rule=rule)
+            yield Issue.error(f"shadows.{shadow.name}.objective", message, rule="doubled-effect")

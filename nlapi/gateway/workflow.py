@@ -58,7 +58,6 @@ class Workflow:
     """the name that its stages were imported under"""
 
     def unload(self) -> None:
-        """Forget what was imported for it."""
         _forget(self.module)
 
 

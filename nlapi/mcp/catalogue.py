@@ -61,7 +61,6 @@ class Catalogue:
         return Index.of(self.operations)
 
     def name(self, operation: Operation) -> str:
-        """The name of an operation's tool."""
         return self._names[operation.id]
 
     def tool(self, name: str) -> Tool:
@@ -77,7 +76,6 @@ class Catalogue:
 
     @cached_property
     def listed(self) -> tuple[Tool, ...]:
-        """The operations that are listed as tools of their own."""
         chosen = tuple(_likely(self.areas)) if self.searched else self.operations
         with uncollected():
             return tuple(self.tool(self.name(one)) for one in chosen)

@@ -21,7 +21,6 @@ _ARGUMENTS = {
 
 
 def forms(catalogue: Catalogue) -> list[dict[str, Any]]:
-    """Every tool that is listed, in MCP's form."""
     own = [*_own(catalogue)] if catalogue.searched else []
     return [*own, *(form(tool, catalogue) for tool in catalogue.listed)]
 

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nlapi.errors import UsageError
 from nlapi.mcp.stdio import on_signal
+from nlapi.serving import listening
 
 PATH = "/mcp"
 MAX_BODY = 16 * 1024 * 1024
@@ -62,26 +63,10 @@ async def serve(server: Server[Any], place: Place, on_ready: Callable[[str], Non
         max_request_body_size=MAX_BODY,
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # Guard does it
     )
-    with _listening(place) as listener:
-        shown = f"[{place.host}]" if ":" in place.host else place.host
-        web = _Server(Guard(app, place), lambda: on_ready(f"http://{shown}:{listener.getsockname()[1]}{PATH}"))
+    with listening(place.host, place.port) as (listener, url):
+        web = _Server(Guard(app, place), lambda: on_ready(f"{url}{PATH}"))
         with on_signal(web.stop):
             await web.serve([listener])
-
-
-@contextmanager
-def _listening(place: Place) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((place.host, place.port))
-        except OSError as error:
-            hint = "port 0 takes a free one"
-            raise UsageError(
-                f"cannot listen on {place.host}:{place.port}: {error.strerror or error}", hint=hint
-            ) from None
-        yield listener
 
 
 class _Server(uvicorn.Server):

@@ -56,12 +56,10 @@ def area(group: Area, catalogue: Catalogue) -> str:
 
 
 def listed(operation: Operation, catalogue: Catalogue) -> str:
-    """One operation in a list."""
     return f"- {catalogue.name(operation)} ({operation.effect.value}): {summary(operation)}"
 
 
 def answers(operation: Operation) -> str:
-    """The names of the fields of an answer of success."""
     return fields(operation, lambda name: one_line(name)[:64])
 
 

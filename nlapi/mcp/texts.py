@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from string import Template
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import mcp_types as types
 
@@ -105,10 +105,6 @@ def described(uri: str, catalogue: Catalogue) -> types.TextResourceContents:
         told = json.dumps(about(catalogue.tool(unquote(name))), ensure_ascii=False, indent=1, default=str)
         return types.TextResourceContents(uri=uri, mime_type="application/json", text=told)
     raise UsageError(f"there is no resource {uri[:200]!r}", hint="resources/list names them")
-
-
-def operation_uri(id: str) -> str:
-    return f"nlapi://operation/{quote(id, safe='')}"
 
 
 def prompts(catalogue: Catalogue) -> list[types.Prompt]:

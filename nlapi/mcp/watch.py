@@ -74,7 +74,6 @@ class Watch:
 
 
 def is_url(source: str) -> bool:
-    """Is it fetched over HTTP?"""
     return source.lower().startswith(("http://", "https://"))
 
 

@@ -16,6 +16,8 @@ from nlapi.resources.naming import pieces, stem
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.display import format_value
 
+_LITTLE = frozenset(("by",))
+
 
 def boolean_answer(wish: Wish, operation: Operation, thing: Thing) -> str:
     """Return `Yes: ...` or `No: ...` by the field that a question is about; "" when none of the fields tells."""
@@ -33,7 +35,8 @@ def boolean_answer(wish: Wish, operation: Operation, thing: Thing) -> str:
         if isinstance(value, str) and any(_means(other, asked) for other in _others(operation, path, value)):
             return _sentence(False, operation, thing, path, value)
     for path, value in fields.items():
-        if field_stems(path) and field_stems(path) <= asked:
+        words = field_stems(path) - _LITTLE  # silenced, of a field `silencedBy`
+        if words and words <= asked:
             return _sentence(not is_empty(value) and bool(value), operation, thing, path, value)
     return ""
 

@@ -67,6 +67,13 @@ _LIKELY = tuple(map(stem, "created started date time published received sent ope
 """Words in the name of the time that a question means which names none, the likeliest first."""
 
 
+def is_bound(text: str, start: int, end: int) -> bool:
+    """Whether the number from `start` to `end` in `text` is the end of a range: more than 20, 5 or more."""
+    bound = _BOUND.search(text[:start])
+    ends = bound is not None and bound.lastgroup != "equal"
+    return ends or bool(_BETWEEN.search(text[:start]) or _BEHIND.match(text, end))
+
+
 def bound_conditions(reading: QuestionReading) -> Iterator[Condition]:
     """Yield the conditions on numbers and times whose field is known, and mark their words as understood."""
     yield from _times(reading)

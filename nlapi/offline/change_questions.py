@@ -50,6 +50,11 @@ def changes_nothing(best: Candidate) -> bool:
     return updates and all(option.slot.where == "path" for option in best.filling.options)
 
 
+def is_half_said(best: Candidate) -> bool:
+    """Does a sentence leave out what shall become of a thing, or which kind of thing is made or done away with?"""
+    return changes_nothing(best) or deletes_unsaid(best) or makes_unsaid(best)
+
+
 def makes_unsaid(best: Candidate) -> bool:
     """Would `add` or `create` make something with a noun that is not said: add [a nameserver] to example.com?"""
     start, tokens = opening(best.scene.sentence.text), best.scene.sentence.tokens

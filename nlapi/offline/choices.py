@@ -195,6 +195,8 @@ def _find(scene: Scene, slot: Slot, words: Sequence[str], name: str) -> Hit | No
         return _similar(scene, words[0]) or _meaning(scene, slot, words[0])
     wanted = [word for word in words if word not in STOPWORDS]
     places = [stems.index(word) for word in wanted if word in scene.sentence.stem_set]
+    if len(wanted) < count and scene.common.issuperset(wanted):
+        return None  # my_variable is no variable that the sentence speaks of
     if wanted and len(places) == len(wanted) and max(places) - min(places) <= count + 2:
         return Hit(first=min(places), last=max(places) + 1, worth=0.9)
     return _in_part(scene, wanted, places)

@@ -108,6 +108,7 @@ def _rated(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], t
         opaque=opaque,
         given=given,
         remembered=earlier,
+        names=catalogue.index.names,
     )
     filling = fill(scene)
     return Rated(

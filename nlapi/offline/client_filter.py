@@ -19,7 +19,7 @@ from nlapi.offline.read import read_sentence
 from nlapi.offline.row_fields import RowFields
 from nlapi.offline.sentence import Kind
 from nlapi.offline.tables import SYNONYMS
-from nlapi.offline.value_conditions import value_conditions
+from nlapi.offline.value_conditions import mention_conditions, value_conditions
 from nlapi.offline.wish import Wish
 from nlapi.openapi.spec import Operation
 from nlapi.resources.fields import Thing
@@ -38,6 +38,12 @@ _INTRODUCING = frozenset(
 """What leads to a condition, and is quoted with one that was not applied."""
 
 _PER_TIME = re.compile(r"\b(?:per|a|each|every)\s+(?:hour|day|week|month|year)\b", re.IGNORECASE)
+_INCLUDED = re.compile(
+    r"\b(?:including|incl\.?|also|even|as well as)\s+(?:(?:the|those|all|any)\s+)*[\w-]+(?:\s+ones)?"
+    r"|\b[\w-]+\s+or\s+(?:not|otherwise)\b",
+    re.IGNORECASE,
+)
+"""What is wanted besides the rest, and so limits nothing: including stopped ones, running or not."""
 _AUXILIARY = re.compile(
     r"\b(?:do|does|did|can|could)\s+(?:i|we|you|they|it|there|(?:the|my|our|all)\s+\w+)\s+(?!not\b)"
     r"(?:all\s+|currently\s+)?(\w+)",
@@ -88,9 +94,13 @@ def filter_things(
     for text in (*taken, *applied):
         _take_said(reading, text)
     _take_arguments(reading, call)
+    for found in _INCLUDED.finditer(sentence.text):
+        reading.take_text(*found.span())
     conditions = (*bound_conditions(reading), *value_conditions(reading))
+    if not foreign(sentence):
+        conditions = (*conditions, *mention_conditions(reading, _operation_words(call.tool.operation)))
     rows = zip(fields.things, fields.rows, strict=True)
-    things = tuple(thing for thing, row in rows if all(one.holds(row.get(one.path)) for one in conditions))
+    things = tuple(thing for thing, row in rows if all(one.holds_in(row) for one in conditions))
     named = tuple(_named_fields(reading))
     unapplied = () if foreign(sentence) else tuple(_left_over(reading, call.tool.operation))
     return Filtered(things=things, conditions=conditions, unapplied=unapplied, named=named)
@@ -109,6 +119,8 @@ def _take_arguments(reading: QuestionReading, call: Call) -> None:
     """Mark what the arguments of the request say: their values, and the words of their names."""
     names: set[str] = set()
     for name, value in _leaves(call.arguments):
+        if value is True and _is_default(call, name):
+            continue
         words = pieces(name.rpartition(".")[2])
         if stem(words[-1]) in ID_WORDS:
             reading.take_words(words[:-1])
@@ -132,6 +144,12 @@ def _take_arguments(reading: QuestionReading, call: Call) -> None:
 def _flags(reading: QuestionReading, name: str) -> Iterator[str]:
     """The fields of this name that are so or not in all things."""
     return (path for path in reading.fields.paths if path == name and reading.fields.is_flag(path))
+
+
+def _is_default(call: Call, name: str) -> bool:
+    """Whether a flag that is set is set by default, so that the request is none the narrower for it."""
+    schema = call.tool.input_schema.get("properties", {}).get(name, {})
+    return schema.get("default") is True
 
 
 def _leaves(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -16,10 +16,12 @@ from nlapi.offline.meant import DETERMINERS
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import Kind, Sentence, Token
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import DEEDS, METHODS, STOPWORDS, VERBS, Intent, pieces, singular
+from nlapi.resources.naming import DEEDS, METHODS, PLAIN_VERBS, STOPWORDS, VERBS, Intent, pieces, singular
 
 _BEHIND, _NEAR = 9.0, 5.0
 """How far a change may be behind a read that is not asked for: one whose own verb is said, and any other."""
+_ALIKE = 0.3
+"""How near in meaning a verb may be at most to that of the sentence and still be another."""
 _NAMED = 2.0
 """How far a change that takes the name said may be behind one that does not."""
 _READING = frozenset(("find", "compute", "convert", "check", "compare", "help"))
@@ -35,7 +37,7 @@ def change_instead(found: Sequence[Candidate], sentence: Sentence, catalogue: Ca
     By a verb of the operation's own (attach a volume), else by a known one and the methods that carry it out.
     """
     if not found or catalogue.index.changes(found[0].operation):
-        return found
+        return _by_own_verb(found, sentence)
     changes = [one for one in found if catalogue.index.changes(one.operation)]
     verb = _command(found[0], sentence, catalogue) or _own(changes, sentence)
     if verb is None:
@@ -47,6 +49,16 @@ def change_instead(found: Sequence[Candidate], sentence: Sentence, catalogue: Ca
     near = [one for one in changes if one.operation.method in known and one.score > found[0].score - _NEAR]
     best = max(own or near, key=lambda one: one.score, default=None)
     return [best, *(one for one in found if one is not best)] if best is not None else found
+
+
+def _by_own_verb(found: Sequence[Candidate], sentence: Sentence) -> Sequence[Candidate]:
+    """The change first whose own verb is said, where the likeliest does something else: [start] cache prunes none."""
+    start = opening(sentence.text)
+    first = next((token for token in sentence.tokens if token.start >= start and token.word), None)
+    if not found or first is None or first.stem in PLAIN_VERBS or found[0].row["verb"] > _ALIKE:
+        return found
+    own = [one for one in found if first.stem in own_verbs(one.operation) and one.score > found[0].score - _NEAR]
+    return [*own, *(one for one in found if one not in own)]
 
 
 def _own(changes: Sequence[Candidate], sentence: Sentence) -> str | None:

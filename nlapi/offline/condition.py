@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,11 +43,17 @@ FILLER = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """What the field at `path` has to be. `text` says it in words: `status active`, `price over 20`."""
+    """What the field at `path`, or with "" the whole row, has to be.
+
+    `text` says it in words: `status active`, `price over 20`.
+    """
 
     path: str
     text: str
     holds: Callable[[Any], bool]
+
+    def holds_in(self, row: Mapping[str, Any]) -> bool:
+        return self.holds(row.get(self.path) if self.path else row)
 
 
 @dataclass(kw_only=True)

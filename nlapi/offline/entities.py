@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from nlapi.offline.entry_words import entry_words
 from nlapi.offline.placed import ORDINALS
 from nlapi.offline.placed import places as placed
+from nlapi.offline.plain_names import PlainName, behind_noun, behind_preposition, is_slug, slugs
 from nlapi.offline.sentence import LOOSE, Kind, Span, Token
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.wish import DEGREES
 from nlapi.openapi.spec import Operation
+from nlapi.resources.answer_words import answer_words
 from nlapi.resources.id_fields import Place, target_noun
 from nlapi.resources.naming import STOPWORDS, VERBS, pieces, singular, stem
-from nlapi.resources.nouns import noun_of
+from nlapi.resources.nouns import QUERY_WORDS, noun_of
 from nlapi.resources.paths import segments
-from nlapi.tools.meaning import known
 from nlapi.tools.tool import Tool
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ OPAQUE = ID_WORDS - {"key"}
 """Those of them that nobody makes up: a key is often a name in small letters."""
 SEARCHES = frozenset(map(stem, ("search", "find", "lookup", "query")))
 _DETERMINERS = frozenset("the a an my our this that its your all of from in to for with on and".split())
+_WITHIN = frozenset(("of", "in", "from", "for", "on"))
 _OWNING = frozenset(("of", "for", "by", "from"))
 ONLY = "(the only one)"
 """The place of a thing of which there is one, as of the server that everything else is below."""
@@ -128,8 +129,6 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
     places = noun_places(scene, words)
     beside = list(named(scene, words, coded=slot.integer))
     yield from beside
-    if slot in scene.opaque:
-        yield from _word_behind(scene, places)
     for span in scene.sentence.spans if not beside else ():
         if not _may_name(span, coded=slot.integer) or _is_no_name(span, scene, words):
             continue
@@ -154,6 +153,36 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
                 end=tokens[at - 1].end,
                 score=1.5,
             )
+    if slot.required:
+        yield from _plain_names(scene, slot, words)
+
+
+def _plain_names(scene: Scene, slot: Slot, words: Sequence[str]) -> Iterator[Named]:
+    """What is written in small letters and may be a name: beside the noun, else where nothing says the noun."""
+    said = noun_places(scene, words)
+    as_said = (scene.sentence.stems[first:last] for first, last in said)
+    for noun in dict.fromkeys((tuple(words), tuple(words[-1:]), *as_said)):
+        for one in behind_noun(scene.sentence, noun):
+            if one.clear and is_free(scene, one):
+                yield _plain(scene, one, 1.5)
+    if said:
+        return
+    if is_subject(scene.operation, slot):
+        yield from (_plain(scene, one, 1.2) for one in slugs(scene.sentence))
+    if last_parameter(scene.operation) == slot.name and not scene.operation.path.endswith("}"):
+        yield from (_plain(scene, one, 1.2) for one in behind_preposition(scene.sentence) if is_free(scene, one))
+
+
+def _plain(scene: Scene, one: PlainName, score: float) -> Named:
+    token = scene.sentence.tokens[one.at]
+    score += 0.5 * is_slug(token.lower)
+    return Named(name=token.text, start=token.start, end=token.end, score=score)
+
+
+def is_free(scene: Scene, one: PlainName) -> bool:
+    """May a word be a name, as it is no noun of the API and nothing that the operation is told?"""
+    token = scene.sentence.tokens[one.at]
+    return is_slug(token.lower) or not (token.stem in scene.common or scene.names(token.stem))
 
 
 def named(scene: Scene, words: Sequence[str], *, coded: bool) -> Iterator[Named]:
@@ -178,19 +207,6 @@ def noun_places(scene: Scene, words: Sequence[str]) -> list[tuple[int, int]]:
         return found
     pairs = ((at, stem(f"{one.lower}{other.lower}")) for at, (one, other) in enumerate(pairwise(tokens)))
     return [(at, at + 2) for at, joined in pairs if joined == words[0] and tokens[at].word]
-
-
-def _word_behind(scene: Scene, places: Iterable[tuple[int, int]]) -> Iterator[Named]:
-    """What is no common word, in small letters right behind the noun in the singular: the key [backup-key]."""
-    sentence = scene.sentence
-    for _, last in places:
-        if last < len(sentence.tokens) and _is_one(sentence.tokens[last - 1]):
-            whole = (
-                span for span in sentence.spans if span.kind is Kind.PHRASE and span.first == last == span.last - 1
-            )
-            for span in whole:
-                if SLUG.fullmatch(span.text) and not (span.text.isalpha() and known(stem(span.text))):
-                    yield Named(name=span.text, start=span.start, end=span.end, score=1.6, span=span)
 
 
 def _is_one(token: Token) -> bool:
@@ -222,7 +238,9 @@ def _may_name(span: Span, *, coded: bool) -> bool:
 def is_subject(operation: Operation, slot: Slot) -> bool:
     """Is `slot` the last parameter of the path: the id of the very thing that the operation is about?"""
     path = operation.path.rstrip("/")
-    last = pieces(path.rpartition("/")[2])
+    above, _, end = path.rpartition("/")
+    last = pieces(above.rpartition("/")[2] if end in QUERY_WORDS and not above.endswith("}") else end)
+    last = last[:-1] if last[1:] and last[-1] == "count" else last
     many = not path.endswith("}") and bool(last) and singular(last[-1]) != last[-1]
     return slot.where == "path" and not many and path.rfind("{") == path.find(f"{{{slot.name}}}")
 
@@ -244,6 +262,21 @@ def _may_own(scene: Scene, slot: Slot, span: Span) -> bool:
     return operation.method == "GET" or span.kind in (Kind.LITERAL, Kind.QUOTED)
 
 
+def is_owner(scene: Scene, slot: Slot, first: int) -> bool:
+    """Is what stands at token `first` what many things are of, so that it is none of them: the queues of [k8s-pool]?"""
+    kind = kind_of(scene.tool, slot)[-1:]
+    tokens, at = scene.sentence.tokens, first - 1
+    while at > 0 and tokens[at].lower in _DETERMINERS - _WITHIN:
+        at -= 1
+    noun = tokens[at - 1] if at > 0 and tokens[at].lower in _WITHIN else None
+    return noun is not None and noun.stem in kind and singular(noun.lower) != noun.lower
+
+
+def last_parameter(operation: Operation) -> str:
+    """The last parameter of the path; "" where it has none."""
+    return operation.path.rpartition("{")[2].partition("}")[0] if "{" in operation.path else ""
+
+
 def _is_no_name(span: Span, scene: Scene, words: Sequence[str]) -> bool:
     inside = any(first <= span.first and span.last <= last for first, last in noun_places(scene, words))
     if span.form in ("place", "part") or inside or _new_name(span, scene) or _only(span, scene, words):
@@ -261,7 +294,7 @@ def _is_choice(scene: Scene, first: int, last: int, *listings: Operation) -> boo
     """Are tokens one of the choices of an argument, or of a field of what is listed: a [slave] zone?"""
     tokens = scene.sentence.tokens[first:last]
     said, text = tuple(token.stem for token in tokens), " ".join(token.lower for token in tokens)
-    if any(said in entry_words(one).values for one in (scene.operation, *listings)):
+    if any(said in answer_words(one).values for one in (scene.operation, *listings)):
         return True
     return any(text in map(str.lower, map(str, slot.choices)) for slot in scene.slots if slot.choices)
 

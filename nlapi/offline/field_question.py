@@ -10,12 +10,12 @@ from typing import Any
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.entities import Wanted, is_subject
-from nlapi.offline.entry_words import entry_words
 from nlapi.offline.match import QUERYLIKE
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import Kind, Sentence, Span
 from nlapi.offline.ways import SOLID
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.answer_words import answer_words
 from nlapi.resources.naming import STOPWORDS, VERBS, pieces, stem
 from nlapi.resources.nouns import thing_words
 from nlapi.resources.resource import resources_of
@@ -56,7 +56,7 @@ def _listing(sentence: Sentence, name: Span, words: tuple[str, ...], catalogue: 
     for operation in catalogue.operations:
         resources = resources_of(operation.spec)
         bare = resources.is_list(operation) and resources.shows(operation) is None and operation.method == "GET"
-        named = tuple(map(stem, thing_words(operation))) == (before,) and words in entry_words(operation).fields
+        named = tuple(map(stem, thing_words(operation))) == (before,) and words in answer_words(operation).fields
         if bare and named:
             return operation
     return None
@@ -80,7 +80,7 @@ def _showing(catalogue: Catalogue, words: tuple[str, ...]) -> Iterator[tuple[Ope
             continue
         one = operation.path.rstrip("/").endswith("}")
         search = resources.is_query(operation)
-        described = entry_words(operation)
+        described = answer_words(operation)
         if (one or search) and words in described.fields:
             yield operation, 1 if search else 0
         elif one and words in described.inner:

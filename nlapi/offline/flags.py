@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from nlapi.offline.choices import NO_CHOICE, stretch
-from nlapi.offline.commands import opening
+from nlapi.offline.commands import opening, own_verbs
 from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Slot, type_of
-from nlapi.resources.naming import METHODS, STOPWORDS, Intent, stem
+from nlapi.resources.naming import METHODS, STOPWORDS, Intent, pieces, stem
 from nlapi.tools.meaning import alike
 
 _NOT = frozenset(
@@ -43,6 +44,7 @@ for _line in _COMMANDS.strip().splitlines():
         _MADE[_state] = {stem(word): word in _yes.split() for word in f"{_yes} {_no}".split()}
 _SHOWN = re.compile(r"\binclud\w*\b.{0,60}\bfields?\b|\breturn\w*\b.{0,30}\bfields?\b", re.IGNORECASE)
 _INCLUDES = frozenset(map(stem, "include including omit field fields".split()))
+_BY_DEFAULT = re.compile(r"\bby default,?\s[^.]*", re.IGNORECASE)
 _MEANS = 0.7
 """Words used this much alike (nlapi/tools/meaning.py) are taken for one another in the name of a flag."""
 
@@ -50,6 +52,8 @@ _MEANS = 0.7
 def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     """A yes and a no where the words of a yes/no slot, or some of its description, are in the sentence."""
     words = [word for word in slot.words if word not in _AUXILIARY and word not in STOPWORDS] or list(slot.words)
+    if own_verbs(scene.operation).issuperset(words) and set(words) < set(slot.words):
+        return  # get_or_create is no more than what the operation does
     weights = scene.own[slot]
     stems = scene.sentence.stems
     meant = {} if scene.sentence.stem_set.issuperset(words) else _meant(scene, words)
@@ -60,7 +64,8 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     commanded = _commanded(scene, words) if not places else None
     if commanded is not None:
         places = [commanded[0]]
-    prose = [word for word in slot.prose if word in scene.sentence.stem_set and word not in scene.common]
+    unset = _when_unset(slot)
+    prose = [word for word in slot.prose - unset if word in scene.sentence.stem_set and word not in scene.common]
     named = 1.0
     if commanded is None and not places and prose:
         places = [min(stems.index(word) for word in prose)]
@@ -106,6 +111,12 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
             shared=True,
             evidence=evidence,
         )
+
+
+@lru_cache(maxsize=4096)
+def _when_unset(slot: Slot) -> frozenset[str]:
+    """The stems of what a description says is so by default: only running containers are shown."""
+    return frozenset(stem(word) for found in _BY_DEFAULT.finditer(slot.description) for word in pieces(found.group()))
 
 
 def _commanded(scene: Scene, words: Sequence[str]) -> tuple[int, bool] | None:

@@ -215,7 +215,8 @@ def _about_one(asked: ListQuestion) -> AnswerView | None:
         name = name_of(named[0], words)
         unapplied = tuple(text for text in asked.found.unapplied if text.lower() not in name.lower())
         alone = replace(asked, found=Filtered(things=tuple(named), unapplied=unapplied))
-        conditions = [one for one in asked.found.conditions if name not in texts_of(field_at(named[0], one.path))]
+        said = (one for one in asked.found.conditions if one.path)
+        conditions = [one for one in said if name not in texts_of(field_at(named[0], one.path))]
         text = boolean_answer(asked.wish, operation, named[0]) or _verdict(alone, conditions)
         listed = f"{'' if unapplied else 'Yes: '}{name} is among {asked.head}{_under(call)}."
         return _view(alone, alone.some, [one.path for one in conditions], text or listed)
@@ -223,7 +224,7 @@ def _about_one(asked: ListQuestion) -> AnswerView | None:
     spans = read_sentence(asked.text, date.min).spans
     names = [one.text for one in spans if one.kind in (Kind.QUOTED, Kind.NAME) and not one.form]
     names = [name for name in names if name.lower() not in given and pieces(name) != list(pieces(noun(operation)))]
-    if named or not names or not asked.is_whole or asked.found.conditions or _EXISTS.search(asked.text):
+    if named or not names or not asked.is_whole or asked.paths or _EXISTS.search(asked.text):
         return None
     return AnswerView(text=f"No: {names[0]} is not among {asked.head}{_under(call)}.")
 

@@ -71,9 +71,8 @@ class ListQuestion:
     def paths(self) -> tuple[str, ...]:
         """The fields that the question names in whatever way."""
         order = (self.order,) if self.order else ()
-        return tuple(
-            dict.fromkeys((*(one.path for one in self.found.conditions), *self.groups, *order, *self.found.named))
-        )
+        conditions = (one.path for one in self.found.conditions)
+        return tuple(dict.fromkeys((*filter(None, conditions), *self.groups, *order, *self.found.named)))
 
     @property
     def is_whole(self) -> bool:

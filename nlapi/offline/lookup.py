@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from nlapi.offline.breadth import all_flag
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.dots import is_dotted
 from nlapi.offline.entities import ONLY, Wanted, entity_of, thing_of
@@ -56,6 +57,8 @@ def look_up(
         tries.sort(key=lambda one: (bool(one[2]), *_fitness(goal, one[0], one[1])))
     tool, values, missing = tries[0]
     by_name = None if wanted.place else name_filter(catalogue.slots(tool))
+    if (every := all_flag(catalogue.slots(tool))) is not None and argument_name(every) not in known:
+        values.setdefault(every.path, True)
     if by_name is not None and wanted.name and (filtered or by_name.required):
         values[by_name.path] = wanted.name
     what = noun(tool.operation) if wanted.field else thing_of(goal.tool, slot)
@@ -144,7 +147,9 @@ def _from_question(goal: Goal, tool: Tool, missing: Sequence[Slot], wanted: Want
     """What the question says of a listing besides the name that is looked for: its id, or the name of a third thing."""
     sentence = read_sentence(goal.question, date.today())
     listers = {slot: listing for slot in missing if (listing := catalogue.lister(tool, slot)) is not None}
-    scene = Scene(sentence=sentence, tool=tool, slots=catalogue.slots(tool), listers=listers)
+    scene = Scene(
+        sentence=sentence, tool=tool, slots=catalogue.slots(tool), listers=listers, names=catalogue.index.names
+    )
     used = set(map(str, _texts(goal.values.values())))
     found: Values = {}
     for option in fill(scene).options:

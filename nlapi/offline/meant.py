@@ -10,16 +10,16 @@ from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.commands import commands, opening, own_verbs
 from nlapi.offline.entities import SLUG, Wanted, entity_of, is_subject, noun_places, noun_stems
-from nlapi.offline.entry_words import entry_words
 from nlapi.offline.given import Values, argument_name, wanted_in
 from nlapi.offline.match import QUERYLIKE
 from nlapi.offline.option import Option
 from nlapi.offline.plainly import SURE
-from nlapi.offline.sentence import Sentence, Token
+from nlapi.offline.sentence import Kind, Sentence, Token
 from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.answer_words import answer_words
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, pieces, singular, stem
 from nlapi.resources.resource import resources_of
 
@@ -36,6 +36,8 @@ LIKELY = 0.6
 _HAVING = frozenset(map(stem, "run runs use uses belong belongs contain contains everything anything".split()))
 _LINKING = frozenset(("is", "are", "=", ":", "of", "the", "to"))
 _MOST_OTHERS = 6
+_SOLID = 0.6
+"""How sure a value has to be for its words to count as understood."""
 _MOST_TRIED = 40
 
 
@@ -99,7 +101,8 @@ def other_goals(
     every = catalogue.operations_of(best.operation.spec)
     alike = [one for one in every if one.method == best.operation.method and one is not best.operation]
     for operation in alike[:_MOST_TRIED]:
-        if len(found) < _MOST_OTHERS and (other := _same(operation, rest, name.name, catalogue, known)):
+        other = _same(operation, _act(best.operation), rest, name.name, catalogue, known)
+        if len(found) < _MOST_OTHERS and other is not None:
             found.append((operation.id, other))
     return tuple(found)
 
@@ -112,12 +115,17 @@ def _says_kind(candidate: Candidate, option: Option, catalogue: Catalogue) -> bo
     return kind <= candidate.scene.sentence.stem_set
 
 
+def _act(operation: Operation) -> str:
+    """What the path says behind its last placeholder: /runs/{id}/[set_state]."""
+    return operation.path.rstrip("/").rpartition("}")[2]
+
+
 def _same(
-    operation: Operation, rest: Values, name: str, catalogue: Catalogue, known: Mapping[str, Any]
+    operation: Operation, act: str, rest: Values, name: str, catalogue: Catalogue, known: Mapping[str, Any]
 ) -> Values | None:
     """The values by which another operation does the same to a thing of another kind with the same name."""
     tool = catalogue.tool(operation)
-    if tool is None or not operation.path.rstrip("/").endswith("}"):
+    if tool is None or _act(operation) != act:
         return None
     slots = catalogue.slots(tool)
     subject = next((slot for slot in slots if is_subject(operation, slot)), None)
@@ -135,14 +143,34 @@ def _same(
 
 
 def tells(best: Candidate, missing: Sequence[Slot]) -> bool:
-    """Is it plain that a listing tells what is asked about its things: the highest budget, how many, the total?
+    """Is it plain that a listing tells what is asked about its things: all of them, the highest budget, how many?
 
     The words that say so are about the answer and not about the call, so that they take nothing from its confidence.
     """
-    sentence = best.scene.sentence
-    listed = best.operation.method == "GET" and not best.operation.path.rstrip("/").endswith("}")
-    plain = listed and not missing and not best.filling.unused and wish_of(sentence.text).figures
-    return plain and set(noun_stems(best.operation)) <= sentence.stem_set
+    sentence, operation = best.scene.sentence, best.operation
+    listed = best.tool.effect is Effect.READ and resources_of(operation.spec).is_list(operation)
+    noun = noun_stems(operation)
+    if not listed or missing or best.filling.unused or not noun or not set(noun) <= sentence.stem_set:
+        return False
+    wish = wish_of(sentence.text)
+    many = any(token.stem == noun[-1] and singular(token.lower) != token.lower for token in sentence.tokens)
+    return wish.figures or (many and not any(map(commands, sentence.tokens))) or _answers_all(best, wish.spans)
+
+
+def _answers_all(best: Candidate, cut: Sequence[tuple[int, int]]) -> bool:
+    """Does the answer have a field for each word that tells something and is neither a value nor says how it is cut?"""
+    told = best.scene.common | answer_words(best.operation).all
+    spans = (one for one in best.scene.sentence.spans if one.kind in (Kind.NAME, Kind.LITERAL, Kind.QUOTED))
+    valued = [*cut, *((one.start, one.end) for one in spans)]
+    valued += [(one.start, one.end) for one in best.filling.options if one.sure > _SOLID]
+    return all(
+        token.stem in told
+        or token.lower in STOPWORDS
+        or VERBS.get(token.stem) is Intent.READ
+        or any(start <= token.start < end for start, end in valued)
+        for token in best.scene.sentence.tokens
+        if token.word
+    )
 
 
 def named_changes(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> list[Candidate]:
@@ -210,7 +238,7 @@ def _is_unread(best: Candidate) -> bool:
 
 def _is_of_entry(best: Candidate, first: int, last: int) -> bool:
     """Are tokens a field of what is read, or a choice of one, or do they stand behind the name of one?"""
-    words, stems = entry_words(best.operation), best.scene.sentence.stems
+    words, stems = answer_words(best.operation), best.scene.sentence.stems
     before = first
     while before > 0 and best.scene.sentence.tokens[before - 1].lower in _LINKING:
         before -= 1

@@ -39,6 +39,11 @@ class Option:
         """`sure` on the scale of the scores of operations: above about 1 it is likely, below 0.5 it is not."""
         return LOW + (HIGH - LOW) * self.sure
 
+    @property
+    def narrows(self) -> bool:
+        """Whether the request says less with it than without: a flag that is set as by default says nothing."""
+        return not (self.value is True and self.slot.schema.get("default") is True)
+
     def collides(self, other: Option) -> bool:
         kinds = {self.slot.family, other.slot.family}
         if self.shared and other.shared and self.value != other.value and kinds != _DAYS:

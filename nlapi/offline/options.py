@@ -14,46 +14,42 @@ from nlapi.offline.entities import (
     SLUG,
     Wanted,
     id_like,
+    is_owner,
     is_subject,
     kind_of,
+    last_parameter,
     names_for,
     noun_stems,
     takes_id,
 )
-from nlapi.offline.entry_words import entry_words
+from nlapi.offline.filters import filters
 from nlapi.offline.flags import flag
 from nlapi.offline.labelled import labelled
-from nlapi.offline.match import MONEYLIKE, QUERYLIKE, counts_things, page_number, page_size, page_token
+from nlapi.offline.match import counts_things
 from nlapi.offline.option import HIGH, LOW, Option
+from nlapi.offline.out_of_place import BEFORE_ID, is_about_the_call, is_out_of_place
 from nlapi.offline.pairs import paired
 from nlapi.offline.scene import Scene
-from nlapi.offline.sentence import LOOSE, Kind, Span
+from nlapi.offline.sentence import LOOSE, Kind, Span, Token
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import ASIDE, HOW, values_for
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import singular, stem
+from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
 from nlapi.resources.paths import segments
 from nlapi.tools.meaning import known
 
 SUREST_NAME = 0.8
 """How sure a name to look up is at most: an id that was said goes before it."""
-_BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
 _IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
 _ADDRESSES = frozenset(map(stem, "ip address host".split()))
-_BESIDE_NOUN = _BEFORE_ID | {"id", "ids", "called", "named", "the", "number", "no", "nr", "'", '"'}
+_BESIDE_NOUN = BEFORE_ID | {"id", "ids", "called", "named", "the", "number", "no", "nr", "'", '"'}
 _OF = frozenset("of in from for on under within to at by".split())
-_NO_IDS = ID_WORDS | {"name", "number"}
-"""Words that say that an id follows, and are none."""
-_PARTLY = frozenset(map(stem, "contain contains containing mention mentions match matches".split()))
-_SORTS = frozenset(map(stem, "kind type category status state".split()))
-LARGEST_PAGE = 10_000
-"""No page is larger, nor is its number."""
 MINE = 0.5
 """How well `me` fits for an id where the sentence says my; anything that is said fits better."""
 _SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
+_ENCODED = re.compile(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
 _MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
-_SIZES = frozenset(map(stem, "limit size per count take results rows".split()))
-_SKIPS = frozenset(map(stem, ("skip", "offset")))
+_SAYS_UUID = re.compile(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 
 
@@ -61,8 +57,9 @@ def options(scene: Scene) -> Iterator[Option]:
     runs = tuple(_runs(scene))
     yield from paired(scene)
     yield from labelled(scene)
+    yield from filters(scene)
     for slot in scene.slots:
-        if slot.where == "header" and not _is_said(scene, slot):
+        if (slot.where == "header" and not _is_said(scene, slot)) or is_encoded(slot):
             continue
         if slot.family is Family.CHOICE:
             yield from choices(scene, slot, names_of(scene.sentence, slot))
@@ -80,6 +77,11 @@ def options(scene: Scene) -> Iterator[Option]:
                 yield Option(slot=slot, value="me", sure=MINE, start=0, end=0)
             if slot in scene.listers:
                 yield from _by_name(scene, slot, scene.listers[slot])
+
+
+def is_encoded(slot: Slot) -> bool:
+    """Does a slot take a text that is itself JSON, so that no words of a sentence are its value?"""
+    return slot.family is Family.TEXT and _ENCODED.search(slot.description) is not None
 
 
 def takes_me(slot: Slot) -> bool:
@@ -103,7 +105,11 @@ def _is_host(scene: Scene, option: Option) -> bool:
 
 def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
     """Options where the sentence gives a name for a thing whose id is wanted."""
+    subject = is_subject(scene.operation, slot)
     for named in names_for(scene, slot, listing):
+        first = next(at for at, token in enumerate(scene.sentence.tokens) if token.end > named.start)
+        if subject and is_owner(scene, slot, first):
+            continue
         wanted = Wanted(name=named.name, lister=listing.id, place=named.place)
         value = [wanted] if slot.many else wanted
         sure = min(SUREST_NAME, max(0.0, (named.score - LOW) / (HIGH - LOW)))
@@ -117,11 +123,11 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
         known_by_id = slot in scene.listers or (slot.where == "path" and bool(set(slot.words[-1:]) & OPAQUE))
         if (known_by_id and not _is_id(scene, slot, span)) or not _may_be_id(scene, slot, span):
             continue
-        if slot in scene.listers and slot.where == "path" and not _is_addressed(scene, slot, span):
-            continue
         if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
             continue
-        if _is_out_of_place(scene, slot, span) or _is_about_the_call(scene, slot, span):
+        if not _is_meant_in_path(scene, slot, span):
+            continue
+        if is_out_of_place(scene, slot, span) or is_about_the_call(scene, slot, span):
             continue
         shared = span.kind is Kind.DATE and isinstance(span.value, tuple)
         for value, how in values_for(span, slot, scene.sentence):
@@ -152,7 +158,7 @@ def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
     if span.kind is not Kind.NUMBER or not (slot in scene.listers or (slot.words and slot.words[-1] in ID_WORDS)):
         return True
     tokens, at = scene.sentence.tokens, span.first - 1
-    while at >= 0 and tokens[at].lower in _BEFORE_ID:
+    while at >= 0 and tokens[at].lower in BEFORE_ID:
         at -= 1
     if at + 1 < span.first and tokens[at + 1].text == "#":
         return True
@@ -165,6 +171,21 @@ def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
     return tokens[at].stem in nouns or several
 
 
+def _is_meant_in_path(scene: Scene, slot: Slot, span: Span) -> bool:
+    """May a span be what a placeholder stands for, by what is beside it? Of other slots nothing is asked."""
+    if _is_parent(scene, slot, span) and not _is_addressed(scene, slot, span):
+        return False
+    owner = is_subject(scene.operation, slot) and is_owner(scene, slot, span.first)
+    return not owner and not _is_of_another(scene, slot, span)
+
+
+def _is_parent(scene: Scene, slot: Slot, span: Span) -> bool:
+    """Does a slot say which thing that of the operation is below, so that what is said has to be said of that?"""
+    if slot.where != "path" or is_subject(scene.operation, slot):
+        return False
+    return slot in scene.listers or last_parameter(scene.operation) != slot.name or span.kind is Kind.PHRASE
+
+
 def _is_addressed(scene: Scene, slot: Slot, span: Span) -> bool:
     """May a span say which of the things in the path is meant that the operation is below?
 
@@ -172,10 +193,11 @@ def _is_addressed(scene: Scene, slot: Slot, span: Span) -> bool:
     beside it (in the database archive), or it is what the last of them is of: the zones of X, X's zones.
     """
     names = [segment.parameter for segment in segments(scene.operation.route) if segment.parameter]
-    plain = span.form == "id" and slot in scene.opaque and "_" not in span.text  # sha-512 may be said of anything
-    if is_subject(scene.operation, slot) or slot.name not in names or (_is_opaque(span, slot) and not plain):
-        return True
     tokens, nouns = scene.sentence.tokens, {*kind_of(scene.tool, slot), *slot.words} - ID_WORDS
+    if slot.name not in names:
+        return True
+    if _is_opaque(span, slot) and not _noun_before(scene, span) and (span.form != "id" or slot.name == names[-1]):
+        return True
     before = span.first - 1
     while before >= 0 and tokens[before].lower in _BESIDE_NOUN:
         before -= 1
@@ -189,6 +211,24 @@ def _is_addressed(scene: Scene, slot: Slot, span: Span) -> bool:
     led = before >= 0 and tokens[before].lower in _OF
     owns = span.last < len(tokens) and tokens[span.last].text in ("'", "’", "'s", "’s")
     return slot.name == names[-1] and (led or owns) and tokens[span.first].stem not in scene.common
+
+
+def _is_of_another(scene: Scene, slot: Slot, span: Span) -> bool:
+    """Does an id stand behind a noun that the operation says nothing of: the record [sku-2] where a base is deleted?"""
+    if slot.where != "path" or span.form != "id":
+        return False
+    before = _noun_before(scene, span)
+    if before is None:
+        return False
+    own = {*kind_of(scene.tool, slot), *slot.words, *ID_WORDS, *noun_stems(scene.operation)}
+    return before.lower not in _BESIDE_NOUN and before.stem not in own | scene.common | scene.talked
+
+
+def _noun_before(scene: Scene, span: Span) -> Token | None:
+    """The word right before a span, where it may be the noun of what the span names."""
+    before = scene.sentence.tokens[span.first - 1] if span.first else None
+    noun = before is not None and before.word and before.lower not in STOPWORDS and before.stem not in VERBS
+    return before if noun else None
 
 
 def _is_opaque(span: Span, slot: Slot) -> bool:
@@ -206,11 +246,13 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
     """
     if span.form == "host" or (_IP.fullmatch(span.text) and _ADDRESSES.isdisjoint(slot.prose | set(slot.words))):
         return False
+    if slot.item.get("format") == "uuid" or (slot in scene.listers and _SAYS_UUID.search(slot.description)):
+        return span.form == "uuid"
     if id_like(span.text) or (span.form == "email" and "email" in slot.description.lower()):
         return True
     if slot in scene.opaque:
         return False
-    coded = slot.integer or slot.item.get("format") == "uuid"
+    coded = slot.integer
     opaque = bool(set(slot.words[-1:]) & OPAQUE) and (span.last - span.first > 1 or known(stem(span.text)))
     if coded or opaque or slot.where != "path" or not span.first or not SLUG.fullmatch(span.text):
         return False
@@ -219,78 +261,9 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
     return before.stem in nouns and singular(before.lower) == before.lower
 
 
-def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
-    """A day is no id, a sum of money or the number of a thing (task 771220) no size of a page, a name no cursor."""
-    if span.kind is Kind.DATE:
-        return takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.where == "path")
-    if span.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
-        return True
-    if slot.words and slot.words[-1] in _SORTS and span.form in ("email", "url", "uuid", "host"):
-        return True
-    if slot.family in (Family.DATE, Family.TIME) and span.form in ("email", "url", "path", "uuid", "tag", "host"):
-        return True
-    if page_token(slot):
-        return not set(slot.words) & scene.sentence.stem_set
-    if slot.name.lower().startswith("page") and slot.where == "query" and span.kind is not Kind.NUMBER:
-        return True
-    if slot.name.lower() in ("offset", "skip") and slot.where == "query":
-        return not ({*slot.words, *_SKIPS} & scene.sentence.stem_set)
-    if span.kind is not Kind.NUMBER or not (page_number(slot) or (page_size(slot) and set(slot.words) & _SIZES)):
-        return False
-    if page_number(slot) and stem("page") not in scene.sentence.stem_set:
-        return True
-    return span.form in ("money", "percent") or span.value > LARGEST_PAGE or _numbers_a_thing(scene, span)
-
-
-def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
-    """Is a span no value but the operation's own words where an id is wanted, or how many things are wanted?"""
-    if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
-        words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
-        return words <= _NO_IDS or (span.kind is Kind.NAME and words <= scene.common)
-    if span.kind is Kind.PHRASE and slot.where == "query" and scene.operation.method != "GET":
-        return all(word in scene.common for word in scene.sentence.stems[span.first : span.last])  # flush the [cache]
-    sifts = slot.where == "query" and slot.family is Family.TEXT and (not slot.required or QUERYLIKE & set(slot.words))
-    if sifts and _is_of_field(scene, slot, span):
-        return True
-    counted = span.kind is Kind.NUMBER and not slot.required and counts_things(scene, span)
-    return counted and not page_size(slot) and any(map(page_size, scene.slots))
-
-
-def _is_of_field(scene: Scene, slot: Slot, span: Span) -> bool:
-    """Is a span about a field of what is listed that `slot` is not: [account acme], [kind], account [acme], [Slave]?"""
-    words, stems = entry_words(scene.operation), scene.sentence.stems
-    own = slot.prose | set(slot.words)
-    first = span.first
-    while first < span.last - 1 and scene.sentence.tokens[first].lower in ("the", "a", "an", "all", "our"):
-        first += 1
-    inside = stems[first : span.last]
-    if QUERYLIKE & set(slot.words) and span.kind is Kind.PHRASE and len(inside) > 1 and inside[0] in _PARTLY:
-        return True  # what it contains is sought, not that it does
-    runs = [inside[:count] for count in range(1, len(inside) + 1)] if span.kind is Kind.PHRASE else []
-    if not QUERYLIKE & set(slot.words):
-        at = span.first
-        while at > 0 and scene.sentence.tokens[at - 1].lower in _BEFORE_ID:
-            at -= 1
-        runs += [stems[first:at] for first in range(max(0, at - 3), at)]
-        nouns = {*slot.words, *noun_stems(scene.operation)}
-        bare = tuple(word for word in inside if word not in nouns)
-        if span.kind in (Kind.NAME, Kind.PHRASE) and bare in words.values:
-            return True
-    return any(words.names_field(run) for run in runs if not set(run) <= own)
-
-
 def _is_said(scene: Scene, slot: Slot) -> bool:
     """Is a header, which is for programs (X-Request-Id), called by its name?"""
     return set(slot.words) - {"x", *ID_WORDS} <= scene.sentence.stem_set
-
-
-def _numbers_a_thing(scene: Scene, span: Span) -> bool:
-    """Does a number stand behind the noun of what the operation takes the id of: task 12?"""
-    before = scene.sentence.tokens[span.first - 1] if span.first else None
-    if before is None or singular(before.lower) != before.lower:
-        return False
-    nouns = {word for slot in scene.slots if slot.where == "path" for word in slot.words[:1]}
-    return before.stem in nouns and before.stem not in ID_WORDS
 
 
 def _runs(scene: Scene) -> Iterator[tuple[Span, ...]]:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from nlapi.offline.entities import SLUG, is_subject, noun_places, noun_stems
+from nlapi.offline.entities import RENAMES, SLUG, is_subject, kind_of, noun_places, noun_stems
 from nlapi.offline.match import NAMELIKE, QUERYLIKE
 from nlapi.offline.option import Option
+from nlapi.offline.plain_names import named_thing
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Family, Slot
@@ -18,11 +19,14 @@ SURE = 0.95
 _NAMING = frozenset("called named titled entitled labelled labeled".split())
 _SOUGHT = frozenset("for about matching containing like mentioning mention mentions with".split())
 _PARTLY = frozenset("contain contains containing mention mentions mentioning".split())
+_OF_WHAT = frozenset(("of", "for", "on", "in", "to", "="))
+_HOST = re.compile(r"host ?name|name ?server|\bfqdn\b|\bDNS name\b", re.IGNORECASE)
+_SHORTEST_EXAMPLE = 2
 _REASONS = frozenset(map(stem, "why reason note comment".split()))
 _LABELLED = frozenset((Kind.LITERAL, Kind.QUOTED, Kind.NUMBER))
 _BEHIND_LABEL = frozenset(("is", "=", ":", "of"))
-_OF_WHAT = frozenset(("of", "for", "on", "in", "to", "="))
-_HOST = re.compile(r"host ?name|name ?server|\bfqdn\b|\bDNS name\b", re.IGNORECASE)
+_VALUE = (stem("value"),)
+_NEW = frozenset(map(stem, ("new", "body")))
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
 
 
@@ -30,16 +34,39 @@ def plainly(scene: Scene, weighed: Iterable[Option], every: Iterable[Option]) ->
     """The weighed options, with those of `every` option that are said plainly as sure as that."""
     options = list(weighed)
     naming, seeking = naming_slot(scene), _seeking(scene)
+    subject = next((slot for slot in scene.slots if is_subject(scene.operation, slot)), None)
+    meant = named_thing(scene.sentence, kind_of(scene.tool, subject)) if subject is not None else None
     kept = {(id(option.slot), id(option.span), option.how) for option in options}
     dropped = [one for one in every if one.span is not None and (id(one.slot), id(one.span), one.how) not in kept]
     for option in (*options, *(replace(one, sure=0.0) for one in dropped)):
         told = option.slot is naming and _names(scene, option)
         sought = option.slot is seeking and _is_sought(scene, option)
-        plain = (
-            told or sought or any(test(scene, option) for test in (_gives_reason, _is_labelled, _is_set, _is_only_host))
-        )
+        stated = _is_example(option) or any(test(scene, option) for test in _STATED)
+        which = option.slot is subject and _is_token(option, meant)
+        plain = told or sought or stated or which or _is_new_value(scene, option, meant)
         if plain or option.sure:
             yield replace(option, sure=SURE) if plain and option.sure < SURE else option
+
+
+def _is_new_value(scene: Scene, option: Option, meant: int | None) -> bool:
+    """Is the span all that follows `to` behind the name of the thing, for its value: set the variable x [to 5]?
+
+    Where a thing is renamed it is its name.
+    """
+    span, tokens = option.span, scene.sentence.tokens
+    if meant is None or span is None or option.how or option.slot.where != "body":
+        return False
+    renamed = not RENAMES.isdisjoint(scene.sentence.stem_set)
+    if not (set(option.slot.words) - _NEW <= set(NAMELIKE) if renamed else option.slot.words == _VALUE):
+        return False
+    ends = span.last == len(tokens) or not any(token.word for token in tokens[span.last :])
+    return ends and span.first == meant + 2 and tokens[meant + 1].lower in ("to", "=", "as")
+
+
+def _is_token(option: Option, at: int | None) -> bool:
+    """Is an option the one token, as it stands?"""
+    span = option.span
+    return span is not None and at is not None and not option.how and (span.first, span.last) == (at, at + 1)
 
 
 def _gives_reason(scene: Scene, option: Option) -> bool:
@@ -99,6 +126,16 @@ def _is_only_host(scene: Scene, option: Option) -> bool:
     return hosts == [span] and takers == [slot] and not about
 
 
+_STATED = (_gives_reason, _is_labelled, _is_set, _is_only_host)
+
+
+def _is_example(option: Option) -> bool:
+    """Is a value the very word, and no ordinary one, that the description of its slot has for it: SIGKILL?"""
+    text = option.span.text if option.span is not None and not option.how else ""
+    same = text == option.value and text in (option.slot.schema.get("default"), *option.slot.samples)
+    return same and text.isupper() and len(text) > _SHORTEST_EXAMPLE
+
+
 def naming_slot(scene: Scene) -> Slot | None:
     """The slot that takes the name of the thing which the operation makes; None when it makes none, or has no such."""
     if scene.operation.method not in METHODS[Intent.CREATE] or scene.operation.path.rstrip("/").endswith("}"):
@@ -118,6 +155,8 @@ def _names(scene: Scene, option: Option) -> bool:
     span, tokens = option.span, scene.sentence.tokens
     if span is None or option.how or not span.first or len(option.spans) > 1:
         return False
+    if _is_token(option, named_thing(scene.sentence, noun_stems(scene.operation)[-1:])):
+        return True
     at = span.first - 1
     while at > 0 and tokens[at].lower in _BETWEEN:
         at -= 1

@@ -10,12 +10,14 @@ from functools import partial
 from typing import Any
 
 from nlapi.offline import chain
+from nlapi.offline.acts import says_act, sets_state
 from nlapi.offline.apis import named_api
+from nlapi.offline.breadth import broadened
 from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.change_questions import changes_nothing, deletes_unsaid, makes_unsaid, unsaid_values
-from nlapi.offline.choose import Candidate, candidate_of, candidates
+from nlapi.offline.change_questions import is_half_said, unsaid_values
+from nlapi.offline.choose import Candidate
 from nlapi.offline.clash import Clash, clash_in
-from nlapi.offline.commanded import change_instead, creation_instead, named_instead, uncommanded, update_instead
+from nlapi.offline.commanded import uncommanded
 from nlapi.offline.confidence import FEW, confidence, features, is_doubtful, is_meant
 from nlapi.offline.field_question import field_read
 from nlapi.offline.followup import follow
@@ -23,10 +25,15 @@ from nlapi.offline.given import Values, argument_name, complete, wanted_in
 from nlapi.offline.goal import Goal, final
 from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unexpressed, unused, unused_value
 from nlapi.offline.language import foreign
-from nlapi.offline.meant import as_command, named_changes, other_goals, says_all, says_plainly, tells
+from nlapi.offline.meant import as_command, other_goals, says_all, says_plainly, tells
+from nlapi.offline.operation_choice import CLEAR, best_of, likeliest
 from nlapi.offline.orders import plainly_ordered
 from nlapi.offline.read import read_sentence
-from nlapi.offline.reads import asks, asks_who_i_am, item_instead, listing_instead, owned_instead, read_instead
+from nlapi.offline.reads import (
+    asks,
+    asks_for_health,
+    asks_who_i_am,
+)
 from nlapi.offline.sentence import Kind, Sentence
 from nlapi.offline.steps import go_on, plan_for
 from nlapi.offline.twins import with_twins
@@ -43,8 +50,10 @@ from nlapi.offline.unplanned import (
 )
 from nlapi.offline.ways import completed, with_only_parents
 from nlapi.offline.wire_forms import in_wire_form
+from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.naming import VERBS, Intent, stem
+from nlapi.resources.resource import resources_of
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import corrected
 from nlapi.tools.tool import Missing, Tool
@@ -61,8 +70,6 @@ TIE = 0.4
 """How near another operation is when it is a toss-up between the two."""
 TOSSED = 0.15
 """The most that a plan is sure of which is a toss-up, or hardly about the API: the user is offered the choice."""
-CLEAR = 6.0
-"""Index score from which a part of a sentence clearly names an operation by itself."""
 _HELP = re.compile(
     r"^\W*(?:help(?: me)?|what (?:can|could) (?:you|i|we|this|it)(?: api)? (?:do|ask)(?: here| with this)?)\W*$", re.I
 )
@@ -136,19 +143,13 @@ class OfflinePlanner:
         sentence = read_question(question, catalogue, self.today or date.today())
         if chosen is None and (field := field_read(sentence, catalogue, known)) is not None:
             return _planned(field, (), catalogue, known, question, sure=CHOSEN, live=live)
-        found = _likeliest(sentence, catalogue, known, chosen)
+        found = likeliest(sentence, catalogue, known, chosen)
         language = foreign(sentence)
         if not found or not (is_meant(found) or _is_certain(found[0])):
             return unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return too_much(wants, found)
-        if chosen is None:
-            commanded = update_instead(change_instead(found, sentence, catalogue), sentence)
-            commanded = named_instead(commanded, catalogue)
-            found = list(creation_instead(commanded, sentence, catalogue, known))
-        best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
-        best = item_instead(best, others, catalogue, known) if chosen is None else best
-        best = owned_instead(best, catalogue, known, question)
+        best, others = best_of(found, sentence, catalogue, known, free=chosen is None)
         strange = best.unasked and (not best.filling.options or asks(sentence.text))
         if chosen is None and strange and not _forbidden(best):
             return unmatched(catalogue, (), "")
@@ -194,27 +195,6 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     return read_sentence(as_command(said, catalogue.index.names, catalogue.operations), today)
 
 
-def _likeliest(
-    sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], chosen: Operation | None
-) -> list[Candidate]:
-    """The operations that a sentence may mean, the likeliest first; the one that the user has chosen alone."""
-    if chosen is not None:
-        return [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
-    if (caller := _caller(sentence, catalogue, known)) is not None:
-        return [caller]
-    found = candidates(sentence, catalogue, known)
-    return found if found and is_meant(found) else named_changes(sentence, catalogue, known) or found
-
-
-def _caller(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate | None:
-    """Who am I? The read that tells who is calling, where the API has one."""
-    if not asks_who_i_am(sentence.text):
-        return None
-    callers = map(catalogue.caller, catalogue.specs)
-    operation = next((one for one in callers if one is not None), None)
-    return candidate_of(sentence, catalogue, known, operation, CLEAR) if operation is not None else None
-
-
 def _planned(
     best: Candidate,
     others: Sequence[Candidate],
@@ -230,27 +210,26 @@ def _planned(
     best = replace(best, filling=in_wire_form(best))
     if live:
         best = with_only_parents(best, catalogue, known)
+    best = replace(best, filling=broadened(best))
+    settled = _settled_by_answer(best)
     values: Values = {option.slot.path: option.value for option in best.filling.options}
     _, missing = complete(values, best.scene.slots, known)
-    ours = confidence(features(best, others, len(missing)))
+    ours = confidence(features(settled, others, len(missing)))
     # what it was trained on is one API at a time, where no other has an operation just like this
     sure = max(sure, min(ours, best.chance) if catalogue.several else ours)
     unsaid = () if changes else tuple(unexpressed(best))
-    if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in best.filling.unused):
+    if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in settled.filling.unused):
         unsaid = (*unsaid, *unused(best))
-    half = changes and (
-        changes_nothing(best)
-        or deletes_unsaid(best)
-        or makes_unsaid(best)
-        or any(map(unused_value, best.filling.unused))
-    )
-    if tells(best, missing) or says_plainly(best, missing) or asks_who_i_am(best.scene.sentence.text):
-        sure = max(sure, CHOSEN)
+    half = changes and (is_half_said(best) or any(map(unused_value, best.filling.unused)))
+    is_told = tells(settled, missing) or says_plainly(best, missing)
     if commanded := uncommanded(best, catalogue):
         unsaid = (commanded, *unsaid)
+    acts = changes and not missing and (says_act(best) or sets_state(best))
+    if is_told or acts or asks_who_i_am(question) or asks_for_health(question):
+        sure = max(sure, CHOSEN)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
-    if _tossed_up(best, others) and not tells(best, missing) and not says_plainly(best, missing):
+    if _tossed_up(best, others) and not is_told:
         sure = min(sure, TOSSED)
     elsewhere = other_goals(best, values, catalogue, known)
     if elsewhere and (changes or says_all(best)):
@@ -264,7 +243,7 @@ def _planned(
         confidence=round(sure, 3),
         question=question,
         note=note,
-        used=tuple(text[one.start : one.end] for one in best.filling.options if one.end > one.start),
+        used=tuple(text[one.start : one.end] for one in best.filling.options if one.end > one.start and one.narrows),
         others=elsewhere,
     )
     found = clash_in(best.scene, best.filling.options)
@@ -283,6 +262,25 @@ def _planned(
 
 def _without_names(goal: Goal) -> Goal:
     return replace(goal, values={path: value for path, value in goal.values.items() if wanted_in(value) is None})
+
+
+def _settled_by_answer(best: Candidate) -> Candidate:
+    """A listing without the names and codes that its request leaves out: the answer is filtered by them.
+
+    Nor does it lack the N of `the latest N`, of which the answer is cut.
+    """
+    listed = best.tool.effect is Effect.READ and resources_of(best.operation.spec).is_list(best.operation)
+    if not listed or best.filling.missing:
+        return best
+    cut = wish_of(best.scene.sentence.text).spans
+    left = [
+        span
+        for span in best.filling.unused
+        if span.kind not in (Kind.NAME, Kind.LITERAL, Kind.QUOTED)
+        and not any(start <= span.start < end for start, end in cut)
+    ]
+    row = {**best.row, "unused": float(len(left)), "unused_names": 0.0}
+    return replace(best, filling=replace(best.filling, unused=tuple(left)), row=row)
 
 
 def _tossed_up(best: Candidate, others: Sequence[Candidate]) -> bool:

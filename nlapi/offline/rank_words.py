@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from nlapi.offline.commands import opening
 from nlapi.offline.sentence import Kind, Sentence, Token
+from nlapi.offline.wish import order_spans
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import DEEDS, STOPWORDS, VERBS, Intent, intents, pieces, singular, stem
 from nlapi.tools.meaning import rarity
@@ -76,7 +77,7 @@ def profile(operation: Operation, api: str = "") -> Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a sentence asks for. Quotations, codes and the means by which it shall be done are left out."""
+    """What a sentence asks for. Quotations, codes, orders and the means by which it shall be done are left out."""
 
     sentence: Sentence
     words: tuple[tuple[int, str, float], ...]
@@ -108,8 +109,9 @@ class Asked:
 def asked(sentence: Sentence) -> Asked:
     """The words and deeds of a sentence."""
     hidden = {at for span in sentence.spans if span.kind in _HIDDEN for at in range(span.first, span.last)}
-    for match in _BY_WAY_OF.finditer(sentence.text):
-        hidden |= {at for at, token in enumerate(sentence.tokens) if match.start() <= token.start < match.end()}
+    ways = (match.span() for match in _BY_WAY_OF.finditer(sentence.text))
+    for start, end in (*ways, *order_spans(sentence.text)):
+        hidden |= {at for at, token in enumerate(sentence.tokens) if start <= token.start < end}
     parts = [_parts(token) for token in sentence.tokens]
     words = tuple(
         (at, stem(part), weight(stem(part)))

@@ -32,12 +32,16 @@ _ONE = re.compile(r"\b(?:last|past|next)(?=\s+(?:minute|hour)\b)", re.IGNORECASE
 """What one minute or hour is said with; days and weeks are dates."""
 _CALLED = re.compile(r"\b(?:called|named|titled|entitled|labelled|labeled)\s+", re.IGNORECASE)
 _AFTER_NAME = frozenset(
-    "with and for in on that which to from by at as under using of is has starting ending into except but".split()
+    """
+        with and for in on that which to from by at as under using of is has starting ending into except but exist
+        exists
+    """.split()
 )
 _BREAKS = frozenset(
     """
         with for in on at to from by and or of that which is are was as using into via per between within around near
-        since until before after through without but called named titled whose during starting ending having
+        since until before after through without but called named titled whose during starting ending having exist
+        exists
     """.split()
 )
 _PLACES = frozenset(("in", "from", "to", "near"))

@@ -19,7 +19,7 @@ from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import Want, wish_of
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.naming import singular, stem
+from nlapi.resources.naming import STOPWORDS, name_words, pieces, singular, stem
 from nlapi.resources.nouns import thing_words
 from nlapi.resources.resource import resources_of
 
@@ -28,16 +28,45 @@ _WHO_AM_I = re.compile(
     r"|wh(?:o|ich user|at user|at account) (?:am i|is) (?:logg?ed|signed) in(?: as)?)\W*$",
     re.IGNORECASE,
 )
+_IS_UP = re.compile(
+    r"^\W*(?:is|are) (?:the |this |your |my |our )?(?:\w+ )?(?:server|api|service|system|backend|it|instance|\w+)"
+    r"(?: (?:still|currently|now))? (?:healthy|alive|up|ok|okay|ready|online|reachable|live|responding|working|running)"
+    r"(?: and running)?(?: right now| now)?\W*$",
+    re.IGNORECASE,
+)
+_HEALTH = tuple(
+    "health healthz healthcheck status heartbeat liveness livez live alive ping ready readyz readiness".split()
+)
+"""Last segments of the paths of what tells whether a server is there, the most telling first."""
 _ASKS = re.compile(r"^\W*(?:what|which|who|whose|where|when|how many|how much)\b", re.IGNORECASE)
+_COUNTED = re.compile(
+    r"\b(?:how many|number of|count(?: up)?)\s+(?:(?:the|all|my|our|these|of)\s+)*(?P<noun>[a-z]+s)\b", re.IGNORECASE
+)
 _MOST_LISTINGS = 4
 _NEAR = 2.0
 """How far a listing of what is compared may be behind what is likeliest."""
 _MOST_SEARCHED = 40
+_OF_COUNTS = frozenset(
+    map(stem, "count number total altogether exist there currently defined registered stored".split())
+)
 
 
 def asks(question: str) -> bool:
     """Does a sentence begin as a question does that asks for something to be told?"""
     return _ASKS.match(question) is not None
+
+
+def asks_for_health(question: str) -> bool:
+    """Is a question whether the server is there, and nothing else?"""
+    return _IS_UP.match(question) is not None
+
+
+def health_check(operations: Sequence[Operation]) -> Operation | None:
+    """The operation that tells whether the server is there; None where there is none."""
+    reads = [one for one in operations if one.method == "GET" and "{" not in one.path]
+    ends = {"".join(name_words(one.path.rstrip("/").rpartition("/")[2])): one for one in reversed(reads)}
+    found = (one for word in _HEALTH for end, one in ends.items() if end == word)
+    return next((one for one in found if not any(p.required for p in one.parameters)), None)
 
 
 def asks_who_i_am(question: str) -> bool:
@@ -72,9 +101,15 @@ def listing_instead(
     best, others = found[0], list(found[1:])
     if best.tool.effect is not Effect.READ or not wish_of(sentence.text).figures:
         return best, others
-    if not _lists_what_is_said(best, sentence):
-        near = (one for one in others if one.score > best.score - _NEAR and not one.filling.missing)
-        said = next((one for one in near if _lists_what_is_said(one, sentence)), None)
+    if is_count(best.operation):
+        listing = _listing_of_count(best, sentence, catalogue, known)
+        return (best, others) if listing is None else (listing, [best, *others])
+    counted = _counted(sentence)
+    if not _lists_what_is_said(best, sentence) or best.filling.missing:
+        whole = [one for one in others if not one.filling.missing and _lists_what_is_said(one, sentence)]
+        said = next((one for one in whole if one.score > best.score - _NEAR), None)
+        if counted and counted not in noun_stems(best.operation)[-1:]:
+            said = next((one for one in whole if noun_stems(one.operation) == (counted,)), said)
         if said is not None:
             return said, [best, *(one for one in others if one is not said)]
     many = _is_many(best)
@@ -117,7 +152,7 @@ def item_instead(
 
 
 def _is_name_filter(best: Candidate, option: Option) -> bool:
-    """Does an option keep of a list only what is called so, by a filter called `name` or like the things?"""
+    """Does an option keep of a list only what is called so: by a filter `name`, or one called like the things?"""
     slot = option.slot
     named = slot.words == (stem("name"),) or slot.words == tuple(map(stem, thing_words(best.operation)))
     return named and slot.where == "query" and not slot.many and isinstance(option.value, str)
@@ -127,6 +162,42 @@ def _is_many(best: Candidate) -> bool:
     """Does the sentence call what is listed by its noun in the plural?"""
     noun = set(noun_stems(best.operation))
     return any(one.stem in noun and singular(one.lower) != one.lower for one in best.scene.sentence.tokens)
+
+
+def is_count(operation: Operation) -> bool:
+    """Whether a read answers with how many things there are: /flows/count, /collections_count."""
+    return operation.effect is Effect.READ and "count" in name_words(operation.path.rstrip("/").rpartition("/")[2])
+
+
+def _listing_of_count(
+    best: Candidate, sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
+) -> Candidate | None:
+    """The list of what is counted, where the sentence says more of that than the count was told; else None."""
+    wish = wish_of(sentence.text)
+    above, _, last = best.operation.path.rstrip("/").rpartition("/")
+    if not (wish.by or _says_more(best)) or (name_words(last) == ("count",) and above.endswith("}")):
+        return None
+    resources = resources_of(best.operation.spec)
+    lists = [one for one in resources.lists_of(thing_words(best.operation)) if resources.is_home(one)]
+    tries = (candidate_of(sentence, catalogue, known, one, best.score) for one in lists[:_MOST_LISTINGS])
+    return min((one for one in tries if one is not None), key=_misfit, default=None)
+
+
+def _says_more(best: Candidate) -> bool:
+    """Does the sentence say anything of what is counted that no argument of the count takes?"""
+    own = {stem(word) for text in (best.operation.path, best.operation.summary) for word in pieces(text)}
+    tokens = [token for token in best.scene.sentence.tokens if token.word and token.lower not in STOPWORDS]
+    return any(
+        token.stem not in own | _OF_COUNTS
+        and not any(one.start <= token.start < one.end for one in best.filling.options)
+        for token in tokens
+    )
+
+
+def _counted(sentence: Sentence) -> str:
+    """The stem of the noun in the plural that is to be counted: how many [containers], count the [containers]."""
+    found = _COUNTED.search(sentence.text)
+    return stem(found["noun"].lower()) if found is not None and singular(found["noun"].lower()) != found["noun"] else ""
 
 
 def _lists_what_is_said(one: Candidate, sentence: Sentence) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -69,6 +69,8 @@ class Scene:
     """slots whose value is known by name: the sentence fills none of them, or only those that are `remembered`"""
     remembered: frozenset[Slot] = frozenset()
     """those of them that the user answered earlier: the sentence has to be clear to say otherwise"""
+    names: Callable[[str], bool] = lambda _: False
+    """whether a stem names a thing of the API"""
 
     @property
     def operation(self) -> Operation:

@@ -25,7 +25,7 @@ _DEEPEST = 3
 _MOST = 80
 _EXAMPLES = re.compile(
     r"(?:such as|e\.?g\.?,?|for example,?|example:?|for instance,?|like|options (?:are|include)|either"
-    r"|values?:?|one of)\s*(.{3,160}?)(?:\)|\.\s|\.?$)",
+    r"|values?(?!\s+(?:of|for|to|that|in)\b):?|one of)\s*(.{3,160}?)(?:\)|\.\s|\.?$)",
     re.IGNORECASE,
 )
 _MAPPED = re.compile(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nlapi.offline.condition import FILLER, Condition, QuestionReading
 from nlapi.offline.field_conditions import (
@@ -17,7 +18,7 @@ from nlapi.offline.field_conditions import (
     value_condition,
 )
 from nlapi.offline.row_fields import RowFields
-from nlapi.offline.sentence import Kind
+from nlapi.offline.sentence import LOOSE, Kind
 from nlapi.offline.tables import SYNONYMS
 from nlapi.resources.identity import field_sort
 from nlapi.resources.naming import STOPWORDS, pieces, singular, stem
@@ -42,6 +43,7 @@ _STATE_WORDS = frozenset(
 )
 """Words that mean the value of a state where an API has another word for it; `started` says what happened."""
 
+_WRITTEN = (Kind.NAME, Kind.QUOTED, Kind.LITERAL)
 _NAMING = frozenset(map(stem, "called named titled entitled labelled labeled".split()))
 
 
@@ -65,6 +67,34 @@ def value_conditions(reading: QuestionReading) -> Iterator[Condition]:
     yield from flag_conditions(reading)
     yield from event_conditions(reading)
     yield from unknown_value_conditions(reading)
+
+
+def mention_conditions(reading: QuestionReading, own: Collection[str]) -> Iterator[Condition]:
+    """What is written as a name, a code or a quotation and is the value of no field: a thing may mention it anywhere.
+
+    `own` are the stems that name the operation and its API.
+    """
+    for span in reading.sentence.spans:
+        stems = [token.stem for token in reading.tokens[span.first : span.last]]
+        if span.kind not in _WRITTEN or span.form in LOOSE or not reading.is_free(span.first, span.last):
+            continue
+        if span.kind is Kind.NAME and (span.text.isupper() or any(one in own or one in FILLER for one in stems)):
+            continue
+        verb, _ = reading.verb_before(span.first)
+        if reading.fields.path_of(stems) or (verb and verb not in _NAMING):
+            continue  # tagged 'spring' is not to mention it anywhere
+        denied = reading.is_negated(span.first)
+        reading.take(span.first, span.last)
+        yield _mention(span.text, denied=denied)
+
+
+def _mention(text: str, *, denied: bool) -> Condition:
+    lower = text.lower()
+
+    def holds(row: Mapping[str, Any]) -> bool:
+        return any(lower in str(cell).lower() for cell in row.values()) is not denied
+
+    return Condition(path="", text=f"{'no ' if denied else ''}{text} in any field", holds=holds)
 
 
 def _index(reading: QuestionReading) -> Mapping[tuple[str, ...], list[tuple[str, str]]]:
@@ -114,8 +144,9 @@ def _match(
     if not words or (span is None and all(word in STOPWORDS or _is_amount(word) for word in words)):
         return None
     special = span is not None or not all(part.isalpha() for part in bare.split())
-    if last - first == 1 and reading.tokens[first].stem in reading.noun and not special:
-        return None
+    state = text.lower() in _STATE_WORDS and singular(text.lower()) not in reading.noun
+    if last - first == 1 and reading.tokens[first].stem in reading.noun and not special and not state:
+        return None  # the runs; that they are running says how they are
     found = index.get(words) or index.get(tuple(map(singular, words))) or []
     fitting = [(path, value) for path, value in found if special or _sorts(reading.fields, path, value)]
     if not fitting and last - first == 1 and reading.tokens[first].lower in _STATE_WORDS:

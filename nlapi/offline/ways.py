@@ -37,9 +37,9 @@ _NAMES = frozenset(("name", "title", "label", "display_name"))
 _GIVES_NAME = frozenset(
     ("to", "as", "into", "name", "named", "called", "title", "titled", "label", "is", "=", ":", "be")
 )
-_DEFINITE = frozenset(("the", "this", "our", "my"))
 _MOST = frozenset(map(stem, ("most", "the")))
 _PEOPLE = frozenset(map(stem, "user account member owner person customer profile".split()))
+_THE = frozenset(("the", "my", "our", "this"))
 PAGE = 100
 """How many things a read asks for where it must say a number."""
 NAMED = 0.6
@@ -74,14 +74,19 @@ def with_only_parents(best: Candidate, catalogue: Catalogue, known: Mapping[str,
     filling = best.filling
     _, missing = complete({one.slot.path: one.value for one in filling.options}, best.scene.slots, known)
     for slot in (slot for slot in missing if slot.where == "path" and _may_be_only(best, slot)):
-        source = next(iter(catalogue.sources(best.tool, slot)), None)
-        if source is None or any(one.required for one in source.operation.parameters):
+        sources = (one for one in catalogue.sources(best.tool, slot) if not _wants_anything(one.operation))
+        source = next(sources, None)
+        if source is None:
             continue
         name, place = (f"the only {thing_of(best.tool, slot)}", ONLY) if source.listed else ("", "")
         field = "" if source.listed else source.field
         wanted = Wanted(name=name, lister=source.operation.id, field=field, place=place)
         filling = _with(filling, Option(slot=slot, value=wanted, sure=SOLID, start=0, end=0))
     return replace(best, filling=filling)
+
+
+def _wants_anything(operation: Operation) -> bool:
+    return any(one.required for one in operation.parameters)
 
 
 def _way(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
@@ -107,7 +112,7 @@ def _may_be_only(best: Candidate, slot: Slot) -> bool:
         return below and any(other.required and other.where != "path" for other in best.scene.slots)
     tokens, kind = best.scene.sentence.tokens, kind_of(best.tool, slot)
     one = (at for at, token in enumerate(tokens) if token.stem in kind[-1:] and singular(token.lower) == token.lower)
-    said = any(token.lower in _DEFINITE for at in one for token in tokens[max(0, at - 2) : at])
+    said = any(at and tokens[at - 1].lower in _THE for at in one)
     return said or not operation.path.rstrip("/").endswith("}")
 
 
@@ -155,12 +160,14 @@ def _requalified(best: Candidate, catalogue: Catalogue) -> Filling:
 def _only_name(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
     """The one name that the sentence has left over, where the id of a thing is all that a read lacks."""
     listing = catalogue.lister(best.tool, slot)
-    named = is_subject(best.operation, slot) or set(kind_of(best.tool, slot)) <= best.scene.sentence.stem_set
     loose = [one for one in best.filling.options if not one.slot.required and one.sure < NAMED]
     spans = (*best.filling.unused, *(span for one in loose for span in one.spans[:1]))
     unused = [span for span in spans if span.kind in (Kind.QUOTED, Kind.NAME)]
     quoted = [span for span in unused if span.kind is Kind.QUOTED]
-    names = quoted or [span for span in unused if named and (" " in span.text or span.first > 0)]
+    said = set(kind_of(best.tool, slot)) <= best.scene.sentence.stem_set
+    if not quoted and not said and not is_subject(best.operation, slot):
+        return None  # what the thing is below is not named in passing
+    names = quoted or [span for span in unused if " " in span.text or span.first > 0]
     if listing is None or len(names) != 1 or best.filling.missing != (slot,) or slot.many:
         return None
     (span,) = names

@@ -19,7 +19,9 @@ class Want(StrEnum):
     CHECK = "check"
 
 
-_COUNT = re.compile(r"\b(?:how many|(?:the )?(?:number|count) of|count (?:the|all|my|every))\b", re.IGNORECASE)
+_COUNT = re.compile(
+    r"\b(?:how many|(?:the )?(?:number|count) of|count (?:the|all|my|every))\b|^\W*count(?= \w)", re.IGNORECASE
+)
 _SUM = re.compile(r"\b(?:total|sum|altogether|overall|combined|in all|add up|how much)\b", re.IGNORECASE)
 _AVERAGE = re.compile(r"\b(?:average|avg|mean|on average)\b(?! to\b)", re.IGNORECASE)
 _CHECK = re.compile(r"^\W*(?:is|are|was|were|does|do|did|has|have)\b(?!\s+not\b)", re.IGNORECASE)
@@ -145,6 +147,14 @@ def wish_of(question: str) -> Wish:
         if found := pattern.search(question):
             return replace(wish, want=want, spans=(*spans, found.span()))
     return wish
+
+
+def order_spans(question: str) -> tuple[tuple[int, int], ...]:
+    """Return where `question` names the fields that what is listed is put in order or compared by: start and end."""
+    found = [match.span() for match in _ORDER.finditer(question)]
+    if not found and _TOP.search(question) is not None:
+        found = [match.span() for match in _BY.finditer(question)]
+    return tuple(found)
 
 
 def _number(text: str) -> int:

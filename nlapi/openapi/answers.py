@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from nlapi.issue import Level
 from nlapi.openapi.document import Document
-from nlapi.openapi.parts import Answers, Link, Response
+from nlapi.openapi.parts import Answers, Link, Response, as_map
 from nlapi.openapi.reader import Reader, media_of, text
 from nlapi.openapi.spec import Operation
 
@@ -21,7 +21,7 @@ def load_answers(document: Document, node: Mapping[str, Any], operation: Operati
 
 
 def _responses(reader: Reader, value: Any) -> Iterator[Response]:
-    for status, one in value.items() if isinstance(value, Mapping) else ():
+    for status, one in as_map(value).items():
         if status.startswith("x-"):
             continue
         where = f"responses.{status}"
@@ -31,22 +31,21 @@ def _responses(reader: Reader, value: Any) -> Iterator[Response]:
             description=text(node.get("description")),
             media=tuple(media_of(reader, node.get("content"), f"{where}.content", Level.WARNING)),
             links=tuple(_links(reader, node.get("links"), where)),
-            headers=node["headers"] if isinstance(node.get("headers"), Mapping) else {},
+            headers=as_map(node.get("headers")),
         )
 
 
 def _links(reader: Reader, value: Any, where: str) -> Iterator[Link]:
-    for name, one in value.items() if isinstance(value, Mapping) else ():
+    for name, one in as_map(value).items():
         node = reader.follow(one, f"{where}.links.{name}", Level.WARNING) or {}
         target = node.get("operationId") or _target(reader.operation, node.get("operationRef"))
         if not isinstance(target, str) or not reader.operation.spec.has(target):
             reader.issue(Level.WARNING, where, f"link {name!r} leads to no operation; left out")
             continue
-        parameters = node.get("parameters")
         yield Link(
             name=name,
             operation_id=target,
-            parameters=parameters if isinstance(parameters, Mapping) else {},
+            parameters=as_map(node.get("parameters")),
             body=node.get("requestBody"),
             description=text(node.get("description")),
         )

@@ -40,9 +40,7 @@ def _standard(spec: Spec) -> Iterator[Issue]:
         for error in islice(kinds[version](spec.document).iter_errors(), MAX_FINDINGS):
             if version == "2.0" and (error.instance, [*error.absolute_path]) == ("file", ["type"]):
                 continue  # the answer of an operation may be one, which the validator's second look does not know
-            yield Issue(
-                level=Level.WARNING, where=_where(error.absolute_path), message=_short(error.message), rule=RULE
-            )
+            yield Issue.warning(_where(error.absolute_path), _short(error.message), rule=RULE)
     except Exception as error:  # the validator raises whatever its libraries raise on what it did not expect
         message = f"the standard's validator gave up: {type(error).__name__}: {_short(str(error))}"
         yield Issue(level=Level.INFO, where="", message=message, rule=RULE)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from nlapi.issue import Issue, Level
-from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
+from nlapi.issue import Issue
+from nlapi.openapi.upgrade import subschemas
 
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Operation, Spec
@@ -42,25 +42,14 @@ def _inside(spec: Spec, schema: Any, where: str) -> Iterator[Issue]:
             with suppress(LookupError):  # told of where it is read
                 todo.append((spec.lookup(ref), ref.removeprefix("#/").replace("/", ".")))
         for fault in _faults(spec, node):
-            message = f"{fault}: no value fits"
-            yield Issue(level=Level.WARNING, where=where, message=message, hint="mend the description, or overlay it")
-        todo.extend(_below(node, where))
+            yield Issue.warning(where, f"{fault}: no value fits", "mend the description, or overlay it")
+        # what stands behind `not` and `if` values do not have to fit
+        todo.extend((one, f"{where}.{place}") for place, one in subschemas(node) if place not in ("not", "if"))
 
 
 def _reported(spec: Spec) -> set[str]:
     """The `$ref`s of a Spec whose schemas have been looked at."""
     return set()
-
-
-def _below(node: Mapping[str, Any], where: str) -> Iterator[tuple[Any, str]]:
-    """The schemas inside one that values have to fit, not those behind `not` and `if`."""
-    for key, value in node.items():
-        if key in IN_MAPS and isinstance(value, Mapping):
-            yield from ((one, f"{where}.{key}.{name}") for name, one in value.items())
-        elif key in IN_LISTS:
-            yield from ((one, f"{where}.{key}[{index}]") for index, one in enumerate(value))
-        elif key in IN_PLACE and key not in ("not", "if"):
-            yield value, f"{where}.{key}"
 
 
 def _faults(spec: Spec, node: Mapping[str, Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from nlapi.openapi.document import Document
 from nlapi.openapi.headers import HARMLESS, METHOD_OVERRIDES, refusal
 from nlapi.openapi.hints import extensions, hints
 from nlapi.openapi.mend import as_name
-from nlapi.openapi.parts import Body, Details, Parameter, Requirement, Schema, Server
+from nlapi.openapi.parts import FORM, Body, Details, Parameter, Requirement, Schema, Server, essence, is_form
 from nlapi.openapi.reader import Reader, examples_of, media_of, text
 from nlapi.openapi.spec import Operation, Spec
 
@@ -208,27 +208,21 @@ def _body(reader: Reader, value: Any) -> Body | None:
     first, *others = sorted(media, key=lambda one: _rank(one.content_type))
     reader.lost(first.schema, f"requestBody.content.{first.content_type}.schema")
     reader.hints(first.schema, f"requestBody.content.{first.content_type}.schema")
-    top = replace(first, schema=_top(reader.operation.spec, first.schema))
+    top = replace(first, schema=reader.operation.spec.schema(first.schema))
     description = text(node.get("description"))
     return Body(required=node.get("required") is True, media=(top, *others), description=description)
 
 
-def _top(spec: Spec, schema: Schema) -> Schema:
-    followed = spec.follow(schema)
-    return followed if isinstance(followed, Mapping) else {}
-
-
 def _rank(content_type: str) -> int:
     """JSON is sent before its variants, forms, text and binary; XML, which nlapi cannot write from data, comes last."""
-    essence = content_type.partition(";")[0].strip().lower()
-    if essence in ("application/json", "*/*", "application/*"):
+    kind = essence(content_type)
+    if kind in ("application/json", "*/*", "application/*"):
         return 0
-    if essence.endswith("+json") or essence == "text/json":
+    if kind.endswith("+json") or kind == "text/json":
         return 1
-    known = ("multipart/form-data", "application/x-www-form-urlencoded")
-    if essence in known:
-        return 2 + known.index(essence)
-    return 6 if essence.endswith(("/xml", "+xml")) else 5 if essence == "application/octet-stream" else 4
+    if is_form(kind):
+        return 2 + (kind == FORM)
+    return 6 if kind.endswith(("/xml", "+xml")) else 5 if kind == "application/octet-stream" else 4
 
 
 def _security(reader: Reader, node: Mapping[str, Any]) -> tuple[Requirement, ...]:

@@ -46,7 +46,6 @@ class Document:
 
     @property
     def is_swagger(self) -> bool:
-        """Is it in Swagger 2.0?"""
         return self.version == "2.0"
 
     @cached_property

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 
 SCALES: Mapping[str, Decimal] = {
     "micros": Decimal(1_000_000),
@@ -84,21 +84,19 @@ def faults(node: Any, where: str) -> Iterator[Issue]:
     given = _given(node)
     for key, value in given.items():
         if key not in KINDS:
-            message = f"{PREFIX} has no {key!r}"
-            yield Issue(level=Level.WARNING, where=where, message=message, hint=f"it has {', '.join(KINDS)}")
+            yield Issue.warning(where, f"{PREFIX} has no {key!r}", f"it has {', '.join(KINDS)}")
         elif not isinstance(value, KINDS[key]):
             wanted = "true or false" if KINDS[key] is bool else "a text"
-            message = f"{PREFIX}.{key} is {value!r}, not {wanted}; it is not heeded"[:200]
-            yield Issue(level=Level.WARNING, where=where, message=message)
+            yield Issue.warning(where, f"{PREFIX}.{key} is {value!r}, not {wanted}; it is not heeded"[:200])
     if isinstance(node, Mapping) and PREFIX in node and not isinstance(node[PREFIX], Mapping):
-        yield Issue(level=Level.WARNING, where=where, message=f"{PREFIX} is no map; it is not heeded")
+        yield Issue.warning(where, f"{PREFIX} is no map; it is not heeded")
     unit = given.get("unit")
     if isinstance(unit, str) and unit.lower() not in SCALES:
         message = f"{PREFIX}.unit {unit!r} is not known: amounts are sent as they are"
-        yield Issue(level=Level.WARNING, where=where, message=message, hint=f"known are {', '.join(SCALES)}")
+        yield Issue.warning(where, message, f"known are {', '.join(SCALES)}")
 
 
 def cannot_hide(where: str) -> Issue:
     """The Issue of a hidden thing that has to be sent, with no value to send."""
     message = "hidden, but required and without a default: it is shown all the same"
-    return Issue(level=Level.WARNING, where=where, message=message, hint="give its schema a `default`")
+    return Issue.warning(where, message, "give its schema a `default`")

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from nlapi.openapi.parts import as_list
+
 TYPES = frozenset(("array", "boolean", "integer", "null", "number", "object", "string"))
 ALIASES = {
     "int": "integer", "int32": "integer", "int64": "integer", "long": "integer", "float": "number",
@@ -120,7 +122,7 @@ def fitting(value: Any, types: list[str]) -> Any:
 
 def types_of(given: Any) -> list[str]:
     """The types that are meant by a `type` that JSON Schema does not know, or by a list of them."""
-    names = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    names = [given] if isinstance(given, str) else as_list(given)
     types = [ALIASES.get(str(name).lower(), str(name).lower()) for name in names]
     return list(dict.fromkeys(name for name in types if name in TYPES))
 

@@ -10,7 +10,8 @@ from functools import cache
 from typing import Any
 
 from nlapi.errors import DescriptionError
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
+from nlapi.openapi.parts import as_list
 
 SUPPORTED = re.compile(r"1\.[01](\.\d+)?")
 MAX_NODES = 5_000_000
@@ -59,10 +60,7 @@ def apply(tree: Mapping[str, Any], overlays: Iterable[Overlay]) -> tuple[Mapping
     for one in overlays:
         for index, action in enumerate(one.actions):
             where = f"{one.source}: actions[{index}]"
-            issues += (
-                Issue(level=Level.WARNING, where=where, message=message, hint=hint, rule="overlay")
-                for message, hint in _act(changed, action)
-            )
+            issues += (Issue.warning(where, message, hint, "overlay") for message, hint in _act(changed, action))
         if _size(changed) > MAX_NODES:
             raise DescriptionError(f"{one.source} makes the description grow to more than {MAX_NODES:,} nodes")
     return changed, tuple(issues)
@@ -200,5 +198,5 @@ def _size(tree: Any) -> int:
     while todo and count <= MAX_NODES:
         node = todo.pop()
         count += 1
-        todo.extend(node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
+        todo.extend(node.values() if isinstance(node, dict) else as_list(node))
     return count

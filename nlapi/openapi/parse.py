@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from nlapi.errors import DescriptionError
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.openapi import swagger2
 from nlapi.openapi.answers import load_answers
 from nlapi.openapi.cache import Cache
@@ -18,7 +18,7 @@ from nlapi.openapi.details import load_details
 from nlapi.openapi.document import METHODS, Document
 from nlapi.openapi.headers import TOKEN
 from nlapi.openapi.hints import extensions, faults, hints
-from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server
+from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server, as_list, as_map
 from nlapi.openapi.servers import faults_of, servers
 from nlapi.openapi.spec import EFFECTS_KEY, READ_METHODS, Effect, Operation, Spec, effect_by_method, no_review
 
@@ -51,11 +51,11 @@ def parse(
         raise DescriptionError(
             f"{document.source} has {len(paths):,} paths; nlapi reads up to {MAX_PATHS:,}", hint="split the description"
         )
-    info = _map(tree.get("info"))
+    info = as_map(tree.get("info"))
     found: list[Issue] = list(document.issues)
     if tree.get(EFFECTS_KEY) not in (None, "stated"):
         message, hint = "its value is not `stated`; it is not heeded", "POSTs are judged by evidence"
-        found.append(Issue(level=Level.WARNING, where=EFFECTS_KEY, message=message, hint=hint))
+        found.append(Issue.warning(EFFECTS_KEY, message, hint))
     spec = Spec(
         title=_text(info.get("title")) or document.source,
         version=_text(info.get("version")),
@@ -74,7 +74,7 @@ def parse(
     operations = tuple(_operations(spec, document, found))
     if not operations:
         hint = "webhooks and callbacks are not operations that can be called"
-        found.append(Issue(level=Level.ERROR, where="paths", message="the description has no operation", hint=hint))
+        found.append(Issue.error("paths", "the description has no operation", hint))
     object.__setattr__(spec, "operations", operations)
     object.__setattr__(spec, "found", tuple(found))
     return spec
@@ -101,7 +101,7 @@ def _resolver(document: Document) -> Any:
 
 
 def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme]:
-    place, nodes = "components.securitySchemes", _map(_map(document.tree.get("components")).get("securitySchemes"))
+    place, nodes = "components.securitySchemes", as_map(as_map(document.tree.get("components")).get("securitySchemes"))
     if document.is_swagger:
         place, nodes = "securityDefinitions", swagger2.security_schemes(document.tree)
     schemes = {}
@@ -111,8 +111,7 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
         except LookupError:
             node = {}
         if not isinstance(node.get("type"), str):
-            message = "not a security scheme; left out"
-            found.append(Issue(level=Level.WARNING, where=f"{place}.{id}", message=message))
+            found.append(Issue.warning(f"{place}.{id}", "not a security scheme; left out"))
             continue
         schemes[id] = scheme = SecurityScheme(
             id=id,
@@ -120,13 +119,12 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
             where=_text(node.get("in")),
             name=_text(node.get("name")),
             scheme=_text(node.get("scheme")).lower(),
-            bearer_format=_text(node.get("bearerFormat")),
-            flows=_map(node.get("flows")),
+            flows=as_map(node.get("flows")),
             description=_text(node.get("description")),
         )
         if scheme.fault:
             hint = "operations that have no other way in cannot be called"
-            found.append(Issue(level=Level.WARNING, where=f"{place}.{id}", message=f"it is {scheme.fault}", hint=hint))
+            found.append(Issue.warning(f"{place}.{id}", f"it is {scheme.fault}", hint))
     return schemes
 
 
@@ -142,14 +140,14 @@ def _operations(spec: Spec, document: Document, found: list[Issue]) -> Iterator[
         except LookupError as error:
             fault = f"the path item cannot be read: {error.args[0]}"
         if fault:
-            found.append(Issue(level=Level.ERROR, where=where, message=fault, hint="its operations were left out"))
+            found.append(Issue.error(where, fault, "its operations were left out"))
             continue
         for method, node in _methods(item):
             if isinstance(node, Mapping) and TOKEN.fullmatch(method):
                 yield _operation(spec, document, item, path, method, node, ids, found)
             else:
                 message = "not an operation: a method and a map are wanted; left out"
-                found.append(Issue(level=Level.ERROR, where=f"{where}.{method}"[:200], message=message))
+                found.append(Issue.error(f"{where}.{method}"[:200], message))
 
 
 def _path_fault(path: str) -> str:
@@ -173,7 +171,7 @@ def _methods(item: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for method in METHODS:
         if method in written:
             yield method, item[written[method]]
-    yield from _map(item.get("additionalOperations")).items()
+    yield from as_map(item.get("additionalOperations")).items()
 
 
 def _operation(
@@ -192,7 +190,7 @@ def _operation(
     if id in ids:
         unique = _unique(id, method, path, ids)
         message = f"operationId {id!r} is taken; this one is called {unique!r}"
-        found.append(Issue(level=Level.WARNING, where=where, message=message, hint="give it an operationId of its own"))
+        found.append(Issue.warning(where, message, "give it an operationId of its own"))
         id = unique
     ids.add(id)
     own = extensions(node)
@@ -206,7 +204,7 @@ def _operation(
         stated_effect=_stated_effect(method.upper(), hints(own).effect, where, found),
         summary="" if described else _text(node.get("summary")) or _text(item.get("summary")),
         description=described or _text(node.get("description")) or _text(item.get("description")),
-        tags=tuple(tag for tag in map(_text, _list(node.get("tags"))) if tag),
+        tags=tuple(tag for tag in map(_text, as_list(node.get("tags"))) if tag),
         deprecated=node.get("deprecated") is True,
         extensions=own,
         spec=spec,
@@ -253,11 +251,10 @@ def _stated_effect(method: str, stated: str, where: str, found: list[Issue]) -> 
     try:
         effect = Effect(stated.lower())
     except ValueError:
-        message = f"effect {stated!r} is none of read, write, destroy"
-        found.append(Issue(level=Level.WARNING, where=where, message=message))
+        found.append(Issue.warning(where, f"effect {stated!r} is none of read, write, destroy"))
         return None
     if effect is Effect.READ and method not in (*READ_METHODS, "POST"):
-        found.append(Issue(level=Level.WARNING, where=where, message=f"{method} cannot be called a read"))
+        found.append(Issue.warning(where, f"{method} cannot be called a read"))
         return None
     return effect
 
@@ -278,14 +275,6 @@ def _followed(document: Document, node: Any) -> Mapping[str, Any]:
     if not isinstance(node, Mapping):
         raise LookupError("it is not a map")
     return {**node, **beside} if beside else node
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:

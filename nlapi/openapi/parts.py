@@ -15,7 +15,40 @@ from nlapi.openapi.headers import OF_CONNECTION, TOKEN
 CHALLENGED = frozenset(("digest", "mutual", "negotiate", "ntlm", "scram-sha-1", "scram-sha-256"))
 """Schemes of the header Authorization whose value is made from what the server asks (RFC 9110 §11.4)."""
 
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
 Schema = Mapping[str, Any]
+
+
+def as_map(value: Any) -> Mapping[str, Any]:
+    """Return a part of a description that should be a map; {} where it is none."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a part of a description that should be a list; [] where it is none."""
+    return value if isinstance(value, list) else []
+
+
+def essence(content_type: str) -> str:
+    """Return a media type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a media type is JSON: application/json, application/problem+json; RFC 8259, RFC 6839 §3.1."""
+    return essence(content_type).endswith(("/json", "+json"))
+
+
+def may_be_json(content_type: str) -> bool:
+    """Whether a media type, or a range such as `*/*`, is JSON or may be."""
+    return is_json(content_type) or essence(content_type) in ("*/*", "application/*")
+
+
+def is_form(content_type: str) -> bool:
+    """Whether a media type is one of the forms, whose fields are the properties of an object."""
+    return essence(content_type) in (FORM, MULTIPART)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +163,6 @@ class SecurityScheme:
     where: str = ""
     name: str = ""
     scheme: str = ""
-    bearer_format: str = ""
     flows: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from nlapi.issue import Issue, Level
 from nlapi.openapi.document import Document
-from nlapi.openapi.hints import cannot_hide, hidden, hints
-from nlapi.openapi.judge import judge
-from nlapi.openapi.parts import Encoding, Media, Schema
+from nlapi.openapi.hints import cannot_hide, faults, hidden, hints
+from nlapi.openapi.parts import Encoding, Media, Schema, as_map
 from nlapi.openapi.refs import ITSELF, lost
-from nlapi.openapi.spec import Operation
+from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.upgrade import subschemas
 
 
 class Reader:
@@ -62,23 +62,20 @@ class Reader:
         if not self.document.hinted:
             return
         where = f"{self.operation.where}.{where}"
-        self.issues.extend(judge(self.operation.spec, schema, where))
+        self.issues.extend(_hint_faults(self.operation.spec, schema, where))
         top = self.operation.spec.follow(schema)
         if required and hints(top).hide and not hidden(top, required=True):
             self.issues.append(cannot_hide(where))
 
 
 def media_of(reader: Reader, content: Any, where: str, level: Level) -> Iterator[Media]:
-    for content_type, value in content.items() if isinstance(content, Mapping) else ():
+    for content_type, value in as_map(content).items():
         node = reader.follow(value, f"{where}.{content_type}", level) or {}
-        encoding = node.get("encoding")
         yield Media(
             content_type=content_type,
             schema=reader.schema(node.get("schema", {})),
             encoding={
-                name: _encoding(one)
-                for name, one in (encoding.items() if isinstance(encoding, Mapping) else ())
-                if isinstance(one, Mapping)
+                name: _encoding(one) for name, one in as_map(node.get("encoding")).items() if isinstance(one, Mapping)
             },
             examples=examples_of(node),
         )
@@ -87,7 +84,7 @@ def media_of(reader: Reader, content: Any, where: str, level: Level) -> Iterator
 def _encoding(node: Mapping[str, Any]) -> Encoding:
     return Encoding(
         content_type=node.get("contentType") if isinstance(node.get("contentType"), str) else None,
-        headers=node["headers"] if isinstance(node.get("headers"), Mapping) else {},
+        headers=as_map(node.get("headers")),
         style=node.get("style") if isinstance(node.get("style"), str) else None,
         explode=node.get("explode") if isinstance(node.get("explode"), bool) else None,
         allow_reserved=node.get("allowReserved") is True,
@@ -97,10 +94,35 @@ def _encoding(node: Mapping[str, Any]) -> Encoding:
 def examples_of(node: Mapping[str, Any]) -> tuple[Any, ...]:
     """The values of `example` and `examples` of a parameter or media type."""
     values = [node["example"]] if "example" in node else []
-    given = node.get("examples")
-    named = given.values() if isinstance(given, Mapping) else ()
+    named = as_map(node.get("examples")).values()
     return (*values, *(one["value"] for one in named if isinstance(one, Mapping) and "value" in one))
 
 
 def text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _hint_faults(spec: Spec, schema: Schema, where: str) -> Iterator[Issue]:
+    """What is wrong with the hints in a schema, and in all that it leads to; that once in a Spec."""
+    seen = spec.derive(_judged)
+    todo = [(where, schema)]
+    while todo:
+        where, node = todo.pop()
+        if not isinstance(node, Mapping):
+            continue
+        yield from faults(node, where)
+        ref = node.get("$ref")
+        if isinstance(ref, str) and ref not in seen:
+            seen.add(ref)
+            todo.append((ref, spec.follow({"$ref": ref})))
+        required = node.get("required", ())
+        todo.extend((f"{where}.{place}", one) for place, one in subschemas(node))
+        for name, one in node.get("properties", {}).items():
+            one = spec.follow(one)
+            if hints(one).hide and name in required and "default" not in one:
+                yield cannot_hide(f"{where}.properties.{name}")
+
+
+def _judged(spec: Spec) -> set[str]:
+    """The `$ref`s of a Spec whose schemas have been judged."""
+    return set()

@@ -7,7 +7,7 @@ from typing import Any
 
 from nlapi.openapi.parts import Schema
 from nlapi.openapi.spec import Spec
-from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
+from nlapi.openapi.upgrade import subschemas
 
 
 def refs(schema: Any) -> Iterator[str]:
@@ -19,13 +19,7 @@ def refs(schema: Any) -> Iterator[str]:
             continue
         if "$ref" in node:
             yield node["$ref"]
-        for key, value in node.items():
-            if key in IN_PLACE:
-                todo.append(value)
-            elif key in IN_LISTS:
-                todo.extend(value)
-            elif key in IN_MAPS:
-                todo.extend(value.values())
+        todo.extend(one for _, one in subschemas(node))
 
 
 ITSELF = "leads to itself"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.openapi.spec import Operation, Spec
 
 FIELDS = ("tag", "id", "path", "method")
@@ -87,7 +87,7 @@ def _idle(spec: Spec, option: str, pattern: str) -> Issue:
     near = difflib.get_close_matches(glob, known[field], n=3, cutoff=0.5)
     choices = near or known[field][:12] if field in ("tag", "method") else near
     hint = f"{field}s here are such as {', '.join(choices)}" if choices else f"a filter is {_forms()}, or an id or path"
-    return Issue(level=Level.WARNING, where="", message=f"--{option} {pattern!r} is about no operation", hint=hint)
+    return Issue.warning("", f"--{option} {pattern!r} is about no operation", hint)
 
 
 def _forms() -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urljoin
 
-from nlapi.issue import Issue, Level
-from nlapi.openapi.parts import Server, ServerVariable
+from nlapi.issue import Issue
+from nlapi.openapi.parts import Server, ServerVariable, as_list, as_map
 
 ABSOLUTE = re.compile(r"[a-zA-Z{][\w{}+.-]*:|\{")
 """How a URL begins that is absolute, or may be once its variables are put in."""
@@ -16,14 +16,13 @@ ABSOLUTE = re.compile(r"[a-zA-Z{][\w{}+.-]*:|\{")
 
 def servers(node: Any, source: str) -> tuple[Server, ...]:
     """The Servers of a list; relative URLs are resolved against where the description came from (RFC 3986 §5)."""
-    listed = node if isinstance(node, list) else []
     return tuple(
         Server(
             url=_resolved(item["url"].strip() or "/", source),
             description=item["description"] if isinstance(item.get("description"), str) else "",
             variables=dict(_variables(item.get("variables"))),
         )
-        for item in listed
+        for item in as_list(node)
         if isinstance(item, Mapping) and isinstance(item.get("url"), str)
     )
 
@@ -37,14 +36,14 @@ def _resolved(url: str, source: str) -> str:
 
 
 def _variables(node: Any) -> Iterator[tuple[str, ServerVariable]]:
-    for name, value in node.items() if isinstance(node, Mapping) else ():
+    for name, value in as_map(node).items():
         if isinstance(value, Mapping):
-            choices, description = value.get("enum"), value.get("description")
+            description = value.get("description")
             yield (
                 str(name),
                 ServerVariable(
                     default=_scalar(value.get("default")),
-                    enum=tuple(map(_scalar, choices)) if isinstance(choices, list) else (),
+                    enum=tuple(map(_scalar, as_list(value.get("enum")))),
                     description=description if isinstance(description, str) else "",
                 ),
             )
@@ -68,4 +67,4 @@ def faults_of(found: Iterable[Server], where: str) -> Iterator[Issue]:
                 hint = f"choices are {', '.join(variable.enum[:12])}"
             else:
                 continue
-            yield Issue(level=Level.WARNING, where=where, message=message, hint=hint)
+            yield Issue.warning(where, message, hint)

@@ -21,8 +21,10 @@ from nlapi.openapi.parts import (
     Parameter,
     Requirement,
     Response,
+    Schema,
     SecurityScheme,
     Server,
+    as_map,
 )
 
 if TYPE_CHECKING:
@@ -126,7 +128,6 @@ class Operation:
         return {(parameter.where, parameter.name): parameter for parameter in self.parameters}
 
     def parameter(self, where: str, name: str) -> Parameter | None:
-        """The parameter of that name in that place, if there is one."""
         return self._by_place.get((where, name))
 
     @property
@@ -260,3 +261,7 @@ class Spec:
                 return siblings
             schema = {**target, **siblings} if siblings and isinstance(target, Mapping) else target
         return schema
+
+    def schema(self, node: Any) -> Schema:
+        """The schema that a node is or leads to; {} where that is no map."""
+        return as_map(self.follow(node))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
 from nlapi.openapi.document import METHODS, at
+from nlapi.openapi.parts import as_list, as_map
 from nlapi.openapi.servers import servers
 from nlapi.openapi.spec import EFFECTS_KEY, Spec
 
@@ -41,9 +42,8 @@ def _item(tree: Mapping[str, Any], path: str, ids: Mapping[str, str], *, hide: b
     """A path item with the operations in `ids` (method -> id) alone; with `hide` the others stay, out of sight."""
     item = _whole(tree, tree["paths"][path])
     kept = {key: value for key, value in item.items() if key.lower() not in METHODS and key != "additionalOperations"}
-    more = item.get("additionalOperations")
     listed = [*((key, item[key]) for key in sorted(item, key=str.islower) if key.lower() in METHODS)]
-    listed += more.items() if isinstance(more, Mapping) else ()
+    listed += as_map(item.get("additionalOperations")).items()
     for key, node in listed:
         method = key.lower() if key.lower() in METHODS else key
         home = kept if method in METHODS else kept.setdefault("additionalOperations", {})
@@ -118,8 +118,7 @@ def _pruned(tree: Mapping[str, Any], reached: set[Home]) -> dict[str, Any]:
 def _only(kind: str, nodes: Any, reached: set[Home]) -> Any:
     if kind == "securitySchemes" or ("components", kind) in reached:
         return nodes
-    named = nodes.items() if isinstance(nodes, Mapping) else ()
-    return {name: one for name, one in named if ("components", kind, name) in reached}
+    return {name: one for name, one in as_map(nodes).items() if ("components", kind, name) in reached}
 
 
 def _parts(ref: str) -> list[str]:
@@ -136,8 +135,7 @@ def _refs(node: Any) -> Iterator[str]:
         elif isinstance(one, Mapping):
             if isinstance(one.get("$ref"), str):
                 yield one["$ref"]
-            mapping = one.get("mapping")
-            for name in mapping.values() if isinstance(mapping, Mapping) else ():
+            for name in as_map(one.get("mapping")).values():
                 if isinstance(name, str):
                     yield name if "/" in name else f"#/components/schemas/{name}"
             todo.extend(one.values())
@@ -160,8 +158,7 @@ def _place(tree: dict[str, Any], spec: Spec) -> None:
 
 
 def _absolute(listed: Any, source: str) -> list[dict[str, Any]]:
-    nodes: Iterable[Any] = listed if isinstance(listed, list) else ()
-    usable = [node for node in nodes if isinstance(node, Mapping) and isinstance(node.get("url"), str)]
+    usable = [node for node in as_list(listed) if isinstance(node, Mapping) and isinstance(node.get("url"), str)]
     return [{**node, "url": one.url} for node, one in zip(usable, servers(usable, source), strict=True)]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nlapi.openapi.parts import as_list, as_map
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE, MAX_DISCRIMINATED, discriminate
 
 SECTIONS = ("components", "schemas"), ("definitions",)
@@ -43,7 +44,7 @@ def families(tree: Mapping[str, Any]) -> Mapping[str, Family]:
         return {}
     below: dict[str, list[str]] = defaultdict(list)
     for ref, schema in schemas.items():
-        for part in schema["allOf"] if isinstance(schema.get("allOf"), list) else ():
+        for part in as_list(schema.get("allOf")):
             if isinstance(part, Mapping) and isinstance(part.get("$ref"), str):
                 below[part["$ref"]].append(ref)
     found = (_family(ref, one["discriminator"], schemas, below) for ref, one in bases.items())
@@ -55,7 +56,7 @@ def _schemas(tree: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
         node = tree
         for key in section:
             node = node.get(key) if isinstance(node, Mapping) else None
-        for name, schema in node.items() if isinstance(node, Mapping) else ():
+        for name, schema in as_map(node).items():
             if isinstance(schema, Mapping):
                 yield f"#/{'/'.join(section)}/{name.replace('~', '~0').replace('/', '~1')}", schema
 
@@ -70,7 +71,7 @@ def _family(
     section = base.rpartition("/")[0]
     named = {
         value: to if to.startswith("#") else f"{section}/{to}"
-        for value, to in (mapping.items() if isinstance(mapping, Mapping) else ())
+        for value, to in as_map(mapping).items()
         if isinstance(to, str)
     }
     made: dict[str, None] = {}

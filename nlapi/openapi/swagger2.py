@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 
 from nlapi.issue import Issue, Level
 from nlapi.openapi.document import Document
+from nlapi.openapi.parts import FORM, MULTIPART, as_list, as_map, essence
 
-FORM = "application/x-www-form-urlencoded"
-MULTIPART = "multipart/form-data"
 JSON = "application/json"
 BYTES = "application/octet-stream"
 
@@ -71,8 +70,7 @@ def _host(value: Any) -> tuple[str, str]:
 
 
 def security_schemes(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The `securityDefinitions` as `securitySchemes`."""
-    return {id: _security_scheme(one) for id, one in _map(tree.get("securityDefinitions")).items()}
+    return {id: _security_scheme(one) for id, one in as_map(tree.get("securityDefinitions")).items()}
 
 
 def _security_scheme(node: Any) -> Any:
@@ -104,7 +102,7 @@ def upgrade_operation(document: Document, item: Mapping[str, Any], node: Mapping
 def upgrade_answers(document: Document, node: Mapping[str, Any]) -> Mapping[str, Any]:
     """An operation `node` with its responses alone in the shape of OpenAPI 3."""
     produces = _media_types(document, node, "produces")
-    responses = _map(node.get("responses"))
+    responses = as_map(node.get("responses"))
     return {"responses": {status: _response(document, one, produces) for status, one in responses.items()}}
 
 
@@ -152,7 +150,7 @@ class _Upgrade:
         place, name = node.get("in"), node.get("name")
         if schema.get("type") != "array" and "items" not in schema:
             return {}
-        given = node.get("collectionFormat", _map(node.get("items")).get("collectionFormat", "csv"))
+        given = node.get("collectionFormat", as_map(node.get("items")).get("collectionFormat", "csv"))
         wanted = str(given).lower()
         if wanted not in COLLECTIONS or (wanted == "multi" and place not in ("query", "formData")):
             message = f"collectionFormat {given!r} is not for {place}; csv is used"
@@ -192,8 +190,8 @@ class _Upgrade:
         required = [name for name, one in named.items() if one.get("required") is True]
         schema = {"type": "object", "properties": properties, "required": required}
         media = {"schema": schema, "encoding": encoding}
-        types = [one.partition(";")[0].strip().lower() for one in _media_types(self.document, self.node, "consumes")]
-        has_file = any("file" in (one.get("type"), _map(one.get("items")).get("type")) for one in named.values())
+        types = [essence(one) for one in _media_types(self.document, self.node, "consumes")]
+        has_file = any("file" in (one.get("type"), as_map(one.get("items")).get("type")) for one in named.values())
         multipart = has_file or (MULTIPART in types and FORM not in types)
         return {"required": bool(required), "content": {MULTIPART if multipart else FORM: media}}
 
@@ -207,19 +205,19 @@ def _schema(node: Mapping[str, Any]) -> dict[str, Any]:
     own = {key: value for key, value in node.items() if key not in ABOUT_PARAMETER}
     if "x-example" in node:
         own["example"] = node["x-example"]
-    return {**_map(node.get("schema")), **own}
+    return {**as_map(node.get("schema")), **own}
 
 
 def _response(document: Document, value: Any, produces: list[str]) -> Any:
     node = _followed(document, value)
     if not isinstance(node, Mapping) or "$ref" in node or "content" in node:
         return node
-    examples = {key: one for key, one in _map(node.get("examples")).items() if "/" in key}
+    examples = {key: one for key, one in as_map(node.get("examples")).items() if "/" in key}
     types = list(dict.fromkeys([*produces, *examples])) if "schema" in node else list(examples)
     if not types and "schema" in node:
-        types = [BYTES if _map(node["schema"]).get("type") == "file" else JSON]
+        types = [BYTES if as_map(node["schema"]).get("type") == "file" else JSON]
     schema = {"schema": node["schema"]} if "schema" in node else {}
-    headers = {name: {"schema": dict(_header(one))} for name, one in _map(node.get("headers")).items()}
+    headers = {name: {"schema": dict(_header(one))} for name, one in as_map(node.get("headers")).items()}
     return {
         **{key: one for key, one in node.items() if key not in ("schema", "examples")},
         "content": {one: {**schema, **({"example": examples[one]} if one in examples else {})} for one in types},
@@ -250,10 +248,6 @@ def _followed(document: Document, node: Any) -> Any:
     return found
 
 
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _texts(value: Any) -> list[str]:
-    listed = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    listed = [value] if isinstance(value, str) else as_list(value)
     return [one for one in listed if isinstance(one, str)]

@@ -7,7 +7,7 @@ always a valid schema.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from nlapi.openapi.hints import hints
@@ -34,6 +34,17 @@ BESIDE = frozenset((
 
 MAX_DISCRIMINATED = 30
 """Choices whose values are told."""
+
+
+def subschemas(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the schemas right inside one of the 3.1 dialect, each after its place: `items`, `allOf[0]`."""
+    for key, value in schema.items():
+        if key in IN_PLACE:
+            yield key, value
+        elif key in IN_LISTS:
+            yield from ((f"{key}[{index}]", one) for index, one in enumerate(value))
+        elif key in IN_MAPS:
+            yield from ((f"{key}.{name}", one) for name, one in value.items())
 
 
 def upgrade_schema(node: Any, minor: int) -> Any:

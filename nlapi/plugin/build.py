@@ -198,7 +198,6 @@ def _json(data: Any) -> str:
 
 
 def digest(text: str | bytes) -> str:
-    """The SHA-256 of a file."""
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
 
 

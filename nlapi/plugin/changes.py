@@ -113,7 +113,7 @@ def _following(tool: Tool) -> Follow:
 
 
 def _breaking(where: str, message: str, hint: str = "") -> Issue:
-    return Issue(level=Level.ERROR, where=where, message=message, hint=hint, rule="breaking")
+    return Issue.error(where, message, hint, "breaking")
 
 
 def _told(where: str, message: str) -> Issue:

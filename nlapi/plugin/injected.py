@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nlapi.client.clean import one_line
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 
 MAX_TOLD = 80
 MAX_FOUND = 20
@@ -100,5 +100,4 @@ def _texts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _issue(where: str, message: str) -> Issue:
-    hint = "it is told as data; read it before you trust this description"
-    return Issue(level=Level.WARNING, where=where, message=message, hint=hint, rule="injected")
+    return Issue.warning(where, message, "it is told as data; read it before you trust this description", "injected")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import yaml
 
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.openapi.spec import Spec
 from nlapi.plugin.build import PLUGIN
 from nlapi.plugin.command import MAX_TOOL, MCP
@@ -70,4 +70,4 @@ def _name_length(files: Mapping[str, bytes], server: Mapping[str, object]) -> in
 
 
 def _issue(where: str, message: str, hint: str) -> Issue:
-    return Issue(level=Level.ERROR, where=where, message=message, hint=hint, rule="limit")
+    return Issue.error(where, message, hint, "limit")

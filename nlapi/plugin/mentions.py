@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.notes import NOTES
@@ -108,4 +108,4 @@ def _named(document: Any) -> Iterator[str]:
 
 
 def _issue(where: str, message: str, hint: str = "") -> Issue:
-    return Issue(level=Level.ERROR, where=where, message=message, hint=hint, rule="mention")
+    return Issue.error(where, message, hint, "mention")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
+from nlapi.openapi.parts import as_map
 from nlapi.plugin.text import code, listed
 
 MAX_DEPTH = 6
@@ -180,8 +181,7 @@ def _bare(schema: Any) -> Any:
 
 
 def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = schema.get("properties")
-    return found if isinstance(found, Mapping) else {}
+    return as_map(schema.get("properties"))
 
 
 def _list(value: Any) -> list[Any]:

@@ -16,6 +16,7 @@ from nlapi.agent.messages import Answer
 from nlapi.agent.models import DEFAULT
 from nlapi.errors import ArgumentError, PlannerError
 from nlapi.openapi.overlay import target_of
+from nlapi.openapi.parts import as_list
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.text import line
 from nlapi.tools.check import check
@@ -160,7 +161,7 @@ def _parameter(operation: Operation, where: str, name: str) -> int | None:
     """Where in an operation's own list a parameter stands that is written out there."""
     node = operation.spec.document.get("paths", {}).get(operation.path, {}).get(operation.method.lower(), {})
     listed = node.get("parameters") if isinstance(node, Mapping) else None
-    for at, one in enumerate(listed if isinstance(listed, list) else ()):
+    for at, one in enumerate(as_list(listed)):
         if isinstance(one, Mapping) and (one.get("in"), one.get("name")) == (where, name):
             return at
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nlapi.openapi.parts import as_map
 from nlapi.openapi.spec import Operation
 from nlapi.plugin.names import callable_id
 from nlapi.plugin.text import code, line, listed, template
@@ -98,7 +99,7 @@ def _entry(operation: Operation, command: str) -> str:
 
 
 def _argument(name: str, schema: Any, definitions: Mapping[str, Any], *, required: bool) -> str:
-    node = schema if isinstance(schema, Mapping) else {}
+    node = as_map(schema)
     told, mark, unit = _described(node, definitions).rpartition(UNIT)
     about = f"{line(told, MAX_ARGUMENT)} {mark}{line(unit, MAX_ARGUMENT)}".strip() if mark else line(unit, MAX_ARGUMENT)
     kind = f"{'required, ' if required else ''}{_kind(node, definitions)}"

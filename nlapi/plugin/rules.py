@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
+from nlapi.openapi.parts import as_list
 from nlapi.plugin.build import MARKETPLACE, PLUGIN
 from nlapi.plugin.command import HOOKS, MCP
 from nlapi.plugin.names import KEBAB, MAX_SKILL
@@ -32,7 +33,7 @@ _RUN = re.compile(r"!`|```!|\$\{(?!CLAUDE_)|\$ARGUMENTS|\$\d")
 def broken(files: Mapping[str, bytes]) -> tuple[Issue, ...]:
     """Every rule that the files of a plugin (path -> bytes) break."""
     return tuple(
-        Issue(level=Level.ERROR, where=where, message=message, hint=hint, rule="client")
+        Issue.error(where, message, hint, "client")
         for found in (
             _manifests(files),
             _settings(files),
@@ -74,7 +75,7 @@ def _manifests(files: Mapping[str, bytes]) -> Iterator[Fault]:
             if not isinstance((found or {}).get(key, {}), dict):
                 yield path, f"{key} is no object", '{"name": ...}'
     listed = (market or {}).get("plugins")
-    for one in listed if isinstance(listed, list) else ():
+    for one in as_list(listed):
         source = one.get("source") if isinstance(one, dict) else None
         if isinstance(source, str) and not source.startswith("./"):
             yield MARKETPLACE, f"source {source!r} does not start with ./", ""

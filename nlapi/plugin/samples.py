@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nlapi.errors import NlapiError
+from nlapi.openapi.parts import as_list
 from nlapi.openapi.spec import Operation
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.id_fields import takes_id
@@ -120,8 +121,7 @@ def _capitals(name: str) -> str:
 
 def _told(schema: Mapping[str, Any]) -> Any:
     """An example that the description gives, if it is plain."""
-    examples = schema.get("examples")
-    for one in (schema.get("example"), *(examples if isinstance(examples, list) else ()), schema.get("default")):
+    for one in (schema.get("example"), *as_list(schema.get("examples")), schema.get("default")):
         if isinstance(one, bool | int | float) or (isinstance(one, str) and PLAIN.fullmatch(one)):
             return one
         if isinstance(one, list) and one and all(isinstance(each, str) and PLAIN.fullmatch(each) for each in one):

@@ -39,7 +39,6 @@ class Outline:
         return len(self.areas) > 1
 
     def home(self, area: Area) -> str:
-        """The name of the skill that an area is in."""
         return f"{self.name}-{area.slug}" if self.split else self.name
 
 
@@ -83,7 +82,6 @@ def skills(outline: Outline) -> dict[str, str]:
 
 
 def _notes_of(outline: Outline, area: Area) -> tuple[str, str]:
-    """What a note about an area is called."""
     return area.slug, outline.home(area)
 
 

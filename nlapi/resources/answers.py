@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.openapi.parts import Media, Schema
+from nlapi.openapi.parts import Media, Schema, may_be_json
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.envelope import (
     ANY,
@@ -22,11 +22,10 @@ from nlapi.resources.envelope import (
     unwrap_entry,
     value_at,
 )
+from nlapi.resources.fields import Thing
 from nlapi.resources.naming import name_words, singular, singular_words, stem
 from nlapi.resources.nouns import is_single, thing_words
 from nlapi.resources.schemas import SchemaReader, ref_of
-
-Thing = Mapping[str, Any]
 
 _HOLDER_DEPTH = 3
 """Objects inside each other in which a thing of another kind is looked for."""
@@ -178,7 +177,7 @@ def holder_of(operation: Operation, kind: Sequence[str]) -> str:
 def json_media(operation: Operation) -> Media | None:
     """Return the JSON form of the answer of success; None where there is none."""
     response = operation.response()
-    return next((media for media in response.media if is_json(media.content_type)), None) if response else None
+    return next((media for media in response.media if may_be_json(media.content_type)), None) if response else None
 
 
 def answer_schema(operation: Operation) -> Any:
@@ -186,12 +185,6 @@ def answer_schema(operation: Operation) -> Any:
     response, media = operation.response(), json_media(operation)
     first = media or (response.media[0] if response is not None and response.media else None)
     return first.schema if first is not None else {}
-
-
-def is_json(content_type: str) -> bool:
-    """Whether a media type, or a range such as `*/*`, is JSON or may be: RFC 8259, RFC 6839 §3.1."""
-    essence = content_type.partition(";")[0].strip().lower()
-    return essence in ("application/json", "text/json", "*/*", "application/*") or essence.endswith("+json")
 
 
 def noun(operation: Operation) -> Noun:

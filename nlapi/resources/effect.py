@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec, effect_by_method
 from nlapi.resources.effect_doubts import access_word, doubt_about, is_token_named
 from nlapi.resources.effect_prose import disclaims_change, runs_later, sentences, side_effect, spoken_change
@@ -68,8 +68,7 @@ def issues_of_effect(operation: Operation) -> Iterator[Issue]:
     evidence = evidence_of(operation)
     if evidence.contradicted:
         message = f"it is called a read, and {evidence.reasons[0]}: it is a change that is asked about"
-        hint = "call it a write, or describe what it reads"
-        yield Issue(level=Level.WARNING, where=operation.where, message=message, hint=hint, rule="effect")
+        yield Issue.warning(operation.where, message, "call it a write, or describe what it reads", "effect")
 
 
 ENOUGH = 3.0

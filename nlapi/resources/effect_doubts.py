@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 from nlapi.openapi.spec import Operation
 from nlapi.resources.effect_shape import Shape
@@ -52,12 +53,14 @@ def doubt_about(operation: Operation, signs: list[Sign], shape: Shape, *, discla
     return _risk(operation, signs, shape)
 
 
+def _names(operation: Operation) -> list[tuple[str, ...]]:
+    """The words of its id, of the end of its path and of its summary."""
+    return [name_words(text) for text in (operation.id, last_segment(operation), operation.summary)]
+
+
 def _confirms(operation: Operation) -> bool:
     """Whether a token is checked that an e-mail or a message brought: that confirms the address."""
-    for words in map(name_words, (operation.id, last_segment(operation), operation.summary)):
-        if {"token", "code", "link"} & set(words) and _CONFIRMED & set(words):
-            return True
-    return False
+    return any({"token", "code", "link"} & set(words) and _CONFIRMED & set(words) for words in _names(operation))
 
 
 def _names_work(signs: list[Sign]) -> bool:
@@ -131,7 +134,7 @@ def _only_validates(operation: Operation, words: list[str]) -> bool:
 
 
 def _looks_up_ids(operation: Operation) -> bool:
-    words = {*name_words(operation.id), *name_words(last_segment(operation)), *name_words(operation.summary)}
+    words = set(chain.from_iterable(_names(operation)))
     return bool(words & {"id", "ids", "get", "lookup", "find", "search", "resolve", "key", "keys", "list"})
 
 
@@ -156,7 +159,7 @@ def access_word(operation: Operation) -> str:
 
 def is_token_named(operation: Operation, shape: Shape) -> bool:
     """Whether a token, a session or a login is what is asked about: the caller has it already."""
-    words = {*name_words(operation.id), *name_words(last_segment(operation)), *name_words(operation.summary)}
+    words = set(chain.from_iterable(_names(operation)))
     if words & {"check", "validate", "introspect", "verify", "decode"}:
         return True
     paths = [parameter.name for parameter in operation.parameters if parameter.where == "path"]

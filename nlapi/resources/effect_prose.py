@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from nlapi.resources.effect_verbs import (
     COMPUTED,
     HARD,
-    NOUNS,
     RUN,
     TITLES,
     VAGUE,
@@ -102,9 +101,6 @@ def _leading_clues(sentence: str, rest: str) -> list[Clue] | None:
             verb = verb_of("lookup")
         if word in _PROVIDES and _PROVIDED & set(after[:4]):
             return [Clue(action=Action.RETRIEVE, word=word)]
-        if verb is not None and verb.base in NOUNS and words[:place][-1:] in (["a"], ["an"], ["the"]):
-            reads = verb.action is Action.RETRIEVE
-            return [Clue(action=verb.action, word=word, leading=False)] if reads else None
         if word in _NEUTRAL:
             return _second_clues(sentence)
         if verb is not None:
@@ -147,8 +143,6 @@ def _verb_clue(verb: Verb, word: str, after: Sequence[str], rest: str) -> Clue |
         return Clue(action=Action.COMPUTE, word=word)
     if verb.base in _ASKING and _WHETHER & set(after[:1]):
         return Clue(action=Action.COMPUTE, word=f"{word} {after[0]}")
-    if verb.base == "respond" and after[:1] == ["with"]:
-        return Clue(action=Action.RETRIEVE, word="responds with")
     if verb.base == "post":
         return Clue(action=Action.CHANGE, word=word) if after[:1] in (["a"], ["an"], ["the"], ["new"]) else None
     if verb.form is VerbForm.ING and not _is_object(after):

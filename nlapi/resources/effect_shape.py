@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nlapi.openapi.parts import Media, Response
+from nlapi.openapi.parts import Media, Response, as_map
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import answer_schemas
 from nlapi.resources.naming import name_key, name_words
@@ -76,15 +76,19 @@ _CONVENTION = 0.9
 """The share of an API's POSTs with a status, from which that status tells nothing of one of them."""
 
 
+def _post_answers(spec: Spec) -> list[Mapping[str, Any]]:
+    """Return the answers of success of each POST of an API, by status, as they are described."""
+    posts = (as_map(as_map(item).get("post")) for item in as_map(spec.document.get("paths")).values())
+    described = [as_map(post["responses"]) for post in posts if isinstance(post.get("responses"), Mapping)]
+    return [{str(key): one for key, one in answers.items() if str(key)[:1] == "2"} for answers in described]
+
+
 def _usual_statuses(spec: Spec) -> frozenset[str]:
     """Return which of 201 and 202 an API has at every POST, whatever that does.
 
     Some frameworks answer 201 and nothing else; some APIs can run anything later, with a 202 beside each 200.
     """
-    items = [item for item in spec.document.get("paths", {}).values() if isinstance(item, Mapping)]
-    described = [item["post"].get("responses") for item in items if isinstance(item.get("post"), Mapping)]
-    statuses = [{str(key) for key in one if str(key)[:1] == "2"} for one in described if isinstance(one, Mapping)]
-    stated = [one for one in statuses if one]
+    stated = [one.keys() for one in _post_answers(spec) if one]
     created = sum(one == {"201"} for one in stated)
     accepted = sum("202" in one and len(one) > 1 for one in stated)
     counts = (("201", created), ("202", accepted))
@@ -93,14 +97,8 @@ def _usual_statuses(spec: Spec) -> frozenset[str]:
 
 def _describes_content(spec: Spec) -> bool:
     """Whether the answers of most POSTs of an API are described with what they hold."""
-    items = [item for item in spec.document.get("paths", {}).values() if isinstance(item, Mapping)]
-    described = [item["post"].get("responses") for item in items if isinstance(item.get("post"), Mapping)]
-    bodies = [
-        any("content" in answer or "schema" in answer or "$ref" in answer for answer in answers if answer)
-        for one in described
-        if isinstance(one, Mapping)
-        for answers in [[one[key] for key in one if str(key)[:1] == "2" and isinstance(one[key], Mapping)]]
-    ]
+    described = [map(as_map, answers.values()) for answers in _post_answers(spec)]
+    bodies = [any({"content", "schema", "$ref"} & answer.keys() for answer in answers) for answers in described]
     return 2 * sum(bodies) > len(bodies)
 
 
@@ -141,7 +139,6 @@ class Shape:
 
     @cached_property
     def answers(self) -> tuple[Mapping[str, Any], ...]:
-        """The properties of each answer of success."""
         return tuple(self.reader.properties(one.schema) for one in self.answer_media if self.successes)
 
     @cached_property

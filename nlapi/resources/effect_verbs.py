@@ -93,13 +93,6 @@ _IRREGULAR = dict(
     show=shown undo=undone withdraw=withdrawn write=written
     """.split()
 )
-_UNDOUBLED = frozenset(
-    """
-    abandon allow answer append broadcast burn cancel comment count deposit dequeue drain edit email empty enter
-    explain filter index join label list load look maintain mount obtain open order post print read recover redeem
-    register render retain return sell trigger void wait warm
-    """.split()
-)
 
 ACTIONS: dict[str, Action] = {
     verb: action
@@ -144,6 +137,7 @@ COMPUTED = WORK | frozenset(
 RUN = frozenset(("execute", "run", "perform"))
 """Verbs that do what their object does: a query is run, and so is a job."""
 
+
 _PREFIXES = ("re", "un", "dis", "de", "bulk", "auto", "pre", "multi", "mass")
 
 
@@ -184,8 +178,9 @@ def _forms() -> Iterator[tuple[str, Verb]]:
         past, ing = f"{stem}ed", f"{stem}ing"
         if re.search(r"[^aeiou]y$", base):
             third, past = f"{base[:-1]}ies", f"{base[:-1]}ied"
-        elif re.search(r"(^|[^aeiou])[aeiou][bdgklmnprt]$", base) and base not in _UNDOUBLED:
-            past, ing = f"{base}{base[-1]}ed", f"{base}{base[-1]}ing"
+        elif re.search(r"(^|[^aeiou])[aeiou][bdgklmnprt]$", base):
+            yield f"{base}{base[-1]}ing", Verb(base, VerbForm.ING)
+            yield f"{base}{base[-1]}ed", Verb(base, VerbForm.PAST)
         yield ing, Verb(base, VerbForm.ING)
         yield past, Verb(base, VerbForm.PAST)
         yield _IRREGULAR.get(base, past), Verb(base, VerbForm.PAST)

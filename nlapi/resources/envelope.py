@@ -274,9 +274,7 @@ def unwrap_entry(entry: Any) -> Any:
     return entry
 
 
-def total_in(
-    data: Any, keys: Keys = (), headers: Mapping[str, str] | None = None, noun: Sequence[str] = ()
-) -> int | None:
+def total_in(data: Any, keys: Keys = (), headers: Mapping[str, str] | None = None) -> int | None:
     """Return how many things a list has over all its pages, where the envelope or a header (X-Total-Count) says so.
 
     RFC 9110 §14.4: `Content-Range: items 0-9/45`.
@@ -287,7 +285,7 @@ def total_in(
         if text.isdecimal():
             return int(text)
     around = list(_around(data, keys))
-    for total in (f"total{''.join(keys[-1:]).lower()}", f"total{''.join(noun)}", *TOTALS):
+    for total in (f"total{''.join(keys[-1:]).lower()}", *TOTALS):
         for place in around:
             for name, value in place.items():
                 if name_key(name) == total and (number := _count(value)) is not None:

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from nlapi.openapi.parts import Parameter
+from nlapi.openapi.parts import Parameter, as_list
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
-from nlapi.resources.nouns import thing_words
+from nlapi.resources.nouns import home_route, thing_words
+from nlapi.resources.paths import Place as Place
 from nlapi.resources.paths import position, segments
 from nlapi.resources.schemas import SchemaReader, ref_of
 
-Place = tuple[str, str]
 Words = tuple[str, ...]
 
 ID_WORDS = frozenset("id ids uuid uuids guid guids gid sid uid key keys number numbers identifier".split())
@@ -90,10 +90,9 @@ def target_noun(operation: Operation, place: Place) -> Words:
         return noun
     if place[0] != "path":
         return thing_words(operation) if set(name_words(place[1])) <= ID_WORDS else ()
-    path = segments(operation.route)
+    path = segments(home_route(operation.route))
     before = [segment for segment in path[: position(path, place[1])] if not segment.parameter]
-    found = name_words(before[-1].text) if before else ()
-    return (*found[:-1], singular(found[-1])) if found else ()
+    return singular_words(before[-1].text) if before else ()
 
 
 def wider_nouns(noun: Words) -> Iterator[Words]:
@@ -192,9 +191,8 @@ def _field_names(argument: str, noun: Words, listed: Words, text: str, *, by_id:
 
 
 def _told(parameter: Parameter) -> str:
-    """The description of a parameter and its examples."""
-    examples = parameter.schema.get("examples")
-    return " ".join(map(str, (parameter.description, *(examples if isinstance(examples, list) else ())))).lower()
+    examples = as_list(parameter.schema.get("examples"))
+    return " ".join(map(str, (parameter.description, *examples))).lower()
 
 
 def _says_id(text: str) -> bool:

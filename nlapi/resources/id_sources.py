@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
-from nlapi.openapi.parts import Parameter
+from nlapi.openapi.parts import Parameter, as_list
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.answers import json_media
 from nlapi.resources.id_fields import (
@@ -43,18 +42,6 @@ _COMMON = 0.4
 """The share of operations that take a value in their path for it to be one that is asked for once."""
 
 
-class Grounds(IntEnum):
-    """Why an operation is taken for the source of an id, the surest first."""
-
-    PATH = 0
-    LIST_LINK = 1
-    NOUN = 2
-    PART = 3
-    CALLER = 4
-    SEARCH = 5
-    LINK = 6
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdSource:
     """An operation whose answer gives an id: in `field` of each thing that it lists, or of the thing that it answers.
@@ -65,7 +52,6 @@ class IdSource:
 
     operation: Operation
     field: str
-    grounds: Grounds
     listed: bool = True
     narrowing: tuple[tuple[Place, Any], ...] = ()
 
@@ -109,7 +95,7 @@ class IdSources:
             yield from self._above(operation, place[1], parameter)
         for source, field, listed in linked:
             if listed:
-                yield IdSource(operation=source, field=field, grounds=Grounds.LIST_LINK)
+                yield IdSource(operation=source, field=field)
         yield from self._by_noun(operation, place, parameter)
         if place[0] == "path":
             yield from self._by_part(operation, place[1])
@@ -117,7 +103,7 @@ class IdSources:
         yield from self._general_searches(operation, place)
         for source, field, listed in linked:
             if not listed:
-                yield IdSource(operation=source, field=field, grounds=Grounds.LINK, listed=False)
+                yield IdSource(operation=source, field=field, listed=False)
 
     def _above(self, operation: Operation, name: str, parameter: Parameter | None) -> Iterator[IdSource]:
         """What lists at the path before the placeholder, or searches right below that, or shows the caller's there."""
@@ -135,11 +121,11 @@ class IdSources:
         for one in (*listing, *self._searches(path[:at])):
             field = self.field(one, name, noun, parameter)
             if field is not None and one is not operation:
-                yield IdSource(operation=one, field=field, grounds=Grounds.PATH)
+                yield IdSource(operation=one, field=field)
         only = [one for one in there if one.method == "GET" and not self._wants_ids(one)]
         for one in (*only, *self._callers(path[:at], noun)) if not listing else ():
             if field := self.field(one, name, noun, parameter):
-                yield IdSource(operation=one, field=field, grounds=Grounds.PATH, listed=False)
+                yield IdSource(operation=one, field=field, listed=False)
 
     def _adds(self, operation: Operation, name: str) -> bool:
         """Whether an operation puts a thing that there is already among others: PUT /teams/{id}/members/{username}."""
@@ -199,7 +185,7 @@ class IdSources:
                     field = self.field(one, name, words, parameter)
                     if field is not None and self._may_give(one, operation, place, elsewhere=elsewhere):
                         fitting = True
-                        yield IdSource(operation=one, field=field, grounds=Grounds.NOUN)
+                        yield IdSource(operation=one, field=field)
                 if fitting:
                     return
 
@@ -251,14 +237,13 @@ class IdSources:
         for one in self.resources.searches if noun else ():
             for parameter in (parameter for parameter in one.parameters if name_key(parameter.name) in _KINDS):
                 many = parameter.schema.get("items")
-                choices = (many if isinstance(many, Mapping) else parameter.schema).get("enum")
-                for choice in choices if isinstance(choices, list) else ():
+                for choice in as_list((many if isinstance(many, Mapping) else parameter.schema).get("enum")):
                     if isinstance(choice, str) and singular_words(choice) == noun and one is not operation:
                         value: Any = [choice] if isinstance(many, Mapping) else choice
                         narrowing = (((parameter.where, parameter.name), value),)
                         entry = self.resources.schemas.searched_schema(one, noun)
                         field = id_field(self.reader, entry, place[1], noun, noun) or ""
-                        yield IdSource(operation=one, field=field, grounds=Grounds.SEARCH, narrowing=narrowing)
+                        yield IdSource(operation=one, field=field, narrowing=narrowing)
 
     def _of_caller(self, operation: Operation, name: str) -> Iterator[IdSource]:
         """What tells of the caller, if it has a field of the very name, or the one value of a list called so."""
@@ -270,7 +255,7 @@ class IdSources:
             exact = (key for key in described if name_words(key) == words)
             field = next(exact, "") or next((key for key in described if singular_words(key) == words), "")
             if field and one is not operation and "object" not in self.reader.types(described[field]):
-                yield IdSource(operation=one, field=field, grounds=Grounds.CALLER, listed=False)
+                yield IdSource(operation=one, field=field, listed=False)
 
     def _by_part(self, operation: Operation, name: str) -> Iterator[IdSource]:
         """Where a thing has two ids (/repos/{owner}/{repo}): the first is a part of what lists the second."""
@@ -279,7 +264,7 @@ class IdSources:
         for source in self.of(operation, ("path", second)) if second else ():
             field = self.field(source.operation, name, named_noun(name), None)
             if field and name_key(field.partition(".")[0]) == name_key(name):
-                yield IdSource(operation=source.operation, field=field, grounds=Grounds.PART)
+                yield IdSource(operation=source.operation, field=field)
 
     def reference(self, answering: Operation, operation: Operation, place: Place) -> str:
         """Return the field in which what an operation answers refers to another thing, whose id goes to a place.

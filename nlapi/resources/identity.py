@@ -207,7 +207,6 @@ def field_sort(path: str) -> Rank | None:
 
 
 def _common(paths: Sequence[str]) -> str:
-    """The path that most things have in common."""
     return max(filter(None, dict.fromkeys(paths)), key=paths.count, default="")
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+from nlapi.openapi.parts import as_map
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.resources.paths import Place
 
-Place = tuple[str, str]
 Linked = tuple[Operation, str, bool]
 """An operation, the field in what it answers or lists, and whether it lists."""
 
@@ -63,12 +64,8 @@ def _source(operation: Operation, expression: Any) -> Linked | None:
 
 def _has_links(document: Mapping[str, Any]) -> bool:
     """Whether a description has any Link, as answers are costly to parse only to find none."""
-    components = document.get("components")
-    if isinstance(components, Mapping) and components.get("links"):
+    if as_map(document.get("components")).get("links"):
         return True
-    paths = document.get("paths")
-    items = paths.values() if isinstance(paths, Mapping) else ()
-    nodes = (node for item in items if isinstance(item, Mapping) for node in item.values() if isinstance(node, Mapping))
-    answers = (node.get("responses") for node in nodes)
-    each = (response for found in answers if isinstance(found, Mapping) for response in found.values())
-    return any(isinstance(response, Mapping) and response.get("links") for response in each)
+    nodes = (node for item in as_map(document.get("paths")).values() for node in as_map(item).values())
+    answers = (response for node in nodes for response in as_map(as_map(node).get("responses")).values())
+    return any(as_map(response).get("links") for response in answers)

@@ -120,7 +120,10 @@ def name_key(name: str) -> str:
 @lru_cache(maxsize=65536)
 def singular_words(name: str) -> tuple[str, ...]:
     """The words of an identifier with the last in the singular: `ad_sets` is ("ad", "set")."""
-    words = name_words(name)
+    return singular_last(name_words(name))
+
+
+def singular_last(words: tuple[str, ...]) -> tuple[str, ...]:
     return (*words[:-1], singular(words[-1])) if words else ()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from nlapi.openapi.spec import READ_METHODS, Operation
-from nlapi.resources.naming import PLAIN_VERBS, STOPWORDS, VERBS, name_words, singular, stem
+from nlapi.resources.naming import PLAIN_VERBS, STOPWORDS, VERBS, name_words, singular, singular_last, stem
 from nlapi.resources.paths import EXTENSION, FORMATS
 
 QUERY_WORDS = frozenset(
@@ -22,6 +22,10 @@ VERSION = re.compile(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
 """A segment that every path of an API may begin with: v1, 2010-04-01, api, rest."""
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+_TOLD_BY = re.compile(
+    r"(?<=[^/{}])/(?:by[-_]?)?(?:name|slug|key|id|uuid|code|email|login|username|handle|tag)(?=/\{[^{}]*\})",
+    re.IGNORECASE,
+)
 _IMPERATIVES = PLAIN_VERBS - frozenset(map(stem, ("view", "set", "new", "see", "use", "need", "want", "read")))
 
 
@@ -33,13 +37,17 @@ def noun_of(operation: Operation) -> tuple[str, ...]:
 def path_noun(operation: Operation) -> tuple[str, ...]:
     """Return the noun of the path alone; () where the path has none: /search."""
     verb = next(iter(name_words(operation.id)), "")
-    return _path_noun(operation.route, operation.method in READ_METHODS, verb)
+    return _path_noun(home_route(operation.route), operation.method in READ_METHODS, verb)
+
+
+def home_route(route: str) -> str:
+    """Return a route without the segments that say by which field a thing is told: /variables[/name]/{name}."""
+    return _TOLD_BY.sub("", route)
 
 
 def thing_words(operation: Operation) -> tuple[str, ...]:
     """Return the noun of an operation in the singular: ("ad", "set")."""
-    words = noun_of(operation)
-    return (*words[:-1], singular(words[-1])) if words else ()
+    return singular_last(noun_of(operation))
 
 
 @lru_cache(maxsize=16384)
@@ -72,6 +80,8 @@ def _without_verb(words: Sequence[str], *, reads: bool, alone: bool) -> tuple[st
         plural = singular(first) != first
         verb = first in QUERY_WORDS or (stem(first) in VERBS and not plural and not reads)
         return () if verb and not alone else tuple(words)
+    if words[-1] == "count" and singular(words[-2]) != words[-2]:
+        words = words[:-1]  # collections_count
     if stem(first) in _IMPERATIVES:
         rest = words[1:]
         by = next((place for place, word in enumerate(rest) if word in ("by", "for", "with", "from")), len(rest))

@@ -15,10 +15,8 @@ from nlapi.resources.answers import answer_schemas, list_in
 from nlapi.resources.envelope import value_at
 from nlapi.resources.identity import id_of
 from nlapi.resources.naming import name_key, name_words
+from nlapi.resources.paths import Place
 from nlapi.resources.schemas import schema_types
-
-Place = tuple[str, str]
-"""Where a value goes on the wire, and its name there: ("query", "limit")."""
 
 
 class PageRole(StrEnum):

@@ -14,6 +14,10 @@ WHOLE = re.compile(r"\{([^{}]+)\}(\.\w+)?")
 VERB = re.compile(r"\{([^{}]+)\}:(\w+)")
 
 
+Place = tuple[str, str]
+"""(where, name): where is path, query, header, cookie or body; ("body", "") is the whole body."""
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One segment: a placeholder has its parameter's name, a literal its text."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nlapi.openapi.parts import as_list
 from nlapi.resources.naming import name_key
 
 LONGEST = 300
@@ -131,7 +132,7 @@ def _coded(entry: Mapping[str, Any]) -> str:
 def _of_fields(data: Mapping[str, Any]) -> Iterator[str]:
     """Faults by the name of the field that has them: `{"email": ["is not valid"]}`."""
     for name, value in data.items():
-        texts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+        texts = [value] if isinstance(value, str) else as_list(value)
         if name_key(str(name)) not in _ASIDE and texts and all(isinstance(text, str) for text in texts):
             yield f"{name}: {'; '.join(map(_line, texts))}"
 

@@ -105,7 +105,6 @@ class Resources:
         return self._required[operation]
 
     def collection(self, path: Path) -> Collection | None:
-        """Return the collection at exactly this path."""
         return self.collections.get(shape(path))
 
     @cached_property
@@ -129,6 +128,9 @@ class Resources:
             view = self.schemas.view(operation)
             if self.schemas.list_of(operation) is not None:
                 return True
+            types = self.schemas.reader.types(media.schema)
+            if types and {"array", "object", "string"}.isdisjoint(types):
+                return False  # how many there are, or whether
             if view is not None and any(True for _ in view.names):
                 return is_plural(operation) and self._is_described_by_its_thing(operation)
         return is_plural(operation) or self.is_query(operation)
@@ -146,7 +148,7 @@ class Resources:
         return tuple(one for one in queries if set(path_noun(one)) <= QUERY_WORDS)
 
     def _is_described_by_its_thing(self, operation: Operation) -> bool:
-        """Whether a plural path answers with the schema of one thing, which POST to it takes, or GET below answers."""
+        """Whether a plural path answers with the schema of one thing: POST to it takes or answers it, or GET below."""
         collection = self.collection(segments(operation.route))
         own = set(schema_nouns(answer_schema(operation)))
         maker, shown = (
@@ -244,12 +246,14 @@ class Resources:
         whole = (one for one in self.operations if one.method == "GET" and "{" not in one.path and not one.deprecated)
         told = CALLER_WORDS | {"identity", "userinfo", "auth"}
         mine = (one for one in whole if (noun := noun_of(one)) and set(noun) <= told)
-        return tuple(sorted((one for one in mine if not any(p.required for p in one.parameters)), key=_path_length))
+        alone = (one for one in mine if not any(parameter.required for parameter in one.parameters))
+        return tuple(sorted(alone, key=lambda one: len(one.path)))
 
     @property
     def caller(self) -> Operation | None:
         """The operation that tells who is calling; None where there is none."""
-        return next((one for one in self.callers if set(noun_of(one)) <= CALLER_WORDS), None)
+        mine = (one for one in self.callers if set(noun_of(one)) <= CALLER_WORDS)
+        return next(mine, next(iter(self.callers), None))
 
     def by_name(self, operation: Operation) -> Operation | None:
         """Return the twin of an operation on one thing that takes its name: `/variables/name/{name}`; None if none."""
@@ -293,10 +297,6 @@ def is_plural(operation: Operation) -> bool:
     """Whether a GET is at a path whose noun is in the plural, and no thing of it."""
     noun = noun_of(operation)
     return operation.method == "GET" and bool(noun) and singular(noun[-1]) != noun[-1] and not is_single(operation)
-
-
-def _path_length(operation: Operation) -> int:
-    return len(operation.path)
 
 
 def _says_name(text: str) -> bool:

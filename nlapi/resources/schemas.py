@@ -21,10 +21,9 @@ class SchemaReader:
     def follow(self, schema: Any) -> Schema:
         """The schema behind any `$ref` at its top; {} for one that leads nowhere."""
         try:
-            followed = self.spec.follow(schema)
+            return self.spec.schema(schema)
         except LookupError:
             return {}
-        return followed if isinstance(followed, Mapping) else {}
 
     def flat(self, schema: Any) -> Schema:
         """The schema with its `$ref` and `allOf` merged into one; unions stay."""
@@ -94,7 +93,6 @@ def schema_types(schema: Schema) -> tuple[str, ...]:
 
 
 def json_type(value: Any) -> str:
-    """The JSON type of a value."""
     kinds = ((bool, "boolean"), (type(None), "null"), (int, "integer"), (float, "number"), (str, "string"))
     return next((name for kind, name in (*kinds, (dict, "object")) if isinstance(value, kind)), "array")
 

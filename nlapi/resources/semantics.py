@@ -149,7 +149,6 @@ class Semantics:
         return tuple(parent for collection in resource.collections for parent in self.parents(collection.path))
 
     def of(self, operation: Operation) -> OperationSemantics:
-        """Return what an operation does."""
         if operation not in self._known:
             self._known[operation] = self._judge(operation, segments(operation.route))
         return self._known[operation]

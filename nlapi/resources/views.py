@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
-from nlapi.openapi.parts import Schema
+from nlapi.openapi.parts import Schema, as_map
 from nlapi.resources.schemas import SchemaReader
 
 _MAP_LIKENESS = 0.8
@@ -23,23 +23,6 @@ class Form(StrEnum):
     BARE = "bare"
     VALUE = "value"
     NOTHING = "nothing"
-
-
-class View(Protocol):
-    """A part of an answer as the rule sees it: the same for a schema and for data."""
-
-    @property
-    def form(self) -> Form: ...
-
-    @property
-    def names(self) -> Iterable[str]: ...
-
-    @property
-    def is_map(self) -> bool:
-        """Whether it is an object whose property names are keys of things of one kind."""
-        ...
-
-    def field(self, name: str) -> View: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +46,7 @@ class DataView:
 
     @property
     def is_map(self) -> bool:
+        """Whether it is an object whose property names are keys of things of one kind."""
         things = list(self.value.values()) if isinstance(self.value, Mapping) else []
         if len(things) < 2 or not all(map(_is_object, things)):
             return False
@@ -70,7 +54,7 @@ class DataView:
         alike = len(shared) > 1 and all(len(shared) >= _MAP_LIKENESS * len(thing) for thing in things)
         return alike and all(_is_key(key, thing) for key, thing in self.value.items())
 
-    def field(self, name: str) -> View:
+    def field(self, name: str) -> DataView:
         return DataView(self.value[name])
 
 
@@ -96,11 +80,10 @@ class SchemaView:
         """The schema of what is in an array; {} where it says nothing, or that there is nothing."""
         flat = self.reader.flat(self.schema)
         items: Any = next((part["items"] for part in (flat, *self.reader.branches(flat)) if "items" in part), {})
-        return items if isinstance(items, Mapping) else {}
+        return as_map(items)
 
     @property
     def names(self) -> Iterable[str]:
-        """The names of its properties."""
         return self.reader.properties(self.schema)
 
     @property
@@ -112,6 +95,10 @@ class SchemaView:
 
     def field(self, name: str) -> SchemaView:
         return SchemaView(self.reader.properties(self.schema)[name], self.reader)
+
+
+View: TypeAlias = DataView | SchemaView
+"""A part of an answer as the rule sees it: the same for a schema and for data."""
 
 
 def _is_object(value: Any) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.routing import words
 from nlapi.routing.change import KINDS, key
 from nlapi.routing.context import of_type
@@ -18,11 +18,6 @@ FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
 LONGEST = 64
 
 
-def error(where: str, message: str, hint: str, rule: str) -> Issue:
-    """An Issue that refuses publication."""
-    return Issue(level=Level.ERROR, where=where, message=message, hint=hint, rule=rule)
-
-
 def check_names(configuration: Configuration) -> Iterator[Issue]:
     """Rules: bad-name, wrong-key, duplicate-field, reserved-field, wrong-type, no-endpoints, bad-endpoint,
     bad-number."""
@@ -31,7 +26,7 @@ def check_names(configuration: Configuration) -> Iterator[Issue]:
             yield from _name(f"{kind}.{name}", noun.name)
             if name != key(noun):
                 message = f"it is kept under {str(name)!r} and calls itself {str(key(noun))!r}"
-                yield error(f"{kind}.{name}", message, "give both the same name", "wrong-key")
+                yield Issue.error(f"{kind}.{name}", message, "give both the same name", "wrong-key")
     for objective in configuration.objectives.values():
         yield from _objective(objective)
     for shard in configuration.shards.values():
@@ -44,7 +39,7 @@ def _name(where: str, name: str, form: re.Pattern[str] = NAME) -> Iterator[Issue
     if not form.fullmatch(name) or len(name) > LONGEST:
         message = f"{name[:LONGEST]!r} is not a name"
         hint = f"use letters, digits, '-', '_' and '.', at most {LONGEST}, such as 'tv-brazil'"
-        yield error(where, message, hint, "bad-name")
+        yield Issue.error(where, message, hint, "bad-name")
 
 
 def _objective(objective: Objective) -> Iterator[Issue]:
@@ -59,25 +54,25 @@ def _objective(objective: Objective) -> Iterator[Issue]:
 def _field(where: str, field: Field, seen: set[str]) -> Iterator[Issue]:
     yield from _name(where, field.name, FIELD_NAME)
     if field.name in seen:
-        yield error(where, f"the field {field.name!r} is declared twice", "remove one", "duplicate-field")
+        yield Issue.error(where, f"the field {field.name!r} is declared twice", "remove one", "duplicate-field")
     if field.name == CLIENT:
         hint = "every context has it, it is the client that asks: do not declare it"
-        yield error(where, "the field 'client' is reserved", hint, "reserved-field")
+        yield Issue.error(where, "the field 'client' is reserved", hint, "reserved-field")
     for value in field.values:
         if not of_type(field.type, value):
             message = f"{words.value(value)} is not of the field's type, {field.type}"
-            yield error(f"{where}.values", message, "change the type or the value", "wrong-type")
+            yield Issue.error(f"{where}.values", message, "change the type or the value", "wrong-type")
 
 
 def _shard(shard: Shard) -> Iterator[Issue]:
     where = f"shards.{shard.name}.endpoints"
     if shard.protocol is not Protocol.LOCAL and not shard.endpoints:
         message = f"shard {shard.name!r} speaks {shard.protocol} and has no endpoints"
-        yield error(where, message, "give the address of at least one replica", "no-endpoints")
+        yield Issue.error(where, message, "give the address of at least one replica", "no-endpoints")
     for endpoint in shard.endpoints:
         if not re.match(r"https?://[^/\s]", endpoint):
             message = f"{endpoint!r} is not an address"
-            yield error(where, message, "write it as http://host:port", "bad-endpoint")
+            yield Issue.error(where, message, "write it as http://host:port", "bad-endpoint")
     yield from _number(f"shards.{shard.name}.concurrency", shard.concurrency, least=1)
 
 
@@ -88,4 +83,4 @@ def _client(client: Client) -> Iterator[Issue]:
 
 def _number(where: str, value: Any, *, least: float) -> Iterator[Issue]:
     if not math.isfinite(value) or value < least:
-        yield error(where, f"{value} is too small", f"at least {least:g}", "bad-number")
+        yield Issue.error(where, f"{value} is too small", f"at least {least:g}", "bad-number")

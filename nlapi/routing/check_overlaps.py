@@ -7,7 +7,6 @@ from itertools import combinations
 
 from nlapi.issue import Issue, Level
 from nlapi.routing import words
-from nlapi.routing.check_names import error
 from nlapi.routing.covering import Covering
 from nlapi.routing.match import Domains, intersect
 from nlapi.routing.nouns import CanaryState, Configuration, FieldType, Objective, Rule
@@ -41,7 +40,7 @@ def _overrides(nouns: Nouns) -> Iterator[Issue]:
         name = first.setdefault((override.field, override.value), override.name)
         if name != override.name:
             message = f"overrides {name!r} and {override.name!r} are both of {override.field} {override.value}"
-            yield error(f"overrides.{override.name}", message, "remove one of them", "duplicate-override")
+            yield Issue.error(f"overrides.{override.name}", message, "remove one of them", "duplicate-override")
 
 
 def _experiments(nouns: Nouns, domains: Domains) -> Iterator[Issue]:
@@ -50,7 +49,7 @@ def _experiments(nouns: Nouns, domains: Domains) -> Iterator[Issue]:
         if not apart and intersect(one.match, other.match, domains):
             message = f"experiments {one.name!r} and {other.name!r} both give cells to the same requests"
             hint = "put both in one layer, or narrow what one of them matches"
-            yield error(f"experiments.{other.name}", message, hint, "overlapping-experiments")
+            yield Issue.error(f"experiments.{other.name}", message, hint, "overlapping-experiments")
 
 
 def _canaries(nouns: Nouns, domains: Domains) -> Iterator[Issue]:
@@ -59,7 +58,7 @@ def _canaries(nouns: Nouns, domains: Domains) -> Iterator[Issue]:
         if (one.base == other.base or None in (one.base, other.base)) and intersect(one.match, other.match, domains):
             message = f"canaries {one.name!r} and {other.name!r} both move the same requests"
             hint = "finish or roll back the one before the other starts, or narrow what it matches"
-            yield error(f"canaries.{other.name}", message, hint, "overlapping-canaries")
+            yield Issue.error(f"canaries.{other.name}", message, hint, "overlapping-canaries")
 
 
 def _rules(rules: Sequence[Rule], domains: Domains) -> Iterator[Issue]:
@@ -70,7 +69,7 @@ def _rules(rules: Sequence[Rule], domains: Domains) -> Iterator[Issue]:
             wide = rules[earlier]
             message = f"rule {rule.name!r} is never reached: rule {wide.name!r} before it matches all that it does"
             hint = f"move it before position {wide.position}, or remove it ({words.conditions(wide.match)})"
-            yield error(f"rules.{rule.name}", message, hint, "unreachable-rule")
+            yield Issue.error(f"rules.{rule.name}", message, hint, "unreachable-rule")
         elif number and rules[number - 1].position == rule.position:
             yield from _position(rules[number - 1], rule, domains)
 

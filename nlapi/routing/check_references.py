@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from nlapi.issue import Issue
-from nlapi.routing.check_names import error
 from nlapi.routing.context import CLIENT_FIELD, nearest, unknown_field, wrong_value
 from nlapi.routing.nouns import (
     Configuration,
@@ -37,7 +36,9 @@ def _objectives(configuration: Configuration) -> Iterator[Issue]:
         where = f"objectives.{objective.name}"
         if objective.default is None:
             hint = "name the version that serves it when no rule matches"
-            yield error(f"{where}.default", f"objective {objective.name!r} has no default", hint, "missing-default")
+            yield Issue.error(
+                f"{where}.default", f"objective {objective.name!r} has no default", hint, "missing-default"
+            )
         for name in ("default", "fallback"):
             ref = getattr(objective, name)
             if ref is not None:
@@ -48,10 +49,10 @@ def _version(configuration: Configuration, version: Version) -> Iterator[Issue]:
     where = f"versions.{version.ref}"
     if version.model not in configuration.models:
         message = f"there is no model {version.model!r}"
-        yield error(f"{where}.model", message, nearest(version.model, configuration.models), "unknown-model")
+        yield Issue.error(f"{where}.model", message, nearest(version.model, configuration.models), "unknown-model")
     if version.shard not in configuration.shards:
         message = f"there is no shard {version.shard!r}"
-        yield error(f"{where}.shard", message, nearest(version.shard, configuration.shards), "unknown-shard")
+        yield Issue.error(f"{where}.shard", message, nearest(version.shard, configuration.shards), "unknown-shard")
 
 
 def known_version(where: str, configuration: Configuration, ref: VersionRef) -> Iterator[Issue]:
@@ -60,13 +61,13 @@ def known_version(where: str, configuration: Configuration, ref: VersionRef) -> 
         return
     of_model = [str(one) for one in configuration.versions if one.model == ref.model]
     if of_model:
-        yield error(where, f"there is no version {str(ref)!r}", nearest(str(ref), of_model), "unknown-version")
+        yield Issue.error(where, f"there is no version {str(ref)!r}", nearest(str(ref), of_model), "unknown-version")
     elif ref.model in configuration.models:
         hint = f"model {ref.model!r} has no versions yet"
-        yield error(where, f"there is no version {str(ref)!r}", hint, "unknown-version")
+        yield Issue.error(where, f"there is no version {str(ref)!r}", hint, "unknown-version")
     else:
         hint = nearest(ref.model, configuration.models)
-        yield error(where, f"there is no model {ref.model!r}", hint, "unknown-model")
+        yield Issue.error(where, f"there is no model {ref.model!r}", hint, "unknown-model")
 
 
 class _Targets:
@@ -90,13 +91,13 @@ class _Targets:
         layer = getattr(noun, "layer", "")
         if layer and layer not in self._configuration.layers:
             message = f"there is no layer {layer!r}"
-            yield error(f"{where}.layer", message, nearest(layer, self._configuration.layers), "unknown-layer")
+            yield Issue.error(f"{where}.layer", message, nearest(layer, self._configuration.layers), "unknown-layer")
         name = noun.objective  # type: ignore[attr-defined]
         objective = self._configuration.objectives.get(name)
         if objective is None:
             message = f"there is no objective {name!r}"
             hint = nearest(name, self._configuration.objectives)
-            yield error(f"{where}.objective", message, hint, "unknown-objective")
+            yield Issue.error(f"{where}.objective", message, hint, "unknown-objective")
         else:
             yield from self._of_context(where, noun, objective)
 
@@ -133,7 +134,9 @@ def _values(
             if issue:
                 yield issue
         if not values:
-            yield error(f"{where}.{name}", f"no value of {name!r} is named", "name one, or leave it out", "no-values")
+            yield Issue.error(
+                f"{where}.{name}", f"no value of {name!r} is named", "name one, or leave it out", "no-values"
+            )
 
 
 def _ranges(
@@ -145,7 +148,7 @@ def _ranges(
             yield unknown_field(f"{where}.{name}", name, objective, declared)
         elif field.type not in (FieldType.NUMBER, FieldType.INTEGER):
             message = f"{name!r} is of type {field.type}, which has no ranges"
-            yield error(f"{where}.{name}", message, "list its values under `when`", "wrong-type")
+            yield Issue.error(f"{where}.{name}", message, "list its values under `when`", "wrong-type")
         elif between.least is not None and between.below is not None and not between.least < between.below:
             message = f"no number is at least {between.least:g} and below {between.below:g}"
-            yield error(f"{where}.{name}", message, "put the smaller number first", "empty-range")
+            yield Issue.error(f"{where}.{name}", message, "put the smaller number first", "empty-range")

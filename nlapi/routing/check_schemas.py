@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nlapi.issue import Issue, Level
-from nlapi.routing.check_names import error
 from nlapi.routing.context import nearest
 from nlapi.routing.nouns import OUTPUT, Canary, Configuration, Objective, Version, VersionRef
 
@@ -52,10 +51,10 @@ def _unmeasured(canary: Canary, objective: Objective) -> Iterator[Issue]:
         where, hint = f"canaries.{canary.name}.guards[{at}].metric", nearest(field, properties)
         if field not in properties:
             message = f"the output of objective {objective.name!r} has no {field!r}"
-            yield error(where, message, hint, "unmeasured-guard")
+            yield Issue.error(where, message, hint, "unmeasured-guard")
         elif (types := _types(properties[field])) and not types & {"number", "integer", "boolean"}:
             message = f"{field!r} of the output of objective {objective.name!r} is no number"
-            yield error(where, message, "name a number of the output", "unmeasured-guard")
+            yield Issue.error(where, message, "name a number of the output", "unmeasured-guard")
 
 
 def _invalid(where: str, schema: Any) -> Issue | None:
@@ -66,7 +65,7 @@ def _invalid(where: str, schema: Any) -> Issue | None:
         return None
     place = "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in problem.absolute_path)
     hint = "see JSON Schema 2020-12"
-    return error(f"{where}{place}", f"it is not JSON Schema: {problem.message[:160]}", hint, "invalid-schema")
+    return Issue.error(f"{where}{place}", f"it is not JSON Schema: {problem.message[:160]}", hint, "invalid-schema")
 
 
 def _served(configuration: Configuration) -> dict[str, set[VersionRef]]:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 
 from nlapi.issue import Issue
-from nlapi.routing.check_names import error
 from nlapi.routing.nouns import BUCKETS, Canary, Configuration, Experiment, Rule, Share
 from nlapi.routing.split import Ranges, size
 from nlapi.routing.verdict import salt
@@ -37,19 +36,21 @@ def _rule(rule: Rule) -> Iterator[Issue]:
     total = math.fsum(share.percent for share in rule.shares)
     if rule.shares and total < 100 - SLACK:
         message = f"the shares of rule {rule.name!r} are {percent(total)} together"
-        yield error(where, message, "they must be 100 % together", "shares-under-100")
+        yield Issue.error(where, message, "they must be 100 % together", "shares-under-100")
 
 
 def _shares(where: str, shares: Sequence[Share]) -> Iterator[Issue]:
     if not shares:
-        yield error(where, "there are no shares", "name at least one version", "no-shares")
+        yield Issue.error(where, "there are no shares", "name at least one version", "no-shares")
     if len(shares) > 1:
         yield from _duplicates(where, shares)
     for share in shares:
         yield from _percent(f"{where}.{share.name or share.version}.percent", share.percent)
     total = math.fsum(share.percent for share in shares)
     if total > 100 + SLACK:
-        yield error(where, f"the shares are {percent(total)} together", "make them 100 % at most", "shares-over-100")
+        yield Issue.error(
+            where, f"the shares are {percent(total)} together", "make them 100 % at most", "shares-over-100"
+        )
     yield from _buckets(where, [share.buckets for share in shares])
 
 
@@ -59,9 +60,9 @@ def _buckets(where: str, parts: Sequence[Ranges]) -> Iterator[Issue]:
     end = 0
     for start, stop in sorted(held for ranges in parts for held in ranges):
         if not 0 <= start < stop <= BUCKETS:
-            yield error(where, f"[{start}, {stop}) is no range of buckets", hint, "bad-buckets")
+            yield Issue.error(where, f"[{start}, {stop}) is no range of buckets", hint, "bad-buckets")
         elif start < end:
-            yield error(where, f"bucket {start} is held twice", hint, "bad-buckets")
+            yield Issue.error(where, f"bucket {start} is held twice", hint, "bad-buckets")
         end = max(end, stop)
 
 
@@ -70,15 +71,15 @@ def _duplicates(where: str, shares: Sequence[Share]) -> Iterator[Issue]:
     for share in shares:
         name = share.name or str(share.version)
         if name in seen:
-            yield error(where, f"{name!r} is there twice", "put both into one share", "duplicate-share")
+            yield Issue.error(where, f"{name!r} is there twice", "put both into one share", "duplicate-share")
         seen.add(name)
 
 
 def _percent(where: str, value: float) -> Iterator[Issue]:
     if not 0 <= value <= 100:
-        yield error(where, f"{value:g} is not a percentage", "write a number from 0 to 100", "bad-percent")
+        yield Issue.error(where, f"{value:g} is not a percentage", "write a number from 0 to 100", "bad-percent")
     elif value and not size(value):
-        yield error(where, f"{value:g} % is too small", "the smallest share is 0.01 %", "bad-percent")
+        yield Issue.error(where, f"{value:g} % is too small", "the smallest share is 0.01 %", "bad-percent")
 
 
 def _experiment(experiment: Experiment) -> Iterator[Issue]:
@@ -100,7 +101,7 @@ def _layers(configuration: Configuration) -> Iterator[Issue]:
         if math.fsum(percents) > 100 + SLACK:
             message = f"the experiments of layer {layer!r} take {percent(math.fsum(percents))} together"
             hint = "make them 100 % at most, or remove one that has ended"
-            yield error(f"layers.{layer}", message, hint, "layer-over-100")
+            yield Issue.error(f"layers.{layer}", message, hint, "layer-over-100")
 
 
 def _units(layer: str, experiments: Sequence[Experiment]) -> Iterator[Issue]:
@@ -110,7 +111,7 @@ def _units(layer: str, experiments: Sequence[Experiment]) -> Iterator[Issue]:
         if one.unit != first.unit:
             message = f"in layer {layer!r}, {first.name!r} goes by {first.unit} and {one.name!r} by {one.unit}"
             hint = "the experiments of a layer have one unit: put one of them in another layer"
-            yield error(f"experiments.{one.name}.unit", message, hint, "layer-units")
+            yield Issue.error(f"experiments.{one.name}.unit", message, hint, "layer-units")
 
 
 def _salts(configuration: Configuration) -> Iterator[Issue]:
@@ -119,12 +120,12 @@ def _salts(configuration: Configuration) -> Iterator[Issue]:
     for experiment in configuration.experiments.values():
         if "/" in experiment.salt:  # rules and canaries hash with such
             where, message = f"experiments.{experiment.name}.salt", f"the salt {experiment.salt!r} holds a '/'"
-            yield error(where, message, "leave it out, or take another text", "bad-salt")
+            yield Issue.error(where, message, "leave it out, or take another text", "bad-salt")
         other = used.get(salt(experiment))
         if other:
             message = f"the salt {salt(experiment)!r} is also that of {other}{_suffix(other, experiment)}"
             hint = "give it another: with one salt their cells would go together"
-            yield error(f"experiments.{experiment.name}.salt", message, hint, "salt-in-use")
+            yield Issue.error(f"experiments.{experiment.name}.salt", message, hint, "salt-in-use")
         else:
             used[salt(experiment)] = f"experiment {experiment.name!r}"
 
@@ -140,11 +141,11 @@ def _canary(canary: Canary) -> Iterator[Issue]:
         yield from _percent(f"{where}.steps[{number}].percent", step.percent)
         if not 0 <= step.bake_s < math.inf:
             hint = "write seconds, 0 or more"
-            yield error(f"{where}.steps[{number}].bake_s", f"{step.bake_s} is no time", hint, "bad-number")
+            yield Issue.error(f"{where}.steps[{number}].bake_s", f"{step.bake_s} is no time", hint, "bad-number")
     for number, guard in enumerate(canary.guards):
         if all(bound is None for bound in (guard.limit, guard.ratio, guard.floor, guard.floor_ratio)):
             message = f"the guard on {guard.metric!r} has no limit, ratio, floor or floor ratio"
-            yield error(f"{where}.guards[{number}]", message, "give one of them", "bad-guard")
+            yield Issue.error(f"{where}.guards[{number}]", message, "give one of them", "bad-guard")
     if canary.base == canary.version:
         message = f"{canary.version} is both its base and its version"
-        yield error(f"{where}.base", message, "name the version that it takes from, or none", "same-version")
+        yield Issue.error(f"{where}.base", message, "name the version that it takes from, or none", "same-version")

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.routing import words
 from nlapi.routing.nouns import CLIENT, Field, FieldType, Objective
 
@@ -26,7 +26,7 @@ def check_context(objective: Objective, context: Mapping[str, Any]) -> list[Issu
 def unknown_field(where: str, name: str, objective: Objective, known: Collection[str]) -> Issue:
     """The Issue of a field that an objective does not declare."""
     message = f"objective {objective.name!r} has no context field {name!r}"
-    return Issue(level=Level.ERROR, where=where, message=message, hint=nearest(name, known), rule="unknown-field")
+    return Issue.error(where, message, nearest(name, known), "unknown-field")
 
 
 def nearest(name: str, known: Collection[str]) -> str:
@@ -42,10 +42,10 @@ def wrong_value(where: str, field: Field, value: Any) -> Issue | None:
     if not of_type(field.type, value):
         shown = "null" if value is None else words.value(value)
         message = f"{shown} is not of type {field.type}, which {field.name!r} is"
-        return Issue(level=Level.ERROR, where=where, message=message, hint=_allowed(field), rule="wrong-type")
+        return Issue.error(where, message, _allowed(field), "wrong-type")
     if field.values and value not in field.values:
         message = f"{words.value(value)} is not a value of {field.name!r}"
-        return Issue(level=Level.ERROR, where=where, message=message, hint=_allowed(field), rule="wrong-value")
+        return Issue.error(where, message, _allowed(field), "wrong-value")
     return None
 
 

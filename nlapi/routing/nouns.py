@@ -143,6 +143,15 @@ class Match:
     unless: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     between: Mapping[str, Range] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Match:
+        """The Match that `when`, `unless` and `between` of a parsed document are."""
+        return cls(
+            when={name: tuple(values) for name, values in data.get("when", {}).items()},
+            unless={name: tuple(values) for name, values in data.get("unless", {}).items()},
+            between={name: Range(**ends) for name, ends in data.get("between", {}).items()},
+        )
+
 
 EVERYTHING = Match()
 """Matches every context."""

@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar
 
 from xxhash import xxh3_64_intdigest
 
-from nlapi.routing.nouns import BUCKETS, Configuration, Experiment, Scalar, Share
+from nlapi.routing.nouns import BUCKETS, Experiment, Scalar, Share
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 """Half-open ranges of buckets, ascending, apart from each other."""
@@ -59,21 +59,6 @@ def allocate(previous: Sequence[Share], wanted: Sequence[Share]) -> tuple[Share,
     return tuple(replace(share, buckets=buckets) for share, buckets in zip(wanted, filled, strict=True))
 
 
-def allocated(configuration: Configuration) -> Configuration:
-    """The configuration with buckets wherever they are absent, such as in one that a person wrote."""
-    rules = {
-        name: rule if _complete(rule.shares) else replace(rule, shares=allocate(rule.shares, rule.shares))
-        for name, rule in configuration.rules.items()
-    }
-    experiments = dict(configuration.experiments)
-    for name, experiment in experiments.items():
-        if not _complete(experiment.cells):
-            experiments[name] = replace(experiment, cells=allocate(experiment.cells, experiment.cells))
-    for layer in {experiment.layer for experiment in experiments.values() if experiment.layer}:
-        experiments |= allocate_layer(experiments, layer)
-    return replace(configuration, rules=rules, experiments=experiments)
-
-
 def allocate_layer(experiments: dict[str, Experiment], layer: str) -> dict[str, Experiment]:
     """The experiments of a layer, each with its percentage of the layer's buckets; none gives up what it need not."""
     inside = [experiments[name] for name in sorted(experiments) if experiments[name].layer == layer]
@@ -81,10 +66,6 @@ def allocate_layer(experiments: dict[str, Experiment], layer: str) -> dict[str, 
     kept = [_first(experiment.buckets, wide) for experiment, wide in zip(inside, sizes, strict=True)]
     filled = fill(kept, sizes)
     return {one.name: replace(one, buckets=buckets) for one, buckets in zip(inside, filled, strict=True)}
-
-
-def _complete(shares: Iterable[Share]) -> bool:
-    return all(width(share.buckets) == size(share.percent) for share in shares)
 
 
 def width(ranges: Ranges) -> int:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any
 
 from nlapi.openapi.spec import Spec
 from nlapi.resources.naming import name_key
@@ -17,10 +16,8 @@ from nlapi.sandbox.problem import Problem
 from nlapi.sandbox.replies import Reply, refusal, reply
 from nlapi.sandbox.routes import Routes
 from nlapi.sandbox.stage import Stage
+from nlapi.serving import Message, Receive, Send, raw_path
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 OnRequest = Callable[[str, str, int, str], None]
 """Called after each request with its method, its path, the status of the answer, and why it was refused or ""."""
 
@@ -60,7 +57,7 @@ class Sandbox:
             return
         if scope["type"] != "http":
             return
-        path = _raw_path(scope)
+        path = raw_path(scope)
         why = ""
         try:
             content = await _body(receive)
@@ -111,11 +108,6 @@ class Sandbox:
             if problem.status == 405:
                 return Reply(status=204, headers=problem.headers)
         return None
-
-
-def _raw_path(scope: Message) -> str:
-    raw = scope.get("raw_path")
-    return raw.decode("latin-1").partition("?")[0] if raw else str(scope["path"])
 
 
 def _incoming(scope: Message, path: str, content: bytes) -> Incoming:

@@ -5,18 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from nlapi.openapi.parts import Body, Encoding, Media, Parameter
-from nlapi.resources.answers import is_json
+from nlapi.openapi.parts import FORM, MULTIPART, Body, Encoding, Media, Parameter, essence, may_be_json
 from nlapi.sandbox.coerce import coerce, coerce_tree
 from nlapi.sandbox.multipart import Part, split_multipart
 from nlapi.sandbox.parameters import MISSING, Pairs, decoded, nests, read_query, shape, split_pairs, take_brackets
 from nlapi.sandbox.problem import Fault, Problem, unprocessable
 from nlapi.sandbox.schemas import Schemas
-
-
-def essence(content_type: str) -> str:
-    """The media type without its parameters, in lower case."""
-    return content_type.partition(";")[0].strip().lower()
 
 
 def choose(body: Body, content_type: str) -> Media:
@@ -35,11 +29,11 @@ def choose(body: Body, content_type: str) -> Media:
 def read_body(media: Media, content: bytes, content_type: str, schemas: Schemas) -> Any:
     """The value of a body; MISSING when its bytes have no value that a schema could judge."""
     kind = essence(content_type)
-    if is_json(kind):
+    if may_be_json(kind):
         return read_json(content)
-    if kind == "application/x-www-form-urlencoded":
+    if kind == FORM:
         return _urlencoded(media, content, schemas)
-    if kind == "multipart/form-data":
+    if kind == MULTIPART:
         return _multipart(media, split_multipart(content, content_type), schemas)
     if kind.startswith("text/"):
         return coerce(_text(content), media.schema, schemas)
@@ -92,7 +86,7 @@ def _form_property(name: str, schema: Any, encoding: Encoding | None, pairs: Pai
         bracketed = take_brackets(name, pairs) if nests(schema, schemas) else MISSING
         if bracketed is not MISSING:
             return coerce_tree(bracketed, schema, schemas)
-        if shape(schema, schemas) == "object" or is_json(encoding.content_type or "" if encoding else ""):
+        if shape(schema, schemas) == "object" or may_be_json(encoding.content_type or "" if encoding else ""):
             return _json_property(name, pairs)
     style = (encoding.style if encoding else None) or "form"
     explode = encoding.explode if encoding and encoding.explode is not None else style == "form"
@@ -154,7 +148,7 @@ def _part_value(part: Part, schema: Any, encoding: Encoding | None, schemas: Sch
     given = essence(part.content_type) or "text/plain"
     if any(wanted) and given not in wanted and given.partition("/")[0] + "/*" not in wanted and "*/*" not in wanted:
         raise unprocessable([Fault(where=where, message=f"the part is described as {', '.join(wanted)}, not {given}")])
-    if is_json(part.content_type) or shape(schema, schemas) == "object":
+    if may_be_json(part.content_type) or shape(schema, schemas) == "object":
         try:
             return read_json(part.content)
         except Problem as problem:

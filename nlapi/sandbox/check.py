@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-from nlapi.openapi.parts import Media, Parameter
+from nlapi.openapi.parts import FORM, Media, Parameter, essence, may_be_json
 from nlapi.openapi.spec import Operation
-from nlapi.resources.answers import is_json
 from nlapi.sandbox import parameters as wire
-from nlapi.sandbox.bodies import choose, essence, read_body, read_json
+from nlapi.sandbox.bodies import choose, read_body, read_json
 from nlapi.sandbox.parameters import MISSING, Pairs, split_pairs
 from nlapi.sandbox.problem import Fault, Problem, unprocessable
 from nlapi.sandbox.schemas import Schemas
@@ -122,7 +121,7 @@ def _read_content(
             text = wire.decoded(text, plus=False)
     if text is None:
         return MISSING
-    if not is_json(parameter.content_type or ""):
+    if not may_be_json(parameter.content_type or ""):
         return text
     try:
         return read_json(text.encode())
@@ -137,7 +136,7 @@ def _read_whole_query(parameter: Parameter, pairs: Pairs, incoming: Incoming, sc
     if not incoming.query:
         return MISSING
     kind = essence(parameter.content_type or "")
-    is_form = kind == "application/x-www-form-urlencoded"
+    is_form = kind == FORM
     text = incoming.query if is_form else wire.decoded(incoming.query, plus=False)
     return read_body(Media(content_type=kind, schema=parameter.schema), text.encode(), kind, schemas)
 
@@ -190,7 +189,7 @@ def _body(operation: Operation, incoming: Incoming, schemas: Schemas, faults: li
         if content:
             raise Problem(400, f"{operation.id} takes no request body")
         return MISSING
-    if not content and (body.required or is_json(incoming.content_type)):
+    if not content and (body.required or may_be_json(incoming.content_type)):
         if body.required:
             raise Problem(400, f"{operation.id} needs a request body ({body.content_type})")
         return MISSING

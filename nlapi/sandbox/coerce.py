@@ -40,7 +40,6 @@ def _readings(text: str, types: tuple[str, ...]) -> Iterator[Any]:
 
 
 def coerce_array(texts: Sequence[str], schema: Any, schemas: Schemas) -> list[Any]:
-    """Each text as an item of the array that `schema` describes."""
     items = _facet(schema, "items", schemas)
     return [coerce(text, items, schemas) for text in texts]
 

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from nlapi.openapi.parts import Media, Response
+from nlapi.openapi.parts import Media, Response, essence, may_be_json
 from nlapi.openapi.spec import Operation
-from nlapi.resources.answers import is_json
 from nlapi.resources.envelope import TOTALS
 from nlapi.resources.naming import name_key
 from nlapi.resources.paths import segments
 from nlapi.sandbox.answers import Outcome
 from nlapi.sandbox.at import NOTHING, At
-from nlapi.sandbox.bodies import essence
 from nlapi.sandbox.problem import Problem
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Row
@@ -46,7 +44,6 @@ class Reply:
 
 
 def refusal(problem: Problem) -> Reply:
-    """A Problem as application/problem+json."""
     headers = (("content-type", "application/problem+json"), *problem.headers)
     return Reply(status=problem.status, headers=headers, content=encode(problem.as_dict()))
 
@@ -90,7 +87,7 @@ def _media(response: Response, accept: str) -> Media | None:
     """The media type to answer in: JSON where it is described and accepted, else the first that is accepted."""
     if not response.media:
         return None
-    ranked = sorted(response.media, key=lambda one: not is_json(one.content_type))
+    ranked = sorted(response.media, key=lambda one: not may_be_json(one.content_type))
     wanted = [essence(part) for part in accept.split(",") if "q=0" not in part.replace("q=0.", "")]
     for media in ranked:
         kind = essence(media.content_type)
@@ -101,7 +98,7 @@ def _media(response: Response, accept: str) -> Media | None:
 
 def _content(stage: Stage, operation: Operation, response: Response | None, media: Media, outcome: Outcome) -> bytes:
     kind = essence(media.content_type)
-    if is_json(kind):
+    if may_be_json(kind):
         value = outcome.value
         if value is NOTHING or response is not operation.response():
             known = value if isinstance(value, dict) else NOTHING

@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.errors import NlapiError, UsageError
+from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Spec
 from nlapi.sandbox.app import OnRequest, Sandbox
+from nlapi.serving import listening
 
 READY_WITHIN = 20.0
 
@@ -39,7 +40,10 @@ def running(
 
     Port 0 takes a free one. UsageError when the address cannot be had.
     """
-    with Sandbox(spec, seed=seed, database=database, on_request=on_request) as sandbox, _listen(host, port) as listener:
+    with (
+        Sandbox(spec, seed=seed, database=database, on_request=on_request) as sandbox,
+        listening(host, port) as (listener, url),
+    ):
         ready = threading.Event()
         server = _server(sandbox, ready.set)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), name="sandbox", daemon=True)
@@ -47,7 +51,7 @@ def running(
         try:
             if not ready.wait(READY_WITHIN):
                 raise NlapiError("the sandbox did not start", hint="try again, or another port")
-            yield Running(url=_url(host, listener), sandbox=sandbox)
+            yield Running(url=url, sandbox=sandbox)
         finally:
             if ready.is_set():
                 server.stop()
@@ -65,28 +69,12 @@ def serve(
     on_request: OnRequest | None = None,
 ) -> None:
     """Serves until interrupted (KeyboardInterrupt goes through). `on_ready` is called with the URL once it answers."""
-    with Sandbox(spec, seed=seed, database=database, on_request=on_request) as sandbox, _listen(host, port) as listener:
-        url = _url(host, listener)
+    with (
+        Sandbox(spec, seed=seed, database=database, on_request=on_request) as sandbox,
+        listening(host, port) as (listener, url),
+    ):
         server = _server(sandbox, lambda: on_ready(url) if on_ready else None)
         asyncio.run(server.serve([listener]))
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, for asyncio sets TCP_NODELAY only then; without it every answer waits 40 ms for an acknowledgement.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise UsageError(f"cannot listen on {host}:{port}: {error}", hint="port 0 takes a free one") from None
-    return listener
-
-
-def _url(host: str, listener: socket.socket) -> str:
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{listener.getsockname()[1]}"
 
 
 def _server(sandbox: Sandbox, on_ready: Callable[[], Any]) -> Any:
@@ -112,8 +100,8 @@ def _server(sandbox: Sandbox, on_ready: Callable[[], Any]) -> Any:
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             """As uvicorn's, without its pauses: requests under way get a second to finish."""
-            for listening in self.servers:
-                listening.close()
+            for server in self.servers:
+                server.close()
             for connection in list(self.server_state.connections):
                 connection.shutdown()
             for _ in range(200):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
+from nlapi.openapi.parts import as_list, as_map
 from nlapi.openapi.spec import Operation
 
 _DEPTH = 2
@@ -20,10 +21,10 @@ def argument_names(operation: Operation) -> list[str]:
     What is referred to as a parameter is named by the last part of its `$ref`. What is malformed is passed over.
     """
     document = operation.spec.document
-    item = _map(_map(document.get("paths")).get(operation.path))
-    node = _map(item.get(operation.method.lower()))
+    item = as_map(as_map(document.get("paths")).get(operation.path))
+    node = as_map(item.get(operation.method.lower()))
     names: list[str] = []
-    for parameter in (*_list(item.get("parameters")), *_list(node.get("parameters"))):
+    for parameter in (*as_list(item.get("parameters")), *as_list(node.get("parameters"))):
         if not isinstance(parameter, Mapping):
             continue
         if parameter.get("in") == "body":
@@ -31,15 +32,15 @@ def argument_names(operation: Operation) -> list[str]:
         else:
             names.append(str(parameter.get("name") or str(parameter.get("$ref", "")).rpartition("/")[2]))
     if body := node.get("requestBody"):
-        media = next(iter(_map(_followed(document, body).get("content")).values()), None)
-        names += _properties(document, _map(media).get("schema"), _DEPTH)
+        media = next(iter(as_map(_followed(document, body).get("content")).values()), None)
+        names += _properties(document, as_map(media).get("schema"), _DEPTH)
     return names
 
 
 def _properties(document: Mapping[str, Any], schema: Any, depth: int) -> list[str]:
     schema = _followed(document, schema)
-    names = [str(name) for name in islice(_map(schema.get("properties")), _MOST)]
-    for part in _list(schema.get("allOf")) if depth else ():
+    names = [str(name) for name in islice(as_map(schema.get("properties")), _MOST)]
+    for part in as_list(schema.get("allOf")) if depth else ():
         names += _properties(document, part, depth - 1)
     return names
 
@@ -47,18 +48,10 @@ def _properties(document: Mapping[str, Any], schema: Any, depth: int) -> list[st
 def _followed(document: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
     """Return what a node is, or what its `$ref` leads to within the document; {} where that is no map."""
     for _ in range(_DEPTH):
-        ref = _map(node).get("$ref")
+        ref = as_map(node).get("$ref")
         if not isinstance(ref, str):
             break
         node = document
         for part in ref.lstrip("#/").split("/"):
-            node = _map(node).get(part.replace("~1", "/").replace("~0", "~"))
-    return _map(node)
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+            node = as_map(node).get(part.replace("~1", "/").replace("~0", "~"))
+    return as_map(node)

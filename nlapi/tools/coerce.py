@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from nlapi.openapi.parts import as_map
+from nlapi.resources.schemas import json_type
 from nlapi.tools.tool import Tool
 
 ORDER = ("boolean", "integer", "number", "object", "array")
@@ -32,7 +34,7 @@ def coerce(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any] 
         return None
     if "string" in kinds:
         value = _json(text, text)
-        kind = _kind(value)
+        kind = json_type(value)
         fits = kind in kinds or (kind == "integer" and "number" in kinds)
         return value if fits and kind != "string" else text
     values = (_as(text, kind, schema, definitions) for kind in ORDER if kind in kinds)
@@ -52,8 +54,7 @@ def coerce_arguments(texts: Mapping[str, Any], tool: Tool) -> dict[str, Any]:
 def _followed(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
     seen = 0
     while isinstance(schema.get("$ref"), str) and seen < MAX_DEPTH:
-        found = definitions.get(schema["$ref"].rpartition("/")[2])
-        schema = found if isinstance(found, Mapping) else {}
+        schema = as_map(definitions.get(schema["$ref"].rpartition("/")[2]))
         seen += 1
     return schema
 
@@ -68,13 +69,7 @@ def _types(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> froze
     for combiner in ("oneOf", "anyOf", "allOf"):
         for part in schema.get(combiner, ()) if not given else ():
             types |= _types(part, definitions, depth + 1)
-    return frozenset(types or {_kind(value) for value in schema.get("enum", ())})
-
-
-def _kind(value: Any) -> str:
-    """The JSON type of a value."""
-    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
-    return names.get(type(value), "null")
+    return frozenset(types or {json_type(value) for value in schema.get("enum", ())})
 
 
 def _as(text: str, kind: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
@@ -94,7 +89,7 @@ def _as(text: str, kind: str, schema: Mapping[str, Any], definitions: Mapping[st
         if "array" in _types(items, definitions):  # commas cannot say where an inner list ends
             return None
         pieces = text.split(",") if text else []
-        return [coerce(piece.strip(), items if isinstance(items, Mapping) else {}, definitions) for piece in pieces]
+        return [coerce(piece.strip(), as_map(items), definitions) for piece in pieces]
     return None
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from nlapi.openapi.hints import hidden, hints
-from nlapi.openapi.parts import Body, Parameter, Schema
+from nlapi.openapi.parts import Body, Parameter, Schema, is_form, may_be_json
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.openapi.uncollected import uncollected
-from nlapi.resources.answers import is_json
 from nlapi.tools.name import argument_name, tool_names
 from nlapi.tools.schema import OF_THE_WHOLE, Pool
 from nlapi.tools.text import first_sentence, plain, says
@@ -141,19 +140,14 @@ class _Arguments:
             if schema.get("type") not in SCALARS:  # nlapi does not write XML, CSV and the like from data
                 content = {"contentMediaType": body.content_type, "contentSchema": schema} if schema else {}
                 schema = {"type": "string", **content}
-        elif _is_form(body.content_type):
+        elif is_form(body.content_type):
             schema = _as_fields(schema)
         self._add(("body", ""), schema, description, body.required)
 
 
 def _by_property(content_type: str) -> bool:
     """Is a body of this media type written from the properties of an object?"""
-    return is_json(content_type) or _is_form(content_type)
-
-
-def _is_form(content_type: str) -> bool:
-    essence = content_type.partition(";")[0].strip().lower()
-    return essence in ("application/x-www-form-urlencoded", "multipart/form-data")
+    return may_be_json(content_type) or is_form(content_type)
 
 
 def _as_fields(schema: Schema) -> Schema:
@@ -168,8 +162,7 @@ def _as_fields(schema: Schema) -> Schema:
 
 
 def _description(spec: Spec, schema: Any) -> str:
-    followed = spec.follow(schema)
-    text = followed.get("description", "") if isinstance(followed, Mapping) else ""
+    text = spec.schema(schema).get("description", "")
     return text if isinstance(text, str) else ""
 
 

@@ -13,6 +13,7 @@ from nlapi.client.message import Result
 from nlapi.client.server import example_base_url, names_server, server_url
 from nlapi.errors import UsageError
 from nlapi.openapi.address import shown
+from nlapi.openapi.parts import as_list
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.tools.run import Target
 
@@ -108,7 +109,7 @@ def _texts(result: Result) -> Iterator[str]:
         node = nodes.pop()
         if isinstance(node, str):
             yield node
-        nodes += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        nodes += node.values() if isinstance(node, dict) else as_list(node)
 
 
 def _says_more(text: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nlapi.openapi.parts import as_list
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.nouns import VERSION
 from nlapi.resources.paths import segments
@@ -34,7 +35,7 @@ def groups(spec: Spec, operations: Sequence[Operation]) -> tuple[Group, ...]:
     tags = [operation.tags[0] for operation in operations if operation.tags]
     by_tag = len(tags) >= TAGGED * len(operations) and (len(set(tags)) > 1 or len(operations) <= 30)
     about = _abouts(spec.document) if by_tag else {}
-    return tuple(sorted_into(operations, _tag if by_tag else lambda one: resource(one.route), about))
+    return tuple(sorted_into(operations, lambda one: (*one.tags, "other")[0] if by_tag else resource(one.route), about))
 
 
 def sorted_into(
@@ -51,10 +52,6 @@ def sorted_into(
     return list(made.values())
 
 
-def _tag(operation: Operation) -> str:
-    return operation.tags[0] if operation.tags else "other"
-
-
 def resource(path: str) -> str:
     """The first segment of a path that names a thing: `/api/v1/campaigns/{id}` -> campaigns."""
     texts = literals(path)
@@ -62,11 +59,9 @@ def resource(path: str) -> str:
 
 
 def literals(route: str) -> list[str]:
-    """The literal segments of a path."""
     return [segment.text for segment in segments(route) if not segment.text.startswith("{")]
 
 
 def _abouts(document: Mapping[str, Any]) -> dict[str, str]:
-    listed = document.get("tags")
-    nodes = [node for node in listed if isinstance(node, Mapping)] if isinstance(listed, list) else []
+    nodes = [node for node in as_list(document.get("tags")) if isinstance(node, Mapping)]
     return {str(node.get("name")): node["description"] for node in nodes if isinstance(node.get("description"), str)}

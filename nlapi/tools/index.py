@@ -17,9 +17,9 @@ from nlapi.tools.argument_names import argument_names
 from nlapi.tools.index_file import FORM, Learned, Postings, packed, unpacked
 from nlapi.tools.index_shape import BRACED, CALLERS, STATES, Shape, shape_of
 from nlapi.tools.meaning import neighbours
-from nlapi.tools.phrase import Phrase, Role, Word, read_phrase
+from nlapi.tools.phrase import Phrase, Word, WordRole, read_phrase
 from nlapi.tools.phrase_words import STATE_VERBS
-from nlapi.tools.relevance import Asked, Relevance, idf
+from nlapi.tools.relevance import PhraseTerms, Relevance, idf
 from nlapi.tools.synonyms import SAME, SYNONYMS
 
 WEIGHTS = {
@@ -41,7 +41,7 @@ RATED = 40
 _K1 = 1.2
 _LONGEST = 400
 """Characters of a description that are read: what comes later is rarely about what the operation does."""
-_ROLES = {Role.MODIFIER: 0.7, Role.ASIDE: 0.65, Role.FRAME: 1.2}
+_ROLES = {WordRole.MODIFIER: 0.7, WordRole.ASIDE: 0.65, WordRole.FRAME: 1.2}
 """What a word of a phrase counts that neither is the verb nor belongs to the object."""
 _SAME = 0.9
 _OTHERWISE = 0.5
@@ -129,7 +129,7 @@ class Index:
         With `every` the operations that share no word with `query` are among them.
         """
         phrase = read_phrase(query, self.nouns)
-        asked, rate = Asked.of(phrase, self._postings), self._relevance.score
+        asked, rate = PhraseTerms.of(phrase, self._postings), self._relevance.score
         ranked = [(rate(asked, doc, bm25), doc) for doc, bm25 in self._candidates(phrase, k, every)]
         ranked.sort(key=lambda pair: (-pair[0], pair[1]))
         return [(self.operations[doc], score) for score, doc in ranked[:k]]
@@ -137,7 +137,7 @@ class Index:
     def evidence(self, query: str) -> Iterator[tuple[Operation, Shape, tuple[float, ...]]]:
         """Yield what search rates for `query`, and the amounts that its rating is made of: for training."""
         phrase = read_phrase(query, self.nouns)
-        asked = Asked.of(phrase, self._postings)
+        asked = PhraseTerms.of(phrase, self._postings)
         for doc, bm25 in self._candidates(phrase, RATED, every=False):
             yield self.operations[doc], self._shapes[doc], self._relevance.evidence(asked, doc, bm25)
 
@@ -217,7 +217,7 @@ class Index:
 
 def _importance(word: Word) -> int:
     """Where a word is said twice, its place in the object counts first, and as the verb last."""
-    return word.role or len(Role)
+    return word.role or len(WordRole)
 
 
 def _key(operations: Sequence[Operation]) -> str:
@@ -233,7 +233,6 @@ def _text(one: Operation) -> str:
 
 
 def _kept(operations: Sequence[Operation], cache: Cache) -> Learned | None:
-    """What was learned of these very operations before."""
     data = cache.get(_key(operations))
     learned = unpacked(data) if data is not None else None
     return learned if learned is not None and len(learned.shapes) == len(operations) else None
@@ -250,17 +249,17 @@ def _fields(operation: Operation, extra: Callable[[Operation], str] | None) -> l
     ]
     if extra is not None:
         fields.append((WEIGHTS["extra"], extra(operation)))
+    texts = ((weight, text.replace("/", " ").split()) for weight, text in fields if text)
     arguments = dict.fromkeys(chain.from_iterable(map(_word_terms, argument_names(operation))))
-    return [*((weight, _terms(text)) for weight, text in fields if text), (WEIGHTS["arguments"], [*arguments])]
+    return [
+        *((weight, [term for word in words for term in _word_terms(word)]) for weight, words in texts),
+        (WEIGHTS["arguments"], [*arguments]),
+    ]
 
 
 @lru_cache(maxsize=16384)
 def _word_terms(word: str) -> tuple[str, ...]:
     return tuple(stem(piece) for piece in pieces(word) if piece not in STOPWORDS)
-
-
-def _terms(text: str) -> list[str]:
-    return list(chain.from_iterable(map(_word_terms, text.replace("/", " ").split())))
 
 
 def _weigh(documents: Sequence[list[tuple[float, list[str]]]]) -> Postings:

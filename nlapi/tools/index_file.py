@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.tools.index_shape import Kind, Shape
+from nlapi.tools.index_shape import DeedKind, Shape
 
 FORM = 2
 """Goes up when what is learned changes, so that what was kept before is not read."""
@@ -46,35 +46,21 @@ def unpacked(data: bytes) -> Learned | None:
     return Learned(shapes=shapes, postings=postings) if fits else None
 
 
+_PLAIN = ("length", "counts", "callers", "own", "states")
+_SETS = ("name", "qualifiers", "inner", "verbs", "spoken", "nouns", "summary", "object")
+
+
 def _plain(shape: Shape) -> list[int]:
     """The parts that are no words."""
-    return [shape.kind, shape.length, shape.counts, shape.callers, shape.own, shape.states]
+    return [shape.kind, *(getattr(shape, name) for name in _PLAIN)]
 
 
 def _parts(shape: Shape) -> tuple[Any, ...]:
-    sets = (shape.name, shape.qualifiers, shape.inner, shape.verbs, shape.spoken, shape.nouns, shape.summary)
-    return (shape.entities, *map(sorted, sets), sorted(shape.object))
+    return (shape.entities, *(sorted(getattr(shape, name)) for name in _SETS))
 
 
 def _shape(row: list[Any], words: list[str]) -> Shape:
-    (kind, length, counts, callers, own, states), entities, *sets = row
-    name, qualifiers, inner, verbs, spoken, nouns, summary, object = (
-        frozenset([words[at] for at in part]) for part in sets
-    )
-    return Shape(
-        kind=Kind(kind),
-        entities=tuple([words[at] for at in entities]),
-        name=name,
-        qualifiers=qualifiers,
-        inner=inner,
-        verbs=verbs,
-        spoken=spoken,
-        nouns=nouns,
-        summary=summary,
-        object=object,
-        length=length,
-        counts=counts,
-        callers=callers,
-        own=own,
-        states=states,
-    )
+    (kind, *plain), entities, *sets = row
+    parts: dict[str, Any] = dict(zip(_PLAIN, plain, strict=True))
+    parts |= {name: frozenset([words[at] for at in part]) for name, part in zip(_SETS, sets, strict=True)}
+    return Shape(kind=DeedKind(kind), entities=tuple([words[at] for at in entities]), **parts)

@@ -10,22 +10,22 @@ from functools import lru_cache
 
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, name_words, pieces, singular, stem
-from nlapi.tools.phrase import Request, Role, read_phrase
+from nlapi.resources.nouns import QUERY_WORDS, VERSION
+from nlapi.resources.paths import FORMATS
+from nlapi.tools.phrase import SearchIntent, WordRole, read_phrase
 
 BRACED = re.compile(r"\{[^}]*\}")
 """A parameter in a path."""
 _QUALIFIED = re.compile(r"(?<=[a-z])(?:By|For)(?=[A-Z])|[-_/](?:by|for)[-_]")
 _SPACES = "/.:"
 """What stands between a namespace and the name proper in ids such as `issues/create`."""
-_VERSION = re.compile(r"v\d+(\.\d+)*|api|rest")
 _MARKUP = re.compile(r"<[^>]*>")
 _SENTENCE = re.compile(r"\.\s|\n")
 _LONGEST = 300
 """Characters of a description in which its first sentence is looked for."""
-_READING = frozenset("search filter query list lookup find paginate".split())
-"""Last words of the path of a POST that reads: /flows/filter."""
+_READING = QUERY_WORDS - frozenset("count get info details detail batch bulk".split())
 _LISTING = frozenset(map(stem, _READING))
-_BESIDE_THINGS = _READING | frozenset("all index json xml csv rss atom html yaml batch bulk".split())
+_BESIDE_THINGS = QUERY_WORDS | FORMATS
 """Last words of a path that are no thing: /containers/json lists containers."""
 CALLERS = frozenset(map(stem, "me self my mine authenticated viewer current own".split()))
 """Words by which an operation says that it is about whoever calls it."""
@@ -34,7 +34,7 @@ STATES = frozenset(map(stem, "state status".split()))
 """Words by which an operation says that it sets a state."""
 
 
-class Kind(IntEnum):
+class DeedKind(IntEnum):
     """What an operation does to a resource."""
 
     COLLECTION = 0
@@ -49,11 +49,14 @@ class Kind(IntEnum):
     DELETE = 6
 
 
+_CHANGES = frozenset((DeedKind.CREATE, DeedKind.ACTION, DeedKind.UPDATE))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """An operation, in stems."""
 
-    kind: Kind
+    kind: DeedKind
     entities: tuple[str, ...]
     """the words of the last literal segment of the path that names a thing"""
     name: frozenset[str]
@@ -104,7 +107,7 @@ class _Segment:
 def _segment(text: str) -> _Segment | None:
     """Return what is literal in a segment; None where nothing is, and for a version."""
     literal = BRACED.sub("", text) if "{" in text else text
-    words = tuple(pieces(literal)) if literal and not _VERSION.fullmatch(literal) else ()
+    words = tuple(pieces(literal)) if literal and not VERSION.fullmatch(literal) else ()
     if not words:
         return None
     stems = tuple(map(stem, words))
@@ -136,7 +139,7 @@ def shape_of(operation: Operation) -> Shape:
     verb = next((word for word in own if word in verbs and word in VERBS), said.verb if said.verb in VERBS else "")
     one = "{" in next((one for one in reversed(segments) if one not in _BESIDE_THINGS), "")
     many = bool(entities) and any(entities[-1] in segment.plurals for segment in literal)
-    listed = said.request is Request.MANY or said.request is Request.SEARCH
+    listed = said.intent is SearchIntent.MANY or said.intent is SearchIntent.SEARCH
     kind = _kind(operation, verb, one=one, acts=acts, many=many or collects or listed, verbal=bool(verbs))
     calls = not CALLERS.isdisjoint([*path[:2], *id_words])
     spoken = frozenset((*id_words, said.verb))
@@ -149,13 +152,13 @@ def shape_of(operation: Operation) -> Shape:
         verbs=verbs,
         spoken=spoken,
         nouns=frozenset([noun for segment in literal for noun in segment.nouns]),
-        summary=frozenset([word.stem for word in said.words if word.role is not Role.VERB]),
+        summary=frozenset([word.stem for word in said.words if word.role is not WordRole.VERB]),
         object=said.object,
         length=len(path),
         counts="count" in spoken or path[-1:] == ["count"],
         callers=calls or _is_user(segments),
         own=not _OWN.isdisjoint(path),
-        states=kind in (Kind.UPDATE, Kind.ACTION, Kind.CREATE) and not STATES.isdisjoint((*path, *id_words)),
+        states=kind in _CHANGES and not STATES.isdisjoint((*path, *id_words)),
     )
 
 
@@ -202,19 +205,20 @@ def _kind(
     acts: bool,
     many: bool,
     verbal: bool,
-) -> Kind:
+) -> DeedKind:
     """Return what the operation does, by its effect, its method and its verb."""
     intent = VERBS.get(verb)
     if operation.effect is Effect.READ:
-        return Kind.ITEM if one else Kind.COLLECTION if many or verb in _LISTING else Kind.SINGLETON
+        return DeedKind.ITEM if one else DeedKind.COLLECTION if many or verb in _LISTING else DeedKind.SINGLETON
     if operation.method == "DELETE" or (operation.method == "POST" and intent is Intent.DELETE):
-        return Kind.DELETE
+        return DeedKind.DELETE
     if operation.method != "POST" or intent is Intent.UPDATE or one:
-        return Kind.UPDATE
-    return Kind.ACTION if acts or (verbal and intent is None and not many and "{" in operation.path) else Kind.CREATE
+        return DeedKind.UPDATE
+    acts = acts or (verbal and intent is None and not many and "{" in operation.path)
+    return DeedKind.ACTION if acts else DeedKind.CREATE
 
 
 def _is_user(segments: Sequence[str]) -> bool:
     """Whether a path is about the one user who calls: /user/repos, not /user/{id}."""
-    path = [segment for segment in segments if not _VERSION.fullmatch(segment)] if "user" in segments else []
+    path = [segment for segment in segments if not VERSION.fullmatch(segment)] if "user" in segments else []
     return path[:1] == ["user"] and (len(path) == 1 or "{" not in path[1])

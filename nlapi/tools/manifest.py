@@ -21,12 +21,15 @@ def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
     With `strict` in the form that makes a model keep to the schema, if the schema fits that and the format has it.
     """
     fit = strict_schema(tool.input_schema) if strict else None
+    head = {"name": tool.name, "description": tool.description}
     if format == "anthropic":
-        if fit is None:
-            return {"name": tool.name, "description": tool.description, "input_schema": terse(tool)}
-        return {"name": tool.name, "description": tool.description, "strict": True, "input_schema": fit.schema}
+        return (
+            {**head, "input_schema": terse(tool)}
+            if fit is None
+            else {**head, "strict": True, "input_schema": fit.schema}
+        )
     if format in ("openai", "openai-responses"):
-        function: dict[str, Any] = {"name": tool.name, "description": tool.description, "parameters": tool.input_schema}
+        function: dict[str, Any] = {**head, "parameters": tool.input_schema}
         if fit is not None and not fit.optional:  # OpenAI's strict mode wants every argument required
             function |= {"strict": True, "parameters": fit.schema}
         if format == "openai":
@@ -34,8 +37,7 @@ def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
         return {"type": "function", "strict": False, **function}  # strict is what the Responses API takes for granted
     if format == "mcp":
         return {
-            "name": tool.name,
-            "description": tool.description,
+            **head,
             "inputSchema": tool.input_schema,
             "annotations": {
                 "readOnlyHint": tool.effect is Effect.READ,
@@ -45,7 +47,7 @@ def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
             },
         }
     if format == "gemini":
-        return {"name": tool.name, "description": tool.description, "parametersJsonSchema": tool.input_schema}
+        return {**head, "parametersJsonSchema": tool.input_schema}
     raise UsageError(f"no manifest format {format!r}", hint=f"one of {', '.join(FORMATS)}")
 
 

@@ -74,7 +74,6 @@ def neighbours(word: str) -> list[tuple[str, float]]:
 
 
 def known(word: str) -> bool:
-    """Is the stem `word` in the table?"""
     return word in _table()[0]
 
 

@@ -44,7 +44,7 @@ _LONGEST = 600
 """Characters that are read: the operation is named in the first sentence."""
 
 
-class Role(IntEnum):
+class WordRole(IntEnum):
     """What a word is for in a phrase: `[retrieve] the [details] of a [task] in the [workspace] by [name]`."""
 
     VERB = 0
@@ -59,7 +59,7 @@ class Role(IntEnum):
     """in brackets or in a later sentence"""
 
 
-class Request(StrEnum):
+class SearchIntent(StrEnum):
     """What a phrase asks for."""
 
     COUNT = "count"
@@ -82,7 +82,7 @@ class Word(NamedTuple):
     """A word that says something. `stem` is what it is compared by. A tuple: an index makes ten thousands of them."""
 
     stem: str
-    role: Role
+    role: WordRole
     plural: bool
 
 
@@ -93,7 +93,7 @@ class Phrase:
     words: tuple[Word, ...]
     verb: str
     """stem of its verb; "" where it has none"""
-    request: Request
+    intent: SearchIntent
     object: frozenset[str]
     """stems of the words of the object, or of its frame where nothing else is said"""
     stems: frozenset[str]
@@ -151,11 +151,11 @@ def _opening(tokens: Sequence[str], nouns: Collection[str]) -> tuple[int, str, l
             return at, "", []
         words = []
         if verb in REQUESTS and (inner := _requested(tokens, end)):
-            words.append(Word(stem("request"), Role.FRAME, plural=False))
+            words.append(Word(stem("request"), WordRole.FRAME, plural=False))
             verb, end = stem(tokens[inner]), inner + 1
         elif not _is_verb(token, after, nouns):
             return at, "", []
-        return end, verb, [*words, Word(verb, Role.VERB, plural=False)]
+        return end, verb, [*words, Word(verb, WordRole.VERB, plural=False)]
     return len(tokens), "", []
 
 
@@ -197,16 +197,16 @@ class _Reader:
         self.noun, self.many = "", False
         """the last noun of the object, and whether it is in the plural"""
         self.valued = False
-        self._role, self._first, self._bracketed = Role.OBJECT, len(words), False
+        self._role, self._first, self._bracketed = WordRole.OBJECT, len(words), False
 
     def read(self, token: str) -> None:
         if token in BELONGS:
             self._belongs()
         elif token in QUALIFIES:
-            if self._started and self._role < Role.MODIFIER:
-                self._role = Role.MODIFIER
+            if self._started and self._role < WordRole.MODIFIER:
+                self._role = WordRole.MODIFIER
         elif token in EVERY:
-            self.every = self.every or self._role is Role.OBJECT
+            self.every = self.every or self._role is WordRole.OBJECT
         elif token[0].isalnum():
             if token not in STOPWORDS:
                 self._word(token)
@@ -219,35 +219,35 @@ class _Reader:
 
     def _belongs(self) -> None:
         own = self.words[self._first :]
-        if not own or self._role is not Role.OBJECT:
+        if not own or self._role is not WordRole.OBJECT:
             return
         if all(word.stem in FRAMES for word in own):
             self.every = self.every or any(word.stem == "list" for word in own)
-            self.words[self._first :] = [Word(word.stem, Role.FRAME, word.plural) for word in own]
+            self.words[self._first :] = [Word(word.stem, WordRole.FRAME, word.plural) for word in own]
             self._first = len(self.words)
         else:
-            self._role = Role.COMPLEMENT
+            self._role = WordRole.COMPLEMENT
 
     def _word(self, text: str) -> None:
         root, plural = stem(text), singular(text) != text
-        if self._role is Role.OBJECT and not self._bracketed:
+        if self._role is WordRole.OBJECT and not self._bracketed:
             self.valued = self.valued or (self._started and not text.isalpha())
             if text.isalpha() and not text.endswith("ly"):
                 self.noun, self.many = root, plural
-        self.words.append(Word(root, Role.ASIDE if self._bracketed else self._role, plural))
+        self.words.append(Word(root, WordRole.ASIDE if self._bracketed else self._role, plural))
 
     def _mark(self, mark: str) -> None:
         self._bracketed = mark == "(" or (self._bracketed and mark != ")")
         if mark in _ENDS:
-            self._role = Role.ASIDE
-        elif mark in _BREAKS and self._role < Role.MODIFIER:
-            self._role = Role.MODIFIER
+            self._role = WordRole.ASIDE
+        elif mark in _BREAKS and self._role < WordRole.MODIFIER:
+            self._role = WordRole.MODIFIER
 
 
 def _phrase(tokens: Sequence[str], verb: str, reader: _Reader) -> Phrase:
     words = reader.words
-    subject = frozenset([word.stem for word in words if word.role is Role.OBJECT])
-    subject = subject or frozenset([word.stem for word in words if word.role is Role.FRAME])
+    subject = frozenset([word.stem for word in words if word.role is WordRole.OBJECT])
+    subject = subject or frozenset([word.stem for word in words if word.role is WordRole.FRAME])
     stems = frozenset([word.stem for word in words])
     plurals = frozenset([word.stem for word in words if word.plural])
     plain = "" if HINTING.isdisjoint(tokens) else " ".join(tokens)
@@ -255,7 +255,7 @@ def _phrase(tokens: Sequence[str], verb: str, reader: _Reader) -> Phrase:
     return Phrase(
         words=tuple(words),
         verb=verb,
-        request=_request(plain, verb, reader.every or reader.many),
+        intent=_intent(plain, verb, reader.every or reader.many),
         object=subject,
         stems=stems,
         plurals=plurals | subject if reader.every else plurals,
@@ -268,16 +268,16 @@ def _phrase(tokens: Sequence[str], verb: str, reader: _Reader) -> Phrase:
     )
 
 
-def _request(plain: str, verb: str, many: bool) -> Request:
+def _intent(plain: str, verb: str, many: bool) -> SearchIntent:
     if plain.startswith(("count ", "number of")) or "how many" in plain or "the number of" in plain:
-        return Request.COUNT
+        return SearchIntent.COUNT
     if not verb:
-        return Request.MANY_NOUNS if many else Request.NOUN
+        return SearchIntent.MANY_NOUNS if many else SearchIntent.NOUN
     intent = VERBS.get(verb)
     if verb in SEARCHES:
-        return Request.SEARCH
+        return SearchIntent.SEARCH
     if intent is None and verb in CREATES:
-        return Request.CREATE
+        return SearchIntent.CREATE
     if intent is not Intent.READ and verb not in READS:
-        return Request(intent.value) if intent is not None else Request.OTHER
-    return Request.MANY if many or verb == "list" else Request.ONE
+        return SearchIntent(intent.value) if intent is not None else SearchIntent.OTHER
+    return SearchIntent.MANY if many or verb == "list" else SearchIntent.ONE

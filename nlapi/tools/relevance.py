@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import mul
 
-from nlapi.tools.index_shape import Kind, Shape
-from nlapi.tools.phrase import Phrase, Request
+from nlapi.tools.index_shape import DeedKind, Shape
+from nlapi.tools.phrase import Phrase, SearchIntent
 from nlapi.tools.phrase_words import STATE_VERBS
 from nlapi.tools.synonyms import SAME, SYNONYMS
 
@@ -40,28 +40,28 @@ EVIDENCE: Mapping[str, float] = {
     "qualifier said": 0.658,
 }
 """What speaks for an operation -> what one unit of it weighs."""
-KINDS: Mapping[Request, tuple[float, ...]] = {
-    Request.COUNT: (-0.10, 0.78, 3.88, -1.37, -6.77, 0.58, -2.39),
-    Request.MANY: (1.83, 2.31, 0.88, -3.58, -2.39, -3.42, -2.79),
-    Request.ONE: (1.08, 2.60, 1.48, -2.85, -3.70, -3.09, -1.14),
-    Request.SEARCH: (2.38, -0.66, 1.65, -1.99, -2.99, -3.14, -3.60),
-    Request.CREATE: (-1.05, -2.32, -0.12, 2.44, 1.64, 0.96, -2.68),
-    Request.UPDATE: (-2.19, -4.73, -1.62, 0.70, 2.92, 3.54, 0.04),
-    Request.DELETE: (-2.00, -2.92, -0.17, 0.19, -3.11, -1.23, 3.14),
-    Request.OTHER: (-0.30, -1.71, -0.30, 1.18, 1.27, 0.34, -0.10),
-    Request.MANY_NOUNS: (1.86, 0.70, 2.23, -2.58, -4.83, -1.21, -1.52),
-    Request.NOUN: (0.91, 0.12, 1.27, -0.51, 0.33, -1.03, -1.38),
+KINDS: Mapping[SearchIntent, tuple[float, ...]] = {
+    SearchIntent.COUNT: (-0.10, 0.78, 3.88, -1.37, -6.77, 0.58, -2.39),
+    SearchIntent.MANY: (1.83, 2.31, 0.88, -3.58, -2.39, -3.42, -2.79),
+    SearchIntent.ONE: (1.08, 2.60, 1.48, -2.85, -3.70, -3.09, -1.14),
+    SearchIntent.SEARCH: (2.38, -0.66, 1.65, -1.99, -2.99, -3.14, -3.60),
+    SearchIntent.CREATE: (-1.05, -2.32, -0.12, 2.44, 1.64, 0.96, -2.68),
+    SearchIntent.UPDATE: (-2.19, -4.73, -1.62, 0.70, 2.92, 3.54, 0.04),
+    SearchIntent.DELETE: (-2.00, -2.92, -0.17, 0.19, -3.11, -1.23, 3.14),
+    SearchIntent.OTHER: (-0.30, -1.71, -0.30, 1.18, 1.27, 0.34, -0.10),
+    SearchIntent.MANY_NOUNS: (1.86, 0.70, 2.23, -2.58, -4.83, -1.21, -1.52),
+    SearchIntent.NOUN: (0.91, 0.12, 1.27, -0.51, 0.33, -1.03, -1.38),
 }
-"""Request -> what it adds for each Kind of operation, in the order of Kind."""
+"""SearchIntent -> what it adds for each DeedKind of operation, in the order of DeedKind."""
 _WEIGHTS = tuple(EVIDENCE.values())
-_NUMBERED = (Kind.COLLECTION, Kind.ITEM)
-_VALUED = {Kind.COLLECTION: -1.0, Kind.ITEM: 1.0, Kind.UPDATE: 1.0, Kind.DELETE: 1.0}
-_FILTERED = {Kind.COLLECTION: 1.0, Kind.ITEM: -1.0}
-_MADE = (Kind.CREATE, Kind.UPDATE)
+_NUMBERED = (DeedKind.COLLECTION, DeedKind.ITEM)
+_VALUED = {DeedKind.COLLECTION: -1.0, DeedKind.ITEM: 1.0, DeedKind.UPDATE: 1.0, DeedKind.DELETE: 1.0}
+_FILTERED = {DeedKind.COLLECTION: 1.0, DeedKind.ITEM: -1.0}
+_MADE = (DeedKind.CREATE, DeedKind.UPDATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class PhraseTerms:
     """A phrase, with the words of it also as they are otherwise written."""
 
     phrase: Phrase
@@ -70,7 +70,7 @@ class Asked:
     plurals: frozenset[str]
 
     @classmethod
-    def of(cls, phrase: Phrase, known: Collection[str]) -> Asked:
+    def of(cls, phrase: Phrase, known: Collection[str]) -> PhraseTerms:
         """Return the phrase with what else its words may be called; `known` are the stems that the API uses."""
         same = {word: _otherwise(word, known) for word in phrase.stems if word in SYNONYMS}
         return cls(
@@ -106,13 +106,13 @@ class Relevance:
         self._summaries = [sum([rarity[word] for word in shape.summary]) for shape in shapes]
         self._objects = [sum([rarity[word] for word in shape.object]) for shape in shapes]
 
-    def score(self, asked: Asked, place: int, bm25: float) -> float:
+    def score(self, asked: PhraseTerms, place: int, bm25: float) -> float:
         """Return how well the operation at `place` fits; only differences mean anything."""
-        kind = KINDS[asked.phrase.request][self._shapes[place].kind]
+        kind = KINDS[asked.phrase.intent][self._shapes[place].kind]
         total: float = sum(map(mul, _WEIGHTS, self.evidence(asked, place, bm25)), kind)
         return total
 
-    def evidence(self, asked: Asked, place: int, bm25: float) -> tuple[float, ...]:
+    def evidence(self, asked: PhraseTerms, place: int, bm25: float) -> tuple[float, ...]:
         """Return the amounts of EVIDENCE, in its order."""
         shape, phrase, said, object = self._shapes[place], asked.phrase, asked.said, asked.object
         apart, rarity, kind, entities = self._apart, self._idf, shape.kind, shape.entities
@@ -133,7 +133,7 @@ class Relevance:
         if entities and entities[-1] in said:
             if kind in _NUMBERED:
                 many = entities[-1] in asked.plurals or (entities[-1] in object and phrase.head in shape.object)
-                number = 1.0 if many is (kind is Kind.COLLECTION) else -1.0
+                number = 1.0 if many is (kind is DeedKind.COLLECTION) else -1.0
             if phrase.valued and entities[-1] in object:
                 value = _VALUED.get(kind, 0.0)
         qualifiers, summary, verb = shape.qualifiers, self._summaries[place], phrase.verb
@@ -153,7 +153,7 @@ class Relevance:
             summary - summed,
             float(shape.callers) if phrase.mine else -float(shape.own),
             shape.states and verb in STATE_VERBS,
-            (1.0 if phrase.request is Request.COUNT else -1.0) if shape.counts else 0.0,
+            (1.0 if phrase.intent is SearchIntent.COUNT else -1.0) if shape.counts else 0.0,
             value,
             _FILTERED.get(kind, 0.0) if phrase.filters else 0.0,
             len(qualifiers - said) if qualifiers else 0.0,

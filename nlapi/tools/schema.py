@@ -109,8 +109,7 @@ class Pool:
 
     def read_only(self, schema: Any) -> bool:
         """Is this property one that only answers hold?"""
-        followed = self.spec.follow(schema)
-        return isinstance(followed, Mapping) and followed.get("readOnly") is True
+        return self.spec.schema(schema).get("readOnly") is True
 
     def unseen(self, schema: Schema) -> frozenset[str]:
         """The properties of an object that a request does not hold, or that the description hides."""

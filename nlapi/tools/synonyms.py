@@ -43,33 +43,11 @@ k8s kubernetes
 """The same word, written shorter."""
 
 _GROUPS = """
-repo repository
-org organization organisation
-app application
-db database
 config configuration settings setting preferences
-env environment
 stats statistics analytics metrics
-msg message
 pic picture photo image
-doc document
 dir directory folder
-cert certificate
-admin administrator
-auth authentication
-lang language
-tz timezone
-perm permission
-attr attribute
-param parameter
-spec specification
-ext extension
-dept department
-addr address
-acct account
-qty quantity
 info information details
-pw password passphrase
 machine server instance vm droplet linode node host
 boot start launch poweron
 shutdown stop halt poweroff

@@ -7,12 +7,11 @@ from typing import Any
 
 from nlapi.openapi.spec import Spec
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
+from nlapi.resources.schemas import json_type
 from nlapi.tools.tool import Tool
 
 OPEN: Mapping[str, Any] = {"additionalProperties": True, "properties": {}}
 """What every object is that says nothing else."""
-
-NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 
 
 def terse(tool: Tool) -> dict[str, Any]:
@@ -81,4 +80,4 @@ def _without(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str
 def _implied(choices: list[Any], types: Any) -> bool:
     """Has every choice one of these types, so that the types need not be said?"""
     allowed = {types} if isinstance(types, str) else set(types)
-    return {NAMES.get(type(choice), "") for choice in choices} <= allowed
+    return set(map(json_type, choices)) <= allowed

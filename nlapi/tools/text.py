@@ -54,15 +54,11 @@ def plain(text: str) -> str:
     if "\n\n\n" in text:
         text = re.sub(r"\n{3,}", "\n\n", text)
     if "[!" in text:
-        text = ALERT.sub(_without_mark, text)
+        text = ALERT.sub(lambda mark: f"{mark[1].title()}: ", text)
     if "**" in text:
         text = BOLD.sub(r"\1", text)
     text = text.strip()
     return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1]}…"
-
-
-def _without_mark(match: re.Match[str]) -> str:
-    return f"{match[1].title()}: "
 
 
 def _without_tag(match: re.Match[str]) -> str:

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation
-
-Place = tuple[str, str]
-"""(where, name): where is path, query, header, cookie or body; ("body", "") is the whole body."""
+from nlapi.resources.paths import Place as Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -125,7 +125,6 @@ def schema_at(tool: Tool, argument: str, *inside: str) -> Mapping[str, Any]:
     else:
         schema = operation.body.schema if operation.body else {}
         inside = (wire, *inside) if wire else inside
-    schema = operation.spec.follow(schema)
     for name in inside:
         schema = property_of(operation.spec, schema, name)
-    return schema if isinstance(schema, Mapping) else {}
+    return operation.spec.schema(schema)

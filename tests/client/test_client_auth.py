@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nlapi
-from nlapi.client.auth import authorize, redact, same_api
+from nlapi.client.auth import authorize, same_api
 from nlapi.client.message import Request
+from nlapi.client.redact import redact
 from nlapi.errors import CredentialError
 from nlapi.openapi.spec import Operation
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from nlapi.client.message import Result
+from nlapi.offline import OfflinePlanner
 from nlapi.offline.wish import Want, wish_of
 from nlapi.openapi.spec import Spec
 from nlapi.tools.tool import Call
 from tests.describe import parameter, spec
-from tests.offline.kit import reply, talk
+from tests.offline.kit import only, planner, reply, talk
 
 TEXT = {"type": "string"}
 
@@ -188,3 +189,35 @@ def test_yes_and_no_are_about_the_thing_that_is_named(question: str, text: str) 
 def test_an_average_is_of_the_things_that_the_question_is_about() -> None:
     text = "2 of 3 products with status active: price 13.50 on average; Lamp, Pen."
     assert told("average price of the active products", SOME) == text
+
+
+def _registry() -> OfflinePlanner:
+    """Projects, searched with a text, and the repositories below each."""
+    project = {"type": "object", "properties": {"name": {"type": "string"}, "repo_count": {"type": "integer"}}}
+    listed = {
+        "200": {"description": "", "content": {"application/json": {"schema": {"type": "array", "items": project}}}}
+    }
+    searched = parameter("q", description="Query string to query this resource.")
+    below = parameter("project_name", "path", required=True, description="The name of the project.")
+    return planner(
+        spec(
+            {
+                "/projects": {"get": {"operationId": "listProjects", "parameters": [searched], "responses": listed}},
+                "/projects/{project_name}/repositories": {
+                    "get": {"operationId": "listRepositories", "parameters": [below], "responses": listed}
+                },
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "question", ["top 3 projects by repo count", "list projects sorted by repo count", "the projects by repo count"]
+)
+def test_the_field_of_an_order_is_no_value_and_says_nothing_of_the_operation(question: str) -> None:
+    assert only(_registry().plan(question)) == ("listProjects", {})
+
+
+def test_the_end_of_a_range_is_no_id() -> None:
+    made = _registry().plan("which repositories have more than 20 tags?")
+    assert all("20" not in call.arguments.values() for call in made.calls)

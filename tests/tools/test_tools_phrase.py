@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlapi.resources.naming import stem
-from nlapi.tools.phrase import Request, Role, read_phrase
+from nlapi.tools.phrase import SearchIntent, WordRole, read_phrase
 
 
-def words(text: str, role: Role) -> list[str]:
+def words(text: str, role: WordRole) -> list[str]:
     return [word.stem for word in read_phrase(text).words if word.role is role]
 
 
@@ -27,14 +27,14 @@ def words(text: str, role: Role) -> list[str]:
     ],
 )
 def test_the_object_stands_before_the_first_preposition_and_behind_what_only_frames_it(text: str, object: str) -> None:
-    assert words(text, Role.OBJECT) == [stem(word) for word in object.split()]
+    assert words(text, WordRole.OBJECT) == [stem(word) for word in object.split()]
 
 
 def test_what_qualifies_the_object_is_told_from_it() -> None:
     text = "Retrieve tasks in a workspace, filtered by tag (paged). Needs a token."
-    assert words(text, Role.COMPLEMENT) == ["workspac"]
-    assert words(text, Role.MODIFIER) == ["filter", "tag"]
-    assert words(text, Role.ASIDE) == ["pag", "need", "token"]
+    assert words(text, WordRole.COMPLEMENT) == ["workspac"]
+    assert words(text, WordRole.MODIFIER) == ["filter", "tag"]
+    assert words(text, WordRole.ASIDE) == ["pag", "need", "token"]
 
 
 @pytest.mark.parametrize(
@@ -58,23 +58,23 @@ def test_the_verb(text: str, verb: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "request_"),
+    ("text", "intent"),
     [
-        ("list flows", Request.MANY),
-        ("retrieve the orders", Request.MANY),
-        ("get an order", Request.ONE),
-        ("find the vault by its name", Request.SEARCH),
-        ("how many task runs are there", Request.COUNT),
-        ("add a label", Request.CREATE),
-        ("rename the run", Request.UPDATE),
-        ("remove a label", Request.DELETE),
-        ("fork this repo", Request.OTHER),
-        ("failed flow runs", Request.MANY_NOUNS),
-        ("latest release", Request.NOUN),
+        ("list flows", SearchIntent.MANY),
+        ("retrieve the orders", SearchIntent.MANY),
+        ("get an order", SearchIntent.ONE),
+        ("find the vault by its name", SearchIntent.SEARCH),
+        ("how many task runs are there", SearchIntent.COUNT),
+        ("add a label", SearchIntent.CREATE),
+        ("rename the run", SearchIntent.UPDATE),
+        ("remove a label", SearchIntent.DELETE),
+        ("fork this repo", SearchIntent.OTHER),
+        ("failed flow runs", SearchIntent.MANY_NOUNS),
+        ("latest release", SearchIntent.NOUN),
     ],
 )
-def test_what_is_asked_for(text: str, request_: Request) -> None:
-    assert read_phrase(text).request is request_
+def test_what_is_asked_for(text: str, intent: SearchIntent) -> None:
+    assert read_phrase(text).intent is intent
 
 
 def test_whose_things_are_meant_and_whether_one_is_named() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nlapi.client.streaming.parser import Parser
 from nlapi.client.streaming.text import TextLines
 
 HEADER = 8
@@ -12,8 +13,8 @@ HEADER = 8
 STREAMS = ("stdin", "stdout", "stderr", "error")
 
 
-class Frames:
-    """A Parser of frames; an item is `{"stream": "stdout", "text": "..."}`, a line.
+class Frames(Parser):
+    """Docker's frames; an item is `{"stream": "stdout", "text": "..."}`, a line.
 
     A line may go on in the next frame of its stream, and a frame may hold many lines.
     """
@@ -23,8 +24,6 @@ class Frames:
         self._stream = ""
         self._left = 0
         self._lines = {stream: TextLines() for stream in STREAMS}
-        self.is_over = False
-        self.fault = ""
 
     def feed(self, data: bytes) -> list[Any]:
         items: list[Any] = []

@@ -83,9 +83,7 @@ class ItemReader:
 
     def finish(self, content: bytes) -> list[Any] | None:
         """Return what the end of the body completes; None when `content`, all of it, is an ordinary answer."""
-        if self.is_sniffing and self._start:
-            start = self._choose()
-            self._held += self._parser.feed(start) if self._parser is not None else []
+        self._take_start()
         if self._parser is not None:
             self._held += self._parser.finish()
         elif self._is_generic and self._evidence is Evidence.NONE and is_framed(content):
@@ -100,14 +98,18 @@ class ItemReader:
 
         The beginning of an item counts only where it is text, and nothing else has come.
         """
-        if self.is_sniffing and self._start:
-            start = self._choose()
-            self._held += self._parser.feed(start) if self._parser is not None else []
+        self._take_start()
         rest, self._held = self._held, []
         if not rest and not self._count and self._parser is not None:
             rest = self._parser.remainder()
         self._count += len(rest)
         return rest
+
+    def _take_start(self) -> None:
+        """Divide what is shorter than the header of a frame."""
+        if self.is_sniffing and self._start:
+            start = self._choose()
+            self._held += self._parser.feed(start) if self._parser is not None else []
 
     def _release(self) -> list[Any]:
         """Return the items that can be shown by now, once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from nlapi.client.streaming.parser import parse_json_or_text
+from nlapi.client.streaming.parser import Parser, parse_json_or_text
 
 _BETWEEN = re.compile(rb"[ \t\r\n\x1e]+")
 """What stands between two values: white space, and the RS of RFC 7464."""
@@ -19,13 +19,11 @@ _PENDING = -1
 _MALFORMED = -2
 
 
-class JsonLines:
-    """A Parser of JSON texts that are a line each. A line that is none is an item all the same, as text."""
+class JsonLines(Parser):
+    """JSON texts that are a line each. A line that is none is an item all the same, as text."""
 
     def __init__(self) -> None:
         self._line: list[bytes] = []
-        self.is_over = False
-        self.fault = ""
 
     def feed(self, data: bytes) -> list[Any]:
         first, *others = data.split(b"\n")
@@ -41,12 +39,9 @@ class JsonLines:
         self._line = []
         return [parse_json_or_text(line)[0]] if line else []
 
-    def remainder(self) -> list[Any]:
-        return []
 
-
-class JsonValues:
-    """A Parser of JSON texts that follow each other with or without anything between: RFC 7464, and Docker's answers.
+class JsonValues(Parser):
+    """JSON texts that follow each other with or without anything between: RFC 7464, and Docker's answers.
 
     An object, array or string is complete with its last character, a number or word with what follows it. What is no
     JSON is an item of text up to the end of its line; `malformed` counts those. RS never stands in a JSON text
@@ -60,13 +55,6 @@ class JsonValues:
         self._in_string = False
         self._resync = -1
         self.malformed = 0
-        self.is_over = False
-        self.fault = ""
-
-    @property
-    def is_inside(self) -> bool:
-        """Whether a value has begun and is not complete."""
-        return bool(self._buffer)
 
     def feed(self, data: bytes) -> list[Any]:
         self._buffer += data
@@ -74,9 +62,6 @@ class JsonValues:
 
     def finish(self) -> list[Any]:
         return self._take_all(final=True)
-
-    def remainder(self) -> list[Any]:
-        return []
 
     def _take_all(self, *, final: bool) -> list[Any]:
         values: list[Any] = []

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Protocol
+from typing import Any
 
 
-class Parser(Protocol):
+class Parser:
     """Divides a body into its items.
 
     `is_over`: the body itself says that nothing more follows. `fault` says why nothing after the last item can be read.
     """
 
-    is_over: bool
-    fault: str
+    is_over = False
+    fault = ""
 
     def feed(self, data: bytes) -> list[Any]:
         """Return the items that are complete with these next bytes of the body, however they are cut."""
-        ...
+        raise NotImplementedError
 
     def finish(self) -> list[Any]:
         """Return what the end of the body completes."""
-        ...
+        return []
 
     def remainder(self) -> list[Any]:
         """Return the readable beginning of an item that was cut; empty where a beginning means nothing."""
-        ...
+        return []
 
 
 def parse_json_or_text(data: bytes) -> tuple[Any, bool]:

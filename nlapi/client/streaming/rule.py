@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from nlapi.client.message import Framing, is_json
-from nlapi.openapi.parts import Media
+from nlapi.client.message import Framing
+from nlapi.openapi.parts import Media, as_map, essence, is_json
 from nlapi.openapi.spec import Operation
 
 SWITCHES = frozenset(("follow", "watch", "stream"))
@@ -83,7 +83,7 @@ def expectation(operation: Operation, values: Mapping[tuple[str, str], Any], *, 
     `asked`: the caller knows of a stream. A switch that is there and false counts for more than words.
     """
     response = operation.response()
-    media = tuple(_essence(one.content_type) for one in _media(operation))
+    media = tuple(essence(one.content_type) for one in _media(operation))
     switch = _switch(operation, values)
     if asked or switch:
         return Expectation(evidence=Evidence.REQUESTED, media=media)
@@ -98,40 +98,35 @@ def classify(content_type: str, expected: Expectation) -> tuple[Evidence, Framin
     The framing is None where nothing is to be divided. It is FRAMES for a type that says nothing of the body: the first
     bytes then tell frames from JSON and from text.
     """
-    essence = _essence(content_type)
+    kind = essence(content_type)
     if framing := _framing_of_type(content_type):
         return Evidence.TYPED, framing
-    described = {_framing_of_type(one) for one in expected.media} if essence in _GENERIC else set()
+    described = {_framing_of_type(one) for one in expected.media} if kind in _GENERIC else set()
     if len(described) == 1 and (framing := described.pop()):
         return Evidence.TYPED, framing
-    if is_json(essence):
+    if is_json(kind):
         return expected.evidence, Framing.JSON_VALUES
     if expected.evidence is Evidence.NONE:
         return Evidence.NONE, None
-    if essence in _GENERIC:
+    if kind in _GENERIC:
         return expected.evidence, Framing.FRAMES
-    if essence.startswith("text/") and essence not in ("text/html", "text/xml"):
+    if kind.startswith("text/") and kind not in ("text/html", "text/xml"):
         return expected.evidence, Framing.LINES
     return Evidence.NONE, None
 
 
 def is_generic(content_type: str) -> bool:
     """Return whether a Content-Type says nothing of the body."""
-    return _essence(content_type) in _GENERIC
-
-
-def _essence(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
+    return essence(content_type) in _GENERIC
 
 
 def _framing_of_type(content_type: str) -> Framing | None:
-    essence, _, parameters = content_type.lower().partition(";")
-    essence = essence.strip()
-    if essence.endswith("+json-seq"):  # RFC 8091
+    kind, parameters = essence(content_type), content_type.lower().partition(";")[2]
+    if kind.endswith("+json-seq"):  # RFC 8091
         return Framing.JSON_VALUES
-    if is_json(essence) and re.search(r"\bstream(?:ing)?=(?!false|0)", parameters):  # Kubernetes: stream=watch
+    if is_json(kind) and re.search(r"\bstream(?:ing)?=(?!false|0)", parameters):  # Kubernetes: stream=watch
         return Framing.JSON_VALUES
-    return _FRAMING.get(essence)
+    return _FRAMING.get(kind)
 
 
 def _media(operation: Operation) -> tuple[Media, ...]:
@@ -147,20 +142,15 @@ def list_switches(operation: Operation) -> dict[tuple[str, str], Any]:
         if parameter.where != "path" and parameter.name.lower() in SWITCHES
     }
     body: Any = operation.body.schema if operation.body is not None and operation.body.media else None
-    properties = body.get("properties") if isinstance(body, Mapping) else None
-    if isinstance(properties, Mapping):
-        schemas |= {("body", name): properties[name] for name in SWITCHES if name in properties}
-    return schemas
+    properties = as_map(as_map(body).get("properties"))
+    return schemas | {("body", name): properties[name] for name in SWITCHES if name in properties}
 
 
 def _switch(operation: Operation, values: Mapping[tuple[str, str], Any]) -> bool | None:
     """Return whether a switch is on, by its value or else its default; None when the operation has none."""
     schemas = list_switches(operation)
     whole = values.get(("body", ""))
-    arguments = {
-        **values,
-        **({("body", name): one for name, one in whole.items()} if isinstance(whole, Mapping) else {}),
-    }
+    arguments = {**values, **{("body", name): one for name, one in as_map(whole).items()}}
     places = [*schemas, *(("body", name) for name in SWITCHES if ("body", name) in arguments)]
     if not places:
         return None
@@ -171,8 +161,7 @@ def _switch(operation: Operation, values: Mapping[tuple[str, str], Any]) -> bool
 
 
 def _default(operation: Operation, schema: Any) -> Any:
-    followed = operation.spec.follow(schema)
-    return followed.get("default") if isinstance(followed, Mapping) else None
+    return operation.spec.schema(schema).get("default")
 
 
 def _is_on(value: Any) -> bool:

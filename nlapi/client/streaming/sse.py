@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from nlapi.client.streaming.parser import parse_json_or_text
+from nlapi.client.streaming.parser import Parser, parse_json_or_text
 
 DONE = "[DONE]"
 """The data by which OpenAI's API, and all that copy it, end a stream; no event of its own."""
@@ -15,8 +15,8 @@ _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
-class ServerSentEvents:
-    """A Parser of text/event-stream; an item is `{"event", "data", "id"}`.
+class ServerSentEvents(Parser):
+    """text/event-stream; an item is `{"event", "data", "id"}`.
 
     `data` is always there, as JSON where it is JSON. `event` and `id` are there when the event itself names them.
     Comments and unknown fields are ignored, and so is `retry`, as nothing is connected again. An event without the
@@ -30,8 +30,6 @@ class ServerSentEvents:
         self._data: list[str] = []
         self._event = ""
         self._id: str | None = None
-        self.is_over = False
-        self.fault = ""
 
     def feed(self, data: bytes) -> list[Any]:
         events: list[Any] = []
@@ -43,12 +41,6 @@ class ServerSentEvents:
             else:
                 events += self._dispatch()
         return events
-
-    def finish(self) -> list[Any]:
-        return []
-
-    def remainder(self) -> list[Any]:
-        return []
 
     def _lines(self, data: bytes) -> Iterator[str]:
         """Yield each line that has ended. A CR ends its line at once; an LF that comes next belongs to it."""

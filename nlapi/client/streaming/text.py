@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import codecs
 
+from nlapi.client.streaming.parser import Parser
 
-class TextLines:
-    """A Parser of text; an item is a line without its end.
+
+class TextLines(Parser):
+    """Text; an item is a line without its end.
 
     Lines end with LF or CRLF alone: `str.splitlines` also cuts at form feeds and at U+2028, which logs hold.
     """
@@ -14,8 +16,6 @@ class TextLines:
     def __init__(self, charset: str = "utf-8") -> None:
         self._decoder = _decoder(charset)
         self._line: list[str] = []  # pieces of a line, joined once: a line may be as long as the body
-        self.is_over = False
-        self.fault = ""
 
     def feed(self, data: bytes) -> list[str]:
         first, *others = self._decoder.decode(data).split("\n")

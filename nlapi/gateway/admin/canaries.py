@@ -10,7 +10,7 @@ from nlapi.gateway.admin.call import Answer, Call, Handler, etag
 from nlapi.gateway.codec import KINDS, Json
 from nlapi.gateway.problem import Problem, not_found
 from nlapi.routing.change import put, remove
-from nlapi.routing.nouns import EVERYTHING, Canary, CanaryState, Configuration, Objective, Rule, Share, VersionRef
+from nlapi.routing.nouns import EVERYTHING, Canary, CanaryState, Configuration, Rule, Share, VersionRef
 
 KIND = KINDS["canary"]
 
@@ -69,25 +69,20 @@ async def ramp(call: Call) -> Answer:
 
 
 async def pause(call: Call) -> Answer:
-    def edit(canary: Canary) -> Canary:
-        return replace(canary, state=CanaryState.PAUSED, reason=call.why or f"paused by {call.caller.name}")
-
-    return await _step(call, edit, CanaryState.DONE, CanaryState.ROLLED_BACK)
+    reason = call.why or f"paused by {call.caller.name}"
+    return await _put(call, CanaryState.PAUSED, reason, CanaryState.DONE, CanaryState.ROLLED_BACK)
 
 
 async def resume(call: Call) -> Answer:
-    def edit(canary: Canary) -> Canary:
-        return replace(canary, state=CanaryState.RUNNING, reason=call.why)
-
-    return await _step(call, edit, CanaryState.DONE, CanaryState.ROLLED_BACK)
+    return await _put(call, CanaryState.RUNNING, call.why, CanaryState.DONE, CanaryState.ROLLED_BACK)
 
 
 async def roll_back(call: Call) -> Answer:
-    def edit(canary: Canary) -> Canary:
-        reason = call.why or f"rolled back by {call.caller.name}"
-        return replace(canary, state=CanaryState.ROLLED_BACK, reason=reason)
+    return await _put(call, CanaryState.ROLLED_BACK, call.why or f"rolled back by {call.caller.name}")
 
-    return await _step(call, edit)
+
+async def _put(call: Call, state: CanaryState, reason: str, *never: CanaryState) -> Answer:
+    return await _step(call, lambda canary: replace(canary, state=state, reason=reason), *never)
 
 
 async def _step(call: Call, step: Callable[[Canary], Canary], *never: CanaryState) -> Answer:
@@ -106,11 +101,7 @@ async def _step(call: Call, step: Callable[[Canary], Canary], *never: CanaryStat
 
 
 async def update(call: Call) -> Answer:
-    def step(canary: Canary) -> Canary:
-        made: Canary = KIND.decode({**KIND.encode(canary, True), **call.body})
-        return made
-
-    return await _step(call, step)
+    return await _step(call, lambda canary: KIND.decode({**KIND.encode(canary, True), **call.body}))
 
 
 async def promote(call: Call) -> Answer:
@@ -143,11 +134,9 @@ def promoted(configuration: Configuration, canary: Canary) -> Configuration:
     for rule in configuration.rules.values():
         if rule.objective == objective.name and any(share.version == base for share in rule.shares):
             configuration = put(configuration, _replaced(rule, base, canary.version))
-    return put(configuration, _default(objective, base, canary.version))
-
-
-def _default(objective: Objective, base: VersionRef | None, version: VersionRef) -> Objective:
-    return replace(objective, default=version) if objective.default == base else objective
+    return (
+        put(configuration, replace(objective, default=canary.version)) if objective.default == base else configuration
+    )
 
 
 def _replaced(rule: Rule, base: VersionRef | None, version: VersionRef) -> Rule:

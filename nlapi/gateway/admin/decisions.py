@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, period
@@ -36,14 +37,9 @@ def asked(call: Call, objective: Objective) -> tuple[dict[str, Any], str]:
     body = call.body or {}
     context = body.get("context", {})
     if issues := check_context(objective, context):
-        raise unprocessable([_in_body(issue) for issue in issues], code="invalid_context")
+        placed = [replace(issue, where=f"body.{issue.where}") for issue in issues]
+        raise unprocessable(placed, code="invalid_context")
     return context, call.caller.client or body.get("client", "")
-
-
-def _in_body(issue: Issue) -> Issue:
-    return Issue(
-        level=issue.level, where=f"body.{issue.where}", message=issue.message, hint=issue.hint, rule=issue.rule
-    )
 
 
 async def resolve(call: Call) -> Answer:
@@ -126,14 +122,13 @@ def proposal(call: Call, current: Configuration) -> Configuration:
     ways = [name for name in ("revision", "configuration", "version") if name in body]
     if len(ways) != 1:
         message = "it takes one of: a model and version, a revision, a configuration"
-        raise unprocessable([Issue(level=Level.ERROR, where="body", message=message, rule="proposal")])
+        raise unprocessable([Issue.error("body", message, rule="proposal")])
     if "configuration" in body:
         return keeping_buckets(current, decode_configuration(body["configuration"]))
     if "revision" in body:
         return decode_configuration(call.gateway.publisher.revision_of(body["revision"]).document)
     if missing := [name for name in ("objective", "model") if name not in body]:
-        message = f"a share needs {' and '.join(missing)} too"
-        raise unprocessable([Issue(level=Level.ERROR, where="body", message=message, rule="proposal")])
+        raise unprocessable([Issue.error("body", f"a share needs {' and '.join(missing)} too", rule="proposal")])
     if slug(body["objective"]) not in current.objectives:
         raise not_found("objective", slug(body["objective"]), current.objectives)
     parts = ("objective", "model", "version", "when", "unless", "between")

@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any
 
 from nlapi.gateway.admin.call import Answer, Call, Handler, etag, page_of
-from nlapi.gateway.admin.doing import doing
 from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
 from nlapi.gateway.problem import Problem, not_found, unprocessable
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.routing.change import put, remove
-from nlapi.routing.nouns import Configuration, Objective, Rule, Version, VersionRef
+from nlapi.routing.nouns import Configuration, Objective, Rule, Shadow, Shard, Version, VersionRef
 
 LEFT_OUT = frozenset(("input", "output", "context"))
 """What a list leaves out: schemas are long, and `get` shows them."""
@@ -47,8 +46,29 @@ def model(call: Call, configuration: Configuration) -> str:
 
 
 def shown(kind: Kind, noun: Any, revision: int) -> Json:
-    """A noun as an answer has it."""
     return {**kind.encode(noun, False), "revision": revision}
+
+
+def _doing(call: Call, noun: Any) -> Json:
+    """What an answer says of a noun besides its configuration."""
+    if isinstance(noun, Shard) and noun.endpoints:
+        return {"replicas": call.gateway.engine.replicas().get(noun.name, [])}
+    if isinstance(noun, Shadow):
+        return {"status": _copies(call, noun)}
+    return {}
+
+
+def _copies(call: Call, shadow: Shadow) -> Json:
+    metrics = call.gateway.engine.metrics
+    answered, failed, dropped = (metrics.shadows[shadow.name, outcome] for outcome in ("ok", "error", "dropped"))
+    said: Json = {"copies": answered + failed + dropped, "answered": answered, "failed": failed, "dropped": dropped}
+    copies = metrics.copies.get(shadow.name)
+    if copies is not None and answered:
+        tally = copies.series.tally()
+        said |= {"p50_ms": round(tally.percentile(0.5), 3), "p99_ms": round(tally.percentile(0.99), 3)}
+        if copies.compared:
+            said["same_percent"] = round(100 * copies.same / copies.compared, 2)
+    return said
 
 
 async def list_(kind: Kind, call: Call) -> Answer:
@@ -58,7 +78,7 @@ async def list_(kind: Kind, call: Call) -> Answer:
         name = model(call, current.configuration)
         nouns = [one for one in nouns if one.model == name]
     page = page_of([one for one in nouns if _fits(one, call.query)], call)
-    rows = [{**shown(kind, one, current.table.revision), **doing(call, one)} for one in page.body["data"]]
+    rows = [{**shown(kind, one, current.table.revision), **_doing(call, one)} for one in page.body["data"]]
     shorter = [{name: value for name, value in row.items() if name not in LEFT_OUT} for row in rows]
     return replace(page, body={**page.body, "data": shorter})
 
@@ -92,7 +112,7 @@ async def get(kind: Kind, call: Call) -> Answer:
     current = call.gateway.publisher.current
     noun = find(kind, call, current.configuration)
     number = current.table.revision
-    return Answer(body={**shown(kind, noun, number), **doing(call, noun)}, headers=etag(number))
+    return Answer(body={**shown(kind, noun, number), **_doing(call, noun)}, headers=etag(number))
 
 
 async def create(kind: Kind, call: Call) -> Answer:
@@ -168,8 +188,7 @@ def _either(data: Mapping[str, Any], *, required: bool = True) -> None:
     single, split = "model" in data or "version" in data, "shares" in data
     whole = "model" in data and "version" in data
     if (single and split) or (single and not whole) or (required and not single and not split):
-        message = "a rule has a model and a version, or else shares"
-        raise unprocessable([Issue(level=Level.ERROR, where="body", message=message, rule="shares")])
+        raise unprocessable([Issue.error("body", "a rule has a model and a version, or else shares", rule="shares")])
 
 
 def _last_position(configuration: Configuration, objective: str) -> int:
@@ -177,11 +196,10 @@ def _last_position(configuration: Configuration, objective: str) -> int:
     return max(positions, default=-POSITION_STEP) + POSITION_STEP
 
 
-_NAMES = {"canary": "Canaries"}
 HANDLERS: dict[str, Handler] = {"limitClient": limit_client}
 for _kind in KINDS.values():
     _one = _kind.name.capitalize()
-    HANDLERS[f"list{_NAMES.get(_kind.name, f'{_one}s')}"] = partial(list_, _kind)
+    HANDLERS[f"list{_kind.plural.capitalize()}"] = partial(list_, _kind)
     HANDLERS[f"get{_one}"] = partial(get, _kind)
     HANDLERS[f"delete{_one}"] = partial(delete, _kind)
     if _kind.name != "client":

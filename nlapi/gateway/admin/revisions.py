@@ -11,7 +11,7 @@ from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_config
 from nlapi.gateway.kept import Revision
 from nlapi.gateway.problem import issue_as_dict, unprocessable
 from nlapi.gateway.publish import Publisher
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 from nlapi.routing.change import Difference, diff
 from nlapi.routing.nouns import Configuration
 from nlapi.routing.split import allocate
@@ -105,7 +105,7 @@ async def replace_configuration(call: Call) -> Answer:
     def edit(before: Configuration) -> Configuration:
         if before.objectives and not given.objectives:
             message, hint = "it would leave no objective, and fail all traffic", "delete objectives one by one"
-            issue = Issue(level=Level.ERROR, where="body.objectives", message=message, hint=hint, rule="no-objectives")
+            issue = Issue.error("body.objectives", message, hint, "no-objectives")
             raise unprocessable([issue], code="invalid_configuration")
         return keeping_buckets(before, given)
 

@@ -11,7 +11,7 @@ from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, page_of, per
 from nlapi.gateway.codec import Json, slug
 from nlapi.gateway.kept import TokenRecord
 from nlapi.gateway.problem import not_found, unprocessable
-from nlapi.issue import Issue, Level
+from nlapi.issue import Issue
 
 
 def token_json(token: TokenRecord) -> Json:
@@ -32,7 +32,7 @@ async def create(call: Call) -> Answer:
     stray = "client" if audience is Audience.ADMIN else "role"
     if stray in body:
         message = f"a token of the {audience} audience has no {stray}"
-        raise unprocessable([Issue(level=Level.ERROR, where=f"body.{stray}", message=message, rule="token")])
+        raise unprocessable([Issue.error(f"body.{stray}", message, rule="token")])
     role = Role(body["role"]) if "role" in body else None
     client, days = slug(body.get("client", "")), body.get("days", 0)
     make, name = call.gateway.access.make, slug(body["name"])

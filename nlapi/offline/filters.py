@@ -1,0 +1,71 @@
+"""What the body of an operation says of things in a list: the flow runs of [nightly-etl], the record [sku-3] of x."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nlapi.offline.entities import ID_WORDS, is_free, kind_of, noun_stems
+from nlapi.offline.option import Option
+from nlapi.offline.plain_names import PlainName, behind_noun, behind_preposition, is_code
+from nlapi.offline.scene import Scene
+from nlapi.offline.slots import Family, Slot
+from nlapi.openapi.spec import Effect
+from nlapi.resources.naming import STOPWORDS, VERBS, name_words, singular, stem
+
+_ONE_OF = frozenset(("any", "in", "eq", "equals", "is", "one", "of"))
+"""Words of the operators of filters by which a field is one of some values."""
+_NAMES = frozenset(("name", "names", "slug", "title"))
+SAID, LED = 0.85, 0.7
+"""How sure a name is whose noun is said, and one of which only `of` tells whose it is."""
+
+
+def filters(scene: Scene) -> Iterator[Option]:
+    """Options for the ids of what is in a thing, and for the names of things that those of a list belong to."""
+    yield from _ids(scene)
+    if scene.operation.effect is not Effect.READ or scene.operation.body is None:
+        return
+    own = noun_stems(scene.operation)
+    for slot in scene.slots:
+        noun = _filtered_noun(slot)
+        if not noun or noun == own:
+            continue
+        for one in behind_noun(scene.sentence, noun):
+            if one.clear and is_free(scene, one):
+                yield _option(scene, slot, one, SAID)
+        if noun == own[: len(noun)]:
+            yield from (_option(scene, slot, one, LED) for one in behind_preposition(scene.sentence) if one.clear)
+
+
+def _ids(scene: Scene) -> Iterator[Option]:
+    """An option for the one id that stands behind a noun which is none of the path: delete the record [sku-2] of x."""
+    operation = scene.operation
+    slot = next(
+        (slot for slot in scene.slots if slot.many and slot.where == "body" and set(slot.words) <= ID_WORDS), None
+    )
+    if slot is None or len(slot.path) > 1 or operation.path.endswith("}") or "{" not in operation.path:
+        return
+    kinds = {word for one in scene.slots if one.where == "path" for word in (*kind_of(scene.tool, one), *one.words)}
+    tokens = scene.sentence.tokens
+    for at in range(1, len(tokens)):
+        before = tokens[at - 1]
+        noun = before.word and before.lower not in STOPWORDS and (before.stem not in VERBS or at > 1)
+        if noun and before.stem not in kinds and is_code(tokens[at].text):
+            token = tokens[at]
+            yield Option(slot=slot, value=[token.text], sure=SAID, start=token.start, end=token.end)
+
+
+def _filtered_noun(slot: Slot) -> tuple[str, ...]:
+    """The stems of the things whose name a filter is told; () where it is no such filter."""
+    if slot.where != "body" or len(slot.path) < 3 or slot.family is not Family.TEXT:
+        return ()
+    *_, things, field, operator = slot.path
+    words = name_words(things)
+    if field not in _NAMES or not set(name_words(operator)) <= _ONE_OF or not words:
+        return ()
+    return tuple(map(stem, (*words[:-1], singular(words[-1]))))
+
+
+def _option(scene: Scene, slot: Slot, one: PlainName, sure: float) -> Option:
+    token = scene.sentence.tokens[one.at]
+    value = [token.text] if slot.many else token.text
+    return Option(slot=slot, value=value, sure=sure, start=token.start, end=token.end)

@@ -1,0 +1,125 @@
+"""Names that are written in small letters: the deployment [production], the records of [faq], cancel [quick-lynx]."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from nlapi.offline.placed import ORDINALS
+from nlapi.offline.sentence import Kind, Sentence
+from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
+from nlapi.tools.meaning import known
+
+_ENDS = frozenset(
+    """
+    a an the of in on at to from for with by as and or is are was were has have had be does do now please that which who
+    whose into using right exist exists running today yesterday currently then called named if hold holds contain
+    contains include includes use uses belong belongs need needs
+    """.split()
+)
+"""What comes behind a name."""
+_LEADS = frozenset("of in from for on to within inside".split())
+_SURELY = frozenset("the my our your this that".split())
+"""What stands before a noun that a name follows; behind others (a campaign report) another noun may."""
+_ARTICLES = _SURELY | {"a", "an"}
+_NO_NAMES = frozenset(
+    """
+    me us all everything it them total detail details general full short order parallel time here there json csv ids
+    id name names number last first next previous other others same rest most least latest newest oldest current new
+    """.split()
+)
+_SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainName:
+    """A word that may be a name: token `at`. A `clear` one is no English word, or can be nothing but a name."""
+
+    at: int
+    clear: bool
+
+
+def is_slug(text: str) -> bool:
+    """Is a text written as programs and no people write: calm-fox, k8s-pool, max_retries?"""
+    if not _SLUG.fullmatch(text):
+        return False
+    return not known(stem(text)) and (not text.replace("-", "").isalpha() or not _is_compound(text))
+
+
+def is_code(text: str) -> bool:
+    """Is a text what a thing is told by: a slug, or letters and figures (WEB-2, a1b2)?"""
+    return is_slug(text.lower()) or (not text.isalpha() and not text.isdigit() and text.replace("-", "").isalnum())
+
+
+def _is_compound(text: str) -> bool:
+    """Is it an English compound (one-way, non-stop, up-to-date), which has a little word or a verb in it?"""
+    parts = text.split("-")
+    little = STOPWORDS | {"one", "two", "three", "non", "pre", "post", "re", "co", "self", "day", "way", "high", "low"}
+    return any(part in little for part in parts) or parts[-1].endswith(("ed", "ing"))
+
+
+def behind_noun(sentence: Sentence, noun: Sequence[str]) -> Iterator[PlainName]:
+    """Yield the words right behind a noun in the singular where nothing follows that they are part of."""
+    stems, tokens = sentence.stems, sentence.tokens
+    for at in range(len(noun), len(stems)):
+        if not noun or stems[at - len(noun) : at] != tuple(noun) or not _may_be(sentence, at):
+            continue
+        if singular(tokens[at - 1].lower) == tokens[at - 1].lower:
+            before = tokens[at - len(noun) - 1] if at > len(noun) else None
+            led = before is not None and (before.lower in _SURELY or at - len(noun) == 1)
+            yield PlainName(at=at, clear=led or is_slug(tokens[at].lower))
+
+
+def behind_preposition(sentence: Sentence) -> Iterator[PlainName]:
+    """Yield the words that a preposition leads to, with nothing between but an article: how many records are in faq?"""
+    for at, token in enumerate(sentence.tokens):
+        before = at - 1
+        while before > 0 and sentence.tokens[before].lower in _ARTICLES:
+            before -= 1
+        if before > 0 and sentence.tokens[before].lower in _LEADS and _may_be(sentence, at):
+            yield PlainName(at=at, clear=is_slug(token.lower))
+
+
+def named_thing(sentence: Sentence, noun: Sequence[str]) -> int | None:
+    """Return the token that is the name of the thing of a noun: set the variable [region]; None where there is none."""
+    return next((one.at for one in behind_noun(sentence, noun) if one.clear), None)
+
+
+def slugs(sentence: Sentence) -> Iterator[PlainName]:
+    """Yield the words that are no English and have no noun before them that says what they are: no record [sku-2]."""
+    for at, token in enumerate(sentence.tokens):
+        before = sentence.tokens[at - 1] if at else None
+        named = before is not None and before.word and before.lower not in STOPWORDS and before.stem not in VERBS
+        if is_slug(token.lower) and not named and _may_be(sentence, at, anywhere=True):
+            yield PlainName(at=at, clear=True)
+
+
+def _may_be(sentence: Sentence, at: int, *, anywhere: bool = False) -> bool:
+    """May the token be a name: a word by itself, in small letters, no number and no day?"""
+    token = sentence.tokens[at]
+    after = sentence.tokens[at + 1] if at + 1 < len(sentence.tokens) else None
+    if after is not None and after.text in ("=", ":", "/"):
+        return False
+    if not token.word or token.text != token.lower or at in sentence.dated or at in _taken(sentence):
+        return False
+    if not anywhere and after is not None and after.word and after.lower not in _ENDS:
+        return False
+    return is_slug(token.lower) or (
+        token.lower not in STOPWORDS
+        and token.lower not in _NO_NAMES
+        and token.lower not in ORDINALS
+        and len(token.lower) > 1
+        and not token.lower.isdigit()
+        and not (token.stem in VERBS and token.lower.endswith(("ed", "ing")))
+    )
+
+
+def _taken(sentence: Sentence) -> frozenset[int]:
+    kinds = (Kind.NUMBER, Kind.QUOTED, Kind.CALLED, Kind.JSON)
+    spans = (
+        span
+        for span in sentence.spans
+        if span.kind in kinds or (span.kind is Kind.LITERAL and span.form != "id") or (span.kind is Kind.NAME)
+    )
+    return frozenset(at for span in spans for at in range(span.first, span.last))

@@ -1,0 +1,34 @@
+"""What every server of nlapi needs: a socket that listens, its URL, and the types of ASGI."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+from nlapi.errors import UsageError
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
+    """A socket on an address, and the URL that leads to it. Port 0 is any free one. UsageError: it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, for asyncio sets TCP_NODELAY only then; without it every answer waits 40 ms for an acknowledgement.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except (OSError, OverflowError) as error:
+            raise UsageError(f"cannot listen on {host}:{port}: {error}", hint="port 0 takes a free one") from None
+        yield listener, f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+
+
+def raw_path(scope: Message) -> str:
+    """The path of a request as it came, nothing of it decoded."""
+    raw = scope.get("raw_path")
+    return raw.decode("latin-1").partition("?")[0] if raw else str(scope["path"])
