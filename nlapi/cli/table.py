@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from nlapi.cli import show
@@ -41,6 +41,12 @@ EDGES = 2
 MAX_VALUE = 300
 """Characters of a value in the table of one thing."""
 
+MOST_LISTS = 2
+"""Lists in one thing that are shown below its fields."""
+
+MOST_NAMING = 2
+"""Fields of an entry of such a list that its name stands for."""
+
 MAX_NAMED = 12
 """Columns that are named when they are not shown."""
 
@@ -72,10 +78,30 @@ def answer(view: AnswerView) -> None:
             {"field": field_label(path), "value": _cell_of(view, path, thing, MAX_VALUE)} for path in view.columns
         ]
         table(fields, ("field", "value"))
+        for path, inner in _lists_in(view, thing):
+            show.write(f"\n{field_label(path)}:")
+            _rows(inner)
     elif not view.rows or not view.columns:
         show.note("nothing")
     else:
         _rows(view)
+
+
+def _lists_in(view: AnswerView, thing: Row) -> Iterator[tuple[str, AnswerView]]:
+    """The lists in one thing whose entries have so many fields that their names alone do not tell them: its records."""
+    from nlapi.resources.fields import field_at
+    from nlapi.tools.view import entries_view
+
+    lists = [(path, entries) for path in view.columns if isinstance(entries := field_at(thing, path), list)]
+    full = [
+        (path, entries)
+        for path, entries in lists
+        if any(isinstance(one, Mapping) and len(one) > MOST_NAMING for one in entries[:1])
+    ]
+    for path, entries in full[:MOST_LISTS]:
+        inner = entries_view(entries, None)
+        if inner is not None:
+            yield path, inner
 
 
 def _rows(view: AnswerView) -> None:

@@ -91,16 +91,6 @@ def says_update(one: Candidate) -> bool:
     return named and all(said.issuperset(slot.words) for slot in fields)
 
 
-def unsaid_change(one: Candidate) -> tuple[Slot, ...]:
-    """What an update that says which thing, but not what shall become of it, is to be told."""
-    stems = one.scene.sentence.stem_set
-    fields = [slot for slot in one.scene.slots if slot.where == "body" and len(slot.path) == 1]
-    if not RENAMES.isdisjoint(stems):
-        return tuple(slot for slot in fields if set(slot.words) <= NAMELIKE | _NEW)[:1]
-    said = [slot for slot in fields if stems.issuperset(slot.words)]
-    return tuple(said or (slot for slot in fields if slot.words == (stem("value"),)))
-
-
 def unsaid_kind(one: Candidate) -> str:
     """The words before the noun of what is made that no argument takes: create a [process] work pool; "" for none."""
     sentence, noun = one.scene.sentence, noun_stems(one.operation)

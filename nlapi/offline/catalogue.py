@@ -150,6 +150,11 @@ class Catalogue:
         sources = (source for source in self.sources(tool, slot) if source.operation is listing.operation)
         return next((source.field for source in sources if source.field != "uri"), "")
 
+    def path_fields(self, tool: Tool, listing: Tool) -> list[str]:
+        """The fields of what `listing` lists that the path of a tool takes: the ids of /peers/{ip}/{name}."""
+        path = (slot for slot in self.slots(tool) if slot.where == "path")
+        return [field for slot in path if (field := self.id_field(tool, slot, listing))]
+
     def narrowing(self, tool: Tool, slot: Slot, listing: Tool) -> dict[tuple[str, ...], Any]:
         """What makes a general search look only for the things whose id `slot` takes: type=artist."""
         sources = [source for source in self.sources(tool, slot) if source.operation is listing.operation]

@@ -67,7 +67,7 @@ def choices(scene: Scene, slot: Slot, named: Mapping[str, Any], *, literal: bool
         hit = _find(scene, slot, [stem(word) for word in pieces(name)], name) or _counted(scene, value)
         if hit is None or (literal and hit.likeness < 1.0) or _ruled_out(scene, hit.first):
             continue
-        if not _other_figure(scene, slot, hit):
+        if not _other_figure(scene, slot, hit) and not _names_other(scene, slot, hit, str(value)):
             found.append((hit, value))
     found = [pair for pair in found if not any(_inside(pair[0], other) for other, _ in found)]
     if not found:
@@ -95,6 +95,12 @@ def _other_figure(scene: Scene, slot: Slot, hit: Hit) -> bool:
     if hit.worth < 0.5:
         return False
     return not any(abs(at - hit.first) <= 3 for at in scene.places[slot])
+
+
+def _names_other(scene: Scene, slot: Slot, hit: Hit, value: str) -> bool:
+    """Is the word the name of another argument, and not just that of the choice: masters, beside a kind `Master`?"""
+    word = scene.sentence.tokens[hit.first].lower
+    return word != value.lower() and any(word == other.name.lower() for other in scene.slots if other is not slot)
 
 
 def _option(scene: Scene, slot: Slot, hit: Hit, value: Any, others: Sequence[Hit]) -> Option:

@@ -128,7 +128,9 @@ def _take_arguments(reading: QuestionReading, call: Call) -> None:
         for one in value if isinstance(value, list) else (value,):
             if isinstance(one, bool):
                 if any(cell is not one for path in _flags(reading, name) for cell in reading.fields.values(path)):
-                    continue  # a field of this name tells them apart: the argument has not
+                    # A field of this name tells them apart, so that the argument has not.
+                    reading.understood -= {at for at, token in enumerate(reading.tokens) if token.stem in names}
+                    continue
                 reading.take_words([word for word in pieces(name) if word not in ("is", "has", "include", "only")])
             elif isinstance(one, int | float):
                 _take_number(reading, one)

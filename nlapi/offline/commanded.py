@@ -10,8 +10,10 @@ from typing import Any
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.commands import commands, opening, own_verbs
-from nlapi.offline.entities import noun_stems
+from nlapi.offline.entities import is_subject, noun_stems
+from nlapi.offline.given import wanted_in
 from nlapi.offline.meant import DETERMINERS
+from nlapi.offline.option import Option
 from nlapi.offline.sentence import Kind, Sentence, Token
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import DEEDS, METHODS, PLAIN_VERBS, STOPWORDS, VERBS, Intent, pieces, singular
@@ -106,6 +108,23 @@ def _named_maker(found: Sequence[Candidate], sentence: Sentence) -> Candidate | 
     makers = [one for one in found if one.operation.method in METHODS[Intent.CREATE] and not one.unasked]
     fitting = [one for one in makers if (own := noun_stems(one.operation)) and before[-len(own) :] == own]
     return max(fitting, key=lambda one: len(noun_stems(one.operation)), default=None)
+
+
+def update_instead(found: Sequence[Candidate], sentence: Sentence) -> Sequence[Candidate]:
+    """What changes the thing that is named first, where `set` or `enable` is said and making it anew is likelier."""
+    start, best = opening(sentence.text), found[0]
+    first = next((token.stem for token in sentence.tokens if token.start >= start and token.word), "")
+    makes = best.operation.method == "POST" and not best.operation.path.rstrip("/").endswith("}")
+    if not makes or VERBS.get(first) is not Intent.UPDATE or first in own_verbs(best.operation):
+        return found
+    near = (one for one in found[1:] if one.score > best.score - _NEAR and one.operation.method in ("PUT", "PATCH"))
+    items = (one for one in near if one.operation.path.rstrip("/").endswith("}") and not one.filling.unused)
+    other = next((one for one in items if any(_is_target(one, option) for option in one.filling.options)), None)
+    return found if other is None else [other, *(one for one in found if one is not other)]
+
+
+def _is_target(one: Candidate, option: Option) -> bool:
+    return wanted_in(option.value) is not None and is_subject(one.operation, option.slot)
 
 
 def named_instead(found: Sequence[Candidate], catalogue: Catalogue) -> Sequence[Candidate]:

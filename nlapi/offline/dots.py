@@ -34,7 +34,12 @@ def ends_in_dot(slot: Slot) -> bool:
 @lru_cache(maxsize=4096)
 def wants_dot(slot: Slot) -> bool:
     """Must the names that a slot takes end in a dot, as its description says or its pattern demands?"""
-    return bool(_STATED.search(slot.description)) or _pattern_wants(slot.item or slot.schema)
+    return states_dot(slot.description) or _pattern_wants(slot.item or slot.schema)
+
+
+def states_dot(description: str) -> bool:
+    """Does a description say that names end in a dot?"""
+    return _STATED.search(description) is not None
 
 
 def _pattern_wants(schema: Any) -> bool:

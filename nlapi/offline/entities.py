@@ -16,9 +16,11 @@ from nlapi.offline.sentence import LOOSE, Kind, Span, Token
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.wish import DEGREES
 from nlapi.openapi.spec import Operation
+from nlapi.resources.answer_words import answer_words
 from nlapi.resources.id_fields import Place, target_noun
 from nlapi.resources.naming import STOPWORDS, VERBS, pieces, singular, stem
 from nlapi.resources.nouns import QUERY_WORDS, noun_of
+from nlapi.resources.paths import segments
 from nlapi.tools.tool import Tool
 
 if TYPE_CHECKING:
@@ -132,16 +134,18 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
     if SEARCHES & set(words) or not words:
         words = kind_of(scene.tool, slot) or words
     tokens = scene.sentence.tokens
-    places = _places(scene, words)
-    yield from named(scene, words, coded=slot.integer)
-    if not places:
-        for span in scene.sentence.spans:
-            if not _may_name(span, coded=slot.integer) or _is_no_name(span, scene, words):
-                continue
-            if is_subject(scene.operation, slot):
-                yield Named(name=span.text, start=span.start, end=span.end, score=0.9, span=span)
-            elif scene.operation.method == "GET" and is_innermost(scene.operation, slot) and _owner(span, scene):
-                yield Named(name=span.text, start=span.start, end=span.end, score=1.2, span=span)
+    places = noun_places(scene, words)
+    beside = list(named(scene, words, coded=slot.integer))
+    yield from beside
+    for span in scene.sentence.spans if not beside else ():
+        if not _may_name(span, coded=slot.integer) or _is_no_name(span, scene, words):
+            continue
+        if places and span.kind is not Kind.LITERAL:
+            continue
+        if is_subject(scene.operation, slot):
+            yield Named(name=span.text, start=span.start, end=span.end, score=0.9, span=span)
+        elif _may_own(scene, slot, span) and _owner(span, scene):
+            yield Named(name=span.text, start=span.start, end=span.end, score=1.2, span=span)
     for at, last in places:
         other = scene.operation.method == "GET" and words != noun_stems(scene.operation)
         for place, start, end in placed(scene.sentence, at, last - at) if slot.required or other else ():
@@ -150,7 +154,7 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
             yield Named(name=name, start=start, end=end, score=1.6, place=place)
     for at in (at for at, last in places if _is_one(tokens[last - 1])):
         first = _modifiers(scene, at)
-        if first < at and slot.required:
+        if first < at and slot.required and not _is_choice(scene, first, at, listing):
             yield Named(
                 name=scene.sentence.text[tokens[first].start : tokens[at - 1].end],
                 start=tokens[first].start,
@@ -163,8 +167,9 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
 
 def _plain_names(scene: Scene, slot: Slot, words: Sequence[str]) -> Iterator[Named]:
     """What is written in small letters and may be a name: beside the noun, else where nothing says the noun."""
-    said = _places(scene, words)
-    for noun in dict.fromkeys((tuple(words), tuple(words[-1:]))):
+    said = noun_places(scene, words)
+    as_said = (scene.sentence.stems[first:last] for first, last in said)
+    for noun in dict.fromkeys((tuple(words), tuple(words[-1:]), *as_said)):
         for one in behind_noun(scene.sentence, noun):
             if one.clear and is_free(scene, one):
                 yield _plain(scene, one, 1.5)
@@ -190,7 +195,7 @@ def is_free(scene: Scene, one: PlainName) -> bool:
 
 def named(scene: Scene, words: Sequence[str], *, coded: bool) -> Iterator[Named]:
     """The names that stand beside a noun of the stems `words`: the campaign Back to School."""
-    places = _places(scene, words)
+    places = noun_places(scene, words)
     free = [(first, last) for first, last in places if coded or not _numbered(scene, last)]
     for span in scene.sentence.spans:
         if not _may_name(span, coded=coded) or _is_no_name(span, scene, words):
@@ -202,7 +207,7 @@ def named(scene: Scene, words: Sequence[str], *, coded: bool) -> Iterator[Named]
             yield Named(name=span.text, start=span.start, end=span.end, score=2.4 - 0.2 * near + loose, span=span)
 
 
-def _places(scene: Scene, words: Sequence[str]) -> list[tuple[int, int]]:
+def noun_places(scene: Scene, words: Sequence[str]) -> list[tuple[int, int]]:
     """Where in the sentence the stems `words` stand, also with one word written as two: the TSIG key of /tsigkeys."""
     stems, tokens, count = scene.sentence.stems, scene.sentence.tokens, len(words)
     found = [(at, at + count) for at in range(len(stems) - count + 1) if words and stems[at : at + count] == (*words,)]
@@ -254,9 +259,21 @@ def subject_of(path: str) -> str:
     return "" if many else path.rpartition("{")[2].partition("}")[0] if "{" in path else ""
 
 
-def is_innermost(operation: Operation, slot: Slot) -> bool:
-    """Does nothing in the path stand below what `slot` takes the id of, but what the operation is about?"""
-    return operation.path.rfind("{") == operation.path.find(f"{{{slot.name}}}") or slot.where != "path"
+def _may_own(scene: Scene, slot: Slot, span: Span) -> bool:
+    """May what the operation is about be of the thing that `slot` takes the id of: the last of those that it is below?
+
+    For a change the owner has to be written as a code, a host or in quotation marks, which a name cannot be mistaken
+    for.
+    """
+    operation = scene.operation
+    above = [one.parameter for one in segments(operation.route) if one.parameter]
+    if operation.path.rstrip("/").endswith("}"):
+        above.pop()
+    if not noun_places(scene, noun_stems(operation)):
+        return False
+    if slot.where == "path" and above[-1:] != [slot.name]:
+        return False
+    return operation.method == "GET" or span.kind in (Kind.LITERAL, Kind.QUOTED)
 
 
 def is_owner(scene: Scene, slot: Slot, first: int) -> bool:
@@ -275,8 +292,25 @@ def last_parameter(operation: Operation) -> str:
 
 
 def _is_no_name(span: Span, scene: Scene, words: Sequence[str]) -> bool:
-    inside = any(first <= span.first and span.last <= last for first, last in _places(scene, words))
-    return span.form in ("place", "part") or inside or _new_name(span, scene) or _only(span, scene, words)
+    inside = any(first <= span.first and span.last <= last for first, last in noun_places(scene, words))
+    if span.form in ("place", "part") or inside or _new_name(span, scene) or _only(span, scene, words):
+        return True
+    return span.kind is Kind.NAME and _is_said_of_slot(span, scene)
+
+
+def _is_said_of_slot(span: Span, scene: Scene) -> bool:
+    """Is a span what another argument is called, or one of its choices: [DNSSEC], a [Master] zone?"""
+    said = scene.sentence.stems[span.first : span.last]
+    return any(said == slot.words for slot in scene.slots) or _is_choice(scene, span.first, span.last)
+
+
+def _is_choice(scene: Scene, first: int, last: int, *listings: Operation) -> bool:
+    """Are tokens one of the choices of an argument, or of a field of what is listed: a [slave] zone?"""
+    tokens = scene.sentence.tokens[first:last]
+    said, text = tuple(token.stem for token in tokens), " ".join(token.lower for token in tokens)
+    if any(said in answer_words(one).values for one in (scene.operation, *listings)):
+        return True
+    return any(text in map(str.lower, map(str, slot.choices)) for slot in scene.slots if slot.choices)
 
 
 def _new_name(span: Span, scene: Scene) -> bool:

@@ -56,8 +56,9 @@ def nest(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
 
 def fill(scene: Scene) -> Filling:
     """The likeliest value of each slot, no word of the sentence used twice."""
-    found = judged(scene, weighed(scene, options(scene)))
-    ranked = sorted(plainly(scene, found.options), key=lambda option: -option.sure)
+    every = list(options(scene))
+    found = judged(scene, weighed(scene, every))
+    ranked = sorted(plainly(scene, found.options, every), key=lambda option: -option.sure)
     plain = {option.slot for option in ranked if option.sure >= SURE}
     worth = {slot: 1.0 - SURE if slot in plain else _none(scene, slot, found.none) for slot in scene.slots}
     taken = _assign([option for option in _free(scene, ranked) if option.sure >= _least(scene, option.slot)], worth)

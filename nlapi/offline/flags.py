@@ -42,6 +42,8 @@ for _line in _COMMANDS.strip().splitlines():
     _yes, _, _no = _verbs.partition(" / ")
     for _state in map(stem, _states.split()):
         _MADE[_state] = {stem(word): word in _yes.split() for word in f"{_yes} {_no}".split()}
+_SHOWN = re.compile(r"\binclud\w*\b.{0,60}\bfields?\b|\breturn\w*\b.{0,30}\bfields?\b", re.IGNORECASE)
+_INCLUDES = frozenset(map(stem, "include including omit field fields".split()))
 _BY_DEFAULT = re.compile(r"\bby default,?\s[^.]*", re.IGNORECASE)
 _MEANS = 0.7
 """Words used this much alike (nlapi/tools/meaning.py) are taken for one another in the name of a flag."""
@@ -57,6 +59,8 @@ def flag(scene: Scene, slot: Slot) -> Iterator[Option]:
     meant = {} if scene.sentence.stem_set.issuperset(words) else _meant(scene, words)
     places = [stems.index(word) for word in words if word in scene.sentence.stem_set]
     places += [at for at, _ in meant.values()]
+    if slot.where == "query" and _SHOWN.search(slot.description) and _INCLUDES.isdisjoint(stems):
+        return  # whether a field is shown is no condition on it
     commanded = _commanded(scene, words) if not places else None
     if commanded is not None:
         places = [commanded[0]]

@@ -68,6 +68,7 @@ def look_up(
         "name": wanted.name,
         "field": wanted.field,
         "id_field": "" if wanted.field else catalogue.id_field(goal.tool, slot, tool),
+        "id_fields": [] if wanted.field else catalogue.path_fields(goal.tool, tool),
         "via": wanted.via,
         "place": wanted.place,
         "kind": what,
@@ -200,7 +201,8 @@ def rate(raw: Mapping[str, Any], slot: Slot, things: Sequence[Thing], question: 
         return id_of(thing) if raw["via"] else field_inside(thing, field)
 
     def worth(thing: Thing, id: Any) -> float:
-        same = not field and str(id).lower() == name.lower()
+        ids = (id, *(field_inside(thing, path) for path in raw.get("id_fields", ()))) if not field else ()
+        same = any(str(one).lower() == name.lower() for one in ids)
         return 1.0 if same else max(answers_to(one, thing) for one in forms)
 
     return [(worth(thing, id), id, name_of(thing)) for thing in things for id in (value(thing),)]

@@ -8,11 +8,13 @@ from typing import Any
 
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
-from nlapi.offline.commands import commands
-from nlapi.offline.entities import Wanted, entity_of, is_subject, noun_stems
+from nlapi.offline.commands import commands, opening, own_verbs
+from nlapi.offline.entities import SLUG, Wanted, entity_of, is_subject, noun_places, noun_stems
 from nlapi.offline.given import Values, argument_name, wanted_in
+from nlapi.offline.match import QUERYLIKE
 from nlapi.offline.option import Option
-from nlapi.offline.sentence import Kind, Sentence
+from nlapi.offline.plainly import SURE
+from nlapi.offline.sentence import Kind, Sentence, Token
 from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import wish_of
@@ -23,11 +25,16 @@ from nlapi.resources.resource import resources_of
 
 _OPENINGS = frozenset("the my our all every some any a an please and".split())
 _HAS = re.compile(
-    r"^\W*(?:do|does)\s+(?P<owner>.+?)\s+(?:have|contain|hold)\s+(?:any\s+|some\s+)?(?P<things>[a-z][a-z ]*?)\s*\?*$",
+    r"^\W*(?:do|does)\s+(?P<owner>.+?)\s+(?:have|contain|hold)\s+(?:any\s+|some\s+)?(?P<things>[a-z][a-z ]*?)\s*\?*$"
+    r"|^\W*(?:which|what)\s+(?P<asked>[a-z][a-z ]*?)\s+(?:do|does)\s+(?P<whose>.+?)\s+(?:have|contain|hold)\s*\?*$",
     re.IGNORECASE,
 )
 DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
 """What stands after a verb, known or not, and after no noun."""
+LIKELY = 0.6
+"""How sure each value of a change has to be that is said plainly."""
+_HAVING = frozenset(map(stem, "run runs use uses belong belongs contain contains everything anything".split()))
+_LINKING = frozenset(("is", "are", "=", ":", "of", "the", "to"))
 _MOST_OTHERS = 6
 _SOLID = 0.6
 """How sure a value has to be for its words to count as understood."""
@@ -41,9 +48,10 @@ def as_command(question: str, names: Callable[[str], bool], operations: Iterable
     begins its summary with as a verb (limit a client) is one.
     """
     has = _HAS.match(question[:200])
-    things = pieces(has["things"])[-1] if has is not None else ""
+    wanted = (has["things"] or has["asked"]) if has is not None else ""
+    things = pieces(wanted)[-1] if wanted else ""
     if has is not None and names(stem(things)) and singular(things) != things:
-        return f"show {has['things']} of {has['owner']}"
+        return f"show {wanted} of {has['owner'] or has['whose']}"
     words = pieces(question[:200])
     at = next((at for at, word in enumerate(words) if word not in _OPENINGS), len(words))
     first, after = (*words[at : at + 2], "", "")[:2]
@@ -186,15 +194,88 @@ def named_changes(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, 
     return sorted(found, key=lambda one: -one.score)
 
 
+def says_plainly(best: Candidate, missing: Sequence[Slot]) -> bool:
+    """Is every word accounted for: by the operation, its arguments, or the fields and choices of what it lists?
+
+    Of a change, which thing it is made to has to be named too, and no other argument may be named without a value.
+    """
+    filled = {option.slot for option in best.filling.options}
+    if missing or not says_all(best) or not best.scene.sentence.words:
+        return False
+    if best.tool.effect is Effect.READ:
+        nouns = {*noun_stems(best.operation), *(stem(word) for noun in _entry_nouns(best) for word in noun)}
+        sought = any(QUERYLIKE & set(option.slot.words) and option.sure >= SURE for option in best.filling.options)
+        return (sought or bool(nouns & best.scene.sentence.stem_set)) and not _is_unread(best)
+    if (
+        best.unasked
+        or best.filling.unused
+        or not _is_done_by(best)
+        or any(one.sure < LIKELY for one in best.filling.options if one.span)
+    ):
+        return False
+    named = all(slot in filled for slot in best.scene.slots if is_subject(best.operation, slot))
+    free = [token.stem for token in best.scene.sentence.tokens if not _covered(best, token)]
+    others = [slot for slot in best.scene.slots if slot.where == "body" and slot not in filled]
+    nouns = set(noun_stems(best.operation))
+    unsaid = any(set(slot.words) <= set(free) and not set(slot.words) <= nouns for slot in others)
+    return named and not unsaid and any(slot.where == "body" for slot in filled)
+
+
+def _is_done_by(best: Candidate) -> bool:
+    """Does an operation do by its method, or its own verb, what the first word of the sentence commands?"""
+    start = opening(best.scene.sentence.text)
+    verb = next((token.stem for token in best.scene.sentence.tokens if token.start >= start and token.word), "")
+    known = VERBS.get(verb)
+    return verb in own_verbs(best.operation) or (known is not None and best.operation.method in METHODS[known])
+
+
+def _entry_nouns(best: Candidate) -> tuple[tuple[str, ...], ...]:
+    return resources_of(best.operation.spec).entry_nouns(best.operation)
+
+
+def _is_unread(best: Candidate) -> bool:
+    """Is a value of the sentence left over that is no choice or value of a field of what is listed?"""
+    return not all(_is_of_entry(best, span.first, span.last) for span in best.filling.unused)
+
+
+def _is_of_entry(best: Candidate, first: int, last: int) -> bool:
+    """Are tokens a field of what is read, or a choice of one, or do they stand behind the name of one?"""
+    words, stems = answer_words(best.operation), best.scene.sentence.stems
+    before = first
+    while before > 0 and best.scene.sentence.tokens[before - 1].lower in _LINKING:
+        before -= 1
+    fields = any(words.names_field(stems[at:before]) for at in range(max(0, before - 3), before))
+    text = best.scene.sentence.text[best.scene.sentence.tokens[first].start : best.scene.sentence.tokens[last - 1].end]
+    coded = first > 0 and not text.isalpha() and SLUG.fullmatch(text) and stems[first - 1] in best.scene.common
+    if stems[first:last] in words.values or words.names_field(stems[first:last]) or fields or coded:
+        return True
+    return not text.isalpha() and _asks_which(best)  # which keys use hmac-sha512: one of the fields will tell
+
+
+def _asks_which(best: Candidate) -> bool:
+    """Does a sentence ask which of the things that an operation lists are so?"""
+    tokens, noun = best.scene.sentence.tokens, noun_stems(best.operation)
+    listed = best.operation.method == "GET" and not best.operation.path.rstrip("/").endswith("}")
+    many = any(token.stem in noun[-1:] and singular(token.lower) != token.lower for token in tokens)
+    places = noun_places(best.scene, noun)
+    return listed and tokens[0].lower in ("which", "what") and (many or any(first == 1 for first, _ in places))
+
+
+def _covered(best: Candidate, token: Token) -> bool:
+    return any(option.start <= token.start < option.end for option in best.filling.options)
+
+
 def says_all(best: Candidate) -> bool:
     """Is every word that tells something in a value, or does it name the operation or one of its slots?"""
     known = best.scene.common | best.scene.talked
-    options = best.filling.options
+    reads = best.tool.effect is Effect.READ
     return all(
         token.stem in known
         or token.stem in VERBS
         or token.lower in STOPWORDS
-        or any(option.start <= token.start < option.end for option in options)
-        for token in best.scene.sentence.tokens
+        or (reads and token.stem in _HAVING)
+        or _covered(best, token)
+        or (reads and _is_of_entry(best, at, at + 1))
+        for at, token in enumerate(best.scene.sentence.tokens)
         if token.word
     )

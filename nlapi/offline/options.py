@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nlapi.offline.bound_conditions import is_bound
 from nlapi.offline.choices import choices, names_of
 from nlapi.offline.entities import (
     ID_WORDS,
@@ -26,41 +25,31 @@ from nlapi.offline.entities import (
 from nlapi.offline.filters import filters
 from nlapi.offline.flags import flag
 from nlapi.offline.labelled import labelled
-from nlapi.offline.match import MONEYLIKE, QUERYLIKE, counts_things, page_number, page_size, page_token
+from nlapi.offline.match import counts_things
 from nlapi.offline.option import HIGH, LOW, Option
+from nlapi.offline.out_of_place import BEFORE_ID, is_about_the_call, is_out_of_place
 from nlapi.offline.pairs import paired
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Span, Token
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import ASIDE, HOW, values_for
-from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.answer_words import answer_words
+from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
 from nlapi.resources.paths import segments
 from nlapi.tools.meaning import known
 
 SUREST_NAME = 0.8
 """How sure a name to look up is at most: an id that was said goes before it."""
-_BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
 _IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
 _ADDRESSES = frozenset(map(stem, "ip address host".split()))
-_BESIDE_NOUN = _BEFORE_ID | {"id", "ids", "called", "named", "the", "number", "no", "nr", "'", '"'}
+_BESIDE_NOUN = BEFORE_ID | {"id", "ids", "called", "named", "the", "number", "no", "nr", "'", '"'}
 _OF = frozenset("of in from for on under within to at by".split())
-_NO_IDS = ID_WORDS | {"name", "number"}
-"""Words that say that an id follows, and are none."""
-_SORTS = frozenset(map(stem, "kind type category status state".split()))
-LARGEST_PAGE = 10_000
-"""No page is larger, nor is its number."""
 MINE = 0.5
 """How well `me` fits for an id where the sentence says my; anything that is said fits better."""
 _SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
 _ENCODED = re.compile(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
 _MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
 _SAYS_UUID = re.compile(r"\buuid\b(?! or\b)(?<!or uuid)", re.IGNORECASE)
-_SIZES = frozenset(map(stem, "limit size per count take results rows".split()))
-_SKIPS = frozenset(map(stem, ("skip", "offset")))
-_BY = frozenset(("by", "per"))
-_ORDERING = frozenset(map(stem, "sort sorting order ordering by group grouping field column".split()))
 _AND = frozenset((",", "and", "or", "&", "+", "/", "then"))
 
 
@@ -81,7 +70,7 @@ def options(scene: Scene) -> Iterator[Option]:
                 yield from choices(scene, slot, slot.glossary)
             if slot.samples and slot.family is Family.TEXT:
                 for option in choices(scene, slot, {sample: sample for sample in slot.samples}, literal=True):
-                    if not _in_a_name(scene, option):
+                    if not _in_a_name(scene, option) and not _is_host(scene, option):
                         yield replace(option, how="sample")
             yield from _plain(scene, slot, runs)
             if slot.required and takes_me(slot) and _MINE.search(scene.sentence.text):
@@ -109,6 +98,11 @@ def _in_a_name(scene: Scene, option: Option) -> bool:
     )
 
 
+def _is_host(scene: Scene, option: Option) -> bool:
+    """Is it a host that a description happens to have for an example? It is no likelier for that."""
+    return any(span.form == "host" and span.start == option.start for span in scene.sentence.spans)
+
+
 def _by_name(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Option]:
     """Options where the sentence gives a name for a thing whose id is wanted."""
     subject = is_subject(scene.operation, slot)
@@ -133,7 +127,7 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
             continue
         if not _is_meant_in_path(scene, slot, span):
             continue
-        if _is_out_of_place(scene, slot, span) or _is_about_the_call(scene, slot, span):
+        if is_out_of_place(scene, slot, span) or is_about_the_call(scene, slot, span):
             continue
         shared = span.kind is Kind.DATE and isinstance(span.value, tuple)
         for value, how in values_for(span, slot, scene.sentence):
@@ -164,7 +158,7 @@ def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
     if span.kind is not Kind.NUMBER or not (slot in scene.listers or (slot.words and slot.words[-1] in ID_WORDS)):
         return True
     tokens, at = scene.sentence.tokens, span.first - 1
-    while at >= 0 and tokens[at].lower in _BEFORE_ID:
+    while at >= 0 and tokens[at].lower in BEFORE_ID:
         at -= 1
     if at + 1 < span.first and tokens[at + 1].text == "#":
         return True
@@ -250,7 +244,8 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
     So may a word in small letters behind the noun (namespace dev), where nothing says that an id is wanted, or where it
     is no word at all (node ezcuj).
     """
-    if span.form == "host" or (_IP.fullmatch(span.text) and _ADDRESSES.isdisjoint(slot.words)):
+    address = span.kind is not Kind.QUOTED and _IP.fullmatch(span.text)
+    if span.form == "host" or (address and _ADDRESSES.isdisjoint(slot.prose | set(slot.words))):
         return False
     if slot.item.get("format") == "uuid" or (slot in scene.listers and _SAYS_UUID.search(slot.description)):
         return span.form == "uuid"
@@ -267,91 +262,9 @@ def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
     return before.stem in nouns and singular(before.lower) == before.lower
 
 
-def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
-    """A day is no id, a sum of money or the number of a thing (task 771220) no size of a page, a name no cursor.
-
-    Nor is a bound (more than 20) an id, or the field of an order or of groups (by repo count) a value.
-    """
-    if span.kind is Kind.NUMBER and takes_id(slot) and is_bound(scene.sentence.text, span.start, span.end):
-        return True
-    if slot.family is Family.TEXT and _is_by_field(scene, slot, span):
-        return True
-    if span.kind is Kind.DATE:
-        return takes_id(slot) and slot.family is not Family.DATE and (slot.family is Family.ID or slot.where == "path")
-    if span.form == "money" and slot.family in (Family.TEXT, Family.ID) and slot.words[-1] not in MONEYLIKE:
-        return True
-    if slot.words and slot.words[-1] in _SORTS and span.form in ("email", "url", "uuid", "host"):
-        return True
-    if slot.family in (Family.DATE, Family.TIME) and span.form in ("email", "url", "path", "uuid", "tag", "host"):
-        return True
-    if page_token(slot):
-        return not set(slot.words) & scene.sentence.stem_set
-    if slot.name.lower().startswith("page") and slot.where == "query" and span.kind is not Kind.NUMBER:
-        return True
-    if slot.name.lower() in ("offset", "skip") and slot.where == "query":
-        return not ({*slot.words, *_SKIPS} & scene.sentence.stem_set)
-    if span.kind is not Kind.NUMBER or not (page_number(slot) or (page_size(slot) and set(slot.words) & _SIZES)):
-        return False
-    if page_number(slot) and stem("page") not in scene.sentence.stem_set:
-        return True
-    return span.form in ("money", "percent") or span.value > LARGEST_PAGE or _numbers_a_thing(scene, span)
-
-
-def _is_by_field(scene: Scene, slot: Slot, span: Span) -> bool:
-    """Do the words behind `by` or `per` name a field of what is listed, where the slot does not take such a name?"""
-    if (
-        span.kind is not Kind.PHRASE
-        or scene.operation.effect is not Effect.READ
-        or not _ORDERING.isdisjoint(slot.words)
-    ):
-        return False
-    tokens = scene.sentence.tokens
-    by = next((at for at in range(span.first - 1, max(-1, span.first - 4), -1) if tokens[at].lower in _BY), None)
-    if by is None:
-        return False
-    words = {token.stem for token in tokens[by + 1 : span.last] if token.word}
-    return any(words <= set(field) for field in answer_words(scene.operation).fields)
-
-
-def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
-    """Is a span no value but the operation's own words where an id is wanted, or how many things are wanted?"""
-    if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
-        words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
-        return words <= _NO_IDS or (span.kind is Kind.NAME and words <= scene.common)
-    if not slot.required and slot.where == "query" and slot.family is Family.TEXT and _is_of_field(scene, slot, span):
-        return True
-    counted = span.kind is Kind.NUMBER and not slot.required and counts_things(scene, span)
-    return counted and not page_size(slot) and any(map(page_size, scene.slots))
-
-
-def _is_of_field(scene: Scene, slot: Slot, span: Span) -> bool:
-    """Is a span about a field of what is listed that `slot` is not: [account acme], [kind], account [acme], [Slave]?"""
-    words, stems = answer_words(scene.operation), scene.sentence.stems
-    own = slot.prose | set(slot.words)
-    inside = stems[span.first : span.last]
-    runs = [inside[:count] for count in range(1, len(inside) + 1)] if span.kind is Kind.PHRASE else []
-    if not QUERYLIKE & set(slot.words):
-        at = span.first
-        while at > 0 and scene.sentence.tokens[at - 1].lower in _BEFORE_ID:
-            at -= 1
-        runs += [stems[first:at] for first in range(max(0, at - 3), at)]
-        if span.kind in (Kind.NAME, Kind.PHRASE) and inside in words.values:
-            return True
-    return any(words.names_field(run) for run in runs if not set(run) <= own)
-
-
 def _is_said(scene: Scene, slot: Slot) -> bool:
     """Is a header, which is for programs (X-Request-Id), called by its name?"""
     return set(slot.words) - {"x", *ID_WORDS} <= scene.sentence.stem_set
-
-
-def _numbers_a_thing(scene: Scene, span: Span) -> bool:
-    """Does a number stand behind the noun of what the operation takes the id of: task 12?"""
-    before = scene.sentence.tokens[span.first - 1] if span.first else None
-    if before is None or singular(before.lower) != before.lower:
-        return False
-    nouns = {word for slot in scene.slots if slot.where == "path" for word in slot.words[:1]}
-    return before.stem in nouns and before.stem not in ID_WORDS
 
 
 def _runs(scene: Scene) -> Iterator[tuple[Span, ...]]:

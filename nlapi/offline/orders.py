@@ -60,6 +60,11 @@ _SHOULD = re.compile(
     r"(?:should|must|has to|needs to|ought to)\s+(?:be|read|say|become)\s+(?:set\s+to\s+)?(?P<how>[^?]+)$",
     re.IGNORECASE,
 )
+_MAKE = re.compile(
+    r"(?:make|turn) (?P<what>\"[^\"]+\"|'[^']+'|[\w-]+(?:[.@:][\w-]+)+|[A-Z][\w-]*(?: [A-Z][\w-]*)*) "
+    r"(?:into )?(?P<how>an? .+)$"
+)
+"""Make X a Y, of an X that is a name."""
 
 
 _NOUNS = frozenset(
@@ -92,6 +97,8 @@ def plainly_ordered(
     if said is not None and stem(said["what"].split()[0].lower()) not in VERBS:
         return f"set {said['what']} to {said['how']}"
     start = opening(question)
+    if (made := _MAKE.match(question, start)) is not None:
+        question = f"{question[:start]}set {made['what']} to {made['how']}"
     if (parted := _PARTED.match(question, start)) is not None:
         together = f"{parted['verb']} {parted['particle']}".lower()
         if together in _VERBS_OF:

@@ -27,6 +27,7 @@ _NO_NAMES = frozenset(
     """
     me us all everything it them total detail details general full short order parallel time here there json csv ids
     id name names number last first next previous other others same rest most least latest newest oldest current new
+    info information data
     """.split()
 )
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from nlapi.offline.entities import RENAMES, is_subject, kind_of, noun_stems
+from nlapi.offline.entities import RENAMES, SLUG, is_subject, kind_of, noun_places, noun_stems
 from nlapi.offline.match import NAMELIKE, QUERYLIKE
 from nlapi.offline.option import Option
 from nlapi.offline.plain_names import named_thing
@@ -17,6 +18,9 @@ from nlapi.resources.naming import METHODS, VERBS, Intent, singular, stem
 SURE = 0.95
 _NAMING = frozenset("called named titled entitled labelled labeled".split())
 _SOUGHT = frozenset("for about matching containing like mentioning mention mentions with".split())
+_PARTLY = frozenset("contain contains containing mention mentions mentioning".split())
+_OF_WHAT = frozenset(("of", "for", "on", "in", "to", "="))
+_HOST = re.compile(r"host ?name|name ?server|\bfqdn\b|\bDNS name\b", re.IGNORECASE)
 _SHORTEST_EXAMPLE = 2
 _REASONS = frozenset(map(stem, "why reason note comment".split()))
 _LABELLED = frozenset((Kind.LITERAL, Kind.QUOTED, Kind.NUMBER))
@@ -27,20 +31,22 @@ _MAKING = METHODS[Intent.CREATE]
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
 
 
-def plainly(scene: Scene, weighed: Iterable[Option]) -> Iterator[Option]:
-    """The options, with those that are said plainly as sure as that."""
+def plainly(scene: Scene, weighed: Iterable[Option], every: Iterable[Option]) -> Iterator[Option]:
+    """The weighed options, with those of `every` option that are said plainly as sure as that."""
     options = list(weighed)
-    naming, seeking = _naming(scene), _seeking(scene)
+    naming, seeking = naming_slot(scene), _seeking(scene)
     subject = next((slot for slot in scene.slots if is_subject(scene.operation, slot)), None)
     meant = named_thing(scene.sentence, kind_of(scene.tool, subject)) if subject is not None else None
-    for option in options:
+    kept = {(id(option.slot), id(option.span), option.how) for option in options}
+    dropped = [one for one in every if one.span is not None and (id(one.slot), id(one.span), one.how) not in kept]
+    for option in (*options, *(replace(one, sure=0.0) for one in dropped)):
         told = option.slot is naming and _names(scene, option)
         sought = option.slot is seeking and _is_sought(scene, option)
-        stated = _gives_reason(scene, option) or _is_labelled(scene, option) or _is_example(option)
-        told = told or _is_kind(scene, option)
+        stated = _is_example(option) or _is_kind(scene, option) or any(test(scene, option) for test in _STATED)
         which = option.slot is subject and _is_token(option, meant)
         plain = told or sought or stated or which or _is_new_value(scene, option, meant)
-        yield replace(option, sure=SURE) if plain and option.sure < SURE else option
+        if plain or option.sure:
+            yield replace(option, sure=SURE) if plain and option.sure < SURE else option
 
 
 def _is_kind(scene: Scene, option: Option) -> bool:
@@ -81,8 +87,10 @@ def _is_labelled(scene: Scene, option: Option) -> bool:
     span, slot, tokens = option.span, option.slot, scene.sentence.tokens
     if span is None or option.how not in ("", "singular") or slot.where == "path" or len(option.spans) > 1:
         return False
-    if span.kind not in _LABELLED and not (span.form == "whole" and span.last - span.first == 1):
-        return False
+    if span.kind not in _LABELLED:
+        word = span.form == "whole" and span.last - span.first == 1
+        if not word or scene.sentence.stems[span.first] in scene.common:
+            return False
     if span.kind is Kind.NUMBER and (slot.family is not Family.NUMBER or span.form != "plain" or slot.many):
         return False
     if span.last < len(tokens) and tokens[span.last].lower in (",", "and", "or", "-"):
@@ -95,6 +103,37 @@ def _is_labelled(scene: Scene, option: Option) -> bool:
     return bool(words) and label == words and words != noun_stems(scene.operation) and slot.family is not Family.CHOICE
 
 
+def _is_set(scene: Scene, option: Option) -> bool:
+    """Is the span what a field is set to: change the [account] of example.org to [globex]?"""
+    span, slot, tokens = option.span, option.slot, scene.sentence.tokens
+    if span is None or option.how or slot.where == "path" or scene.operation.method not in METHODS[Intent.UPDATE]:
+        return False
+    partly = span.kind in (Kind.PHRASE, Kind.NAME) and span.form not in ("whole", "")
+    if partly or not span.first or tokens[span.first - 1].lower not in ("to", "=", "as"):
+        return False
+    if span.last < len(tokens) and tokens[span.last].text not in ".!?":
+        return False  # what follows may belong to it
+    count = len(slot.words)
+    places = (at for at in range(span.first - count) if scene.sentence.stems[at : at + count] == slot.words)
+    return any(tokens[at + count].lower in _OF_WHAT for at in places)
+
+
+def _is_only_host(scene: Scene, option: Option) -> bool:
+    """Is the span the only host of a change, and the slot all that takes one: nameserver, of `register ns1.x.org`?"""
+    span, slot = option.span, option.slot
+    if span is None or span.form != "host" or option.how or scene.operation.method == "GET" or slot.where != "body":
+        return False
+    if not set(noun_stems(scene.operation)) <= scene.sentence.stem_set:
+        return False
+    hosts = [one for one in scene.sentence.spans if one.form == "host"]
+    takers = [one for one in scene.slots if one.where == "body" and _HOST.search(f"{one.name} {one.description}")]
+    about = any(is_subject(scene.operation, one) for one in scene.listers)
+    return hosts == [span] and takers == [slot] and not about
+
+
+_STATED = (_gives_reason, _is_labelled, _is_set, _is_only_host)
+
+
 def _is_example(option: Option) -> bool:
     """Is a value the very word, and no ordinary one, that the description of its slot has for it: SIGKILL?"""
     text = option.span.text if option.span is not None and not option.how else ""
@@ -102,7 +141,7 @@ def _is_example(option: Option) -> bool:
     return same and text.isupper() and len(text) > _SHORTEST_EXAMPLE
 
 
-def _naming(scene: Scene) -> Slot | None:
+def naming_slot(scene: Scene) -> Slot | None:
     """The slot that takes the name of the thing which the operation makes; None when it makes none, or has no such."""
     if scene.operation.method not in METHODS[Intent.CREATE] or scene.operation.path.rstrip("/").endswith("}"):
         return None
@@ -128,8 +167,10 @@ def _names(scene: Scene, option: Option) -> bool:
         at -= 1
     if span.kind in (Kind.CALLED, Kind.QUOTED, Kind.LITERAL) and tokens[at].lower in _NAMING:
         return _first_naming(scene) == at
-    one = tokens[at].stem in noun_stems(scene.operation)[-1:] and singular(tokens[at].lower) == tokens[at].lower
+    behind = any(last == at + 1 for _, last in noun_places(scene, noun_stems(scene.operation)[-1:]))
+    one = behind and singular(tokens[at].lower) == tokens[at].lower
     coded = span.kind is Kind.LITERAL and span.form in ("host", "id")
+    coded = coded or (span.last - span.first == 1 and not span.text.isalpha() and bool(SLUG.fullmatch(span.text)))
     return (span.kind is Kind.QUOTED or coded) and one
 
 
@@ -147,8 +188,10 @@ def _seeking(scene: Scene) -> Slot | None:
 
 
 def _is_sought(scene: Scene, option: Option) -> bool:
-    """Is the span the only quotation, and is it looked for: search for "weather"?"""
+    """Is the span the only quotation, and is it looked for: search for "weather"; or is it all behind `containing`?"""
     span, tokens = option.span, scene.sentence.tokens
+    if span is not None and span.first and not option.how and tokens[span.first - 1].lower in _PARTLY:
+        return span.last == len(tokens) or (span.last == len(tokens) - 1 and tokens[-1].text in ".?!")
     quoted = [one for one in scene.sentence.spans if one.kind is Kind.QUOTED]
     if span is None or quoted != [span] or option.how or not span.first:
         return False

@@ -10,40 +10,30 @@ from functools import partial
 from typing import Any
 
 from nlapi.offline import chain
-from nlapi.offline.acts import act_instead, unsaid_change
 from nlapi.offline.apis import named_api
-from nlapi.offline.asked_list import list_asked_for, unlisted
+from nlapi.offline.asked_list import unlisted
 from nlapi.offline.breadth import broadened
 from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.choose import Candidate, candidate_of, candidates
+from nlapi.offline.change_questions import unsaid_values
+from nlapi.offline.choose import Candidate
 from nlapi.offline.clash import Clash, clash_in
-from nlapi.offline.commanded import change_instead, creation_instead, named_instead, uncommanded
+from nlapi.offline.commanded import uncommanded
 from nlapi.offline.confidence import FEW, confidence, features, is_doubtful, is_meant
+from nlapi.offline.field_question import field_read
 from nlapi.offline.followup import follow
-from nlapi.offline.given import Values, argument_name, complete, missing_of, wanted_in
-from nlapi.offline.goal import Goal, asking, final
+from nlapi.offline.given import Values, argument_name, complete, wanted_in
+from nlapi.offline.goal import Goal, final
 from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unused
 from nlapi.offline.language import foreign
-from nlapi.offline.meant import as_command, named_changes, other_goals, says_all
+from nlapi.offline.meant import as_command, other_goals, says_all, says_plainly
+from nlapi.offline.operation_choice import CLEAR, best_of, likeliest
 from nlapi.offline.orders import plainly_ordered
 from nlapi.offline.plain_names import with_kinds
 from nlapi.offline.read import read_sentence
-from nlapi.offline.reads import (
-    asks,
-    asks_for_health,
-    asks_who_i_am,
-    health_check,
-    item_instead,
-    listing_instead,
-    owned_instead,
-    read_instead,
-    shown_instead,
-)
-from nlapi.offline.rivals import real_rivals
+from nlapi.offline.reads import asks, asks_for_health, asks_who_i_am
 from nlapi.offline.sentence import Kind, Sentence
 from nlapi.offline.steps import go_on, plan_for
-from nlapi.offline.sureness import CHOSEN, TOSSED, changes_nothing, surely, unsaid_words
-from nlapi.offline.telling import telling_instead
+from nlapi.offline.sureness import CHOSEN, TOSSED, surely, unsaid_words
 from nlapi.offline.twins import with_twins
 from nlapi.offline.unplanned import (
     ALTERNATIVES,
@@ -57,6 +47,7 @@ from nlapi.offline.unplanned import (
     unmatched,
 )
 from nlapi.offline.ways import completed, with_only_parents
+from nlapi.offline.wire_forms import in_wire_form
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.naming import IMPERATIVES, MAY_READ, VERBS, Intent, stem
@@ -71,8 +62,6 @@ LEGIBLE = 0.3
 """The least that a read is sure of which is planned from a sentence in another language than English."""
 RIVAL = 2.0
 """How near another operation has to be to be offered beside one that only lacks a value."""
-CLEAR = 6.0
-"""Index score from which a part of a sentence clearly names an operation by itself."""
 _HELP = re.compile(
     r"^\W*(?:help(?: me)?|what (?:can|could) (?:you|i|we|this|it)(?: api)? (?:do|ask)(?: here| with this)?)\W*$", re.I
 )
@@ -144,21 +133,15 @@ class OfflinePlanner:
         if chosen is None and _HELP.match(question):
             return Plan(text=abilities(catalogue))
         sentence = read_question(question, catalogue, self.today or date.today())
-        if chosen is not None:
-            found = [one for one in (candidate_of(sentence, catalogue, known, chosen, CLEAR),) if one is not None]
-        else:
-            found = candidates(sentence, catalogue, known)
-        if chosen is None and (not found or not is_meant(found)):
-            found = named_changes(sentence, catalogue, known) or found
-        caller = _caller(sentence, catalogue, known) if chosen is None else None
-        if caller is not None:
-            found = [caller]
+        if chosen is None and (field := field_read(sentence, catalogue, known)) is not None:
+            return _planned(field, (), catalogue, known, question, sure=CHOSEN, live=live)
+        found = likeliest(sentence, catalogue, known, chosen)
         language = foreign(sentence)
-        if not found or (not is_meant(found) and not _names_all(found[0]) and caller is None):
+        if not found or not (is_meant(found) or _is_certain(found[0])):
             return unmatched(catalogue, found, language)
         if wants := self._several(sentence, catalogue):
             return too_much(wants, found)
-        best, others = _best_of(found, sentence, catalogue, known, free=chosen is None)
+        best, others = best_of(found, sentence, catalogue, known, free=chosen is None)
         strange = best.unasked and (not best.filling.options or asks(sentence.text))
         if chosen is None and strange and not _forbidden(best):
             return unmatched(catalogue, (), "")
@@ -166,7 +149,7 @@ class OfflinePlanner:
             return replace(no, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
         sure = CHOSEN if chosen is not None else 0.0
         made = _planned(best, others, catalogue, known, question, sure=sure, live=live)
-        certain = chosen is not None or _names_all(best) or caller is not None
+        certain = chosen is not None or _is_certain(best)
         if not certain and not language and is_doubtful(found):
             made = replace(made, confidence=min(TOSSED, made.confidence))
         least = LEGIBLE if best.tool.effect is Effect.READ else CHOSEN
@@ -217,32 +200,6 @@ def _uncarried(best: Candidate, catalogue: Catalogue) -> str:
     return phrase if stem(phrase.replace(" ", "")) in IMPERATIVES - MAY_READ else ""
 
 
-def _best_of(
-    found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any], *, free: bool
-) -> tuple[Candidate, list[Candidate]]:
-    """The candidate to plan and its rivals: by what is commanded, listed or named; not `free` where one was chosen."""
-    if free:
-        commanded = named_instead(change_instead(found, sentence, catalogue), catalogue)
-        found = act_instead(creation_instead(commanded, sentence, catalogue, known), sentence, catalogue, known)
-        found = list_asked_for(read_instead(found, sentence, catalogue, known), sentence, catalogue)
-    best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
-    if free:
-        best = item_instead(best, others, catalogue, known)
-    best = telling_instead(owned_instead(best, catalogue, known, sentence.text), others)
-    best = shown_instead(best, catalogue, known) if free else best
-    return real_rivals(best, others)
-
-
-def _caller(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate | None:
-    """Who am I, is the server up? The read that tells who is calling, or how the server is, where the API has one."""
-    operation = None
-    if asks_who_i_am(sentence.text):
-        operation = next((one for one in map(catalogue.caller, catalogue.specs) if one is not None), None)
-    elif asks_for_health(sentence.text):
-        operation = health_check(catalogue.operations)
-    return candidate_of(sentence, catalogue, known, operation, CLEAR) if operation is not None else None
-
-
 def _planned(
     best: Candidate,
     others: Sequence[Candidate],
@@ -255,6 +212,7 @@ def _planned(
 ) -> Plan:
     changes = catalogue.index.changes(best.operation)
     best = completed(best, catalogue, known, question)
+    best = replace(best, filling=in_wire_form(best))
     if live:
         best = with_only_parents(best, catalogue, known)
     best = replace(best, filling=broadened(best))
@@ -286,14 +244,17 @@ def _planned(
         return _contradicted(goal, found)
     if found is not None and found.slot is not None:
         goal = replace(goal, values={path: value for path, value in values.items() if path != found.slot.path})
+    if unsaid_slots := unsaid_values(best, known):
+        return final(_without_names(goal), unsaid_slots)
     made = plan_for(goal, catalogue, known)
     if found is None and best.tool.effect is Effect.READ and made.raw["stage"] == "call":
         made = with_twins(made, best)
-    if changes and not made.missing and changes_nothing(best) and (asked := unsaid_change(best)):
-        needs = missing_of(best.tool, asked)
-        made = replace(made, missing=needs, text=asking(needs), confidence=max(made.confidence, UNSURE))
     rivals = _rivals(best, others, catalogue) if made.missing else others
     return replace(made, alternatives=tuple(map(call_of, rivals[:ALTERNATIVES])))
+
+
+def _without_names(goal: Goal) -> Goal:
+    return replace(goal, values={path: value for path, value in goal.values.items() if wanted_in(value) is None})
 
 
 def _settled_by_answer(best: Candidate) -> Candidate:
@@ -336,6 +297,16 @@ def _contradicted(goal: Goal, clash: Clash) -> Plan:
     )
     made = final(goal, ())
     return replace(made, text=text, confidence=min(UNSURE, goal.confidence), missing=(missing,))
+
+
+def _is_certain(best: Candidate) -> bool:
+    """Is it plain by the words alone that an operation is meant, however unlike its API they are?"""
+    return (
+        _names_all(best)
+        or says_plainly(best, ())
+        or asks_who_i_am(best.scene.sentence.text)
+        or asks_for_health(best.scene.sentence.text)
+    )
 
 
 def _names_all(best: Candidate) -> bool:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import STOPWORDS, pieces, stem
 from nlapi.tools.tool import Tool
 from nlapi.tools.units import unit_of
 from nlapi.tools.walk import schema_at
 
+_UPDATES = ("PUT", "PATCH")
+_ONLY = re.compile(
+    r"\bonly (?:the )?(?:fields?|properties|attributes)\b[^.:]* (?:modified|changed|updated|edited|set)\b[^.:]*"
+    r":\s*([^.]+)",
+    re.IGNORECASE,
+)
+"""The only fields that can be modified are: kind, account."""
 _DEEPEST = 3
 _MOST = 80
 _EXAMPLES = re.compile(
@@ -94,7 +102,23 @@ def slots_of(tool: Tool) -> tuple[Slot, ...]:
         walk = _Walk(root=root, where=where, tool=tool)
         needed = name in required or (where == "body" and wire in in_body)
         found.extend(walk.slots((name,), schema, name in required, (), needed=needed))
-    return tuple(found[:_MOST])
+    return tuple(_changeable(tool.operation, found)[:_MOST])
+
+
+def _changeable(operation: Operation, slots: Sequence[Slot]) -> Sequence[Slot]:
+    """The slots without the fields of a body that an update says it leaves as they are.
+
+    Where only one of PUT and PATCH says which fields it changes, the other one changes those that it speaks of.
+    """
+    if operation.method not in _UPDATES:
+        return slots
+    both = [one for one in operation.spec.operations if one.path == operation.path and one.method in _UPDATES]
+    lists = {one: listed[1].lower() for one in both if (listed := _ONLY.search(one.description))}
+    text = lists.get(operation) or (f"{operation.summary} {operation.description}".lower() if lists else "")
+    names = set(re.findall(r"\w+", text))
+    body = [slot for slot in slots if slot.where == "body"]
+    kept = [slot for slot in body if slot.path[0].lower() in names]
+    return [slot for slot in slots if slot.where != "body" or slot in kept] if kept else slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,15 +21,22 @@ from nlapi.offline.name_match import Rated, pick
 from nlapi.offline.names_taken import by_name_instead, is_told_by_name
 from nlapi.offline.placed import ORDINALS
 from nlapi.offline.slots import Slot
-from nlapi.offline.wish import asks_whether_there
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import thing_in
 from nlapi.resources.fields import Thing, field_at
 from nlapi.resources.identity import id_of
+from nlapi.resources.naming import pieces, stem
 from nlapi.tools.pages import next_arguments
 from nlapi.tools.plan import Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Call, Tool
 from nlapi.tools.view import AnswerView
+
+_READS = re.compile(
+    r"\W*(?:please )?(?:show|get|list|find|view|display|describe|look|tell|give|what|which|who|whose|when|where|how"
+    r"|is|are|was|were|does|do|did|has|have)\b",
+    re.IGNORECASE,
+)
+"""How a question begins that surely wants to be told something: that there is no such thing answers it."""
 
 MOST = 8
 """Pages that are read to find a thing by its name; with the calls around them they fit into one turn."""
@@ -218,8 +225,12 @@ def _picked(
         return Plan(text=f"There is {kinds} called {raw['name']!r}.", confidence=0.3)
     if not found and raw["filtered"]:
         return plan_for(goal, catalogue, known, filtered=False)
-    if not found and not unread and asks_whether_there(turn.question):
-        return Plan(text=f"No: there is no {raw['kind']} called {raw['name']!r}.", confidence=goal.confidence)
+    ends = goal.leads_to or goal.known
+    said = set(map(stem, pieces(turn.question)))
+    sought = not found and not unread and ends.tool.effect is Effect.READ and _READS.match(turn.question)
+    if sought and said.issuperset(map(stem, pieces(raw["kind"]))):
+        absent = f"There is no {raw['kind']} called {raw['name']!r}."
+        return final_answer([AnswerView(text=absent, operation=step.call.tool.operation)])
     return ask_which(goal.tool, slot, raw, found or rated, found=bool(found), unread=pages if unread else 0)
 
 

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from nlapi.offline.acts import says_act, says_update, sets_state, unsaid_kind
 from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.change_questions import is_half_said
 from nlapi.offline.choose import Candidate
 from nlapi.offline.commanded import uncommanded
 from nlapi.offline.guard import unexpressed, unused, unused_value
-from nlapi.offline.meant import tells
+from nlapi.offline.meant import says_plainly, tells
 from nlapi.offline.reads import asks_for_health, asks_who_i_am
 from nlapi.offline.rivals import surety
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Slot
 from nlapi.offline.unplanned import UNSURE
 from nlapi.offline.wish import asks_whether_there
-from nlapi.resources.naming import METHODS, Intent
 from nlapi.resources.nouns import is_single
 
 CHOSEN = 0.6
@@ -51,8 +51,8 @@ def surely(
     unsaid: bool,
 ) -> float:
     """How sure a plan is: more where it is plainly said, less where something is left out or another is as likely."""
-    half = changes and (changes_nothing(best) or any(map(unused_value, best.filling.unused)))
-    told = tells(settled, missing)
+    half = changes and (is_half_said(best) or any(map(unused_value, best.filling.unused)))
+    told = tells(settled, missing) or says_plainly(best, missing)
     plain = changes and not missing and (says_act(best) or sets_state(best) or says_update(best))
     there = not changes and asks_whether_there(question) and surety(best) > _SURE_OF_WHICH and is_single(best.operation)
     if told or plain or there or asks_who_i_am(question) or asks_for_health(question):
@@ -66,9 +66,3 @@ def _is_tossed_up(best: Candidate, others: Sequence[Candidate]) -> bool:
     """Is another operation about as likely, no argument said that speaks for this one, and most of the rest unknown?"""
     vague = not best.filling.options and best.row["heard"] < 0.5
     return vague and any(best.score - one.score < TIE for one in others)
-
-
-def changes_nothing(best: Candidate) -> bool:
-    """Is it an update that says which thing, but not what shall become of it?"""
-    updates = best.operation.method in METHODS[Intent.UPDATE] and best.operation.body is not None
-    return updates and all(option.slot.where == "path" for option in best.filling.options)

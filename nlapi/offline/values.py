@@ -28,6 +28,7 @@ ASIDE = frozenset(("state", "country", "currency", "lasting"))
 """What says more than the span, so that the span can still be the value of another slot."""
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _IP = re.compile(r"(?=.*\d)[\d.]+(?:/\d+)?|(?=.*:)[0-9a-f:.]+(?:%\w+)?(?:/\d+)?|\*", re.IGNORECASE)
+_IPS = re.compile(r"\W*(?:(?:the|a|an|list of|array of|comma-separated|list) )*IP(?:v[46])? address", re.IGNORECASE)
 _DAYS = stem("days")
 _PLACE = re.compile(r"\b(?:city|town|place|location|address|area|region|destination|origin|where)\b", re.IGNORECASE)
 _CITY_STATE = re.compile(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
@@ -297,8 +298,10 @@ def _fits(text: str, slot: Slot) -> bool:
 @lru_cache(maxsize=4096)
 def _takes_ip(slot: Slot) -> bool:
     """Does a slot take an IP address and nothing else: ip, src_ip, no ip_or_hostname?"""
-    named = slot.words[-1:] == ("ip",) or slot.item.get("format") in ("ipv4", "ipv6")
-    return named and not re.search(r"\b(?:host ?name|domain|or (?:a )?(?:host|name))", slot.description, re.IGNORECASE)
+    named = slot.words[-1:] == ("ip",) or slot.item.get("format") in ("ipv4", "ipv6") or _IPS.match(slot.description)
+    return bool(named) and not re.search(
+        r"\b(?:host ?name|domain|or (?:a )?(?:host|name))", slot.description, re.IGNORECASE
+    )
 
 
 @lru_cache(maxsize=4096)

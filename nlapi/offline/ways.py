@@ -132,10 +132,12 @@ def _mate(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
     listings = set(catalogue.listers(best.tool, slot))
     for option in best.filling.options if slot.where == "path" else ():
         wanted = wanted_in(option.value)
-        if wanted is None or option.slot.where != "path" or wanted.place or wanted.field:
+        if option.slot.where != "path" or (wanted is not None and (wanted.place or wanted.field)):
             continue
-        if any(one.id == wanted.lister for one in listings):
-            return replace(option, slot=slot, sure=SOLID, end=option.start)
+        shared = next((one for one in catalogue.listers(best.tool, option.slot) if one in listings), None)
+        if shared is not None and (wanted is None or wanted.lister == shared.id):
+            name = wanted.name if wanted is not None else str(option.value)
+            return replace(option, slot=slot, value=Wanted(name=name, lister=shared.id), sure=SOLID, end=option.start)
     return None
 
 

@@ -20,11 +20,13 @@ _MOST = 400
 class AnswerWords:
     """Stems of the thing, or of each thing, that an operation answers with.
 
-    `fields` are the names of its fields and `values` the choices of these; `all` has every word, of inner fields too.
+    `fields` are the names of its fields and `values` the choices of these, `inner` the names of the fields of things in
+    it; `all` has every word, of inner fields too.
     """
 
     fields: frozenset[Stems]
     values: frozenset[Stems]
+    inner: frozenset[Stems]
     all: frozenset[str]
 
     def names_field(self, stems: Stems) -> bool:
@@ -44,8 +46,9 @@ class _Words:
             levels = list(self._levels(self._schemas.entry_schema(operation)))
             fields, values = levels[0] if levels else ((), ())
             words = (word for level in levels for names in level for stems in names for word in stems)
+            inner = levels[1][0] if len(levels) > 1 else ()
             self._found[operation] = AnswerWords(
-                fields=frozenset(fields), values=frozenset(values), all=frozenset(words)
+                fields=frozenset(fields), values=frozenset(values), inner=frozenset(inner), all=frozenset(words)
             )
         return self._found[operation]
 

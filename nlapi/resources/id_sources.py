@@ -115,11 +115,9 @@ class IdSources:
             return
         there = self._at(path[:at])
         listing = [one for one in there if self.resources.is_list(one) and not self._wants_ids(one)]
-        for one in self._at(path[: at - 1]) if not there and path[at - 1].parameter else ():
-            # Two ids in a row tell one thing, /autoprimaries/{ip}/{nameserver}: what lists it has both.
-            field = self.field(one, name, noun, parameter) if self.resources.is_list(one) else None
-            if field and name_key(field) == name_key(name):
-                yield IdSource(operation=one, field=field)
+        if not there and path[at - 1].parameter:  # /peers/{ip}/{name}: what lists them has both
+            both = filter(self.resources.is_list, self._at(path[: at - 1]))
+            listing = [one for one in both if name_key(self.field(one, name, noun, parameter) or "") == name_key(name)]
         for one in (*listing, *self._searches(path[:at])):
             field = self.field(one, name, noun, parameter)
             if field is not None and one is not operation:
@@ -154,8 +152,7 @@ class IdSources:
 
     def _is_scope(self, path: Path, noun: Words) -> bool:
         """Whether a path that ends in a placeholder shows a list of other things, and no thing of its own."""
-        before = singular_words(path[-2].text) if not path[-2].parameter else ()
-        return bool(self._at(path)) and before != noun
+        return bool(self._at(path)) and (() if path[-2].parameter else singular_words(path[-2].text)) != noun
 
     def _searches(self, path: Path) -> Iterable[Operation]:
         """The operations that read a collection through a segment of its own: /containers/json, /flows/filter."""
