@@ -90,7 +90,8 @@ def read(
     """
     tree, doubles = read_tree(data, source, cache)
     if not isinstance(tree, dict):
-        raise DescriptionError(f"{source} holds {_kind(tree)}, not an API description", hint=_hint(data))
+        hint = f"it begins with {data[:1000].decode('utf-8', 'replace').strip()[:40]!r}"
+        raise DescriptionError(f"{source} holds {_kind(tree)}, not an API description", hint=hint)
     version = _version(tree, source)
     tree, lost = join(tree) if join else (tree, {})
     tree, issues = overlay.apply(tree, overlays) if overlays else (tree, ())
@@ -150,7 +151,3 @@ def _version(tree: Mapping[str, Any], source: str) -> str:
 
 def _kind(tree: Any) -> str:
     return {list: "a list", str: "text", type(None): "nothing"}.get(type(tree), f"a {type(tree).__name__}")
-
-
-def _hint(data: bytes) -> str:
-    return f"it begins with {data[:1000].decode('utf-8', 'replace').strip()[:40]!r}"

@@ -81,14 +81,10 @@ def _family(
         if ref != base and ref not in made:
             made[ref] = None
             todo.extend(below.get(ref, ()))
-    own = {str(schemas[ref]["x-ms-discriminator-value"]): ref for ref in made if _has_value(schemas[ref])}
+    stated = {ref: schemas[ref].get("x-ms-discriminator-value") for ref in made}  # as Azure's descriptions have it
+    own = {value: ref for ref, value in stated.items() if isinstance(value, str)}
     values = own | {value: to for value, to in named.items() if to in made}
     return Family(base=base, made=tuple(made), name=name, values=values)
-
-
-def _has_value(schema: Mapping[str, Any]) -> bool:
-    """Does it say its own value of the discriminator, as Azure's descriptions do?"""
-    return isinstance(schema.get("x-ms-discriminator-value"), str)
 
 
 def widened(schema: Any, known: Mapping[str, Family], *, named: bool = False) -> Any:

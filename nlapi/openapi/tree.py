@@ -177,11 +177,9 @@ def _yaml(text: str, source: str) -> tuple[Any, Doubles]:
 
 def _spaced(text: str) -> str:
     """The text with spaces for the tabs that it is indented with, if it is indented with nothing else."""
-    return text if re.search(r"^\t* ", text, re.MULTILINE) else re.sub(r"^\t+", _spaces, text, flags=re.MULTILINE)
-
-
-def _spaces(tabs: re.Match[str]) -> str:
-    return "  " * len(tabs[0])
+    if re.search(r"^\t* ", text, re.MULTILINE):
+        return text
+    return re.sub(r"^\t+", lambda tabs: "  " * len(tabs[0]), text, flags=re.MULTILINE)
 
 
 def _broken(error: Any, text: str, source: str) -> DescriptionError:

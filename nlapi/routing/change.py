@@ -148,16 +148,13 @@ def _difference(kind: str, name: str, before: Noun | None, after: Noun | None) -
             field.name for field in fields(before) if getattr(before, field.name) != getattr(after, field.name)
         )
         told = [_told(name, getattr(before, name), getattr(after, name)) for name in changed if name not in UNTOLD]
-        text = f"{one} {name}: {'; '.join(told) or _moved(changed)}"
+        moved = "its buckets moved" if "buckets" in changed else "reason changed"
+        text = f"{one} {name}: {'; '.join(told) or moved}"
     return Difference(kind=kind, name=name, before=before, after=after, fields=changed, text=text)
 
 
 UNTOLD = ("buckets", "reason")
 """What changes with other things and says nothing besides them; a canary's reason is why the revision was made."""
-
-
-def _moved(changed: tuple[str, ...]) -> str:
-    return "its buckets moved" if "buckets" in changed else "reason changed"
 
 
 def _told(name: str, before: Any, after: Any) -> str:

@@ -123,15 +123,12 @@ def _salts(configuration: Configuration) -> Iterator[Issue]:
             yield Issue.error(where, message, "leave it out, or take another text", "bad-salt")
         other = used.get(salt(experiment))
         if other:
-            message = f"the salt {salt(experiment)!r} is also that of {other}{_suffix(other, experiment)}"
+            named = f" {salt(experiment)!r}" if other == "layer" else ""
+            message = f"the salt {salt(experiment)!r} is also that of {other}{named}"
             hint = "give it another: with one salt their cells would go together"
             yield Issue.error(f"experiments.{experiment.name}.salt", message, hint, "salt-in-use")
         else:
             used[salt(experiment)] = f"experiment {experiment.name!r}"
-
-
-def _suffix(other: str, experiment: Experiment) -> str:
-    return f" {salt(experiment)!r}" if other == "layer" else ""
 
 
 def _canary(canary: Canary) -> Iterator[Issue]:

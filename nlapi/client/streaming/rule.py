@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import Any
 
 from nlapi.client.message import Framing
-from nlapi.openapi.parts import Media, as_map, essence, is_json
+from nlapi.openapi.parts import as_map, essence, is_json
 from nlapi.openapi.spec import Operation
 
 SWITCHES = frozenset(("follow", "watch", "stream"))
@@ -83,7 +83,7 @@ def expectation(operation: Operation, values: Mapping[tuple[str, str], Any], *, 
     `asked`: the caller knows of a stream. A switch that is there and false counts for more than words.
     """
     response = operation.response()
-    media = tuple(essence(one.content_type) for one in _media(operation))
+    media = tuple(essence(one.content_type) for one in (response.media if response else ()))
     switch = _switch(operation, values)
     if asked or switch:
         return Expectation(evidence=Evidence.REQUESTED, media=media)
@@ -129,11 +129,6 @@ def _framing_of_type(content_type: str) -> Framing | None:
     return _FRAMING.get(kind)
 
 
-def _media(operation: Operation) -> tuple[Media, ...]:
-    response = operation.response()
-    return response.media if response else ()
-
-
 def list_switches(operation: Operation) -> dict[tuple[str, str], Any]:
     """Return the schemas of the switches that an operation has, by place and name."""
     schemas: dict[tuple[str, str], Any] = {
@@ -156,12 +151,9 @@ def _switch(operation: Operation, values: Mapping[tuple[str, str], Any]) -> bool
         return None
     settings = {place: arguments.get(place) for place in places}
     return any(
-        _is_on(_default(operation, schemas.get(place)) if value is None else value) for place, value in settings.items()
+        _is_on(operation.spec.schema(schemas.get(place)).get("default") if value is None else value)
+        for place, value in settings.items()
     )
-
-
-def _default(operation: Operation, schema: Any) -> Any:
-    return operation.spec.schema(schema).get("default")
 
 
 def _is_on(value: Any) -> bool:
