@@ -16,8 +16,6 @@ from nlapi.offline.entities import (
     id_like,
     is_owner,
     is_subject,
-    kind_of,
-    last_parameter,
     names_for,
     noun_stems,
     takes_id,
@@ -29,21 +27,17 @@ from nlapi.offline.match import counts_things
 from nlapi.offline.option import HIGH, LOW, Option
 from nlapi.offline.out_of_place import BEFORE_ID, is_about_the_call, is_out_of_place
 from nlapi.offline.pairs import paired
+from nlapi.offline.path_spans import ADDRESSES, IP, is_meant_in_path
 from nlapi.offline.scene import Scene
-from nlapi.offline.sentence import LOOSE, Kind, Span, Token
+from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import ASIDE, HOW, values_for
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
-from nlapi.resources.paths import segments
+from nlapi.resources.naming import singular, stem
 from nlapi.tools.meaning import known
 
 SUREST_NAME = 0.8
 """How sure a name to look up is at most: an id that was said goes before it."""
-_IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
-_ADDRESSES = frozenset(map(stem, "ip address host".split()))
-_BESIDE_NOUN = BEFORE_ID | {"id", "ids", "called", "named", "the", "number", "no", "nr", "'", '"'}
-_OF = frozenset("of in from for on under within to at by".split())
 MINE = 0.5
 """How well `me` fits for an id where the sentence says my; anything that is said fits better."""
 _SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
@@ -125,7 +119,7 @@ def _plain(scene: Scene, slot: Slot, runs: Sequence[tuple[Span, ...]]) -> Iterat
             continue
         if slot.family is Family.TEXT and span.kind is Kind.NUMBER and counts_things(scene, span):
             continue
-        if not _is_meant_in_path(scene, slot, span):
+        if not is_meant_in_path(scene, slot, span):
             continue
         if is_out_of_place(scene, slot, span) or is_about_the_call(scene, slot, span):
             continue
@@ -171,81 +165,14 @@ def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
     return tokens[at].stem in nouns or several
 
 
-def _is_meant_in_path(scene: Scene, slot: Slot, span: Span) -> bool:
-    """May a span be what a placeholder stands for, by what is beside it? Of other slots nothing is asked."""
-    if _is_parent(scene, slot, span) and not _is_addressed(scene, slot, span):
-        return False
-    owner = is_subject(scene.operation, slot) and is_owner(scene, slot, span.first)
-    return not owner and not _is_of_another(scene, slot, span)
-
-
-def _is_parent(scene: Scene, slot: Slot, span: Span) -> bool:
-    """Does a slot say which thing that of the operation is below, so that what is said has to be said of that?"""
-    if slot.where != "path" or is_subject(scene.operation, slot):
-        return False
-    return slot in scene.listers or last_parameter(scene.operation) != slot.name or span.kind is Kind.PHRASE
-
-
-def _is_addressed(scene: Scene, slot: Slot, span: Span) -> bool:
-    """May a span say which of the things in the path is meant that the operation is below?
-
-    What it is about itself, or what there is one of in the path, may be said anywhere. What that is below has its noun
-    beside it (in the database archive), or it is what the last of them is of: the zones of X, X's zones.
-    """
-    names = [segment.parameter for segment in segments(scene.operation.route) if segment.parameter]
-    tokens, nouns = scene.sentence.tokens, {*kind_of(scene.tool, slot), *slot.words} - ID_WORDS
-    if slot.name not in names:
-        return True
-    if _is_opaque(span, slot) and not _noun_before(scene, span) and (span.form != "id" or slot.name == names[-1]):
-        return True
-    before = span.first - 1
-    while before >= 0 and tokens[before].lower in _BESIDE_NOUN:
-        before -= 1
-    after = tokens[span.last].stem if span.last < len(tokens) else ""
-    inside = {token.stem for token in tokens[span.first : span.last]}
-    if (before >= 0 and tokens[before].stem in nouns) or after in nouns or inside & nouns:
-        return True
-    before = span.first - 1
-    while before >= 0 and tokens[before].lower in ("the", "a", "an", "my", "our"):
-        before -= 1
-    led = before >= 0 and tokens[before].lower in _OF
-    owns = span.last < len(tokens) and tokens[span.last].text in ("'", "’", "'s", "’s")
-    return slot.name == names[-1] and (led or owns) and tokens[span.first].stem not in scene.common
-
-
-def _is_of_another(scene: Scene, slot: Slot, span: Span) -> bool:
-    """Does an id stand behind a noun that the operation says nothing of: the record [sku-2] where a base is deleted?"""
-    if slot.where != "path" or span.form != "id":
-        return False
-    before = _noun_before(scene, span)
-    if before is None:
-        return False
-    own = {*kind_of(scene.tool, slot), *slot.words, *ID_WORDS, *noun_stems(scene.operation)}
-    return before.lower not in _BESIDE_NOUN and before.stem not in own | scene.common | scene.talked
-
-
-def _noun_before(scene: Scene, span: Span) -> Token | None:
-    """The word right before a span, where it may be the noun of what the span names."""
-    before = scene.sentence.tokens[span.first - 1] if span.first else None
-    noun = before is not None and before.word and before.lower not in STOPWORDS and before.stem not in VERBS
-    return before if noun else None
-
-
-def _is_opaque(span: Span, slot: Slot) -> bool:
-    """Is a span an id that nobody would take for a word, nor for an address?"""
-    if span.kind is Kind.LITERAL and _IP.fullmatch(span.text):
-        return not _ADDRESSES.isdisjoint(slot.words)
-    return span.kind in (Kind.LITERAL, Kind.NUMBER) and span.form not in ("host", "url", "email", "path")
-
-
 def _is_id(scene: Scene, slot: Slot, span: Span) -> bool:
     """May a span be the very id? An address may where the description says that it is taken.
 
     So may a word in small letters behind the noun (namespace dev), where nothing says that an id is wanted, or where it
     is no word at all (node ezcuj).
     """
-    address = span.kind is not Kind.QUOTED and _IP.fullmatch(span.text)
-    if span.form == "host" or (address and _ADDRESSES.isdisjoint(slot.prose | set(slot.words))):
+    address = span.kind is not Kind.QUOTED and IP.fullmatch(span.text)
+    if span.form == "host" or (address and ADDRESSES.isdisjoint(slot.prose | set(slot.words))):
         return False
     if slot.item.get("format") == "uuid" or (slot in scene.listers and _SAYS_UUID.search(slot.description)):
         return span.form == "uuid"
