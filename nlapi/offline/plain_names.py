@@ -25,6 +25,7 @@ _SURELY = frozenset("the my our your this that".split())
 _ARTICLES = _SURELY | {"a", "an"}
 _NO_NAMES = frozenset(
     """
+    run use have
     me us all everything it them total detail details general full short order parallel time here there json csv ids
     id name names number last first next previous other others same rest most least latest newest oldest current new
     """.split()
@@ -90,7 +91,8 @@ def slugs(sentence: Sentence) -> Iterator[PlainName]:
     """Yield the words that are no English and have no noun before them that says what they are: no record [sku-2]."""
     for at, token in enumerate(sentence.tokens):
         before = sentence.tokens[at - 1] if at else None
-        named = before is not None and before.word and before.lower not in STOPWORDS and before.stem not in VERBS
+        verb = before is not None and before.stem in VERBS and not before.lower.endswith("ing")
+        named = before is not None and before.word and before.lower not in STOPWORDS and not verb
         if is_slug(token.lower) and not named and _may_be(sentence, at, anywhere=True):
             yield PlainName(at=at, clear=True)
 
