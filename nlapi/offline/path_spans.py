@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from nlapi.offline.entities import ID_WORDS, is_owner, is_subject, kind_of, last_parameter, noun_stems
 from nlapi.offline.out_of_place import BEFORE_ID
@@ -43,7 +44,7 @@ def _is_addressed(scene: Scene, slot: Slot, span: Span) -> bool:
     tokens, nouns = scene.sentence.tokens, {*kind_of(scene.tool, slot), *slot.words} - ID_WORDS
     if slot.name not in names:
         return True
-    if _is_opaque(span, slot) and not _noun_before(scene, span) and (span.form != "id" or slot.name == names[-1]):
+    if _is_opaque(span, slot) and not _noun_before(scene, span) and _may_be_code(scene, slot, span, names):
         return True
     before = span.first - 1
     while before >= 0 and tokens[before].lower in _BESIDE_NOUN:
@@ -76,6 +77,14 @@ def _noun_before(scene: Scene, span: Span) -> Token | None:
     before = scene.sentence.tokens[span.first - 1] if span.first else None
     noun = before is not None and before.word and before.lower not in STOPWORDS and before.stem not in VERBS
     return before if noun else None
+
+
+def _may_be_code(scene: Scene, slot: Slot, span: Span, names: Sequence[str | None]) -> bool:
+    """May a code be the id of a thing in the path? What others are below is told by none that may be a name: sha-2."""
+    if span.form != "id":
+        return True
+    plain = slot in scene.opaque and not is_subject(scene.operation, slot) and "_" not in span.text
+    return slot.name == names[-1] and not plain
 
 
 def _is_opaque(span: Span, slot: Slot) -> bool:

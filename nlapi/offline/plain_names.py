@@ -25,6 +25,7 @@ _SURELY = frozenset("the my our your this that".split())
 _ARTICLES = _SURELY | {"a", "an"}
 _NO_NAMES = frozenset(
     """
+    run use have
     me us all everything it them total detail details general full short order parallel time here there json csv ids
     id name names number last first next previous other others same rest most least latest newest oldest current new
     info information data
