@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,6 @@ from nlapi.gateway.live import Live
 from nlapi.gateway.pools import open_runner
 from nlapi.gateway.shards import Cluster, Remote
 from nlapi.routing.nouns import Configuration, Protocol, Shard, Version, VersionRef
-
-_log = logging.getLogger(__name__)
 
 LOCAL = Shard(name="local")
 """the shard that need not be declared"""

@@ -9,18 +9,22 @@ from typing import Any
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.commands import opening, own_verbs
-from nlapi.offline.entities import is_subject
+from nlapi.offline.entities import RENAMES, is_subject, noun_stems
+from nlapi.offline.match import NAMELIKE
+from nlapi.offline.meant import says_all
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import Sentence, Token
 from nlapi.offline.slots import Slot
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import VERBS, Intent, name_words, pieces, singular, stem
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, name_words, pieces, singular, stem
 
 SAID = 0.9
 """How sure a state is that the command of a sentence brings about."""
 _STATES = frozenset(map(stem, "state status phase type action".split()))
 _MARKS = frozenset(map(stem, "mark set put change switch move turn".split()))
 _INTO = frozenset(("as", "to", "into"))
+_SURE = 0.7
+_NEW = frozenset(map(stem, ("new", "body")))
 _SHORTEST = 4
 """Letters of a verb that the name of a state begins with: paus of PAUSED."""
 
@@ -65,6 +69,52 @@ def says_act(one: Candidate) -> bool:
 def sets_state(one: Candidate) -> bool:
     """Was the state that it sets read from the command?"""
     return any(option.span is None and option.end == 0 and option.slot.choices for option in one.filling.options)
+
+
+def says_update(one: Candidate) -> bool:
+    """Is a thing called by its name, is a field of it, and is no more said than what shall become of that?"""
+    options = one.filling.options
+    fields = [option.slot for option in options if option.slot.where == "body"]
+    command = _command(one.scene.sentence)
+    if (
+        command is None
+        or VERBS.get(command.stem) is not Intent.UPDATE
+        or one.operation.method not in METHODS[Intent.UPDATE]
+        or not fields
+        or not says_all(one)
+    ):
+        return False
+    stems = one.scene.sentence.stem_set
+    named = any(is_subject(one.operation, option.slot) and option.sure >= _SURE for option in options)
+    said = stems | _NEW | (NAMELIKE if command.stem in RENAMES else frozenset())
+    return named and all(said.issuperset(slot.words) for slot in fields)
+
+
+def unsaid_change(one: Candidate) -> tuple[Slot, ...]:
+    """What an update that says which thing, but not what shall become of it, is to be told."""
+    stems = one.scene.sentence.stem_set
+    fields = [slot for slot in one.scene.slots if slot.where == "body" and len(slot.path) == 1]
+    if not RENAMES.isdisjoint(stems):
+        return tuple(slot for slot in fields if set(slot.words) <= NAMELIKE | _NEW)[:1]
+    said = [slot for slot in fields if stems.issuperset(slot.words)]
+    return tuple(said or (slot for slot in fields if slot.words == (stem("value"),)))
+
+
+def unsaid_kind(one: Candidate) -> str:
+    """The words before the noun of what is made that no argument takes: create a [process] work pool; "" for none."""
+    sentence, noun = one.scene.sentence, noun_stems(one.operation)
+    command = _command(sentence)
+    if one.operation.method != "POST" or command is None or VERBS.get(command.stem) is not Intent.CREATE or not noun:
+        return ""
+    first = sentence.tokens.index(command) + 1
+    at = next((at for at in range(first, first + 5) if sentence.stems[at : at + len(noun)] == noun), first)
+    left = [
+        token.text
+        for token in sentence.tokens[first:at]
+        if token.lower not in (*STOPWORDS, "new", "another", "empty") and token.stem not in one.scene.common
+        if not any(option.start <= token.start < option.end for option in one.filling.options)
+    ]
+    return " ".join(left)
 
 
 def _command(sentence: Sentence) -> Token | None:

@@ -16,6 +16,7 @@ from nlapi.offline.slots import Slot, slots_of
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.id_sources import IdSource, id_sources
 from nlapi.resources.naming import pieces, stem
+from nlapi.resources.nouns import is_single, thing_words
 from nlapi.resources.resource import resources_of
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
@@ -66,6 +67,11 @@ class Catalogue:
     def commanded(self) -> frozenset[str]:
         """The stems of the verbs that the operations which change something are commanded by."""
         return frozenset().union(*map(own_verbs, filter(self.index.changes, self.operations)))
+
+    @cached_property
+    def kinds(self) -> frozenset[tuple[str, ...]]:
+        """The nouns, in the singular, of the things that have an operation of their own."""
+        return frozenset(words for one in self.operations if is_single(one) and (words := thing_words(one)))
 
     def chooses(self, question: str, command: str) -> bool:
         """Is a command a choice of an argument of what a question may be about: a `type` of action that is `reboot`?"""

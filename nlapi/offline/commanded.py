@@ -85,6 +85,8 @@ def creation_instead(
     start = opening(sentence.text)
     first = next((token.lower for token in sentence.tokens if token.start >= start and token.word), "")
     parent, inside, last = found[0].operation.path.rstrip("/").rpartition("/{") if found else ("", "", "")
+    if first in (*_MAKING, "add") and (made := _named_maker(found, sentence)) is not None:
+        return [made, *(one for one in found if one is not made)]
     if first not in _MAKING or not inside or "/" in last or found[0].operation.method not in ("POST", "PUT", "PATCH"):
         return found
     every = (one for one in catalogue.operations if one.spec is found[0].operation.spec)
@@ -110,6 +112,19 @@ def update_instead(found: Sequence[Candidate], sentence: Sentence) -> Sequence[C
 
 def _is_target(one: Candidate, option: Option) -> bool:
     return wanted_in(option.value) is not None and is_subject(one.operation, option.slot)
+
+
+def _named_maker(found: Sequence[Candidate], sentence: Sentence) -> Candidate | None:
+    """What makes the thing whose noun stands before `named`, where the likeliest makes another: a work pool named x."""
+    tokens = sentence.tokens
+    at = next((at for at, token in enumerate(tokens) if token.lower in ("named", "called")), 0)
+    noun = noun_stems(found[0].operation) if found else ()
+    before = sentence.stems[:at]
+    if not at or not noun or before[-len(noun) :] == noun:
+        return None
+    makers = [one for one in found if one.operation.method in METHODS[Intent.CREATE] and not one.unasked]
+    fitting = [one for one in makers if (own := noun_stems(one.operation)) and before[-len(own) :] == own]
+    return max(fitting, key=lambda one: len(noun_stems(one.operation)), default=None)
 
 
 def named_instead(found: Sequence[Candidate], catalogue: Catalogue) -> Sequence[Candidate]:

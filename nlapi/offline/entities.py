@@ -42,6 +42,7 @@ PLACED = frozenset(
 )
 """Words that pick a thing by its place among others, not by its name."""
 _BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)
+_TOLD_BY_NAME = re.compile(r"\bby (?:its |the )?(?:(?:id|uuid|identifier) or )?name\b", re.IGNORECASE)
 RENAMES = frozenset(map(stem, ("rename", "renamed", "retitle")))
 FAR = 9
 SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -107,6 +108,12 @@ def thing_of(tool: Tool, slot: Slot) -> str:
 def takes_id(slot: Slot) -> bool:
     """Does `slot` take the id of something?"""
     return slot.family is Family.ID or bool(slot.words and slot.words[-1] in ID_WORDS) or slot.where == "path"
+
+
+def says_name(operation: Operation | None) -> bool:
+    """Does an operation say of itself that its thing may be told by its name: Returns a collection by ID or name?"""
+    text = f"{operation.summary}. {operation.description[:200]}" if operation is not None else ""
+    return _TOLD_BY_NAME.search(text) is not None
 
 
 def takes_name(slot: Slot) -> bool:

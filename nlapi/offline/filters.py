@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from nlapi.offline.entities import ID_WORDS, is_free, kind_of, noun_stems
+from nlapi.offline.entities import ID_WORDS, RENAMES, is_free, kind_of, noun_stems
 from nlapi.offline.option import Option
 from nlapi.offline.plain_names import PlainName, behind_noun, behind_preposition, is_code
 from nlapi.offline.scene import Scene
-from nlapi.offline.slots import Family, Slot
+from nlapi.offline.slots import Family, Slot, type_of
 from nlapi.openapi.spec import Effect
 from nlapi.resources.naming import STOPWORDS, VERBS, name_words, singular, stem
 
 _ONE_OF = frozenset(("any", "in", "eq", "equals", "is", "one", "of"))
 """Words of the operators of filters by which a field is one of some values."""
 _NAMES = frozenset(("name", "names", "slug", "title"))
+_NEW_NAME = frozenset(map(stem, ("name", "new", "title", "label", "body")))
+_PAIR = re.compile(r"(?<![\w=])(?P<name>[A-Za-z_][\w.-]*)=(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;=]+)")
+NAMED = 0.95
+"""How sure what is said plainly is."""
 SAID, LED = 0.85, 0.7
 """How sure a name is whose noun is said, and one of which only `of` tells whose it is."""
 
@@ -22,6 +27,8 @@ SAID, LED = 0.85, 0.7
 def filters(scene: Scene) -> Iterator[Option]:
     """Options for the ids of what is in a thing, and for the names of things that those of a list belong to."""
     yield from _ids(scene)
+    yield from _new_name(scene)
+    yield from _pairs(scene)
     if scene.operation.effect is not Effect.READ or scene.operation.body is None:
         return
     own = noun_stems(scene.operation)
@@ -34,6 +41,31 @@ def filters(scene: Scene) -> Iterator[Option]:
                 yield _option(scene, slot, one, SAID)
         if noun == own[: len(noun)]:
             yield from (_option(scene, slot, one, LED) for one in behind_preposition(scene.sentence) if one.clear)
+
+
+def _new_name(scene: Scene) -> Iterator[Option]:
+    """An option for the word that a thing is renamed to, whatever word it is: rename faq to [help]."""
+    tokens = scene.sentence.tokens
+    words = [at for at, token in enumerate(tokens) if token.word]
+    if len(words) < 3 or RENAMES.isdisjoint(scene.sentence.stem_set) or tokens[words[-2]].lower not in ("to", "as"):
+        return
+    fields = (slot for slot in scene.slots if slot.where == "body" and len(slot.path) == 1 and not slot.many)
+    slot = next((slot for slot in fields if slot.words and set(slot.words) <= _NEW_NAME), None)
+    if slot is not None:
+        token = tokens[words[-1]]
+        yield Option(slot=slot, value=token.text, sure=NAMED, start=token.start, end=token.end)
+
+
+def _pairs(scene: Scene) -> Iterator[Option]:
+    """Options for what takes any properties from pairs in the sentence: set the metadata to [team=shop]."""
+    found = list(_PAIR.finditer(scene.sentence.text))
+    if not found:
+        return
+    value = {match["name"]: match["value"].strip("\"'") for match in found}
+    for slot in scene.slots:
+        open_object = slot.where == "body" and slot.family is Family.OPEN and type_of(slot.schema) == "object"
+        if open_object and slot.words[-1] in scene.sentence.stem_set:
+            yield Option(slot=slot, value=value, sure=NAMED, start=found[0].start(), end=found[-1].end())
 
 
 def _ids(scene: Scene) -> Iterator[Option]:

@@ -154,7 +154,9 @@ def tells(best: Candidate, missing: Sequence[Slot]) -> bool:
         return False
     wish = wish_of(sentence.text)
     many = any(token.stem == noun[-1] and singular(token.lower) != token.lower for token in sentence.tokens)
-    return wish.figures or (many and not any(map(commands, sentence.tokens))) or _answers_all(best, wish.spans)
+    first = next(token for token in sentence.tokens if token.word)
+    reads = VERBS.get(first.stem) is Intent.READ and not any(map(commands, sentence.tokens))
+    return wish.figures or (many and reads) or _answers_all(best, wish.spans)
 
 
 def _answers_all(best: Candidate, cut: Sequence[tuple[int, int]]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nlapi.offline.acts import act_instead
+from nlapi.offline.asked_list import list_asked_for
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.commanded import change_instead, creation_instead, named_instead, update_instead
@@ -19,6 +20,7 @@ from nlapi.offline.reads import (
     listing_instead,
     owned_instead,
     read_instead,
+    shown_instead,
 )
 from nlapi.offline.rivals import real_rivals
 from nlapi.offline.sentence import Sentence
@@ -49,10 +51,12 @@ def best_of(
         commanded = update_instead(change_instead(found, sentence, catalogue), sentence)
         commanded = named_instead(commanded, catalogue)
         found = act_instead(creation_instead(commanded, sentence, catalogue, known), sentence, catalogue, known)
+        found = list_asked_for(read_instead(found, sentence, catalogue, known), sentence, catalogue)
     best, others = listing_instead(read_instead(found, sentence, catalogue, known), sentence, catalogue, known)
     if free:
         best = item_instead(best, others, catalogue, known)
     best = telling_instead(owned_instead(best, catalogue, known, sentence.text), others)
+    best = shown_instead(best, catalogue, known) if free else best
     return real_rivals(best, others)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from nlapi.offline.placed import ORDINALS
@@ -125,3 +125,19 @@ def _taken(sentence: Sentence) -> frozenset[int]:
         if span.kind in kinds or (span.kind is Kind.LITERAL and span.form != "id") or (span.kind is Kind.NAME)
     )
     return frozenset(at for span in spans for at in range(span.first, span.last))
+
+
+def with_kinds(text: str, nouns: Collection[tuple[str, ...]]) -> str:
+    """A sentence with the noun before a name that ends in it: k8s-pool is the work pool k8s-pool.
+
+    Only where one noun of the API ends so, and the sentence does not say it.
+    """
+    words = text.split()
+    said = {singular(word.lower().strip(".,?!")) for word in words}
+    for at, word in enumerate(words):
+        bare = word.strip(".,?!").lower()
+        last = re.split(r"[-_.]", bare)[-1]
+        ending = [noun for noun in nouns if noun[-1] == last]
+        if is_slug(bare) and len(ending) == 1 and last not in said:
+            words[at] = f"the {' '.join(ending[0])} {word}"
+    return " ".join(words)

@@ -26,7 +26,8 @@ _REASONS = frozenset(map(stem, "why reason note comment".split()))
 _LABELLED = frozenset((Kind.LITERAL, Kind.QUOTED, Kind.NUMBER))
 _BEHIND_LABEL = frozenset(("is", "=", ":", "of"))
 _VALUE = (stem("value"),)
-_NEW = frozenset(map(stem, ("new", "body")))
+_KIND = ((stem("type"),), (stem("kind"),))
+_MAKING = METHODS[Intent.CREATE]
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
 
 
@@ -42,22 +43,27 @@ def plainly(scene: Scene, weighed: Iterable[Option], every: Iterable[Option]) ->
         told = option.slot is naming and _names(scene, option)
         sought = option.slot is seeking and _is_sought(scene, option)
         stated = _is_example(option) or any(test(scene, option) for test in _STATED)
+        told = told or _is_kind(scene, option)
         which = option.slot is subject and _is_token(option, meant)
         plain = told or sought or stated or which or _is_new_value(scene, option, meant)
         if plain or option.sure:
             yield replace(option, sure=SURE) if plain and option.sure < SURE else option
 
 
-def _is_new_value(scene: Scene, option: Option, meant: int | None) -> bool:
-    """Is the span all that follows `to` behind the name of the thing, for its value: set the variable x [to 5]?
+def _is_kind(scene: Scene, option: Option) -> bool:
+    """Does the span stand right before the noun of what is made, for the type of it: create a [process] work pool?"""
+    span, noun = option.span, noun_stems(scene.operation)
+    if span is None or option.how or option.slot.words not in _KIND or scene.operation.method not in _MAKING:
+        return False
+    return bool(noun) and scene.sentence.stems[span.last : span.last + len(noun)] == noun
 
-    Where a thing is renamed it is its name.
-    """
+
+def _is_new_value(scene: Scene, option: Option, meant: int | None) -> bool:
+    """Is the span all that follows `to` behind the name of the thing, for its value: set the variable x [to 5]?"""
     span, tokens = option.span, scene.sentence.tokens
     if meant is None or span is None or option.how or option.slot.where != "body":
         return False
-    renamed = not RENAMES.isdisjoint(scene.sentence.stem_set)
-    if not (set(option.slot.words) - _NEW <= set(NAMELIKE) if renamed else option.slot.words == _VALUE):
+    if option.slot.words != _VALUE or not RENAMES.isdisjoint(scene.sentence.stem_set):
         return False
     ends = span.last == len(tokens) or not any(token.word for token in tokens[span.last :])
     return ends and span.first == meant + 2 and tokens[meant + 1].lower in ("to", "=", "as")

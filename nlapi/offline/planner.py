@@ -10,32 +10,34 @@ from functools import partial
 from typing import Any
 
 from nlapi.offline import chain
-from nlapi.offline.acts import says_act, sets_state
+from nlapi.offline.acts import unsaid_change
 from nlapi.offline.apis import named_api
+from nlapi.offline.asked_list import unlisted
 from nlapi.offline.breadth import broadened
 from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.change_questions import is_half_said, unsaid_values
+from nlapi.offline.change_questions import changes_nothing, unsaid_values
 from nlapi.offline.choose import Candidate
 from nlapi.offline.clash import Clash, clash_in
 from nlapi.offline.commanded import uncommanded
 from nlapi.offline.confidence import FEW, confidence, features, is_doubtful, is_meant
 from nlapi.offline.field_question import field_read
 from nlapi.offline.followup import follow
-from nlapi.offline.given import Values, argument_name, complete, wanted_in
-from nlapi.offline.goal import Goal, final
-from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unexpressed, unused, unused_value
+from nlapi.offline.given import Values, argument_name, complete, missing_of, wanted_in
+from nlapi.offline.goal import Goal, asking, final
+from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unused
 from nlapi.offline.language import foreign
-from nlapi.offline.meant import as_command, other_goals, says_all, says_plainly, tells
+from nlapi.offline.meant import as_command, other_goals, says_all, says_plainly
 from nlapi.offline.operation_choice import CLEAR, best_of, likeliest
 from nlapi.offline.orders import plainly_ordered
+from nlapi.offline.plain_names import with_kinds
 from nlapi.offline.read import read_sentence
 from nlapi.offline.reads import (
     asks,
-    asks_for_health,
     asks_who_i_am,
 )
 from nlapi.offline.sentence import Kind, Sentence
 from nlapi.offline.steps import go_on, plan_for
+from nlapi.offline.sureness import CHOSEN, TOSSED, surely, unsaid_words
 from nlapi.offline.twins import with_twins
 from nlapi.offline.unplanned import (
     ALTERNATIVES,
@@ -52,7 +54,7 @@ from nlapi.offline.ways import completed, with_only_parents
 from nlapi.offline.wire_forms import in_wire_form
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.resources.naming import VERBS, Intent, stem
+from nlapi.resources.naming import IMPERATIVES, MAY_READ, VERBS, Intent, stem
 from nlapi.resources.resource import resources_of
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import corrected
@@ -60,16 +62,10 @@ from nlapi.tools.tool import Missing, Tool
 
 LONGEST = 2000
 """Characters of a question that are read: nobody says one thing in more."""
-CHOSEN = 0.6
-"""The least that a plan is sure of whose operation the user chose."""
 LEGIBLE = 0.3
 """The least that a read is sure of which is planned from a sentence in another language than English."""
 RIVAL = 2.0
 """How near another operation has to be to be offered beside one that only lacks a value."""
-TIE = 0.4
-"""How near another operation is when it is a toss-up between the two."""
-TOSSED = 0.15
-"""The most that a plan is sure of which is a toss-up, or hardly about the API: the user is offered the choice."""
 _HELP = re.compile(
     r"^\W*(?:help(?: me)?|what (?:can|could) (?:you|i|we|this|it)(?: api)? (?:do|ask)(?: here| with this)?)\W*$", re.I
 )
@@ -169,6 +165,8 @@ class OfflinePlanner:
     def _refused(self, best: Candidate, catalogue: Catalogue) -> Plan | None:
         """The Plan that says why the likeliest operation must not be planned, or what contradicts itself in it."""
         changes = catalogue.index.changes(best.operation)
+        if what := unlisted(best, catalogue) or _uncarried(best, catalogue):
+            return no_plan(f"Nothing in {best.operation.spec.title} does that: {what}.", (), 0.05)
         if (changes and (why := refusal(best, catalogue.index.names))) or (why := _forbidden(best)):
             return no_plan(f"{CLAUDE}{why}", (), 0.1)
         return None
@@ -191,8 +189,19 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
     """A question taken apart, its slips mended and its command in words that the API has."""
     said = corrected(question[:LONGEST], catalogue.index)
     chooses = partial(catalogue.chooses, said)
+    said = with_kinds(said, catalogue.kinds)
     said = plainly_ordered(said, lambda: catalogue.commanded, catalogue.index.knows, chooses)
     return read_sentence(as_command(said, catalogue.index.names, catalogue.operations), today)
+
+
+def _uncarried(best: Candidate, catalogue: Catalogue) -> str:
+    """The command of a sentence that surely is for a change, where the likeliest operation only reads."""
+    word = uncommanded(best, catalogue).lower()
+    if not word:
+        return ""
+    after = best.scene.sentence.text.lower().partition(word)[2].split()[:1]
+    phrase = " ".join((word, *after)) if after and stem(word + after[0]) in IMPERATIVES else word
+    return phrase if stem(phrase.replace(" ", "")) in IMPERATIVES - MAY_READ else ""
 
 
 def _planned(
@@ -217,20 +226,8 @@ def _planned(
     ours = confidence(features(settled, others, len(missing)))
     # what it was trained on is one API at a time, where no other has an operation just like this
     sure = max(sure, min(ours, best.chance) if catalogue.several else ours)
-    unsaid = () if changes else tuple(unexpressed(best))
-    if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in settled.filling.unused):
-        unsaid = (*unsaid, *unused(best))
-    half = changes and (is_half_said(best) or any(map(unused_value, best.filling.unused)))
-    is_told = tells(settled, missing) or says_plainly(best, missing)
-    if commanded := uncommanded(best, catalogue):
-        unsaid = (commanded, *unsaid)
-    acts = changes and not missing and (says_act(best) or sets_state(best))
-    if is_told or acts or asks_who_i_am(question) or asks_for_health(question):
-        sure = max(sure, CHOSEN)
-    if best.unasked or unsaid or half:
-        sure = min(sure, UNSURE)
-    if _tossed_up(best, others) and not is_told:
-        sure = min(sure, TOSSED)
+    unsaid = unsaid_words(best, settled, catalogue)
+    sure = surely(best, settled, others, missing, sure, question, changes=changes, unsaid=bool(unsaid))
     elsewhere = other_goals(best, values, catalogue, known)
     if elsewhere and (changes or says_all(best)):
         sure = UNSURE if changes else max(sure, CHOSEN)
@@ -256,6 +253,9 @@ def _planned(
     made = plan_for(goal, catalogue, known)
     if found is None and best.tool.effect is Effect.READ and made.raw["stage"] == "call":
         made = with_twins(made, best)
+    if changes and not made.missing and changes_nothing(best) and (asked := unsaid_change(best)):
+        needs = missing_of(best.tool, asked)
+        made = replace(made, missing=needs, text=asking(needs), confidence=max(made.confidence, UNSURE))
     rivals = _rivals(best, others, catalogue) if made.missing else others
     return replace(made, alternatives=tuple(map(call_of, rivals[:ALTERNATIVES])))
 
@@ -281,12 +281,6 @@ def _settled_by_answer(best: Candidate) -> Candidate:
     ]
     row = {**best.row, "unused": float(len(left)), "unused_names": 0.0}
     return replace(best, filling=replace(best.filling, unused=tuple(left)), row=row)
-
-
-def _tossed_up(best: Candidate, others: Sequence[Candidate]) -> bool:
-    """Is another operation about as likely, no argument said that speaks for this one, and most of the rest unknown?"""
-    vague = not best.filling.options and best.row["heard"] < 0.5
-    return vague and any(best.score - one.score < TIE for one in others)
 
 
 def _rivals(best: Candidate, others: Sequence[Candidate], catalogue: Catalogue) -> list[Candidate]:

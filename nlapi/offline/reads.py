@@ -14,14 +14,15 @@ from nlapi.offline.entities import is_subject, noun_stems
 from nlapi.offline.given import wanted_in
 from nlapi.offline.option import Option
 from nlapi.offline.placed import LAST, ORDINALS
+from nlapi.offline.rivals import surety
 from nlapi.offline.sentence import Sentence
 from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import Want, wish_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import STOPWORDS, name_words, pieces, singular, stem
-from nlapi.resources.nouns import thing_words
-from nlapi.resources.resource import resources_of
+from nlapi.resources.nouns import is_single, thing_words
+from nlapi.resources.resource import Resources, resources_of
 
 _WHO_AM_I = re.compile(
     r"^\W*(?:show (?:me )?)?(?:who ?am ?i(?: (?:logg?ed|signed) in(?: as)?)?|my (?:user )?(?:profile|account|user)"
@@ -46,6 +47,8 @@ _MOST_LISTINGS = 4
 _NEAR = 2.0
 """How far a listing of what is compared may be behind what is likeliest."""
 _MOST_SEARCHED = 40
+_SURE_OF_WHICH = 0.5
+"""How sure it has to be which thing is meant for what it holds to be counted."""
 _OF_COUNTS = frozenset(
     map(stem, "count number total altogether exist there currently defined registered stored".split())
 )
@@ -99,8 +102,12 @@ def listing_instead(
     `which campaign has the highest budget` names no campaign: it takes all of them to tell.
     """
     best, others = found[0], list(found[1:])
-    if best.tool.effect is not Effect.READ or not wish_of(sentence.text).figures:
+    wish = wish_of(sentence.text)
+    if best.tool.effect is not Effect.READ or not wish.figures:
         return best, others
+    counts = (one for one in others if is_count(one.operation) and surety(one) > _SURE_OF_WHICH)
+    if wish.want is Want.COUNT and is_single(best.operation) and (count := next(counts, None)) is not None:
+        return replace(count, score=best.score), [best, *(one for one in others if one is not count)]
     if is_count(best.operation):
         listing = _listing_of_count(best, sentence, catalogue, known)
         return (best, others) if listing is None else (listing, [best, *others])
@@ -114,9 +121,10 @@ def listing_instead(
             return said, [best, *(one for one in others if one is not said)]
     many = _is_many(best)
     subject = next((slot for slot in best.scene.slots if is_subject(best.operation, slot)), None)
-    if subject is None or not (many or subject in best.filling.missing or _is_at_an_end(best, subject)):
+    guessed = wish.compares and surety(best) < _SURE_OF_WHICH
+    if subject is None or not (many or guessed or subject in best.filling.missing or _is_at_an_end(best, subject)):
         return best, others
-    listings = catalogue.listers(best.tool, subject)
+    listings = catalogue.listers(best.tool, subject) or _lists_of_same(best.operation)
     tries = (
         next((one for one in others if one.operation is listing), None)
         or candidate_of(sentence, catalogue, known, listing, best.score)
@@ -177,10 +185,43 @@ def _listing_of_count(
     above, _, last = best.operation.path.rstrip("/").rpartition("/")
     if not (wish.by or _says_more(best)) or (name_words(last) == ("count",) and above.endswith("}")):
         return None
-    resources = resources_of(best.operation.spec)
-    lists = [one for one in resources.lists_of(thing_words(best.operation)) if resources.is_home(one)]
+    lists = _lists_of_same(best.operation)
     tries = (candidate_of(sentence, catalogue, known, one, best.score) for one in lists[:_MOST_LISTINGS])
     return min((one for one in tries if one is not None), key=_misfit, default=None)
+
+
+def _lists_of_same(operation: Operation) -> tuple[Operation, ...]:
+    """The lists, each at the home of what it lists, of the things that an operation is about."""
+    resources = resources_of(operation.spec)
+    return tuple(one for one in resources.lists_of(thing_words(operation)) if resources.is_home(one))
+
+
+def shown_instead(best: Candidate, catalogue: Catalogue, known: Mapping[str, Any]) -> Candidate:
+    """The candidate that shows the thing itself, where that has the field which is asked for: the limit of the pool x.
+
+    One that shows another part of the thing has to be called for by its own words (the [status] of the limit).
+    """
+    operation, sentence = best.operation, best.scene.sentence
+    item, inside, last = operation.route.rstrip("/").rpartition("}/")
+    if operation.effect is not Effect.READ or not inside or best.filling.missing or "{" in last:
+        return best
+    if {stem(word) for word in name_words(last)} <= sentence.stem_set:
+        return best
+    every = catalogue.operations_of(operation.spec)
+    shows = next((one for one in every if one.method == "GET" and one.route.rstrip("/") == f"{item}}}"), None)
+    resources = resources_of(operation.spec)
+    if shows is None or not _says_field(resources, shows, sentence):
+        return best
+    shown = candidate_of(sentence, catalogue, known, shows, best.score)
+    return best if shown is None or shown.filling.missing else replace(shown, score=best.score)
+
+
+def _says_field(resources: Resources, operation: Operation, sentence: Sentence) -> bool:
+    """Does a sentence name a field of the thing that an operation shows, and not the thing itself by that?"""
+    noun = set(map(stem, thing_words(operation)))
+    entry = resources.schemas.entry_schema(operation)
+    names = (frozenset(map(stem, name_words(name))) for name in resources.schemas.reader.properties(entry))
+    return any(words <= sentence.stem_set and not words <= noun for words in names if words)
 
 
 def _says_more(best: Candidate) -> bool:

@@ -18,6 +18,7 @@ from nlapi.offline.given import argument_name, complete, wanted_in
 from nlapi.offline.goal import CALL, Goal, final, values_of
 from nlapi.offline.lookup import MOST_CHOICES, ask_which, chosen, look_up, page_on, rate, things_of
 from nlapi.offline.name_match import Rated, pick
+from nlapi.offline.names_taken import by_name_instead, is_told_by_name
 from nlapi.offline.placed import ORDINALS
 from nlapi.offline.slots import Slot
 from nlapi.openapi.spec import Effect, Operation
@@ -37,6 +38,8 @@ _READS = re.compile(
 )
 """How a question begins that surely wants to be told something: that there is no such thing answers it."""
 
+_EXISTS = re.compile(r"^\W*(?:is|are) there\b|^\W*(?:do|does)\b.*\bexists?\W*$", re.IGNORECASE)
+"""Asks whether there is such a thing, so that there is nothing to choose where there is none."""
 MOST = 8
 """Pages that are read to find a thing by its name; with the calls around them they fit into one turn."""
 
@@ -69,6 +72,8 @@ def go_on(turn: Turn, catalogue: Catalogue, known: Mapping[str, Any], *, today: 
     step, raw = last.steps[-1], last.plan.raw
     stage = raw.get("stage") if isinstance(raw, Mapping) else None
     if stage not in ("lookup", "via") or step.outcome is not Outcome.DONE or step.result is None:
+        if (named := by_name_instead(turn, catalogue)) is not None:
+            return named
         return _more(turn, today) or _answered(turn, catalogue, today)
     if reason := unanswered(step.call, step.result):
         what = f"Looking up {raw['name']!r}" if raw["name"] else "Finding out who you are"
@@ -228,6 +233,8 @@ def _picked(
     if sought and said.issuperset(map(stem, pieces(raw["kind"]))):
         absent = f"There is no {raw['kind']} called {raw['name']!r}."
         return final_answer([AnswerView(text=absent, operation=step.call.tool.operation)])
+    if not found and not unread and _EXISTS.search(turn.question):
+        return Plan(text=f"No: there is no {raw['kind']} called {raw['name']!r}.", confidence=goal.confidence)
     return ask_which(goal.tool, slot, raw, found or rated, found=bool(found), unread=pages if unread else 0)
 
 
@@ -271,6 +278,7 @@ def _used(
     if id is None:
         wanted = raw["field"] or "id"
         return Plan(text=f"{name} was found, but the answer gives no {wanted} for it.", confidence=0.2)
+    id = name if name and not raw["field"] and is_told_by_name(goal.tool.operation, slot) else id
     via = catalogue.find(raw["via"], goal.tool.operation.spec) if raw["via"] else None
     tool = catalogue.tool(via) if via is not None else None
     if tool is None:

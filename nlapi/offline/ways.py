@@ -251,6 +251,8 @@ def _flow(best: Candidate, slot: Slot, catalogue: Catalogue) -> Iterator[Option]
         kind = noun_stems(listing)
         if not kind or kind in (entity, made) or not set(kind) <= said or not resources.is_list(listing):
             continue
+        if f"{{{slot.name}}}" in listing.path:
+            continue  # it wants the very id itself
         names = sorted(named(best.scene, kind, coded=False), key=lambda one: -one.score)
         if not names:
             continue

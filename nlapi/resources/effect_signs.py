@@ -10,7 +10,7 @@ from enum import StrEnum
 from nlapi.openapi.parse import derived_id
 from nlapi.openapi.spec import Operation
 from nlapi.resources.effect_prose import prose_clues, sentences
-from nlapi.resources.effect_verbs import ACTIONS, NOUNS, RUN, TITLES, VAGUE, Action, verb_of
+from nlapi.resources.effect_verbs import ACTIONS, NOUNS, RUN, VAGUE, Action, verb_of
 from nlapi.resources.effect_words import Clue, name_clue
 from nlapi.resources.naming import name_words, singular
 
@@ -84,12 +84,10 @@ def signs_of(operation: Operation) -> list[Sign]:
 
 
 def _is_object(clue: Clue, segment: str, signs: list[Sign], operation: Operation) -> bool:
-    """Whether the verb of a path segment is a noun: `call-logs`, or the report of `getReport` and of `Get a report`."""
+    """Whether the verb of a path segment is a noun: the report of `getReport` and of `Get a report`."""
     words = name_words(segment)
     if clue.action is not Action.CHANGE or clue.word not in NOUNS or clue.word != words[0]:
         return False
-    if clue.word in TITLES and len(words) > 1 and singular(words[-1]) != words[-1]:
-        return True
     texts = {Source.NAME: operation.id, Source.SUMMARY: operation.summary}
     return any(_reads(sign) and clue.word in name_words(texts[sign.source])[1:] for sign in signs)
 

@@ -188,6 +188,15 @@ IMPERATIVES = frozenset(
     )
 )
 """Verbs that may command a change besides those whose intent is known; many are nouns as well."""
+MAY_READ = frozenset(
+    map(
+        stem,
+        """define give tell report review watch track name rate return use call ask inform log mail text comment note
+        validate verify confirm scan scale convert match page record follow quote forecast tie vote warn make map plan
+        link ring hold keep issue require request charge fill permit""".split(),
+    )
+)
+"""Those of them that as often ask to be told something."""
 
 
 _DEEDS: dict[str, str] = {
