@@ -13,7 +13,7 @@ from nlapi.offline.match import NAMELIKE
 from nlapi.offline.plainly import naming_slot
 from nlapi.offline.slots import Slot
 from nlapi.openapi.spec import Effect
-from nlapi.resources.naming import METHODS, VERBS, Intent, pieces, singular, stem
+from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, pieces, singular, stem
 
 _OPTIONAL = re.compile(
     r"\b(?:defaults?|optional\w*|random\w*|generated|if (?:not|none|omitted|empty))\b", re.IGNORECASE
@@ -68,7 +68,8 @@ def makes_unsaid(best: Candidate) -> bool:
     if best.operation.method != "POST" or verb not in _MAKING:
         return False
     path = pieces(best.operation.path.rstrip("/").rpartition("/")[2])
-    words = {*map(stem, (*path, *pieces(f"{best.operation.id} {best.operation.summary}")))}
+    told = (*path, *pieces(f"{best.operation.id} {best.operation.summary}"))
+    words = {stem(word) for word in told if word not in STOPWORDS}
     named = {word for slot in best.scene.slots for word in slot.words}
     return not {*(words - named - VERBS.keys()), *noun_stems(best.operation)} & best.scene.sentence.stem_set
 
