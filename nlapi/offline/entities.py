@@ -32,6 +32,8 @@ _DETERMINERS = frozenset("the a an my our this that its your all of from in to f
 _OWNING = frozenset(("of", "for", "by", "from"))
 ONLY = "(the only one)"
 """The place of a thing of which there is one, as of the server that everything else is below."""
+DESCRIBED = "(as described)"
+"""The place of a thing that is said to be like something, which `name` has in full."""
 PLACED = frozenset(
     ("last", "next", "previous", "other", "others", "same", "rest", "most", "least", *ORDINALS, *DEGREES)
 )

@@ -12,7 +12,7 @@ from nlapi.offline.commands import commands
 from nlapi.offline.entities import Wanted, entity_of, is_subject, noun_stems
 from nlapi.offline.given import Values, argument_name, wanted_in
 from nlapi.offline.option import Option
-from nlapi.offline.sentence import Kind, Sentence
+from nlapi.offline.sentence import Kind, Sentence, Token
 from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import wish_of
@@ -28,6 +28,7 @@ _HAS = re.compile(
 DETERMINERS = frozenset("the a an my our your this that all every each some any me it them".split())
 """What stands after a verb, known or not, and after no noun."""
 _MOST_OTHERS = 6
+_WRITTEN = (Kind.NAME, Kind.LITERAL, Kind.QUOTED, Kind.CALLED)
 _SOLID = 0.6
 """How sure a value has to be for its words to count as understood."""
 _MOST_TRIED = 40
@@ -143,18 +144,27 @@ def tells(best: Candidate, missing: Sequence[Slot]) -> bool:
 
 def _answers_all(best: Candidate, cut: Sequence[tuple[int, int]]) -> bool:
     """Does the answer have a field for each word that tells something and is neither a value nor says how it is cut?"""
-    told = best.scene.common | answer_words(best.operation)
-    spans = (one for one in best.scene.sentence.spans if one.kind in (Kind.NAME, Kind.LITERAL, Kind.QUOTED))
+    tokens, fields = best.scene.sentence.tokens, answer_words(best.operation)
+    told = best.scene.common | fields
+    spans = (one for one in best.scene.sentence.spans if one.kind in _WRITTEN)
     valued = [*cut, *((one.start, one.end) for one in spans)]
     valued += [(one.start, one.end) for one in best.filling.options if one.sure > _SOLID]
+    end = next((at for at, token in enumerate(tokens) if token.stem in fields and _has_value(tokens, at)), len(tokens))
     return all(
         token.stem in told
         or token.lower in STOPWORDS
         or VERBS.get(token.stem) is Intent.READ
         or any(start <= token.start < end for start, end in valued)
-        for token in best.scene.sentence.tokens
+        for token in tokens[:end]
         if token.word
     )
+
+
+def _has_value(tokens: Sequence[Token], at: int) -> bool:
+    """Is what follows the name of a field its value: created by priya, with the comment Lost key?"""
+    before = [token.lower for token in tokens[max(0, at - 2) : at] if token.lower not in ("the", "a", "an")]
+    after = tokens[at + 1].lower if at + 1 < len(tokens) else ""
+    return after in ("by", "is", "=", ":") or before[-1:] in (["with"], ["whose"], ["having"])
 
 
 def named_changes(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> list[Candidate]:

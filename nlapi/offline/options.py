@@ -264,9 +264,18 @@ def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
     """Is a span no value but the operation's own words where an id is wanted, or how many things are wanted?"""
     if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
         words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
+        if span.kind is Kind.PHRASE and _is_predicate(scene, span):
+            return True
         return words <= _NO_IDS or (span.kind is Kind.NAME and words <= scene.common)
     counted = span.kind is Kind.NUMBER and not slot.required and counts_things(scene, span)
     return counted and not page_size(slot) and any(map(page_size, scene.slots))
+
+
+def _is_predicate(scene: Scene, span: Span) -> bool:
+    """Is a span what a question asks whether a thing is so: is the server [alive]?"""
+    tokens = scene.sentence.tokens
+    ends = all(not token.word for token in tokens[span.last :])
+    return ends and span.first > 1 and tokens[0].lower in ("is", "are", "was", "were") and tokens[1].lower != "there"
 
 
 def _is_said(scene: Scene, slot: Slot) -> bool:

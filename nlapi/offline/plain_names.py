@@ -9,6 +9,7 @@ from typing import Any
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate
 from nlapi.offline.commands import opening, own_verbs
+from nlapi.offline.described import with_description
 from nlapi.offline.entities import Wanted, kind_of, noun_stems
 from nlapi.offline.fill import Filling
 from nlapi.offline.given import complete
@@ -37,9 +38,12 @@ def with_plain_name(best: Candidate, catalogue: Catalogue, known: Mapping[str, A
     _, missing = complete({one.slot.path: one.value for one in filling.options}, best.scene.slots, known)
     ids = [slot for slot in missing if slot.where == "path" and not slot.many]
     listing = catalogue.lister(best.tool, ids[0]) if len(ids) == 1 else None
-    runs = list(_names(best, ids[0])) if listing is not None else []
-    if listing is None or len(runs) != 1:
+    if listing is None:
         return filling
+    told = with_description(best.scene, filling, ids[0], listing)
+    runs = list(_names(best, ids[0]))
+    if told is not filling or len(runs) != 1:
+        return told
     ((first, last),) = runs
     tokens, text = best.scene.sentence.tokens, best.scene.sentence.text
     start, end = tokens[first].start, tokens[last - 1].end

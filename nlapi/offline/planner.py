@@ -241,7 +241,7 @@ def _planned(
     if is_told or asks_who_i_am(best.scene.sentence.text) or is_plain:
         sure = max(sure, CHOSEN)
     if commanded := uncommanded(best, catalogue):
-        unsaid = (commanded, *unsaid)
+        unsaid, sure = (commanded, *unsaid), min(sure, TOSSED)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
     if _tossed_up(best, others) and not is_told:
@@ -323,6 +323,9 @@ def _contradicted(goal: Goal, clash: Clash) -> Plan:
 
 def _names_all(best: Candidate) -> bool:
     """Is the thing called by its name, and is what shall become of it said, or nothing else said at all?"""
+    literal = {span.text.lower() for span in best.scene.sentence.spans if span.kind is Kind.LITERAL}
+    if not literal.isdisjoint(best.operation.path.lower().split("/")):
+        return True  # show the robots.txt, of /robots.txt
     plain = best.tool.effect is not Effect.READ or says_all(best)
     return plain and not best.filling.missing and any(map(wanted_in, (one.value for one in best.filling.options)))
 

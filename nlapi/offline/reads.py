@@ -26,6 +26,7 @@ _WHO_AM_I = re.compile(
     re.IGNORECASE,
 )
 _ASKS = re.compile(r"^\W*(?:what|which|who|whose|where|when|how many|how much)\b", re.IGNORECASE)
+_EXISTS = re.compile(r"^\W*(?:is|are|was|were)\s+there\b", re.IGNORECASE)
 _COUNTED = re.compile(
     r"\b(?:how many|number of|count(?: up)?)\s+(?:(?:the|all|my|our|these|of)\s+)*(?P<noun>[a-z]+s)\b", re.IGNORECASE
 )
@@ -49,6 +50,7 @@ def read_instead(
     found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
 ) -> Sequence[Candidate]:
     """The reads alone, where a question asks what is so (is it paused, who made it) and commands nothing."""
+    found = _read_of_path(found, sentence, catalogue)
     wish = wish_of(sentence.text)
     told = wish.want is Want.CHECK or wish.figures or asks(sentence.text)
     if not told or any(map(commands, sentence.tokens)):
@@ -62,6 +64,16 @@ def read_instead(
     return sorted((one for one in tries if one is not None), key=lambda one: -one.score) or found
 
 
+def _read_of_path(found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue) -> Sequence[Candidate]:
+    """The read first where a change of the same path says the same of itself, and no change is commanded."""
+    if not found or not catalogue.index.changes(found[0].operation) or any(map(commands, sentence.tokens)):
+        return found
+    best = found[0].operation
+    near = (one for one in found if one.score > found[0].score - _NEAR and one.tool.effect is Effect.READ)
+    same = next((one for one in near if (one.operation.path, one.operation.summary) == (best.path, best.summary)), None)
+    return found if same is None else [same, *(one for one in found if one is not same)]
+
+
 def listing_instead(
     found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
 ) -> tuple[Candidate, list[Candidate]]:
@@ -70,6 +82,8 @@ def listing_instead(
     `which campaign has the highest budget` names no campaign: it takes all of them to tell.
     """
     best, others = found[0], list(found[1:])
+    if (listing := _listing_of_named(best, sentence, catalogue, known)) is not None:
+        return listing, [best, *(one for one in others if one.operation is not listing.operation)]
     if best.tool.effect is not Effect.READ or not wish_of(sentence.text).figures:
         return best, others
     counted = _counted(sentence)
@@ -96,6 +110,17 @@ def listing_instead(
         return best, others
     instead = min(found_listings, key=_misfit)
     return instead, [best, *(one for one in others if one is not instead)]
+
+
+def _listing_of_named(
+    best: Candidate, sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
+) -> Candidate | None:
+    """The listing that tells whether there is such a thing: is there a model called Argo?"""
+    if best.tool.effect is not Effect.READ or not _EXISTS.match(sentence.text):
+        return None
+    named = (one.slot for one in best.filling.options if wanted_in(one.value) is not None)
+    listing = next((found for slot in named if (found := catalogue.lister(best.tool, slot)) is not None), None)
+    return candidate_of(sentence, catalogue, known, listing, best.score) if listing is not None else None
 
 
 def _counted(sentence: Sentence) -> str:

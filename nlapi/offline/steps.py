@@ -12,7 +12,8 @@ from nlapi.offline.aggregates import at_place
 from nlapi.offline.answer import answer, list_question, listed_in, pages_of, unanswered
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.client_filter import texts_applied
-from nlapi.offline.entities import ONLY
+from nlapi.offline.described import described
+from nlapi.offline.entities import DESCRIBED, ONLY
 from nlapi.offline.fill import nest
 from nlapi.offline.given import argument_name, complete, wanted_in
 from nlapi.offline.goal import CALL, Goal, final, values_of
@@ -238,9 +239,13 @@ def _placed(
     unread = place != ONLY and bool(more) and not (len(pages) > 1 and _repeats(turn))
     if unread and more and len(pages) < MOST and (place not in ORDINALS or ORDINALS[place] >= len(things)):
         return page_on(step.call, more, {**raw, "pages": raw["pages"] + 1}, goal)
-    found = at_place(place, operation, things)
+    if place == DESCRIBED:
+        found = list(described(raw["name"], things, step.call, date.today()).things)
+    else:
+        found = at_place(place, operation, things)
     ends = goal.leads_to or goal.known
-    if len(found) == 1 and (place == ONLY or ends.tool.effect is Effect.READ):
+    sure = place == ONLY or (place == DESCRIBED and not unread)
+    if len(found) == 1 and (sure or ends.tool.effect is Effect.READ):
         (one,) = rate(raw["name"], slot, found, raw["field"], via=bool(raw["via"]))
         return _used(goal, slot, one, raw, catalogue, known)
     if not things:
