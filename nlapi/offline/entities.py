@@ -39,6 +39,7 @@ PLACED = frozenset(
 )
 """Words that pick a thing by its place among others, not by its name."""
 _BY_NAME = re.compile(r"(?:the )?(?:unique |full )?names?(?: or id)? of\b", re.IGNORECASE)
+_OR_NAME = re.compile(r"\bnames? or (?:an? |the )?ids?\b|\bids? or (?:an? |the )?names?\b", re.IGNORECASE)
 RENAMES = frozenset(map(stem, ("rename", "renamed", "retitle")))
 FAR = 9
 _ID_LIKE = re.compile(r"(?=.*[\d_])[\w.:\-]+|#?\d+")
@@ -109,6 +110,11 @@ def takes_name(slot: Slot) -> bool:
     """Does `slot` say that it takes the very name that people use, so that there is nothing to look up?"""
     named = _BY_NAME.match(slot.description) is not None or "name" in slot.words[1:]
     return slot.family in (Family.TEXT, Family.ID) and named
+
+
+def takes_name_too(slot: Slot) -> bool:
+    """Does `slot` say that it takes the name as well as the id?"""
+    return slot.where == "path" and _OR_NAME.search(slot.description) is not None
 
 
 def noun_stems(operation: Operation) -> tuple[str, ...]:

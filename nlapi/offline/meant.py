@@ -9,7 +9,7 @@ from typing import Any
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.commands import commands
-from nlapi.offline.entities import Wanted, entity_of, is_subject, noun_stems
+from nlapi.offline.entities import Wanted, entity_of, is_subject, kind_of, noun_stems
 from nlapi.offline.given import Values, argument_name, wanted_in
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import Kind, Sentence, Token
@@ -102,8 +102,9 @@ def _says_kind(candidate: Candidate, option: Option, catalogue: Catalogue) -> bo
     """Does the sentence name the kind of thing that the name is of?"""
     wanted = wanted_in(option.value)
     listing = catalogue.find(wanted.lister, candidate.operation.spec) if wanted is not None else None
-    kind = set(entity_of(option.slot)) or (set(noun_stems(listing)) if listing is not None else set())
-    return kind <= candidate.scene.sentence.stem_set
+    kinds = [entity_of(option.slot), kind_of(candidate.tool, option.slot)]
+    kinds += [noun_stems(listing)] if listing is not None else []
+    return any(kind and set(kind) <= candidate.scene.sentence.stem_set for kind in kinds)
 
 
 def _same(

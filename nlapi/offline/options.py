@@ -50,6 +50,10 @@ MINE = 0.5
 """How well `me` fits for an id where the sentence says my; anything that is said fits better."""
 _SAYS_ME = re.compile(r"[\"'`]me[\"'`]|<code>me</code>|\buse me for\b")
 _ENCODED = re.compile(r"\bJSON[- ]encoded\b|\bencoded (?:as|in) (?:a )?JSON\b", re.IGNORECASE)
+_UNIX = re.compile(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
+_WHEN = frozenset(map(stem, "since until before after from to start end time timestamp date at".split()))
+_EARLIEST = 100_000_000
+"""The least number that is a moment: in 1973, in seconds."""
 _MINE = re.compile(r"\b(?:my|mine|myself|i|for me)\b", re.IGNORECASE)
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SIZES = frozenset(map(stem, "limit size per count take results rows".split()))
@@ -231,6 +235,8 @@ def _is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
         return True
     if slot.family in (Family.DATE, Family.TIME) and span.form in ("email", "url", "path", "uuid", "tag", "host"):
         return True
+    if span.kind is Kind.NUMBER and slot.family is Family.NUMBER and _is_moment(slot) and span.value < _EARLIEST:
+        return True
     if page_token(slot):
         return not set(slot.words) & scene.sentence.stem_set
     if slot.name.lower().startswith("page") and slot.where == "query" and span.kind is not Kind.NUMBER:
@@ -260,8 +266,16 @@ def _is_by_field(scene: Scene, slot: Slot, span: Span) -> bool:
     return any(words <= set(map(stem, name_words(name))) for name in entry_fields(scene.operation))
 
 
+def _is_moment(slot: Slot) -> bool:
+    """Does a number say when: the seconds since 1970?"""
+    return not _WHEN.isdisjoint(slot.words) and _UNIX.search(slot.description) is not None
+
+
 def _is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
     """Is a span no value but the operation's own words where an id is wanted, or how many things are wanted?"""
+    made = noun_stems(scene.operation) if scene.operation.method == "POST" and slot.required else ()
+    if span.kind is Kind.PHRASE and not slot.choices and set(scene.sentence.stems[span.first : span.last]) <= set(made):
+        return True  # create a silence
     if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
         words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
         if span.kind is Kind.PHRASE and _is_predicate(scene, span):

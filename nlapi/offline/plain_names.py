@@ -17,7 +17,7 @@ from nlapi.offline.meant import says_all
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Slot
-from nlapi.resources.naming import STOPWORDS, singular
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent, singular
 
 _SURE = 0.6
 _LONGEST = 3
@@ -47,6 +47,10 @@ def with_plain_name(best: Candidate, catalogue: Catalogue, known: Mapping[str, A
     ((first, last),) = runs
     tokens, text = best.scene.sentence.tokens, best.scene.sentence.text
     start, end = tokens[first].start, tokens[last - 1].end
+    written = [
+        span for span in best.scene.sentence.spans if span.kind is Kind.LITERAL and span.start <= start < span.end
+    ]
+    start, end = min([start, *(one.start for one in written)]), max([end, *(one.end for one in written)])
     name = text[start:end].removesuffix("'s").removesuffix("’s")
     option = Option(slot=ids[0], value=Wanted(name=name, lister=listing.id), sure=_SURE, start=start, end=end)
     return replace(
@@ -61,7 +65,10 @@ def is_plainly_commanded(best: Candidate) -> bool:
     """Whether a sentence is nothing but the command of an operation and what it is to be done to: pause api."""
     begin = opening(best.scene.sentence.text)
     verb = next((token for token in best.scene.sentence.tokens if token.start >= begin and token.word), None)
-    return verb is not None and verb.stem in own_verbs(best.operation) and says_all(best)
+    if verb is None or not says_all(best):
+        return False
+    deletes = best.operation.method == "DELETE" and VERBS.get(verb.stem) is Intent.DELETE
+    return deletes or verb.stem in own_verbs(best.operation)
 
 
 def _names(best: Candidate, slot: Slot) -> Iterator[tuple[int, int]]:

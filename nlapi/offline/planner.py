@@ -331,8 +331,12 @@ def _names_all(best: Candidate) -> bool:
 
 
 def _changes_nothing(best: Candidate) -> bool:
-    """Is it an update that says which thing, but not what shall become of it?"""
-    updates = best.operation.method in METHODS[Intent.UPDATE] and best.operation.body is not None
+    """Is it an update that says which thing, but not what shall become of it, or does it make a thing of nothing?"""
+    body = best.operation.body
+    makes = best.operation.method == "POST" and body is not None and body.required
+    updates = body is not None and best.operation.method in METHODS[Intent.UPDATE]
+    if makes and not best.filling.options:
+        return any(slot.where == "body" for slot in best.scene.slots)
     return updates and all(option.slot.where == "path" for option in best.filling.options)
 
 

@@ -13,7 +13,7 @@ from nlapi.offline.answer import answer, list_question, listed_in, pages_of, una
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.client_filter import texts_applied
 from nlapi.offline.described import described
-from nlapi.offline.entities import DESCRIBED, ONLY
+from nlapi.offline.entities import DESCRIBED, ONLY, takes_name_too
 from nlapi.offline.fill import nest
 from nlapi.offline.given import argument_name, complete, wanted_in
 from nlapi.offline.goal import CALL, Goal, final, values_of
@@ -258,10 +258,12 @@ def _used(
     goal: Goal, slot: Slot, found: Rated, raw: Mapping[str, Any], catalogue: Catalogue, known: Mapping[str, Any]
 ) -> Plan:
     """The goal with what was found, or first the call that shows the field which is wanted of it."""
-    _, id, name = found
+    worth, id, name = found
     if id is None:
         wanted = raw["field"] or "id"
         return Plan(text=f"{name} was found, but the answer gives no {wanted} for it.", confidence=0.2)
+    if worth == 1.0 and takes_name_too(slot) and not (raw["field"] or raw.get("place")):
+        id = raw["name"]  # of several names of a thing the one that was said
     via = catalogue.find(raw["via"], goal.tool.operation.spec) if raw["via"] else None
     tool = catalogue.tool(via) if via is not None else None
     if tool is None:
