@@ -59,6 +59,8 @@ class Wanted:
     field: str = ""
     via: str = ""
     place: str = ""
+    exact: bool = False
+    """a change is made to nothing that is only called like it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

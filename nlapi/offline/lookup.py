@@ -69,6 +69,7 @@ def look_up(
         "field": wanted.field,
         "via": wanted.via,
         "place": wanted.place,
+        "exact": wanted.exact,
         "kind": what,
         "filtered": filtered and by_name is not None and not by_name.required,
         "pages": 1,

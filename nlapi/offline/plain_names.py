@@ -52,7 +52,9 @@ def with_plain_name(best: Candidate, catalogue: Catalogue, known: Mapping[str, A
     ]
     start, end = min([start, *(one.start for one in written)]), max([end, *(one.end for one in written)])
     name = text[start:end].removesuffix("'s").removesuffix("’s")
-    option = Option(slot=ids[0], value=Wanted(name=name, lister=listing.id), sure=_SURE, start=start, end=end)
+    option = Option(
+        slot=ids[0], value=Wanted(name=name, lister=listing.id, exact=True), sure=_SURE, start=start, end=end
+    )
     return replace(
         filling,
         options=(*filling.options, option),

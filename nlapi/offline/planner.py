@@ -17,6 +17,7 @@ from nlapi.offline.choose import Candidate, candidate_of, candidates
 from nlapi.offline.clash import Clash, clash_in
 from nlapi.offline.commanded import change_instead, creation_instead, named_instead, uncommanded
 from nlapi.offline.confidence import FEW, confidence, features, is_doubtful, is_meant
+from nlapi.offline.doubts import is_lost, is_tossed_up, settled_by_answer
 from nlapi.offline.followup import follow
 from nlapi.offline.given import Values, argument_name, complete, wanted_in
 from nlapi.offline.goal import Goal, final
@@ -43,10 +44,8 @@ from nlapi.offline.unplanned import (
     unmatched,
 )
 from nlapi.offline.ways import completed, with_only_parents
-from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.naming import METHODS, VERBS, Intent, stem
-from nlapi.resources.resource import resources_of
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import corrected
 from nlapi.tools.tool import Missing, Tool
@@ -59,8 +58,6 @@ LEGIBLE = 0.3
 """The least that a read is sure of which is planned from a sentence in another language than English."""
 RIVAL = 2.0
 """How near another operation has to be to be offered beside one that only lacks a value."""
-TIE = 0.4
-"""How near another operation is when it is a toss-up between the two."""
 TOSSED = 0.15
 """The most that a plan is sure of which is a toss-up, or hardly about the API: the user is offered the choice."""
 CLEAR = 6.0
@@ -227,7 +224,7 @@ def _planned(
         best = replace(best, filling=named)
         best = with_only_parents(best, catalogue, known)
     best = replace(best, filling=broadened(best))
-    settled = _settled_by_answer(best)
+    settled = settled_by_answer(best)
     values: Values = {option.slot.path: option.value for option in best.filling.options}
     _, missing = complete(values, best.scene.slots, known)
     ours = confidence(features(settled, others, len(missing)))
@@ -237,14 +234,14 @@ def _planned(
     if not changes and any(span.kind in (Kind.LITERAL, Kind.QUOTED) for span in settled.filling.unused):
         unsaid = (*unsaid, *unused(best))
     half = changes and (_changes_nothing(best) or any(map(unused_value, best.filling.unused)))
-    is_told = tells(settled, missing)
-    if is_told or asks_who_i_am(best.scene.sentence.text) or is_plain:
+    is_told = tells(settled, missing) or asks_who_i_am(best.scene.sentence.text)
+    if is_told or is_plain:
         sure = max(sure, CHOSEN)
     if commanded := uncommanded(best, catalogue):
         unsaid, sure = (commanded, *unsaid), min(sure, TOSSED)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
-    if _tossed_up(best, others) and not is_told:
+    if (is_tossed_up(best, others) or is_lost(best)) and not is_told:
         sure = min(sure, TOSSED)
     elsewhere = other_goals(best, values, catalogue, known)
     if elsewhere and (changes or says_all(best)):
@@ -271,31 +268,6 @@ def _planned(
         made = with_twins(made, best)
     rivals = _rivals(best, others, catalogue) if made.missing else others
     return replace(made, alternatives=tuple(map(call_of, rivals[:ALTERNATIVES])))
-
-
-def _settled_by_answer(best: Candidate) -> Candidate:
-    """A listing without the names and codes that its request leaves out: the answer is filtered by them.
-
-    Nor does it lack the N of `the latest N`, of which the answer is cut.
-    """
-    listed = best.tool.effect is Effect.READ and resources_of(best.operation.spec).is_list(best.operation)
-    if not listed or best.filling.missing:
-        return best
-    cut = wish_of(best.scene.sentence.text).spans
-    left = [
-        span
-        for span in best.filling.unused
-        if span.kind not in (Kind.NAME, Kind.LITERAL, Kind.QUOTED)
-        and not any(start <= span.start < end for start, end in cut)
-    ]
-    row = {**best.row, "unused": float(len(left)), "unused_names": 0.0}
-    return replace(best, filling=replace(best.filling, unused=tuple(left)), row=row)
-
-
-def _tossed_up(best: Candidate, others: Sequence[Candidate]) -> bool:
-    """Is another operation about as likely, no argument said that speaks for this one, and most of the rest unknown?"""
-    vague = not best.filling.options and best.row["heard"] < 0.5
-    return vague and any(best.score - one.score < TIE for one in others)
 
 
 def _rivals(best: Candidate, others: Sequence[Candidate], catalogue: Catalogue) -> list[Candidate]:

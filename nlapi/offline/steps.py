@@ -205,7 +205,8 @@ def _picked(
         again = {**raw, "pages": pages + 1, "rated": list(map(list, dict.fromkeys(kept)))}
         return page_on(step.call, arguments, again, goal)
     clear = exact or (not unread and (not goal.others or (bool(found) and found[0][0] >= CLEARLY)))
-    if len(found) == 1 and clear:
+    near = raw.get("exact") and not exact and (goal.leads_to or goal.known).tool.effect is not Effect.READ
+    if len(found) == 1 and clear and not near:
         return _used(goal, slot, found[0], raw, catalogue, known)
     tried = (*goal.tried, raw["kind"])
     if goal.others and not exact:
