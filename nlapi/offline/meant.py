@@ -9,6 +9,7 @@ from typing import Any
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.commands import commands
+from nlapi.offline.condition import FILLER
 from nlapi.offline.entities import Wanted, entity_of, is_subject, kind_of, noun_stems
 from nlapi.offline.given import Values, argument_name, wanted_in
 from nlapi.offline.option import Option
@@ -154,6 +155,7 @@ def _answers_all(best: Candidate, cut: Sequence[tuple[int, int]]) -> bool:
     return all(
         token.stem in told
         or token.lower in STOPWORDS
+        or token.stem in FILLER
         or VERBS.get(token.stem) is Intent.READ
         or any(start <= token.start < end for start, end in valued)
         for token in tokens[:end]

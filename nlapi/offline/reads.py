@@ -18,7 +18,7 @@ from nlapi.offline.slots import Slot
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import Want, wish_of
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.resources.naming import singular, stem
+from nlapi.resources.naming import pieces, singular, stem
 
 _WHO_AM_I = re.compile(
     r"^\W*(?:show (?:me )?)?(?:who ?am ?i(?: (?:logg?ed|signed) in(?: as)?)?|my (?:user )?(?:profile|account|user)"
@@ -87,11 +87,14 @@ def listing_instead(
     if best.tool.effect is not Effect.READ or not wish_of(sentence.text).figures:
         return best, others
     counted = _counted(sentence)
-    if not _lists_what_is_said(best, sentence) or best.filling.missing:
+    if not _lists_what_is_said(best, sentence) or best.filling.missing or (counted and not _ends_in(best, counted)):
         whole = [one for one in others if not one.filling.missing and _lists_what_is_said(one, sentence)]
         said = next((one for one in whole if one.score > best.score - _NEAR), None)
         if counted and counted not in noun_stems(best.operation)[-1:]:
             said = next((one for one in whole if noun_stems(one.operation) == (counted,)), said)
+        elif counted and not _ends_in(best, counted):
+            near = (one for one in whole if one.score > best.score - _NEAR and _ends_in(one, counted))
+            said = next(near, said)
         if said is not None:
             return said, [best, *(one for one in others if one is not said)]
     tokens, noun = sentence.tokens, set(noun_stems(best.operation))
@@ -127,6 +130,12 @@ def _counted(sentence: Sentence) -> str:
     """The stem of the noun in the plural that is to be counted: how many [containers], count the [containers]."""
     found = _COUNTED.search(sentence.text)
     return stem(found["noun"].lower()) if found is not None and singular(found["noun"].lower()) != found["noun"] else ""
+
+
+def _ends_in(one: Candidate, noun: str) -> bool:
+    """Is a path just where things of a noun are kept: /models rather than /model/info?"""
+    last = pieces(one.operation.path.rstrip("/").rpartition("/")[2])
+    return bool(last) and stem(last[-1]) == noun and singular(last[-1]) != last[-1]
 
 
 def _lists_what_is_said(one: Candidate, sentence: Sentence) -> bool:
