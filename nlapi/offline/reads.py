@@ -90,9 +90,10 @@ def listing_instead(
     if not _lists_what_is_said(best, sentence) or best.filling.missing or (counted and not _ends_in(best, counted)):
         whole = [one for one in others if not one.filling.missing and _lists_what_is_said(one, sentence)]
         said = next((one for one in whole if one.score > best.score - _NEAR), None)
-        if counted and counted not in noun_stems(best.operation)[-1:]:
+        counts = stem("count") in map(stem, pieces(f"{best.operation.id} {best.operation.path}"))
+        if counted and not counts and counted not in noun_stems(best.operation)[-1:]:
             said = next((one for one in whole if noun_stems(one.operation) == (counted,)), said)
-        elif counted and not _ends_in(best, counted):
+        elif counted and not counts and not _ends_in(best, counted):
             near = (one for one in whole if one.score > best.score - _NEAR and _ends_in(one, counted))
             said = next(near, said)
         if said is not None:
