@@ -21,7 +21,7 @@ from nlapi.resources.resource import resources_of
 _TIE = 0.4
 """How near another operation is when it is a toss-up between the two."""
 _COPULAS = frozenset(("is", "are", "was", "were"))
-_HALF = 0.5
+_HALF, _LITTLE = 0.5, 0.2
 """The least part of a question that an operation has to account for."""
 
 
@@ -63,7 +63,7 @@ def is_lost(best: Candidate) -> bool:
     searched = [one for one in options if set(one.slot.words) <= QUERYLIKE]
     if options and len(searched) == len(options) and not said:
         return all(one.span is None or one.span.kind is not Kind.QUOTED for one in searched)
-    return not options and best.row["heard_prose"] < _HALF
+    return not options and best.row["heard_prose"] < _LITTLE
 
 
 def _asks_something_else(best: Candidate) -> bool:

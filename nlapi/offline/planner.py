@@ -238,7 +238,8 @@ def _planned(
     if is_told or is_plain:
         sure = max(sure, CHOSEN)
     if commanded := uncommanded(best, catalogue):
-        unsaid, sure = (commanded, *unsaid), min(sure, TOSSED)
+        makes = VERBS.get(stem(commanded.lower())) is Intent.CREATE  # generate a uuid, of an API that returns one
+        unsaid, sure = (commanded, *unsaid), sure if makes else min(sure, TOSSED)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
     if (is_tossed_up(best, others) or is_lost(best)) and not is_told:
