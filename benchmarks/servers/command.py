@@ -135,7 +135,10 @@ def _arguments(arguments: Mapping[str, Any]) -> str:
 
 def _environment(home: Path, state: Path) -> dict[str, str]:
     """The variables of a user who has never run nlapi before."""
-    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "TZ") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
+    if paths := os.environ.get("PYTHONPATH"):
+        # The command runs in another folder, where a relative path would not lead to the checkout that is measured.
+        kept["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, paths.split(os.pathsep)))
     folders = {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("CACHE", "CONFIG", "DATA")}
     return {
         **kept,

@@ -49,7 +49,8 @@ def broadened(best: Candidate) -> Filling:
         return filling
     filled = {option.slot for option in filling.options} | best.scene.given
     flag, parts = all_flag(slots), part_flags(best.operation, slots)
-    sought = not says_all(best) or wish_of(best.scene.sentence.text).want is Want.COUNT
+    counts = wish_of(best.scene.sentence.text).want is Want.COUNT
+    sought = counts or not says_all(best) or not all(option.narrows for option in filling.options)
     flags = [flag] if flag is not None and flag not in filled and sought else []
     flags += parts if filled.isdisjoint(parts) else ()
     added = (Option(slot=one, value=True, sure=1.0, start=0, end=0) for one in flags)

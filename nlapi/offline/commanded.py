@@ -47,7 +47,8 @@ def change_instead(found: Sequence[Candidate], sentence: Sentence, catalogue: Ca
     own = [one for one in does if one.score > found[0].score - _BEHIND]
     known = METHODS[VERBS[verb]] if verb in VERBS else ()
     near = [one for one in changes if one.operation.method in known and one.score > found[0].score - _NEAR]
-    best = max(own or near, key=lambda one: one.score, default=None)
+    said = [one for one in near if set(noun_stems(one.operation)) <= sentence.stem_set]
+    best = max(own or said or near, key=lambda one: one.score, default=None)
     return [best, *(one for one in found if one is not best)] if best is not None else found
 
 
@@ -173,10 +174,20 @@ def _command(best: Candidate, sentence: Sentence, catalogue: Catalogue) -> str |
         return first.stem if commands(first) and first.stem not in noun_stems(best.operation) else None
     after = next((token for token in rest[1:] if token.lower not in _PARTICLES), None)
     known = first.stem in best.scene.common or first.stem in best.scene.talked or catalogue.index.names(first.stem)
+    if known and after is not None and _is_one_thing(after, best) and _is_participle_there(first, best):
+        return first.stem
     named = any(one.start <= first.start < one.end for one in sentence.spans if one.kind is Kind.NAME)
     if known or named or after is None:
         return None
     return first.stem if after.lower in DETERMINERS or _is_one_thing(after, best) else None
+
+
+def _is_participle_there(token: Token, best: Candidate) -> bool:
+    """Does an operation say only that something is so (a flag `expired`) which a token commands to be done?"""
+    operation = best.operation
+    names = " ".join((operation.id, operation.summary, operation.path, *(slot.name for slot in best.scene.slots)))
+    words = set(pieces(names))
+    return token.lower not in words and not words.isdisjoint((f"{token.lower}d", f"{token.lower}ed"))
 
 
 def _is_one_thing(token: Token, best: Candidate) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from nlapi.offline.entities import ID_WORDS, RENAMES, is_free, kind_of, noun_stems
+from nlapi.offline.entities import ID_WORDS, RENAMES, kind_of, noun_stems
 from nlapi.offline.option import Option
 from nlapi.offline.plain_names import PlainName, behind_noun, behind_preposition, is_code, noun_before
 from nlapi.offline.scene import Scene
 from nlapi.offline.slots import Family, Slot, type_of
+from nlapi.offline.thing_names import is_free
 from nlapi.openapi.spec import Effect
 from nlapi.resources.naming import name_words, singular, stem
 

@@ -116,7 +116,7 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if not isinstance(value, Wanted):
         return value
-    more = {"lister": value.lister, "field": value.field, "via": value.via, "place": value.place}
+    more = {"lister": value.lister, "field": value.field, "via": value.via, "place": value.place, "exact": value.exact}
     return {"$wanted": value.name, **more}
 
 
@@ -130,5 +130,6 @@ def _wanting(value: Any) -> Any:
             field=value.get("field", ""),
             via=value.get("via", ""),
             place=value.get("place", ""),
+            exact=value.get("exact", False),
         )
     return value

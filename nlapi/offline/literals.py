@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from nlapi.offline.measures import unit
 
 _ENDINGS = "com|org|net|edu|gov|io|dev|app|ai|co|info|biz|me|tv|uk|de|fr|eu|us|ca|in|jp"
+_PADDING = r"(?:={1,2}(?![\w=]))?"
+"""What base64 ends in."""
 _LITERAL = (
     ("url", re.compile(r"\bhttps?://[^\s,\"'<>)]+[^\s,\"'<>).!?]")),
     ("email", re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")),
@@ -17,7 +19,12 @@ _LITERAL = (
         "host",
         re.compile(r"(?<![\w@/.:-])(?=[\w.-]*\d)(?:(?!\d+\.)[\w-]+\.){2,}[a-z]{2,}(?![\w/@:-]|\.\w)", re.IGNORECASE),
     ),
-    ("id", re.compile(r"(?<![\w/.])(?=[\w\-:.]*\d)(?=[\w\-:.]*[A-Za-z_])[A-Za-z0-9](?:[\w]|[-:.](?=\w))*\w(?![\w])")),
+    (
+        "id",
+        re.compile(
+            rf"(?<![\w/.])(?=[\w\-:.]*\d)(?=[\w\-:.]*[A-Za-z_])[A-Za-z0-9](?:\w|[-:.](?=\w))*\w(?!\w){_PADDING}"
+        ),
+    ),
     ("id", re.compile(r"(?<![\w/.])[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+(?!\w)|(?<![\w/.])\d+(?:\.\d+){2,}(?!\w)")),
     ("id", re.compile(r"(?<![\w/.+-])(?:\d+(?:-\d+){2,}|\d{4,}-\d{5,}|\d+@[A-Za-z]\w+)(?![\w-])")),
     ("host", re.compile(rf"(?<![\w@/.-])(?:[\w-]+\.)+(?:{_ENDINGS})\b(?![\w/@-])", re.IGNORECASE)),

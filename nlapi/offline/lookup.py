@@ -10,7 +10,7 @@ from typing import Any
 from nlapi.offline.breadth import all_flag
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.dots import is_dotted
-from nlapi.offline.entities import ONLY, Wanted, entity_of, thing_of
+from nlapi.offline.entities import DESCRIBED, ONLY, Wanted, entity_of, thing_of
 from nlapi.offline.fill import fill, nest
 from nlapi.offline.given import Values, argument_name, complete, missing_of, wanted_in
 from nlapi.offline.goal import Goal, asking, noted, rows, said, understood
@@ -71,6 +71,7 @@ def look_up(
         "id_fields": [] if wanted.field else catalogue.path_fields(goal.tool, tool),
         "via": wanted.via,
         "place": wanted.place,
+        "exact": wanted.exact,
         "kind": what,
         "filtered": filtered and by_name is not None and not by_name.required,
         "pages": 1,
@@ -235,6 +236,9 @@ def ask_which(
         start = f"No {what} called {name!r} is on {read}, and there are more that were not read"
     if raw.get("place") == ONLY:
         start = f"There are several, and the question does not say which {what} is meant"
+    elif raw.get("place") == DESCRIBED:
+        none = f"There is no {name}, as far as can be told; there are"
+        start = f"Several are described as {name!r}" if found else none
     elif raw.get("place"):
         start = f"A change is made to what is called by its name or id, and not by its place; {name} may be"
         start = start if found else f"Nothing in the answer tells which is {name}; there are"

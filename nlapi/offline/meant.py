@@ -9,13 +9,15 @@ from typing import Any
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
 from nlapi.offline.commands import commands, opening, own_verbs
-from nlapi.offline.entities import SLUG, Wanted, entity_of, is_subject, noun_places, noun_stems
+from nlapi.offline.condition import FILLER
+from nlapi.offline.entities import SLUG, Wanted, entity_of, is_subject, kind_of, noun_stems
 from nlapi.offline.given import Values, argument_name, wanted_in
 from nlapi.offline.match import QUERYLIKE
 from nlapi.offline.option import Option
 from nlapi.offline.plainly import SURE
 from nlapi.offline.sentence import Kind, Sentence, Token
 from nlapi.offline.slots import Slot
+from nlapi.offline.thing_names import noun_places
 from nlapi.offline.ways import completed
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation
@@ -36,6 +38,7 @@ LIKELY = 0.6
 _HAVING = frozenset(map(stem, "run runs use uses belong belongs contain contains everything anything".split()))
 _LINKING = frozenset(("is", "are", "=", ":", "of", "the", "to"))
 _MOST_OTHERS = 6
+_WRITTEN = (Kind.NAME, Kind.LITERAL, Kind.QUOTED, Kind.CALLED)
 _SOLID = 0.6
 """How sure a value has to be for its words to count as understood."""
 _MOST_TRIED = 40
@@ -111,8 +114,9 @@ def _says_kind(candidate: Candidate, option: Option, catalogue: Catalogue) -> bo
     """Does the sentence name the kind of thing that the name is of?"""
     wanted = wanted_in(option.value)
     listing = catalogue.find(wanted.lister, candidate.operation.spec) if wanted is not None else None
-    kind = set(entity_of(option.slot)) or (set(noun_stems(listing)) if listing is not None else set())
-    return kind <= candidate.scene.sentence.stem_set
+    kinds = [entity_of(option.slot), kind_of(candidate.tool, option.slot)]
+    kinds += [noun_stems(listing)] if listing is not None else []
+    return any(kind and set(kind) <= candidate.scene.sentence.stem_set for kind in kinds)
 
 
 def _act(operation: Operation) -> str:
@@ -161,18 +165,28 @@ def tells(best: Candidate, missing: Sequence[Slot]) -> bool:
 
 def _answers_all(best: Candidate, cut: Sequence[tuple[int, int]]) -> bool:
     """Does the answer have a field for each word that tells something and is neither a value nor says how it is cut?"""
-    told = best.scene.common | answer_words(best.operation).all
-    spans = (one for one in best.scene.sentence.spans if one.kind in (Kind.NAME, Kind.LITERAL, Kind.QUOTED))
+    tokens, fields = best.scene.sentence.tokens, answer_words(best.operation).all
+    told = best.scene.common | fields
+    spans = (one for one in best.scene.sentence.spans if one.kind in _WRITTEN)
     valued = [*cut, *((one.start, one.end) for one in spans)]
     valued += [(one.start, one.end) for one in best.filling.options if one.sure > _SOLID]
+    end = next((at for at, token in enumerate(tokens) if token.stem in fields and _has_value(tokens, at)), len(tokens))
     return all(
         token.stem in told
         or token.lower in STOPWORDS
+        or token.stem in FILLER
         or VERBS.get(token.stem) is Intent.READ
         or any(start <= token.start < end for start, end in valued)
-        for token in best.scene.sentence.tokens
+        for token in tokens[:end]
         if token.word
     )
+
+
+def _has_value(tokens: Sequence[Token], at: int) -> bool:
+    """Is what follows the name of a field its value: created by priya, with the comment Lost key?"""
+    before = [token.lower for token in tokens[max(0, at - 2) : at] if token.lower not in ("the", "a", "an")]
+    after = tokens[at + 1].lower if at + 1 < len(tokens) else ""
+    return after in ("by", "is", "=", ":") or before[-1:] in (["with"], ["whose"], ["having"])
 
 
 def named_changes(sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]) -> list[Candidate]:

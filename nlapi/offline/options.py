@@ -8,18 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.offline.choices import choices, names_of
-from nlapi.offline.entities import (
-    ID_WORDS,
-    OPAQUE,
-    SLUG,
-    Wanted,
-    id_like,
-    is_owner,
-    is_subject,
-    names_for,
-    noun_stems,
-    takes_id,
-)
+from nlapi.offline.entities import ID_WORDS, OPAQUE, SLUG, Wanted, id_like, is_subject, noun_stems, takes_id
 from nlapi.offline.filters import filters
 from nlapi.offline.flags import flag
 from nlapi.offline.labelled import labelled
@@ -31,6 +20,7 @@ from nlapi.offline.path_spans import ADDRESSES, IP, is_meant_in_path
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import LOOSE, Kind, Span
 from nlapi.offline.slots import Family, Slot
+from nlapi.offline.thing_names import is_owner, names_for
 from nlapi.offline.values import ASIDE, HOW, values_for
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import singular, stem

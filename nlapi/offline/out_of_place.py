@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from nlapi.offline.bound_conditions import is_bound
 from nlapi.offline.entities import ID_WORDS, noun_stems, takes_id
 from nlapi.offline.match import MONEYLIKE, QUERYLIKE, counts_things, page_number, page_size, page_token
@@ -12,6 +14,10 @@ from nlapi.openapi.spec import Effect
 from nlapi.resources.answer_words import answer_words
 from nlapi.resources.naming import singular, stem
 
+_UNIX = re.compile(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
+_WHEN = frozenset(map(stem, "since until before after from to start end time timestamp date at".split()))
+_EARLIEST = 100_000_000
+"""The least number that is a moment: in 1973, in seconds."""
 BEFORE_ID = frozenset(("#", ".", ":", "=", "is", "equal", "equals", "to", "of"))
 _NO_IDS = ID_WORDS | {"name", "number"}
 """Words that say that an id follows, and are none."""
@@ -30,7 +36,7 @@ def is_out_of_place(scene: Scene, slot: Slot, span: Span) -> bool:
 
     Nor is a bound (more than 20) an id, or the field of an order or of groups (by repo count) a value.
     """
-    if span.kind is Kind.NUMBER and takes_id(slot) and is_bound(scene.sentence.text, span.start, span.end):
+    if span.kind is Kind.NUMBER and _is_other_number(scene, slot, span):
         return True
     if slot.family is Family.TEXT and _is_by_field(scene, slot, span):
         return True
@@ -73,8 +79,13 @@ def _is_by_field(scene: Scene, slot: Slot, span: Span) -> bool:
 
 def is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
     """Is a span no value but the operation's own words where an id is wanted, or how many things are wanted?"""
+    made = noun_stems(scene.operation) if scene.operation.method == "POST" and slot.required else ()
+    if span.kind is Kind.PHRASE and not slot.choices and set(scene.sentence.stems[span.first : span.last]) <= set(made):
+        return True  # create a silence
     if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
         words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
+        if span.kind is Kind.PHRASE and _is_predicate(scene, span):
+            return True
         return words <= _NO_IDS or (span.kind is Kind.NAME and words <= scene.common)
     if span.kind is Kind.PHRASE and slot.where == "query" and scene.operation.method != "GET":
         return all(word in scene.common for word in scene.sentence.stems[span.first : span.last])  # flush the [cache]
@@ -83,6 +94,21 @@ def is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
         return True
     counted = span.kind is Kind.NUMBER and not slot.required and counts_things(scene, span)
     return counted and not page_size(slot) and any(map(page_size, scene.slots))
+
+
+def _is_other_number(scene: Scene, slot: Slot, span: Span) -> bool:
+    """Is a number the end of a range where an id is wanted, or too small for the seconds since 1970?"""
+    if takes_id(slot) and is_bound(scene.sentence.text, span.start, span.end):
+        return True
+    moment = not _WHEN.isdisjoint(slot.words) and _UNIX.search(slot.description) is not None
+    return moment and slot.family is Family.NUMBER and span.value < _EARLIEST
+
+
+def _is_predicate(scene: Scene, span: Span) -> bool:
+    """Is a span what a question asks whether a thing is so: is the server [alive]?"""
+    tokens = scene.sentence.tokens
+    ends = all(not token.word for token in tokens[span.last :])
+    return ends and span.first > 1 and tokens[0].lower in ("is", "are", "was", "were") and tokens[1].lower != "there"
 
 
 def _is_of_field(scene: Scene, slot: Slot, span: Span) -> bool:

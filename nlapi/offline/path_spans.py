@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from nlapi.offline.entities import ID_WORDS, is_owner, is_subject, kind_of, last_parameter, noun_stems
+from nlapi.offline.entities import ID_WORDS, is_subject, kind_of, last_parameter, noun_stems
 from nlapi.offline.out_of_place import BEFORE_ID
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind, Span, Token
 from nlapi.offline.slots import Slot
+from nlapi.offline.thing_names import is_owner
 from nlapi.resources.naming import STOPWORDS, VERBS, stem
 from nlapi.resources.paths import segments
 

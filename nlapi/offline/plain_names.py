@@ -110,6 +110,8 @@ def _may_be(sentence: Sentence, at: int, *, anywhere: bool = False) -> bool:
     """May the token be a name: a word by itself, in small letters, no number and no day?"""
     token = sentence.tokens[at]
     after = sentence.tokens[at + 1] if at + 1 < len(sentence.tokens) else None
+    if after is not None and after.lower == "by" and token.lower.endswith(("ed", "en")):
+        return False  # owned by priya
     if after is not None and after.text in ("=", ":", "/"):
         return False
     if not token.word or token.text != token.lower or at in sentence.dated or at in _taken(sentence):

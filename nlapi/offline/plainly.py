@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from nlapi.offline.entities import RENAMES, SLUG, is_subject, kind_of, noun_places, noun_stems
+from nlapi.offline.entities import RENAMES, SLUG, is_subject, kind_of, noun_stems
 from nlapi.offline.match import NAMELIKE, QUERYLIKE
 from nlapi.offline.option import Option
 from nlapi.offline.plain_names import named_thing
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Family, Slot
+from nlapi.offline.thing_names import noun_places
 from nlapi.resources.naming import METHODS, VERBS, Intent, singular, stem
 
 SURE = 0.95

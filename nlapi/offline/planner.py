@@ -19,12 +19,14 @@ from nlapi.offline.choose import Candidate
 from nlapi.offline.clash import Clash, clash_in
 from nlapi.offline.commanded import uncommanded
 from nlapi.offline.confidence import FEW, confidence, features, is_doubtful, is_meant
+from nlapi.offline.doubts import settled_by_answer
 from nlapi.offline.field_question import field_read
 from nlapi.offline.followup import follow
 from nlapi.offline.given import Values, argument_name, complete, wanted_in
 from nlapi.offline.goal import Goal, final
 from nlapi.offline.guard import commands_change, forbids, refusal, supposes, unused
 from nlapi.offline.language import foreign
+from nlapi.offline.leftover_names import with_leftover_name
 from nlapi.offline.meant import as_command, other_goals, says_all, says_plainly
 from nlapi.offline.operation_choice import CLEAR, best_of, likeliest
 from nlapi.offline.orders import plainly_ordered
@@ -48,10 +50,8 @@ from nlapi.offline.unplanned import (
 )
 from nlapi.offline.ways import completed, with_only_parents
 from nlapi.offline.wire_forms import in_wire_form
-from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.naming import IMPERATIVES, MAY_READ, VERBS, Intent, stem
-from nlapi.resources.resource import resources_of
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import corrected
 from nlapi.tools.tool import Missing, Tool
@@ -214,9 +214,10 @@ def _planned(
     best = completed(best, catalogue, known, question)
     best = replace(best, filling=in_wire_form(best))
     if live:
+        best = replace(best, filling=with_leftover_name(best, catalogue, known))
         best = with_only_parents(best, catalogue, known)
     best = replace(best, filling=broadened(best))
-    settled = _settled_by_answer(best)
+    settled = settled_by_answer(best)
     values: Values = {option.slot.path: option.value for option in best.filling.options}
     _, missing = complete(values, best.scene.slots, known)
     ours = confidence(features(settled, others, len(missing)))
@@ -257,25 +258,6 @@ def _without_names(goal: Goal) -> Goal:
     return replace(goal, values={path: value for path, value in goal.values.items() if wanted_in(value) is None})
 
 
-def _settled_by_answer(best: Candidate) -> Candidate:
-    """A listing without the names and codes that its request leaves out: the answer is filtered by them.
-
-    Nor does it lack the N of `the latest N`, of which the answer is cut.
-    """
-    listed = best.tool.effect is Effect.READ and resources_of(best.operation.spec).is_list(best.operation)
-    if not listed or best.filling.missing:
-        return best
-    cut = wish_of(best.scene.sentence.text).spans
-    left = [
-        span
-        for span in best.filling.unused
-        if span.kind not in (Kind.NAME, Kind.LITERAL, Kind.QUOTED)
-        and not any(start <= span.start < end for start, end in cut)
-    ]
-    row = {**best.row, "unused": float(len(left)), "unused_names": 0.0}
-    return replace(best, filling=replace(best.filling, unused=tuple(left)), row=row)
-
-
 def _rivals(best: Candidate, others: Sequence[Candidate], catalogue: Catalogue) -> list[Candidate]:
     """What may be meant in place of a call that lacks a value: no listing of what the value is to be chosen from."""
     listings = {catalogue.lister(best.tool, slot) for slot in best.filling.missing}
@@ -311,6 +293,9 @@ def _is_certain(best: Candidate) -> bool:
 
 def _names_all(best: Candidate) -> bool:
     """Is the thing called by its name, and is what shall become of it said, or nothing else said at all?"""
+    literal = {span.text.lower() for span in best.scene.sentence.spans if span.kind is Kind.LITERAL}
+    if not literal.isdisjoint(best.operation.path.lower().split("/")):
+        return True  # show the robots.txt, of /robots.txt
     plain = best.tool.effect is not Effect.READ or says_all(best)
     return plain and not best.filling.missing and any(map(wanted_in, (one.value for one in best.filling.options)))
 

@@ -81,6 +81,7 @@ def read_instead(
     found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue, known: Mapping[str, Any]
 ) -> Sequence[Candidate]:
     """The reads alone, where a question asks what is so (is it paused, who made it) and commands nothing."""
+    found = _read_of_path(found, sentence, catalogue)
     wish = wish_of(sentence.text)
     told = wish.want is Want.CHECK or wish.figures
     if not asks(sentence.text) and (not told or any(map(commands, sentence.tokens))):
@@ -92,6 +93,16 @@ def read_instead(
     few = [(one, score) for one, score in more if one.effect is Effect.READ][:_MOST_LISTINGS]
     tries = (candidate_of(sentence, catalogue, known, operation, score) for operation, score in few)
     return sorted((one for one in tries if one is not None), key=lambda one: -one.score) or found
+
+
+def _read_of_path(found: Sequence[Candidate], sentence: Sentence, catalogue: Catalogue) -> Sequence[Candidate]:
+    """The read first where a change of the same path says the same of itself, and no change is commanded."""
+    if not found or not catalogue.index.changes(found[0].operation) or any(map(commands, sentence.tokens)):
+        return found
+    best = found[0].operation
+    near = (one for one in found if one.score > found[0].score - _NEAR and one.tool.effect is Effect.READ)
+    same = next((one for one in near if (one.operation.path, one.operation.summary) == (best.path, best.summary)), None)
+    return found if same is None else [same, *(one for one in found if one is not same)]
 
 
 def listing_instead(
@@ -112,11 +123,14 @@ def listing_instead(
         listing = _listing_of_count(best, sentence, catalogue, known)
         return (best, others) if listing is None else (listing, [best, *others])
     counted = _counted(sentence)
-    if not _lists_what_is_said(best, sentence) or best.filling.missing:
+    if not _lists_what_is_said(best, sentence) or best.filling.missing or (counted and not _ends_in(best, counted)):
         whole = [one for one in others if not one.filling.missing and _lists_what_is_said(one, sentence)]
         said = next((one for one in whole if one.score > best.score - _NEAR), None)
         if counted and counted not in noun_stems(best.operation)[-1:]:
             said = next((one for one in whole if noun_stems(one.operation) == (counted,)), said)
+        elif counted and not _ends_in(best, counted):
+            near = (one for one in whole if one.score > best.score - _NEAR and _ends_in(one, counted))
+            said = next(near, said)
         if said is not None:
             return said, [best, *(one for one in others if one is not said)]
     many = _is_many(best)
@@ -239,6 +253,12 @@ def _counted(sentence: Sentence) -> str:
     """The stem of the noun in the plural that is to be counted: how many [containers], count the [containers]."""
     found = _COUNTED.search(sentence.text)
     return stem(found["noun"].lower()) if found is not None and singular(found["noun"].lower()) != found["noun"] else ""
+
+
+def _ends_in(one: Candidate, noun: str) -> bool:
+    """Is a path just where things of a noun are kept: /models rather than /model/info?"""
+    last = pieces(one.operation.path.rstrip("/").rpartition("/")[2])
+    return bool(last) and stem(last[-1]) == noun and singular(last[-1]) != last[-1]
 
 
 def _lists_what_is_said(one: Candidate, sentence: Sentence) -> bool:

@@ -12,7 +12,8 @@ from nlapi.offline.aggregates import at_place
 from nlapi.offline.answer import answer, list_question, listed_in, pages_of, unanswered
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.client_filter import texts_applied
-from nlapi.offline.entities import ONLY
+from nlapi.offline.described import described
+from nlapi.offline.entities import DESCRIBED, ONLY, takes_name_too
 from nlapi.offline.fill import nest
 from nlapi.offline.given import argument_name, complete, wanted_in
 from nlapi.offline.goal import CALL, Goal, final, values_of
@@ -215,7 +216,8 @@ def _picked(
         again = {**raw, "pages": pages + 1, "rated": list(map(list, dict.fromkeys(kept)))}
         return page_on(step.call, arguments, again, goal)
     clear = exact or (not unread and (not goal.others or (bool(found) and found[0][0] >= CLEARLY)))
-    if len(found) == 1 and clear:
+    near = raw.get("exact") and not exact and (goal.leads_to or goal.known).tool.effect is not Effect.READ
+    if len(found) == 1 and clear and not near:
         return _used(goal, slot, found[0], raw, catalogue, known)
     tried = (*goal.tried, raw["kind"])
     if goal.others and not exact:
@@ -255,9 +257,13 @@ def _placed(
     unread = place != ONLY and bool(more) and not (len(pages) > 1 and _repeats(turn))
     if unread and more and len(pages) < MOST and (place not in ORDINALS or ORDINALS[place] >= len(things)):
         return page_on(step.call, more, {**raw, "pages": raw["pages"] + 1}, goal)
-    found = at_place(place, operation, things)
+    if place == DESCRIBED:
+        found = list(described(raw["name"], things, step.call, date.today()).things)
+    else:
+        found = at_place(place, operation, things)
     ends = goal.leads_to or goal.known
-    if len(found) == 1 and (place == ONLY or ends.tool.effect is Effect.READ):
+    sure = place == ONLY or (place == DESCRIBED and not unread)
+    if len(found) == 1 and (sure or ends.tool.effect is Effect.READ):
         (one,) = rate(raw, slot, found)
         return _used(goal, slot, one, raw, catalogue, known)
     if not things:
@@ -270,11 +276,14 @@ def _used(
     goal: Goal, slot: Slot, found: Rated, raw: Mapping[str, Any], catalogue: Catalogue, known: Mapping[str, Any]
 ) -> Plan:
     """The goal with what was found, or first the call that shows the field which is wanted of it."""
-    _, id, name = found
+    worth, id, name = found
     if id is None:
         wanted = raw["field"] or "id"
         return Plan(text=f"{name} was found, but the answer gives no {wanted} for it.", confidence=0.2)
-    id = name if name and not raw["field"] and is_told_by_name(goal.tool.operation, slot) else id
+    if worth == 1.0 and takes_name_too(slot) and not (raw["field"] or raw.get("place")):
+        id = raw["name"]  # of several names of a thing the one that was said
+    elif name and not raw["field"] and is_told_by_name(goal.tool.operation, slot):
+        id = name
     via = catalogue.find(raw["via"], goal.tool.operation.spec) if raw["via"] else None
     tool = catalogue.tool(via) if via is not None else None
     if tool is None:

@@ -9,6 +9,7 @@ from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.change_questions import is_half_said
 from nlapi.offline.choose import Candidate
 from nlapi.offline.commanded import uncommanded
+from nlapi.offline.doubts import is_lost, is_tossed_up
 from nlapi.offline.guard import unexpressed, unused, unused_value
 from nlapi.offline.meant import says_plainly, tells
 from nlapi.offline.reads import asks_for_health, asks_who_i_am
@@ -21,8 +22,6 @@ from nlapi.resources.nouns import is_single
 
 CHOSEN = 0.6
 """The least that a plan is sure of whose operation the user chose."""
-TIE = 0.4
-"""How near another operation is when it is a toss-up between the two."""
 TOSSED = 0.15
 """The most that a plan is sure of which is a toss-up, or hardly about the API: the user is offered the choice."""
 _SURE_OF_WHICH = 0.5
@@ -53,16 +52,12 @@ def surely(
     """How sure a plan is: more where it is plainly said, less where something is left out or another is as likely."""
     half = changes and (is_half_said(best) or any(map(unused_value, best.filling.unused)))
     told = tells(settled, missing) or says_plainly(best, missing)
+    told = told or asks_who_i_am(question) or asks_for_health(question)
     plain = changes and not missing and (says_act(best) or sets_state(best) or says_update(best))
     there = not changes and asks_whether_there(question) and surety(best) > _SURE_OF_WHICH and is_single(best.operation)
-    if told or plain or there or asks_who_i_am(question) or asks_for_health(question):
+    if told or plain or there:
         sure = max(sure, CHOSEN)
     if best.unasked or unsaid or half:
         sure = min(sure, UNSURE)
-    return min(sure, TOSSED) if _is_tossed_up(best, others) and not told else sure
-
-
-def _is_tossed_up(best: Candidate, others: Sequence[Candidate]) -> bool:
-    """Is another operation about as likely, no argument said that speaks for this one, and most of the rest unknown?"""
-    vague = not best.filling.options and best.row["heard"] < 0.5
-    return vague and any(best.score - one.score < TIE for one in others)
+    doubtful = is_tossed_up(best, others) or is_lost(best)
+    return min(sure, TOSSED) if doubtful and not told else sure

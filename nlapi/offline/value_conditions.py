@@ -43,7 +43,7 @@ _STATE_WORDS = frozenset(
 )
 """Words that mean the value of a state where an API has another word for it; `started` says what happened."""
 
-_WRITTEN = (Kind.NAME, Kind.QUOTED, Kind.LITERAL)
+_WRITTEN = (Kind.NAME, Kind.QUOTED, Kind.LITERAL, Kind.CALLED)
 _NAMING = frozenset(map(stem, "called named titled entitled labelled labeled".split()))
 
 
@@ -148,7 +148,10 @@ def _match(
     if last - first == 1 and reading.tokens[first].stem in reading.noun and not special and not state:
         return None  # the runs; that they are running says how they are
     found = index.get(words) or index.get(tuple(map(singular, words))) or []
-    fitting = [(path, value) for path, value in found if special or _sorts(reading.fields, path, value)]
+    named = reading.field_beside(first, last, dict.fromkeys(path for path, _ in found))
+    fitting = [
+        (path, value) for path, value in found if special or path == named or _sorts(reading.fields, path, value)
+    ]
     if not fitting and last - first == 1 and reading.tokens[first].lower in _STATE_WORDS:
         fitting = list(_synonymous(reading.fields, reading.tokens[first].stem))
     if not fitting:

@@ -14,7 +14,6 @@ from nlapi.offline.entities import (
     entity_of,
     is_subject,
     kind_of,
-    named,
     noun_stems,
     place_of,
     takes_id,
@@ -26,6 +25,7 @@ from nlapi.offline.match import page_size
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Slot
+from nlapi.offline.thing_names import named
 from nlapi.offline.wish import wish_of
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.answers import holder_of
