@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from nlapi.offline.entities import ID_WORDS, RENAMES, kind_of, noun_stems
+from nlapi.offline.entities import ID_WORDS, RENAMES, kind_of
 from nlapi.offline.option import Option
 from nlapi.offline.plain_names import PlainName, behind_noun, behind_preposition, is_code, noun_before
 from nlapi.offline.scene import Scene
@@ -32,7 +32,7 @@ def filters(scene: Scene) -> Iterator[Option]:
     yield from _pairs(scene)
     if scene.operation.effect is not Effect.READ or scene.operation.body is None:
         return
-    own = noun_stems(scene.operation)
+    own = scene.noun
     for slot in scene.slots:
         noun = _filtered_noun(slot)
         if not noun or noun == own:

@@ -146,7 +146,7 @@ def _may_be_id(scene: Scene, slot: Slot, span: Span) -> bool:
         at -= 1
     if at + 1 < span.first and tokens[at + 1].text == "#":
         return True
-    nouns = {*slot.words, *ID_WORDS, "number", "no", "nr", "code", *noun_stems(scene.operation)}
+    nouns = {*slot.words, *ID_WORDS, "number", "no", "nr", "code", *scene.noun}
     if slot in scene.listers:
         nouns |= set(noun_stems(scene.listers[slot]))
     if at < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from nlapi.offline.bound_conditions import is_bound
-from nlapi.offline.entities import ID_WORDS, noun_stems, takes_id
+from nlapi.offline.entities import ID_WORDS, takes_id
 from nlapi.offline.match import MONEYLIKE, QUERYLIKE, counts_things, page_number, page_size, page_token
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind, Span
@@ -79,8 +79,8 @@ def _is_by_field(scene: Scene, slot: Slot, span: Span) -> bool:
 
 def is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
     """Is a span no value but the operation's own words where an id is wanted, or how many things are wanted?"""
-    made = noun_stems(scene.operation) if scene.operation.method == "POST" and slot.required else ()
-    if span.kind is Kind.PHRASE and not slot.choices and set(scene.sentence.stems[span.first : span.last]) <= set(made):
+    makes = scene.operation.method == "POST" and slot.required and not slot.choices
+    if makes and span.kind is Kind.PHRASE and scene.sentence.stems[span.first : span.last] == scene.noun:
         return True  # create a silence
     if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
         words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
@@ -127,7 +127,7 @@ def _is_of_field(scene: Scene, slot: Slot, span: Span) -> bool:
         while at > 0 and scene.sentence.tokens[at - 1].lower in BEFORE_ID:
             at -= 1
         runs += [stems[first:at] for first in range(max(0, at - 3), at)]
-        nouns = {*slot.words, *noun_stems(scene.operation)}
+        nouns = {*slot.words, *scene.noun}
         bare = tuple(word for word in inside if word not in nouns)
         if span.kind in (Kind.NAME, Kind.PHRASE) and bare in words.values:
             return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from nlapi.offline.entities import ID_WORDS, is_subject, kind_of, last_parameter, noun_stems
+from nlapi.offline.entities import ID_WORDS, is_subject, kind_of, last_parameter
 from nlapi.offline.out_of_place import BEFORE_ID
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind, Span, Token
@@ -69,7 +69,7 @@ def _is_of_another(scene: Scene, slot: Slot, span: Span) -> bool:
     before = _noun_before(scene, span)
     if before is None:
         return False
-    own = {*kind_of(scene.tool, slot), *slot.words, *ID_WORDS, *noun_stems(scene.operation)}
+    own = {*kind_of(scene.tool, slot), *slot.words, *ID_WORDS, *scene.noun}
     return before.lower not in _BESIDE_NOUN and before.stem not in own | scene.common | scene.talked
 
 

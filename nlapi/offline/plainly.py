@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from nlapi.offline.entities import RENAMES, SLUG, is_subject, kind_of, noun_stems
+from nlapi.offline.entities import RENAMES, SLUG, is_subject, kind_of
 from nlapi.offline.match import NAMELIKE, QUERYLIKE
 from nlapi.offline.option import Option
 from nlapi.offline.plain_names import named_thing
@@ -29,6 +29,7 @@ _BEHIND_LABEL = frozenset(("is", "=", ":", "of"))
 _VALUE = (stem("value"),)
 _KIND = ((stem("type"),), (stem("kind"),))
 _MAKING = METHODS[Intent.CREATE]
+_AS_SAID = frozenset(("", "singular"))
 _BETWEEN = frozenset((":", "=", "is", "it", "them", "this", "that", "to", "by", "as", "-"))
 
 
@@ -40,19 +41,33 @@ def plainly(scene: Scene, weighed: Iterable[Option], every: Iterable[Option]) ->
     meant = named_thing(scene.sentence, kind_of(scene.tool, subject)) if subject is not None else None
     kept = {(id(option.slot), id(option.span), option.how) for option in options}
     dropped = [one for one in every if one.span is not None and (id(one.slot), id(one.span), one.how) not in kept]
-    for option in (*options, *(replace(one, sure=0.0) for one in dropped)):
-        told = option.slot is naming and _names(scene, option)
-        sought = option.slot is seeking and _is_sought(scene, option)
-        stated = _is_example(option) or _is_kind(scene, option) or any(test(scene, option) for test in _STATED)
-        which = option.slot is subject and _is_token(option, meant)
-        plain = told or sought or stated or which or _is_new_value(scene, option, meant)
-        if plain or option.sure:
-            yield replace(option, sure=SURE) if plain and option.sure < SURE else option
+    for at, option in enumerate((*options, *dropped)):
+        weighs = at < len(options)
+        plain = (
+            option.span is not None
+            and option.how in _AS_SAID
+            and (
+                (option.slot is naming and _names(scene, option))
+                or (option.slot is seeking and _is_sought(scene, option))
+                or (option.slot is subject and _is_token(option, meant))
+                or _is_example(option)
+                or _is_kind(scene, option)
+                or _gives_reason(scene, option)
+                or _is_labelled(scene, option)
+                or _is_set(scene, option)
+                or _is_only_host(scene, option)
+                or _is_new_value(scene, option, meant)
+            )
+        )
+        if plain and not (weighs and option.sure >= SURE):
+            yield replace(option, sure=SURE)
+        elif weighs:
+            yield option
 
 
 def _is_kind(scene: Scene, option: Option) -> bool:
     """Does the span stand right before the noun of what is made, for the type of it: create a [process] work pool?"""
-    span, noun = option.span, noun_stems(scene.operation)
+    span, noun = option.span, scene.noun
     if span is None or option.how or option.slot.words not in _KIND or scene.operation.method not in _MAKING:
         return False
     return bool(noun) and scene.sentence.stems[span.last : span.last + len(noun)] == noun
@@ -101,7 +116,7 @@ def _is_labelled(scene: Scene, option: Option) -> bool:
     while at > 0 and tokens[at - 1].lower in _BEHIND_LABEL:
         at -= 1
     label = tuple(token.stem for token in tokens[max(0, at - len(words)) : at])
-    return bool(words) and label == words and words != noun_stems(scene.operation) and slot.family is not Family.CHOICE
+    return bool(words) and label == words and words != scene.noun and slot.family is not Family.CHOICE
 
 
 def _is_set(scene: Scene, option: Option) -> bool:
@@ -124,15 +139,12 @@ def _is_only_host(scene: Scene, option: Option) -> bool:
     span, slot = option.span, option.slot
     if span is None or span.form != "host" or option.how or scene.operation.method == "GET" or slot.where != "body":
         return False
-    if not set(noun_stems(scene.operation)) <= scene.sentence.stem_set:
+    if not set(scene.noun) <= scene.sentence.stem_set:
         return False
     hosts = [one for one in scene.sentence.spans if one.form == "host"]
     takers = [one for one in scene.slots if one.where == "body" and _HOST.search(f"{one.name} {one.description}")]
     about = any(is_subject(scene.operation, one) for one in scene.listers)
     return hosts == [span] and takers == [slot] and not about
-
-
-_STATED = (_gives_reason, _is_labelled, _is_set, _is_only_host)
 
 
 def _is_example(option: Option) -> bool:
@@ -146,7 +158,7 @@ def naming_slot(scene: Scene) -> Slot | None:
     """The slot that takes the name of the thing which the operation makes; None when it makes none, or has no such."""
     if scene.operation.method not in METHODS[Intent.CREATE] or scene.operation.path.rstrip("/").endswith("}"):
         return None
-    noun = noun_stems(scene.operation)
+    noun = scene.noun
     named = [slot for slot in scene.slots if slot.where == "body" and _is_name(slot, noun) and not slot.many]
     return min(named, key=lambda slot: (len(slot.path), not slot.required), default=None)
 
@@ -161,14 +173,14 @@ def _names(scene: Scene, option: Option) -> bool:
     span, tokens = option.span, scene.sentence.tokens
     if span is None or option.how or not span.first or len(option.spans) > 1:
         return False
-    if _is_token(option, named_thing(scene.sentence, noun_stems(scene.operation)[-1:])):
+    if _is_token(option, named_thing(scene.sentence, scene.noun[-1:])):
         return True
     at = span.first - 1
     while at > 0 and tokens[at].lower in _BETWEEN:
         at -= 1
     if span.kind in (Kind.CALLED, Kind.QUOTED, Kind.LITERAL) and tokens[at].lower in _NAMING:
         return _first_naming(scene) == at
-    behind = any(last == at + 1 for _, last in noun_places(scene, noun_stems(scene.operation)[-1:]))
+    behind = any(last == at + 1 for _, last in noun_places(scene, scene.noun[-1:]))
     one = behind and singular(tokens[at].lower) == tokens[at].lower
     coded = span.kind is Kind.LITERAL and span.form in ("host", "id")
     coded = coded or (span.last - span.first == 1 and not span.text.isalpha() and bool(SLUG.fullmatch(span.text)))

@@ -12,6 +12,7 @@ from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import STOPWORDS, pieces, stem
+from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Tool
 
 _ROLES: dict[str, str] = {
@@ -75,6 +76,11 @@ class Scene:
     @property
     def operation(self) -> Operation:
         return self.tool.operation
+
+    @cached_property
+    def noun(self) -> tuple[str, ...]:
+        """The stems of what the operation is about."""
+        return tuple(map(stem, noun_of(self.operation)))
 
     @cached_property
     def common(self) -> frozenset[str]:

@@ -67,7 +67,7 @@ def names_for(scene: Scene, slot: Slot, listing: Operation) -> Iterator[Named]:
         elif _may_own(scene, slot, span) and _owner(span, scene):
             yield Named(name=span.text, start=span.start, end=span.end, score=1.2, span=span)
     for at, last in places:
-        other = scene.operation.method == "GET" and words != noun_stems(scene.operation)
+        other = scene.operation.method == "GET" and words != scene.noun
         for place, start, end in placed(scene.sentence, at, last - at) if slot.required or other else ():
             noun = scene.sentence.text[tokens[at].start : tokens[last - 1].end]
             name = f"the {noun} {place}" if start >= tokens[at].end else f"the {place} {noun}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from nlapi.resources.naming import pieces, stem
 
@@ -128,6 +129,7 @@ class Wish:
         return self.compares or self.want in (Want.SUM, Want.AVERAGE, Want.COUNT)
 
 
+@lru_cache(maxsize=64)
 def wish_of(question: str) -> Wish:
     """Return what `question` wants of the answer to it."""
     words = frozenset(map(stem, pieces(question)))

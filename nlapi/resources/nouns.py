@@ -37,7 +37,7 @@ def noun_of(operation: Operation) -> tuple[str, ...]:
 def path_noun(operation: Operation) -> tuple[str, ...]:
     """Return the noun of the path alone; () where the path has none: /search."""
     verb = next(iter(name_words(operation.id)), "")
-    return _path_noun(home_route(operation.route), operation.method in READ_METHODS, verb)
+    return _path_noun(operation.route, operation.method in READ_METHODS, verb)
 
 
 def home_route(route: str) -> str:
@@ -53,7 +53,7 @@ def thing_words(operation: Operation) -> tuple[str, ...]:
 @lru_cache(maxsize=16384)
 def _path_noun(route: str, reads: bool, verb: str) -> tuple[str, ...]:
     """The noun of a path; `verb` is the first word of the operation's id, which `/shelves/{id}/resolve` may end in."""
-    parts = list(_literal_parts(route))
+    parts = list(_literal_parts(home_route(route)))
     for place in range(len(parts) - 1, -1, -1):
         words = name_words(parts[place])
         if not words or set(words) <= FORMATS or VERSION.fullmatch(parts[place]):
