@@ -246,7 +246,7 @@ def _planned(
     if found is not None and found.slot is not None:
         goal = replace(goal, values={path: value for path, value in values.items() if path != found.slot.path})
     if unsaid_slots := unsaid_values(best, known):
-        return final(_without_names(goal), unsaid_slots)
+        return final(_without_names(goal), (*missing, *(slot for slot in unsaid_slots if slot not in missing)))
     made = plan_for(goal, catalogue, known)
     if found is None and best.tool.effect is Effect.READ and made.raw["stage"] == "call":
         made = with_twins(made, best)

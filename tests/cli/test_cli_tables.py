@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def test_one_thing_is_shown_field_by_field(path: str, tmp_path: Path) -> None:
 
 def test_nested_fields_of_one_thing_are_shown_two_levels_deep(tmp_path: Path) -> None:
     lines = called(tmp_path, "/pods", PODS[0], "getOne", "id=1", "-o", "table").out.splitlines()
-    fields = {line.split()[0]: " ".join(line.split()[1:]) for line in lines[2:]}
+    fields = {line.split()[0]: " ".join(line.split()[1:]) for line in takewhile(str.strip, lines[2:])}
     assert fields["metadata.name"] == "coredns-1"
     assert fields["status.phase"] == "Running"
     assert fields["metadata.creationTimestamp"] == "2026-05-13 08:00"
