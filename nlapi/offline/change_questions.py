@@ -58,7 +58,14 @@ def changes_nothing(best: Candidate) -> bool:
 
 def is_half_said(best: Candidate) -> bool:
     """Does a sentence leave out what shall become of a thing, or which kind of thing is made or done away with?"""
-    return changes_nothing(best) or deletes_unsaid(best) or makes_unsaid(best)
+    return changes_nothing(best) or deletes_unsaid(best) or makes_unsaid(best) or _makes_of_nothing(best)
+
+
+def _makes_of_nothing(best: Candidate) -> bool:
+    """Is a thing to be made of a body that has to be sent, and not a word of it is said?"""
+    body = best.operation.body
+    makes = best.operation.method == "POST" and body is not None and body.required and not best.filling.options
+    return makes and any(slot.where == "body" for slot in best.scene.slots)
 
 
 def makes_unsaid(best: Candidate) -> bool:

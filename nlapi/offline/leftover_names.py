@@ -10,10 +10,11 @@ from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate
 from nlapi.offline.commands import opening, own_verbs
 from nlapi.offline.described import with_description
-from nlapi.offline.entities import Wanted, kind_of, noun_stems
+from nlapi.offline.entities import Wanted, is_subject, kind_of, last_parameter, noun_stems
 from nlapi.offline.fill import Filling
 from nlapi.offline.given import complete
 from nlapi.offline.option import Option
+from nlapi.offline.plain_names import NO_NAMES
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Slot
 from nlapi.resources.naming import STOPWORDS, singular
@@ -37,7 +38,7 @@ def with_leftover_name(best: Candidate, catalogue: Catalogue, known: Mapping[str
     _, missing = complete({one.slot.path: one.value for one in filling.options}, best.scene.slots, known)
     ids = [slot for slot in missing if slot.where == "path" and not slot.many]
     listing = catalogue.lister(best.tool, ids[0]) if len(ids) == 1 else None
-    if listing is None:
+    if listing is None or last_parameter(best.operation) != ids[0].name:
         return filling
     told = with_description(best.scene, filling, ids[0], listing)
     runs = list(_names(best, ids[0]))
@@ -45,6 +46,8 @@ def with_leftover_name(best: Candidate, catalogue: Catalogue, known: Mapping[str
         return told
     ((first, last),) = runs
     tokens, text = best.scene.sentence.tokens, best.scene.sentence.text
+    if not is_subject(best.operation, ids[0]) and (last - first > 1 or tokens[first - 1].lower not in _LEADING):
+        return told  # what a thing is below is told by one word that `of` leads to: the logs of web
     start, end = tokens[first].start, tokens[last - 1].end
     written = [
         span for span in best.scene.sentence.spans if span.kind is Kind.LITERAL and span.start <= start < span.end
@@ -83,7 +86,7 @@ def _names(best: Candidate, slot: Slot) -> Iterator[tuple[int, int]]:
 def _is_free(best: Candidate, at: int) -> bool:
     """Whether a word is no value of an argument, no little word and none of the operation's own."""
     token = best.scene.sentence.tokens[at]
-    if not token.word or token.lower in STOPWORDS or token.lower in _LEADING | _ADVERBS:
+    if not token.word or token.lower in STOPWORDS or token.lower in _LEADING | _ADVERBS | NO_NAMES:
         return False
     spans = [span for span in best.scene.sentence.spans if span.kind in (Kind.NUMBER, Kind.DATE)]
     taken = [(one.start, one.end) for one in best.filling.options] + [(one.start, one.end) for one in spans]

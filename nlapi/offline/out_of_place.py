@@ -82,6 +82,8 @@ def is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
     makes = scene.operation.method == "POST" and slot.required and not slot.choices
     if makes and span.kind is Kind.PHRASE and scene.sentence.stems[span.first : span.last] == scene.noun:
         return True  # create a silence
+    if span.kind is Kind.LITERAL and takes_id(slot) and scene.sentence.stems[span.first : span.last] == scene.noun:
+        return True  # decode the [base64] text
     if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
         words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
         if span.kind is Kind.PHRASE and _is_predicate(scene, span):

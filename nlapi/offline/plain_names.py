@@ -23,12 +23,12 @@ _LEADS = frozenset("of in from for on to within inside".split())
 _SURELY = frozenset("the my our your this that".split())
 """What stands before a noun that a name follows; behind others (a campaign report) another noun may."""
 _ARTICLES = _SURELY | {"a", "an"}
-_NO_NAMES = frozenset(
+NO_NAMES = frozenset(
     """
     run use have
     me us all everything it them total detail details general full short order parallel time here there json csv ids
     id name names number last first next previous other others same rest most least latest newest oldest current new
-    info information data
+    info information data called named titled
     """.split()
 )
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)+")
@@ -120,7 +120,7 @@ def _may_be(sentence: Sentence, at: int, *, anywhere: bool = False) -> bool:
         return False
     return is_slug(token.lower) or (
         token.lower not in STOPWORDS
-        and token.lower not in _NO_NAMES
+        and token.lower not in NO_NAMES
         and token.lower not in ORDINALS
         and len(token.lower) > 1
         and not token.lower.isdigit()

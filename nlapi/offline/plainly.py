@@ -14,6 +14,7 @@ from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.thing_names import noun_places
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import METHODS, VERBS, Intent, singular, stem
 
 SURE = 0.95
@@ -68,9 +69,13 @@ def plainly(scene: Scene, weighed: Iterable[Option], every: Iterable[Option]) ->
 def _is_kind(scene: Scene, option: Option) -> bool:
     """Does the span stand right before the noun of what is made, for the type of it: create a [process] work pool?"""
     span, noun = option.span, scene.noun
-    if span is None or option.how or option.slot.words not in _KIND or scene.operation.method not in _MAKING:
+    if span is None or option.how or option.slot.words not in _KIND or not _makes(scene.operation):
         return False
     return bool(noun) and scene.sentence.stems[span.last : span.last + len(noun)] == noun
+
+
+def _makes(operation: Operation) -> bool:
+    return operation.method in _MAKING and operation.effect is not Effect.READ
 
 
 def _is_new_value(scene: Scene, option: Option, meant: int | None) -> bool:

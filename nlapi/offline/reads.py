@@ -30,8 +30,9 @@ _WHO_AM_I = re.compile(
     re.IGNORECASE,
 )
 _IS_UP = re.compile(
-    r"^\W*(?:is|are) (?:the |this |your |my |our )?(?:\w+ )?(?:server|api|service|system|backend|it|instance|\w+)"
+    r"^\W*(?:is|are) (?:(?:(?:the |this |your |my |our )?(?:\w+ )?(?:server|api|service|system|backend|instance)|it)"
     r"(?: (?:still|currently|now))? (?:healthy|alive|up|ok|okay|ready|online|reachable|live|responding|working|running)"
+    r"|\w+(?: (?:still|currently|now))? (?:healthy|alive|up|online|reachable|responding))"
     r"(?: and running)?(?: right now| now)?\W*$",
     re.IGNORECASE,
 )

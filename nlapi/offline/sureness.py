@@ -10,6 +10,8 @@ from nlapi.offline.change_questions import is_half_said
 from nlapi.offline.choose import Candidate
 from nlapi.offline.commanded import uncommanded
 from nlapi.offline.doubts import is_lost, is_tossed_up
+from nlapi.offline.entities import is_subject, noun_stems
+from nlapi.offline.given import wanted_in
 from nlapi.offline.guard import unexpressed, unused, unused_value
 from nlapi.offline.meant import says_plainly, tells
 from nlapi.offline.reads import asks_for_health, asks_who_i_am
@@ -57,7 +59,21 @@ def surely(
     there = not changes and asks_whether_there(question) and surety(best) > _SURE_OF_WHICH and is_single(best.operation)
     if told or plain or there:
         sure = max(sure, CHOSEN)
-    if best.unasked or unsaid or half:
+    if best.unasked or unsaid or half or (changes and not _says_which(best)):
         sure = min(sure, UNSURE)
     doubtful = is_tossed_up(best, others) or is_lost(best)
     return min(sure, TOSSED) if doubtful and not told else sure
+
+
+def _says_which(best: Candidate) -> bool:
+    """Is the thing that a change is made to told by more than a loose word: by its noun too, a look-up or a code?
+
+    `upgrade the kernel of the host` names no plugin, though plugins are upgraded by their names.
+    """
+    subject = next((one for one in best.filling.options if is_subject(best.operation, one.slot)), None)
+    if subject is None or subject.span is None or wanted_in(subject.value) is not None:
+        return True
+    if subject.span.kind not in (Kind.PHRASE, Kind.NAME) or any(map(str.isdigit, subject.span.text)):
+        return True
+    noun = noun_stems(best.operation)
+    return not noun or noun[-1] in best.scene.sentence.stem_set
