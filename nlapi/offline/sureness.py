@@ -10,7 +10,7 @@ from nlapi.offline.change_questions import is_half_said
 from nlapi.offline.choose import Candidate
 from nlapi.offline.commanded import uncommanded
 from nlapi.offline.doubts import is_lost, is_tossed_up
-from nlapi.offline.entities import is_subject, noun_stems
+from nlapi.offline.entities import is_subject, kind_of
 from nlapi.offline.given import wanted_in
 from nlapi.offline.guard import unexpressed, unused, unused_value
 from nlapi.offline.meant import says_plainly, tells
@@ -73,7 +73,9 @@ def _says_which(best: Candidate) -> bool:
     subject = next((one for one in best.filling.options if is_subject(best.operation, one.slot)), None)
     if subject is None or subject.span is None or wanted_in(subject.value) is not None:
         return True
-    if subject.span.kind not in (Kind.PHRASE, Kind.NAME) or any(map(str.isdigit, subject.span.text)):
+    span = subject.span
+    coded = span.form in ("email", "host", "path", "url") or any(map(str.isdigit, span.text))
+    if coded or span.kind in (Kind.QUOTED, Kind.CALLED):
         return True
-    noun = noun_stems(best.operation)
+    noun = kind_of(best.tool, subject.slot)
     return not noun or noun[-1] in best.scene.sentence.stem_set
