@@ -13,6 +13,7 @@ from nlapi.offline.slots import Family, Slot
 from nlapi.openapi.spec import Effect
 from nlapi.resources.answer_words import answer_words
 from nlapi.resources.naming import singular, stem
+from nlapi.resources.nouns import noun_of
 
 _UNIX = re.compile(r"\bunix\b|\bepoch\b|\btimestamp\b", re.IGNORECASE)
 _WHEN = frozenset(map(stem, "since until before after from to start end time timestamp date at".split()))
@@ -82,7 +83,7 @@ def is_about_the_call(scene: Scene, slot: Slot, span: Span) -> bool:
     makes = scene.operation.method == "POST" and slot.required and not slot.choices
     if makes and span.kind is Kind.PHRASE and scene.sentence.stems[span.first : span.last] == scene.noun:
         return True  # create a silence
-    if span.kind is Kind.LITERAL and takes_id(slot) and scene.sentence.stems[span.first : span.last] == scene.noun:
+    if span.kind is Kind.LITERAL and takes_id(slot) and span.text.lower() == "".join(noun_of(scene.operation)):
         return True  # decode the [base64] text
     if span.kind in (Kind.PHRASE, Kind.NAME) and takes_id(slot):
         words = {token.stem for token in scene.sentence.tokens[span.first : span.last] if token.word}
