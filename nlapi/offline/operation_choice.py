@@ -26,9 +26,12 @@ from nlapi.offline.rivals import real_rivals
 from nlapi.offline.sentence import Sentence
 from nlapi.offline.telling import telling_instead
 from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import stem
 
 CLEAR = 6.0
 """Index score from which a part of a sentence clearly names an operation by itself."""
+_WHETHER = frozenset(map(stem, "exist exists whether there check verify available taken head".split()))
+"""Words that ask whether a thing is there, which is all that HEAD tells: it shows nothing."""
 
 
 def likeliest(
@@ -40,6 +43,8 @@ def likeliest(
     if (caller := _caller(sentence, catalogue, known)) is not None:
         return [caller]
     found = candidates(sentence, catalogue, known)
+    if _WHETHER.isdisjoint(sentence.stem_set):
+        found = [one for one in found if one.operation.method != "HEAD"] or found
     return found if found and is_meant(found) else named_changes(sentence, catalogue, known) or found
 
 

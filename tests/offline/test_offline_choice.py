@@ -8,8 +8,8 @@ import pytest
 
 from nlapi.offline import OfflinePlanner
 from nlapi.openapi.spec import Spec
-from tests.describe import spec
-from tests.offline.kit import TODAY, planned
+from tests.describe import parameter, spec
+from tests.offline.kit import TODAY, only, planned, planner
 
 
 def _api(title: str, host: str, *things: str) -> Spec:
@@ -114,3 +114,16 @@ def test_words_that_mean_the_same_will_do() -> None:
 @pytest.mark.parametrize("question", ["", "?!", "x" * 10_000, "word " * 2_000, "书架", "🙂" * 50])
 def test_anything_can_be_asked(question: str) -> None:
     assert 0.0 <= planned(question).confidence <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("question", "operation"), [("show the crate c-1", "getCrate"), ("check whether the crate c-1 exists", "headCrate")]
+)
+def test_head_shows_nothing_and_tells_whether_a_thing_is_there(question: str, operation: str) -> None:
+    id = parameter("crate_id", "path", required=True)
+    summaries = {"get": "Get a crate", "head": "Check if a crate exists"}
+    node = {
+        method: {"operationId": f"{method}Crate", "summary": summary, "parameters": [id], "responses": {}}
+        for method, summary in summaries.items()
+    }
+    assert only(planner(spec({"/crates/{crate_id}": node})).plan(question))[0] == operation
