@@ -102,14 +102,15 @@ def _way(best: Candidate, slot: Slot, catalogue: Catalogue) -> Option | None:
 def _may_be_only(best: Candidate, slot: Slot) -> bool:
     """May a thing that nothing names be the only one of its kind: what all else is below, or what is called `the X`?
 
-    A change is made to no thing because there is but one; it may be made below that, as its other arguments say.
+    A change is made to no thing because there is but one (rename it); it may be made to what is in that, as its other
+    arguments say (flush the cache of the only server).
     """
     operation = best.operation
     if not is_subject(operation, slot):
         return True
     if best.tool.effect is not Effect.READ:
-        below = not operation.path.rstrip("/").endswith("}")
-        return below and any(other.required and other.where != "path" for other in best.scene.slots)
+        inside = operation.path.rpartition("}")[2].strip("/")
+        return "/" in inside and any(other.required and other.where != "path" for other in best.scene.slots)
     tokens, kind = best.scene.sentence.tokens, kind_of(best.tool, slot)
     one = (at for at, token in enumerate(tokens) if token.stem in kind[-1:] and singular(token.lower) == token.lower)
     said = any(at and tokens[at - 1].lower in _THE for at in one)

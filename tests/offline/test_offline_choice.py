@@ -127,3 +127,16 @@ def test_head_shows_nothing_and_tells_whether_a_thing_is_there(question: str, op
         for method, summary in summaries.items()
     }
     assert only(planner(spec({"/crates/{crate_id}": node})).plan(question))[0] == operation
+
+
+def test_nothing_is_changed_because_there_is_but_one_of_it() -> None:
+    id = parameter("crate_id", "path", required=True)
+    listed = {"200": {"description": "", "content": {"application/json": {"schema": {"type": "array", "items": {}}}}}}
+    renames = {"operationId": "renameCrate", "summary": "Rename a crate", "responses": {}}
+    paths = {
+        "/crates": {"get": {"operationId": "listCrates", "summary": "List crates", "responses": listed}},
+        "/crates/{crate_id}/rename": {"post": {**renames, "parameters": [id, parameter("name", required=True)]}},
+    }
+    made = planner(spec(paths)).plan("rename it to x", live=True)
+    assert "only crate" not in made.understood
+    assert not made.calls or made.missing
