@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from nlapi.client.message import Result
+from nlapi.client.message import Request, Result
 from nlapi.openapi.spec import Operation
 from nlapi.tools.tool import Call, Missing
 from nlapi.tools.view import AnswerView
@@ -50,12 +50,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A Call and what became of it. `message` explains anything but DONE."""
+    """A Call and what became of it. `message` explains anything but DONE; `request` is what was, or would be, sent."""
 
     call: Call
     outcome: Outcome
     result: Result | None = None
     message: str = ""
+    request: Request | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

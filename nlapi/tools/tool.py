@@ -8,6 +8,7 @@ from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.paths import Place as Place
+from nlapi.tools.account import Account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,12 +47,16 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A Tool and the arguments for it. `id` is the planner's own name for the call, `reason` why it wants it."""
+    """A Tool and the arguments for it. `id` is the planner's own name for the call, `reason` why it wants it.
+
+    `account` says where each argument came from; None where the planner does not know, and it has to be traced.
+    """
 
     tool: Tool
     arguments: Mapping[str, Any]
     id: str = ""
     reason: str = ""
+    account: Account | None = field(default=None, compare=False)
 
     @property
     def operation_id(self) -> str:

@@ -1,0 +1,62 @@
+"""The account of a call: where each of its values came from, and what of the sentence is in none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Origin(StrEnum):
+    """Who gave a value."""
+
+    WORDS = "words"
+    """the user's words, which `Source.words` quotes"""
+    LOOKUP = "lookup"
+    """an API's answer to a look-up of the user's words"""
+    SETTING = "setting"
+    """the profile of the API, or `--set`"""
+    REPLY = "reply"
+    """the user, when asked for it"""
+    DESCRIPTION = "description"
+    """a constant, a default or the only choice of the description"""
+    VERB = "verb"
+    """the command itself: close -> `state: closed`"""
+    ANSWER = "answer"
+    """an API's answer that was not a look-up of the user's words: what it suggests, nobody said"""
+    NOBODY = "nobody"
+
+
+SAID = frozenset(
+    {Origin.WORDS, Origin.LOOKUP, Origin.SETTING, Origin.REPLY, Origin.DESCRIPTION, Origin.VERB},
+)
+"""The origins of what the user, or the description on his behalf, said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the value of one argument came from.
+
+    `argument` is the argument's name, dotted where the value is inside of one (`budget.amount`). `words` are the
+    user's words that it was read from or looked up by; they begin at `start` of the question and end before `end`
+    (-1 where they have no place, as in an earlier question).
+    """
+
+    argument: str
+    value: Any
+    origin: Origin
+    words: str = ""
+    start: int = -1
+    end: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The account of one call: a Source for every value, and the words of the sentence that were used for nothing."""
+
+    sources: tuple[Source, ...] = ()
+    unused: tuple[str, ...] = ()
+
+    def of(self, argument: str) -> tuple[Source, ...]:
+        """The sources of an argument and of everything inside of it."""
+        return tuple(one for one in self.sources if one.argument == argument or one.argument.startswith(f"{argument}."))
