@@ -1,4 +1,4 @@
-"""A server on loopback that records every request, and answers as the description says an API with nothing in it does."""
+"""A server on loopback that records every request, and answers as an API does that has nothing in it."""
 
 from __future__ import annotations
 

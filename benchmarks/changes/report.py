@@ -1,4 +1,4 @@
-"""The figures of a run: tables by API and by kind, every wrong change that stands, and what differs between two runs."""
+"""The figures of a run: tables by API and by kind, the wrong changes that stand, and what differs between two runs."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     share = f" ({stands / len(with_right):.0%})" if with_right else ""
     traps = len(outcomes) - len(with_right)
     return (
-        f"{len(outcomes)} commands: {wrong} wrong changes stand; {stands} of {len(with_right)} right ones stand{share}; "
-        f"{traps} must not stand; {reads} ended as a read"
+        f"{len(outcomes)} commands: {wrong} wrong changes stand; "
+        f"{stands} of {len(with_right)} right ones stand{share}; {traps} must not stand; {reads} ended as a read"
     )
 
 

@@ -95,13 +95,11 @@ def run(api: Api, only: str = "", check: bool = False) -> Run:
     session.policy = replace(session.policy, interactive=False)
     setattr(session.planner, "today", TODAY)  # noqa: B010
     seconds = time.process_time() - begin
-    outcomes = []
     with recording(spec) as recorder:
         session.targets = {spec: replace(session.targets[spec], base_url=recorder.base_url)}
-        for case in api.cases:
-            if only in case.sentence:
-                outcomes.append(_outcome(case, session, recorder, requests))
-    return Run(api=api.name, outcomes=tuple(outcomes), seconds=seconds, faults=faults)
+        chosen = [case for case in api.cases if only in case.sentence]
+        outcomes = tuple(_outcome(case, session, recorder, requests) for case in chosen)
+    return Run(api=api.name, outcomes=outcomes, seconds=seconds, faults=faults)
 
 
 def _setup(path: str) -> Setup:

@@ -85,9 +85,13 @@ class Requests:
         self._tools: dict[Operation, Tool] = {tool.operation: tool for tool in nlapi.tools(spec)}
 
     def wire(self, gold: Gold, known: Mapping[str, str]) -> Wire:
-        """The Wire of a right request, with the required arguments that are known (`--set`). Raises what `nlapi call` raises, Problem for no operation, ValueError where
-        the request that is built has not the body that was written."""
-        built = of_request(prepare(self.call(gold, known), Target(spec=self.spec, base_url="http://127.0.0.1")).request)
+        """The Wire of a right request, with the required arguments that are known (`--set`).
+
+        Raises what `nlapi call` raises, Problem for no operation, ValueError where the request that is built has not
+        the body that was written.
+        """
+        target = Target(spec=self.spec, base_url="http://127.0.0.1")
+        built = of_request(prepare(self.call(gold, known), target).request)
         if gold.body not in (None, {}) and not built.body.startswith("[[") and built.body != canonical(gold.body):
             raise ValueError(f"{gold.request}: built with the body {built.body}, not {canonical(gold.body)}")
         return built
