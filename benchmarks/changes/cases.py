@@ -48,6 +48,15 @@ class Case:
     why: str = ""
     known: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, Any] = field(default_factory=dict)
+    at: tuple[str, ...] = ()
+    """the paths of what exists, beside those of the right requests"""
+    may_ask: bool = False
+    """Whether it is as good to show the right request and ask: it touches everything of a kind."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of the right requests, and `at`: what they name exists."""
+        return (*(gold.target for sequence in self.right for gold in sequence), *self.at)
 
     @property
     def id(self) -> str:
@@ -91,6 +100,7 @@ def _api(path: Path) -> Api:
 def _cases(path: Path, entries: list[dict[str, Any]], known: Mapping[str, Any]) -> Iterator[Case]:
     for number, entry in enumerate(entries, 1):
         unknown = entry.keys() - {"say", "trap", "right", "body", "headers", "or", "then", "why", "set", "answers"}
+        unknown -= {"at", "asks"}
         if unknown or not isinstance(entry.get("say"), str):
             raise ValueError(f"{path.name}, command {number}: {entry.get('say')!r} has {sorted(unknown)}")
         right = tuple(_sequences(entry))
@@ -105,6 +115,8 @@ def _cases(path: Path, entries: list[dict[str, Any]], known: Mapping[str, Any]) 
             why=entry.get("why", ""),
             known={name: str(value) for name, value in {**known, **entry.get("set", {})}.items()},
             answers=entry.get("answers", {}),
+            at=tuple(entry.get("at", "").split()),
+            may_ask=entry.get("asks", False),
         )
 
 

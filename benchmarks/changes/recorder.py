@@ -1,8 +1,9 @@
-"""A server on loopback that records every request, and answers as an API does that has nothing in it."""
+"""A server on loopback that records every request, and answers as an API does in which what is said exists."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,8 +11,9 @@ from threading import Thread
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from benchmarks.changes.cases import Case
 from benchmarks.changes.wire import Wire, read
-from nlapi.openapi.spec import Operation, Spec
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import answer_schemas, json_media
 from nlapi.sandbox.at import At
 from nlapi.sandbox.problem import Problem
@@ -19,11 +21,15 @@ from nlapi.sandbox.routes import Routes
 from nlapi.sandbox.samples import Sampler
 from nlapi.sandbox.schemas import Schemas
 
+_IDENTITY = frozenset("id name names key slug uuid gid login username number iid index title label domain".split())
+_VERSION = re.compile(r"v\d+(?:\.\d+)?")
+
 
 class Recorder:
     """What was received of one command, and what is answered to it.
 
-    `answers` are those of the command; else a list is empty, an item is a sample of its schema, and a change is done.
+    `answers` are those of the command. Else a list has the things that the paths of the command name, and another one;
+    an item is a sample of its schema; a change is done.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -32,11 +38,13 @@ class Recorder:
         self.sampler = Sampler(Schemas(spec))
         self.received: list[Wire] = []
         self.answers: Mapping[str, Any] = {}
+        self.paths: tuple[tuple[str, ...], ...] = ()
         self.base_url = ""
 
-    def begin(self, answers: Mapping[str, Any]) -> None:
-        """Forget what was received, and answer so from now on."""
-        self.received, self.answers = [], answers
+    def begin(self, case: Case) -> None:
+        """Forget what was received, and answer as the command has it from now on."""
+        self.received, self.answers = [], case.answers
+        self.paths = tuple(map(_segments, case.paths))
 
     def reply(self, method: str, target: str) -> tuple[int, Any]:
         """The status and the JSON value that are answered to a request."""
@@ -48,19 +56,61 @@ class Recorder:
             operation = self.routes.match(method, path, urlsplit(target).query).operation
         except Problem as problem:
             return problem.status, {"error": problem.detail}
-        if method not in ("GET", "HEAD"):
+        if method not in READ_METHODS and operation.effect is not Effect.READ:
             return (201 if method == "POST" else 200), {}
-        return 200, self._read(operation)
+        return 200, self._read(operation, _segments(path))
 
-    def _read(self, operation: Operation) -> Any:
-        listed = self.lists.list_of(operation)
-        if listed is not None:
-            value: Any = {} if listed.is_map else []
-            for key in reversed(listed.keys):
+    def _read(self, operation: Operation, path: tuple[str, ...]) -> Any:
+        part = self.lists.list_part(operation)
+        if part is not None:
+            ids = list(dict.fromkeys(self._listed(path)))
+            entries = [_identified(self._sample(part.schema, operation, at), id) for at, id in enumerate((*ids, ""))]
+            value: Any = dict(zip((*ids, "other"), entries, strict=True)) if part.is_map else entries
+            value = value if ids else type(value)()
+            for key in reversed(part.keys):
                 value = {key: value}
             return value
         media = json_media(operation)
-        return self.sampler.sample(media.schema, At(seed=0, path=operation.id)) if media is not None else {}
+        if media is None:
+            return {}
+        last = next((known[len(path) - 1] for known in self.paths if known[: len(path)] == path), "")
+        return _identified(self._sample(media.schema, operation, 0), last)
+
+    def _sample(self, schema: Any, operation: Operation, index: int) -> Any:
+        return self.sampler.sample(schema, At(seed=0, path=operation.id, index=index))
+
+    def _listed(self, path: tuple[str, ...]) -> Iterator[str]:
+        """What the paths of the command name below a list, also below one such as /containers/json."""
+        for known in self.paths:
+            for base in (path, path[:-1]):
+                if len(known) > len(base) and known[: len(base)] == base:
+                    yield known[len(base)]
+                    break
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    """The segments of a path, decoded, without those that are a version."""
+    parts = map(unquote, urlsplit(path).path.strip("/").split("/"))
+    return tuple(part for part in parts if not _VERSION.fullmatch(part))
+
+
+def _identified(thing: Any, id: str) -> Any:
+    """A sample of a thing with `id` as its id and its name, where these are texts or it is a number."""
+    if not isinstance(thing, dict) or not id:
+        return thing
+    named = {name: value for name, value in thing.items() if name.lower().strip("_") in _IDENTITY}
+    if not named and len(thing) == 1 and isinstance(inner := next(iter(thing.values())), dict):
+        return {next(iter(thing)): _identified(inner, id)}
+    changed = {name: new for name, value in named.items() if (new := _as(value, id)) is not None}
+    return {**thing, **(changed or {"id": id, "name": id})}
+
+
+def _as(value: Any, id: str) -> Any:
+    if isinstance(value, str):
+        return id
+    if isinstance(value, list):
+        return [id]
+    return int(id) if id.isdecimal() and isinstance(value, int) else None
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     """One line with what the benchmark is about."""
     wrong = sum(outcome.rating is Rating.WRONG for outcome in outcomes)
     with_right = [outcome for outcome in outcomes if outcome.must_stand]
-    stands = sum(outcome.rating is Rating.STANDS for outcome in with_right)
+    stands = sum(outcome.is_right for outcome in with_right)
     reads = sum(outcome.is_read for outcome in outcomes)
     share = f" ({stands / len(with_right):.0%})" if with_right else ""
     traps = len(outcomes) - len(with_right)
@@ -50,7 +50,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 def passes(outcomes: Sequence[Outcome]) -> bool:
     """Whether no wrong change stands and enough of the right ones do."""
     with_right = [outcome for outcome in outcomes if outcome.must_stand]
-    stands = sum(outcome.rating is Rating.STANDS for outcome in with_right)
+    stands = sum(outcome.is_right for outcome in with_right)
     return all(one.rating is not Rating.WRONG for one in outcomes) and stands >= LEAST_RIGHT * len(with_right)
 
 

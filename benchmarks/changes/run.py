@@ -22,7 +22,7 @@ from nlapi.cli.setup import Setup
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import READ_METHODS, Effect
 from nlapi.sandbox.problem import Problem
-from nlapi.tools.plan import ask
+from nlapi.tools.plan import Plan, ask
 
 TODAY = date(2026, 11, 25)
 """The day on which the commands are typed."""
@@ -49,6 +49,7 @@ class Outcome:
     kind: str
     sentence: str
     must_stand: bool
+    may_ask: bool
     why: str
     rating: Rating
     is_read: bool
@@ -62,6 +63,11 @@ class Outcome:
     message: str
     seconds: float
     """CPU time."""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the right change stands, or is asked about where that is as good."""
+        return self.rating is Rating.STANDS or (self.rating is Rating.ASKED and self.may_ask)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -128,7 +134,7 @@ def _faults(cases: Sequence[Case], requests: Requests) -> list[str]:
 def _outcome(case: Case, session: Session, recorder: Recorder, requests: Requests) -> Outcome:
     events: list[Event] = []
     session.render = events.append
-    recorder.begin(case.answers)
+    recorder.begin(case)
     begin = time.process_time()
     try:
         _, code = asyncio.run(session.answer(ask(case.sentence, {**session.known, **case.known})))
@@ -149,11 +155,12 @@ def _outcome(case: Case, session: Session, recorder: Recorder, requests: Request
         kind=case.kind,
         sentence=case.sentence,
         must_stand=case.must_stand,
+        may_ask=case.may_ask,
         why=case.why,
         rating=rating,
         is_read=code == 0 and not sent,
         code=code,
-        confidence=round(plans[-1].confidence, 3) if plans else 0.0,
+        confidence=round(_deciding(plans).confidence, 3) if plans else 0.0,
         planned=tuple(f"{call.operation_id} {dict(call.arguments)}" for plan in plans for call in plan.calls),
         proposed=tuple(map(str, proposed)),
         sent=tuple(map(str, sent)),
@@ -161,6 +168,12 @@ def _outcome(case: Case, session: Session, recorder: Recorder, requests: Request
         message=message,
         seconds=round(seconds, 3),
     )
+
+
+def _deciding(plans: Sequence[Plan]) -> Plan:
+    """The plan that matters: the last that changes something, else the last that calls, else the last."""
+    changing = [plan for plan in plans if any(call.tool.effect is not Effect.READ for call in plan.calls)]
+    return (changing or [plan for plan in plans if plan.calls] or plans)[-1]
 
 
 def _changes(wire: Wire, requests: Requests) -> bool:
