@@ -6,7 +6,9 @@ Exits with 1 where a wrong change stands, where under 55 % of the right ones do,
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -44,8 +46,18 @@ def main() -> int:
 def _runs(apis: Sequence[Api], options: argparse.Namespace) -> Iterator[Run]:
     """Each API in a process of its own, so that one description is in memory at a time."""
     work = partial(run, only=options.only, check=options.check)
-    with ProcessPoolExecutor(options.jobs, max_tasks_per_child=1) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="nlapi-changes-") as home,
+        ProcessPoolExecutor(
+            options.jobs, initializer=_without_registrations, initargs=(home,), max_tasks_per_child=1
+        ) as pool,
+    ):
         yield from pool.map(work, apis)
+
+
+def _without_registrations(home: str) -> None:
+    """What the user of this machine has registered must not change a figure."""
+    os.environ["NLAPI_CONFIG_DIR"] = home
 
 
 def _print(outcomes: Sequence[Outcome], seconds: float, against: Path | None) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -87,7 +85,6 @@ class Run:
 
 def run(api: Api, only: str = "", check: bool = False) -> Run:
     """Run the commands of an API that contain `only`; with `check` only look whether the right requests are valid."""
-    os.environ["NLAPI_CONFIG_DIR"] = tempfile.mkdtemp(prefix="nlapi-changes-")
     path = api.path()
     if path is None:
         return Run(api=api.name, reason=f"{api.description} cannot be had")
