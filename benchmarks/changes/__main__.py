@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,9 +19,15 @@ from benchmarks.changes import report
 from benchmarks.changes.cases import COMMANDS, Api, load
 from benchmarks.changes.run import Outcome, Rating, Run, run
 
+SERVERS = Path(__file__).with_name("servers")
+"""Commands for the real servers of `benchmarks.servers`, with the effect that each must have."""
+
 
 def main() -> int:
     options = _options()
+    if options.servers:
+        command = [sys.executable, "-m", "benchmarks.servers", "--sentences", str(SERVERS), "--show"]
+        return subprocess.run(command, check=False).returncode
     apis = [api for api in load(options.commands) if not options.api or api.name in options.api]
     outcomes: list[Outcome] = []
     faults: list[str] = []
@@ -80,6 +87,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--check", action="store_true", help="only look whether the right requests are valid")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write one JSON line a command")
     parser.add_argument("--against", type=Path, metavar="FILE", help="print what is rated otherwise than in that run")
+    parser.add_argument("--servers", action="store_true", help="only the commands for the real servers")
     parser.add_argument("--jobs", type=int, default=1, help="APIs that run side by side")
     parser.add_argument("--commands", type=Path, default=COMMANDS, metavar="FOLDER", help="other files of commands")
     return parser.parse_args()
