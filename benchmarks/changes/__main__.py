@@ -6,7 +6,6 @@ Exits with 1 where a wrong change stands, where under 55 % of the right ones do,
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.changes import report
 from benchmarks.changes.cases import COMMANDS, Api, load
-from benchmarks.changes.run import Outcome, Rating, Run, run
+from benchmarks.changes.run import Outcome, Rating, Run, run, without_registrations
 
 SERVERS = Path(__file__).with_name("servers")
 """Commands for the real servers of `benchmarks.servers`, with the effect that each must have."""
@@ -56,15 +55,10 @@ def _runs(apis: Sequence[Api], options: argparse.Namespace) -> Iterator[Run]:
     with (
         tempfile.TemporaryDirectory(prefix="nlapi-changes-") as home,
         ProcessPoolExecutor(
-            options.jobs, initializer=_without_registrations, initargs=(home,), max_tasks_per_child=1
+            options.jobs, initializer=without_registrations, initargs=(home,), max_tasks_per_child=1
         ) as pool,
     ):
         yield from pool.map(work, apis)
-
-
-def _without_registrations(home: str) -> None:
-    """What the user of this machine has registered must not change a figure."""
-    os.environ["NLAPI_CONFIG_DIR"] = home
 
 
 def _print(outcomes: Sequence[Outcome], seconds: float, against: Path | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -103,6 +104,11 @@ def run(api: Api, only: str = "", check: bool = False) -> Run:
         chosen = [case for case in api.cases if only in case.sentence]
         outcomes = tuple(_outcome(case, session, recorder, requests) for case in chosen)
     return Run(api=api.name, outcomes=outcomes, seconds=seconds, faults=faults)
+
+
+def without_registrations(home: str) -> None:
+    """Make an empty folder that of the user's settings: what he has registered must not change a figure."""
+    os.environ["NLAPI_CONFIG_DIR"] = home
 
 
 def _setup(path: str) -> Setup:
