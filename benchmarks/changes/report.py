@@ -59,6 +59,7 @@ def details(outcome: Outcome) -> str:
     right = " | or ".join(outcome.right) or f"must not stand: {outcome.why}"
     rows = [("right", right)]
     rows += [("planned", planned) for planned in outcome.planned]
+    rows += [("account", line) for line in outcome.account]
     rows += [("shown", request) for request in outcome.proposed if request not in outcome.sent]
     rows += [("SENT", request) for request in outcome.sent]
     end = f"exit {outcome.code}, {outcome.confidence:.0%} sure: {' '.join(outcome.message.split())[:300]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -15,6 +15,7 @@ from benchmarks.changes.cases import Api, Case
 from benchmarks.changes.recorder import Recorder, recording
 from benchmarks.changes.wire import Requests, Wire, of_request
 from nlapi.agent.events import Event, Planned, Proposed
+from nlapi.changes.standing import reasons_against
 from nlapi.cli.options import PlannerName, Telling
 from nlapi.cli.session import Session, open_session
 from nlapi.cli.setup import Setup
@@ -59,6 +60,8 @@ class Outcome:
     proposed: tuple[str, ...]
     sent: tuple[str, ...]
     right: tuple[str, ...]
+    account: tuple[str, ...]
+    """Where each value of the change came from, and why it does not stand."""
     message: str
     seconds: float
     """CPU time."""
@@ -168,6 +171,7 @@ def _outcome(case: Case, session: Session, recorder: Recorder, requests: Request
         proposed=tuple(map(str, proposed)),
         sent=tuple(map(str, sent)),
         right=tuple(" > ".join(map(str, sequence)) for sequence in right),
+        account=tuple(_account(plans, case.sentence)),
         message=message,
         seconds=round(seconds, 3),
     )
@@ -177,6 +181,16 @@ def _deciding(plans: Sequence[Plan]) -> Plan:
     """The plan that matters: the last that changes something, else the last that calls, else the last."""
     changing = [plan for plan in plans if any(call.tool.effect is not Effect.READ for call in plan.calls)]
     return (changing or [plan for plan in plans if plan.calls] or plans)[-1]
+
+
+def _account(plans: Sequence[Plan], sentence: str) -> Iterator[str]:
+    calls = [call for plan in plans for call in plan.calls if call.tool.effect is not Effect.READ]
+    for call in calls:
+        if call.account is not None:
+            for source in call.account.sources:
+                yield f"{source.argument} = {source.value!r} <- {source.origin} {source.words!r}"
+            yield from (f"not used: {words!r}" for words in call.account.unused)
+            yield from (f"against: {reason}" for reason in reasons_against(call, call.account, sentence))
 
 
 def _changes(wire: Wire, requests: Requests) -> bool:
