@@ -11,7 +11,7 @@ from benchmarks.changes.cases import PLAIN, Api, load
 from benchmarks.changes.run import Rating, run
 
 APIS = load()
-AT_HAND = [api for api in APIS if api.description.startswith("shared:")]
+AT_HAND = [api for api in APIS if api.description.startswith(("shared:", "bundled:"))]
 
 EVENT = "dad4bce8-f5cb-4078-a211-995864315e39"
 OTHER = "00000000-f5cb-4078-a211-995864315e39"

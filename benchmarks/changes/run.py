@@ -21,6 +21,7 @@ from nlapi.cli.session import Session, open_session
 from nlapi.cli.setup import Setup
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import READ_METHODS, Effect
+from nlapi.resources.answers import answer_schemas
 from nlapi.sandbox.problem import Problem
 from nlapi.tools.plan import Plan, ask
 
@@ -96,17 +97,18 @@ def run(api: Api, only: str = "", check: bool = False) -> Run:
     session = open_session(_setup(str(path)))
     spec = next(iter(session.targets))
     requests = Requests(spec)
-    faults = tuple(_faults(api.cases, requests))
+    faults = {case.id: tuple(_faults(case, requests)) for case in api.cases}
+    problems = tuple(fault for of_case in faults.values() for fault in of_case)
     if check:
-        return Run(api=api.name, faults=faults)
+        return Run(api=api.name, faults=problems)
     session.policy = replace(session.policy, interactive=False)
     setattr(session.planner, "today", TODAY)  # noqa: B010
     seconds = time.process_time() - begin
     with recording(spec) as recorder:
         session.targets = {spec: replace(session.targets[spec], base_url=recorder.base_url)}
-        chosen = [case for case in api.cases if only in case.sentence]
+        chosen = [case for case in api.cases if only in case.sentence and not faults[case.id]]
         outcomes = tuple(_outcome(case, session, recorder, requests) for case in chosen)
-    return Run(api=api.name, outcomes=outcomes, seconds=seconds, faults=faults)
+    return Run(api=api.name, outcomes=outcomes, seconds=seconds, faults=problems)
 
 
 def without_registrations(home: str) -> None:
@@ -126,15 +128,20 @@ def _setup(path: str) -> Setup:
     )
 
 
-def _faults(cases: Sequence[Case], requests: Requests) -> list[str]:
-    faults = []
-    for case in cases:
-        for gold in (gold for sequence in case.right for gold in sequence):
-            try:
-                requests.wire(gold, case.known)
-            except (NlapiError, Problem, ValueError, KeyError) as error:
-                faults.append(f"{case.id} {gold.request}: {getattr(error, 'detail', None) or error!r}")
-    return faults
+def _faults(case: Case, requests: Requests) -> Iterator[str]:
+    for gold in (gold for sequence in case.right for gold in sequence):
+        try:
+            requests.wire(gold, case.known)
+        except (NlapiError, Problem, ValueError, KeyError) as error:
+            yield f"{case.id} {gold.request}: {getattr(error, 'detail', None) or error!r}"
+    for key, answer in case.answers.items():
+        method, _, target = key.partition(" ")
+        try:
+            listed = answer_schemas(requests.spec).list_of(requests.routes.match(method, target).operation)
+            if listed is not None and listed.entries(answer) is None:
+                yield f"{case.id} answers {key}: the list is described at {'.'.join(listed.keys)}"
+        except Problem as problem:
+            yield f"{case.id} answers {key}: {problem.detail}"
 
 
 def _outcome(case: Case, session: Session, recorder: Recorder, requests: Requests) -> Outcome:
