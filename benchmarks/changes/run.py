@@ -33,6 +33,7 @@ class Rating(StrEnum):
     """What became of a command."""
 
     STANDS = "right stands"
+    PART = "right in part"
     ASKED = "right asked"
     OTHER = "other asked"
     NEEDS = "needs"
@@ -212,7 +213,8 @@ def _changes(wire: Wire, requests: Requests) -> bool:
 
 def _rating(right: Sequence[tuple[Wire, ...]], sent: tuple[Wire, ...], proposed: tuple[Wire, ...], code: int) -> Rating:
     if sent:
-        return Rating.STANDS if sent in right else Rating.WRONG
+        in_part = any(sent == sequence[: len(sent)] for sequence in right)
+        return Rating.STANDS if sent in right else Rating.PART if in_part else Rating.WRONG
     if not right:
         return Rating.HELD
     if proposed:
