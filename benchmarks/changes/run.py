@@ -16,6 +16,7 @@ from benchmarks.changes.recorder import Recorder, recording
 from benchmarks.changes.wire import Requests, Wire, of_request
 from nlapi.agent.events import Event, Planned, Proposed
 from nlapi.changes.standing import reasons_against
+from nlapi.cli.events import Renderer
 from nlapi.cli.options import PlannerName, Telling
 from nlapi.cli.session import Session, open_session
 from nlapi.cli.setup import Setup
@@ -147,7 +148,7 @@ def _faults(case: Case, requests: Requests) -> Iterator[str]:
 
 def _outcome(case: Case, session: Session, recorder: Recorder, requests: Requests) -> Outcome:
     events: list[Event] = []
-    session.render = events.append
+    session.render = _collector(events)
     recorder.begin(case)
     begin = time.process_time()
     try:
@@ -189,6 +190,13 @@ def _deciding(plans: Sequence[Plan]) -> Plan:
     """The plan that matters: the last that changes something, else the last that calls, else the last."""
     changing = [plan for plan in plans if any(call.tool.effect is not Effect.READ for call in plan.calls)]
     return (changing or [plan for plan in plans if plan.calls] or plans)[-1]
+
+
+def _collector(events: list[Event]) -> Renderer:
+    def render(event: Event) -> None:
+        events.append(event)
+
+    return render
 
 
 def _account(plans: Sequence[Plan], sentence: str) -> Iterator[str]:
