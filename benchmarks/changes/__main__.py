@@ -18,6 +18,7 @@ from benchmarks.changes import report
 from benchmarks.changes.cases import COMMANDS, Api, load
 from benchmarks.changes.run import Outcome, Rating, Run, run, without_registrations
 
+PAGE = Path(__file__).parents[1] / "CHANGES.md"
 SERVERS = Path(__file__).with_name("servers")
 """Commands for the real servers of `benchmarks.servers`, with the effect that each must have."""
 
@@ -45,6 +46,8 @@ def main() -> int:
         return 1 if faults else 0
     if options.output:
         report.write(outcomes, options.output)
+    if options.write:
+        report.write_page(outcomes, PAGE)
     _print(outcomes, seconds, options.against)
     return 0 if report.passes(outcomes) and not faults else 1
 
@@ -80,6 +83,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--show", action="store_true", help="print each command with what was planned, and why")
     parser.add_argument("--check", action="store_true", help="only look whether the right requests are valid")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write one JSON line a command")
+    parser.add_argument("--write", action="store_true", help="put the figures into benchmarks/CHANGES.md")
     parser.add_argument("--against", type=Path, metavar="FILE", help="print what is rated otherwise than in that run")
     parser.add_argument("--servers", action="store_true", help="only the commands for the real servers")
     parser.add_argument("--jobs", type=int, default=1, help="APIs that run side by side")
