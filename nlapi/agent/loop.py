@@ -171,7 +171,7 @@ async def _carry_out(
             for call in group:
                 item = _prepare(call, done, terms)
                 if isinstance(item, Prepared):
-                    judgement = terms.policy.judge(call, conversation, confidence=plan.confidence, during=tuple(done))
+                    judgement = terms.policy.judge(item, conversation, confidence=plan.confidence, during=tuple(done))
                     proposed = _proposed(item, judgement, terms)
                     yield proposed
                     item = await _held_back(proposed, judgement, terms) or item
@@ -204,7 +204,7 @@ def _proposed(prepared: Prepared, judgement: Judgement, terms: _Terms) -> Propos
 def _given_up(group: tuple[Call, ...], ready: list[Prepared | Step], error: BaseException) -> Iterator[Step]:
     """The steps of a group that `error` ended before anything of it was sent: at the latest while it was asked for."""
     for item in ready:
-        yield item if isinstance(item, Step) else failed_step(item.call, "not run: the turn ended before")
+        yield item if isinstance(item, Step) else failed_step(item.call, "not run: the turn ended before", item.request)
     call = group[len(ready)]
     if isinstance(error, NlapiError) and not isinstance(error, ConsentError):
         yield failed_step(call, f"not sent: {error}")
@@ -237,9 +237,9 @@ def _prepare(call: Call, done: list[Step], terms: _Terms) -> Prepared | Step:
 async def _held_back(proposed: Proposed, judgement: Judgement, terms: _Terms) -> Step | None:
     """The step of a call that is not to be sent; None when it is."""
     if judgement.verdict is Verdict.NEVER:
-        return Step(call=proposed.call, outcome=Outcome.REFUSED, message=judgement.reason)
+        return _unsent(proposed, Outcome.REFUSED, judgement.reason)
     if terms.dry_run:
-        return Step(call=proposed.call, outcome=Outcome.SHOWN, message="a dry run: built, and not sent")
+        return _unsent(proposed, Outcome.SHOWN, "a dry run: built, and not sent")
     if not proposed.asks:
         return None
     if not terms.policy.interactive:
@@ -249,7 +249,11 @@ async def _held_back(proposed: Proposed, judgement: Judgement, terms: _Terms) ->
         raise ConsentError(f"{what} needs your consent{why}; it was not sent", hint=hint)
     if await terms.consent(proposed):
         return None
-    return Step(call=proposed.call, outcome=Outcome.REFUSED, message="the user said no; nothing was sent")
+    return _unsent(proposed, Outcome.REFUSED, "the user said no; nothing was sent")
+
+
+def _unsent(proposed: Proposed, outcome: Outcome, message: str) -> Step:
+    return Step(call=proposed.call, outcome=outcome, message=message, request=proposed.request)
 
 
 async def _perform(prepared: Prepared, watch: Watch, *, terms: _Terms, for_model: bool) -> Result:

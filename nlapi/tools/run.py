@@ -60,12 +60,16 @@ def target_of(spec: Spec, *, base_url: str | None = None, auth: Auth = None) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A Call that is ready to be sent. `request` is before credentials; `curl` has a placeholder for each of them."""
+    """A Call that is ready to be sent. `request` is before credentials; `curl` has a placeholder for each of them.
+
+    `written` is the call as its planner wrote it, with amounts in the user's words; `call` as it goes on the wire.
+    """
 
     call: Call
     request: Request
     effect: Effect
     curl: str
+    written: Call
 
 
 Consent = Callable[[Prepared], Awaitable[bool]]
@@ -85,7 +89,7 @@ def prepare(call: Call, target: Target) -> Prepared:
 
     ArgumentError when an argument breaks its schema or can never be sent, UsageError when there is no server for it.
     """
-    operation = call.tool.operation
+    operation, written = call.tool.operation, call
     call = replace(call, arguments=on_the_wire(call.tool, call.arguments))
     check(call.tool, call.arguments)
     try:
@@ -94,7 +98,7 @@ def prepare(call: Call, target: Target) -> Prepared:
         raise ArgumentError(f"{operation.id}: {error.message}", hint=error.hint) from None
     secured = None if target.no_auth else operation
     curl = to_curl(request, secured, target.credentials, base_url=target.base_url, variables=target.variables)
-    return Prepared(call=call, request=request, effect=call.tool.effect, curl=curl)
+    return Prepared(call=call, request=request, effect=call.tool.effect, curl=curl, written=written)
 
 
 def sketch(call: Call, target: Target) -> Request:
