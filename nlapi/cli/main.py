@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from nlapi.cli import api, ask, call, check, demo, find, gateway, log, mcp, plugin, sandbox, show, tools
+from nlapi.cli import api, ask, call, check, demo, find, gateway, log, mcp, plugin, policy, sandbox, show, tools
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
 
@@ -59,6 +59,7 @@ app.command(epilog=sandbox.EPILOG)(sandbox.sandbox)
 app.command(epilog=demo.EPILOG)(demo.demo)
 app.add_typer(api.app, name="api")
 app.add_typer(log.app, name="log")
+app.add_typer(policy.app, name="policy")
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(plugin.app, name="plugin")
 
