@@ -8,7 +8,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,25 @@ from typing import Any
 from nlapi.agent.events import (
     Answered,
     Event,
+    Fate,
     ItemsReceived,
     Needed,
     Offered,
     Planned,
     PlannerChosen,
     Proposed,
+    Reported,
     Said,
     Stepped,
 )
+from nlapi.agent.preview import FieldChange, FieldState
 from nlapi.client.auth import secret_parts
 from nlapi.client.clean import one_line
 from nlapi.client.message import Request, Result
 from nlapi.client.redact import redact
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
+from nlapi.tools.account import Account
 from nlapi.tools.plan import Plan, Step
 from nlapi.tools.tool import Call, Missing
 
@@ -133,6 +137,7 @@ def encode(event: Event) -> Record:
             return {"event": "planned", "planner": event.planner, **_plan(event.plan)}
         case Proposed():
             proposed = {"effect": event.effect, "curl": event.curl, "asks": event.asks, "reason": event.reason}
+            proposed |= {"account": _account(event.call.account), "changes": [_change(one) for one in event.changes]}
             return {"event": "proposed", "call": _call(event.call), **_request(event.request), **proposed}
         case ItemsReceived():
             return {
@@ -143,6 +148,8 @@ def encode(event: Event) -> Record:
             }
         case Stepped():
             return {"event": "stepped", **_step(event.step)}
+        case Reported():
+            return {"event": "reported", **{str(fate).replace(" ", "_"): _calls(event.of(fate)) for fate in Fate}}
         case Needed():
             return {"event": "needed", "missing": [_missing(missing) for missing in event.missing]}
         case Offered():
@@ -176,6 +183,22 @@ def _call(call: Call) -> Record:
     operation = call.tool.operation
     source = {"source": operation.spec.source, "operation": operation.id, "tool": call.tool.name}
     return {"id": call.id, **source, "arguments": dict(call.arguments), "reason": call.reason}
+
+
+def _calls(steps: Iterable[Step]) -> list[Record]:
+    return [{**_call(step.call), "message": step.message} for step in steps]
+
+
+def _account(account: Account | None) -> Record | None:
+    """Where each argument came from; `start` and `end` are the place of its words in the question, -1 for none."""
+    if account is None:
+        return None
+    return {"sources": [asdict(source) for source in account.sources], "unused": list(account.unused)}
+
+
+def _change(change: FieldChange) -> Record:
+    before = {} if change.state is FieldState.UNKNOWN else {"before": change.before}
+    return {"field": change.field, "state": change.state, **before, "after": change.after}
 
 
 def _choice(call: Call) -> Record:

@@ -23,6 +23,7 @@ from nlapi.cli.options import (
     Root,
     Source,
     Yes,
+    YesTo,
     is_interactive,
     is_terminal,
 )
@@ -65,6 +66,7 @@ def call(
         bool, typer.Option("--curl", metavar=FLAG, help="Print the request as a curl line; send nothing.")
     ] = False,
     yes: Yes = False,
+    yes_to: YesTo = None,
     output: Annotated[Output | None, typer.Option("-o", "--output", help="table on a terminal, else json.")] = None,
     jq: Annotated[
         str | None, typer.Option("--jq", metavar="EXPR", help="Print what a jq expression makes of the answer.")
@@ -94,7 +96,7 @@ def call(
     if dry_run or curl:
         _show(prepare(wanted, target), output, as_curl=curl)
         return
-    consent = _Consent(yes)
+    consent = _Consent(yes or yes_to is not None)
     live = LivePrinter(output, chosen)
     bounds = stream_limits(timeout, events)
     try:
@@ -137,13 +139,13 @@ class _Consent:
         self.given = False
 
     async def __call__(self, prepared: Prepared) -> bool:
-        from nlapi.cli import prompt
+        from nlapi.cli.asking import agrees
 
-        if not self.yes:
+        if not self.yes or prepared.asks_always:
             if not is_interactive():
                 return False
             show.note(show.request(prepared.request))
-            if not prompt.consents(prepared.call.operation_id, prepared.effect):
+            if not agrees(prepared):
                 raise ConsentError(f"you did not agree to {prepared.call.operation_id}; nothing was sent")
         self.given = True
         return True

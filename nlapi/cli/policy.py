@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,12 +27,11 @@ def policy(context: typer.Context) -> None:
 def list_(output: ListOutput = None) -> None:
     """Show the rules, in the order of the file."""
     file, rules = _rules()
-    as_json = table.is_json(output)
-    rows = [
-        {"verdict": str(rule.verdict)}
-        | {name: list(globs) if as_json else " ".join(globs) for name, globs in _globs(rule).items()}
-        for rule in rules
-    ]
+    rows: list[dict[str, Any]] = [{"verdict": str(rule.verdict), **_globs(rule)} for rule in rules]
+    if not table.is_json(output):
+        rows = [
+            {name: value if isinstance(value, str) else " ".join(value) for name, value in row.items()} for row in rows
+        ]
     table.listing(rows, output, ("verdict", "api", "operation", "effect"), empty=f"there is no rule in {file}")
 
 

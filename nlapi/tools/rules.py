@@ -14,7 +14,7 @@ from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.registry import read_policy, read_registrations
 
-HINT = "a rule has api, operation, effect (each a glob, or a list of them) and verdict; the guide shows one, under Policy"
+HINT = "a rule has api, operation, effect (a glob, or a list of them) and verdict; the guide shows one, under Policy"
 GLOBS = ("api", "operation", "effect")
 
 

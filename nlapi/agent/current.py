@@ -1,0 +1,70 @@
+"""Reads the thing that an update changes as it is now, so that the user is shown what changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nlapi.agent.policy import Verdict
+from nlapi.agent.preview import FieldChange, field_changes
+from nlapi.agent.terms import Terms
+from nlapi.errors import NlapiError
+from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.resources.paths import Shape, segments, shape
+from nlapi.tools.compile import compile_tool
+from nlapi.tools.plan import Conversation
+from nlapi.tools.rules import Ruling
+from nlapi.tools.run import Prepared, prepare
+from nlapi.tools.tool import Call
+
+UPDATES = ("PUT", "PATCH", "POST")
+
+
+def reading_call(update: Call) -> Call | None:
+    """Return the call that shows what an update changes: GET at the same path; None where there is none.
+
+    A POST updates only what an id at the end of its path names.
+    """
+    operation = update.tool.operation
+    path = segments(operation.route)
+    if operation.method not in UPDATES or (operation.method == "POST" and not (path and path[-1].parameter)):
+        return None
+    reader = operation.spec.derive(_readers).get(shape(path))
+    if reader is None or reader.effect is not Effect.READ:
+        return None
+    values = {place: update.arguments[name] for name, place in update.tool.places.items() if name in update.arguments}
+    here = {part.parameter: there.parameter for part, there in zip(segments(reader.route), path, strict=True)}
+    tool = compile_tool(reader)
+    places = {name: (where, here.get(wire) or wire) for name, (where, wire) in tool.places.items() if where == "path"}
+    arguments = {name: values[place] for name, place in places.items() if place in values}
+    return Call(tool=tool, arguments=arguments) if set(tool.required) <= arguments.keys() else None
+
+
+async def read_changes(update: Prepared, terms: Terms, conversation: Conversation) -> tuple[FieldChange, ...]:
+    """Return what an update changes, by the state that is read now; () where it cannot be, for any reason.
+
+    It is read only where a READ would run unasked: the policy is the same for it.
+    """
+    call = reading_call(update.call)
+    if call is None:
+        return ()
+    try:
+        target = terms.target(call)
+        prepared = prepare(call, target)
+        judged = terms.policy.judge(call, conversation)
+        if judged.verdict is not Verdict.RUN or (
+            prepared.rule is not None and prepared.rule.verdict is not Ruling.ALLOW
+        ):
+            return ()
+        current = await terms.perform(prepared, None, for_model=True)
+    except NlapiError:
+        return ()
+    return field_changes(update.call, current, call.tool.operation)
+
+
+def _readers(spec: Spec) -> Mapping[Shape, Operation]:
+    """The operations that show what is at a path, by its shape."""
+    found: dict[Shape, Operation] = {}
+    for operation in spec.operations:
+        if operation.method == "GET":
+            found.setdefault(shape(segments(operation.route)), operation)
+    return found
