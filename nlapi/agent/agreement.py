@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nlapi.agent.consent import Reply
-from nlapi.agent.current import read_changes
+from nlapi.agent.current import CurrentState
 from nlapi.agent.events import NOT_RUN, Proposed
 from nlapi.agent.policy import Judgement, Verdict
 from nlapi.agent.preview import FieldChange
@@ -58,10 +58,11 @@ class Agreement:
         for call in self.calls:
             self.items.append(self._build(call))
         self._hold_together()
+        state = CurrentState(terms=self.terms, conversation=self.conversation)
         drafts = {at: self._judged(at) for at, item in enumerate(self.items) if isinstance(item, Prepared)}
         while drafts:
             for at, draft in drafts.items():
-                drafts[at] = draft = await self._with_changes(draft)
+                drafts[at] = draft = await self._with_changes(draft, state)
                 yield self._proposed(draft)
             edited = await self._decide(drafts)
             if edited is None:
@@ -110,12 +111,12 @@ class Agreement:
             return Judgement(verdict=Verdict.ASK, reason=_also(says, judgement))
         return replace(judgement, reason=says) if allows and judgement.verdict is Verdict.RUN else judgement
 
-    async def _with_changes(self, draft: _Draft) -> _Draft:
+    async def _with_changes(self, draft: _Draft, state: CurrentState) -> _Draft:
         """With what an update changes, read only where somebody is asked about it."""
         asks = draft.judgement.verdict is Verdict.ASK and self.terms.policy.interactive and not self.terms.dry_run
         if not asks or draft.changes or draft.prepared.effect is Effect.READ:
             return draft
-        return replace(draft, changes=await read_changes(draft.prepared, self.terms, self.conversation))
+        return replace(draft, changes=await state.changes(draft.prepared))
 
     def _proposed(self, draft: _Draft) -> Proposed:
         prepared = draft.prepared

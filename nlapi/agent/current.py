@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from nlapi.agent.policy import Verdict
 from nlapi.agent.preview import FieldChange, field_changes
 from nlapi.agent.terms import Terms
+from nlapi.client.message import Result
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.resources.paths import Shape, segments, shape
@@ -39,26 +41,38 @@ def reading_call(update: Call) -> Call | None:
     return Call(tool=tool, arguments=arguments) if set(tool.required) <= arguments.keys() else None
 
 
-async def read_changes(update: Prepared, terms: Terms, conversation: Conversation) -> tuple[FieldChange, ...]:
-    """Return what an update changes, by the state that is read now; () where it cannot be, for any reason.
+@dataclass(slots=True, kw_only=True)
+class CurrentState:
+    """Reads what updates of a plan change, each thing once."""
 
-    It is read only where a READ would run unasked: the policy is the same for it.
-    """
-    call = reading_call(update.call)
-    if call is None:
-        return ()
-    try:
-        target = terms.target(call)
-        prepared = prepare(call, target)
-        judged = terms.policy.judge(call, conversation)
-        if judged.verdict is not Verdict.RUN or (
-            prepared.rule is not None and prepared.rule.verdict is not Ruling.ALLOW
-        ):
+    terms: Terms
+    conversation: Conversation
+    results: dict[str, Result | None] = field(default_factory=dict)
+    """by the URL that was read; None where nothing came of it"""
+
+    async def changes(self, update: Prepared) -> tuple[FieldChange, ...]:
+        """Return what an update changes, by the state that is read now; () where it cannot be, for any reason.
+
+        It is read only where a READ would run unasked: the policy is the same for it.
+        """
+        call = reading_call(update.call)
+        if call is None:
             return ()
-        current = await terms.perform(prepared, None, for_model=True)
-    except NlapiError:
-        return ()
-    return field_changes(update.call, current, call.tool.operation)
+        try:
+            prepared = prepare(call, self.terms.target(call))
+            url = prepared.request.url
+            if url not in self.results and self._may_run(prepared):
+                self.results[url] = None
+                self.results[url] = await self.terms.perform(prepared, None, for_model=True)
+        except NlapiError:
+            return ()
+        current = self.results.get(url)
+        return field_changes(update.call, current, call.tool.operation) if current is not None else ()
+
+    def _may_run(self, prepared: Prepared) -> bool:
+        judgement = self.terms.policy.judge(prepared.call, self.conversation)
+        ruled = prepared.rule is not None and prepared.rule.verdict is not Ruling.ALLOW
+        return judgement.verdict is Verdict.RUN and not ruled
 
 
 def _readers(spec: Spec) -> Mapping[Shape, Operation]:
