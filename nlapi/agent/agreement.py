@@ -163,6 +163,7 @@ class Agreement:
                 call=draft.prepared.call,
                 outcome=Outcome.REFUSED if never else outcome,
                 message=draft.judgement.reason if never else message,
+                request=draft.prepared.request,
             )
 
     def _hold_back(self, drafts: Mapping[int, _Draft], message: str) -> None:
@@ -171,11 +172,10 @@ class Agreement:
 
     def _unconsented(self, asks: Sequence[_Draft], count: int) -> ConsentError:
         """The error for a plan that nobody consents to: what of it asks, and why."""
-        policy = self.terms.policy
         told = "; ".join(_described(draft) for draft in asks)
         lost = "it was not sent" if count == 1 else f"none of the {count} changes of the plan was sent"
         hint = "--yes consents in advance"
-        if any(draft.prepared.asks_always or (policy.yes and draft.judgement.reason) for draft in asks):
+        if any(draft.judgement.reason for draft in asks):
             hint = "run it in a terminal, where you are asked"
         return ConsentError(f"{told}; {lost}", hint=hint)
 

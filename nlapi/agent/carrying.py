@@ -139,7 +139,8 @@ class PlanRun:
 def _unconsented(item: Prepared | Step) -> Step:
     if isinstance(item, Step):
         return item
-    return Step(call=item.call, outcome=Outcome.REFUSED, message="no consent was given; nothing was sent")
+    message = "no consent was given; nothing was sent"
+    return Step(call=item.call, outcome=Outcome.REFUSED, message=message, request=item.request)
 
 
 def _failed_change(step: Step) -> bool:

@@ -15,7 +15,7 @@ from nlapi.resources.paths import Shape, segments, shape
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation
 from nlapi.tools.rules import Ruling
-from nlapi.tools.run import Prepared, prepare
+from nlapi.tools.run import Prepared, Target, perform, prepare
 from nlapi.tools.tool import Call
 
 UPDATES = ("PUT", "PATCH", "POST")
@@ -39,6 +39,25 @@ def reading_call(update: Call) -> Call | None:
     places = {name: (where, here.get(wire) or wire) for name, (where, wire) in tool.places.items() if where == "path"}
     arguments = {name: values[place] for name, place in places.items() if place in values}
     return Call(tool=tool, arguments=arguments) if set(tool.required) <= arguments.keys() else None
+
+
+async def current_changes(update: Prepared, target: Target) -> tuple[FieldChange, ...]:
+    """Return what one update changes, by the state that is read now; () where it cannot be read, for any reason."""
+    call = reading_call(update.call)
+    if call is None:
+        return ()
+    try:
+        prepared = prepare(call, target)
+        if _is_ruled(prepared):
+            return ()
+        return field_changes(update.call, await perform(prepared, target, for_model=True), call.tool.operation)
+    except NlapiError:
+        return ()
+
+
+def _is_ruled(prepared: Prepared) -> bool:
+    """Whether the user's policy has a say in a READ."""
+    return prepared.rule is not None and prepared.rule.verdict is not Ruling.ALLOW
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,8 +90,7 @@ class CurrentState:
 
     def _may_run(self, prepared: Prepared) -> bool:
         judgement = self.terms.policy.judge(prepared.call, self.conversation)
-        ruled = prepared.rule is not None and prepared.rule.verdict is not Ruling.ALLOW
-        return judgement.verdict is Verdict.RUN and not ruled
+        return judgement.verdict is Verdict.RUN and not _is_ruled(prepared)
 
 
 def _readers(spec: Spec) -> Mapping[Shape, Operation]:

@@ -32,6 +32,8 @@ def list_(output: ListOutput = None) -> None:
         rows = [
             {name: value if isinstance(value, str) else " ".join(value) for name, value in row.items()} for row in rows
         ]
+    if rows:
+        show.dim(file)
     table.listing(rows, output, ("verdict", "api", "operation", "effect"), empty=f"there is no rule in {file}")
 
 

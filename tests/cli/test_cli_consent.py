@@ -221,6 +221,18 @@ def test_an_update_shows_what_changes(api: Echo, claude: MessagesServer, tmp_pat
     assert [request.method for request in api.received[:2]] == ["GET", "PATCH"]
 
 
+def test_a_call_by_its_name_shows_it_too(api: Echo, tmp_path: Path) -> None:
+    file = tmp_path / "patched.json"
+    file.write_text(json.dumps({**PATCHED, "servers": [{"url": api.url}]}))
+    with dialogue("call", str(file), "updateNote", "note=n1", "title=Milk") as terminal:
+        terminal.expect('title is already "Milk"')
+        terminal.expect("nothing would change")
+        terminal.expect("Send it? [y/N]: ")
+        terminal.type("n\n")
+        assert terminal.end() == 6
+    assert api.only.method == "GET"
+
+
 @pytest.mark.parametrize("value", ["foo", "", "write", "DESTROY", "destroy,write"])
 @pytest.mark.parametrize("command", ["ask", "chat", "call", "resume"])
 def test_what_yes_does_not_know_is_named(api: Echo, tmp_path: Path, value: str, command: str) -> None:
