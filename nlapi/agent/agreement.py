@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nlapi.agent.consent import Reply
-from nlapi.agent.current import CurrentState
+from nlapi.agent.current_state import CurrentState
 from nlapi.agent.events import NOT_RUN, Proposed
 from nlapi.agent.policy import Judgement, Verdict
 from nlapi.agent.preview import FieldChange

@@ -7,6 +7,7 @@ import codecs
 import json
 import os
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.agent.events import (
+    NOT_RUN,
     Answered,
     Event,
     Fate,
@@ -35,7 +37,7 @@ from nlapi.client.redact import redact
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.account import Account
-from nlapi.tools.plan import Plan, Step
+from nlapi.tools.plan import Outcome, Plan, Step
 from nlapi.tools.tool import Call, Missing
 
 MAX_BODY = 200_000
@@ -302,11 +304,29 @@ def entries(folder: Path) -> tuple[Entry, ...]:
     for path in sorted(folder.glob("*.jsonl"), reverse=True):
         records = read(path)
         asked = [record for record in records if record.get("event") == "asked"]
-        held = [r["call"] for r in records if r.get("event") == "stepped" and r["outcome"] in ("refused", "shown")]
-        proposed = [r["call"] for r in records if r.get("event") == "proposed" and r.get("effect") != Effect.READ]
-        changes = [call for call in proposed if call not in held]
         if asked:
             started, question = str(asked[0].get("at", "")), str(asked[0].get("question", ""))
-            entry = Entry(path=path, started=started, question=question, turns=len(asked), changes=len(changes))
+            entry = Entry(
+                path=path, started=started, question=question, turns=len(asked), changes=_changes_sent(records)
+            )
             found.append(entry)
     return tuple(found)
+
+
+def _changes_sent(records: Iterable[Record]) -> int:
+    """Count the changes that were, or may have been, sent: so may one that was proposed and has no step."""
+    count, planned, stepped = 0, Counter[str](), Counter[str]()
+    changing: set[str] = set()
+    for record in records:
+        event, operation = record.get("event"), str((record.get("call") or {}).get("operation"))
+        if event == "planned":
+            count += sum((planned - stepped)[name] for name in changing)
+            planned, stepped = Counter(str(call["operation"]) for call in record["calls"]), Counter()
+            changing.clear()
+        elif event == "proposed" and record.get("effect") != Effect.READ:
+            changing.add(operation)
+        elif event == "stepped" and operation in changing:
+            stepped[operation] += 1
+            held = record["outcome"] in (Outcome.REFUSED, Outcome.SHOWN) or record["message"].startswith(NOT_RUN)
+            count += not held
+    return count + sum((planned - stepped)[name] for name in changing)

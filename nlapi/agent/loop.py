@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import TYPE_CHECKING
 
-from nlapi.agent.carrying import PlanRun
 from nlapi.agent.consent import Consent
 from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, PlannerChosen, Said
+from nlapi.agent.plan_run import PlanRun
 from nlapi.agent.planner import Planner
 from nlapi.agent.policy import Policy
 from nlapi.agent.terms import Targets, Terms

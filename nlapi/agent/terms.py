@@ -47,13 +47,15 @@ class Terms:
             raise UsageError(f"no base URL and credentials were given for {spec.title}", hint="name it with -a SOURCE")
         return self.targets[spec]
 
-    async def perform(self, prepared: Prepared, watch: Watch | None, *, for_model: bool) -> Result:
-        """Send a call; as many as AT_ONCE at a time."""
+    async def perform(
+        self, prepared: Prepared, watch: Watch | None, *, for_model: bool, limits: Limits | None = None
+    ) -> Result:
+        """Send a call; as many as AT_ONCE at a time. `limits` are those of the conversation, if not given."""
         async with self.turns:
             return await perform(
                 prepared,
                 self.target(prepared.call),
-                limits=self.limits,
+                limits=limits or self.limits,
                 client=self.client,
                 watch=watch,
                 for_model=for_model,

@@ -140,7 +140,7 @@ class _Consent:
         self.given = False
 
     async def __call__(self, prepared: Prepared) -> bool:
-        from nlapi.agent.current import current_changes
+        from nlapi.agent.current_state import current_changes
         from nlapi.cli import preview
         from nlapi.cli.asking import agrees
 

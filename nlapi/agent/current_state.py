@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nlapi.agent.policy import Verdict
 from nlapi.agent.preview import FieldChange, field_changes
 from nlapi.agent.terms import Terms
+from nlapi.client.limits import Limits
 from nlapi.client.message import Result
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -19,6 +20,8 @@ from nlapi.tools.run import Prepared, Target, perform, prepare
 from nlapi.tools.tool import Call
 
 UPDATES = ("PUT", "PATCH", "POST")
+PATIENCE = 5.0
+"""Seconds that a person waits for the state, at most, before he is asked without it."""
 
 
 def reading_call(update: Call) -> Call | None:
@@ -50,7 +53,8 @@ async def current_changes(update: Prepared, target: Target) -> tuple[FieldChange
         prepared = prepare(call, target)
         if _is_ruled(prepared):
             return ()
-        return field_changes(update.call, await perform(prepared, target, for_model=True), call.tool.operation)
+        current = await perform(prepared, target, limits=Limits(deadline=PATIENCE), for_model=True)
+        return field_changes(update.call, current, call.tool.operation)
     except NlapiError:
         return ()
 
@@ -82,7 +86,8 @@ class CurrentState:
             url = prepared.request.url
             if url not in self.results and self._may_run(prepared):
                 self.results[url] = None
-                self.results[url] = await self.terms.perform(prepared, None, for_model=True)
+                limits = replace(self.terms.limits or Limits(), deadline=PATIENCE)
+                self.results[url] = await self.terms.perform(prepared, None, limits=limits, for_model=True)
         except NlapiError:
             return ()
         current = self.results.get(url)
