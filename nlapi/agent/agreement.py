@@ -15,6 +15,7 @@ from nlapi.agent.sending import failed_step
 from nlapi.agent.terms import Terms
 from nlapi.changes.tracing import traced
 from nlapi.client.clean import one_line
+from nlapi.client.digest import digest, loose_leaves, target_path
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.account import Account, Origin, Source
@@ -87,7 +88,9 @@ class Agreement:
         if broken is None or broken.call.tool.effect is Effect.READ or self.terms.dry_run:
             return
         reason = f"{NOT_RUN}, as {one_line(broken.call.operation_id)} of the same plan cannot be built"
-        self.items = [item if isinstance(item, Step) else failed_step(item.call, reason) for item in self.items]
+        self.items = [
+            item if isinstance(item, Step) else failed_step(item.call, reason, item.request) for item in self.items
+        ]
 
     def _judged(self, at: int) -> _Draft:
         prepared = self.items[at]
@@ -96,12 +99,12 @@ class Agreement:
 
     def _judgement(self, prepared: Prepared, before: Sequence[Prepared | Step]) -> Judgement:
         """The policy's judgement, with the rule of the user's policy over it."""
-        call, rule = prepared.call, prepared.rule
+        rule = prepared.rule
         if rule is not None and forbids(rule):
-            return Judgement(verdict=Verdict.NEVER, reason=forbidden(call.tool.operation, rule))
+            return Judgement(verdict=Verdict.NEVER, reason=forbidden(prepared.call.tool.operation, rule))
         allows = rule is not None and rule.verdict is Ruling.ALLOW
         policy = replace(self.terms.policy, yes=True) if allows else self.terms.policy
-        judgement = policy.judge(call, self.conversation, confidence=self.plan.confidence, during=tuple(self.done))
+        judgement = policy.judge(prepared, self.conversation, confidence=self.plan.confidence, during=tuple(self.done))
         if judgement.verdict is Verdict.NEVER:
             return judgement
         if prepared.effect is not Effect.READ and any(_same(prepared, other) for other in before):
@@ -168,7 +171,7 @@ class Agreement:
 
     def _hold_back(self, drafts: Mapping[int, _Draft], message: str) -> None:
         for at, draft in drafts.items():
-            self.items[at] = failed_step(draft.prepared.call, message)
+            self.items[at] = failed_step(draft.prepared.call, message, draft.prepared.request)
 
     def _unconsented(self, asks: Sequence[_Draft], count: int) -> ConsentError:
         """The error for a plan that nobody consents to: what of it asks, and why."""
@@ -206,11 +209,13 @@ def _also(reason: str, judgement: Judgement) -> str:
 
 
 def _same(one: Prepared, other: Prepared | Step) -> bool:
-    """Whether two calls are the same request on the wire."""
+    """Whether two calls are the same request on the wire, or only case and blanks tell them apart."""
     if isinstance(other, Step):
         return False
-    requests = [(item.request.method, item.request.url, item.request.content) for item in (one, other)]
-    return requests[0] == requests[1]
+    if digest(one.request) == digest(other.request):
+        return True
+    alike = target_path(one.request) == target_path(other.request) and one.request.method == other.request.method
+    return alike and loose_leaves(one.request) == loose_leaves(other.request)
 
 
 def _edited_account(call: Call, arguments: Mapping[str, Any]) -> Account:

@@ -94,7 +94,7 @@ class CurrentState:
         return field_changes(update.call, current, call.tool.operation) if current is not None else ()
 
     def _may_run(self, prepared: Prepared) -> bool:
-        judgement = self.terms.policy.judge(prepared.call, self.conversation)
+        judgement = self.terms.policy.judge(prepared, self.conversation)
         return judgement.verdict is Verdict.RUN and not _is_ruled(prepared)
 
 

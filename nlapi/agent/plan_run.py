@@ -106,8 +106,8 @@ class PlanRun:
         item = self.settled.pop(at, None)
         if isinstance(item, Step) or (item and not any(_failed_change(step) for step in self.done)):
             return item
-        call = item.call if item else self.plan.calls[at]
-        return failed_step(call, f"{NOT_RUN}, as a change before it in the plan failed or did not end")
+        call, request = (item.call, item.request) if item else (self.plan.calls[at], None)
+        return failed_step(call, f"{NOT_RUN}, as a change before it in the plan failed or did not end", request)
 
     def _given_up(self, error: BaseException) -> Iterator[Step]:
         """The steps of what `error` ended before it was sent, in the plan's order: at the latest while it was asked."""
@@ -127,7 +127,7 @@ class PlanRun:
             yield fates.get(at) or failed_step(self.plan.calls[at], ended)
 
     def _unsent(self, item: Prepared | Step, message: str) -> Step:
-        return item if isinstance(item, Step) else failed_step(item.call, message)
+        return item if isinstance(item, Step) else failed_step(item.call, message, item.request)
 
     def _report(self) -> Iterator[Reported]:
         """What became of the changes, where there are several and not all of them are only shown."""

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 UNSURE = 0.4
 """The embedded planner's confidence under which it guesses: a call asks first, no call means it did not understand."""
+SURE = 0.8
+"""The confidence that a change wants to be sent under `--yes`."""
 LOST = 0.2
 """The confidence under which the user is offered the likeliest operations to choose from."""
 
@@ -129,9 +131,11 @@ def open_session(setup: Setup) -> Session:
         render=events.Text(targets, dry_run=setup.dry_run) if as_text else events.json_lines(targets),
         policy=Policy(
             yes=setup.yes or setup.yes_to is not None,
+            destroy=setup.yes_to is not None,
             across=setup.across,
             interactive=is_interactive(),
             ask_below=UNSURE,
+            change_below=SURE,
             offer_below=LOST,
             secrets=secrets,
         ),

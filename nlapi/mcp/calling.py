@@ -86,13 +86,13 @@ async def _call(
     target = served.target_for(context)
     call = Call(tool=tool, arguments={**known_arguments(tool, served.settings), **given})
     policy = Policy(secrets=(*target.credentials.values(), *secrets_in(target.headers)))
-    judgement = policy.judge(call, conversation(""))
-    if judgement.verdict is Verdict.NEVER:
-        raise UsageError(f"{tool.operation.id} was not sent: {judgement.reason}", hint="leave it out")
+    if refusal := policy.refusal(call):
+        raise UsageError(f"{tool.operation.id} was not sent: {refusal}", hint="leave it out")
     prepared = prepare(call, target)
     if prepared.rule is not None and forbids(prepared.rule):  # without the hint, which names a file of the server
         raise ConsentError(forbidden(tool.operation, prepared.rule), hint="do not try again")
     permit(prepared, target)
+    judgement = policy.judge(prepared, conversation(""))
     allowed = prepared.rule is not None and prepared.rule.verdict is Ruling.ALLOW
     elicits = judgement.verdict is Verdict.ASK and served.settings.consent is Consent.ELICIT and not allowed
     if prepared.asks_always or elicits:

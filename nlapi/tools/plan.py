@@ -50,13 +50,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A Call and what became of it. `message` explains anything but DONE; `request` is what was, or would be, sent."""
+    """A Call and what became of it.
+
+    `message` explains anything but DONE. `request` is what was, or would be, sent; of a step out of a transcript, as
+    far as it was kept there, and `digest` is then that of the whole.
+    """
 
     call: Call
     outcome: Outcome
     result: Result | None = None
     message: str = ""
     request: Request | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

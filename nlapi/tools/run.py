@@ -67,6 +67,7 @@ def target_of(spec: Spec, *, base_url: str | None = None, auth: Auth = None) -> 
 class Prepared:
     """A Call that is ready to be sent. `request` is before credentials; `curl` has a placeholder for each of them.
 
+    `written` is the call as its planner wrote it, with amounts in the user's words; `call` as it goes on the wire.
     `rule` is what the user's policy says of it, if it says anything.
     """
 
@@ -74,6 +75,7 @@ class Prepared:
     request: Request
     effect: Effect
     curl: str
+    written: Call
     rule: Rule | None = None
 
     @property
@@ -99,7 +101,7 @@ def prepare(call: Call, target: Target) -> Prepared:
 
     ArgumentError when an argument breaks its schema or can never be sent, UsageError when there is no server for it.
     """
-    operation = call.tool.operation
+    operation, written = call.tool.operation, call
     call = replace(call, arguments=on_the_wire(call.tool, call.arguments))
     check(call.tool, call.arguments)
     try:
@@ -109,7 +111,7 @@ def prepare(call: Call, target: Target) -> Prepared:
     secured = None if target.no_auth else operation
     curl = to_curl(request, secured, target.credentials, base_url=target.base_url, variables=target.variables)
     rule = ruling(target.rules, operation)
-    return Prepared(call=call, request=request, effect=call.tool.effect, curl=curl, rule=rule)
+    return Prepared(call=call, request=request, effect=call.tool.effect, curl=curl, written=written, rule=rule)
 
 
 def sketch(call: Call, target: Target) -> Request:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ from nlapi.agent.consent import Reply
 from nlapi.agent.events import Event, Proposed
 from nlapi.agent.loop import converse
 from nlapi.agent.planner import Planner
-from nlapi.agent.policy import Policy
+from nlapi.agent.policy import Judgement, Policy
 from nlapi.api import load
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, ask
-from nlapi.tools.run import Target
+from nlapi.tools.run import Prepared, Target, prepare
 from nlapi.tools.tool import Call
 from tests.servers import Echo, Received
 from tests.servers import Reply as Response
@@ -92,6 +93,21 @@ def boards_api() -> Echo:
 
 def call(spec: Spec, operation: str, id: str = "", **arguments: Any) -> Call:
     return Call(tool=compile_tool(spec.operation(operation)), arguments=arguments, id=id)
+
+
+NEEDED = {"createCard": {"board": "b7", "title": "A"}, "deleteCard": {"card": "c1"}, "listCards": {"board": "b7"}}
+"""What the operations of the small description cannot be called without."""
+
+
+def prepared(made: Call, base_url: str = "http://127.0.0.1:9") -> Prepared:
+    """A call ready to be sent, with a value for each argument that is required and not in it."""
+    complete = replace(made, arguments={**NEEDED.get(made.operation_id, {}), **made.arguments})
+    return prepare(complete, Target(spec=made.tool.operation.spec, base_url=base_url))
+
+
+def judge(policy: Policy, made: Call, conversation: Conversation, **more: Any) -> Judgement:
+    """What the policy says of a call, by the request that it becomes."""
+    return policy.judge(prepared(made), conversation, **more)
 
 
 class Scripted:
