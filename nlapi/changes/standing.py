@@ -2,8 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
+from nlapi.changes import objects, sentences, values, verbs
+from nlapi.changes.sentences import Case, case_of
 from nlapi.tools.account import Account
 from nlapi.tools.tool import Call
+
+Check = Callable[[Case], Iterator[str]]
+
+TABLE: tuple[tuple[Check, bool], ...] = (
+    (sentences.not_a_command, True),
+    (sentences.denied, True),
+    (sentences.conditional, True),
+    (verbs.opposed, True),
+    (verbs.taken_away, True),
+    (verbs.not_commanded, False),
+    (objects.another_kind, False),
+    (objects.many_for_one, True),
+    (values.unsaid, True),
+    (values.cut, True),
+    (values.doubtful, True),
+    (values.money, True),
+    (values.turned, True),
+    (values.nearly_named, True),
+    (values.out_of_order, True),
+    (sentences.unaccounted, False),
+    (sentences.unused, True),
+)
+"""Each check, the weightiest first, and whether it is made of calls that a model wrote as well.
+
+A model reads more than words, so that no word of it has to be the description's own; where its values come from, what
+it undoes and what it takes away is looked at all the same.
+"""
 
 
 def reasons_against(call: Call, account: Account, question: str) -> tuple[str, ...]:
@@ -11,4 +42,6 @@ def reasons_against(call: Call, account: Account, question: str) -> tuple[str, .
 
     `question` is the user's whole sentence, of which `account` quotes the parts that were used.
     """
-    return ()
+    case = case_of(call, account, question)
+    found = (reason for check, models in TABLE if models or not account.traced for reason in check(case))
+    return tuple(dict.fromkeys(found))

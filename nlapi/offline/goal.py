@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nlapi.offline.accounts import looked_up
 from nlapi.offline.entities import Wanted
 from nlapi.offline.fill import nest
-from nlapi.offline.given import Values, missing_of, wanted_in
+from nlapi.offline.given import Values, argument_name, missing_of, wanted_in
 from nlapi.offline.slots import Slot
+from nlapi.tools.account import Account, Source
 from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Call, Missing, Tool
 
@@ -37,6 +39,12 @@ class Goal:
     """the state of the look-up that this call makes, where the call is not what the question leads to in the end"""
     leads_to: Call | None = None
     """what it leads to then"""
+    sentence: str = ""
+    """the words that the call is for: the question, or a clause of it"""
+    sources: tuple[Source, ...] = ()
+    """where each of the values came from"""
+    unused: tuple[str, ...] = ()
+    """the names, figures and quotations of the sentence that are in none of the values"""
 
     @property
     def known(self) -> Call:
@@ -46,16 +54,23 @@ class Goal:
         plain = {path: value for path, value in self.values.items() if wanted_in(value) is None}
         return Call(tool=self.tool, arguments=nest(plain))
 
-    def with_id(self, slot: Slot, id: Any) -> Goal:
-        """The goal with an id in the place of a name."""
+    def with_id(self, slot: Slot, id: Any, name: str = "") -> Goal:
+        """The goal with the id of the thing called `name` in the place of a name."""
         value = self.values[slot.path]
         filled = [id if isinstance(one, Wanted) else one for one in value] if isinstance(value, list) else id
-        return replace(self, values={**self.values, slot.path: filled})
+        sources = looked_up(self.sources, argument_name(slot), filled, name)
+        return replace(self, values={**self.values, slot.path: filled}, sources=sources)
+
+    @property
+    def account(self) -> Account:
+        """The account of the goal's call."""
+        return Account(sources=self.sources, unused=self.unused, sentence=self.sentence)
 
 
 def final(goal: Goal, missing: tuple[Slot, ...]) -> Plan:
     """The Plan of the goal's own call."""
-    call = Call(tool=goal.tool, arguments=nest(goal.values), id="call" if goal.outer is None else "lookup")
+    id = "call" if goal.outer is None else "lookup"
+    call = Call(tool=goal.tool, arguments=nest(goal.values), id=id, account=goal.account)
     needs = missing_of(goal.tool, missing)
     return Plan(
         calls=(call,),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from nlapi.offline.accounts import as_json
 from nlapi.offline.breadth import all_flag
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.dots import is_dotted
@@ -121,6 +122,9 @@ def state(goal: Goal, stage: str) -> dict[str, Any]:
         "used": list(goal.used),
         "others": [[id, rows(values)] for id, values in goal.others],
         "tried": list(goal.tried),
+        "sentence": goal.sentence,
+        "sources": as_json(goal.sources),
+        "unused": list(goal.unused),
         "outer": None if goal.outer is None else dict(goal.outer),
     }
 

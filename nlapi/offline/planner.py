@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from nlapi.offline import chain
+from nlapi.offline.accounts import sources_of
 from nlapi.offline.apis import named_api
 from nlapi.offline.asked_list import unlisted
 from nlapi.offline.breadth import broadened
@@ -230,7 +231,7 @@ def _planned(
         sure = UNSURE if changes else max(sure, CHOSEN)
     left = ", ".join((*unsaid, *(one for one in unused(best) if not any(one in said for said in unsaid))))
     note = f"not used: {left}" if left else ""
-    text = best.scene.sentence.text
+    text, typed = best.scene.sentence.text, " ".join(question.split())
     goal = Goal(
         tool=best.tool,
         values=values,
@@ -239,6 +240,9 @@ def _planned(
         note=note,
         used=tuple(text[one.start : one.end] for one in best.filling.options if one.end > one.start and one.narrows),
         others=elsewhere,
+        sentence=typed,
+        sources=sources_of(best, typed),
+        unused=tuple(dict.fromkeys((*unsaid, *unused(best)))),
     )
     found = clash_in(best.scene, best.filling.options)
     if found is not None and not (found.slot is not None and argument_name(found.slot) in known):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from nlapi.offline.accounts import from_json, moved, with_completed
 from nlapi.offline.aggregates import at_place
 from nlapi.offline.answer import answer, list_question, listed_in, pages_of, unanswered
 from nlapi.offline.catalogue import Catalogue
@@ -18,7 +19,7 @@ from nlapi.offline.fill import nest
 from nlapi.offline.given import argument_name, complete, wanted_in
 from nlapi.offline.goal import CALL, Goal, final, values_of
 from nlapi.offline.lookup import MOST_CHOICES, ask_which, chosen, look_up, page_on, rate, things_of
-from nlapi.offline.name_match import Rated, pick
+from nlapi.offline.name_match import BUT_FOR_A_DOT, Rated, pick
 from nlapi.offline.names_taken import by_name_instead, is_told_by_name
 from nlapi.offline.placed import ORDINALS
 from nlapi.offline.slots import Slot
@@ -53,7 +54,7 @@ def plan_for(goal: Goal, catalogue: Catalogue, known: Mapping[str, Any], *, filt
     """The next Plan on the way to `goal`: a look-up when a name is left in it, else the call itself."""
     slots = catalogue.slots(goal.tool)
     values, missing = complete(goal.values, slots, known)
-    goal = replace(goal, values=values)
+    goal = replace(goal, values=values, sources=with_completed(goal.sources, values, slots, known))
     spec = goal.tool.operation.spec
     for slot in slots:
         wanted = wanted_in(values.get(slot.path))
@@ -152,6 +153,9 @@ def _goal(turn: Turn, raw: Mapping[str, Any], tool: Tool, catalogue: Catalogue) 
         others=tuple((id, values_of(rows)) for id, rows in raw["others"]),
         tried=tuple(raw["tried"]),
         outer=raw.get("outer"),
+        sentence=raw["sentence"],
+        sources=from_json(raw["sources"]),
+        unused=tuple(raw["unused"]),
         leads_to=_leads_to(raw, catalogue),
     )
 
@@ -287,7 +291,8 @@ def _used(
     via = catalogue.find(raw["via"], goal.tool.operation.spec) if raw["via"] else None
     tool = catalogue.tool(via) if via is not None else None
     if tool is None:
-        return plan_for(goal.with_id(slot, id), catalogue, known)
+        called = raw["name"] if worth >= BUT_FOR_A_DOT or raw.get("place") else name
+        return plan_for(goal.with_id(slot, id, called), catalogue, known)
     target = next((one for one in reversed(catalogue.slots(tool)) if one.where == "path"), None)
     if target is None:
         return Plan(text=f"{tool.operation.id} takes no id.", confidence=0.2)
@@ -323,7 +328,8 @@ def _elsewhere(goal: Goal, catalogue: Catalogue, known: Mapping[str, Any]) -> Pl
     tool = catalogue.tool(operation) if operation is not None else None
     if tool is None:
         return Plan(text=f"{id} is not among the operations any more.", confidence=0.0)
-    return plan_for(replace(goal, tool=tool, values=values, others=tuple(rest)), catalogue, known)
+    others = replace(goal, tool=tool, values=values, others=tuple(rest), sources=moved(goal.sources, values))
+    return plan_for(others, catalogue, known)
 
 
 def _rated(row: Sequence[Any]) -> Rated:

@@ -38,8 +38,9 @@ class Source:
     """Where the value of one argument came from.
 
     `argument` is the argument's name, dotted where the value is inside of one (`budget.amount`). `words` are the
-    user's words that it was read from or looked up by; they begin at `start` of the question and end before `end`
-    (-1 where they have no place, as in an earlier question).
+    user's words that it was read from or looked up by; they begin at `start` of the sentence and end before `end`
+    (-1 where they have no place, as in an earlier question). `name` is what the look-up's answer calls the thing.
+    `sure` is how likely it is, from 0 to 1, that the words are meant as this argument.
     """
 
     argument: str
@@ -48,14 +49,23 @@ class Source:
     words: str = ""
     start: int = -1
     end: int = -1
+    name: str = ""
+    sure: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The account of one call: a Source for every value, and the words of the sentence that were used for nothing."""
+    """The account of one call: a Source for every value, and the words of the sentence that were used for nothing.
+
+    `sentence` is what the call is for where that is not the whole question: a clause of it, or what a short question
+    means after the ones before. A `traced` account was made for a call that a model wrote: the model read the sentence,
+    and what it took each word for is not known.
+    """
 
     sources: tuple[Source, ...] = ()
     unused: tuple[str, ...] = ()
+    sentence: str = ""
+    traced: bool = False
 
     def of(self, argument: str) -> tuple[Source, ...]:
         """The sources of an argument and of everything inside of it."""

@@ -184,7 +184,7 @@ def _entities(literal: Sequence[Sequence[str]], method: str) -> tuple[list[str],
     """
     segments, collects = list(literal), False
     while len(segments) > 1 and segments[-1] and _BESIDE_THINGS.issuperset(segments[-1]):
-        collects = collects or not _READING.isdisjoint(segments.pop())
+        collects = not _READING.isdisjoint(segments.pop()) or collects
     words = segments[-1] if segments else ()
     if len(words) > 1 and words[-1] in _BESIDE_THINGS:
         words = words[:-1]

@@ -275,3 +275,8 @@ def test_a_doer_is_found_by_what_he_does() -> None:
         }
     )
     assert first(index, "who follows a show") == "getFollowers"
+
+
+def test_a_path_that_ends_in_two_words_of_reading_is_indexed() -> None:
+    index = Index(spec({"/users/search/query": {"get": _operation("findUsers")}}).operations)
+    assert [operation.id for operation, _ in index.search("find users")] == ["findUsers"]

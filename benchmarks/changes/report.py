@@ -1,0 +1,90 @@
+"""The figures of a run: tables by API and by kind, the wrong changes that stand, and what differs between two runs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.changes.run import Outcome, Rating
+
+LEAST_RIGHT = 0.55
+"""The share of the changes with a right request that have to stand."""
+
+
+def tables(outcomes: Sequence[Outcome]) -> str:
+    """Two tables of Markdown, by API and by kind of command."""
+    by_api = _table("API", outcomes, lambda outcome: outcome.api)
+    by_kind = _table("kind", outcomes, lambda outcome: outcome.kind)
+    return f"{by_api}\n\n{by_kind}"
+
+
+def _table(what: str, outcomes: Sequence[Outcome], group: Callable[[Outcome], str]) -> str:
+    names = dict.fromkeys(sorted(map(group, outcomes), key=lambda name: (name != "plain", name)))
+    rows = [(name, [outcome for outcome in outcomes if group(outcome) == name]) for name in names]
+    lines = [f"| {what} | commands | {' | '.join(Rating)} | as a read |", f"| --- |{' ---: |' * (len(Rating) + 2)}"]
+    for name, members in [*rows, ("all", list(outcomes))]:
+        counts = Counter(outcome.rating for outcome in members)
+        cells = [str(counts[rating] or "") for rating in Rating]
+        reads = sum(outcome.is_read for outcome in members)
+        lines.append(f"| {name} | {len(members)} | {' | '.join(cells)} | {reads or ''} |")
+    return "\n".join(lines)
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """One line with what the benchmark is about."""
+    wrong = sum(outcome.rating is Rating.WRONG for outcome in outcomes)
+    with_right = [outcome for outcome in outcomes if outcome.must_stand]
+    stands = sum(outcome.is_right for outcome in with_right)
+    reads = sum(outcome.is_read for outcome in outcomes)
+    share = f" ({stands / len(with_right):.0%})" if with_right else ""
+    traps = len(outcomes) - len(with_right)
+    return (
+        f"{len(outcomes)} commands: {wrong} wrong changes stand; "
+        f"{stands} of {len(with_right)} right ones stand{share}; {traps} must not stand; {reads} ended as a read"
+    )
+
+
+def passes(outcomes: Sequence[Outcome]) -> bool:
+    """Whether no wrong change stands and enough of the right ones do."""
+    with_right = [outcome for outcome in outcomes if outcome.must_stand]
+    stands = sum(outcome.is_right for outcome in with_right)
+    return all(one.rating is not Rating.WRONG for one in outcomes) and stands >= LEAST_RIGHT * len(with_right)
+
+
+def details(outcome: Outcome) -> str:
+    """The lines about one outcome: what was said, is right, was planned, and became of it."""
+    right = " | or ".join(outcome.right) or f"must not stand: {outcome.why}"
+    rows = [("right", right)]
+    rows += [("planned", planned) for planned in outcome.planned]
+    rows += [("shown", request) for request in outcome.proposed if request not in outcome.sent]
+    rows += [("SENT", request) for request in outcome.sent]
+    end = f"exit {outcome.code}, {outcome.confidence:.0%} sure: {' '.join(outcome.message.split())[:300]}"
+    lines = [f"{outcome.rating}{' (as a read)' if outcome.is_read else ''}  {outcome.id} [{outcome.kind}]"]
+    lines[0] += f"  {outcome.sentence}"
+    return "\n".join([*lines, *(f"    {name:8} {text}" for name, text in [*rows, ("end", end)])])
+
+
+def write(outcomes: Sequence[Outcome], path: Path) -> None:
+    """Write one JSON line for each outcome."""
+    lines = (json.dumps(outcome.as_dict(), ensure_ascii=False) for outcome in outcomes)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def differences(outcomes: Sequence[Outcome], path: Path) -> Iterator[str]:
+    """A line for each command that is rated otherwise than in an earlier run, and one with the counts."""
+    earlier: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        earlier[row["api"], row["sentence"]] = row
+    changed: Counter[str] = Counter()
+    for outcome in outcomes:
+        row = earlier.get((outcome.api, outcome.sentence))
+        if row is None or row["rating"] == outcome.rating:
+            continue
+        change = f"{row['rating']} -> {outcome.rating}"
+        changed[change] += 1
+        yield f"{change}  {outcome.id} [{outcome.kind}]  {outcome.sentence}"
+    yield "; ".join(f"{count} {change}" for change, count in changed.most_common()) or "nothing is rated otherwise"

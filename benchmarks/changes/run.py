@@ -1,0 +1,196 @@
+"""Runs the commands of an API as `nlapi ask --planner offline --yes` does, and rates what reached the server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from benchmarks.changes.cases import Api, Case
+from benchmarks.changes.recorder import Recorder, recording
+from benchmarks.changes.wire import Requests, Wire, of_request
+from nlapi.agent.events import Event, Planned, Proposed
+from nlapi.cli.options import PlannerName, Telling
+from nlapi.cli.session import Session, open_session
+from nlapi.cli.setup import Setup
+from nlapi.errors import NlapiError
+from nlapi.openapi.spec import READ_METHODS, Effect
+from nlapi.sandbox.problem import Problem
+from nlapi.tools.plan import Plan, ask
+
+TODAY = date(2026, 11, 25)
+"""The day on which the commands are typed."""
+
+
+class Rating(StrEnum):
+    """What became of a command."""
+
+    STANDS = "right stands"
+    ASKED = "right asked"
+    OTHER = "other asked"
+    NEEDS = "needs"
+    REFUSED = "refused"
+    HELD = "trap held"
+    WRONG = "WRONG STANDS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A command, what became of it, and why: `planned` are the calls with their confidence, `message` what was said."""
+
+    id: str
+    api: str
+    kind: str
+    sentence: str
+    must_stand: bool
+    may_ask: bool
+    why: str
+    rating: Rating
+    is_read: bool
+    """Whether nothing was changed and the exit code was 0: a command that ended as a read."""
+    code: int
+    confidence: float
+    planned: tuple[str, ...]
+    proposed: tuple[str, ...]
+    sent: tuple[str, ...]
+    right: tuple[str, ...]
+    message: str
+    seconds: float
+    """CPU time."""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the right change stands, or is asked about where that is as good."""
+        return self.rating is Rating.STANDS or (self.rating is Rating.ASKED and self.may_ask)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The outcomes of an API, and the CPU seconds that its description took; `reason` is why it was left out."""
+
+    api: str
+    outcomes: tuple[Outcome, ...] = ()
+    seconds: float = 0.0
+    reason: str = ""
+    faults: tuple[str, ...] = ()
+    """What is wrong with the right requests."""
+
+
+def run(api: Api, only: str = "", check: bool = False) -> Run:
+    """Run the commands of an API that contain `only`; with `check` only look whether the right requests are valid."""
+    os.environ["NLAPI_CONFIG_DIR"] = tempfile.mkdtemp(prefix="nlapi-changes-")
+    path = api.path()
+    if path is None:
+        return Run(api=api.name, reason=f"{api.description} cannot be had")
+    begin = time.process_time()
+    session = open_session(_setup(str(path)))
+    spec = next(iter(session.targets))
+    requests = Requests(spec)
+    faults = tuple(_faults(api.cases, requests))
+    if check:
+        return Run(api=api.name, faults=faults)
+    session.policy = replace(session.policy, interactive=False)
+    setattr(session.planner, "today", TODAY)  # noqa: B010
+    seconds = time.process_time() - begin
+    with recording(spec) as recorder:
+        session.targets = {spec: replace(session.targets[spec], base_url=recorder.base_url)}
+        chosen = [case for case in api.cases if only in case.sentence]
+        outcomes = tuple(_outcome(case, session, recorder, requests) for case in chosen)
+    return Run(api=api.name, outcomes=outcomes, seconds=seconds, faults=faults)
+
+
+def _setup(path: str) -> Setup:
+    return Setup(
+        sources=[path],
+        planner=PlannerName.OFFLINE,
+        yes=True,
+        base_url="http://127.0.0.1",
+        no_auth=True,
+        output=Telling.NDJSON,
+        no_log=True,
+    )
+
+
+def _faults(cases: Sequence[Case], requests: Requests) -> list[str]:
+    faults = []
+    for case in cases:
+        for gold in (gold for sequence in case.right for gold in sequence):
+            try:
+                requests.wire(gold, case.known)
+            except (NlapiError, Problem, ValueError, KeyError) as error:
+                faults.append(f"{case.id} {gold.request}: {getattr(error, 'detail', None) or error!r}")
+    return faults
+
+
+def _outcome(case: Case, session: Session, recorder: Recorder, requests: Requests) -> Outcome:
+    events: list[Event] = []
+    session.render = events.append
+    recorder.begin(case)
+    begin = time.process_time()
+    try:
+        _, code = asyncio.run(session.answer(ask(case.sentence, {**session.known, **case.known})))
+        message = getattr(events[-1], "text", "")
+    except NlapiError as error:
+        code, message = error.exit_code, str(error)
+    except Exception as error:
+        code, message = 1, f"crashed: {error!r}"
+    seconds = time.process_time() - begin
+    right = [tuple(requests.wire(gold, case.known) for gold in sequence) for sequence in case.right]
+    sent = tuple(wire for wire in recorder.received if _changes(wire, requests))
+    proposed = tuple(of_request(e.request) for e in events if isinstance(e, Proposed) and e.effect is not Effect.READ)
+    plans = [event.plan for event in events if isinstance(event, Planned)]
+    rating = _rating(right, sent, proposed, code)
+    return Outcome(
+        id=case.id,
+        api=case.api,
+        kind=case.kind,
+        sentence=case.sentence,
+        must_stand=case.must_stand,
+        may_ask=case.may_ask,
+        why=case.why,
+        rating=rating,
+        is_read=code == 0 and not sent,
+        code=code,
+        confidence=round(_deciding(plans).confidence, 3) if plans else 0.0,
+        planned=tuple(f"{call.operation_id} {dict(call.arguments)}" for plan in plans for call in plan.calls),
+        proposed=tuple(map(str, proposed)),
+        sent=tuple(map(str, sent)),
+        right=tuple(" > ".join(map(str, sequence)) for sequence in right),
+        message=message,
+        seconds=round(seconds, 3),
+    )
+
+
+def _deciding(plans: Sequence[Plan]) -> Plan:
+    """The plan that matters: the last that changes something, else the last that calls, else the last."""
+    changing = [plan for plan in plans if any(call.tool.effect is not Effect.READ for call in plan.calls)]
+    return (changing or [plan for plan in plans if plan.calls] or plans)[-1]
+
+
+def _changes(wire: Wire, requests: Requests) -> bool:
+    """Whether a request that was received is a change; a POST that the description has as a read is none."""
+    if wire.method in READ_METHODS:
+        return False
+    try:
+        return requests.routes.match(wire.method, "/".join(wire.path)).operation.effect is not Effect.READ
+    except Problem:
+        return True
+
+
+def _rating(right: Sequence[tuple[Wire, ...]], sent: tuple[Wire, ...], proposed: tuple[Wire, ...], code: int) -> Rating:
+    if sent:
+        return Rating.STANDS if sent in right else Rating.WRONG
+    if not right:
+        return Rating.HELD
+    if proposed:
+        return Rating.ASKED if any(proposed == sequence[:1] for sequence in right) else Rating.OTHER
+    return Rating.NEEDS if code == 7 else Rating.REFUSED

@@ -1,0 +1,287 @@
+"""The verbs that changes are commanded by: which mean the same, which are opposites, and what operations do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+
+from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import VERBS, Intent, pieces, stem
+
+_CLASSES = """
+create add make new register insert generate build provision define setup open post submit log file raise record
+delete remove destroy drop erase purge discard trash wipe scrap bin
+update change edit modify set adjust alter patch configure make mark put turn switch
+rename retitle call name
+pause suspend hold halt snooze
+resume unpause unsuspend continue unsnooze
+start run launch begin trigger execute boot kick fire spin poweron
+stop halt end terminate shutdown poweroff kill
+restart reboot bounce
+cancel abort stop
+close resolve finish complete
+reopen open
+archive
+unarchive restore
+lock
+unlock
+enable activate
+disable deactivate
+protect
+unprotect
+follow
+unfollow
+subscribe
+unsubscribe
+star favorite favourite
+unstar unfavorite unfavourite
+pin
+unpin
+mute silence
+unmute unsilence
+block ban
+unblock unban
+assign
+unassign
+attach
+detach
+connect link join
+disconnect unlink leave
+publish release
+unpublish
+approve accept confirm
+reject decline deny refuse dismiss
+mount
+unmount
+install
+uninstall
+show unhide
+hide
+increase raise lift
+decrease lower reduce
+promote
+demote
+grant allow
+revoke deny withdraw
+encrypt
+decrypt
+upload
+download
+import
+export
+upgrade
+downgrade
+like
+unlike
+tag label
+untag unlabel
+vote upvote
+downvote unvote
+watch
+unwatch
+deploy
+undeploy
+invite
+uninvite
+book reserve
+send dispatch deliver
+ship
+buy purchase order
+pay settle
+refund
+move transfer
+copy duplicate clone fork
+merge
+split
+retry rerun redo
+rotate regenerate renew refresh
+reset clear empty
+comment reply respond
+acknowledge ack
+escalate
+share
+unshare
+void
+capture
+charge
+sign
+scale resize
+upgrade update
+replace overwrite
+clear delete
+unlock release
+expire silence-end
+revoke delete
+"""
+"""A class a line: verbs that may stand for one another. A verb may be in several."""
+
+_OPPOSITES = """
+create delete
+pause resume
+start stop
+start pause
+stop resume
+archive unarchive
+lock unlock
+enable disable
+protect unprotect
+add remove
+follow unfollow
+subscribe unsubscribe
+star unstar
+pin unpin
+mute unmute
+block unblock
+assign unassign
+attach detach
+connect disconnect
+publish unpublish
+approve reject
+mount unmount
+install uninstall
+show hide
+increase decrease
+promote demote
+grant revoke
+encrypt decrypt
+upload download
+import export
+upgrade downgrade
+like unlike
+tag untag
+upvote downvote
+watch unwatch
+deploy undeploy
+invite uninvite
+share unshare
+close reopen
+close open
+send delete
+charge refund
+restore delete
+enable pause
+resume disable
+activate suspend
+lend return
+buy sell
+"""
+"""Pairs of which the one undoes the other, with all that mean the same."""
+
+GENERIC_UPDATES = frozenset(
+    map(stem, "update change edit modify set adjust alter patch configure make mark put".split())
+)
+"""Verbs that any update may be commanded by: what is changed, and to what, is said by the rest of the sentence."""
+GENERIC_CREATES = frozenset(map(stem, "create add make new".split()))
+"""Verbs that anything may be made by."""
+TAKING_AWAY = frozenset(map(stem, "delete remove destroy drop erase purge discard trash wipe scrap bin".split()))
+"""Verbs that plainly say that a thing shall be gone. To cancel, stop, close or disable it leaves it there."""
+
+_TURNED = {"on": "enable", "off": "disable", "down": "stop", "up": "start"}
+_TURNING = frozenset(map(stem, ("turn", "switch", "power", "shut")))
+_PHRASES = {
+    ("get", "rid"): "delete",
+    ("throw", "away"): "delete",
+    ("throw", "out"): "delete",
+    ("take", "down"): "delete",
+    ("call", "off"): "cancel",
+    ("put", "back"): "restore",
+    ("bring", "back"): "restore",
+    ("set", "up"): "create",
+    ("spin", "up"): "create",
+    ("sign", "up"): "register",
+    ("kick", "off"): "start",
+    ("fire", "up"): "start",
+    ("hang", "up"): "hangup",
+    ("roll", "back"): "rollback",
+    ("scale", "up"): "scale",
+    ("scale", "down"): "scale",
+    ("check", "out"): "checkout",
+    ("log", "out"): "logout",
+}
+
+
+def _classes() -> dict[str, frozenset[int]]:
+    found: dict[str, set[int]] = {}
+    for number, line in enumerate(filter(None, _CLASSES.split("\n"))):
+        for word in line.split():
+            found.setdefault(stem(word), set()).add(number)
+    return {word: frozenset(numbers) for word, numbers in found.items()}
+
+
+_CLASS_OF = _classes()
+_OPPOSITE_OF: dict[str, frozenset[str]] = {}
+for _line in filter(None, _OPPOSITES.split("\n")):
+    _left, _right = map(stem, _line.split())
+    for _one, _other in ((_left, _right), (_right, _left)):
+        _OPPOSITE_OF[_one] = _OPPOSITE_OF.get(_one, frozenset()) | {_other}
+
+_EITHER = re.compile(r"\((un|de|dis)-?\)(\w+)", re.IGNORECASE)
+_UNDOING = ("un", "de", "dis")
+
+
+def is_verb(word: str) -> bool:
+    """Whether the stem of a word is that of a verb which is known to command something."""
+    return word in _CLASS_OF or (word in VERBS and VERBS[word] is not Intent.READ)
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two stems are the same verb or may stand for one another."""
+    return one == other or not _CLASS_OF.get(one, frozenset()).isdisjoint(_CLASS_OF.get(other, frozenset()))
+
+
+def opposite(one: str, other: str) -> bool:
+    """Whether two stems are opposites, as pause and resume: the one undoes the other."""
+    if one == other:
+        return False
+    if any(one == prefix + other or other == prefix + one for prefix in _UNDOING):
+        return True
+    mine = {word for word in _OPPOSITE_OF if word == one or alike(word, one)}
+    return any(alike(undone, other) for word in mine for undone in _OPPOSITE_OF[word]) and not alike(one, other)
+
+
+def command_of(words: Iterable[str]) -> tuple[str, int]:
+    """Return the stem of the verb that a sentence begins with, and how many of its words say it: `get rid of` is 3.
+
+    `words` are those of the sentence from where it comes to the point, in small letters. ("", 0) where there are none.
+    """
+    listed = list(words)
+    if not listed:
+        return "", 0
+    first, *rest = listed
+    pair = (first, rest[0]) if rest else (first, "")
+    if pair in _PHRASES:
+        return stem(_PHRASES[pair]), 3 if pair == ("get", "rid") else 2
+    if stem(first) in _TURNING:
+        turned = next((word for word in rest if word in _TURNED), "")
+        if turned:
+            return stem(_TURNED[turned]), 1
+    if "-" in first and first.replace("-", "").isalpha():
+        return stem(first.replace("-", "")), 1
+    return stem(first), 1
+
+
+def operation_verbs(operation: Operation) -> tuple[str, ...]:
+    """Return the stems of the words that may be what an operation does: of its id, its summary and the end of its path.
+
+    The first of each come first, as they are the verbs of most descriptions.
+    """
+    names = _names(operation)
+    first = [words[0] for words in names if words]
+    joined = (one + other for words in names for one, other in pairwise(words))
+    return tuple(dict.fromkeys(map(stem, (*first, *(word for words in names for word in words), *joined))))
+
+
+def leading_verbs(operation: Operation) -> tuple[str, ...]:
+    """Return the stems of what an operation says of itself that it does: the first verb of its id, summary and path."""
+    found = []
+    for words in _names(operation):
+        found += [stem(word) for word in words if is_verb(stem(word))][:1]
+    return tuple(dict.fromkeys(found))
+
+
+def _names(operation: Operation) -> tuple[list[str], ...]:
+    """The words of an operation's id, of its summary and of the end of its path; of `(De)activate` both."""
+    tail = operation.path.rstrip("/").rpartition("}")[2].rpartition("/")[2]
+    summary = _EITHER.sub(r"\2 \1\2", operation.summary)
+    return pieces(operation.id), pieces(summary), pieces(tail)

@@ -1,0 +1,120 @@
+"""That an operation is about the very thing that the sentence names: no child of it, no attribute, not many for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from nlapi.changes.lexicon import GENERIC_CREATES, GENERIC_UPDATES, TAKING_AWAY, alike, is_verb, leading_verbs
+from nlapi.changes.sentences import Case
+from nlapi.openapi.spec import READ_METHODS, Effect, Operation
+from nlapi.resources.naming import pieces, singular, stem
+from nlapi.resources.nouns import VERSION
+from nlapi.resources.paths import EXTENSION
+from nlapi.tools.account import SAID, Origin, Source
+
+_WRAPPERS = frozenset(
+    "api rest action actions resource resources object objects by name id me self user current service services new"
+    " in to of on".split()
+)
+"""Words of paths that name nothing which people say."""
+_OF_UPDATES = frozenset(
+    "setting settings state status details info configuration properties attributes preferences".split()
+)
+"""Ends of the paths of updates that name nothing either: /vlans/settings. To delete the settings is another thing."""
+_MANY = frozenset("all bulk batch many multiple every".split())
+
+
+def another_kind(case: Case) -> Iterator[str]:
+    """A part of the path behind the thing, or the kind of the thing itself, that nobody said."""
+    kinds, tail = _named_parts(case.operation)
+    silent = _WRAPPERS if case.operation.method == "DELETE" else _WRAPPERS | _OF_UPDATES
+    for words in tail:
+        nouns = _nouns(words, silent)
+        if nouns and not _is_said(case, nouns):
+            yield _reason(case, words)
+            return
+    said = any(_is_said(case, _nouns(words, _WRAPPERS) or words) for words in kinds)
+    if kinds and not said and not _is_only_one(case):
+        yield _reason(case, kinds[-1])
+
+
+def many_for_one(case: Case) -> Iterator[str]:
+    """An operation on many things where one is named, or on all of a collection."""
+    operation = case.operation
+    tail = operation.path.rstrip("/").rpartition("/")[2]
+    last = pieces(EXTENSION.sub("", tail))
+    several = any(isinstance(one.value, list) and len(one.value) > 1 for one in case.account.sources)
+    words = (*pieces(operation.id), *pieces(tail), *_of_all(operation))
+    many = next((word for word in words if word in _MANY and stem(word) not in case.said), None)
+    if many and not several:
+        yield f"{operation.id} works on many at once ({many}), and the sentence does not say so"
+        return
+    told = any(one.origin in SAID and one.origin is not Origin.DESCRIPTION for one in _sources_beside_path(case))
+    if operation.method == "DELETE" and "{" not in tail and last and singular(last[-1]) != last[-1] and not told:
+        yield f"{operation.id} takes away all of the {last[-1]} at once"
+
+
+def _reason(case: Case, words: Sequence[str]) -> str:
+    return f"{case.operation.id} is about the {' '.join(map(singular, words))}, which the sentence does not say"
+
+
+def _sources_beside_path(case: Case) -> Iterator[Source]:
+    places = case.call.tool.places
+    for one in case.account.sources:
+        if places.get(one.argument.partition(".")[0], ("body", ""))[0] != "path":
+            yield one
+
+
+def _of_all(operation: Operation) -> Iterator[str]:
+    """Words of a summary by which it is about many: Archive [all] cards, Add a [list] of tags."""
+    words = pieces(operation.summary)
+    for word, after in pairwise(words):
+        if word in _MANY and singular(after) != after and after in pieces(operation.path):
+            yield word
+    if "list of" in operation.summary.lower() and singular(words[-1]) == words[-1]:
+        yield "multiple"
+
+
+def _named_parts(operation: Operation) -> tuple[list[list[str]], list[list[str]]]:
+    """The words of the literal segments right before the last placeholder, and of those behind it."""
+    parts = [part for part in operation.route.strip("/").split("/") if part]
+    last = max((at for at, part in enumerate(parts) if "{" in part), default=-1)
+    tail = parts[last + 1 :] if last >= 0 else parts[-1:]
+    if last >= 0 and (custom := parts[last].partition("}")[2].strip(":")):
+        tail = [custom, *tail]
+    kinds: list[str] = []
+    for part in reversed(parts[:last] if last > 0 else []):
+        if "{" in part or len(kinds) == 2:
+            break
+        kinds.insert(0, part)
+    return _words_of(kinds), _words_of(tail)
+
+
+def _words_of(parts: Sequence[str]) -> list[list[str]]:
+    return [words for part in parts if not VERSION.fullmatch(part) and (words := pieces(EXTENSION.sub("", part)))]
+
+
+def _nouns(words: Sequence[str], silent: frozenset[str]) -> list[str]:
+    """The words of a segment that name a thing: a verb in it, which that of the sentence is compared with, does not.
+
+    `project_files` names files: what ends in a plural is a thing, whatever else it may mean.
+    """
+    return [word for word in words if word not in silent and (singular(word) != word or not is_verb(stem(word)))]
+
+
+def _is_said(case: Case, nouns: Sequence[str]) -> bool:
+    """Whether the last noun is said: `the queue x` is enough for a work queue, and `pull request` for pullrequests."""
+    last = nouns[-1]
+    return not {stem(last), stem(singular(last)), stem("".join((*nouns[:-1], singular(last))))}.isdisjoint(case.said)
+
+
+def _is_only_one(case: Case) -> bool:
+    """Whether no other change of the API is commanded by the verb of the sentence, so that no kind has to be said."""
+    command, operation = case.command, case.operation
+    if command in TAKING_AWAY | GENERIC_UPDATES | GENERIC_CREATES:
+        return False
+    others = (one for one in operation.spec.operations if one is not operation and one.method not in READ_METHODS)
+    return not any(
+        alike(command, verb) for one in others for verb in leading_verbs(one) if one.effect is not Effect.READ
+    )

@@ -1,0 +1,221 @@
+"""That every value was said, whole, and is meant as the argument that has it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nlapi.changes.sentences import Case, description_of
+from nlapi.resources.naming import pieces, stem
+from nlapi.tools.account import Origin, Source
+
+LEAST = 0.5
+"""How sure the reading of a value has to be. Measured on benchmarks/offline/real.jsonl: below it half are wrong."""
+_QUOTES = "\"'`“”‘’«»"
+_MARKS = "([{<)]}>,;:!?#@$€£¥=%&*~|\\"
+_UNITS = re.compile(
+    r"(?:ms|s|secs?|m|mins?|h|hrs?|d|k|kb|mb|gb|tb|kib|mib|gib|tib|px|kg|g|cm|mm|km|mi|lbs?|usd|eur|gbp|x|st|nd|rd|th"
+    r"|°?[cf])",
+    re.IGNORECASE,
+)
+_STATES = frozenset(map(stem, "is has be should enable enabled flag active to do allow use".split()))
+_ORDERED = ((("lat", "latitude"), ("lon", "lng", "long", "longitude")),)
+_MINOR = re.compile(r"\b(?:cents?|pence|minor|milli\s?units?|micros?|smallest (?:currency )?unit)\b", re.IGNORECASE)
+_MONEY = re.compile(r"[$€£¥]|\b(?:dollars?|bucks|euros?|pounds?|usd|eur|gbp|chf|jpy|cad|aud)\b", re.IGNORECASE)
+_CURRENCY = re.compile(r"[$€£¥]|\b(?:usd|eur|gbp|chf|jpy|cad|aud|dollars?|euros?|pounds?)\b", re.IGNORECASE)
+
+
+def unsaid(case: Case) -> Iterator[str]:
+    """Values that nobody said, or that an API's answer suggests."""
+    for one in case.account.sources:
+        if one.origin is Origin.NOBODY:
+            yield f"nobody said {one.argument}: {_short(one.value)}"
+        elif one.origin is Origin.ANSWER:
+            yield f"{one.argument}: {_short(one.value)} comes from an answer of the API, and nobody said it"
+        elif isinstance(one.value, bool) and one.origin is Origin.WORDS and not _says_flag(case, one):
+            yield f"nobody said {one.argument}: {_short(one.value)}"
+
+
+def doubtful(case: Case) -> Iterator[str]:
+    """Values whose words may be meant otherwise: unsure ones, the API's own words, what stands behind another noun."""
+    for one in case.account.sources:
+        if one.origin not in (Origin.WORDS, Origin.LOOKUP) or not one.words:
+            continue
+        if one.sure < LEAST or _is_vocabulary(case, one) or _stands_behind_another(case, one):
+            yield f"it is not plain that {one.words!r} is meant as {one.argument}"
+
+
+def cut(case: Case) -> Iterator[str]:
+    """Values that are a piece of what stands between two blanks, or leave out a figure of it."""
+    for one in case.account.sources:
+        if one.origin not in (Origin.WORDS, Origin.LOOKUP) or not 0 <= one.start < one.end:
+            continue
+        if left := _left_of(case, one):
+            yield f"{one.argument} has only {one.words!r} of {left!r}"
+        elif one.origin is Origin.WORDS and isinstance(one.value, str) and _loses_figures(one):
+            yield f"{one.argument}: {_short(one.value)} leaves out a part of {one.words!r}"
+
+
+def money(case: Case) -> Iterator[str]:
+    """Amounts that are sent in another unit than the description asks for, or without their currency."""
+    for one in case.account.sources:
+        if one.origin is not Origin.WORDS or isinstance(one.value, bool) or not isinstance(one.value, int | float):
+            continue
+        around = case.text[max(0, one.start - 2) : one.end + 10] if one.start >= 0 else one.words
+        figures = re.sub(r"[^\d.]", "", one.words)
+        same = bool(figures.strip(".")) and float(one.value) == _number(figures)
+        if same and _MONEY.search(around) and _MINOR.search(description_of(case.call, one.argument)):
+            yield f"{one.argument}: {one.value} may be in another unit than {one.words!r}"
+        if (said := _CURRENCY.search(around)) and said.group() != "$" and _lacks_currency(case, one):
+            yield f"the currency of {one.words!r} is not sent"
+
+
+def turned(case: Case) -> Iterator[str]:
+    """A text that goes on into what another argument is called: `Launch with priority high` as a title."""
+    names = {stem(word) for name in case.call.tool.places for word in pieces(name)[-1:]} - {stem("name"), stem("id")}
+    for one in case.account.sources:
+        inside = _unquoted(case, one)
+        found = re.search(r"\b(?:with|and|as|for)\s+(?:a |an |the |its )?(\w+)", inside)
+        if found and stem(found.group(1).lower()) in names and not one.argument.endswith(found.group(1)):
+            yield f"it is not plain where {one.argument} ends: {one.words!r}"
+
+
+def nearly_named(case: Case) -> Iterator[str]:
+    """A thing that is only called like what was said."""
+    for one in case.account.sources:
+        if one.origin is Origin.LOOKUP and one.name and one.words and _plain(one.name) != _plain(one.words):
+            yield f"{one.words!r} was said, and what was found is called {one.name!r}"
+
+
+def out_of_order(case: Case) -> Iterator[str]:
+    """Numbers that go by their order, as latitude and longitude, and are said the other way round."""
+    for first, second in _ORDERED:
+        left = [one for one in case.account.sources if not {*pieces(one.argument)[-1:]}.isdisjoint(first)]
+        right = [one for one in case.account.sources if not {*pieces(one.argument)[-1:]}.isdisjoint(second)]
+        for one, other in zip(left, right, strict=False):
+            if 0 <= other.start < one.start and not {stem(word) for word in first + second} & case.said:
+                yield f"{one.argument} is said behind {other.argument}"
+
+
+def _says_flag(case: Case, one: Source) -> bool:
+    """Whether the words of a flag's name are all said."""
+    every = set(map(stem, pieces(one.argument.rpartition(".")[2])))
+    words = every - _STATES or every
+    return words <= case.said or (one.value is False and bool(words & case.said))
+
+
+def _is_vocabulary(case: Case, one: Source) -> bool:
+    """Whether an unquoted text is but a word that the operation or its arguments are called by: my [public] token."""
+    text = _unquoted(case, one)
+    if not text or _is_choice(case, one) or not text.islower() or not text.isalpha():
+        return False
+    operation = case.operation
+    own = {stem(word) for name in (operation.id, operation.summary, one.argument) for word in pieces(name)}
+    return stem(text) in own
+
+
+def _stands_behind_another(case: Case, one: Source) -> bool:
+    """Whether the word before a value names another argument, and not this one: untag [show] 216 as a tag_id."""
+    if not one.start >= 0 or isinstance(one.value, bool) or _is_choice(case, one):
+        return False
+    before = [word for word in case.words if word.end <= one.start]
+    if not before or before[-1].covered or one.start - before[-1].end > 2:
+        return False
+    said = {*before[-1].stems}
+    mine = {stem(word) for word in pieces(one.argument)}
+    others = {stem(word) for name in case.call.tool.places for word in pieces(name)[:1] if name.lower().endswith("id")}
+    path = {stem(word) for word in pieces(case.operation.path)}
+    place = case.call.tool.places.get(one.argument.partition(".")[0], ("body", ""))[0]
+    return place == "path" and mine.isdisjoint(said) and not said.isdisjoint(others & path - mine)
+
+
+def _is_choice(case: Case, one: Source) -> bool:
+    schema: Any = case.call.tool.input_schema
+    for name in one.argument.split("."):
+        schema = schema.get("properties", {}).get(name, {}) if isinstance(schema, Mapping) else {}
+    item = schema.get("items") if isinstance(schema, Mapping) else None
+    return any(isinstance(part, Mapping) and "enum" in part for part in (schema, item))
+
+
+def _left_of(case: Case, one: Source) -> str:
+    """The text between blanks that a value is only a piece of; "" where nothing of it is left over.
+
+    What is left may be covered by another value (acme/web, 25-44), be the argument's own name (limit=5), or the unit of
+    a number.
+    """
+    text, start, end = case.text, one.start, one.end
+    if text[start] in _QUOTES or (text[start - 1 : start] in tuple(_QUOTES) and text[end : end + 1] in tuple(_QUOTES)):
+        return ""
+    while start > 0 and not text[start - 1].isspace():
+        start -= 1
+    while end < len(text) and not text[end].isspace():
+        end += 1
+    number = isinstance(one.value, int | float) and not isinstance(one.value, bool)
+    place = case.call.tool.places.get(one.argument.partition(".")[0], ("body", ""))[0]
+    before, after = text[start : one.start], text[one.end : end]
+    if one.value is not None and str(one.value).endswith(".") and after[:1] == ".":
+        after = after[1:]
+    after = re.sub(r"^['’]s\b", "", after)
+    before, after = _uncovered(case, before, start), _uncovered(case, after, end - len(after))
+    if number and place != "path":
+        unit = _UNITS.match(after)
+        after = after[unit.end() :] if unit else after
+        before, after = before.strip("+-–/"), after.strip("-–/")
+    named = re.fullmatch(r"[\w.-]+[=:]", before)
+    if named and set(map(stem, pieces(before))) <= case.own_words:
+        before = ""
+    inside = end < len(text) and after.rstrip(_QUOTES + _MARKS) == "." and text[end:].lstrip()[:1].islower()
+    before, after = before.strip(_QUOTES + _MARKS), after.strip(_QUOTES + _MARKS)
+    return text[start:end] if before or inside or after.strip(".") else ""
+
+
+def _uncovered(case: Case, piece: str, start: int) -> str:
+    """A piece of text without what other values cover, and the marks between them."""
+    letters = list(piece)
+    for other in case.account.sources:
+        for at in range(max(0, other.start - start), min(len(piece), other.end - start)):
+            letters[at] = " "
+    left = "".join(letters).replace(" ", "")
+    return left.strip("/:-–.,") if len(left) < len(piece) else left
+
+
+def _loses_figures(one: Source) -> bool:
+    """Whether a text has none of the figures of its words."""
+    return bool(re.search(r"\d", one.words)) and not re.search(r"\d", str(one.value))
+
+
+def _lacks_currency(case: Case, one: Source) -> bool:
+    """Whether the object that an amount is in takes a currency which is not given."""
+    *above, _ = one.argument.split(".")
+    schema: Any = case.call.tool.input_schema
+    for name in above:
+        schema = schema.get("properties", {}).get(name, {}) if isinstance(schema, Mapping) else {}
+    names = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
+    takes = [name for name in names if stem("currency") in map(stem, pieces(name))]
+    given = {other.argument for other in case.account.sources}
+    return bool(takes) and not any(".".join((*above, name)) in given for name in takes)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text.strip("."))
+    except ValueError:
+        return float("nan")
+
+
+def _unquoted(case: Case, one: Source) -> str:
+    """The text of a value that was said without quotes; "" for anything else."""
+    if not isinstance(one.value, str) or not 0 <= one.start < one.end:
+        return ""
+    said = case.text[one.start : one.end]
+    return "" if said[:1] in _QUOTES or case.text[one.start - 1 : one.start] in tuple(_QUOTES) else said
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split()).strip("\"'.#@ ")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
