@@ -21,9 +21,11 @@ from nlapi.agent.events import (
     Said,
     Stepped,
 )
+from nlapi.agent.evidence import evidence_of
 from nlapi.agent.messages import own
 from nlapi.agent.planner import Planner
 from nlapi.agent.policy import Judgement, Policy, Verdict
+from nlapi.agent.repetition import intention_in, uncertain_step, without_unsaid_key
 from nlapi.agent.sending import failed_step, send_all
 from nlapi.client.clean import one_line
 from nlapi.client.limits import Limits
@@ -49,6 +51,8 @@ CHOICES = 3
 """How many calls a menu has at most."""
 AT_ONCE = 8
 """How many READs of a plan run side by side."""
+LOOK_SECONDS = 10
+"""The longest that is looked for what became of a change before the user is asked about another."""
 
 Targets = Mapping[Spec, Target] | Callable[[Call], Target]
 Consent = Callable[[Proposed], Awaitable[bool]]
@@ -169,9 +173,9 @@ async def _carry_out(
         ready: list[Prepared | Step] = []
         try:
             for call in group:
-                item = _prepare(call, done, terms)
+                item = _prepare(call, conversation, done, terms)
                 if isinstance(item, Prepared):
-                    judgement = terms.policy.judge(call, conversation, confidence=plan.confidence, during=tuple(done))
+                    judgement = await _judged(item, plan, conversation, done, terms)
                     proposed = _proposed(item, judgement, terms)
                     yield proposed
                     item = await _held_back(proposed, judgement, terms) or item
@@ -204,7 +208,7 @@ def _proposed(prepared: Prepared, judgement: Judgement, terms: _Terms) -> Propos
 def _given_up(group: tuple[Call, ...], ready: list[Prepared | Step], error: BaseException) -> Iterator[Step]:
     """The steps of a group that `error` ended before anything of it was sent: at the latest while it was asked for."""
     for item in ready:
-        yield item if isinstance(item, Step) else failed_step(item.call, "not run: the turn ended before")
+        yield item if isinstance(item, Step) else failed_step(item.call, "not run: the turn ended before", item.request)
     call = group[len(ready)]
     if isinstance(error, NlapiError) and not isinstance(error, ConsentError):
         yield failed_step(call, f"not sent: {error}")
@@ -221,12 +225,13 @@ def _groups(calls: tuple[Call, ...]) -> Iterator[tuple[Call, ...]]:
             yield from ((call,) for call in group)
 
 
-def _prepare(call: Call, done: list[Step], terms: _Terms) -> Prepared | Step:
+def _prepare(call: Call, conversation: Conversation, done: list[Step], terms: _Terms) -> Prepared | Step:
     if any(_failed_change(step) for step in done):
         return failed_step(call, "not run, as a change before it in the plan failed or did not end")
     target = terms.target(call)
     try:
-        prepared = prepare(call, target)
+        call = without_unsaid_key(call, conversation)
+        prepared = prepare(call, target, intention=intention_in(conversation, done))
         if not terms.dry_run:
             permit(prepared, target)
         return prepared
@@ -234,12 +239,35 @@ def _prepare(call: Call, done: list[Step], terms: _Terms) -> Prepared | Step:
         return failed_step(call, f"not sent: {error}")
 
 
+async def _judged(
+    prepared: Prepared, plan: Plan, conversation: Conversation, done: list[Step], terms: _Terms
+) -> Judgement:
+    """The judgement on a call, with what a look at the API shows of an earlier change that it may repeat."""
+    judge = partial(terms.policy.judge, prepared, conversation, confidence=plan.confidence, during=tuple(done))
+    doubted = None if terms.dry_run else uncertain_step(prepared, (*conversation.steps, *done))
+    if doubted is None:
+        return judge()
+    return judge(evidence=await evidence_of(doubted, partial(_look, conversation=conversation, done=done, terms=terms)))
+
+
+async def _look(call: Call, *, conversation: Conversation, done: list[Step], terms: _Terms) -> Result | None:
+    """The answer to a READ that the policy lets run unasked; None where it does not, or none comes in time."""
+    try:
+        prepared = prepare(call, terms.target(call))
+        if terms.policy.judge(prepared, conversation, during=tuple(done)).verdict is not Verdict.RUN:
+            return None
+        limits = Limits(deadline=LOOK_SECONDS, retries=0)
+        return await perform(prepared, terms.target(call), limits=limits, client=terms.client)
+    except NlapiError:
+        return None
+
+
 async def _held_back(proposed: Proposed, judgement: Judgement, terms: _Terms) -> Step | None:
     """The step of a call that is not to be sent; None when it is."""
     if judgement.verdict is Verdict.NEVER:
-        return Step(call=proposed.call, outcome=Outcome.REFUSED, message=judgement.reason)
+        return _unsent(proposed, Outcome.REFUSED, judgement.reason)
     if terms.dry_run:
-        return Step(call=proposed.call, outcome=Outcome.SHOWN, message="a dry run: built, and not sent")
+        return _unsent(proposed, Outcome.SHOWN, "a dry run: built, and not sent")
     if not proposed.asks:
         return None
     if not terms.policy.interactive:
@@ -249,7 +277,11 @@ async def _held_back(proposed: Proposed, judgement: Judgement, terms: _Terms) ->
         raise ConsentError(f"{what} needs your consent{why}; it was not sent", hint=hint)
     if await terms.consent(proposed):
         return None
-    return Step(call=proposed.call, outcome=Outcome.REFUSED, message="the user said no; nothing was sent")
+    return _unsent(proposed, Outcome.REFUSED, "the user said no; nothing was sent")
+
+
+def _unsent(proposed: Proposed, outcome: Outcome, message: str) -> Step:
+    return Step(call=proposed.call, outcome=outcome, message=message, request=proposed.request)
 
 
 async def _perform(prepared: Prepared, watch: Watch, *, terms: _Terms, for_model: bool) -> Result:

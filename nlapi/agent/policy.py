@@ -9,18 +9,17 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote_plus
 
+from nlapi.agent.repetition import OUTCOME_UNKNOWN as OUTCOME_UNKNOWN
+from nlapi.agent.repetition import reason_not_to_repeat
+from nlapi.changes.standing import reasons_against
+from nlapi.changes.tracing import traced
 from nlapi.client.auth import secret_parts
 from nlapi.client.clean import one_line
 from nlapi.client.redact import forms
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Conversation, Outcome, Step
+from nlapi.tools.plan import Conversation, Step
+from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Call
-
-OUTCOME_UNKNOWN = "outcome unknown"
-"""How the message of a Step begins when its call may have been carried out and no complete answer came."""
-
-_REFUSED = frozenset({400, 401, 403, 404, 409, 422, 429})
-"""The statuses by which an API says that it did not carry a change out, so that it may be tried again."""
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
@@ -43,44 +42,64 @@ class Judgement:
 class Policy:
     """What may be done without asking.
 
-    A READ runs; a WRITE or DESTROY asks, and runs unasked when `yes` gives consent in advance. A plan whose confidence
-    is under `ask_below` asks for a change even under `yes`: consent in advance is to what was asked for, not to a guess
-    at it. When someone is there (`interactive`), it asks for READs too. Under `offer_below` nothing of a plan that has
-    alternatives is proposed: the user is offered the choice.
+    A READ runs; a WRITE or DESTROY asks, and runs unasked when `yes` gives consent in advance to what the question
+    itself asks for: a change that does not stand by its account (`nlapi.changes.standing`) asks, with the reasons, and
+    so does one of a plan whose confidence is under `change_below`. `destroy` is consent in advance that names DESTROY;
+    without it a DESTROY runs only where it stands. When someone is there (`interactive`), READs of a plan under
+    `ask_below` ask too. Under `offer_below` nothing of a plan that has alternatives is proposed: the user is offered
+    the choice.
 
     What an API answers is untrusted, and a read is a channel as well as a write. So once one API has answered, a change
     to another API asks even under `yes`, and so does a READ there whose arguments the user did not give; `across`
-    gives consent to both in advance. A change that was sent before, and not plainly refused, is never repeated unasked.
-    A call that carries one of `secrets` (credentials, also in part or encoded), or a `${VARIABLE}` in the hope that
-    something expands it, is never sent.
+    gives consent to both in advance. A change that was sent before, and not plainly refused, is never repeated unasked,
+    nor is another of the same operation at the same path where the outcome is unknown: the requests are compared as
+    they go on the wire. A call that carries one of `secrets` (credentials, also in part or encoded), or a `${VARIABLE}`
+    in the hope that something expands it, is never sent.
     """
 
     yes: bool = False
+    destroy: bool = False
     across: bool = False
     interactive: bool = True
     ask_below: float = 0.0
+    change_below: float = 0.0
     offer_below: float = 0.0
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def judge(
-        self, call: Call, conversation: Conversation, *, confidence: float = 1.0, during: tuple[Step, ...] = ()
+        self,
+        prepared: Prepared,
+        conversation: Conversation,
+        *,
+        confidence: float = 1.0,
+        during: tuple[Step, ...] = (),
+        evidence: str = "",
     ) -> Judgement:
-        """The judgement on one call; `during` are the steps already taken in the round that is under way."""
-        refusal = self._refusal(call)
-        if refusal:
+        """Return the judgement on one call, by its request as it goes on the wire.
+
+        `during` are the steps already taken in the round that is under way. `evidence` is what a look at the API showed
+        of an earlier change that this one may repeat; it is told with the reason, and decides nothing.
+        """
+        call = prepared.written
+        if refusal := self.refusal(prepared.call) or self.refusal(call):
             return Judgement(verdict=Verdict.NEVER, reason=refusal)
-        earlier = (*(step for turn in conversation.turns for step in turn.steps), *during)
+        earlier = (*conversation.steps, *during)
         crossing = "" if self.across else _crossing(call, conversation, earlier)
-        unsure = f"the planner is only {confidence:.0%} sure of it" if confidence < self.ask_below else ""
-        if call.tool.effect is Effect.READ:
-            reason = (unsure if self.interactive else "") or crossing
+        reads = prepared.effect is Effect.READ
+        sure = confidence >= (self.ask_below if reads else self.change_below)
+        unsure = "" if sure else f"the planner is only {confidence:.0%} sure of it"
+        if reads:
+            reason = _joined(unsure if self.interactive else "", crossing)
             return Judgement(verdict=Verdict.ASK, reason=reason) if reason else Judgement(verdict=Verdict.RUN)
-        reason = _repeated(call, earlier) or crossing or unsure
-        if self.yes and not reason:
+        repeated = reason_not_to_repeat(prepared, earlier)
+        account = call.account if call.account is not None else traced(call, conversation, during)
+        against = reasons_against(call, account, conversation.question)
+        reason = _joined(repeated, evidence if repeated else "", crossing, *against, unsure)
+        if (self.yes or self.destroy) and not reason:
             return Judgement(verdict=Verdict.RUN, reason="consent was given in advance")
         return Judgement(verdict=Verdict.ASK, reason=reason)
 
-    def _refusal(self, call: Call) -> str:
+    def refusal(self, call: Call) -> str:
         """Why the call must not be sent at all; "" when it may."""
         secrets = forms(part for secret in self.secrets for part in secret_parts(secret))
         for text in _strings(call.arguments):
@@ -115,23 +134,8 @@ def _unknown_texts(call: Call, conversation: Conversation) -> list[str]:
     return [text for text in _strings(call.arguments) if text not in described and text.casefold() not in given]
 
 
-def _repeated(call: Call, earlier: tuple[Step, ...]) -> str:
-    """Says that the same change has been sent and was, or may have been, carried out; "" when it has not."""
-    for step in earlier:
-        if not _same(step.call, call):
-            continue
-        if step.outcome is Outcome.FAILED and step.message.startswith(OUTCOME_UNKNOWN):
-            return "the same change got no complete answer before and may have been carried out"
-        if step.result is None or step.result.status in _REFUSED:
-            continue
-        became = "was carried out" if step.result.ok else "may have been carried out"
-        return f"the same change was sent before, was answered {step.result.status} and {became}"
-    return ""
-
-
-def _same(one: Call, other: Call) -> bool:
-    operations = ((call.tool.operation.spec.source, call.operation_id) for call in (one, other))
-    return len(set(operations)) == 1 and one.arguments == other.arguments
+def _joined(*reasons: str) -> str:
+    return "; ".join(dict.fromkeys(filter(None, reasons)))
 
 
 def _strings(value: Any) -> Iterator[str]:

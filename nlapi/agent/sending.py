@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nlapi.agent.events import ItemsReceived
-from nlapi.agent.policy import OUTCOME_UNKNOWN
-from nlapi.client.message import Ended, Result
+from nlapi.agent.repetition import OUTCOME_UNKNOWN
+from nlapi.client.message import Ended, Request, Result
 from nlapi.client.streaming.body import Piece, Watch
 from nlapi.errors import ConsentError, CredentialError, NlapiError, OutcomeUnknownError, SendError
 from nlapi.openapi.spec import Effect
@@ -52,8 +52,8 @@ async def send_all(ready: Sequence[Prepared | Step], perform: Perform) -> AsyncG
         raise failure
 
 
-def failed_step(call: Call, message: str) -> Step:
-    return Step(call=call, outcome=Outcome.FAILED, message=message)
+def failed_step(call: Call, message: str, request: Request | None = None) -> Step:
+    return Step(call=call, outcome=Outcome.FAILED, message=message, request=request)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,19 +87,19 @@ async def _finish(item: Prepared | Step, perform: Perform, tell: Callable[[Items
     try:
         result = await perform(item, received)
     except OutcomeUnknownError as error:
-        return failed_step(item.call, f"{OUTCOME_UNKNOWN}: {error}")
+        return failed_step(item.call, f"{OUTCOME_UNKNOWN}: {error}", item.request)
     except SendError as error:
-        return failed_step(item.call, str(error))
+        return failed_step(item.call, str(error), item.request)
     except (CredentialError, ConsentError):
         raise
     except NlapiError as error:
-        return failed_step(item.call, f"not sent: {error}")
+        return failed_step(item.call, f"not sent: {error}", item.request)
     except asyncio.CancelledError:
         interrupted = received.result()
         if interrupted is None:
             raise
         result = interrupted
-    return Step(call=item.call, outcome=Outcome.DONE, result=result)
+    return Step(call=item.call, outcome=Outcome.DONE, result=result, request=item.request)
 
 
 def _step(item: Prepared | Step, task: asyncio.Task[Step]) -> Step:
@@ -108,10 +108,10 @@ def _step(item: Prepared | Step, task: asyncio.Task[Step]) -> Step:
         return item
     error = None if task.cancelled() else task.exception()
     if isinstance(error, NlapiError):
-        return failed_step(item.call, f"not sent: {error}")
+        return failed_step(item.call, f"not sent: {error}", item.request)
     if error is None and not task.cancelled():
         return task.result()
     message = "interrupted before an answer came"
     if item.effect is not Effect.READ:
         message = f"{OUTCOME_UNKNOWN}: {message}; it may have been carried out"
-    return failed_step(item.call, message)
+    return failed_step(item.call, message, item.request)

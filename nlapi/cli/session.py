@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 UNSURE = 0.4
 """The embedded planner's confidence under which it guesses: a call asks first, no call means it did not understand."""
+SURE = 0.8
+"""The confidence that a change wants to be sent under `--yes`."""
 LOST = 0.2
 """The confidence under which the user is offered the likeliest operations to choose from."""
 
@@ -105,7 +107,7 @@ class Session:
     def _keep_question(self, conversation: Conversation) -> None:
         if self.log is not None:
             sources = [target.spec.source for target in self.targets.values()]
-            about = {"sources": sources, "planner": self.planner.name, **self.kept}
+            about = {"conversation": conversation.id, "sources": sources, "planner": self.planner.name, **self.kept}
             self.log.asked(conversation.question, known=conversation.known, **about)
 
     def _keep(self, event: Event) -> None:
@@ -130,6 +132,7 @@ def open_session(setup: Setup) -> Session:
             across=setup.across,
             interactive=is_interactive(),
             ask_below=UNSURE,
+            change_below=SURE,
             offer_below=LOST,
             secrets=secrets,
         ),

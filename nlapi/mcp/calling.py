@@ -85,11 +85,11 @@ async def _call(
     target = served.target_for(context)
     call = Call(tool=tool, arguments={**known_arguments(tool, served.settings), **given})
     policy = Policy(secrets=(*target.credentials.values(), *secrets_in(target.headers)))
-    judgement = policy.judge(call, conversation(""))
-    if judgement.verdict is Verdict.NEVER:
-        raise UsageError(f"{tool.operation.id} was not sent: {judgement.reason}", hint="leave it out")
+    if refusal := policy.refusal(call):
+        raise UsageError(f"{tool.operation.id} was not sent: {refusal}", hint="leave it out")
     prepared = prepare(call, target)
     permit(prepared, target)
+    judgement = policy.judge(prepared, conversation(""))
     if judgement.verdict is Verdict.ASK and served.settings.consent is Consent.ELICIT:
         wanted = await ask(context, params, prepared, served.waiting)
         if wanted is not None:

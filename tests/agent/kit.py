@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nlapi.agent.events import Event, Proposed
 from nlapi.agent.loop import converse
 from nlapi.agent.planner import Planner
-from nlapi.agent.policy import Policy
+from nlapi.agent.policy import Judgement, Policy
 from nlapi.api import load
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, ask
-from nlapi.tools.run import Target
+from nlapi.tools.run import Prepared, Target, prepare
 from nlapi.tools.tool import Call
 from tests.servers import Echo, Received, Reply
 
@@ -92,6 +93,23 @@ def call(spec: Spec, operation: str, id: str = "", **arguments: Any) -> Call:
     return Call(tool=compile_tool(spec.operation(operation)), arguments=arguments, id=id)
 
 
+NEEDED = {"createCard": {"board": "b7", "title": "A"}, "deleteCard": {"card": "c1"}, "listCards": {"board": "b7"}}
+"""What the operations of the small description cannot be called without."""
+
+
+def prepared(made: Call, base_url: str = "http://127.0.0.1:9") -> Prepared:
+    """A call ready to be sent, with a value for each argument that is required and not in it."""
+    complete = replace(made, arguments={**NEEDED.get(made.operation_id, {}), **made.arguments})
+    return prepare(complete, Target(spec=made.tool.operation.spec, base_url=base_url))
+
+
+def judge(
+    policy: Policy, made: Call, conversation: Conversation, *, base_url: str = "http://127.0.0.1:9", **more: Any
+) -> Judgement:
+    """What the policy says of a call, by the request that it becomes."""
+    return policy.judge(prepared(made, base_url), conversation, **more)
+
+
 class Scripted:
     """A planner that plans what it was told: texts, Plans, or functions of the conversation that make one."""
 
@@ -133,10 +151,11 @@ def events(
     consent: Callable[[Proposed], Any] = nobody,
     policy: Policy | None = None,
     see: Callable[[Event], None] = lambda event: None,
+    no_auth: bool = False,
     **more: Any,
 ) -> list[Event]:
     """All events of one turn; `see` gets each as it comes."""
-    targets = {spec: Target(spec=spec, base_url=base_url) for spec in specs}
+    targets = {spec: Target(spec=spec, base_url=base_url, no_auth=no_auth) for spec in specs}
 
     async def run() -> list[Event]:
         seen = []

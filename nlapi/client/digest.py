@@ -1,0 +1,93 @@
+"""The form in which two requests are compared: what the API is asked for, not how it is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from nlapi.client.message import Request
+from nlapi.openapi.parts import FORM, essence, is_json
+
+Leaf = tuple[str, Any]
+"""One value of a request with its place: `query.limit`, `body.budget.amount`."""
+
+
+def is_key_header(name: str) -> bool:
+    """Whether a header carries an idempotency key, which says which try it is and nothing of the change itself."""
+    return name.lower().replace("-", "").replace("_", "").removeprefix("x") in ("idempotencykey", "idempotentkey")
+
+
+def digest(request: Request) -> str:
+    """Return a SHA-256 of what a request asks for, in hex: equal for two that ask for the same.
+
+    The order of keys, pairs and headers, blanks between JSON tokens, `2.0` for `2` and an idempotency key are left out.
+    """
+    parts = urlsplit(request.url)
+    headers = sorted((name.lower(), value) for name, value in request.headers if not is_key_header(name))
+    whole = [
+        request.method,
+        [parts.scheme, parts.netloc.lower(), parts.path],
+        sorted(parse_qsl(parts.query, keep_blank_values=True)),
+        headers,
+        _body(request),
+    ]
+    return hashlib.sha256(_canonical(whole).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def target_path(request: Request) -> str:
+    """Return the path of a request without case and the blanks at the ends of its segments."""
+    return "/".join(loose(unquote(part)) for part in urlsplit(request.url).path.split("/"))
+
+
+def loose_leaves(request: Request) -> frozenset[Leaf]:
+    """Return every value of the query and the body with its place, texts as `loose` leaves them."""
+    pairs = parse_qsl(urlsplit(request.url).query, keep_blank_values=True)
+    query = ((f"query.{name}", loose(value)) for name, value in pairs)
+    return frozenset((*query, *_leaves("body", _body(request))))
+
+
+def loose(text: str) -> str:
+    """Return a text without case and without blanks that nobody sees."""
+    return " ".join(text.split()).casefold()
+
+
+def _body(request: Request) -> Any:
+    """The body as a value: JSON parsed, a form as its pairs in order, anything else as a text."""
+    if request.content is None:
+        return None
+    kind = request.header("content-type") or ""
+    try:
+        if is_json(kind):
+            return _plain(json.loads(request.content))
+        if essence(kind) == FORM:
+            return sorted(map(list, parse_qsl(request.content.decode(), keep_blank_values=True)))
+    except (ValueError, RecursionError):
+        pass
+    return request.content.decode("utf-8", "surrogateescape")
+
+
+def _plain(value: Any) -> Any:
+    """A JSON value with its whole numbers as integers."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _leaves(place: str, value: Any) -> Iterator[Leaf]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(f"{place}.{key}", item)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _leaves(f"{place}[{number}]", item)
+    elif value is not None:
+        yield place, loose(value) if isinstance(value, str) else _canonical(value)
