@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from nlapi.changes import objects, verbs
 from nlapi.changes.lexicon import alike, is_verb, leading_verbs, operation_verbs
 from nlapi.changes.sentences import Case
-from nlapi.resources.naming import IMPERATIVES, VERBS, Intent
+from nlapi.resources.naming import IMPERATIVES, STOPWORDS, VERBS, Intent
 from nlapi.tools.account import Origin
 
 _NEXT = re.compile(r"(?:and|then|,|;|\.|to)\W*(?:(?:then|please|also)\W+)*$", re.IGNORECASE)
@@ -44,8 +44,13 @@ def another_operation(case: Case) -> Iterator[str]:
     if not case.account.traced or not case.account.answered:
         return
     yield from verbs.not_commanded(case)
-    if case.operation.method == "DELETE" or not _names_target(case):
+    if not _names_target(case) or (case.operation.method == "DELETE" and _says_more(case)):
         yield from objects.another_kind(case)
+
+
+def _says_more(case: Case) -> bool:
+    """Whether the sentence has a word that matters besides its verb and its values: delete [the budget of] cmp_1."""
+    return any(word.lower not in STOPWORDS for word in case.free)
 
 
 def _names_target(case: Case) -> bool:
