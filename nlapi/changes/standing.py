@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from nlapi.changes import objects, sentences, values, verbs
+from nlapi.changes import objects, orders, sentences, values, verbs
 from nlapi.changes.sentences import Case, case_of
 from nlapi.tools.account import Account
 from nlapi.tools.tool import Call
@@ -15,6 +15,8 @@ TABLE: tuple[tuple[Check, bool], ...] = (
     (sentences.not_a_command, True),
     (sentences.denied, True),
     (sentences.conditional, True),
+    (orders.no_change, True),
+    (orders.another_operation, True),
     (verbs.opposed, True),
     (verbs.taken_away, True),
     (verbs.not_commanded, False),
