@@ -23,7 +23,10 @@ FIGURES, END = "<!-- figures -->", "<!-- end of the figures -->"
 def tables(outcomes: Sequence[Outcome]) -> str:
     """Two tables of Markdown, by API and by kind of command, and one of the questions where there are any."""
     commands, questions = _apart(outcomes)
-    parts = [_table("API", commands, lambda outcome: outcome.api), _table("kind", commands, lambda outcome: outcome.kind)]
+    parts = [
+        _table("API", commands, lambda outcome: outcome.api),
+        _table("kind", commands, lambda outcome: outcome.kind),
+    ]
     if questions:
         parts.append(_table("questions to", questions, lambda outcome: outcome.api, _READS))
     return "\n\n".join(parts)
