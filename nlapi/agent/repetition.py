@@ -69,6 +69,14 @@ def is_same_change(step: Step, prepared: Prepared) -> bool:
     return on_the_wire(tool, step.call.arguments) == on_the_wire(tool, prepared.call.arguments)
 
 
+def are_alike(request: Request, other: Request) -> bool:
+    """Whether two requests are the same, or only case and blanks tell them apart; of a POST also what one has more."""
+    if request.method != other.method or target_path(request) != target_path(other):
+        return False
+    here, there = loose_leaves(request), loose_leaves(other)
+    return here == there or (request.method == "POST" and bool(here & there) and (here <= there or there <= here))
+
+
 def digest_of(step: Step) -> str:
     """Return the digest of what a step sent; "" where no request was built."""
     return step.digest or (digest(step.request) if step.request is not None else "")
@@ -125,12 +133,4 @@ def _same_place(step: Step, prepared: Prepared) -> bool:
 
 
 def _is_alike(step: Step, prepared: Prepared) -> bool:
-    """Whether only case and blanks tell two requests apart; of a POST, also values that one of them has more."""
-    if step.request is None or not _same_place(step, prepared):
-        return False
-    before, now = loose_leaves(step.request), loose_leaves(prepared.request)
-    return before == now or (_creates(prepared.request) and bool(before & now) and (before <= now or now <= before))
-
-
-def _creates(request: Request) -> bool:
-    return request.method == "POST"
+    return step.request is not None and are_alike(step.request, prepared.request)

@@ -36,7 +36,11 @@ def _is_order(case: Case) -> bool:
     command = case.command
     if not command or VERBS.get(command) is Intent.READ:
         return False
-    if is_verb(command) or command in IMPERATIVES or any(alike(command, verb) for verb in leading_verbs(case.operation)):
+    if (
+        is_verb(command)
+        or command in IMPERATIVES
+        or any(alike(command, verb) for verb in leading_verbs(case.operation))
+    ):
         return True
     begun = [word for word in case.words if word.start >= case.opening]
     behind = begun[case.command_length :][:1]
