@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
-from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, Proposed, Stepped
-from nlapi.agent.loop import Consent, converse
+from nlapi.agent.consent import Consent
+from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, Stepped
+from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
-from nlapi.cli import events, menu, missing, prompt, show, unfinished
+from nlapi.cli import events, menu, missing, show, unfinished
+from nlapi.cli.asking import Asker
 from nlapi.cli.events import Renderer, Targets
 from nlapi.cli.options import PlannerName as PlannerName
 from nlapi.cli.options import Telling, is_interactive, is_terminal, pairs
@@ -144,7 +146,8 @@ def open_session(setup: Setup) -> Session:
         targets=targets,
         render=events.Text(targets, dry_run=setup.dry_run) if as_text else events.json_lines(targets),
         policy=Policy(
-            yes=setup.yes,
+            yes=setup.yes or setup.yes_to is not None,
+            destroy=setup.yes_to is not None,
             across=setup.across,
             interactive=is_interactive(),
             ask_below=UNSURE,
@@ -152,7 +155,7 @@ def open_session(setup: Setup) -> Session:
             offer_below=LOST,
             secrets=secrets,
         ),
-        consent=consent,
+        consent=Asker(),
         dry_run=setup.dry_run,
         limits=stream_limits(setup.timeout, setup.events),
         known=values,
@@ -281,11 +284,6 @@ def open_log(wanted: bool, policy: Policy) -> AbstractContextManager[Log | None]
 
 def log_folder() -> Path:
     return registry.user_folder("state") / "log"
-
-
-async def consent(proposed: Proposed) -> bool:
-    """Ask the person at the terminal; what will be sent has been shown."""
-    return prompt.consents(proposed.call.operation_id, proposed.effect)
 
 
 def exit_code(answered: Answered) -> int:
