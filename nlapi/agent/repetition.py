@@ -8,6 +8,7 @@ from dataclasses import replace
 from nlapi.client.digest import digest, loose_leaves, target_path
 from nlapi.client.message import Request
 from nlapi.openapi.spec import Effect
+from nlapi.tools.account import Origin
 from nlapi.tools.idempotency import Intention, key_argument
 from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.run import Prepared
@@ -102,6 +103,8 @@ def without_unsaid_key(call: Call, conversation: Conversation) -> Call:
     if name is None or name not in call.arguments:
         return call
     key = str(call.arguments[name])
+    if call.account is not None and any(source.origin is Origin.REPLY for source in call.account.of(name)):
+        return call
     if key and (key in conversation.known.values() or any(key in turn.question for turn in conversation.turns)):
         return call
     return replace(call, arguments={other: value for other, value in call.arguments.items() if other != name})
