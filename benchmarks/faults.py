@@ -1,6 +1,6 @@
 """Changes through `ask` with faults at every moment: whether any of them is carried out twice.
 
-    python -m benchmarks.faults [--count 10000] [--kills 300] [--seed 1]
+    python -m benchmarks.faults [--count 10000] [--kills 300] [--seed 1] [--jobs 4]
 
 A scripted Claude (the Messages API on loopback) is asked for a change under `--yes`, meets a fault, and wants the
 change again and again: in the same words, with the amount in another form, with a blank more, in another case, with an
@@ -23,7 +23,8 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +32,9 @@ from typing import Any
 
 import nlapi
 from benchmarks.faults_api import FAULTS, CountingApi, Fault, described
+from benchmarks.faults_intentions import Arguments, Intention, intention_of
 from nlapi.agent.claude import ClaudePlanner
-from nlapi.agent.events import Event, Proposed
+from nlapi.agent.events import Event, Planned, Proposed
 from nlapi.agent.log import Log, read
 from nlapi.agent.policy import Policy
 from nlapi.agent.resume import resume
@@ -48,85 +50,13 @@ from tests.messages_server import MessagesServer, Step, broken, message, say, to
 NLAPI = str(Path(sys.executable).with_name("nlapi"))
 DEADLINE = 0.15
 """Seconds until a time-out; other trials have ten."""
+DOUBLED = 0.2
+"""The share of first plans that have the change twice."""
 BREAKS = 0.1
 """The share of trials in which the model's stream breaks after the first try."""
 KILLED, SECOND = 50_000, 25_000
 """Where the numbers of the changes begin whose process is killed, and how far from each the second of its plan is."""
 PATIENCE = 60
-Arguments = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intention:
-    """A change that the user wants once: what he says, and the call for it. `amount` is what goes on the wire."""
-
-    id: str
-    operation: str
-    question: str
-    arguments: Arguments
-    amount: str = ""
-
-    def tries(self, chance: random.Random, *, doubtful: bool) -> Iterator[Arguments]:
-        """Yield what a model may make of the change when it wants it again; reworded where the outcome is open."""
-        while True:
-            yield self._worded(
-                chance, chance.choice(("same", "amount", "blank", "case", "more", "words"[: 9 * doubtful]))
-            )
-
-    def _worded(self, chance: random.Random, way: str) -> Arguments:
-        again = dict(self.arguments)
-        texts = [name for name, value in again.items() if isinstance(value, str) and self.id in value]
-        amounts = [name for name in again if name.endswith(("_micros", "_cents"))]
-        if way == "amount" and amounts:
-            again[amounts[0]] = chance.choice((int(self.amount), f"{again[amounts[0]]}.00", "50 USD"))
-        elif way == "blank":
-            again[texts[0]] += " "
-        elif way == "case":
-            again[texts[0]] = again[texts[0]].upper()
-        elif way == "words" and self.operation in ("createBudget", "sendMessage"):
-            again[texts[0]] = f"{again[texts[0]]}, as was said"
-        elif way == "more":
-            again["note"] = "once more"
-        if self.operation == "createBudget" and chance.random() < 0.3:
-            again["Idempotency-Key"] = f"of-the-model-{chance.random()}"
-        return again
-
-
-def intentions(number: int, chance: random.Random) -> Intention:
-    """One of the changes that there are, under a name that no other has."""
-    id = f"k{number:05}"
-    plan, units = f"Plan {id}", chance.randint(2, 90)
-    return chance.choice(
-        (
-            Intention(
-                id=id,
-                operation="createBudget",
-                question=f'create a budget called "{plan}" with a daily limit of $50',
-                arguments={"name": plan, "daily_limit_micros": "$50"},
-                amount="50000000",
-            ),
-            Intention(
-                id=id,
-                operation="sendMessage",
-                question=f'send the message "Hello {id}" to the channel general',
-                arguments={"channel": "general", "text": f"Hello {id}"},
-            ),
-            Intention(
-                id=id,
-                operation="payInvoice",
-                question=f"pay the invoice {id} with $50",
-                arguments={"invoice": id, "amount_cents": "$50"},
-                amount="5000",
-            ),
-            Intention(
-                id=id,
-                operation="restockItem",
-                question=f"restock the item {id} with {units} units",
-                arguments={"item": id, "units": units},
-                amount=str(units),
-            ),
-        )
-    )
 
 
 @dataclass(slots=True)
@@ -135,6 +65,8 @@ class Tally:
 
     trials: int = 0
     unsent: int = 0
+    held: int = 0
+    """where each first plan has the change twice, so that nothing is sent at all"""
     sent: int = 0
     repeats: int = 0
     asked: int = 0
@@ -153,6 +85,11 @@ class Tally:
         self.once += carried == 1
         self.twice += carried > 1
         self.wrong += bool(intention.amount and sent and api.amounts[intention.id] != {intention.amount})
+
+    def include(self, other: Tally) -> None:
+        """Add the counts of another."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 @dataclass(kw_only=True)
@@ -180,10 +117,10 @@ class Stage:
             log=log,
         )
 
-    def script(self, intention: Intention, fault: Fault) -> list[Step]:
-        """What the model wants: the change, then the change again, until it is told to stop."""
+    def script(self, intention: Intention, fault: Fault, *, doubled: bool) -> list[Step]:
+        """What the model wants: the change (twice in its first plan, if `doubled`), then the change again and again."""
         tries = intention.tries(self.chance, doubtful=not (fault.reply and fault.reply.status < 300))
-        first = [intention.arguments, *([next(tries)] if self.chance.random() < 0.3 else [])]
+        first = [intention.arguments, *([next(intention.tries(self.chance, doubtful=False))] if doubled else [])]
         plans = [first, *([next(tries)] * self.chance.choice((1, 1, 2)) for _ in range(2))]
         steps: list[Step] = [self._plan(intention, plan) for plan in plans]
         if self.chance.random() < BREAKS:
@@ -201,20 +138,31 @@ async def _nobody(proposed: Proposed) -> Any:
 
 async def trial(stage: Stage, number: int, fault: Fault) -> None:
     """One intention, in this process: asked for, and asked for again in the conversation that its transcript tells."""
-    intention, api = intentions(number, stage.chance), stage.api
+    intention, api = intention_of(number, stage.chance), stage.api
     api.faults[intention.id], api.blind = fault, stage.chance.random() < 0.3
     tally = stage.tallies[fault.name]
     log = Log.open(stage.folder / f"{intention.id}.jsonl")
 
+    proposed, first_tries = 0, 0
+
     def see(event: Event) -> None:
-        if isinstance(event, Proposed) and event.effect is not Effect.READ and api.sent[intention.id]:
+        nonlocal proposed
+        if isinstance(event, Planned):
+            proposed = 0
+        if isinstance(event, Proposed) and event.effect is not Effect.READ:
+            proposed += 1
+            if proposed == 1 and not api.sent[intention.id]:
+                return
             tally.repeats += 1
             tally.asked += event.asks
-            tally.unnamed += event.asks and not fault.may_be_tried_again and "carried out" not in event.reason
+            named = "carried out" in event.reason or "twice" in event.reason
+            tally.unnamed += event.asks and not fault.may_be_tried_again and not named
 
     conversation = ask(intention.question)
     for turn in range(stage.chance.choice((2, 3) if fault.cancels else (1, 2, 3))):
-        stage.claude.script[:] = stage.script(intention, fault)
+        doubled = stage.chance.random() < DOUBLED
+        first_tries += not doubled
+        stage.claude.script[:] = stage.script(intention, fault, doubled=doubled)
         stage.claude.requests.clear()
         if turn:
             conversation = resume(read(log.path), lambda _, id: compile_tool(stage.spec.operation(id)))
@@ -223,6 +171,7 @@ async def trial(stage: Stage, number: int, fault: Fault) -> None:
     log.close()
     log.path.unlink()
     tally.add(api, intention)
+    tally.held += not first_tries
 
 
 async def answered(
@@ -242,8 +191,9 @@ MOMENTS = ("killed on arrival", "killed when carried out", "killed when answered
 
 def killed(stage: Stage, number: int, moment: str) -> None:
     """One intention in processes of its own: `ask`, killed at a moment of its change, and `log resume` after it."""
-    intention, api = intentions(number, stage.chance), stage.api
-    carries = moment != "killed on arrival"
+    both = moment == MOMENTS[3]
+    intention, api = intention_of(number, stage.chance, "createBudget" if both else ""), stage.api
+    question, carries = intention.question, moment != "killed on arrival"
     silent = Fault(name=moment, carries=carries, silent=True)
     api.faults[intention.id] = silent if moment in MOMENTS[:2] else FAULTS[0]
     home = stage.folder / intention.id
@@ -258,31 +208,34 @@ def killed(stage: Stage, number: int, moment: str) -> None:
     def killing(step: Step) -> Step:
         return lambda request: (kill(), step(request) if callable(step) else step)[1]
 
-    steps = stage.script(intention, silent)
+    steps = stage.script(intention, silent, doubled=False)
     if moment == MOMENTS[2]:
         steps[1] = killing(steps[1])
-    elif moment == MOMENTS[3]:
-        other = intentions(number + SECOND, stage.chance)
-        both = [tool_use(one.operation, one.arguments, f"toolu_{at}") for at, one in enumerate((intention, other))]
-        steps[0] = message(*both)
+    elif both:
+        other = intention_of(number + SECOND, stage.chance, "sendMessage")
+        question = f"{question} and {other.question}"
+        uses = [tool_use(one.operation, one.arguments, f"toolu_{at}") for at, one in enumerate((intention, other))]
+        steps[0] = message(*uses)
         api.faults[other.id], api.hooks[other.id] = Fault(name=moment, carries=True, silent=True), kill
     else:
         api.hooks[intention.id] = kill
     stage.claude.script[:] = steps
-    command = [NLAPI, "ask", intention.question, "-a", str(stage.folder / "ledger.json"), *words]
+    command = [NLAPI, "ask", question, "-a", str(stage.folder / "ledger.json"), *words]
     running.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     running[0].wait(PATIENCE)
     tally = stage.tallies[moment]
     if not api.sent[intention.id]:
         tally.add(api, intention)
         return
-    stage.claude.script[:] = stage.script(intention, silent)
-    again = [NLAPI, "log", "resume", "last", intention.question, *words]
+    stage.claude.script[:] = stage.script(intention, silent, doubled=False)
+    again = [NLAPI, "log", "resume", "last", question, *words]
     ended = subprocess.run(again, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
     tally.repeats += 1
     tally.asked += ended.returncode == 6
     tally.unnamed += ended.returncode == 6 and "carried out" not in ended.stderr
     tally.add(api, intention)
+    if both:
+        tally.add(api, other)
 
 
 def table(tallies: dict[str, Tally]) -> str:
@@ -305,8 +258,8 @@ def wrongs(tallies: dict[str, Tally]) -> list[str]:
     found = [f"{total['twice']} changes were carried out twice"] if total["twice"] else []
     found += [f"{total['wrong']} changes had another amount than was said"] if total["wrong"] else []
     found += [f"{total['unnamed']} repetitions were asked about for another reason"] if total["unnamed"] else []
-    if total["unsent"] > total["trials"] / 10:
-        found.append(f"{total['unsent']} of {total['trials']} changes were never sent")
+    if total["unsent"] - total["held"] > total["trials"] / 10:
+        found.append(f"{total['unsent'] - total['held']} of {total['trials']} changes were never sent")
     return found
 
 
@@ -335,14 +288,26 @@ def measure(count: int, kills: int, seed: int) -> dict[str, Tally]:
         return stage.tallies
 
 
+def measure_beside(count: int, kills: int, seed: int, jobs: int) -> dict[str, Tally]:
+    """Run the trials in several processes side by side, each with its own servers and seed; the sums of the tallies."""
+    shares = [(len(range(job, count, jobs)), len(range(job, kills, jobs)), seed * 1_000 + job) for job in range(jobs)]
+    sums: dict[str, Tally] = defaultdict(Tally)
+    with ProcessPoolExecutor(jobs) as pool:
+        for tallies in pool.map(measure, *zip(*shares, strict=True)):
+            for name, tally in tallies.items():
+                sums[name].include(tally)
+    return sums
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=10_000, help="changes in this process")
     parser.add_argument("--kills", type=int, default=300, help="changes whose process is killed with -9")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=4, help="processes side by side; most of the time is waited")
     given = parser.parse_args()
     began = time.monotonic()
-    tallies = measure(given.count, given.kills, given.seed)
+    tallies = measure_beside(given.count, given.kills, given.seed, given.jobs)
     print(table(tallies))
     took = time.monotonic() - began
     print(f"{given.count:,} in process, {given.kills:,} killed with -9, seed {given.seed}, {took:.0f} s")

@@ -12,8 +12,8 @@ def test_no_change_of_a_sample_is_carried_out_twice(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     tallies = measure(len(FAULTS), len(MOMENTS), seed=7)
     assert wrongs(tallies) == []
-    assert sum(one.trials for one in tallies.values()) == len(FAULTS) + len(MOMENTS)
-    assert sum(one.once for one in tallies.values()) >= len([fault for fault in FAULTS if fault.carries])
+    assert sum(one.trials for one in tallies.values()) > len(FAULTS) + len(MOMENTS)
+    assert sum(one.once for one in tallies.values()) > len(FAULTS) / 3
     assert sum(one.repeats for one in tallies.values()) > len(FAULTS)
 
 

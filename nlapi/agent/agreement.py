@@ -13,12 +13,11 @@ from nlapi.agent.events import NOT_RUN, Proposed
 from nlapi.agent.evidence import evidence_of
 from nlapi.agent.policy import Judgement, Verdict
 from nlapi.agent.preview import FieldChange
-from nlapi.agent.repetition import intention_in, uncertain_step, without_unsaid_key
+from nlapi.agent.repetition import are_alike, intention_in, uncertain_step, without_unsaid_key
 from nlapi.agent.sending import failed_step
 from nlapi.agent.terms import Terms
 from nlapi.changes.tracing import traced
 from nlapi.client.clean import one_line
-from nlapi.client.digest import digest, loose_leaves, target_path
 from nlapi.client.limits import Limits
 from nlapi.client.message import Result
 from nlapi.errors import ArgumentError, ConsentError, NlapiError
@@ -79,11 +78,10 @@ class Agreement:
             drafts = await self._edited(drafts, edited)
 
     def _build(self, call: Call) -> Prepared | Step:
-        target = self.terms.target(call)
+        target, call = self.terms.target(call), without_unsaid_key(call, self.conversation)
         if call.account is None and call.tool.effect is not Effect.READ:
             call = replace(call, account=traced(call, self.conversation, tuple(self.done)))
         try:
-            call = without_unsaid_key(call, self.conversation)
             prepared = prepare(call, target, intention=intention_in(self.conversation, self.done))
             if not self.terms.dry_run and not forbids(prepared.rule):
                 permit(prepared, target)
@@ -237,13 +235,10 @@ def _also(reason: str, judgement: Judgement) -> str:
 
 
 def _same(one: Prepared, other: Prepared | Step) -> bool:
-    """Whether two calls are the same request on the wire, or only case and blanks tell them apart."""
-    if isinstance(other, Step):
+    """Whether two calls are of one operation, and the same or much the same request on the wire."""
+    if isinstance(other, Step) or one.call.tool.operation is not other.call.tool.operation:
         return False
-    if digest(one.request) == digest(other.request):
-        return True
-    alike = target_path(one.request) == target_path(other.request) and one.request.method == other.request.method
-    return alike and loose_leaves(one.request) == loose_leaves(other.request)
+    return are_alike(one.request, other.request)
 
 
 def _edited_account(call: Call, arguments: Mapping[str, Any]) -> Account:
