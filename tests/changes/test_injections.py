@@ -272,7 +272,7 @@ def test_a_change_that_was_not_agreed_to_is_sent_when_the_user_confirms_it(
     with recorder({}) as api:
         source = written(tmp_path, CAMPAIGNS, api.url)
         first = run("ask", "delete campaign cmp_1", "-a", source, "--planner", "claude")
-        second = run("log", "resume", "last", "yes, do it", "--yes")
+        second = run("log", "resume", "last", "yes, do it", "--yes", "--planner", "claude")
         changed = changes(api)
     assert (first.code, second.code) == (6, 0)
     assert changed == [("DELETE", "/campaigns/cmp_1", None)]
