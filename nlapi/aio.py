@@ -52,9 +52,14 @@ async def answer(
 
 
 def _consent(yes: bool | Callable[[Prepared], bool | Awaitable[bool]]) -> Consent:
-    """Asks `yes`. Nothing but True is consent: the "n" that somebody typed is true as well."""
+    """Asks `yes`. Nothing but True is consent: the "n" that somebody typed is true as well.
+
+    Where the user's policy asks each time, only a function can answer.
+    """
 
     async def consent(prepared: Prepared) -> bool:
+        if prepared.asks_always and not callable(yes):
+            return False
         agreed = yes(prepared) if callable(yes) else yes
         return (await agreed if isawaitable(agreed) else agreed) is True
 

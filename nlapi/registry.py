@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nlapi.errors import MissingCredentialError, NlapiError
+from nlapi.errors import MissingCredentialError, NlapiError, UsageError
 
 REFERENCE = "env:"
 """How a reference to a variable of the environment begins."""
+MEND = "nothing is sent until it is mended, as it may forbid it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,23 @@ def read_registrations() -> dict[str, Registration]:
         raise NlapiError(
             f"{file} cannot be read: {reason}", hint="mend it, or move it away and register again"
         ) from None
+
+
+def read_policy() -> tuple[str, Mapping[str, Any] | None]:
+    """Return where the user's policy is, and what it says; None where there is none. UsageError when it is damaged."""
+    file = user_folder("config") / "policy.toml"
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return str(file), None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", hint=MEND) from None
+    import tomllib
+
+    try:
+        return str(file), tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file} is not TOML: {error}", hint=MEND) from None
 
 
 def _parse(data: Mapping[str, Any]) -> Registration:

@@ -1,4 +1,4 @@
-"""The user's reply to a change that is shown before it is sent."""
+"""The user's reply to calls that are shown before they are sent."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from nlapi.agent.events import Proposed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """Whether a proposed call is sent.
+    """Whether the calls that were shown are sent; they are sent together or not at all.
 
-    `always`: so is every further call of its operation in this session that stands by itself. `reason` is why not, for
-    the planner. `arguments` are those that the user edited: the call is checked and shown again with them.
+    `reason` is why not, for the planner. `arguments` are those that the user edited, for each call in its order: the
+    calls are then checked and shown again, and nothing is sent yet.
     """
 
     agreed: bool
-    always: bool = False
     reason: str = ""
-    arguments: Mapping[str, Any] | None = None
+    arguments: tuple[Mapping[str, Any], ...] | None = None
 
 
-Consent = Callable[[Proposed], Awaitable[Reply]]
+Consent = Callable[[tuple[Proposed, ...]], Awaitable[Reply]]
+"""Asks about the calls of one plan that are shown: one question for all of them."""

@@ -7,24 +7,29 @@ import codecs
 import json
 import os
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from nlapi.agent.events import (
+    NOT_RUN,
     Answered,
     Event,
+    Fate,
     ItemsReceived,
     Needed,
     Offered,
     Planned,
     PlannerChosen,
     Proposed,
+    Reported,
     Said,
     Stepped,
 )
+from nlapi.agent.preview import FieldChange, FieldState
 from nlapi.client.auth import secret_parts
 from nlapi.client.clean import one_line
 from nlapi.client.digest import digest
@@ -32,7 +37,8 @@ from nlapi.client.message import Request, Result
 from nlapi.client.redact import redact
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Plan, Step
+from nlapi.tools.account import Account
+from nlapi.tools.plan import Outcome, Plan, Step
 from nlapi.tools.tool import Call, Missing
 
 MAX_BODY = 200_000
@@ -134,6 +140,7 @@ def encode(event: Event) -> Record:
             return {"event": "planned", "planner": event.planner, **_plan(event.plan)}
         case Proposed():
             proposed = {"effect": event.effect, "curl": event.curl, "asks": event.asks, "reason": event.reason}
+            proposed |= {"account": _account(event.call.account), "changes": [_change(one) for one in event.changes]}
             return {"event": "proposed", "call": _call(event.call), **_request(event.request), **proposed}
         case ItemsReceived():
             return {
@@ -144,6 +151,8 @@ def encode(event: Event) -> Record:
             }
         case Stepped():
             return {"event": "stepped", **_step(event.step)}
+        case Reported():
+            return {"event": "reported", **{str(fate).replace(" ", "_"): _calls(event.of(fate)) for fate in Fate}}
         case Needed():
             return {"event": "needed", "missing": [_missing(missing) for missing in event.missing]}
         case Offered():
@@ -167,6 +176,7 @@ def _plan(plan: Plan) -> Record:
         "text": plan.text,
         "understood": plan.understood,
         "confidence": plan.confidence,
+        **({"ended": plan.ended} if plan.ended else {}),
         "calls": [_call(call) for call in plan.calls],
         "missing": [_missing(missing) for missing in plan.missing],
         "raw": plan.raw if isinstance(plan.raw, Mapping) else None,
@@ -177,6 +187,22 @@ def _call(call: Call) -> Record:
     operation = call.tool.operation
     source = {"source": operation.spec.source, "operation": operation.id, "tool": call.tool.name}
     return {"id": call.id, **source, "arguments": dict(call.arguments), "reason": call.reason}
+
+
+def _calls(steps: Iterable[Step]) -> list[Record]:
+    return [{**_call(step.call), "message": step.message} for step in steps]
+
+
+def _account(account: Account | None) -> Record | None:
+    """Where each argument came from; `start` and `end` are the place of its words in the question, -1 for none."""
+    if account is None:
+        return None
+    return {"sources": [asdict(source) for source in account.sources], "unused": list(account.unused)}
+
+
+def _change(change: FieldChange) -> Record:
+    before = {} if change.state is FieldState.UNKNOWN else {"before": change.before}
+    return {"field": change.field, "state": change.state, **before, "after": change.after}
 
 
 def _choice(call: Call) -> Record:
@@ -283,11 +309,29 @@ def entries(folder: Path) -> tuple[Entry, ...]:
     for path in sorted(folder.glob("*.jsonl"), reverse=True):
         records = read(path)
         asked = [record for record in records if record.get("event") == "asked"]
-        held = [r["call"] for r in records if r.get("event") == "stepped" and r["outcome"] in ("refused", "shown")]
-        proposed = [r["call"] for r in records if r.get("event") == "proposed" and r.get("effect") != Effect.READ]
-        changes = [call for call in proposed if call not in held]
         if asked:
             started, question = str(asked[0].get("at", "")), str(asked[0].get("question", ""))
-            entry = Entry(path=path, started=started, question=question, turns=len(asked), changes=len(changes))
+            entry = Entry(
+                path=path, started=started, question=question, turns=len(asked), changes=_changes_sent(records)
+            )
             found.append(entry)
     return tuple(found)
+
+
+def _changes_sent(records: Iterable[Record]) -> int:
+    """Count the changes that were, or may have been, sent: so may one that was proposed and has no step."""
+    count, planned, stepped = 0, Counter[str](), Counter[str]()
+    changing: set[str] = set()
+    for record in records:
+        event, operation = record.get("event"), str((record.get("call") or {}).get("operation"))
+        if event == "planned":
+            count += sum((planned - stepped)[name] for name in changing)
+            planned, stepped = Counter(str(call["operation"]) for call in record["calls"]), Counter()
+            changing.clear()
+        elif event == "proposed" and record.get("effect") != Effect.READ:
+            changing.add(operation)
+        elif event == "stepped" and operation in changing:
+            stepped[operation] += 1
+            held = record["outcome"] in (Outcome.REFUSED, Outcome.SHOWN) or record["message"].startswith(NOT_RUN)
+            count += not held
+    return count + sum((planned - stepped)[name] for name in changing)

@@ -23,6 +23,7 @@ from nlapi.cli.options import (
     Root,
     Source,
     Yes,
+    YesTo,
     is_interactive,
     is_terminal,
 )
@@ -32,7 +33,7 @@ from nlapi.errors import ConsentError, NlapiError, UsageError
 if TYPE_CHECKING:
     from nlapi.client.message import Result
     from nlapi.openapi.spec import Operation
-    from nlapi.tools.run import Prepared
+    from nlapi.tools.run import Prepared, Target
 
 EPILOG = """KEY=VALUE is read as the type that the operation wants; a list takes commas, or the key again.
 KEY:=JSON is taken as it is. KEY=@FILE sends a file, where the operation takes one.
@@ -65,6 +66,7 @@ def call(
         bool, typer.Option("--curl", metavar=FLAG, help="Print the request as a curl line; send nothing.")
     ] = False,
     yes: Yes = False,
+    yes_to: YesTo = None,
     output: Annotated[Output | None, typer.Option("-o", "--output", help="table on a terminal, else json.")] = None,
     jq: Annotated[
         str | None, typer.Option("--jq", metavar="EXPR", help="Print what a jq expression makes of the answer.")
@@ -96,7 +98,7 @@ def call(
     if dry_run or curl:
         _show(prepare(wanted, target, intention=single_intention()), output, as_curl=curl)
         return
-    consent = _Consent(yes)
+    consent = _Consent(target, yes=yes or yes_to is not None)
     live = LivePrinter(output, chosen)
     bounds = stream_limits(timeout, events)
     try:
@@ -134,18 +136,23 @@ def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
 class _Consent:
     """Asks the person at the terminal, unless --yes has said it. `given` once a change may be on its way."""
 
-    def __init__(self, yes: bool) -> None:
+    def __init__(self, target: Target, *, yes: bool) -> None:
+        self.target = target
         self.yes = yes
         self.given = False
 
     async def __call__(self, prepared: Prepared) -> bool:
-        from nlapi.cli import prompt
+        from nlapi.agent.current_state import current_changes
+        from nlapi.cli import preview
+        from nlapi.cli.asking import agrees
 
-        if not self.yes:
+        if not self.yes or prepared.asks_always:
             if not is_interactive():
                 return False
             show.note(show.request(prepared.request))
-            if not prompt.consents(prepared.call.operation_id, prepared.effect):
+            for line in preview.changes(await current_changes(prepared, self.target)):
+                show.note(line)
+            if not agrees(prepared):
                 raise ConsentError(f"you did not agree to {prepared.call.operation_id}; nothing was sent")
         self.given = True
         return True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import show
+from nlapi.cli.options import spelled_out
 from nlapi.errors import NlapiError
 from nlapi.registry import user_folder
 
@@ -112,7 +113,11 @@ def _about(api: Target, words: list[str]) -> str:
         return ""
     try:
         options = _parsed(words)
-        if (options["dry_run"] or options["curl"]) and not options["yes"] and not _from_shell(words):
+        if (
+            (options["dry_run"] or options["curl"])
+            and not (options["yes"] or options["yes_to"])
+            and not _from_shell(words)
+        ):
             return ""
         return f"{_does(operation)}:\n{_request(api, options)}"
     except (NlapiError, typer.TyperException) as error:
@@ -132,7 +137,7 @@ def _parsed(words: list[str]) -> dict[str, Any]:
     alone = typer.Typer()
     alone.command()(call.call)
     command = typer.main.get_command(alone)
-    return command.make_context("call", ["SOURCE", *words], help_option_names=[]).params
+    return command.make_context("call", ["SOURCE", *spelled_out(words)], help_option_names=[]).params
 
 
 def _from_shell(words: list[str]) -> bool:

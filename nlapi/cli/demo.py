@@ -12,6 +12,7 @@ import typer
 from nlapi.cli import show
 
 if TYPE_CHECKING:
+    from nlapi.agent.consent import Reply
     from nlapi.agent.events import Proposed
     from nlapi.agent.planner import Planner
     from nlapi.tools.run import Target
@@ -133,6 +134,9 @@ def _heading(title: str, question: str, source: str) -> None:
     typer.secho(f"$ nlapi ask {shlex.quote(question)} -a {source}", bold=True, err=True)
 
 
-async def _consent(proposed: Proposed) -> bool:
-    typer.secho(f"  {proposed.call.operation_id} needs consent; the demo says yes", fg="yellow", err=True)
-    return True
+async def _consent(proposed: tuple[Proposed, ...]) -> Reply:
+    from nlapi.agent.consent import Reply
+
+    for change in proposed:
+        typer.secho(f"  {change.call.operation_id} needs consent; the demo says yes", fg="yellow", err=True)
+    return Reply(agreed=True)

@@ -15,11 +15,12 @@ from nlapi.agent.events import (
     Planned,
     PlannerChosen,
     Proposed,
+    Reported,
     Said,
     Stepped,
 )
 from nlapi.agent.log import encode
-from nlapi.cli import menu, show, table
+from nlapi.cli import menu, preview, show, table
 from nlapi.cli.live import print_items
 from nlapi.client.clean import clean, one_line
 from nlapi.client.message import Ended
@@ -113,8 +114,8 @@ class Text:
                 if self.planner != "claude":
                     self.has_printed = True
                     print_items(event.items, event.framing)
-            case Stepped():
-                self._stepped(event.step)
+            case Stepped() | Reported():
+                self._over(event)
             case Needed():
                 self._needed(event)
             case Offered():
@@ -143,9 +144,20 @@ class Text:
         self.data(f"→ {name}: {event.request.method} {event.request.url}{mark[event.effect]}")
         if event.request.content:
             self.data(_indented(show.body(event.request)))
+        for line in preview.changes(event.changes):
+            self.data(f"  {line}")
+        for line in preview.account(event.call):
+            show.dim(f"  {line}")
         self.data(f"  {event.curl}")
         if event.reason:
             show.dim(f"  {event.reason}")
+
+    def _over(self, event: Stepped | Reported) -> None:
+        if isinstance(event, Stepped):
+            self._stepped(event.step)
+            return
+        for line in preview.report(event):
+            show.note(line)
 
     def _stepped(self, step: Step) -> None:
         if step.result is not None:

@@ -143,6 +143,8 @@ def _find(id: str) -> Path:
 
 def told(record: Mapping[str, Any]) -> str:
     """A record of a transcript as a line for a person; nothing for one that has nothing to tell."""
+    from nlapi.agent.events import Fate
+
     at = str(record.get("at", ""))[11:19]
     match record.get("event"):
         case "asked":
@@ -157,6 +159,9 @@ def told(record: Mapping[str, Any]) -> str:
             text = f"→ {record.get('method')} {record.get('url')} ({record.get('effect')}{asks})"
         case "stepped":
             text = f"← {_outcome(record)}"
+        case "reported":
+            counts = ((len(record.get(fate.replace(" ", "_"), ())), fate) for fate in Fate)
+            text = f"  {', '.join(f'{count} {fate}' for count, fate in counts if count)}"
         case "needed":
             text = f"  needs {', '.join(str(one.get('argument')) for one in record.get('missing', ()))}"
         case "answered":

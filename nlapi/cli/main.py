@@ -9,7 +9,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from nlapi.cli import api, ask, call, check, demo, find, gateway, log, mcp, plugin, sandbox, show, tools
+from nlapi.cli import api, ask, call, check, demo, find, gateway, log, mcp, plugin, policy, sandbox, show, tools
+from nlapi.cli.options import YES_TO, spelled_out
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
 
@@ -59,6 +60,7 @@ app.command(epilog=sandbox.EPILOG)(sandbox.sandbox)
 app.command(epilog=demo.EPILOG)(demo.demo)
 app.add_typer(api.app, name="api")
 app.add_typer(log.app, name="log")
+app.add_typer(policy.app, name="policy")
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(plugin.app, name="plugin")
 
@@ -73,7 +75,7 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        code = app(prog_name="nlapi", standalone_mode=False)
+        code = app(spelled_out(sys.argv[1:]), prog_name="nlapi", standalone_mode=False)
         show.flush()
     except NlapiError as error:
         show.error(str(error))
@@ -98,7 +100,7 @@ def _run() -> int:
 
 def _misused(error: typer.TyperException) -> None:
     """A command line that typer does not take. Without a message its help has been printed."""
-    message = error.format_message().replace("Value error, ", "").rstrip(".")
+    message = error.format_message().replace("Value error, ", "").replace(YES_TO, "--yes").rstrip(".")
     context = getattr(error, "ctx", None)
     if message:
         hint = f" ({context.command_path} -h shows how)" if context else ""

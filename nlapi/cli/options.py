@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -61,7 +62,40 @@ NoAuth = Annotated[
     bool,
     typer.Option("--no-auth", metavar=FLAG, help="Send without credentials, though the description wants them."),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", metavar=FLAG, help="Consent to changes in advance.")]
+YES_TO = "--yes-to"
+"""What `--yes=VALUE` is for the parser of options, in which none may have a value or not."""
+
+
+class Advance(StrEnum):
+    """What `--yes=` consents to beyond changes."""
+
+    DESTROY = "destroy"
+
+
+def spelled_out(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line with `--yes=VALUE` as the hidden option that takes a value."""
+    end = words.index("--") if "--" in words else len(words)
+    options = (f"{YES_TO}={word[6:]}" if word.startswith("--yes=") else word for word in words[:end])
+    return [*options, *words[end:]]
+
+
+def _advance(value: str | None) -> str | None:
+    if value is not None and value not in list(Advance):
+        hint = "--yes consents to changes, --yes=destroy also to what takes something away"
+        raise UsageError(f"--yes={value} is not understood", hint=hint)
+    return value
+
+
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "--yes",
+        "-y",
+        metavar=FLAG,
+        help="Consent to changes in advance; --yes=destroy also to what takes something away.",
+    ),
+]
+YesTo = Annotated[str | None, typer.Option(YES_TO, hidden=True, callback=_advance)]
 DryRun = Annotated[bool, typer.Option("--dry-run", metavar=FLAG, help="Show the request; send nothing.")]
 Deadline = Annotated[
     float | None,

@@ -8,8 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from nlapi.client.clean import clean, one_line
-from nlapi.openapi.spec import Effect
+from nlapi.client.clean import clean
 
 
 def line(prompt: str) -> str | None:
@@ -27,13 +26,6 @@ def line(prompt: str) -> str | None:
         print(prompt, end="", file=sys.stderr, flush=True)
         typed = sys.stdin.readline()
         return typed.rstrip("\n") if typed else None
-
-
-def consents(operation: str, effect: Effect) -> bool:
-    """Does the person agree to a call that has been shown? Anything but a yes is a no."""
-    does = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
-    answer = line(f"{one_line(operation)} {does[effect]}. Send it? [y/N]: ")
-    return (answer or "").strip().lower() in ("y", "yes")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlapi import registry
-from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, Proposed, Stepped
-from nlapi.agent.loop import Consent, converse
+from nlapi.agent.consent import Consent
+from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, Stepped
+from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
-from nlapi.cli import events, menu, missing, prompt, show
+from nlapi.cli import events, menu, missing, show, unfinished
+from nlapi.cli.asking import Asker
 from nlapi.cli.events import Renderer, Targets
 from nlapi.cli.options import PlannerName as PlannerName
 from nlapi.cli.options import Telling, is_interactive, is_terminal, pairs
@@ -21,7 +24,7 @@ from nlapi.cli.setup import Setup
 from nlapi.cli.target import open_target, stream_limits
 from nlapi.client.limits import Limits
 from nlapi.client.message import Ended
-from nlapi.errors import UsageError
+from nlapi.errors import NlapiError, UsageError
 from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Conversation, Outcome, Round
 
@@ -36,6 +39,8 @@ UNSURE = 0.4
 """The embedded planner's confidence under which it guesses: a call asks first, no call means it did not understand."""
 SURE = 0.8
 """The confidence that a change wants to be sent under `--yes`."""
+UNFINISHED = 8
+"""The exit code of a question whose answer the model refused, or that was cut at a limit."""
 LOST = 0.2
 """The confidence under which the user is offered the likeliest operations to choose from."""
 
@@ -62,9 +67,22 @@ class Session:
     async def answer(self, conversation: Conversation) -> tuple[Conversation, int]:
         """Answer the conversation's last question; the conversation after it, and the exit code of how it ended."""
         self._keep_question(conversation)
+        try:
+            return await self._answer(conversation)
+        except NlapiError as error:
+            unfinished.add_hint(error, self.conversation, self.log)
+            raise
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            if hint := unfinished.hint_to_resume(self.conversation, self.log):
+                show.note(f"\n{hint}")
+            raise
+
+    async def _answer(self, conversation: Conversation) -> tuple[Conversation, int]:
         while True:
             last = await self._until_last(conversation)
             if isinstance(last, Answered):
+                if hint := unfinished.hint_after_unknown(last.conversation, self.log):
+                    show.note(hint)
                 return last.conversation, exit_code(last)
             if isinstance(last, Offered):
                 conversation = last.conversation.choosing(menu.choose(last, ask=self.policy.interactive))
@@ -128,7 +146,8 @@ def open_session(setup: Setup) -> Session:
         targets=targets,
         render=events.Text(targets, dry_run=setup.dry_run) if as_text else events.json_lines(targets),
         policy=Policy(
-            yes=setup.yes,
+            yes=setup.yes or setup.yes_to is not None,
+            destroy=setup.yes_to is not None,
             across=setup.across,
             interactive=is_interactive(),
             ask_below=UNSURE,
@@ -136,7 +155,7 @@ def open_session(setup: Setup) -> Session:
             offer_below=LOST,
             secrets=secrets,
         ),
-        consent=consent,
+        consent=Asker(),
         dry_run=setup.dry_run,
         limits=stream_limits(setup.timeout, setup.events),
         known=values,
@@ -267,15 +286,12 @@ def log_folder() -> Path:
     return registry.user_folder("state") / "log"
 
 
-async def consent(proposed: Proposed) -> bool:
-    """Ask the person at the terminal; what will be sent has been shown."""
-    return prompt.consents(proposed.call.operation_id, proposed.effect)
-
-
 def exit_code(answered: Answered) -> int:
-    """0 done, 1 failed, 3-5 the API's last answer, 6 refused, 7 the planner did not understand."""
+    """0 done, 1 failed, 3-5 the API's last answer, 6 refused, 7 not understood, 8 the planner's answer is not whole."""
     rounds = answered.conversation.current.rounds
     steps = answered.conversation.current.steps
+    if rounds and rounds[-1].plan.ended:
+        return UNFINISHED
     if not steps:
         return 7 if rounds and rounds[-1].plan.confidence < UNSURE else 0
     step = steps[-1]

@@ -25,6 +25,7 @@ from nlapi.cli.options import (
     Sources,
     Told,
     Yes,
+    YesTo,
 )
 from nlapi.openapi.address import shown
 
@@ -39,6 +40,7 @@ class Setup:
     routing: Routing = None
     dry_run: DryRun = False
     yes: Yes = False
+    yes_to: YesTo = None
     across: Across = False
     output: Told = None
     known: Known = None

@@ -15,6 +15,7 @@ from nlapi.registry import Registration
 if TYPE_CHECKING:
     from nlapi.client.limits import Limits
     from nlapi.openapi.spec import Operation, Spec
+    from nlapi.tools.rules import Rule
     from nlapi.tools.run import Target
 
 
@@ -76,8 +77,19 @@ def open_target(
         credentials=credentials,
         variables=registry.variables_of(references),
         no_auth=no_auth,
+        rules=_rules(spec, source),
     )
     return target, dict(registered.known)
+
+
+def _rules(spec: Spec, source: str) -> tuple[Rule, ...]:
+    """The rules of the user's policy for an API; globs that match none of its operations are named."""
+    from nlapi.tools.rules import rules_of, unmatched
+
+    rules = rules_of(spec, source)
+    for warning in unmatched(rules, spec.operations):
+        show.note(f"warning: {warning}")
+    return rules
 
 
 def given_references(auth: list[str] | None, *, no_auth: bool) -> dict[str, str]:

@@ -15,7 +15,7 @@ from nlapi.client.auth import secrets_in
 from nlapi.client.clean import clean, one_line
 from nlapi.client.message import Result
 from nlapi.client.shrink import NOTE, shrink
-from nlapi.errors import NlapiError, UsageError
+from nlapi.errors import ConsentError, NlapiError, UsageError
 from nlapi.mcp.catalogue import CALL, DESCRIBE, FIND, OWN, READ, known_arguments
 from nlapi.mcp.consent import Context, ask
 from nlapi.mcp.forms import FOUND, MOST_FOUND
@@ -25,6 +25,7 @@ from nlapi.mcp.settings import Consent
 from nlapi.openapi.spec import Effect
 from nlapi.tools.pages import next_arguments, page_arguments
 from nlapi.tools.plan import ask as conversation
+from nlapi.tools.rules import Ruling, forbidden, forbids
 from nlapi.tools.run import Prepared, Target, perform, permit, prepare
 from nlapi.tools.tool import Call, Tool
 
@@ -88,9 +89,13 @@ async def _call(
     if refusal := policy.refusal(call):
         raise UsageError(f"{tool.operation.id} was not sent: {refusal}", hint="leave it out")
     prepared = prepare(call, target)
+    if prepared.rule is not None and forbids(prepared.rule):  # without the hint, which names a file of the server
+        raise ConsentError(forbidden(tool.operation, prepared.rule), hint="do not try again")
     permit(prepared, target)
     judgement = policy.judge(prepared, conversation(""))
-    if judgement.verdict is Verdict.ASK and served.settings.consent is Consent.ELICIT:
+    allowed = prepared.rule is not None and prepared.rule.verdict is Ruling.ALLOW
+    elicits = judgement.verdict is Verdict.ASK and served.settings.consent is Consent.ELICIT and not allowed
+    if prepared.asks_always or elicits:
         wanted = await ask(context, params, prepared, served.waiting)
         if wanted is not None:
             return wanted

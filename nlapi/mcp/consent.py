@@ -145,6 +145,11 @@ def _unasked(prepared: Prepared, reason: str = NO_WAY) -> ConsentError:
     call = prepared.call
     given = json.dumps(dict(call.arguments), ensure_ascii=False, default=str)
     command = shlex.join(["nlapi", "call", call.tool.operation.spec.source, call.operation_id, "--args", given])
+    if prepared.asks_always:
+        return ConsentError(
+            f"nothing was sent: {question_about(prepared)}\n\n{reason}",
+            hint=f"the user's policy wants a question each time; in a terminal nlapi asks it: {command}",
+        )
     return ConsentError(
         f"nothing was sent: {question_about(prepared)}\n\n{reason}",
         hint="the user can start `nlapi mcp` with --consent client, if the client itself asks before each call; or run "

@@ -17,6 +17,7 @@ from nlapi.errors import (
     UsageError,
 )
 from nlapi.openapi.spec import Operation
+from nlapi.tools.rules import forbids, ruling
 from nlapi.tools.run import Auth, Consent, run, target_of
 from nlapi.tools.tool import Call, Tool
 
@@ -43,7 +44,9 @@ async def answer(
         call = Call(tool=_named(tools, name), arguments=_read(arguments))
         target = target_of(call.tool.operation.spec, base_url=base_url, auth=auth)
         return shrink(await run(call, target, consent, for_model=True))
-    except ConsentError:
+    except ConsentError as error:
+        if forbids(ruling(target.rules, call.tool.operation)):
+            return f"not sent: {error.message}"
         return f"not sent: {name} would {call.tool.effect} something, and the user has not agreed to that"
     except ArgumentError as error:
         return f"not sent: {error}"

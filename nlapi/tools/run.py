@@ -17,6 +17,7 @@ from nlapi.openapi.spec import READ_METHODS, Effect, Spec
 from nlapi.registry import Registration, find_registration, resolve_credential
 from nlapi.tools.check import check
 from nlapi.tools.idempotency import Intention, any_key, key_argument, new_key, single_intention
+from nlapi.tools.rules import Rule, Ruling, forbidden, forbids, rules_of, ruling
 from nlapi.tools.tool import Call, Tool
 from nlapi.tools.walk import filled, on_the_wire
 
@@ -31,7 +32,8 @@ class Target:
 
     `variables` are the names of the environment variables that hold the credentials, for curl lines. `headers` go with
     every call to the API's own servers, and are not shown before it. With `no_auth` nothing is sent for the security
-    that operations describe: an API may describe a credential and take none.
+    that operations describe: an API may describe a credential and take none. `rules` are those of the user's policy
+    that are about the API.
     """
 
     spec: Spec
@@ -40,6 +42,7 @@ class Target:
     variables: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     no_auth: bool = False
+    rules: tuple[Rule, ...] = ()
 
 
 Auth = Mapping[str, str] | Literal[False] | None
@@ -49,15 +52,17 @@ Auth = Mapping[str, str] | Literal[False] | None
 def target_of(spec: Spec, *, base_url: str | None = None, auth: Auth = None) -> Target:
     """Return the Target of a call from Python: `base_url` and `auth`, over what is registered for the Spec.
 
-    CredentialError when a registered credential is in a variable that is not set.
+    CredentialError when a registered credential is in a variable that is not set; UsageError when the user's policy
+    cannot be read.
     """
+    rules = rules_of(spec)
     registered = find_registration(spec.registered) or Registration(source=spec.source)
     base_url = base_url or registered.base_url
     if auth is False or (registered.no_auth and not auth):
-        return Target(spec=spec, base_url=base_url, no_auth=True)
+        return Target(spec=spec, base_url=base_url, no_auth=True, rules=rules)
     given = dict(auth or {})
     stored = {id: resolve_credential(id, text) for id, text in registered.auth.items() if id not in given}
-    return Target(spec=spec, base_url=base_url, credentials={**stored, **given})
+    return Target(spec=spec, base_url=base_url, credentials={**stored, **given}, rules=rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,7 @@ class Prepared:
     """A Call that is ready to be sent. `request` is before credentials; `curl` has a placeholder for each of them.
 
     `written` is the call as its planner wrote it, with amounts in the user's words; `call` as it goes on the wire.
+    `rule` is what the user's policy says of it, if it says anything.
     """
 
     call: Call
@@ -72,6 +78,12 @@ class Prepared:
     effect: Effect
     curl: str
     written: Call
+    rule: Rule | None = None
+
+    @property
+    def asks_always(self) -> bool:
+        """Whether the user's policy wants a question, whatever was consented to in advance."""
+        return self.rule is not None and self.rule.verdict is Ruling.ASK
 
 
 Consent = Callable[[Prepared], Awaitable[bool]]
@@ -103,7 +115,8 @@ def prepare(call: Call, target: Target, *, intention: Intention | None = None) -
         request = _request(call, target, key)
     secured = None if target.no_auth else operation
     curl = to_curl(request, secured, target.credentials, base_url=target.base_url, variables=target.variables)
-    return Prepared(call=call, request=request, effect=call.tool.effect, curl=curl, written=written)
+    rule = ruling(target.rules, operation)
+    return Prepared(call=call, request=request, effect=call.tool.effect, curl=curl, written=written, rule=rule)
 
 
 def _request(call: Call, target: Target, key: Mapping[str, Any]) -> Request:
@@ -123,8 +136,13 @@ def sketch(call: Call, target: Target) -> Request:
 
 
 def permit(prepared: Prepared, target: Target) -> Authorized:
-    """The request with its credentials. CredentialError when one is missing, or would go where it does not belong."""
+    """The request with its credentials. CredentialError when one is missing, or would go where it does not belong.
+
+    ConsentError when the user's policy denies it: every way to the API comes by here.
+    """
     operation = prepared.call.tool.operation
+    if prepared.rule is not None and forbids(prepared.rule):
+        raise ConsentError(forbidden(operation, prepared.rule), hint=prepared.rule.location)
     ready = Authorized(request=prepared.request)
     if not target.no_auth:
         ready = authorize(prepared.request, operation, target.credentials, base_url=target.base_url)
@@ -173,6 +191,20 @@ async def perform(
     )
 
 
+def unconsented(prepared: Prepared) -> ConsentError:
+    """Return the error that says that a call needs consent, and how it is given."""
+    name = prepared.call.operation_id
+    if prepared.asks_always:
+        return ConsentError(
+            f"{name} needs your consent each time, as your policy says {prepared.rule}; nothing was sent",
+            hint="run it in a terminal, where you are asked (in Python: give yes a function)",
+        )
+    return ConsentError(
+        f"{name} would {prepared.effect} something and needs your consent; nothing was sent",
+        hint="look at the call with --dry-run, then give --yes (in Python: yes=True)",
+    )
+
+
 async def run(
     call: Call,
     target: Target,
@@ -182,12 +214,14 @@ async def run(
     watch: Watch | None = None,
     for_model: bool = False,
 ) -> Result:
-    """The whole way for one call; `consent` is asked before anything but a READ: ConsentError when it says no."""
+    """The whole way for one call; `consent` is asked before a change: ConsentError when it says no.
+
+    It is not asked where the user's policy allows the operation; where that asks, it is, before a READ too.
+    """
     prepared = prepare(call, target, intention=single_intention())
     permit(prepared, target)
-    if prepared.effect is not Effect.READ and not await consent(prepared):
-        raise ConsentError(
-            f"{call.operation_id} would {prepared.effect} something and needs your consent; nothing was sent",
-            hint="look at the call with --dry-run, then give --yes (in Python: yes=True)",
-        )
+    allowed = prepared.rule is not None and prepared.rule.verdict is Ruling.ALLOW
+    asks = prepared.asks_always or (prepared.effect is not Effect.READ and not allowed)
+    if asks and not await consent(prepared):
+        raise unconsented(prepared)
     return await perform(prepared, target, limits=limits, watch=watch, for_model=for_model)

@@ -9,17 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nlapi.agent.consent import Reply
 from nlapi.agent.events import Event, Proposed
 from nlapi.agent.loop import converse
 from nlapi.agent.planner import Planner
 from nlapi.agent.policy import Judgement, Policy
 from nlapi.api import load
 from nlapi.openapi.spec import Spec
+from nlapi.tools.account import Account
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, ask
 from nlapi.tools.run import Prepared, Target, prepare
 from nlapi.tools.tool import Call
-from tests.servers import Echo, Received, Reply
+from tests.servers import Echo, Received
+from tests.servers import Reply as Response
 
 BOARDS = {
     "openapi": "3.1.0",
@@ -81,16 +84,22 @@ def boards(folder: Path, title: str = "Boards", **more: Any) -> Spec:
 def boards_api() -> Echo:
     """An API for it that has one board with nothing on it."""
 
-    def answer(request: Received) -> Reply:
+    def answer(request: Received) -> Response:
         if request.method == "GET":
-            return Reply(200, [{"id": "b7", "name": "Roadmap"}] if request.path == "/boards" else [])
-        return Reply(201, {"id": "c1", **json.loads(request.body)}) if request.method == "POST" else Reply(204)
+            return Response(200, [{"id": "b7", "name": "Roadmap"}] if request.path == "/boards" else [])
+        return Response(201, {"id": "c1", **json.loads(request.body)}) if request.method == "POST" else Response(204)
 
     return Echo(answer)
 
 
+SENTENCES = {"createCard": "add a card", "deleteCard": "delete a card", "createCampaign": "create a campaign"}
+"""What the changes of the descriptions here are for."""
+
+
 def call(spec: Spec, operation: str, id: str = "", **arguments: Any) -> Call:
-    return Call(tool=compile_tool(spec.operation(operation)), arguments=arguments, id=id)
+    """A call as a model writes it, whose values are all the user's."""
+    account = Account(traced=True, sentence=SENTENCES.get(operation, ""))
+    return Call(tool=compile_tool(spec.operation(operation)), arguments=arguments, id=id, account=account)
 
 
 NEEDED = {"createCard": {"board": "b7", "title": "A"}, "deleteCard": {"card": "c1"}, "listCards": {"board": "b7"}}
@@ -130,15 +139,15 @@ class Scripted:
             yield step if isinstance(step, Plan) else step(conversation)
 
 
-async def yes(_: Proposed) -> bool:
-    return True
+async def yes(_: tuple[Proposed, ...]) -> Reply:
+    return Reply(agreed=True)
 
 
-async def no(_: Proposed) -> bool:
-    return False
+async def no(_: tuple[Proposed, ...]) -> Reply:
+    return Reply(agreed=False)
 
 
-async def nobody(_: Proposed) -> bool:
+async def nobody(_: tuple[Proposed, ...]) -> Reply:
     raise AssertionError("consent was sought")
 
 
@@ -148,7 +157,7 @@ def events(
     base_url: str = "http://127.0.0.1:9",
     *,
     conversation: Conversation | None = None,
-    consent: Callable[[Proposed], Any] = nobody,
+    consent: Callable[[tuple[Proposed, ...]], Any] = nobody,
     policy: Policy | None = None,
     see: Callable[[Event], None] = lambda event: None,
     no_auth: bool = False,

@@ -219,6 +219,16 @@ def test_the_logs_of_a_folder_are_listed_newest_first(spec: Spec, tmp_path: Path
     assert entries(tmp_path / "none") == ()
 
 
+@pytest.mark.parametrize(("status", "changes"), [(201, 3), (422, 1)])
+def test_what_was_not_tried_is_no_change(spec: Spec, tmp_path: Path, status: int, changes: int) -> None:
+    three = Plan(calls=tuple(call(spec, "createCard", "one", board="b7", title=title) for title in "ABC"))
+    with Echo(Reply(status, {})) as api, Log.create(tmp_path) as log:
+        logged(log, spec, three, "Done.", url=api.url)
+    (entry,) = entries(tmp_path)
+    assert entry.changes == changes
+    assert [record["event"] for record in read(log.path)].count("reported") == 1
+
+
 @settings(max_examples=50)
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))
 def test_any_body_comes_back_as_it_was(spec: Spec, body: bytes) -> None:

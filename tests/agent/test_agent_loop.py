@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Said, Stepped
-from nlapi.agent.loop import AT_ONCE, converse
+from nlapi.agent.consent import Reply as UserReply
+from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Reported, Said, Stepped
+from nlapi.agent.loop import converse
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy
+from nlapi.agent.terms import AT_ONCE
 from nlapi.api import load
 from nlapi.errors import ConsentError, CredentialError, PlannerError, UsageError
 from nlapi.openapi.parts import Details, Parameter
@@ -57,9 +59,10 @@ def test_a_write_is_shown_before_it_is_asked_for_and_sent(spec: Spec) -> None:
     order = []
     with boards_api() as api:
 
-        async def consent(proposed: Proposed) -> bool:
+        async def consent(asked: tuple[Proposed, ...]) -> UserReply:
+            (proposed,) = asked
             order.append(("asked", proposed.request.method, len(api.received)))
-            return True
+            return UserReply(agreed=True)
 
         seen = events(planner, [spec], api.url, consent=consent, see=lambda event: order.append(type(event)))
     assert order[:4] == [Planned, Proposed, ("asked", "POST", 0), Stepped]
@@ -133,13 +136,13 @@ def test_reads_run_side_by_side(spec: Spec) -> None:
     assert [step.call.arguments["board"] for step in planner.seen[1].current.steps] == ["b0", "b1", "b2"]
 
 
-def test_changes_run_in_their_order_each_asked_for(spec: Spec) -> None:
+def test_changes_are_shown_together_and_run_in_their_order(spec: Spec) -> None:
     calls = (call(spec, "createCard", board="b7", title="A"), call(spec, "deleteCard", card="c9"))
     planner = Scripted(Plan(calls=calls), "Both done.")
     with boards_api() as api:
         seen = events(planner, [spec], api.url, consent=yes)
     assert [request.method for request in api.received] == ["POST", "DELETE"]
-    assert [type(event) for event in seen[1:5]] == [Proposed, Stepped, Proposed, Stepped]
+    assert [type(event) for event in seen[1:6]] == [Proposed, Proposed, Stepped, Stepped, Reported]
 
 
 def test_what_follows_a_change_that_failed_is_not_run(spec: Spec) -> None:
@@ -293,7 +296,7 @@ def test_nor_is_it_within_one_plan(spec: Spec) -> None:
     same = call(spec, "createCard", board="b7", title="A")
     with boards_api() as api, pytest.raises(ConsentError):
         events(Scripted(Plan(calls=(same, same))), [spec], api.url, policy=Policy(yes=True, interactive=False))
-    assert api.only.method == "POST"
+    assert api.received == []
 
 
 def test_a_write_that_was_refused_may_be_sent_again(spec: Spec) -> None:
@@ -385,7 +388,7 @@ def test_a_missing_credential_ends_the_turn_after_every_step(tmp_path: Path) -> 
     with boards_api() as api, pytest.raises(CredentialError):
         events(planner, [spec, secured], api.url, see=seen.append)
     assert api.received == []
-    assert [type(event) for event in seen] == [Planned, Proposed, Stepped, Stepped]
+    assert [type(event) for event in seen] == [Planned, Stepped, Stepped]
     first, second = (event.step for event in of(Stepped, seen))
     assert first.message.startswith("not run")
     assert second.outcome is Outcome.FAILED and second.message.startswith("not sent: ")
@@ -395,7 +398,7 @@ def test_a_missing_credential_ends_the_turn_after_every_step(tmp_path: Path) -> 
 def test_a_change_that_was_never_consented_to_has_a_step_that_says_so(spec: Spec, gone: BaseException) -> None:
     """A resumed transcript would take a change without a step for one that may have been carried out."""
 
-    async def consent(_: Proposed) -> bool:
+    async def consent(_: tuple[Proposed, ...]) -> UserReply:
         raise gone
 
     seen: list[Event] = []

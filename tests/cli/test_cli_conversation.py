@@ -93,7 +93,7 @@ def test_text_is_the_answer_on_standard_output_and_the_calls_on_standard_error(
 
 def test_a_change_is_sent_after_a_typed_yes(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
     with dialogue(*asked(api, tmp_path)) as terminal:
-        terminal.expect("createNote changes something. Send it? [y/N]: ")
+        terminal.expect("createNote changes something. Send it? [y/N/always/edit]: ")
         assert sent(api) == ALL[:1]
         terminal.type("y\n")
         terminal.expect("It is noted as n3")
@@ -107,7 +107,7 @@ def test_a_typed_no_goes_back_to_the_planner_and_nothing_is_sent(
 ) -> None:
     claude.script[2:] = [say("Then I leave it.")]
     with dialogue(*asked(api, tmp_path)) as terminal:
-        terminal.expect("[y/N]: ")
+        terminal.expect("[y/N")
         terminal.type("n\n")
         terminal.expect("Then I leave it.")
         assert terminal.end() == 6

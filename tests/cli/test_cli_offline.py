@@ -104,7 +104,7 @@ def test_consent_is_typed_while_the_answer_goes_into_a_file(api: Echo, tmp_path:
     file = tmp_path / "answer.txt"
     words = ("ask", "delete the note n1", "-a", notes(tmp_path, api.url), "--planner", "offline", "-o", "text")
     with file.open("wb") as out, dialogue(*words, stdout=out) as terminal:
-        terminal.expect("deleteNote takes something away. Send it? [y/N]: ")
+        terminal.expect("deleteNote takes something away. Send it? [y/N/always/edit]: ")
         terminal.type("y\n")
         assert terminal.end() == 0
     assert file.read_text() == "Deleted the note n1.\n"
@@ -114,7 +114,7 @@ def test_ctrl_c_at_the_question_ends_it_at_once_and_the_transcript_says_that_not
     api: Echo, tmp_path: Path
 ) -> None:
     with dialogue("ask", "delete the note n1", "-a", notes(tmp_path, api.url), "--planner", "offline") as terminal:
-        terminal.expect("[y/N]: ")
+        terminal.expect("[y/N")
         terminal.interrupt()
         terminal.expect("interrupted")
         assert terminal.end() == 130

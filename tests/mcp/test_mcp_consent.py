@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import mcp_types as types
@@ -10,6 +11,7 @@ import pytest
 from mcp import Client
 
 from nlapi.openapi.spec import Spec
+from nlapi.tools.rules import parse_rules
 from tests.mcp.kit import ERAS, SECRET, User, call, served, talk, text
 from tests.servers import Echo, Reply
 
@@ -95,4 +97,41 @@ def test_a_question_fits_a_terminal_and_leaves_nothing_out(ads: Spec) -> None:
 def test_reads_are_not_asked_about(ads: Spec, sandbox: str) -> None:
     user = User("decline")
     assert call(served(ads, sandbox), "listCampaigns", {"limit": 1}, user=user).structured_content["status"] == 200
+    assert user.asked == []
+
+
+def ruled(spec: Spec, url: str, verdict: str, **more: Any) -> Any:
+    """The API under one rule for createCampaign."""
+    api = served(spec, url, **more)
+    entry = {"operation": "createCampaign", "verdict": verdict}
+    api.target = replace(api.target, rules=parse_rules({"rules": [entry]}, "/home/policy.toml"))
+    return api
+
+
+@pytest.mark.parametrize("consent", ["elicit", "client"])
+def test_what_the_users_policy_denies_is_not_even_asked_about(ads: Spec, consent: str) -> None:
+    user = User()
+    with Echo() as api:
+        result = call(ruled(ads, api.url, "deny", consent=consent), "createCampaign", NEW, user=user)
+        assert (result.is_error, api.received, user.asked) == (True, [], [])
+    assert "createCampaign is never sent: the user's policy says deny operation createCampaign" in text(result)
+    assert "/home" not in text(result)
+
+
+@pytest.mark.parametrize("mode", ERAS)
+def test_what_it_asks_about_is_asked_where_the_client_asks_itself_too(ads: Spec, mode: str) -> None:
+    user = User("decline")
+    with Echo() as api:
+        result = call(ruled(ads, api.url, "ask", consent="client"), "createCampaign", NEW, mode=mode, user=user)
+        assert (result.is_error, api.received, len(user.asked)) == (True, [], 1)
+        result = call(ruled(ads, api.url, "ask", consent="client"), "createCampaign", NEW, mode=mode)
+        assert "the user's policy wants a question each time" in text(result)
+        assert api.received == []
+
+
+def test_what_it_allows_is_sent_without_a_question(ads: Spec) -> None:
+    user = User("decline")
+    with Echo(Reply(201, {})) as api:
+        assert not call(ruled(ads, api.url, "allow"), "createCampaign", NEW, user=user).is_error
+        assert len(api.received) == 1
     assert user.asked == []

@@ -1,0 +1,259 @@
+"""Takes calls of one plan as far as sending: built, judged, shown together, and asked about with one question."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from nlapi.agent.consent import Reply
+from nlapi.agent.current_state import CurrentState, is_ruled
+from nlapi.agent.events import NOT_RUN, Proposed
+from nlapi.agent.evidence import evidence_of
+from nlapi.agent.policy import Judgement, Verdict
+from nlapi.agent.preview import FieldChange
+from nlapi.agent.repetition import intention_in, uncertain_step, without_unsaid_key
+from nlapi.agent.sending import failed_step
+from nlapi.agent.terms import Terms
+from nlapi.changes.tracing import traced
+from nlapi.client.clean import one_line
+from nlapi.client.digest import digest, loose_leaves, target_path
+from nlapi.client.limits import Limits
+from nlapi.client.message import Result
+from nlapi.errors import ArgumentError, ConsentError, NlapiError
+from nlapi.openapi.spec import Effect
+from nlapi.tools.account import Account, Origin, Source
+from nlapi.tools.plan import Conversation, Outcome, Plan, Step
+from nlapi.tools.rules import Ruling, forbidden, forbids
+from nlapi.tools.run import Prepared, permit, prepare
+from nlapi.tools.tool import Call
+
+LOOK_SECONDS = 10
+"""The longest that is looked for what became of a change before the user is asked about another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """A call that is built and judged. `note` is what was wrong with what the user made of its arguments."""
+
+    prepared: Prepared
+    judgement: Judgement
+    changes: tuple[FieldChange, ...] = ()
+    note: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Agreement:
+    """What becomes of `calls` of a plan before any of them is sent: READs of it, or all its changes.
+
+    `items` has, after `settle`, what is to be sent as it is to be sent, and the Step of every other call, in order.
+    While it runs, `items` are the calls that are built so far.
+    """
+
+    calls: Sequence[Call]
+    plan: Plan
+    conversation: Conversation
+    done: Sequence[Step]
+    terms: Terms
+    items: list[Prepared | Step] = field(default_factory=list)
+
+    async def settle(self) -> AsyncGenerator[Proposed, None]:
+        """Yield what is shown before anything is sent; a call that cannot be built is not among it.
+
+        ConsentError when consent is needed and nobody is there to give it; CredentialError and UsageError for what only
+        the user can mend.
+        """
+        for call in self.calls:
+            self.items.append(self._build(call))
+        self._hold_together()
+        state = CurrentState(terms=self.terms, conversation=self.conversation)
+        drafts = {at: await self._judged(at) for at, item in enumerate(self.items) if isinstance(item, Prepared)}
+        while drafts:
+            for at, draft in drafts.items():
+                drafts[at] = draft = await self._with_changes(draft, state)
+                yield self._proposed(draft)
+            edited = await self._decide(drafts)
+            if edited is None:
+                return
+            drafts = await self._edited(drafts, edited)
+
+    def _build(self, call: Call) -> Prepared | Step:
+        target = self.terms.target(call)
+        if call.account is None and call.tool.effect is not Effect.READ:
+            call = replace(call, account=traced(call, self.conversation, tuple(self.done)))
+        try:
+            call = without_unsaid_key(call, self.conversation)
+            prepared = prepare(call, target, intention=intention_in(self.conversation, self.done))
+            if not self.terms.dry_run and not forbids(prepared.rule):
+                permit(prepared, target)
+            return prepared
+        except ArgumentError as error:
+            return failed_step(call, f"not sent: {error}")
+
+    def _hold_together(self) -> None:
+        """Where a change of the plan cannot be built, none of it is sent: consent would be to half a plan."""
+        broken = next((item for item in self.items if isinstance(item, Step)), None)
+        if broken is None or broken.call.tool.effect is Effect.READ or self.terms.dry_run:
+            return
+        reason = f"{NOT_RUN}, as {one_line(broken.call.operation_id)} of the same plan cannot be built"
+        self.items = [
+            item if isinstance(item, Step) else failed_step(item.call, reason, item.request) for item in self.items
+        ]
+
+    async def _judged(self, at: int) -> _Draft:
+        prepared = self.items[at]
+        assert isinstance(prepared, Prepared)
+        return _Draft(prepared=prepared, judgement=await self._judgement(prepared, self.items[:at]))
+
+    async def _judgement(self, prepared: Prepared, before: Sequence[Prepared | Step]) -> Judgement:
+        """The policy's judgement, with the rule of the user's policy over it."""
+        rule = prepared.rule
+        if rule is not None and forbids(rule):
+            return Judgement(verdict=Verdict.NEVER, reason=forbidden(prepared.call.tool.operation, rule))
+        allows = rule is not None and rule.verdict is Ruling.ALLOW
+        policy = replace(self.terms.policy, yes=True) if allows else self.terms.policy
+        judge = partial(policy.judge, prepared, self.conversation, during=tuple(self.done))
+        judgement = judge(confidence=self.plan.confidence, evidence=await self._evidence(prepared))
+        if judgement.verdict is Verdict.NEVER:
+            return judgement
+        if prepared.effect is not Effect.READ and any(_same(prepared, other) for other in before):
+            return Judgement(verdict=Verdict.ASK, reason=_also("the plan has the same change twice", judgement))
+        says = f"your policy says {rule}"
+        if prepared.asks_always:
+            return Judgement(verdict=Verdict.ASK, reason=_also(says, judgement))
+        return replace(judgement, reason=says) if allows and judgement.verdict is Verdict.RUN else judgement
+
+    async def _evidence(self, prepared: Prepared) -> str:
+        """What a look at the API shows of an earlier change that this one may repeat; "" where there is none."""
+        steps = (*self.conversation.steps, *self.done)
+        doubted = None if self.terms.dry_run else uncertain_step(prepared, steps)
+        return "" if doubted is None else await evidence_of(doubted, self._look)
+
+    async def _look(self, call: Call) -> Result | None:
+        """The answer to a READ that the policy lets run unasked; None where it does not, or none comes in time."""
+        try:
+            prepared = prepare(call, self.terms.target(call))
+            judgement = self.terms.policy.judge(prepared, self.conversation, during=tuple(self.done))
+            if judgement.verdict is not Verdict.RUN or is_ruled(prepared):
+                return None
+            limits = Limits(deadline=LOOK_SECONDS, retries=0)
+            return await self.terms.perform(prepared, None, limits=limits, for_model=True)
+        except NlapiError:
+            return None
+
+    async def _with_changes(self, draft: _Draft, state: CurrentState) -> _Draft:
+        """With what an update changes, read only where somebody is asked about it."""
+        asks = draft.judgement.verdict is Verdict.ASK and self.terms.policy.interactive and not self.terms.dry_run
+        if not asks or draft.changes or draft.prepared.effect is Effect.READ:
+            return draft
+        return replace(draft, changes=await state.changes(draft.prepared))
+
+    def _proposed(self, draft: _Draft) -> Proposed:
+        prepared = draft.prepared
+        return Proposed(
+            call=prepared.call,
+            request=prepared.request,
+            effect=prepared.effect,
+            curl=prepared.curl,
+            asks=draft.judgement.verdict is Verdict.ASK and not self.terms.dry_run,
+            reason="; ".join(part for part in (draft.note, draft.judgement.reason) if part),
+            changes=draft.changes,
+        )
+
+    async def _decide(self, drafts: Mapping[int, _Draft]) -> dict[int, Mapping[str, Any]] | None:
+        """Settle what is sent. Return the arguments that the user wants instead, and nothing is settled then."""
+        if self.terms.dry_run:
+            self._hold(drafts, Outcome.SHOWN, "a dry run: built, and not sent")
+            return None
+        never = {at: draft for at, draft in drafts.items() if draft.judgement.verdict is Verdict.NEVER}
+        sent = {at: draft for at, draft in drafts.items() if at not in never}
+        asks = [draft for draft in sent.values() if draft.judgement.verdict is Verdict.ASK]
+        changes = any(draft.prepared.effect is not Effect.READ for draft in drafts.values())
+        reply = Reply(agreed=True)
+        if changes and never and not (asks and self.terms.policy.interactive):
+            self._hold_back(sent, f"{NOT_RUN}, as another change of the same plan is never sent")
+        elif asks:
+            asked = sent if changes else {at: draft for at, draft in sent.items() if draft in asks}
+            if not self.terms.policy.interactive:
+                raise self._unconsented(asks, len(sent))
+            reply = await self.terms.consent(tuple(self._proposed(draft) for draft in asked.values()))
+            if reply.arguments is not None:
+                return dict(zip(asked, reply.arguments, strict=True))
+            if not reply.agreed:
+                why = f": {one_line(reply.reason)}" if reply.reason.strip() else ""
+                self._hold(asked, Outcome.REFUSED, f"the user said no{why}; nothing was sent")
+        self._hold(never, Outcome.REFUSED, "")
+        return None
+
+    def _hold(self, drafts: Mapping[int, _Draft], outcome: Outcome, message: str) -> None:
+        """What is not sent, as its Steps."""
+        for at, draft in drafts.items():
+            never = draft.judgement.verdict is Verdict.NEVER
+            self.items[at] = Step(
+                call=draft.prepared.call,
+                outcome=Outcome.REFUSED if never else outcome,
+                message=draft.judgement.reason if never else message,
+                request=draft.prepared.request,
+            )
+
+    def _hold_back(self, drafts: Mapping[int, _Draft], message: str) -> None:
+        for at, draft in drafts.items():
+            self.items[at] = failed_step(draft.prepared.call, message, draft.prepared.request)
+
+    def _unconsented(self, asks: Sequence[_Draft], count: int) -> ConsentError:
+        """The error for a plan that nobody consents to: what of it asks, and why."""
+        told = "; ".join(_described(draft) for draft in asks)
+        lost = "it was not sent" if count == 1 else f"none of the {count} changes of the plan was sent"
+        hint = "--yes consents in advance"
+        if any(draft.judgement.reason for draft in asks):
+            hint = "run it in a terminal, where you are asked"
+        return ConsentError(f"{told}; {lost}", hint=hint)
+
+    async def _edited(self, drafts: Mapping[int, _Draft], edited: Mapping[int, Mapping[str, Any]]) -> dict[int, _Draft]:
+        """The drafts with other arguments; as they were, with a note, where one of these cannot be sent."""
+        items = list(self.items)
+        for at, arguments in edited.items():
+            call = drafts[at].prepared.call
+            item = self._build(replace(call, arguments=arguments, account=_edited_account(call, arguments)))
+            if isinstance(item, Step):
+                note = f"your arguments were {item.message}"
+                return {at: replace(draft, note=note if at in edited else "") for at, draft in drafts.items()}
+            items[at] = item
+        self.items = items
+        return {at: await self._judged(at) for at in drafts}
+
+
+def _described(draft: _Draft) -> str:
+    request = draft.prepared.request
+    what = f"{one_line(draft.prepared.call.operation_id)} ({request.method} {request.url})"
+    return f"{what} needs your consent{f': {draft.judgement.reason}' if draft.judgement.reason else ''}"
+
+
+def _also(reason: str, judgement: Judgement) -> str:
+    """A reason, with that of the policy behind it where it has one against the call."""
+    more = judgement.reason if judgement.verdict is Verdict.ASK else ""
+    return f"{reason}; {more}" if more else reason
+
+
+def _same(one: Prepared, other: Prepared | Step) -> bool:
+    """Whether two calls are the same request on the wire, or only case and blanks tell them apart."""
+    if isinstance(other, Step):
+        return False
+    if digest(one.request) == digest(other.request):
+        return True
+    alike = target_path(one.request) == target_path(other.request) and one.request.method == other.request.method
+    return alike and loose_leaves(one.request) == loose_leaves(other.request)
+
+
+def _edited_account(call: Call, arguments: Mapping[str, Any]) -> Account:
+    """The account of a call whose arguments the user edited: what is another value now was given by him."""
+    account = call.account or Account()
+    changed = {name for name, value in arguments.items() if name not in call.arguments or call.arguments[name] != value}
+    stayed = tuple(
+        source
+        for source in account.sources
+        if (name := source.argument.partition(".")[0]) not in changed and name in arguments
+    )
+    given = tuple(Source(argument=name, value=arguments[name], origin=Origin.REPLY) for name in sorted(changed))
+    return replace(account, sources=(*stayed, *given))

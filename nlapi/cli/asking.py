@@ -1,0 +1,127 @@
+"""Asks the person at the terminal about calls that are shown: yes, no and why, always, or other arguments."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlapi.cli import prompt, show
+from nlapi.client.clean import one_line
+from nlapi.openapi.spec import Effect, Operation
+
+if TYPE_CHECKING:
+    from nlapi.agent.consent import Reply
+    from nlapi.agent.events import Proposed
+    from nlapi.tools.run import Prepared
+
+DOES = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
+YES, ALWAYS, EDIT = ("y", "yes"), ("a", "always"), ("e", "edit")
+_NO = re.compile(r"(?:no?\b)?[\s:,.]*(.*)", re.IGNORECASE | re.DOTALL)
+"""A no and the reason behind it. Anything that is none of the answers is the reason of a no."""
+
+
+def agrees(prepared: Prepared) -> bool:
+    """Whether the person agrees to a call that has been shown. Anything but a yes is a no."""
+    answer = prompt.line(f"{one_line(prepared.call.operation_id)} {DOES[prepared.effect]}. Send it? [y/N]: ")
+    return (answer or "").strip().lower() in YES
+
+
+class Asker:
+    """Asks with one question about all calls of a plan; remembers the operations that are always agreed to.
+
+    That covers only a call that nothing speaks against, and ends with the session.
+    """
+
+    def __init__(self) -> None:
+        self.always: set[Operation] = set()
+
+    async def __call__(self, proposed: tuple[Proposed, ...]) -> Reply:
+        """What the person replies."""
+        from nlapi.agent.consent import Reply
+
+        plain = not any(call.reason for call in proposed)
+        operations = {call.call.tool.operation for call in proposed}
+        if plain and operations <= self.always:
+            show.dim("  always agreed to in this session")
+            return Reply(agreed=True)
+        while True:
+            typed = (prompt.line(_question(proposed, always=plain)) or "").strip()
+            answer = typed.lower()
+            if answer in YES or (plain and answer in ALWAYS):
+                self.always |= operations if answer in ALWAYS else set()
+                return Reply(agreed=True)
+            if answer not in EDIT:
+                return Reply(agreed=False, reason=_reason(typed))
+            arguments = _edited(proposed)
+            if arguments is not None:
+                return Reply(agreed=False, arguments=arguments)
+
+
+def _question(proposed: tuple[Proposed, ...], *, always: bool) -> str:
+    answers = "[y/N/always/edit]" if always else "[y/N/edit]"
+    if len(proposed) == 1:
+        (only,) = proposed
+        return f"{one_line(only.call.operation_id)} {DOES[only.effect]}. Send it? {answers}: "
+    lost = sum(call.effect is Effect.DESTROY for call in proposed)
+    takes = f", {lost} of them {'takes' if lost == 1 else 'take'} something away" if lost else ""
+    return f"{len(proposed)} changes{takes}. Send them? {answers}: "
+
+
+def _reason(typed: str) -> str:
+    """Why not: what stands behind a no."""
+    found = _NO.fullmatch(typed)
+    return found.group(1).strip() if found else typed
+
+
+def _edited(proposed: tuple[Proposed, ...]) -> tuple[Mapping[str, Any], ...] | None:
+    """The arguments as they are after the editor; None, and why on standard error, where nothing comes of it."""
+    before = [dict(call.call.arguments) for call in proposed]
+    try:
+        text = json.dumps(before if len(before) > 1 else before[0], indent=2, ensure_ascii=False)
+    except TypeError:
+        show.note("these arguments are not JSON: they cannot be edited here")
+        return None
+    while True:
+        changed = _in_editor(text + "\n")
+        if changed is None:
+            return None
+        try:
+            values = json.loads(changed)
+        except (ValueError, RecursionError) as error:
+            problem = f"this is not JSON: {error}"
+        else:
+            values = values if len(before) > 1 else [values]
+            if isinstance(values, list) and len(values) == len(before) and all(isinstance(one, dict) for one in values):
+                if values == before:
+                    show.note("nothing is changed")
+                    return None
+                return tuple(values)
+            objects = "an object" if len(before) == 1 else f"a list of {len(before)} objects"
+            problem = f"this is not {objects}"
+        if (prompt.line(f"{problem}. Edit it again? [Y/n]: ") or "n").strip().lower() in ("n", "no"):
+            return None
+        text = changed.rstrip("\n")
+
+
+def _in_editor(text: str) -> str | None:
+    """Text as it is after the user's editor; None where there is none, or it failed."""
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory(prefix="nlapi-") as folder:
+        file = Path(folder) / "arguments.json"
+        file.write_text(text, encoding="utf-8")
+        try:
+            code = subprocess.run([*shlex.split(editor), str(file)], check=False).returncode
+        except (OSError, ValueError) as error:
+            show.note(f"{editor} cannot be run: {getattr(error, 'strerror', None) or error}; EDITOR names another")
+            return None
+        if code:
+            show.note(f"{editor} ended with {code}; nothing is changed")
+            return None
+        return file.read_text(encoding="utf-8", errors="replace")

@@ -1,0 +1,102 @@
+"""What is shown of a change beside its request: where its values came from, what it changes, what became of several."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from nlapi.client.clean import one_line
+from nlapi.openapi.spec import Effect
+from nlapi.tools.account import Origin, Source
+from nlapi.tools.tool import Call
+
+if TYPE_CHECKING:
+    from nlapi.agent.events import Reported
+    from nlapi.agent.preview import FieldChange
+
+MAX_VALUE = 60
+"""Characters of a value, or of words, that a line shows."""
+
+_ORIGINS = {
+    Origin.LOOKUP: "looked up",
+    Origin.SETTING: "set beforehand",
+    Origin.REPLY: "you, when asked",
+    Origin.DESCRIPTION: "the API's description",
+    Origin.VERB: "the verb",
+    Origin.ANSWER: "an answer of the API, not you",
+    Origin.NOBODY: "nobody",
+}
+
+
+def account(call: Call) -> Iterator[str]:
+    """Yield a line that says where each value came from, and one for the words that were used for nothing."""
+    if call.account is None or call.tool.effect is Effect.READ:
+        return
+    if call.account.sources:
+        yield "; ".join(_source(source) for source in call.account.sources)
+    if call.account.unused:
+        yield f"not used: {', '.join(_quoted(words) for words in call.account.unused)}"
+
+
+def _source(source: Source) -> str:
+    words = _quoted(source.words) if source.words else ""
+    told = _ORIGINS.get(source.origin, "your words")
+    if source.origin is Origin.LOOKUP and words:
+        told = f"{told} by {words}"
+    elif source.origin in (Origin.WORDS, Origin.VERB) and words:
+        told = words
+    return f"{one_line(source.argument)} <- {told}"
+
+
+def changes(fields: tuple[FieldChange, ...]) -> Iterator[str]:
+    """Yield a line for each field of an update: before and after, or that it stays."""
+    from nlapi.agent.preview import FieldState
+
+    for change in fields:
+        name, after = one_line(change.field), _shown(change.after)
+        if change.state is FieldState.SAME:
+            yield f"{name} is already {after}"
+        elif change.state is FieldState.CHANGES:
+            yield f"{name}: {_shown(change.before)} -> {after}"
+        else:
+            yield f"{name}: not shown by the API -> {after}"
+    if fields and all(change.state is FieldState.SAME for change in fields):
+        yield "nothing would change"
+
+
+def report(event: Reported) -> Iterator[str]:
+    """Yield what became of the changes of a plan: how many, then each that was not carried out."""
+    from nlapi.agent.events import Fate, fate_of
+
+    counts = [f"{len(event.of(fate))} {fate}" for fate in Fate if event.of(fate)]
+    yield f"{len(event.steps)} changes: {', '.join(counts)}"
+    if len(event.of(Fate.DONE)) == len(event.steps):
+        return
+    for step in event.steps:
+        fate = fate_of(step)
+        status = f" ({step.result.status})" if step.result is not None and fate is not Fate.DONE else ""
+        told = f" ({one_line(step.message)})" if step.message and fate in (Fate.FAILED, Fate.REFUSED) else ""
+        yield f"  {fate}: {one_line(step.call.operation_id)}{_arguments(step.call)}{status}{told}"
+
+
+def _arguments(call: Call) -> str:
+    """The arguments in the path: which thing a change is about."""
+    named = [
+        f"{name}={_shown(call.arguments[name])}"
+        for name, (where, _) in call.tool.places.items()
+        if where == "path" and name in call.arguments
+    ]
+    return f" {', '.join(named)}" if named else ""
+
+
+def _quoted(words: str) -> str:
+    return _cut(json.dumps(one_line(words), ensure_ascii=False))
+
+
+def _shown(value: Any) -> str:
+    return _cut(one_line(json.dumps(value, ensure_ascii=False, default=str)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"

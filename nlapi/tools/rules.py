@@ -1,0 +1,147 @@
+"""The rules of the user's policy: which operations are sent without a question, only after one, or never."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from nlapi.errors import UsageError
+from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.registry import read_policy, read_registrations
+
+HINT = "a rule has api, operation, effect (a glob, or a list of them) and verdict; the guide shows one, under Policy"
+GLOBS = ("api", "operation", "effect")
+
+
+class Ruling(StrEnum):
+    """What a rule says of a call, the most restrictive first."""
+
+    DENY = "deny"
+    """it is never sent"""
+    ASK = "ask"
+    """it is asked about, whatever was consented to in advance"""
+    ALLOW = "allow"
+    """it is sent without a question, where nothing else speaks against it"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule of a policy. `api`, `operation` and `effect` are globs, any of which has to match, in any case.
+
+    `location` says where the rule stands: its file and its number there, from 1.
+    """
+
+    verdict: Ruling
+    api: tuple[str, ...] = ("*",)
+    operation: tuple[str, ...] = ("*",)
+    effect: tuple[str, ...] = ("*",)
+    location: str = ""
+
+    def is_about_api(self, names: Iterable[str]) -> bool:
+        """Whether the rule is about an API that has these names."""
+        return any(_matches(self.api, name) for name in names)
+
+    def is_about(self, operation: Operation) -> bool:
+        """Whether the rule is about an operation of an API that it is about."""
+        return _matches(self.operation, operation.id) and _matches(self.effect, operation.effect)
+
+    def __str__(self) -> str:
+        globs = ((name, getattr(self, name)) for name in GLOBS)
+        limits = [f"{name} {' or '.join(values)}" for name, values in globs if values != ("*",)]
+        return f"{self.verdict} {', '.join(limits) or 'everything'}"
+
+
+def ruling(rules: Iterable[Rule], operation: Operation) -> Rule | None:
+    """Return the rule that decides on an operation: the most restrictive that is about it, the first of equals."""
+    order = list(Ruling)
+    about = (rule for rule in rules if rule.is_about(operation))
+    return min(about, key=lambda rule: order.index(rule.verdict), default=None)
+
+
+def forbids(rule: Rule | None) -> bool:
+    """Whether a rule says that a call is never sent."""
+    return rule is not None and rule.verdict is Ruling.DENY
+
+
+def forbidden(operation: Operation, rule: Rule) -> str:
+    """Return why a call is never sent, for the user and for a model."""
+    return f"{operation.id} is never sent: the user's policy says {rule}"
+
+
+def rules_of(spec: Spec, name: str = "") -> tuple[Rule, ...]:
+    """Return the rules of the user's policy that are about an API; `name` is what the user calls it.
+
+    It is also known by its title, its source, and every name that its source is registered under. UsageError when the
+    policy cannot be read.
+    """
+    file, document = read_policy()
+    if document is None:
+        return ()
+    names = api_names(spec, name)
+    return tuple(rule for rule in parse_rules(document, file) if rule.is_about_api(names))
+
+
+def api_names(spec: Spec, name: str = "") -> tuple[str, ...]:
+    """Return the names by which a rule may call an API."""
+    sources = (spec.source, str(Path(spec.source).expanduser().resolve()))
+    registered = (known for known, entry in read_registrations().items() if entry.source in sources)
+    return tuple(dict.fromkeys(text for text in (name, spec.registered, *registered, spec.title, spec.source) if text))
+
+
+def parse_rules(document: Mapping[str, Any], file: str) -> tuple[Rule, ...]:
+    """Return the rules in a policy. UsageError for anything in it that is no rule, with its place."""
+    if unknown := [key for key in document if key != "rules"]:
+        raise UsageError(f"{file}: {unknown[0]!r} is not known", hint="a policy has [[rules]] and nothing else")
+    entries = document.get("rules", [])
+    if not isinstance(entries, list):
+        raise UsageError(f"{file}: rules is not a list", hint="each begins with [[rules]]")
+    return tuple(_rule(entry, f"{file}, rule {number}") for number, entry in enumerate(entries, 1))
+
+
+def unmatched(rules: Iterable[Rule], operations: Iterable[Operation]) -> Iterator[str]:
+    """Yield a sentence for each glob of a rule about one API that matches none of its operations."""
+    ids = [operation.id for operation in operations]
+    for rule in rules:
+        if rule.api == ("*",):
+            continue
+        for glob in rule.operation:
+            if not any(_matches((glob,), id) for id in ids):
+                near = difflib.get_close_matches(glob, ids, n=3, cutoff=0.5)
+                yield f"{rule.location}: no operation is called {glob!r}" + (
+                    f" (did you mean {', '.join(near)}?)" if near else ""
+                )
+
+
+def _rule(entry: Any, location: str) -> Rule:
+    if not isinstance(entry, Mapping):
+        raise UsageError(f"{location} is not a table", hint=HINT)
+    for key in entry:
+        if key not in (*GLOBS, "verdict"):
+            raise UsageError(f"{location}: {key!r} is not known", hint=HINT)
+    verdict = entry.get("verdict")
+    if verdict not in list(Ruling):
+        known = ", ".join(sorted(Ruling))
+        said = "there is no verdict" if verdict is None else f"the verdict {verdict!r} is not known"
+        raise UsageError(f"{location}: {said}", hint=f"it is one of {known}")
+    globs = {name: _globs(entry[name], f"{location}: {name}") for name in GLOBS if name in entry}
+    for glob in globs.get("effect", ()):
+        if not any(_matches((glob,), effect) for effect in Effect):
+            raise UsageError(f"{location}: the effect {glob!r} is not known", hint=f"it is one of {', '.join(Effect)}")
+    return Rule(verdict=Ruling(verdict), location=location, **globs)
+
+
+def _globs(value: Any, location: str) -> tuple[str, ...]:
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list) or not values or not all(isinstance(text, str) and text for text in values):
+        raise UsageError(f"{location} is not a text or a list of texts", hint='such as "delete*"')
+    return tuple(values)
+
+
+def _matches(globs: Iterable[str], text: str) -> bool:
+    """Whether one of some globs matches a text, in any case. Brackets stand for themselves, as in ids and paths."""
+    return any(fnmatchcase(text.casefold(), glob.casefold().replace("[", "[[]")) for glob in globs)

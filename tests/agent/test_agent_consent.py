@@ -1,0 +1,296 @@
+"""Consent belongs to the plan: its changes are one preview, one question and one report; an update shows its effect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nlapi.agent.consent import Reply
+from nlapi.agent.events import Answered, Event, Fate, Planned, Proposed, Reported, Stepped
+from nlapi.agent.log import encode
+from nlapi.agent.policy import Policy
+from nlapi.agent.preview import FieldChange, FieldState
+from nlapi.api import load
+from nlapi.errors import ConsentError
+from nlapi.openapi.spec import Spec
+from nlapi.tools.account import Account, Origin, Source
+from nlapi.tools.plan import Outcome, Plan
+from tests.agent.kit import Scripted, boards, boards_api, call, events, nobody, of, yes
+from tests.servers import Echo, Received, closed_port
+from tests.servers import Reply as Response
+
+Asked = tuple[Proposed, ...]
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Spec:
+    return boards(tmp_path)
+
+
+def replying(*replies: Reply) -> tuple[list[Asked], Callable[[Asked], Awaitable[Reply]]]:
+    """Somebody who gives these replies, and what he was asked about each time."""
+    asked: list[Asked] = []
+    left = list(replies)
+
+    async def consent(proposed: Asked) -> Reply:
+        asked.append(proposed)
+        return left.pop(0)
+
+    return asked, consent
+
+
+def three(spec: Spec) -> Plan:
+    cards = (call(spec, "createCard", board="b7", title=title) for title in ("A", "B"))
+    return Plan(calls=(*cards, call(spec, "deleteCard", card="c")))
+
+
+def test_several_changes_are_shown_before_one_question_and_reported(spec: Spec) -> None:
+    asked, consent = replying(Reply(agreed=True))
+    with boards_api() as api:
+        seen = events(Scripted(three(spec), "Done."), [spec], api.url, consent=consent)
+    assert [[one.call.operation_id for one in each] for each in asked] == [["createCard", "createCard", "deleteCard"]]
+    assert [type(event) for event in seen[:8]] == [Planned, *[Proposed] * 3, *[Stepped] * 3, Reported]
+    (report,) = of(Reported, seen)
+    assert len(report.of(Fate.DONE)) == 3
+
+
+def test_a_no_is_to_all_of_them_and_its_reason_goes_to_the_planner(spec: Spec) -> None:
+    _, consent = replying(Reply(agreed=False, reason="wrong board"))
+    planner = Scripted(three(spec), "Left.")
+    with boards_api() as api:
+        seen = events(planner, [spec], api.url, consent=consent)
+    assert api.received == []
+    steps = planner.seen[1].current.steps
+    assert {(step.outcome, step.message) for step in steps} == {
+        (Outcome.REFUSED, "the user said no: wrong board; nothing was sent")
+    }
+    (report,) = of(Reported, seen)
+    assert len(report.of(Fate.REFUSED)) == 3
+
+
+def test_what_comes_after_a_change_that_failed_is_not_tried(spec: Spec) -> None:
+    with Echo([Response(201, {}), Response(422, {"title": "full"})]) as api:
+        seen = events(Scripted(three(spec), "Half."), [spec], api.url, consent=yes)
+    assert len(api.received) == 2
+    (report,) = of(Reported, seen)
+    assert [len(report.of(fate)) for fate in (Fate.DONE, Fate.FAILED, Fate.NOT_TRIED)] == [1, 1, 1]
+    record = encode(report)
+    assert [one["operation"] for one in record["not_tried"]] == ["deleteCard"]
+    assert record["not_tried"][0]["message"].startswith("not run, as a change before it in the plan failed")
+    assert [step.outcome for step in report.steps] == [Outcome.DONE, Outcome.DONE, Outcome.FAILED]
+
+
+def test_reads_of_a_plan_keep_their_place_among_its_changes(spec: Spec) -> None:
+    create, delete = call(spec, "createCard", board="b7", title="A"), call(spec, "deleteCard", card="c")
+    reads = call(spec, "listBoards"), call(spec, "listCards", board="b7")
+    plan = Plan(calls=(reads[0], create, reads[1], delete))
+    planner = Scripted(plan, "Done.")
+    asked, consent = replying(Reply(agreed=True))
+    with boards_api() as api:
+        seen = events(planner, [spec], api.url, consent=consent)
+    assert [request.method for request in api.received] == ["GET", "POST", "GET", "DELETE"]
+    assert len(asked) == 1 and len(asked[0]) == 2
+    told = [(type(event), event.call.operation_id) for event in seen if isinstance(event, Proposed)]
+    assert [name for _, name in told] == ["listBoards", "createCard", "deleteCard", "listCards"]
+    assert [step.call.operation_id for step in planner.seen[1].current.steps] == [
+        one.operation_id for one in plan.calls
+    ]
+
+
+def test_under_yes_nothing_of_a_plan_is_sent_where_one_change_of_it_asks(spec: Spec) -> None:
+    same = call(spec, "createCard", board="b7", title="A")
+    other = call(spec, "createCard", board="b7", title="B")
+    seen: list[Event] = []
+    with boards_api() as api, pytest.raises(ConsentError) as refused:
+        policy = Policy(yes=True, interactive=False)
+        events(Scripted(Plan(calls=(other, same, same))), [spec], api.url, policy=policy, see=seen.append)
+    assert api.received == []
+    assert "the plan has the same change twice" in str(refused.value)
+    assert "none of the 3 changes of the plan was sent" in str(refused.value)
+    assert [event.step.outcome for event in of(Stepped, seen)] == [Outcome.REFUSED] * 3
+
+
+def test_where_one_change_cannot_be_built_nothing_of_the_plan_is_sent(spec: Spec) -> None:
+    plan = Plan(calls=(call(spec, "createCard", board="b7", title="A"), call(spec, "createCard", board="b7")))
+    planner = Scripted(plan, "It needs a title.")
+    with boards_api() as api:
+        seen = events(planner, [spec], api.url, consent=nobody)
+    assert api.received == [] and of(Proposed, seen) == []
+    first, second = planner.seen[1].current.steps
+    assert first.message == "not run, as createCard of the same plan cannot be built"
+    assert second.message.startswith("not sent: ")
+
+
+def test_an_error_while_it_sends_leaves_a_step_for_every_change_and_a_report(spec: Spec) -> None:
+    seen: list[Event] = []
+    with closed_port() as url:
+        events(Scripted(three(spec), "It is down."), [spec], url, consent=yes, see=seen.append)
+    (report,) = of(Reported, seen)
+    assert [len(report.of(fate)) for fate in (Fate.FAILED, Fate.NOT_TRIED)] == [1, 2]
+
+
+def test_edited_arguments_are_checked_shown_and_asked_about_again(spec: Spec) -> None:
+    account = Account(sources=(Source(argument="title", value="A", origin=Origin.WORDS, words="A", start=4, end=5),))
+    change = call(spec, "createCard", board="b7", title="A")
+    change = type(change)(tool=change.tool, arguments=change.arguments, account=account)
+    broken, mended = {"board": "b7", "points": "many"}, {"board": "b7", "title": "Z", "points": 3}
+    _, consent = replying(
+        Reply(agreed=False, arguments=(broken,)), Reply(agreed=False, arguments=(mended,)), Reply(agreed=True)
+    )
+    planner = Scripted(Plan(calls=(change,)), "Done.")
+    with boards_api() as api:
+        seen = events(planner, [spec], api.url, consent=consent)
+    assert api.only.json() == {"title": "Z", "points": 3}
+    first, second, third = of(Proposed, seen)
+    assert not first.reason
+    assert second.reason.startswith("your arguments were not sent: ") and second.call.arguments["title"] == "A"
+    assert third.call.arguments == mended and not third.reason
+    assert {source.argument: source.origin for source in third.call.account.sources} == {
+        "points": Origin.REPLY,
+        "title": Origin.REPLY,
+    }
+    (step,) = planner.seen[1].current.steps
+    assert step.call.arguments == mended
+
+
+def test_edited_arguments_are_judged_again(spec: Spec) -> None:
+    _, consent = replying(Reply(agreed=False, arguments=({"board": "b7", "title": "s3cret-token"},)))
+    planner = Scripted(Plan(calls=(call(spec, "createCard", board="b7", title="A"),)), "No.")
+    with boards_api() as api:
+        events(planner, [spec], api.url, consent=consent, policy=Policy(secrets=("s3cret-token",)))
+    assert api.received == []
+    (step,) = planner.seen[1].current.steps
+    assert step.outcome is Outcome.REFUSED and "credential" in step.message
+
+
+def test_the_account_is_in_the_proposed_event(spec: Spec) -> None:
+    source = Source(argument="title", value="A", origin=Origin.WORDS, words="A", start=4, end=5)
+    change = call(spec, "createCard", board="b7", title="A")
+    change = type(change)(
+        tool=change.tool, arguments=change.arguments, account=Account(sources=(source,), unused=("soon",))
+    )
+    with boards_api() as api:
+        (proposed,) = of(Proposed, events(Scripted(Plan(calls=(change,)), "Done."), [spec], api.url, consent=yes))
+    assert encode(proposed)["account"] == {
+        "sources": [{"argument": "title", "value": "A", "origin": "words", "words": "A", "start": 4, "end": 5}],
+        "unused": ["soon"],
+    }
+
+
+def item(folder: Path, *methods: str) -> Spec:
+    """An API of cards with these methods on one card."""
+    card = {"name": "card", "in": "path", "required": True, "schema": {"type": "string"}}
+    fields = {name: {"type": "string"} for name in ("status", "name", "colour")}
+    schema = {"type": "object", "properties": {**fields, "owner": {"type": "object"}}}
+    body = {"content": {"application/json": {"schema": schema}}}
+    path: dict[str, Any] = {
+        method: {
+            "operationId": f"{method}Card",
+            "parameters": [card],
+            "responses": {"200": {"description": "the card"}},
+            **({} if method == "get" else {"requestBody": body}),
+        }
+        for method in methods
+    }
+    file = folder / "items.json"
+    file.write_text(
+        json.dumps({"openapi": "3.1.0", "info": {"title": "Items", "version": "1"}, "paths": {"/cards/{card}": path}})
+    )
+    return load(str(file))
+
+
+CARD = {"id": "c1", "status": "ACTIVE", "name": "Summer", "owner": {"name": "Ann", "team": 3}}
+
+
+def cards(state: Any = CARD, status: int = 200) -> Echo:
+    def answer(request: Received) -> Response:
+        return Response(status, state) if request.method == "GET" else Response(200, {})
+
+    return Echo(answer)
+
+
+def shown(
+    folder: Path,
+    api: Echo,
+    methods: tuple[str, ...] = ("get", "patch"),
+    body: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> tuple[FieldChange, ...]:
+    spec = item(folder, *methods)
+    given = {"status": "PAUSED"} if body is None else body
+    plan = Plan(calls=(call(spec, f"{methods[-1]}Card", card="c1", **given),))
+    (proposed,) = of(Proposed, events(Scripted(plan, "Done."), [spec], api.url, **{"consent": yes, **more}))
+    return proposed.changes
+
+
+@pytest.mark.parametrize("method", ["patch", "put", "post"])
+def test_an_update_shows_before_and_after(tmp_path: Path, method: str) -> None:
+    given = {"status": "PAUSED", "name": "Summer", "owner": {"name": "Bob", "team": 3}, "colour": "red"}
+    with cards() as api:
+        changes = shown(tmp_path, api, ("get", method), given)
+    assert changes == (
+        FieldChange(field="status", state=FieldState.CHANGES, before="ACTIVE", after="PAUSED"),
+        FieldChange(field="name", state=FieldState.SAME, before="Summer", after="Summer"),
+        FieldChange(field="owner.name", state=FieldState.CHANGES, before="Ann", after="Bob"),
+        FieldChange(field="owner.team", state=FieldState.SAME, before=3, after=3),
+        FieldChange(field="colour", state=FieldState.UNKNOWN, after="red"),
+    )
+    assert [request.method for request in api.received] == ["GET", method.upper()]
+    assert api.received[0].path == "/cards/c1"
+
+
+def test_the_state_is_found_in_its_envelope(tmp_path: Path) -> None:
+    with cards({"data": CARD, "meta": {"took": 1}}) as api:
+        (change,) = shown(tmp_path, api)
+    assert (change.before, change.after) == ("ACTIVE", "PAUSED")
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [(CARD, 404), (CARD, 500), ([CARD], 200), ({"error": "no"}, 200), ("text", 200), ({}, 200)]
+)
+def test_a_state_that_cannot_be_read_is_not_shown_and_no_hindrance(tmp_path: Path, state: Any, status: int) -> None:
+    with cards(state, status) as api:
+        assert shown(tmp_path, api) == ()
+    assert api.received[-1].method == "PATCH"
+
+
+def test_an_update_without_a_readable_item_reads_nothing(tmp_path: Path) -> None:
+    with cards() as api:
+        assert shown(tmp_path, api, ("patch",)) == ()
+    assert [request.method for request in api.received] == ["PATCH"]
+
+
+@pytest.mark.parametrize("policy", [Policy(yes=True), Policy(yes=True, interactive=False)])
+def test_under_yes_nothing_is_read(tmp_path: Path, policy: Policy) -> None:
+    with cards() as api:
+        assert shown(tmp_path, api, policy=policy, consent=nobody) == ()
+    assert [request.method for request in api.received] == ["PATCH"]
+
+
+def test_in_a_dry_run_nothing_is_read(tmp_path: Path) -> None:
+    with cards() as api:
+        assert shown(tmp_path, api, dry_run=True, consent=nobody) == ()
+    assert api.received == []
+
+
+def test_the_state_is_read_once_however_often_it_is_asked_about(tmp_path: Path) -> None:
+    spec = item(tmp_path, "get", "patch")
+    _, consent = replying(
+        Reply(agreed=False, arguments=({"card": 5, "status": "X"},)),
+        Reply(agreed=False, arguments=({"card": "c1", "status": "DONE"},)),
+        Reply(agreed=True),
+    )
+    plan = Plan(calls=(call(spec, "patchCard", card="c1", status="PAUSED"),))
+    with cards() as api:
+        seen = events(Scripted(plan, "Done."), [spec], api.url, consent=consent)
+    assert isinstance(seen[-1], Answered)
+    assert [(p.changes[0].before, p.changes[0].after) for p in of(Proposed, seen)] == [
+        ("ACTIVE", "PAUSED"),
+        ("ACTIVE", "PAUSED"),
+        ("ACTIVE", "DONE"),
+    ]
+    assert [request.method for request in api.received] == ["GET", "PATCH"]

@@ -1,0 +1,268 @@
+"""What is typed at the question: yes, no and why, always, edit; and what `--yes` may say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.kit import NOTES, dialogue, notes, notes_api, run
+from tests.messages_server import MessagesServer, say, use
+from tests.servers import Echo, Received, Reply
+
+
+@pytest.fixture
+def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessagesServer]:
+    with MessagesServer([], key="sk-test") as server:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
+        yield server
+
+
+@pytest.fixture
+def api() -> Iterator[Echo]:
+    with notes_api() as server:
+        yield server
+
+
+def words(api: Echo, folder: Path, question: str = "note the plumber and the painter") -> tuple[str, ...]:
+    return ("ask", question, "-a", notes(folder, api.url), "--planner", "claude")
+
+
+def both(*blocks: dict[str, Any]) -> dict[str, Any]:
+    """An answer of Claude with the calls of several."""
+    content = [{**block, "id": f"toolu_{n}"} for n, one in enumerate(blocks) for block in one["content"]]
+    return {**blocks[0], "content": content}
+
+
+PLUMBER, PAINTER = use("createNote", {"title": "Plumber"}), use("createNote", {"title": "Painter"})
+
+
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ("n: wrong note", ": wrong note"),
+        ("no, the other one", ": the other one"),
+        ("not this one", ": not this one"),
+        ("n", ""),
+        ("", ""),
+    ],
+)
+def test_a_no_goes_back_to_the_planner_with_its_reason(
+    api: Echo, claude: MessagesServer, tmp_path: Path, typed: str, reason: str
+) -> None:
+    claude.script[:] = [PLUMBER, say("I leave it.")]
+    with dialogue(*words(api, tmp_path)) as terminal:
+        terminal.expect("Send it? [y/N/always/edit]: ")
+        terminal.type(f"{typed}\n")
+        terminal.expect("I leave it.")
+        assert terminal.end() == 6
+    assert api.received == []
+    (result,) = claude.requests[1]["messages"][-1]["content"]
+    assert result["content"] == f"refused: the user said no{reason}; nothing was sent"
+
+
+def test_always_is_for_this_operation_in_this_session(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
+    claude.script[:] = [PLUMBER, PAINTER, use("deleteNote", {"note": "n1"}), say("All done.")]
+    with dialogue(*words(api, tmp_path)) as terminal:
+        terminal.expect("createNote changes something. Send it? [y/N/always/edit]: ")
+        terminal.type("always\n")
+        terminal.expect("always agreed to in this session")
+        terminal.expect("deleteNote takes something away. Send it? [y/N/always/edit]: ")
+        terminal.type("y\n")
+        terminal.expect("All done.")
+        assert terminal.end() == 0
+    assert [request.method for request in api.received] == ["POST", "POST", "DELETE"]
+
+
+def test_always_is_not_for_what_does_not_stand(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
+    claude.script[:] = [PLUMBER, PLUMBER, say("Once is enough.")]
+    with dialogue(*words(api, tmp_path)) as terminal:
+        terminal.expect("[y/N/always/edit]: ")
+        terminal.type("a\n")
+        terminal.expect("sent before")
+        terminal.expect("Send it? [y/N/edit]: ")
+        terminal.type("always\n")
+        terminal.expect("Once is enough.")
+        terminal.end()
+    assert len(api.received) == 1
+
+
+def test_edited_arguments_are_shown_and_asked_about_again(
+    api: Echo, claude: MessagesServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDITOR", "sed -i s/Plumber/Roofer/")
+    claude.script[:] = [PLUMBER, say("The roofer it is.")]
+    with dialogue(*words(api, tmp_path)) as terminal:
+        terminal.expect("[y/N/always/edit]: ")
+        terminal.type("edit\n")
+        terminal.expect('"title": "Roofer"')
+        assert api.received == []
+        terminal.expect("[y/N/always/edit]: ")
+        terminal.type("y\n")
+        terminal.expect("The roofer it is.")
+        assert terminal.end() == 0
+    assert api.only.json() == {"title": "Roofer"}
+
+
+def test_an_edit_that_the_operation_does_not_take_is_said_and_asked_about(
+    api: Echo, claude: MessagesServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDITOR", "sed -i s/title/points/")
+    claude.script[:] = [PLUMBER, say("I leave it.")]
+    with dialogue(*words(api, tmp_path)) as terminal:
+        terminal.expect("[y/N/always/edit]: ")
+        terminal.type("e\n")
+        terminal.expect("your arguments were not sent: ")
+        terminal.expect("[y/N/edit]: ")
+        terminal.type("n\n")
+        terminal.expect("I leave it.")
+        terminal.end()
+    assert api.received == []
+
+
+@pytest.mark.parametrize(
+    ("editor", "says"),
+    [
+        ("sed -i s/}//", "this is not JSON"),
+        ("sed -i 's/.*/5/'", "this is not JSON"),
+        ("sed -i 's/{//;s/}//;s/.*title.*/[]/'", "this is not an object"),
+        ("false", "false ended with 1; nothing is changed"),
+        ("/nowhere/vi", "/nowhere/vi cannot be run"),
+        ("true", "nothing is changed"),
+    ],
+)
+def test_a_broken_edit_is_said_and_asked_again(
+    api: Echo, claude: MessagesServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, editor: str, says: str
+) -> None:
+    monkeypatch.setenv("VISUAL", editor)
+    claude.script[:] = [PLUMBER, say("Done.")]
+    with dialogue(*words(api, tmp_path)) as terminal:
+        terminal.expect("[y/N/always/edit]: ")
+        terminal.type("edit\n")
+        terminal.expect(says)
+        if "this is not" in says:
+            terminal.expect("Edit it again? [Y/n]: ")
+            terminal.type("n\n")
+        terminal.expect("[y/N/always/edit]: ")
+        terminal.type("y\n")
+        terminal.expect("Done.")
+        assert terminal.end() == 0
+    assert api.only.json() == {"title": "Plumber"}
+
+
+def test_several_changes_are_one_question_and_a_report(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
+    claude.script[:] = [both(PLUMBER, PAINTER, use("deleteNote", {"note": "n1"})), say("All done.")]
+    with dialogue(*words(api, tmp_path)) as terminal:
+        terminal.expect("3 changes, 1 of them takes something away. Send them? [y/N/always/edit]: ")
+        assert api.received == []
+        terminal.type("y\n")
+        terminal.expect("3 changes: 3 done\n")
+        terminal.expect("All done.")
+        assert terminal.end() == 0
+    assert [request.method for request in api.received] == ["POST", "POST", "DELETE"]
+
+
+def test_the_report_says_what_failed_and_what_was_not_tried(claude: MessagesServer, tmp_path: Path) -> None:
+    def answer(request: Received) -> Reply:
+        return Reply(409, {"title": "no"}) if b"Painter" in request.body else Reply(201, {})
+
+    claude.script[:] = [both(PLUMBER, PAINTER, use("deleteNote", {"note": "n1"})), say("Half of it.")]
+    with Echo(answer) as api:
+        ran = run(*words(api, tmp_path), "--yes=destroy", "-o", "text")
+        claude.script[:] = [both(PLUMBER, PAINTER, use("deleteNote", {"note": "n1"})), say("Half of it.")]
+        lines = run(*words(api, tmp_path), "--yes=destroy", "-o", "ndjson").lines
+    assert "3 changes: 1 done, 1 failed, 1 not tried\n" in ran.err
+    assert "  failed: createNote (409)\n" in ran.err
+    assert '  not tried: deleteNote note="n1"\n' in ran.err
+    (report,) = [line for line in lines if line["event"] == "reported"]
+    assert [[one["operation"] for one in report[fate]] for fate in ("done", "failed", "not_tried", "refused")] == [
+        ["createNote"],
+        ["createNote"],
+        ["deleteNote"],
+        [],
+    ]
+
+
+PATCHED: dict[str, Any] = {
+    **NOTES,
+    "paths": {
+        **NOTES["paths"],
+        "/notes/{note}": {
+            **NOTES["paths"]["/notes/{note}"],
+            "patch": {
+                **NOTES["paths"]["/notes"]["post"],
+                "operationId": "updateNote",
+                "summary": "Change a note",
+                "parameters": NOTES["paths"]["/notes/{note}"]["get"]["parameters"],
+                "requestBody": {
+                    "content": {
+                        "application/json": {"schema": {"type": "object", "properties": {"title": {"type": "string"}}}}
+                    }
+                },
+            },
+        },
+    },
+}
+
+
+def test_an_update_shows_what_changes(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
+    file = tmp_path / "patched.json"
+    file.write_text(json.dumps({**PATCHED, "servers": [{"url": api.url}]}))
+    claude.script[:] = [use("updateNote", {"note": "n1", "title": "Bread"}), say("Renamed.")]
+    with dialogue("ask", "rename it", "-a", str(file), "--planner", "claude") as terminal:
+        terminal.expect('title: "Milk" -> "Bread"')
+        terminal.expect("Send it? [y/N")
+        terminal.type("y\n")
+        terminal.end()
+    assert [request.method for request in api.received[:2]] == ["GET", "PATCH"]
+
+
+def test_a_call_by_its_name_shows_it_too(api: Echo, tmp_path: Path) -> None:
+    file = tmp_path / "patched.json"
+    file.write_text(json.dumps({**PATCHED, "servers": [{"url": api.url}]}))
+    with dialogue("call", str(file), "updateNote", "note=n1", "title=Milk") as terminal:
+        terminal.expect('title is already "Milk"')
+        terminal.expect("nothing would change")
+        terminal.expect("Send it? [y/N]: ")
+        terminal.type("n\n")
+        assert terminal.end() == 6
+    assert api.only.method == "GET"
+
+
+@pytest.mark.parametrize("value", ["foo", "", "write", "DESTROY", "destroy,write"])
+@pytest.mark.parametrize("command", ["ask", "chat", "call", "resume"])
+def test_what_yes_does_not_know_is_named(api: Echo, tmp_path: Path, value: str, command: str) -> None:
+    source = notes(tmp_path, api.url)
+    given = {
+        "ask": ("ask", "delete the note n1", "-a", source),
+        "chat": ("chat", "-a", source),
+        "call": ("call", source, "deleteNote", "note=n1"),
+        "resume": ("log", "resume", "last", "again"),
+    }[command]
+    ran = run(*given, f"--yes={value}")
+    assert ran.code == 2
+    assert f"--yes={value} is not understood" in ran.complaint
+    assert "--yes consents to changes, --yes=destroy also to what takes something away" in ran.complaint
+    assert api.received == []
+
+
+@pytest.mark.parametrize("yes", ["--yes", "-y", "--yes=destroy"])
+@pytest.mark.parametrize("at", [1, 2, 4])
+def test_yes_may_stand_anywhere(api: Echo, tmp_path: Path, yes: str, at: int) -> None:
+    given = ["call", notes(tmp_path, api.url), "deleteNote", "note=n1"]
+    given.insert(at, yes)
+    assert run(*given).code == 0
+    assert api.only.method == "DELETE"
+
+
+def test_what_stands_behind_two_dashes_is_no_option(api: Echo, tmp_path: Path) -> None:
+    ran = run("ask", "-a", notes(tmp_path, api.url), "--planner", "offline", "--", "--yes=foo")
+    assert "is not understood" not in ran.err
+
+
+def test_another_command_has_no_such_option(tmp_path: Path) -> None:
+    assert run("find", "ads", "delete", "--yes=destroy").complaint.startswith("no such option: --yes")

@@ -1,0 +1,176 @@
+"""The user's policy, wherever a call comes from: `ask`, `chat`, `call`, resume, Python; and `nlapi policy`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import nlapi
+from nlapi import aio
+from nlapi.errors import ConsentError, UsageError
+from tests.cli.kit import dialogue, notes, notes_api, run
+from tests.servers import Echo
+
+
+@pytest.fixture
+def api() -> Iterator[Echo]:
+    with notes_api() as server:
+        yield server
+
+
+def policy(home: Path, *rules: str) -> None:
+    folder = home / "config"
+    folder.mkdir(exist_ok=True)
+    (folder / "policy.toml").write_text("".join(f"[[rules]]\n{rule}\n" for rule in rules))
+
+
+DELETE = ("delete the note n1", "--planner", "offline")
+DENY = 'api = "Notes"\noperation = "delete*"\nverdict = "deny"'
+ASK = 'operation = "deleteNote"\nverdict = "ask"'
+ALLOW = 'operation = "deleteNote"\nverdict = "allow"'
+
+
+@pytest.mark.parametrize("yes", [[], ["--yes"], ["--yes=destroy"]])
+def test_what_is_denied_is_never_sent(api: Echo, home: Path, yes: list[str]) -> None:
+    policy(home, DENY, ALLOW)
+    source = notes(home, api.url)
+    asked = run("ask", *DELETE, "-a", source, *yes)
+    called = run("call", source, "deleteNote", "note=n1", *yes)
+    with pytest.raises(ConsentError, match="never sent"):
+        nlapi.call(nlapi.load(source), "deleteNote", {"note": "n1"}, yes=True)
+    told = nlapi.answer(nlapi.tools(nlapi.load(source)), "deleteNote", {"note": "n1"}, yes=True)
+    assert api.received == []
+    assert (asked.code, called.code) == (6, 6)
+    assert "the user's policy says deny api Notes, operation delete*" in called.complaint
+    assert "policy.toml, rule 1" in called.complaint
+    assert "the user's policy says deny" in asked.out
+    assert told.startswith("not sent: deleteNote is never sent")
+
+
+def test_a_read_is_denied_too(api: Echo, home: Path) -> None:
+    policy(home, 'effect = "read"\nverdict = "deny"')
+    source = notes(home, api.url)
+    assert run("call", source, "listNotes").code == 6
+    assert run("ask", "list the notes", "-a", source, "--planner", "offline").code == 6
+    assert api.received == []
+
+
+@pytest.mark.parametrize("yes", ["--yes", "--yes=destroy"])
+def test_what_asks_asks_whatever_was_consented_to(api: Echo, home: Path, yes: str) -> None:
+    policy(home, ASK, ALLOW)
+    source = notes(home, api.url)
+    for words in (("ask", *DELETE, "-a", source), ("call", source, "deleteNote", "note=n1")):
+        ran = run(*words, yes)
+        assert ran.code == 6
+        assert "your policy says ask operation deleteNote" in ran.err
+        assert "run it in a terminal" in ran.err
+    spec = nlapi.load(source)
+    with pytest.raises(ConsentError, match="each time"):
+        nlapi.call(spec, "deleteNote", {"note": "n1"}, yes=True)
+    assert api.received == []
+    assert nlapi.call(spec, "deleteNote", {"note": "n1"}, yes=lambda prepared: True).ok
+    assert asyncio.run(aio.call(spec, "deleteNote", {"note": "n1"}, yes=lambda prepared: True)).ok
+
+
+def test_what_asks_is_asked_at_a_terminal_under_yes(api: Echo, home: Path) -> None:
+    policy(home, ASK)
+    with dialogue("call", notes(home, api.url), "deleteNote", "note=n1", "--yes") as terminal:
+        terminal.expect("Send it? [y/N]: ")
+        assert api.received == []
+        terminal.type("y\n")
+        assert terminal.end() == 0
+    assert api.only.method == "DELETE"
+
+
+def test_a_read_that_asks_is_asked(api: Echo, home: Path) -> None:
+    policy(home, 'operation = "list*"\nverdict = "ask"')
+    source = notes(home, api.url)
+    assert run("call", source, "listNotes").code == 6
+    assert run("ask", "list the notes", "-a", source, "--planner", "offline", "--yes").code == 6
+    assert api.received == []
+
+
+def test_what_is_allowed_is_sent_without_a_question(api: Echo, home: Path) -> None:
+    policy(home, ALLOW)
+    source = notes(home, api.url)
+    assert run("ask", *DELETE, "-a", source).code == 0
+    assert run("call", source, "deleteNote", "note=n1").code == 0
+    assert nlapi.call(nlapi.load(source), "deleteNote", {"note": "n1"}).ok
+    assert [request.method for request in api.received] == ["DELETE"] * 3
+    assert run("call", source, "createNote", "title=Milk").code == 6
+
+
+def test_an_allowed_change_that_is_a_guess_asks_all_the_same(api: Echo, home: Path) -> None:
+    policy(home, 'verdict = "allow"')
+    ran = run("ask", "get rid of it", "-a", notes(home, api.url), "--planner", "offline")
+    assert ran.code in (6, 7)
+    assert not any(request.method == "DELETE" for request in api.received)
+
+
+def test_a_resumed_conversation_is_held_by_it(api: Echo, home: Path) -> None:
+    source = notes(home, api.url)
+    assert run("ask", "list the notes", "-a", source, "--planner", "offline").code == 0
+    policy(home, DENY)
+    assert run("log", "resume", "last", *DELETE, "--yes=destroy").code == 6
+    assert [request.method for request in api.received] == ["GET"]
+
+
+def test_a_registered_api_is_known_by_its_name_and_by_its_file(api: Echo, home: Path) -> None:
+    source = notes(home, api.url)
+    assert run("api", "add", "mine", source).code == 0
+    policy(home, 'api = "mine"\noperation = "delete*"\nverdict = "deny"')
+    for name in ("mine", source):
+        assert run("call", name, "deleteNote", "note=n1", "--yes").code == 6
+    with pytest.raises(ConsentError):
+        nlapi.call(nlapi.load("mine"), "deleteNote", {"note": "n1"}, yes=True)
+    assert api.received == []
+
+
+def test_operations_that_are_not_there_are_named(api: Echo, home: Path) -> None:
+    policy(home, 'api = "Notes"\noperation = "deletNote"\nverdict = "deny"')
+    ran = run("call", notes(home, api.url), "listNotes")
+    assert ran.code == 0
+    assert "rule 1: no operation is called 'deletNote' (did you mean deleteNote" in ran.err
+    checked = run("policy", "check", notes(home, api.url))
+    assert checked.code == 2
+    assert "deletNote" in checked.err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[[rules]\n", "is not TOML"),
+        ('[[rules]]\nverdict = "never"\n', "the verdict 'never' is not known"),
+        ('[[rules]]\nverdict = "deny"\noperaton = "x"\n', "'operaton' is not known"),
+        ('[[rules]]\nverdict = "deny"\neffect = "remove"\n', "the effect 'remove' is not known"),
+        (b"\xff\xfe", "cannot be read"),
+    ],
+)
+def test_a_policy_that_cannot_be_read_holds_everything(api: Echo, home: Path, text: str | bytes, says: str) -> None:
+    source = notes(home, api.url)
+    policy(home)
+    (home / "config" / "policy.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    for words in (("ask", *DELETE, "-a", source), ("call", source, "listNotes"), ("policy", "list")):
+        ran = run(*words)
+        assert ran.code == 2
+        assert says in ran.err
+    with pytest.raises(UsageError):
+        nlapi.call(nlapi.load(source), "listNotes", {})
+    assert api.received == []
+
+
+def test_the_rules_are_listed_and_checked(api: Echo, home: Path) -> None:
+    assert "no rule" in run("policy", "list", "-o", "table").err
+    policy(home, DENY, 'effect = ["write", "destroy"]\nverdict = "ask"')
+    assert [rule["verdict"] for rule in run("policy").json] == ["deny", "ask"]
+    source = notes(home, api.url)
+    assert run("api", "add", "mine", source).code == 0
+    checked = run("policy", "check")
+    assert checked.code == 0
+    assert "mine: deny api Notes, operation delete*: 1 operation\n" in checked.out
+    assert "mine: ask effect write or destroy: 4 operations\n" in checked.out
+    policy(home, 'api = "yours"\nverdict = "deny"')
+    assert "no API is called yours" in run("policy", "check").complaint
