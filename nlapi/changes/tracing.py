@@ -17,6 +17,7 @@ from nlapi.changes.mentions import Mention, Sentence
 from nlapi.openapi.hints import hints
 from nlapi.resources.naming import name_key, pieces, stem
 from nlapi.tools.account import SAID, Account, Origin, Source
+from nlapi.tools.idempotency import key_argument
 from nlapi.tools.plan import Conversation, Step, is_remembered
 from nlapi.tools.tool import Call
 from nlapi.tools.walk import property_of, schema_at
@@ -78,6 +79,8 @@ class _Leaf:
 
 def _leaves(call: Call) -> Iterator[_Leaf]:
     for name, value in call.arguments.items():
+        if name == key_argument(call.tool):
+            continue  # which try it is says nothing of the change, and one that a model made up is not sent
         yield from _inside(call, name, value, schema_at(call.tool, name))
 
 
