@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from nlapi.changes.choices import verb_or_words
+from nlapi.changes.clauses import narrowed
 from nlapi.changes.days import day_mention
 from nlapi.changes.figures import CURRENCIES, figures, is_figure
 from nlapi.changes.leftover import unused_words
@@ -55,8 +56,8 @@ def traced(
     current = (*conversation.current.steps, *during)
     used = (*sources, *(one for step in current for one in tracer.of_step(step)))
     unused = unused_words(tracer.sentences[0], call, used, sources)
-    sentence = conversation.question
-    return Account(sources=sources, unused=unused, sentence=sentence, traced=True, answered=has_answers(steps))
+    account = Account(sources=sources, unused=unused, traced=True, answered=has_answers(steps))
+    return narrowed(call, account, conversation.question)
 
 
 def _confirmed(conversation: Conversation) -> Conversation:
