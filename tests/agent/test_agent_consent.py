@@ -18,7 +18,7 @@ from nlapi.api import load
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.account import Account, Origin, Source
-from nlapi.tools.plan import Outcome, Plan
+from nlapi.tools.plan import Outcome, Plan, ask
 from tests.agent.kit import Scripted, boards, boards_api, call, events, nobody, of, yes
 from tests.servers import Echo, Received, closed_port
 from tests.servers import Reply as Response
@@ -134,7 +134,9 @@ def test_an_error_while_it_sends_leaves_a_step_for_every_change_and_a_report(spe
 
 
 def test_edited_arguments_are_checked_shown_and_asked_about_again(spec: Spec) -> None:
-    account = Account(sources=(Source(argument="title", value="A", origin=Origin.WORDS, words="A", start=4, end=5),))
+    account = Account(
+        sources=(Source(argument="title", value="A", origin=Origin.WORDS, words="A", start=4, end=5),), traced=True
+    )
     change = call(spec, "createCard", board="b7", title="A")
     change = type(change)(tool=change.tool, arguments=change.arguments, account=account)
     broken, mended = {"board": "b7", "points": "many"}, {"board": "b7", "title": "Z", "points": 3}
@@ -143,7 +145,7 @@ def test_edited_arguments_are_checked_shown_and_asked_about_again(spec: Spec) ->
     )
     planner = Scripted(Plan(calls=(change,)), "Done.")
     with boards_api() as api:
-        seen = events(planner, [spec], api.url, consent=consent)
+        seen = events(planner, [spec], api.url, consent=consent, conversation=ask("add A to the cards of the board b7"))
     assert api.only.json() == {"title": "Z", "points": 3}
     first, second, third = of(Proposed, seen)
     assert not first.reason
@@ -175,10 +177,11 @@ def test_the_account_is_in_the_proposed_event(spec: Spec) -> None:
     )
     with boards_api() as api:
         (proposed,) = of(Proposed, events(Scripted(Plan(calls=(change,)), "Done."), [spec], api.url, consent=yes))
-    assert encode(proposed)["account"] == {
-        "sources": [{"argument": "title", "value": "A", "origin": "words", "words": "A", "start": 4, "end": 5}],
-        "unused": ["soon"],
-    }
+    written = json.loads(json.dumps(encode(proposed)))["account"]
+    (told,) = written["sources"]
+    assert (told["argument"], told["value"], told["origin"], told["words"]) == ("title", "A", "words", "A")
+    assert (told["start"], told["end"]) == (4, 5)
+    assert written["unused"] == ["soon"]
 
 
 def item(folder: Path, *methods: str) -> Spec:
@@ -267,7 +270,8 @@ def test_an_update_without_a_readable_item_reads_nothing(tmp_path: Path) -> None
 @pytest.mark.parametrize("policy", [Policy(yes=True), Policy(yes=True, interactive=False)])
 def test_under_yes_nothing_is_read(tmp_path: Path, policy: Policy) -> None:
     with cards() as api:
-        assert shown(tmp_path, api, policy=policy, consent=nobody) == ()
+        asked = ask("pause the card c1")
+        assert shown(tmp_path, api, policy=policy, consent=nobody, conversation=asked) == ()
     assert [request.method for request in api.received] == ["PATCH"]
 
 

@@ -28,7 +28,9 @@ def api() -> Iterator[Echo]:
         yield server
 
 
-def words(api: Echo, folder: Path, question: str = "note the plumber and the painter") -> tuple[str, ...]:
+def words(
+    api: Echo, folder: Path, question: str = "note the plumber and the painter, and delete the note n1"
+) -> tuple[str, ...]:
     return ("ask", question, "-a", notes(folder, api.url), "--planner", "claude")
 
 
