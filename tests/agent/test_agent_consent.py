@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +226,7 @@ def shown(
 ) -> tuple[FieldChange, ...]:
     spec = item(folder, *methods)
     given = {"status": "PAUSED"} if body is None else body
-    plan = Plan(calls=(call(spec, f"{methods[-1]}Card", card="c1", **given),))
+    plan = Plan(calls=(replace(call(spec, f"{methods[-1]}Card", card="c1", **given), account=None),))
     (proposed,) = of(Proposed, events(Scripted(plan, "Done."), [spec], api.url, **{"consent": yes, **more}))
     return proposed.changes
 
