@@ -181,7 +181,9 @@ def _is_name_as_id(case: Case, one: Source) -> bool:
     if not isinstance(one.value, str) or takes_choice(case.call, one.argument):
         return False
     told = str(schema_of(case.call, one.argument).get("description", ""))
-    return bool(_SAYS_ID.search(told)) and not _SAYS_NAME.search(f"{told} {one.argument}")
+    named = pieces(one.argument.rpartition(".")[2])
+    takes_id = _SAYS_ID.search(told) or (len(named) > 1 and "id" in (named[0], named[-1]))
+    return bool(takes_id) and not _SAYS_NAME.search(f"{told} {one.argument}")
 
 
 def _is_called(case: Case, one: Source) -> bool:

@@ -54,20 +54,18 @@ def is_credential(name: str, where: str, schema: Mapping[str, Any], description:
 
 
 def without_credentials(tool: Tool) -> Tool:
-    """`tool` without the arguments that the credentials of its security stand for; as it is when it has no security."""
+    """`tool` that requires none of the arguments which the credentials of its security stand for.
+
+    They stay among its arguments, as a user may give them by name (`--set key=...`) where he has no credential.
+    """
     if not any(tool.operation.security):
         return tool
     properties = tool.input_schema.get("properties", {})
     held = {name for name, schema in properties.items() if _is_credential(tool, name, schema)}
     if not held:
         return tool
-    schema = {
-        **tool.input_schema,
-        "properties": {name: one for name, one in properties.items() if name not in held},
-        "required": [name for name in tool.required if name not in held],
-    }
-    places = {name: place for name, place in tool.places.items() if name not in held}
-    return replace(tool, input_schema=schema, places=places)
+    schema = {**tool.input_schema, "required": [name for name in tool.required if name not in held]}
+    return replace(tool, input_schema=schema)
 
 
 def _is_credential(tool: Tool, name: str, schema: Any) -> bool:

@@ -1,0 +1,214 @@
+"""What a change must satisfy to stand, check by check, through the embedded planner and by accounts written here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import nlapi
+from nlapi.changes.standing import reasons_against
+from nlapi.openapi.spec import Spec
+from nlapi.tools.account import Account, Origin, Source
+from nlapi.tools.tool import Call
+from tests.describe import body, parameter, spec
+
+_ID = parameter("id", "path", {"type": "string"}, description="The id.")
+_STATUS = {"type": "string", "enum": ["ACTIVE", "PAUSED", "ARCHIVED"]}
+
+
+def _operation(id: str, summary: str, *parameters: Any, **more: Any) -> dict[str, Any]:
+    return {"operationId": id, "summary": summary, "parameters": list(parameters), "responses": {"200": {}}, **more}
+
+
+@pytest.fixture(scope="module")
+def api() -> Spec:
+    """Jobs, which are paused and resumed, with a protection and a schedule; contacts; branches; amounts."""
+    job = {"properties": {"name": {"type": "string"}, "status": _STATUS, "archived": {"type": "boolean"}}}
+    amount = {
+        "type": "object",
+        "required": ["amount"],
+        "properties": {
+            "amount": {"type": "integer", "description": "The amount in cents."},
+            "currency": {"type": "string", "enum": ["EUR", "USD"]},
+        },
+    }
+    return spec(
+        {
+            "/jobs": {
+                "get": _operation("listJobs", "List jobs"),
+                "post": _operation("createJob", "Create a job", **body({"type": "object", **job})),
+                "delete": _operation("deleteJobs", "Delete all jobs"),
+            },
+            "/jobs/{id}": {
+                "get": _operation("getJob", "Get a job", _ID),
+                "patch": _operation("updateJob", "Update a job", _ID, **body({"type": "object", **job})),
+                "delete": _operation("deleteJob", "Delete a job", _ID),
+            },
+            "/jobs/{id}/resume": {"post": _operation("resumeJob", "Resume a job", _ID)},
+            "/lists/{id}/archiveAllCards": {"post": _operation("archiveAllCards", "Archive all cards of a list", _ID)},
+            "/branches/{id}/protection": {"delete": _operation("unprotect", "Delete branch protection", _ID)},
+            "/drafts/ads/{id}": {"delete": _operation("deleteAdDraft", "Delete an ad draft", _ID)},
+            "/payments/{id}/refund": {"post": _operation("refundPayment", "Refund a payment", _ID, **body(amount))},
+            "/places": {
+                "post": _operation(
+                    "createPlace",
+                    "Create a place",
+                    **body(
+                        {
+                            "type": "object",
+                            "properties": {
+                                "name": {"type": "string"},
+                                "latitude": {"type": "number"},
+                                "longitude": {"type": "number"},
+                            },
+                        }
+                    ),
+                )
+            },
+        }
+    )
+
+
+def reasons(api: Spec, operation: str, question: str, *sources: Source, **more: Any) -> str:
+    """Why the call of an operation with the values of `sources` does not stand, in one text."""
+    tool = next(one for one in nlapi.tools(api) if one.operation.id == operation)
+    arguments = {one.argument: one.value for one in sources}
+    call = Call(tool=tool, arguments=arguments)
+    return "; ".join(reasons_against(call, Account(sources=sources, **more), question))
+
+
+def said(question: str, argument: str, words: str, value: Any = None, **more: Any) -> Source:
+    """A value that the question says with `words`."""
+    start = question.index(words)
+    given = words.strip("\"'") if value is None else value
+    end = start + len(words)
+    return Source(argument=argument, value=given, origin=Origin.WORDS, words=words, start=start, end=end, **more)
+
+
+@pytest.mark.parametrize(
+    ("operation", "question"),
+    [
+        ("deleteJob", "delete the job j-7"),
+        ("deleteJob", "please remove job j-7"),
+        ("deleteJob", "get rid of the job j-7"),
+        ("resumeJob", "resume job j-7"),
+        ("resumeJob", "could you unpause the job j-7?"),
+        ("unprotect", "delete the protection of branch j-7"),
+        ("deleteAdDraft", "delete the ad draft j-7"),
+    ],
+)
+def test_a_change_that_is_said_stands(api: Spec, operation: str, question: str) -> None:
+    assert reasons(api, operation, question, said(question, "id", "j-7")) == ""
+
+
+@pytest.mark.parametrize(
+    ("operation", "question", "reason"),
+    [
+        ("resumeJob", "pause the job j-7", "opposite"),
+        ("deleteJob", "restart the job j-7", "does not say that something is to be taken away"),
+        ("deleteJob", "cancel the job j-7", "does not say that something is to be taken away"),
+        ("deleteJob", "ship the job j-7", "does not say that something is to be taken away"),
+        ("resumeJob", "ship the job j-7", "nothing in resumeJob says 'ship'"),
+        ("unprotect", "delete the branch j-7", "is about the protection"),
+        ("deleteAdDraft", "delete the ad j-7", "is about the draft"),
+        ("archiveAllCards", "archive card j-7", "works on many at once"),
+        ("deleteJob", "delete the budget of job j-7", "is about the budget"),
+        ("deleteJob", "delete the job j-7 unless it runs", "makes a condition"),
+        ("deleteJob", "don't delete the job j-7", "rules something out"),
+        ("deleteJob", "should I delete the job j-7", "asks, and commands nothing"),
+        ("deleteJob", "the job j-7 should be deleted", "no command to do it now"),
+        ("deleteJob", "delete all jobs like j-7", "how many that are is not known"),
+        ("deleteJob", "delete the job j-7 tomorrow", "not used: tomorrow"),
+        ("updateJob", "update the job j-7", "what updateJob shall set is not said"),
+    ],
+)
+def test_what_was_not_said_does_not_stand(api: Spec, operation: str, question: str, reason: str) -> None:
+    assert reason in reasons(api, operation, question, said(question, "id", "j-7"))
+
+
+def test_a_state_may_be_set_by_the_verb_and_not_by_its_opposite(api: Spec) -> None:
+    question = "pause the job j-7"
+    job, verb = said(question, "id", "j-7"), Source(argument="status", value="PAUSED", origin=Origin.VERB)
+    assert reasons(api, "updateJob", question, job, verb) == ""
+    opposite = Source(argument="status", value="ACTIVE", origin=Origin.VERB)
+    assert reasons(api, "updateJob", question, job, opposite)
+
+
+@pytest.mark.parametrize("origin", [Origin.NOBODY, Origin.ANSWER])
+def test_a_value_that_nobody_said_does_not_stand(api: Spec, origin: Origin) -> None:
+    question = 'create a job called "nightly"'
+    name = said(question, "name", '"nightly"')
+    assert reasons(api, "createJob", question, name) == ""
+    assert "nobody said" in reasons(api, "createJob", question, name, Source(argument="x", value="y", origin=origin))
+
+
+def test_a_flag_needs_all_of_its_words(api: Spec) -> None:
+    question = "create a job called nightly"
+    flag = Source(argument="archived", value=True, origin=Origin.WORDS, words="job")
+    assert "nobody said archived" in reasons(api, "createJob", question, said(question, "name", "nightly"), flag)
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("delete the job 545-vtsl", "545"),
+        ("delete the job data.backup", "data"),
+        ("delete the job acme/goof", "goof"),
+        ("delete the job arn:aws:job", "arn"),
+        ("delete the job 68w", "68"),
+        ("delete the job x@y.org", "x"),
+    ],
+)
+def test_a_piece_of_a_word_does_not_stand(api: Spec, question: str, words: str) -> None:
+    assert "has only" in reasons(api, "deleteJob", question, said(question, "id", words))
+
+
+def test_a_name_that_goes_on_does_not_stand(api: Spec) -> None:
+    question = "rename job j-7 to Eating out"
+    sources = said(question, "id", "j-7"), said(question, "name", "Eating")
+    assert "not plain where name ends" in reasons(api, "updateJob", question, *sources)
+
+
+def test_a_thing_that_is_only_called_alike_does_not_stand(api: Spec) -> None:
+    question = "delete the job nightly"
+    start = question.index("nightly")
+    found = Source(argument="id", value="j1", origin=Origin.LOOKUP, words="nightly", start=start, end=len(question))
+    assert reasons(api, "deleteJob", question, found) == ""
+    like = Source(
+        argument="id",
+        value="j1",
+        origin=Origin.LOOKUP,
+        words="nightly",
+        start=start,
+        end=len(question),
+        name="Nightly 2",
+    )
+    assert "'Nightly 2'" in reasons(api, "deleteJob", question, like)
+
+
+def test_money_needs_its_unit_and_its_currency(api: Spec) -> None:
+    question = "refund 12 EUR of payment j-7"
+    payment, amount = said(question, "id", "j-7"), said(question, "amount", "12 EUR", 12)
+    told = reasons(api, "refundPayment", question, payment, amount)
+    assert "may be in another unit" in told
+    assert "the currency of '12 EUR' is not sent" in told
+
+
+def test_numbers_that_go_by_their_order_are_in_order(api: Spec) -> None:
+    question = 'create a place called "Dam" at 4.89, 52.37'
+    name = said(question, "name", '"Dam"')
+    told = reasons(
+        api,
+        "createPlace",
+        question,
+        name,
+        said(question, "latitude", "52.37", 52.37),
+        said(question, "longitude", "4.89", 4.89),
+    )
+    assert "latitude is said behind longitude" in told
+
+
+def test_an_unsure_reading_does_not_stand(api: Spec) -> None:
+    question = "delete the job j-7"
+    assert "not plain" in reasons(api, "deleteJob", question, said(question, "id", "j-7", sure=0.3))
