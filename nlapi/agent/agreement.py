@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nlapi.agent.consent import Reply
-from nlapi.agent.current_state import CurrentState
+from nlapi.agent.current_state import state_call
 from nlapi.agent.events import NOT_RUN, Proposed
+from nlapi.agent.evidence import evidence_of
 from nlapi.agent.policy import Judgement, Verdict
-from nlapi.agent.preview import FieldChange
+from nlapi.agent.preview import FieldChange, field_changes
+from nlapi.agent.repetition import intention_in, uncertain_step, without_unsaid_key
 from nlapi.agent.sending import failed_step
 from nlapi.agent.terms import Terms
 from nlapi.changes.tracing import traced
 from nlapi.client.clean import one_line
 from nlapi.client.digest import digest, loose_leaves, target_path
+from nlapi.client.message import Result
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.account import Account, Origin, Source
@@ -49,6 +52,7 @@ class Agreement:
     done: Sequence[Step]
     terms: Terms
     items: list[Prepared | Step] = field(default_factory=list)
+    looks: list[tuple[Call, Result | None]] = field(default_factory=list)
 
     async def settle(self) -> AsyncGenerator[Proposed, None]:
         """Yield what is shown before anything is sent; a call that cannot be built is not among it.
@@ -57,25 +61,26 @@ class Agreement:
         the user can mend.
         """
         for call in self.calls:
-            self.items.append(self._build(call))
+            self.items.append(self._build(call, self.items))
         self._hold_together()
-        state = CurrentState(terms=self.terms, conversation=self.conversation)
-        drafts = {at: self._judged(at) for at, item in enumerate(self.items) if isinstance(item, Prepared)}
+        drafts = {at: await self._judged(at) for at, item in enumerate(self.items) if isinstance(item, Prepared)}
         while drafts:
             for at, draft in drafts.items():
-                drafts[at] = draft = await self._with_changes(draft, state)
+                drafts[at] = draft = await self._with_changes(draft)
                 yield self._proposed(draft)
             edited = await self._decide(drafts)
             if edited is None:
                 return
-            drafts = self._edited(drafts, edited)
+            drafts = await self._edited(drafts, edited)
 
-    def _build(self, call: Call) -> Prepared | Step:
+    def _build(self, call: Call, before: Sequence[Prepared | Step]) -> Prepared | Step:
         target = self.terms.target(call)
         if call.account is None and call.tool.effect is not Effect.READ:
             call = replace(call, account=traced(call, self.conversation, tuple(self.done)))
         try:
-            prepared = prepare(call, target)
+            call = without_unsaid_key(call, self.conversation)
+            intention = intention_in(self.conversation, (*self.done, *_foreseen(before)))
+            prepared = prepare(call, target, intention=intention)
             if not self.terms.dry_run and not forbids(prepared.rule):
                 permit(prepared, target)
             return prepared
@@ -92,19 +97,26 @@ class Agreement:
             item if isinstance(item, Step) else failed_step(item.call, reason, item.request) for item in self.items
         ]
 
-    def _judged(self, at: int) -> _Draft:
+    async def _judged(self, at: int) -> _Draft:
         prepared = self.items[at]
         assert isinstance(prepared, Prepared)
-        return _Draft(prepared=prepared, judgement=self._judgement(prepared, self.items[:at]))
+        return _Draft(prepared=prepared, judgement=await self._judgement(prepared, self.items[:at]))
 
-    def _judgement(self, prepared: Prepared, before: Sequence[Prepared | Step]) -> Judgement:
+    async def _judgement(self, prepared: Prepared, before: Sequence[Prepared | Step]) -> Judgement:
         """The policy's judgement, with the rule of the user's policy over it."""
         rule = prepared.rule
         if rule is not None and forbids(rule):
             return Judgement(verdict=Verdict.NEVER, reason=forbidden(prepared.call.tool.operation, rule))
         allows = rule is not None and rule.verdict is Ruling.ALLOW
         policy = replace(self.terms.policy, yes=True) if allows else self.terms.policy
-        judgement = policy.judge(prepared, self.conversation, confidence=self.plan.confidence, during=tuple(self.done))
+        doubted = None if self.terms.dry_run else uncertain_step(prepared, (*self.conversation.steps, *self.done))
+        judgement = policy.judge(
+            prepared,
+            self.conversation,
+            confidence=self.plan.confidence,
+            during=tuple(self.done),
+            evidence=await evidence_of(doubted, self._look) if doubted is not None else "",
+        )
         if judgement.verdict is Verdict.NEVER:
             return judgement
         if prepared.effect is not Effect.READ and any(_same(prepared, other) for other in before):
@@ -114,12 +126,24 @@ class Agreement:
             return Judgement(verdict=Verdict.ASK, reason=_also(says, judgement))
         return replace(judgement, reason=says) if allows and judgement.verdict is Verdict.RUN else judgement
 
-    async def _with_changes(self, draft: _Draft, state: CurrentState) -> _Draft:
+    async def _with_changes(self, draft: _Draft) -> _Draft:
         """With what an update changes, read only where somebody is asked about it."""
         asks = draft.judgement.verdict is Verdict.ASK and self.terms.policy.interactive and not self.terms.dry_run
         if not asks or draft.changes or draft.prepared.effect is Effect.READ:
             return draft
-        return replace(draft, changes=await state.changes(draft.prepared))
+        call = state_call(draft.prepared.call)
+        current = await self._look(call) if call is not None else None
+        if call is None or current is None:
+            return draft
+        return replace(draft, changes=field_changes(draft.prepared.call, current, call.tool.operation))
+
+    async def _look(self, call: Call) -> Result | None:
+        """The answer to a READ beside the plan; each thing is looked at once."""
+        seen = next((result for other, result in self.looks if other == call), None)
+        if seen is None:
+            seen = await self.terms.look(call, self.conversation, tuple(self.done))
+            self.looks.append((call, seen))
+        return seen
 
     def _proposed(self, draft: _Draft) -> Proposed:
         prepared = draft.prepared
@@ -182,18 +206,19 @@ class Agreement:
             hint = "run it in a terminal, where you are asked"
         return ConsentError(f"{told}; {lost}", hint=hint)
 
-    def _edited(self, drafts: Mapping[int, _Draft], edited: Mapping[int, Mapping[str, Any]]) -> dict[int, _Draft]:
+    async def _edited(self, drafts: Mapping[int, _Draft], edited: Mapping[int, Mapping[str, Any]]) -> dict[int, _Draft]:
         """The drafts with other arguments; as they were, with a note, where one of these cannot be sent."""
         items = list(self.items)
         for at, arguments in edited.items():
             call = drafts[at].prepared.call
-            item = self._build(replace(call, arguments=arguments, account=_edited_account(call, arguments)))
+            changed = replace(call, arguments=arguments, account=_edited_account(call, arguments))
+            item = self._build(changed, items[:at])
             if isinstance(item, Step):
                 note = f"your arguments were {item.message}"
                 return {at: replace(draft, note=note if at in edited else "") for at, draft in drafts.items()}
             items[at] = item
         self.items = items
-        return {at: self._judged(at) for at in drafts}
+        return {at: await self._judged(at) for at in drafts}
 
 
 def _described(draft: _Draft) -> str:
@@ -216,6 +241,14 @@ def _same(one: Prepared, other: Prepared | Step) -> bool:
         return True
     alike = target_path(one.request) == target_path(other.request) and one.request.method == other.request.method
     return alike and loose_leaves(one.request) == loose_leaves(other.request)
+
+
+def _foreseen(before: Sequence[Prepared | Step]) -> Iterator[Step]:
+    """Changes of the plan as if they were carried out: the same change after them is meant to be another one."""
+    for item in before:
+        if isinstance(item, Prepared):
+            result = Result(status=200, content=b"")
+            yield Step(call=item.call, outcome=Outcome.DONE, request=item.request, result=result)
 
 
 def _edited_account(call: Call, arguments: Mapping[str, Any]) -> Account:

@@ -32,6 +32,7 @@ from nlapi.agent.events import (
 from nlapi.agent.preview import FieldChange, FieldState
 from nlapi.client.auth import secret_parts
 from nlapi.client.clean import one_line
+from nlapi.client.digest import digest
 from nlapi.client.message import Request, Result
 from nlapi.client.redact import redact
 from nlapi.errors import UsageError
@@ -217,12 +218,15 @@ def _missing(missing: Missing) -> Record:
 
 def _step(step: Step) -> Record:
     result = _result(step.result) if step.result is not None else None
-    return {"call": _call(step.call), "outcome": step.outcome, "message": step.message, "result": result}
+    sent = {} if step.request is None else {"digest": step.digest or digest(step.request)}
+    return {"call": _call(step.call), "outcome": step.outcome, "message": step.message, **sent, "result": result}
 
 
 def _request(request: Request) -> Record:
+    """A request before credentials. `digest` is that of the whole, by which it can be compared where it was cut."""
     body = _body(request.content) if request.content is not None else {}
-    return {"method": request.method, "url": request.url, **body}
+    whole = {"headers": dict(request.headers), "digest": digest(request)}
+    return {"method": request.method, "url": request.url, **whole, **body}
 
 
 def _result(result: Result) -> Record:

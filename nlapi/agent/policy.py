@@ -83,7 +83,7 @@ class Policy:
         call = prepared.written
         if refusal := self.refusal(prepared.call) or self.refusal(call):
             return Judgement(verdict=Verdict.NEVER, reason=refusal)
-        earlier = (*(step for turn in conversation.turns for step in turn.steps), *during)
+        earlier = (*conversation.steps, *during)
         crossing = "" if self.across else _crossing(call, conversation, earlier)
         reads = prepared.effect is Effect.READ
         sure = confidence >= (self.ask_below if reads else self.change_below)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from nlapi.client.digest import digest, loose_leaves, target_path
 from nlapi.client.message import Request
 from nlapi.openapi.spec import Effect
-from nlapi.tools.plan import Outcome, Step
+from nlapi.tools.idempotency import Intention, key_argument
+from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Call
 from nlapi.tools.walk import on_the_wire
@@ -75,6 +77,26 @@ def digest_of(step: Step) -> str:
 def times_carried_out(wanted: str, steps: Iterable[Step]) -> int:
     """Return how many steps with a digest were answered 2xx."""
     return sum(step.result is not None and step.result.ok and digest_of(step) == wanted for step in steps)
+
+
+def intention_in(conversation: Conversation, during: Iterable[Step]) -> Intention:
+    """Return what names the intention behind a request in a conversation, for its idempotency key.
+
+    Every try has the same name until the change was answered 2xx: who then agrees to it once more wants another.
+    """
+    earlier = (*conversation.steps, *during)
+    return lambda wanted: f"{conversation.id} {wanted} {times_carried_out(wanted, earlier)}"
+
+
+def without_unsaid_key(call: Call, conversation: Conversation) -> Call:
+    """Return a call without an idempotency key that its planner made up, as it would make up another for each try."""
+    name = key_argument(call.tool)
+    if name is None or name not in call.arguments:
+        return call
+    key = str(call.arguments[name])
+    if key and (key in conversation.known.values() or any(key in turn.question for turn in conversation.turns)):
+        return call
+    return replace(call, arguments={other: value for other, value in call.arguments.items() if other != name})
 
 
 def _may_have_been_sent(step: Step) -> bool:

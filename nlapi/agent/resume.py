@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nlapi.agent.log import Record, content
-from nlapi.agent.policy import OUTCOME_UNKNOWN
-from nlapi.client.message import Ended, Framing, Result
+from nlapi.agent.repetition import OUTCOME_UNKNOWN
+from nlapi.client.message import Ended, Framing, Request, Result
 from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Call, Tool
@@ -21,7 +21,8 @@ def resume(records: Iterable[Record], tool: FindTool) -> Conversation:
     """The Conversation in the records of a log, as far as it was kept: bodies may have been cut.
 
     A change that was proposed and has no step, because the process was killed, becomes a FAILED step whose outcome is
-    unknown, so that no planner takes it for never tried.
+    unknown, so that no planner takes it for never tried. It is the proposal that counts, not what its plan had: a plan
+    has what the planner wrote (`"$50"`), a proposal what goes on the wire.
     """
     conversation = Conversation(turns=())
     open_round = _Open()
@@ -31,13 +32,14 @@ def resume(records: Iterable[Record], tool: FindTool) -> Conversation:
             conversation = open_round.closed(conversation)
             open_round = _Open()
         if event == "asked":
+            conversation = replace(conversation, id=record.get("conversation") or conversation.id)
             conversation = conversation.asked(record["question"]).with_known(record.get("known", {}))
         elif event == "planned":
-            open_round = _Open(plan=_plan(record, tool), calls=record["calls"])
+            open_round = _Open(plan=_plan(record, tool))
         elif event == "proposed":
-            open_round.proposed.append(record["call"])
+            open_round.proposed.append(record)
         elif event == "stepped":
-            open_round.steps.append(_step(record, tool))
+            open_round.add(record, tool)
         elif event in ("needed", "offered"):
             open_round = _Open()
     return open_round.closed(conversation)
@@ -45,27 +47,62 @@ def resume(records: Iterable[Record], tool: FindTool) -> Conversation:
 
 @dataclass(slots=True)
 class _Open:
-    """A round whose records are being read."""
+    """A round whose records are being read. `proposed` are the proposals that have no step yet, in order."""
 
     plan: Plan | None = None
-    calls: list[Record] = field(default_factory=list)
     proposed: list[Record] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+
+    def add(self, record: Record, tool: FindTool) -> None:
+        """Add the step in a record; its request is that of its proposal."""
+        call = _call(record["call"], tool)
+        proposal = self._proposal(call, exact=True)
+        request = None if proposal is None else _request(proposal)
+        self.steps.append(_step(record, call, request))
 
     def closed(self, conversation: Conversation) -> Conversation:
         if self.plan is None:
             return conversation
         if not conversation.turns:
-            conversation = Conversation(turns=(Turn(question=""),), known=conversation.known)
-        left = zip(self.plan.calls[len(self.steps) :], self.calls[len(self.steps) :], strict=True)
-        steps = (*self.steps, *(self._unfinished(call, record) for call, record in left))
+            conversation = replace(conversation, turns=(Turn(question=""),))
+        left = self.plan.calls[len(self.steps) :]
+        steps = (*self.steps, *(self._unfinished(call) for call in left))
         return conversation.with_round(Round(plan=self.plan, steps=steps))
 
-    def _unfinished(self, call: Call, record: Record) -> Step:
-        message = "not run: nlapi was stopped before"
-        if record in self.proposed and call.tool.effect is not Effect.READ:
-            message = f"{OUTCOME_UNKNOWN}: nlapi was stopped while it was being sent; it may have been carried out"
-        return Step(call=call, outcome=Outcome.FAILED, message=message)
+    def _unfinished(self, call: Call) -> Step:
+        proposal = self._proposal(call)
+        if proposal is None or call.tool.effect is Effect.READ:
+            return Step(call=call, outcome=Outcome.FAILED, message="not run: nlapi was stopped before")
+        return Step(
+            call=replace(call, arguments=proposal["call"]["arguments"]),
+            outcome=Outcome.FAILED,
+            message=f"{OUTCOME_UNKNOWN}: nlapi was stopped while it was being sent; it may have been carried out",
+            request=_request(proposal),
+            digest=proposal.get("digest", ""),
+        )
+
+    def _proposal(self, call: Call, *, exact: bool = False) -> Record | None:
+        """Take the first proposal of a call out of those without a step; None where it has none.
+
+        It is of the same operation and id, and with `exact` has the very arguments of the call.
+        """
+        for proposal in self.proposed:
+            if _is_of(proposal["call"], call) and (not exact or proposal["call"]["arguments"] == call.arguments):
+                self.proposed.remove(proposal)
+                return proposal
+        return None
+
+
+def _is_of(record: Record, call: Call) -> bool:
+    """Whether the call in a record is a planner's call: its id and its operation are the same."""
+    return bool(record["id"] == call.id and record["operation"] == call.operation_id)
+
+
+def _request(record: Record) -> Request:
+    """The request in a record of a proposal, as far as it was kept."""
+    body = content(record) if "text" in record or "base64" in record else None
+    headers = tuple(record.get("headers", {}).items())
+    return Request(method=record["method"], url=record["url"], headers=headers, content=body)
 
 
 def _plan(record: Record, tool: FindTool) -> Plan:
@@ -83,10 +120,12 @@ def _call(record: Mapping[str, Any], tool: FindTool) -> Call:
     return Call(tool=found, arguments=record["arguments"], id=record["id"], reason=record["reason"])
 
 
-def _step(record: Record, tool: FindTool) -> Step:
+def _step(record: Record, call: Call, request: Request | None) -> Step:
     result = record["result"]
     return Step(
-        call=_call(record["call"], tool),
+        call=call,
+        request=request,
+        digest=record.get("digest", ""),
         outcome=Outcome(record["outcome"]),
         message=record["message"],
         result=None if result is None else _result(result),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nlapi.agent.events import ItemsReceived
-from nlapi.agent.policy import OUTCOME_UNKNOWN
+from nlapi.agent.repetition import OUTCOME_UNKNOWN
 from nlapi.client.message import Ended, Request, Result
 from nlapi.client.streaming.body import Piece, Watch
 from nlapi.errors import ConsentError, CredentialError, NlapiError, OutcomeUnknownError, SendError

@@ -84,6 +84,7 @@ def call(
     from nlapi.cli.target import open_target, stream_limits
     from nlapi.tools.compile import compile_tool
     from nlapi.tools.diagnosis import diagnose
+    from nlapi.tools.idempotency import single_intention
     from nlapi.tools.run import prepare, run
     from nlapi.tools.tool import Call
 
@@ -94,7 +95,7 @@ def call(
     tool = compile_tool(target.spec.operation(operation))
     wanted = Call(tool=tool, arguments=arguments(tool, known=known, given=args, pairs=pairs or ()))
     if dry_run or curl:
-        _show(prepare(wanted, target), output, as_curl=curl)
+        _show(prepare(wanted, target, intention=single_intention()), output, as_curl=curl)
         return
     consent = _Consent(target, yes=yes or yes_to is not None)
     live = LivePrinter(output, chosen)

@@ -109,7 +109,7 @@ class Session:
     def _keep_question(self, conversation: Conversation) -> None:
         if self.log is not None:
             sources = [target.spec.source for target in self.targets.values()]
-            about = {"sources": sources, "planner": self.planner.name, **self.kept}
+            about = {"conversation": conversation.id, "sources": sources, "planner": self.planner.name, **self.kept}
             self.log.asked(conversation.question, known=conversation.known, **about)
 
     def _keep(self, event: Event) -> None:

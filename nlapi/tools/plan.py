@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -113,10 +114,14 @@ def is_remembered(known: Mapping[str, Any], name: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """All turns so far, the current one last. `known` are values the user gave by name (`--set account_id=...`)."""
+    """All turns so far, the current one last. `known` are values the user gave by name (`--set account_id=...`).
+
+    `id` names the conversation, also where it is taken up again from its transcript.
+    """
 
     turns: tuple[Turn, ...]
     known: Mapping[str, Any] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
     @property
     def current(self) -> Turn:
@@ -125,6 +130,11 @@ class Conversation:
     @property
     def question(self) -> str:
         return self.current.question
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of all turns, in order."""
+        return tuple(step for turn in self.turns for step in turn.steps)
 
     def asked(self, question: str) -> Conversation:
         """This conversation with a new turn."""

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from nlapi.client.auth import Authorized, authorize, same_api, secrets_in
 from nlapi.client.build import Values, build
 from nlapi.client.curl import to_curl
+from nlapi.client.digest import digest
 from nlapi.client.limits import Limits, bound_for_model
 from nlapi.client.message import Request, Result
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import READ_METHODS, Effect, Spec
 from nlapi.registry import Registration, find_registration, resolve_credential
 from nlapi.tools.check import check
+from nlapi.tools.idempotency import Intention, any_key, key_argument, new_key, single_intention
 from nlapi.tools.rules import Rule, Ruling, forbidden, forbids, rules_of, ruling
 from nlapi.tools.tool import Call, Tool
 from nlapi.tools.walk import filled, on_the_wire
@@ -96,22 +98,35 @@ def place(tool: Tool, arguments: Mapping[str, Any]) -> Values:
     return filled(tool.operation, values)
 
 
-def prepare(call: Call, target: Target) -> Prepared:
+def prepare(call: Call, target: Target, *, intention: Intention | None = None) -> Prepared:
     """Put amounts into wire units, check the arguments, put them in their places, build the request; send nothing.
+
+    With an `intention`, a change whose operation describes an idempotency key has that of the intention in its request,
+    unless its arguments have one.
 
     ArgumentError when an argument breaks its schema or can never be sent, UsageError when there is no server for it.
     """
     operation, written = call.tool.operation, call
     call = replace(call, arguments=on_the_wire(call.tool, call.arguments))
-    check(call.tool, call.arguments)
-    try:
-        request = build(operation, place(call.tool, call.arguments), base_url=target.base_url)
-    except ArgumentError as error:
-        raise ArgumentError(f"{operation.id}: {error.message}", hint=error.hint) from None
+    name = key_argument(call.tool)
+    fills = intention is not None and name is not None and name not in call.arguments
+    request = _request(call, target, any_key(call.tool) if fills else {})
+    if intention is not None and fills and (key := new_key(call.tool, intention(digest(request)))):
+        request = _request(call, target, key)
     secured = None if target.no_auth else operation
     curl = to_curl(request, secured, target.credentials, base_url=target.base_url, variables=target.variables)
     rule = ruling(target.rules, operation)
     return Prepared(call=call, request=request, effect=call.tool.effect, curl=curl, written=written, rule=rule)
+
+
+def _request(call: Call, target: Target, key: Mapping[str, Any]) -> Request:
+    """The request of a call and an idempotency key, which is no argument of it: nobody gave it."""
+    arguments = {**call.arguments, **key}
+    check(call.tool, arguments)
+    try:
+        return build(call.tool.operation, place(call.tool, arguments), base_url=target.base_url)
+    except ArgumentError as error:
+        raise ArgumentError(f"{call.operation_id}: {error.message}", hint=error.hint) from None
 
 
 def sketch(call: Call, target: Target) -> Request:
@@ -203,7 +218,7 @@ async def run(
 
     It is not asked where the user's policy allows the operation; where that asks, it is, before a READ too.
     """
-    prepared = prepare(call, target)
+    prepared = prepare(call, target, intention=single_intention())
     permit(prepared, target)
     allowed = prepared.rule is not None and prepared.rule.verdict is Ruling.ALLOW
     asks = prepared.asks_always or (prepared.effect is not Effect.READ and not allowed)

@@ -105,9 +105,11 @@ def prepared(made: Call, base_url: str = "http://127.0.0.1:9") -> Prepared:
     return prepare(complete, Target(spec=made.tool.operation.spec, base_url=base_url))
 
 
-def judge(policy: Policy, made: Call, conversation: Conversation, **more: Any) -> Judgement:
+def judge(
+    policy: Policy, made: Call, conversation: Conversation, *, base_url: str = "http://127.0.0.1:9", **more: Any
+) -> Judgement:
     """What the policy says of a call, by the request that it becomes."""
-    return policy.judge(prepared(made), conversation, **more)
+    return policy.judge(prepared(made, base_url), conversation, **more)
 
 
 class Scripted:
@@ -151,10 +153,11 @@ def events(
     consent: Callable[[tuple[Proposed, ...]], Any] = nobody,
     policy: Policy | None = None,
     see: Callable[[Event], None] = lambda event: None,
+    no_auth: bool = False,
     **more: Any,
 ) -> list[Event]:
     """All events of one turn; `see` gets each as it comes."""
-    targets = {spec: Target(spec=spec, base_url=base_url) for spec in specs}
+    targets = {spec: Target(spec=spec, base_url=base_url, no_auth=no_auth) for spec in specs}
 
     async def run() -> list[Event]:
         seen = []

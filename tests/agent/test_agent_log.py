@@ -15,15 +15,16 @@ from hypothesis import strategies as st
 
 from nlapi.agent.events import Answered, Stepped
 from nlapi.agent.log import MAX_BODY, Log, content, encode, entries, read
-from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy
+from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy, Verdict
 from nlapi.agent.resume import resume
+from nlapi.api import load
 from nlapi.client.message import Result
 from nlapi.errors import UsageError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, ask
 from nlapi.tools.tool import Tool
-from tests.agent.kit import Scripted, boards, boards_api, call, events
+from tests.agent.kit import Scripted, boards, boards_api, call, events, judge
 from tests.servers import Echo, Received, Reply
 
 SECRET = 'pa"ss/wörd-5e55'
@@ -42,7 +43,8 @@ def path(tmp_path: Path) -> Path:
 def logged(log: Log, spec: Spec, *plans: str | Plan, url: str, question: str = "add A to Roadmap") -> Conversation:
     """A turn carried out and written to the log."""
     log.asked(question, known={"account": "acc-1"})
-    answers = events(Scripted(*plans), [spec], url, conversation=ask(question), policy=Policy(yes=True), see=log.write)
+    asked, policy = ask(question), Policy(yes=True)
+    answers = events(Scripted(*plans), [spec], url, conversation=asked, policy=policy, see=log.write, no_auth=True)
     assert isinstance(answers[-1], Answered)
     return answers[-1].conversation
 
@@ -169,6 +171,33 @@ def test_a_killed_change_comes_back_as_what_is_known_of_it(spec: Spec, path: Pat
     assert (first.outcome, second.outcome) == (Outcome.FAILED, Outcome.FAILED)
     assert first.message.startswith(message)
     assert second.message.startswith("not run")
+
+
+def test_a_killed_change_is_known_by_what_was_proposed_and_not_by_what_was_written(path: Path) -> None:
+    """Claude writes "$50", and 50000000 goes on the wire."""
+    ads = load("ads")
+    campaign = {"account_id": "acc_12345678", "name": "X", "objective": "TRAFFIC"}
+    written = call(ads, "createCampaign", "t1", **campaign, daily_budget_micros="$50")
+    with Echo(Reply(201, {})) as api, Log.open(path) as log:
+        logged(log, ads, Plan(calls=(written,)), "Done.", url=api.url)
+    records = read(path)
+    killed = records[: [record["event"] for record in records].index("proposed") + 1]
+    conversation = resume(killed, lambda source, operation: compile_tool(ads.operation(operation)))
+    (step,) = conversation.current.steps
+    assert step.message.startswith(OUTCOME_UNKNOWN)
+    assert step.request is not None and json.loads(step.request.content or b"")["daily_budget_micros"] == 50_000_000
+    judged = judge(Policy(yes=True), written, conversation)
+    assert judged.verdict is Verdict.ASK and judged.reason.startswith("the same change got no complete answer")
+
+
+@pytest.mark.parametrize("title", ["x" * MAX_BODY, f"carries {SECRET}"], ids=["cut", "masked"])
+def test_a_change_is_known_again_where_the_log_has_not_all_of_it(spec: Spec, path: Path, title: str) -> None:
+    written = call(spec, "createCard", board="b7", title=title)
+    with boards_api() as api, Log.open(path, secrets=[SECRET]) as log:
+        logged(log, spec, Plan(calls=(written,)), "Done.", url=api.url)
+        judged = judge(Policy(yes=True), written, resume(read(path), tools(spec)), base_url=api.url)
+    assert SECRET not in path.read_text()
+    assert judged.verdict is Verdict.ASK and judged.reason.startswith("the same change was sent before")
 
 
 def test_a_resumed_log_goes_on_in_the_same_file(spec: Spec, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from nlapi.agent.events import Answered, Event, Needed, Planned, Proposed, Repor
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import OUTCOME_UNKNOWN, Policy
 from nlapi.agent.terms import AT_ONCE
+from nlapi.api import load
 from nlapi.errors import ConsentError, CredentialError, PlannerError, UsageError
 from nlapi.openapi.parts import Details, Parameter
 from nlapi.openapi.spec import Effect, Operation, Spec
@@ -24,7 +26,7 @@ from nlapi.tools.plan import Conversation, Outcome, Plan, ask
 from nlapi.tools.run import Target
 from nlapi.tools.tool import Call, Missing
 from tests.agent.kit import Scripted, boards, boards_api, call, events, no, of, yes
-from tests.servers import Echo, Reply, Script, closed_port, read_request
+from tests.servers import Echo, Received, Reply, Script, closed_port, read_request
 
 
 @pytest.fixture
@@ -207,7 +209,7 @@ def test_a_write_without_an_answer_has_an_unknown_outcome_and_is_not_repeated_un
     planner = Scripted(same, same)
     with Script(Script.RESET) as api, pytest.raises(ConsentError) as refused:
         events(planner, [spec], api.url, policy=Policy(yes=True, interactive=False))
-    assert len(api.received) == 1
+    assert [request.method for request in api.received] == ["POST", "GET"]
     (step,) = planner.seen[1].current.steps
     assert step.message.startswith(OUTCOME_UNKNOWN)
     assert "may have been carried out" in str(refused.value)
@@ -218,8 +220,76 @@ def test_a_write_that_was_answered_is_not_sent_twice_unasked(spec: Spec, status:
     same = Plan(calls=(call(spec, "createCard", board="b7", title="A"),))
     with Echo(Reply(status)) as api, pytest.raises(ConsentError) as refused:
         events(Scripted(same, same, same), [spec], api.url, policy=Policy(yes=True, interactive=False))
-    assert api.only.method == "POST"
+    assert [request.method for request in api.received].count("POST") == 1
     assert str(status) in str(refused.value)
+
+
+def test_a_change_of_unknown_outcome_is_looked_for_before_it_is_asked_about_again(spec: Spec) -> None:
+    """The list of what was created, and the thing that was deleted."""
+    listed = [{"id": "c1", "title": "Milk"}]
+
+    def answer(request: Received) -> Reply:
+        return Reply(200, listed) if request.method == "GET" else Reply(502)
+
+    seen = []
+    for title in ("milk ", "Bread"):
+        made = Plan(calls=(call(spec, "createCard", board="b7", title=title),))
+        with Echo(answer) as api:
+            events(Scripted(made, made, "I do not know."), [spec], api.url, consent=yes, see=seen.append)
+        assert [(request.method, request.path) for request in api.received] == [
+            *(("POST", "/boards/b7/cards"), ("GET", "/boards/b7/cards"), ("POST", "/boards/b7/cards"))
+        ]
+    first, again, bread, bread_again = of(Proposed, seen)
+    assert first.reason == bread.reason == ""
+    assert 'listCards lists one named "milk": it seems to have been carried out' in again.reason
+    assert 'listCards lists none named "Bread"' in bread_again.reason
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer", "evidence"),
+    [
+        ("deleteThing", Reply(404), "getThing answers 404: it seems to have been carried out"),
+        ("deleteThing", Reply(200, {"id": "t1"}), "getThing still shows it"),
+        ("changeThing", Reply(200, {"id": "t1", "size": 3}), "getThing shows what it sets: it seems to have been"),
+        ("changeThing", Reply(200, {"id": "t1", "size": 2}), 'getThing shows size "2"'),
+        ("stopThing", Reply(200, {"id": "t1", "status": "STOPPED"}), 'getThing shows status "STOPPED"'),
+        ("stopThing", Reply(500), "getThing, which would show it, answers 500"),
+    ],
+)
+def test_what_became_of_a_thing_is_seen_at_the_thing(
+    tmp_path: Path, operation: str, answer: Reply, evidence: str
+) -> None:
+    file = tmp_path / "things.json"
+    file.write_text(json.dumps(THINGS))
+    things = load(str(file))
+    arguments = {"thing": "t1", **({"size": 3} if operation == "changeThing" else {})}
+    same = Plan(calls=(call(things, operation, **arguments),))
+    with Echo(lambda request: answer if request.method == "GET" else Reply(503)) as api:
+        seen = events(Scripted(same, same, "Hm."), [things], api.url, consent=yes)
+    first, again = of(Proposed, seen)
+    assert evidence in again.reason and evidence not in first.reason
+
+
+def thing(id: str, **more: object) -> dict[str, object]:
+    return {"operationId": id, "responses": {"200": {"description": "a thing"}}, **more}
+
+
+SIZE = {"application/json": {"schema": {"type": "object", "properties": {"size": {"type": "integer"}}}}}
+ID = [{"name": "thing", "in": "path", "required": True, "schema": {"type": "string"}}]
+THINGS = {
+    "openapi": "3.1.0",
+    "info": {"title": "Things", "version": "1"},
+    "servers": [{"url": "http://127.0.0.1:9"}],
+    "paths": {
+        "/things/{thing}": {
+            "parameters": ID,
+            "get": thing("getThing"),
+            "patch": thing("changeThing", requestBody={"content": SIZE}),
+            "delete": thing("deleteThing"),
+        },
+        "/things/{thing}/stop": {"parameters": ID, "post": thing("stopThing")},
+    },
+}
 
 
 def test_nor_is_it_within_one_plan(spec: Spec) -> None:
