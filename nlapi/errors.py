@@ -10,6 +10,7 @@
     ├── SendError                exit 1   a request got no complete answer
     │   └── OutcomeUnknownError  exit 1   ... and it was a write that may have been carried out
     ├── PlannerError             exit 1   the planner (a model, or the embedded one) failed
+    │   └── UnfinishedError      exit 8   ... and it was a model's answer that broke off; nothing of it was run
     ├── ConsentError             exit 6   a write needed consent and did not get it; nothing was sent
     └── MissingError             exit 7   the planner needs something from the user first
 
@@ -71,6 +72,12 @@ class OutcomeUnknownError(SendError):
 
 class PlannerError(NlapiError):
     """The planner failed."""
+
+
+class UnfinishedError(PlannerError):
+    """The answer of a model broke off; nothing of it was run."""
+
+    exit_code = 8
 
 
 class ConsentError(NlapiError):

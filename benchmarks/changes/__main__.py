@@ -6,7 +6,9 @@ Exits with 1 where a wrong change stands, where under 55 % of the right ones do,
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -14,11 +16,18 @@ from pathlib import Path
 
 from benchmarks.changes import report
 from benchmarks.changes.cases import COMMANDS, Api, load
-from benchmarks.changes.run import Outcome, Rating, Run, run
+from benchmarks.changes.run import Outcome, Rating, Run, run, without_registrations
+
+PAGE = Path(__file__).parents[1] / "CHANGES.md"
+SERVERS = Path(__file__).with_name("servers")
+"""Commands for the real servers of `benchmarks.servers`, with the effect that each must have."""
 
 
 def main() -> int:
     options = _options()
+    if options.servers:
+        command = [sys.executable, "-m", "benchmarks.servers", "--sentences", str(SERVERS), "--show"]
+        return subprocess.run(command, check=False).returncode
     apis = [api for api in load(options.commands) if not options.api or api.name in options.api]
     outcomes: list[Outcome] = []
     faults: list[str] = []
@@ -37,6 +46,8 @@ def main() -> int:
         return 1 if faults else 0
     if options.output:
         report.write(outcomes, options.output)
+    if options.write:
+        report.write_page(outcomes, PAGE)
     _print(outcomes, seconds, options.against)
     return 0 if report.passes(outcomes) and not faults else 1
 
@@ -44,7 +55,12 @@ def main() -> int:
 def _runs(apis: Sequence[Api], options: argparse.Namespace) -> Iterator[Run]:
     """Each API in a process of its own, so that one description is in memory at a time."""
     work = partial(run, only=options.only, check=options.check)
-    with ProcessPoolExecutor(options.jobs, max_tasks_per_child=1) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="nlapi-changes-") as home,
+        ProcessPoolExecutor(
+            options.jobs, initializer=without_registrations, initargs=(home,), max_tasks_per_child=1
+        ) as pool,
+    ):
         yield from pool.map(work, apis)
 
 
@@ -67,7 +83,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--show", action="store_true", help="print each command with what was planned, and why")
     parser.add_argument("--check", action="store_true", help="only look whether the right requests are valid")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write one JSON line a command")
+    parser.add_argument("--write", action="store_true", help="put the figures into benchmarks/CHANGES.md")
     parser.add_argument("--against", type=Path, metavar="FILE", help="print what is rated otherwise than in that run")
+    parser.add_argument("--servers", action="store_true", help="only the commands for the real servers")
     parser.add_argument("--jobs", type=int, default=1, help="APIs that run side by side")
     parser.add_argument("--commands", type=Path, default=COMMANDS, metavar="FOLDER", help="other files of commands")
     return parser.parse_args()

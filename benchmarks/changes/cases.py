@@ -80,6 +80,8 @@ class Api:
         where, _, file = self.description.partition(":")
         if where == "shared":
             return descriptions.shared(f"data/specs/{file}")
+        if where == "bundled":
+            return Path(__file__).parents[2] / "specs" / file
         if where == "octokit":
             return descriptions.github()
         folder = descriptions.directory()

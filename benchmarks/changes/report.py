@@ -13,6 +13,8 @@ from benchmarks.changes.run import Outcome, Rating
 LEAST_RIGHT = 0.55
 """The share of the changes with a right request that have to stand."""
 
+FIGURES, END = "<!-- figures -->", "<!-- end of the figures -->"
+
 
 def tables(outcomes: Sequence[Outcome]) -> str:
     """Two tables of Markdown, by API and by kind of command."""
@@ -59,12 +61,21 @@ def details(outcome: Outcome) -> str:
     right = " | or ".join(outcome.right) or f"must not stand: {outcome.why}"
     rows = [("right", right)]
     rows += [("planned", planned) for planned in outcome.planned]
+    rows += [("account", line) for line in outcome.account]
     rows += [("shown", request) for request in outcome.proposed if request not in outcome.sent]
     rows += [("SENT", request) for request in outcome.sent]
     end = f"exit {outcome.code}, {outcome.confidence:.0%} sure: {' '.join(outcome.message.split())[:300]}"
     lines = [f"{outcome.rating}{' (as a read)' if outcome.is_read else ''}  {outcome.id} [{outcome.kind}]"]
     lines[0] += f"  {outcome.sentence}"
     return "\n".join([*lines, *(f"    {name:8} {text}" for name, text in [*rows, ("end", end)])])
+
+
+def write_page(outcomes: Sequence[Outcome], page: Path) -> None:
+    """Put the figures between the marks of a page."""
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(FIGURES)
+    after = rest.partition(END)[2]
+    page.write_text(f"{before}{FIGURES}\n{summary(outcomes)}.\n\n{tables(outcomes)}\n{END}{after}", encoding="utf-8")
 
 
 def write(outcomes: Sequence[Outcome], path: Path) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -16,11 +15,14 @@ from benchmarks.changes.cases import Api, Case
 from benchmarks.changes.recorder import Recorder, recording
 from benchmarks.changes.wire import Requests, Wire, of_request
 from nlapi.agent.events import Event, Planned, Proposed
+from nlapi.changes.standing import reasons_against
+from nlapi.cli.events import Renderer
 from nlapi.cli.options import PlannerName, Telling
 from nlapi.cli.session import Session, open_session
 from nlapi.cli.setup import Setup
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import READ_METHODS, Effect
+from nlapi.resources.answers import answer_schemas
 from nlapi.sandbox.problem import Problem
 from nlapi.tools.plan import Plan, ask
 
@@ -32,6 +34,7 @@ class Rating(StrEnum):
     """What became of a command."""
 
     STANDS = "right stands"
+    PART = "right in part"
     ASKED = "right asked"
     OTHER = "other asked"
     NEEDS = "needs"
@@ -60,6 +63,8 @@ class Outcome:
     proposed: tuple[str, ...]
     sent: tuple[str, ...]
     right: tuple[str, ...]
+    account: tuple[str, ...]
+    """Where each value of the change came from, and why it does not stand."""
     message: str
     seconds: float
     """CPU time."""
@@ -87,7 +92,6 @@ class Run:
 
 def run(api: Api, only: str = "", check: bool = False) -> Run:
     """Run the commands of an API that contain `only`; with `check` only look whether the right requests are valid."""
-    os.environ["NLAPI_CONFIG_DIR"] = tempfile.mkdtemp(prefix="nlapi-changes-")
     path = api.path()
     if path is None:
         return Run(api=api.name, reason=f"{api.description} cannot be had")
@@ -95,17 +99,23 @@ def run(api: Api, only: str = "", check: bool = False) -> Run:
     session = open_session(_setup(str(path)))
     spec = next(iter(session.targets))
     requests = Requests(spec)
-    faults = tuple(_faults(api.cases, requests))
+    faults = {case.id: tuple(_faults(case, requests)) for case in api.cases}
+    problems = tuple(fault for of_case in faults.values() for fault in of_case)
     if check:
-        return Run(api=api.name, faults=faults)
+        return Run(api=api.name, faults=problems)
     session.policy = replace(session.policy, interactive=False)
     setattr(session.planner, "today", TODAY)  # noqa: B010
     seconds = time.process_time() - begin
     with recording(spec) as recorder:
         session.targets = {spec: replace(session.targets[spec], base_url=recorder.base_url)}
-        chosen = [case for case in api.cases if only in case.sentence]
+        chosen = [case for case in api.cases if only in case.sentence and not faults[case.id]]
         outcomes = tuple(_outcome(case, session, recorder, requests) for case in chosen)
-    return Run(api=api.name, outcomes=outcomes, seconds=seconds, faults=faults)
+    return Run(api=api.name, outcomes=outcomes, seconds=seconds, faults=problems)
+
+
+def without_registrations(home: str) -> None:
+    """Make an empty folder that of the user's settings: what he has registered must not change a figure."""
+    os.environ["NLAPI_CONFIG_DIR"] = home
 
 
 def _setup(path: str) -> Setup:
@@ -120,20 +130,25 @@ def _setup(path: str) -> Setup:
     )
 
 
-def _faults(cases: Sequence[Case], requests: Requests) -> list[str]:
-    faults = []
-    for case in cases:
-        for gold in (gold for sequence in case.right for gold in sequence):
-            try:
-                requests.wire(gold, case.known)
-            except (NlapiError, Problem, ValueError, KeyError) as error:
-                faults.append(f"{case.id} {gold.request}: {getattr(error, 'detail', None) or error!r}")
-    return faults
+def _faults(case: Case, requests: Requests) -> Iterator[str]:
+    for gold in (gold for sequence in case.right for gold in sequence):
+        try:
+            requests.wire(gold, case.known)
+        except (NlapiError, Problem, ValueError, KeyError) as error:
+            yield f"{case.id} {gold.request}: {getattr(error, 'detail', None) or error!r}"
+    for key, answer in case.answers.items():
+        method, _, target = key.partition(" ")
+        try:
+            listed = answer_schemas(requests.spec).list_of(requests.routes.match(method, target).operation)
+            if listed is not None and listed.entries(answer) is None:
+                yield f"{case.id} answers {key}: the list is described at {'.'.join(listed.keys)}"
+        except Problem as problem:
+            yield f"{case.id} answers {key}: {problem.detail}"
 
 
 def _outcome(case: Case, session: Session, recorder: Recorder, requests: Requests) -> Outcome:
     events: list[Event] = []
-    session.render = events.append
+    session.render = _collector(events)
     recorder.begin(case)
     begin = time.process_time()
     try:
@@ -165,6 +180,7 @@ def _outcome(case: Case, session: Session, recorder: Recorder, requests: Request
         proposed=tuple(map(str, proposed)),
         sent=tuple(map(str, sent)),
         right=tuple(" > ".join(map(str, sequence)) for sequence in right),
+        account=tuple(_account(plans, case.sentence)),
         message=message,
         seconds=round(seconds, 3),
     )
@@ -174,6 +190,23 @@ def _deciding(plans: Sequence[Plan]) -> Plan:
     """The plan that matters: the last that changes something, else the last that calls, else the last."""
     changing = [plan for plan in plans if any(call.tool.effect is not Effect.READ for call in plan.calls)]
     return (changing or [plan for plan in plans if plan.calls] or plans)[-1]
+
+
+def _collector(events: list[Event]) -> Renderer:
+    def render(event: Event) -> None:
+        events.append(event)
+
+    return render
+
+
+def _account(plans: Sequence[Plan], sentence: str) -> Iterator[str]:
+    calls = [call for plan in plans for call in plan.calls if call.tool.effect is not Effect.READ]
+    for call in calls:
+        if call.account is not None:
+            for source in call.account.sources:
+                yield f"{source.argument} = {source.value!r} <- {source.origin} {source.words!r}"
+            yield from (f"not used: {words!r}" for words in call.account.unused)
+            yield from (f"against: {reason}" for reason in reasons_against(call, call.account, sentence))
 
 
 def _changes(wire: Wire, requests: Requests) -> bool:
@@ -188,7 +221,8 @@ def _changes(wire: Wire, requests: Requests) -> bool:
 
 def _rating(right: Sequence[tuple[Wire, ...]], sent: tuple[Wire, ...], proposed: tuple[Wire, ...], code: int) -> Rating:
     if sent:
-        return Rating.STANDS if sent in right else Rating.WRONG
+        in_part = any(sent == sequence[: len(sent)] for sequence in right)
+        return Rating.STANDS if sent in right else Rating.PART if in_part else Rating.WRONG
     if not right:
         return Rating.HELD
     if proposed:

@@ -105,7 +105,7 @@ class AutoPlanner:
             spent = float(context[f"spent_{cap}"])
             if spent >= most:
                 text = f"Stopped: this {cap} has cost ${spent:.4f}, and ${most:g} is the most that it may."
-                return Plan(text=text, confidence=1.0)
+                return Plan(text=text, confidence=1.0, ended=cap)
         return None
 
     def _chosen(self, planner: str, decision: Decision, plan: Plan, context: Mapping[str, Scalar]) -> PlannerChosen:

@@ -15,7 +15,7 @@ from nlapi.agent.messages import PLANNER, Answer, Block, Message, append, histor
 from nlapi.agent.models import AS_OF, DEFAULT, cost
 from nlapi.agent.toolbox import FIND, FOUND, LIKELIEST, Query, Toolbox
 from nlapi.client.clean import one_line
-from nlapi.errors import PlannerError
+from nlapi.errors import PlannerError, UnfinishedError
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, Turn
@@ -28,6 +28,9 @@ BASE_URL = "https://api.anthropic.com"
 MAX_TOKENS = 16_000
 MAX_REQUESTS = 8
 """Requests for one plan: searches for operations and corrections of unusable calls, before it is given up."""
+
+_WHOLE = ("end_turn", "stop_sequence")
+"""How an answer stops that came to its end, and makes no call."""
 
 _CUT = {
     "max_tokens": "The answer was cut at the model's limit of tokens; nothing of it was run. Ask for less at once.",
@@ -159,9 +162,12 @@ class ClaudePlanner:
                 async for text in answer.read(stream):
                     yield text
         except (AnthropicError, httpx2.HTTPError, ValueError) as error:
-            raise explain(error, model=self.model, base_url=self._base_url, key=client.api_key or "") from error
+            told = explain(error, model=self.model, base_url=self._base_url, key=client.api_key or "")
+            if answer.blocks:
+                raise UnfinishedError(f"Claude's answer broke off: {told.message}", hint=told.hint) from error
+            raise told from error
         if answer.stop is None:
-            raise PlannerError("Claude's answer broke off; nothing of it was run", hint="ask again")
+            raise UnfinishedError("Claude's answer broke off; nothing of it was run", hint="ask again")
 
     def _system(self, conversation: Conversation) -> list[Block]:
         """The system prompt. Tools come before it in the cached prefix, so one breakpoint covers both."""
@@ -205,10 +211,16 @@ class ClaudePlanner:
         text = draft.text + answer.text + note
         content = [{"type": "text", "text": text}] if note and text.strip() else answer.content
         append(draft.messages, "assistant", content)
-        return self._plan(draft, text=text)
+        return self._plan(draft, text=text, ended=(answer.stop or "") if note else "")
 
     def _plan(
-        self, draft: _Draft, *, text: str, calls: tuple[Call, ...] = (), results: Mapping[str, Block] | None = None
+        self,
+        draft: _Draft,
+        *,
+        text: str,
+        calls: tuple[Call, ...] = (),
+        results: Mapping[str, Block] | None = None,
+        ended: str = "",
     ) -> Plan:
         raw = {
             "planner": PLANNER,
@@ -218,12 +230,14 @@ class ClaudePlanner:
             "usage": draft.usage,
             "cost": cost(self.model, draft.usage),
         }
-        return Plan(calls=calls, text=text, raw=raw)
+        return Plan(calls=calls, text=text, ended=ended, raw=raw)
 
 
 def _note(answer: Answer) -> str:
     """What is said of an answer that did not come to its end; "" of one that did."""
-    note = _CUT.get(answer.stop or "", "")
+    stop = one_line(answer.stop or "")[:80]
+    unknown = f"The model stopped for a reason that nlapi does not know ({stop}); nothing of its answer was run."
+    note = "" if stop in _WHOLE else _CUT.get(stop, unknown)
     if note and answer.details:
         note = f"{note} {answer.details}"
     return f"\n\n{note}" if note and answer.text.strip() else note

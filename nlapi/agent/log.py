@@ -176,6 +176,7 @@ def _plan(plan: Plan) -> Record:
         "text": plan.text,
         "understood": plan.understood,
         "confidence": plan.confidence,
+        **({"ended": plan.ended} if plan.ended else {}),
         "calls": [_call(call) for call in plan.calls],
         "missing": [_missing(missing) for missing in plan.missing],
         "raw": plan.raw if isinstance(plan.raw, Mapping) else None,

@@ -111,6 +111,7 @@ def _plan(record: Record, tool: FindTool) -> Plan:
         text=record["text"],
         understood=record["understood"],
         confidence=record["confidence"],
+        ended=record.get("ended", ""),
         raw=record["raw"],
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import VERBS, Intent, pieces, stem
+from nlapi.resources.naming import VERBS, Intent, pieces, singular, stem
 
 _CLASSES = """
 create add make new register insert generate build provision define setup open post submit log file raise record
@@ -96,6 +96,7 @@ merge
 split
 retry rerun redo
 rotate regenerate renew refresh
+rotate reset
 reset clear empty
 comment reply respond
 acknowledge ack
@@ -217,12 +218,30 @@ for _line in filter(None, _OPPOSITES.split("\n")):
         _OPPOSITE_OF[_one] = _OPPOSITE_OF.get(_one, frozenset()) | {_other}
 
 _EITHER = re.compile(r"\((un|de|dis)-?\)(\w+)", re.IGNORECASE)
+_WORDS = frozenset(_CLASSES.split()) | frozenset(
+    "review ping poll fetch apply process list search query execute perform sync flush drain revoke void".split()
+)
+_SHARED = 4
+"""Letters that a noun has in common with the verb that it is made of, at least: assign, assignee."""
 _UNDOING = ("un", "de", "dis")
 
 
 def is_verb(word: str) -> bool:
     """Whether the stem of a word is that of a verb which is known to command something."""
     return word in _CLASS_OF or (word in VERBS and VERBS[word] is not Intent.READ)
+
+
+def echoes(verb: str, noun: str) -> bool:
+    """Whether a noun is made of a verb, or of what the verb undoes: followers of follow and of unfollow."""
+    for prefix in _UNDOING:
+        if verb.startswith(prefix) and len(verb) >= _SHARED + len(prefix) and noun.startswith(verb[len(prefix) :]):
+            return True
+    return len(verb) >= _SHARED and noun.startswith(verb)
+
+
+def is_verb_form(word: str) -> bool:
+    """Whether a word, as it is written, is a verb that commands something: `protect`, and not `protection`."""
+    return word in _WORDS or VERBS.get(word) is not None or (is_verb(stem(word)) and stem(word) == word)
 
 
 def alike(one: str, other: str) -> bool:
@@ -264,19 +283,24 @@ def command_of(words: Iterable[str]) -> tuple[str, int]:
 def operation_verbs(operation: Operation) -> tuple[str, ...]:
     """Return the stems of the words that may be what an operation does: of its id, its summary and the end of its path.
 
-    The first of each come first, as they are the verbs of most descriptions.
+    The first of each come first, as they are the verbs of most descriptions. Participles do nothing: to unlock a locked
+    manager locks none.
     """
-    names = _names(operation)
+    names = [[word for word in words if not word.endswith(("ed", "ing"))] for words in _names(operation)]
     first = [words[0] for words in names if words]
     joined = (one + other for words in names for one, other in pairwise(words))
     return tuple(dict.fromkeys(map(stem, (*first, *(word for words in names for word in words), *joined))))
 
 
 def leading_verbs(operation: Operation) -> tuple[str, ...]:
-    """Return the stems of what an operation says of itself that it does: the first verb of its id, summary and path."""
+    """Return the stems of what an operation says of itself that it does: the first verb of its id, summary and path.
+
+    DELETE of `/issues/{id}/watch` undoes what its path says.
+    """
     found = []
-    for words in _names(operation):
-        found += [stem(word) for word in words if is_verb(stem(word))][:1]
+    *names, tail = _names(operation)
+    for words in (*names, *(() if operation.method == "DELETE" else (tail,))):
+        found += [stem(word) for word in words if is_verb(stem(word)) and singular(word) == word][:1]
     return tuple(dict.fromkeys(found))
 
 

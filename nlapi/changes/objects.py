@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from nlapi.changes.lexicon import GENERIC_CREATES, GENERIC_UPDATES, TAKING_AWAY, alike, is_verb, leading_verbs
+from nlapi.changes.lexicon import (
+    GENERIC_CREATES,
+    GENERIC_UPDATES,
+    TAKING_AWAY,
+    alike,
+    echoes,
+    is_verb_form,
+    leading_verbs,
+)
 from nlapi.changes.sentences import Case
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation
 from nlapi.resources.naming import pieces, singular, stem
 from nlapi.resources.nouns import VERSION
 from nlapi.resources.paths import EXTENSION
 from nlapi.tools.account import SAID, Origin, Source
+from nlapi.tools.synonyms import SYNONYMS
 
 _WRAPPERS = frozenset(
-    "api rest action actions resource resources object objects by name id me self user current service services new"
+    "api rest action actions resource resources object objects by name id me self current service services new"
     " in to of on".split()
 )
 """Words of paths that name nothing which people say."""
@@ -22,6 +32,10 @@ _OF_UPDATES = frozenset(
     "setting settings state status details info configuration properties attributes preferences".split()
 )
 """Ends of the paths of updates that name nothing either: /vlans/settings. To delete the settings is another thing."""
+_ARTICLES = frozenset("a an the my our your this that old all its".split())
+_PREPOSITIONS = frozenset("of from for on in at to with by called named titled id no".split())
+_OBJECTS = frozenset(map(stem, "object item resource entity record".split()))
+_BREAK = re.compile(r"\b(?:by|of|from|for|in|on|with|using|to|and|if|at|as|via|or|its|all)\b|[.,;:(]")
 _MANY = frozenset("all bulk batch many multiple every".split())
 
 
@@ -29,11 +43,23 @@ def another_kind(case: Case) -> Iterator[str]:
     """A part of the path behind the thing, or the kind of the thing itself, that nobody said."""
     kinds, tail = _named_parts(case.operation)
     silent = _WRAPPERS if case.operation.method == "DELETE" else _WRAPPERS | _OF_UPDATES
+    if case.operation.method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
+        tail = tail[-1:]  # what is made is said; of what, by the ids before
     for words in tail:
         nouns = _nouns(words, silent)
         if nouns and not _is_said(case, nouns):
             yield _reason(case, words)
             return
+    if _takes_away(case):
+        if noun := _unsaid_object(case) or _other_object(case, [*kinds, *tail]):
+            yield _reason(case, [noun])
+            return
+        kinds = [words for words in kinds if _nouns(words, _WRAPPERS)][-1:]
+    if _takes_away(case) and (state := _unsaid_state(case)):
+        yield _reason(case, [state])
+        return
+    if not _is_spoken(case):
+        return
     said = any(_is_said(case, _nouns(words, _WRAPPERS) or words) for words in kinds)
     if kinds and not said and not _is_only_one(case):
         yield _reason(case, kinds[-1])
@@ -51,8 +77,73 @@ def many_for_one(case: Case) -> Iterator[str]:
         yield f"{operation.id} works on many at once ({many}), and the sentence does not say so"
         return
     told = any(one.origin in SAID and one.origin is not Origin.DESCRIPTION for one in _sources_beside_path(case))
-    if operation.method == "DELETE" and "{" not in tail and last and singular(last[-1]) != last[-1] and not told:
+    echo = any(echoes(case.command, stem(word)) for word in last)
+    if (
+        operation.method == "DELETE"
+        and not echo
+        and "{" not in tail
+        and last
+        and singular(last[-1]) != last[-1]
+        and not told
+    ):
         yield f"{operation.id} takes away all of the {last[-1]} at once"
+    elif (
+        operation.method != "DELETE" and _takes_away(case) and "{" not in tail and not told and _nouns(last, _WRAPPERS)
+    ):
+        yield f"which of them {operation.id} takes away is not said"
+
+
+def _takes_away(case: Case) -> bool:
+    operation = case.operation
+    takes = operation.effect is Effect.DESTROY or operation.method == "DELETE"
+    return takes or not TAKING_AWAY.isdisjoint(leading_verbs(operation))
+
+
+def _unsaid_object(case: Case) -> str:
+    """What a summary says is taken away, where nobody said that: Delete a campaign [draft]; "" else."""
+    summary = re.split(
+        r"\b(?:by|of|from|for|in|on|with|using|to|and|if|at|as|via|or|its|all)\b|[.,;:(]", case.operation.summary
+    )[0]
+    words = pieces(summary)
+    if len(words) < 2 or not is_verb_form(singular(words[0])):
+        return ""
+    noun = words[-1]
+    if noun not in pieces(case.operation.path) and singular(noun) not in map(singular, pieces(case.operation.path)):
+        return ""
+    known = case.said | _OBJECTS
+    return "" if stem(noun) in known or is_verb_form(noun) or _is_said(case, words[1:]) else noun
+
+
+def _unsaid_state(case: Case) -> str:
+    """What an operation takes away by the state that it is in, where nobody said that: remove [deleted] nodes."""
+    words = pieces(case.operation.id)
+    states = [
+        word
+        for word in words
+        if word.endswith("ed") and len(word) > len("need") and word in pieces(case.operation.path)
+    ]
+    return next((word for word in states if stem(word) not in case.said), "")
+
+
+def _other_object(case: Case, parts: Sequence[Sequence[str]]) -> str:
+    """What the sentence wants taken away, where that is no part of the path: delete the [budget] of ad set 5."""
+    begun = [word for word in case.words if word.start >= case.opening][case.command_length :]
+    nouns: list[str] = []
+    for word in begun:
+        if word.covered or word.lower in _PREPOSITIONS:
+            break
+        if word.lower not in _ARTICLES:
+            nouns.append(word.lower)
+    if not nouns:
+        return ""
+    own = {stem(word) for words in parts for word in words} | {stem("".join(words)) for words in parts}
+    own |= {stem(word) for word in pieces(case.operation.summary)}
+    if any(word.lower == "from" for word in case.words):
+        own |= {stem(word) for word in pieces(case.operation.path)}
+    own = own.union(*(SYNONYMS.get(word, frozenset()) for word in own))
+    joined = stem("".join(map(singular, nouns)))
+    heads = {stem(piece) for piece in pieces(nouns[-1])} | {joined}
+    return "" if not heads.isdisjoint(own) else nouns[-1]
 
 
 def _reason(case: Case, words: Sequence[str]) -> str:
@@ -100,13 +191,22 @@ def _nouns(words: Sequence[str], silent: frozenset[str]) -> list[str]:
 
     `project_files` names files: what ends in a plural is a thing, whatever else it may mean.
     """
-    return [word for word in words if word not in silent and (singular(word) != word or not is_verb(stem(word)))]
+    return [word for word in words if word not in silent and (singular(word) != word or not is_verb_form(word))]
 
 
 def _is_said(case: Case, nouns: Sequence[str]) -> bool:
     """Whether the last noun is said: `the queue x` is enough for a work queue, and `pull request` for pullrequests."""
     last = nouns[-1]
+    if echoes(case.command, stem(last)):
+        return True
     return not {stem(last), stem(singular(last)), stem("".join((*nouns[:-1], singular(last))))}.isdisjoint(case.said)
+
+
+def _is_spoken(case: Case) -> bool:
+    """Whether the thing of the last placeholder was told by words; what the profile or a default says needs none."""
+    last = case.operation.path.rpartition("{")[2].partition("}")[0]
+    names = [name for name, place in case.call.tool.places.items() if place == ("path", last)]
+    return any(one.words for one in case.account.sources if one.argument in names)
 
 
 def _is_only_one(case: Case) -> bool:

@@ -19,15 +19,15 @@ from nlapi.tools.tool import Call
 _CHUNK = re.compile(r"\S+")
 _EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"
 _QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|«[^»]*»|`[^`]*`|(?<!\w)['‘][^'’]*['’](?!\w)")
-_OPENING = re.compile(
+OPENING = re.compile(
     r"^\W*(?:(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|only|just|go ahead and|quickly"
-    r"|(?:can|could|would|will) you(?: please)?|(?:permanent|immediate|kind|temporari)ly"
+    r"|(?:can|could|would|will) you(?: please)?|(?:permanent|immediate|kind|graceful|quick|simp)ly"
     r"|i\s?(?:want|need|wish|would like|['’]d like)(?: you)?(?: to)?|let['’]?s|let me|help me(?: to)?"
     r"|we (?:want|need) to"
     r")\b\W*)*",
     re.IGNORECASE,
 )
-_ASKING = re.compile(
+ASKING = re.compile(
     r"^\W*(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do|does|did|has|have"
     r"|what|which|who|whose|where|when|why|how)\b)|\b(?:should|may|can|could|must) (?:i|we)\b|\bwhether\b"
     r"|\bwhat (?:happens|if)\b",
@@ -51,6 +51,8 @@ _CONDITION = re.compile(
     r"|more than|less than|that (?:are|is|have|has)|which (?:are|is|have|has)|whose)\b",
     re.IGNORECASE,
 )
+_DEEPEST = 4
+"""How many references and combinations are followed to the schema of an argument."""
 _FIRST = 3
 """How many of the verbs of an operation are the first words of its id, its summary and its path."""
 _LEADING = frozenset("in for on with at to from of as a an the my our".split())
@@ -101,7 +103,7 @@ class Case:
 
     @cached_property
     def opening(self) -> int:
-        found = _OPENING.match(self.text)
+        found = OPENING.match(self.text)
         return found.end() if found else 0
 
     @cached_property
@@ -180,7 +182,7 @@ def case_of(call: Call, account: Account, question: str) -> Case:
 def not_a_command(case: Case) -> Iterator[str]:
     """A question, a wish or a rule for the future commands nothing now."""
     bare = case.bare
-    if _ASKING.search(bare) and not re.match(r"^\W*(?:can|could|would|will)\s+you\b", bare, re.IGNORECASE):
+    if ASKING.search(bare) and not re.match(r"^\W*(?:can|could|would|will)\s+you\b", bare, re.IGNORECASE):
         yield "the sentence asks, and commands nothing"
     elif found := _WISHING.search(bare):
         yield f"the sentence says {found.group().lower()!r}, which is no command to do it now"
@@ -226,11 +228,40 @@ def _accounts_for(case: Case, word: Word, known: frozenset[str]) -> bool:
 
 
 def description_of(call: Call, argument: str) -> str:
-    """The name and the description of an argument, dotted where it is inside of one; "" where it has none."""
-    level: Any = call.tool.input_schema
-    for name in argument.split("."):
-        level = level.get("properties", {}).get(name, {}) if isinstance(level, Mapping) else {}
-    return f"{argument} {level.get('description', '')}" if isinstance(level, Mapping) else argument
+    """The name and the description of an argument, dotted where it is inside of one."""
+    schema = schema_of(call, argument)
+    return f"{argument} {schema.get('description', '')} {schema.get('title', '')}"
+
+
+def schema_of(call: Call, argument: str) -> Mapping[str, Any]:
+    """The schema of an argument, dotted where it is inside of one, {} where there is none; of "" that of all."""
+    root = call.tool.input_schema
+    level: Mapping[str, Any] = root
+    for name in argument.split(".") if argument else ():
+        level = next(
+            (part["properties"][name] for part in _parts(level, root) if name in part.get("properties", {})), {}
+        )
+    whole: dict[str, Any] = {}
+    for part in _parts(level, root):
+        properties = {**whole.get("properties", {}), **part.get("properties", {})}
+        whole = {**part, **whole, **({"properties": properties} if properties else {})}
+    return whole
+
+
+def _parts(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """A schema and those that it is put together of, what it refers to in place of the references."""
+    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+        return
+    yield schema
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#/"):
+        target: Any = root
+        for step in reference[2:].split("/"):
+            target = target.get(step, {}) if isinstance(target, Mapping) else {}
+        yield from _parts(target, root, depth + 1)
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        for part in schema.get(keyword, ()):
+            yield from _parts(part, root, depth + 1)
 
 
 def unused(case: Case) -> Iterator[str]:

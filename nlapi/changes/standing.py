@@ -18,6 +18,7 @@ TABLE: tuple[tuple[Check, bool], ...] = (
     (verbs.opposed, True),
     (verbs.taken_away, True),
     (verbs.not_commanded, False),
+    (verbs.sets_nothing, True),
     (objects.another_kind, False),
     (objects.many_for_one, True),
     (values.unsaid, True),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from nlapi.changes.sentences import Case, description_of
+from nlapi.changes.lexicon import is_verb
+from nlapi.changes.sentences import Case, description_of, schema_of
 from nlapi.resources.naming import pieces, stem
 from nlapi.tools.account import Origin, Source
 
@@ -20,6 +20,9 @@ _UNITS = re.compile(
     re.IGNORECASE,
 )
 _STATES = frozenset(map(stem, "is has be should enable enabled flag active to do allow use".split()))
+_STATE_NAMES = frozenset(map(stem, "state status phase type action event mode enabled active".split()))
+_REASONS = frozenset(map(stem, "reason cause note message".split()))
+_TELLING = frozenset(map(stem, "id name key uuid gid sid slug code ids names keys".split()))
 _ORDERED = ((("lat", "latitude"), ("lon", "lng", "long", "longitude")),)
 _MINOR = re.compile(r"\b(?:cents?|pence|minor|milli\s?units?|micros?|smallest (?:currency )?unit)\b", re.IGNORECASE)
 _MONEY = re.compile(r"[$€£¥]|\b(?:dollars?|bucks|euros?|pounds?|usd|eur|gbp|chf|jpy|cad|aud)\b", re.IGNORECASE)
@@ -33,7 +36,7 @@ def unsaid(case: Case) -> Iterator[str]:
             yield f"nobody said {one.argument}: {_short(one.value)}"
         elif one.origin is Origin.ANSWER:
             yield f"{one.argument}: {_short(one.value)} comes from an answer of the API, and nobody said it"
-        elif isinstance(one.value, bool) and one.origin is Origin.WORDS and not _says_flag(case, one):
+        elif _is_flag(one) and one.origin in (Origin.WORDS, Origin.VERB) and not _says_flag(case, one):
             yield f"nobody said {one.argument}: {_short(one.value)}"
 
 
@@ -42,7 +45,9 @@ def doubtful(case: Case) -> Iterator[str]:
     for one in case.account.sources:
         if one.origin not in (Origin.WORDS, Origin.LOOKUP) or not one.words:
             continue
-        if one.sure < LEAST or _is_vocabulary(case, one) or _stands_behind_another(case, one):
+        other = _is_vocabulary(case, one) or _stands_behind_another(case, one) or _is_half_a_choice(case, one)
+        other = other or _is_called(case, one) or _is_told_otherwise(case, one) or _is_command(case, one)
+        if one.sure < LEAST or other:
             yield f"it is not plain that {one.words!r} is meant as {one.argument}"
 
 
@@ -98,21 +103,68 @@ def out_of_order(case: Case) -> Iterator[str]:
                 yield f"{one.argument} is said behind {other.argument}"
 
 
+def _is_flag(one: Source) -> bool:
+    return isinstance(one.value, bool) or one.value in ("true", "false")
+
+
+def _is_half_a_choice(case: Case, one: Source) -> bool:
+    """Whether a choice was read from a part of its words, or from the verb, and its argument is not named.
+
+    `invoice item` is no proration by `always_invoice`; `close` sets a state, and no reason for it.
+    """
+    if not isinstance(one.value, str) or not _is_choice(case, one):
+        return False
+    argument = set(map(stem, pieces(one.argument.rpartition(".")[2])))
+    verbal = next((word for word in case.words if word.start >= case.opening), None)
+    if verbal is not None and one.start <= verbal.start < one.end:
+        return argument.isdisjoint(_STATE_NAMES) or (len(argument) > 1 and bool(argument & _REASONS))
+    said = set(map(stem, pieces(one.words)))
+    value = set(map(stem, pieces(one.value)))
+    return len(value) > 1 and not value <= said | case.said and argument.isdisjoint(case.said)
+
+
 def _says_flag(case: Case, one: Source) -> bool:
     """Whether the words of a flag's name are all said."""
     every = set(map(stem, pieces(one.argument.rpartition(".")[2])))
     words = every - _STATES or every
-    return words <= case.said or (one.value is False and bool(words & case.said))
+    return words <= case.said or (one.value in (False, "false") and bool(words & case.said))
 
 
 def _is_vocabulary(case: Case, one: Source) -> bool:
     """Whether an unquoted text is but a word that the operation or its arguments are called by: my [public] token."""
     text = _unquoted(case, one)
-    if not text or _is_choice(case, one) or not text.islower() or not text.isalpha():
+    if not text or not text.islower() or not text.isalpha():
         return False
-    operation = case.operation
-    own = {stem(word) for name in (operation.id, operation.summary, one.argument) for word in pieces(name)}
-    return stem(text) in own
+    operation, chosen = case.operation, _is_choice(case, one)
+    names = (operation.path,) if chosen else (operation.id, operation.summary, one.argument)
+    if chosen and not {stem(word) for word in pieces(one.argument)}.isdisjoint(case.said - {stem(text)}):
+        return False
+    return stem(text) in {stem(word) for name in names for word in pieces(name)}
+
+
+def _is_called(case: Case, one: Source) -> bool:
+    """Whether what a thing is called was taken for its id: the file [called] v2.jsonl as a file_id."""
+    words = pieces(one.argument)
+    before = case.text[: max(0, one.start)].rstrip("\"'“‘ ").split()
+    behind = bool(before) and before[-1].lower() in ("called", "named", "titled")
+    return one.origin is Origin.WORDS and behind and words[-1:] in (["id"], ["uuid"], ["gid"], ["key"], ["sid"])
+
+
+def _is_command(case: Case, one: Source) -> bool:
+    """Whether the command itself was taken for a text: [freeze] the zone, as its type."""
+    first = next((word for word in case.words if word.start >= case.opening), None)
+    if first is None or not one.start <= first.start < one.end or not isinstance(one.value, str):
+        return False
+    return is_verb(stem(first.lower)) and not _is_choice(case, one)
+
+
+def _is_told_otherwise(case: Case, one: Source) -> bool:
+    """Whether what is taken away is told by something else than itself, which nobody said: all that has a [tag]."""
+    place = case.call.tool.places.get(one.argument.partition(".")[0], ("body", ""))[0]
+    if case.operation.method != "DELETE" or place == "path" or isinstance(one.value, bool):
+        return False
+    words = {stem(word) for word in pieces(one.argument)} - _TELLING
+    return bool(words) and words.isdisjoint(case.said) and words.isdisjoint(map(stem, pieces(case.operation.path)))
 
 
 def _stands_behind_another(case: Case, one: Source) -> bool:
@@ -131,10 +183,8 @@ def _stands_behind_another(case: Case, one: Source) -> bool:
 
 
 def _is_choice(case: Case, one: Source) -> bool:
-    schema: Any = case.call.tool.input_schema
-    for name in one.argument.split("."):
-        schema = schema.get("properties", {}).get(name, {}) if isinstance(schema, Mapping) else {}
-    item = schema.get("items") if isinstance(schema, Mapping) else None
+    schema = schema_of(case.call, one.argument)
+    item = schema.get("items")
     return any(isinstance(part, Mapping) and "enum" in part for part in (schema, item))
 
 
@@ -188,10 +238,7 @@ def _loses_figures(one: Source) -> bool:
 def _lacks_currency(case: Case, one: Source) -> bool:
     """Whether the object that an amount is in takes a currency which is not given."""
     *above, _ = one.argument.split(".")
-    schema: Any = case.call.tool.input_schema
-    for name in above:
-        schema = schema.get("properties", {}).get(name, {}) if isinstance(schema, Mapping) else {}
-    names = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
+    names = schema_of(case.call, ".".join(above)).get("properties", {})
     takes = [name for name in names if stem("currency") in map(stem, pieces(name))]
     given = {other.argument for other in case.account.sources}
     return bool(takes) and not any(".".join((*above, name)) in given for name in takes)

@@ -9,18 +9,24 @@ from nlapi.changes.lexicon import (
     GENERIC_UPDATES,
     TAKING_AWAY,
     alike,
+    echoes,
+    is_verb,
     leading_verbs,
     operation_verbs,
     opposite,
 )
 from nlapi.changes.sentences import Case, said_by_verb
 from nlapi.openapi.spec import Effect
-from nlapi.resources.naming import pieces, stem
+from nlapi.resources.naming import pieces, singular, stem
+from nlapi.resources.paths import EXTENSION
+from nlapi.tools.account import Origin
 
+_SAYING = frozenset((Origin.WORDS, Origin.VERB))
 _RENAMES = frozenset(map(stem, ("rename", "retitle")))
 _NAMES = frozenset(map(stem, ("name", "title", "label", "subject", "summary", "login")))
-_SHARED = 4
-"""Letters that a verb and the argument that it fills begin with: assign, assignees."""
+_CLEARS = frozenset(map(stem, ("clear", "empty", "flush", "purge", "reset")))
+"""What may be done to a part of a thing by taking it away."""
+_ONS, _OFFS = frozenset(("on", "enabled", "active", "true")), frozenset(("off", "disabled", "inactive", "false"))
 _ON, _OFF = stem("enable"), stem("disable")
 
 
@@ -47,6 +53,12 @@ def taken_away(case: Case) -> Iterator[str]:
         return
     if any(alike(command, one) for one in leading if one not in TAKING_AWAY):
         return
+    tail = operation.path.rstrip("/").rpartition("/")[2]
+    words = list(map(stem, pieces(tail))) if "{" not in tail else []
+    if any(opposite(command, word) or (echoes(command, word) and command not in words) for word in words):
+        return
+    if command in _CLEARS and "{" not in tail:
+        return
     yield f"{command_text(case)!r} does not say that something is to be taken away, and {operation.id} does that"
 
 
@@ -58,9 +70,9 @@ def not_commanded(case: Case) -> Iterator[str]:
     if not command:
         yield "the sentence has no verb"
         return
-    item = operation.path.rstrip("/").endswith("}")
+    item = EXTENSION.sub("", operation.path.rstrip("/")).endswith("}")
     updates = operation.method in ("PUT", "PATCH") or (operation.method == "POST" and item)
-    if _is_own(case):
+    if _is_own(case) or _is_state(case):
         return
     if updates and (command in GENERIC_UPDATES or said_by_verb(case) or _is_field(case) or _is_switch(case)):
         return
@@ -71,12 +83,41 @@ def not_commanded(case: Case) -> Iterator[str]:
     yield f"nothing in {operation.id} says {command_text(case)!r}"
 
 
+def sets_nothing(case: Case) -> Iterator[str]:
+    """An update that says which thing, and nothing of what shall become of it."""
+    operation, places = case.operation, case.call.tool.places
+    if operation.method not in ("PUT", "PATCH") or not any(where == "body" for where, _ in places.values()):
+        return
+    told = any(places.get(one.argument.partition(".")[0], ("body", ""))[0] != "path" for one in case.account.sources)
+    general = GENERIC_UPDATES | {stem("create")}
+    if not told and (case.command in general or not general.isdisjoint(leading_verbs(operation))):
+        yield f"what {operation.id} shall set is not said"
+
+
 def _is_own(case: Case) -> bool:
     """Whether the operation says of itself that it does what is commanded; what takes away needs a verb that does."""
     leading = leading_verbs(case.operation)
-    if case.command in TAKING_AWAY:
+    command, own = case.command, operation_verbs(case.operation)
+    if command in TAKING_AWAY:
         return not TAKING_AWAY.isdisjoint(leading)
-    return case.command in operation_verbs(case.operation) or any(alike(case.command, one) for one in leading)
+    if any(alike(command, one) for one in leading):
+        return True
+    last = [stem(word) for word in pieces(case.operation.path.rstrip("/").rpartition("/")[2])]
+    kinds = set(map(stem, map(singular, pieces(case.operation.path)))) - set(last)
+    if command in own and (is_verb(command) or command not in kinds):
+        return True
+    return "{" not in case.operation.path[-1:] and any(echoes(command, word) for word in last)
+
+
+def _is_state(case: Case) -> bool:
+    """Whether a state is set that the command says: cancel -> CANCELLING, enable -> `enable_backups`."""
+    choices = [one for one in case.account.sources if isinstance(one.value, str) and one.origin in _SAYING]
+    first = next((word for word in case.words if word.start >= case.opening), None)
+    for one in choices:
+        spoken = one.origin is Origin.VERB or (first is not None and one.start <= first.start < one.end)
+        if spoken and any(alike(case.command, stem(word)) for word in pieces(one.value)):
+            return True
+    return False
 
 
 def _is_field(case: Case) -> bool:
@@ -84,13 +125,14 @@ def _is_field(case: Case) -> bool:
     words = {stem(word) for one in case.account.sources for word in pieces(one.argument)}
     if case.command in _RENAMES:
         return not words.isdisjoint(_NAMES)
-    return any(len(case.command) >= _SHARED and word.startswith(case.command) for word in words)
+    return any(echoes(case.command, word) for word in words)
 
 
 def _is_switch(case: Case) -> bool:
     """Whether the command switches something on or off, and a flag is set so."""
-    flags = [one.value for one in case.account.sources if isinstance(one.value, bool)]
-    return (alike(case.command, _ON) and True in flags) or (alike(case.command, _OFF) and False in flags)
+    flags = {str(one.value).lower() for one in case.account.sources}
+    on, off = alike(case.command, _ON), alike(case.command, _OFF)
+    return (on and not flags.isdisjoint(_ONS)) or (off and not flags.isdisjoint(_OFFS))
 
 
 def _says_last(case: Case) -> bool:

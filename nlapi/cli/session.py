@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -14,7 +15,7 @@ from nlapi.agent.consent import Consent
 from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, Stepped
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
-from nlapi.cli import events, menu, missing, show
+from nlapi.cli import events, menu, missing, show, unfinished
 from nlapi.cli.asking import Asker
 from nlapi.cli.events import Renderer, Targets
 from nlapi.cli.options import PlannerName as PlannerName
@@ -23,7 +24,7 @@ from nlapi.cli.setup import Setup
 from nlapi.cli.target import open_target, stream_limits
 from nlapi.client.limits import Limits
 from nlapi.client.message import Ended
-from nlapi.errors import UsageError
+from nlapi.errors import NlapiError, UsageError
 from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Conversation, Outcome, Round
 
@@ -38,6 +39,8 @@ UNSURE = 0.4
 """The embedded planner's confidence under which it guesses: a call asks first, no call means it did not understand."""
 SURE = 0.8
 """The confidence that a change wants to be sent under `--yes`."""
+UNFINISHED = 8
+"""The exit code of a question whose answer the model refused, or that was cut at a limit."""
 LOST = 0.2
 """The confidence under which the user is offered the likeliest operations to choose from."""
 
@@ -64,9 +67,22 @@ class Session:
     async def answer(self, conversation: Conversation) -> tuple[Conversation, int]:
         """Answer the conversation's last question; the conversation after it, and the exit code of how it ended."""
         self._keep_question(conversation)
+        try:
+            return await self._answer(conversation)
+        except NlapiError as error:
+            unfinished.add_hint(error, self.conversation, self.log)
+            raise
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            if hint := unfinished.hint_to_resume(self.conversation, self.log):
+                show.note(f"\n{hint}")
+            raise
+
+    async def _answer(self, conversation: Conversation) -> tuple[Conversation, int]:
         while True:
             last = await self._until_last(conversation)
             if isinstance(last, Answered):
+                if hint := unfinished.hint_after_unknown(last.conversation, self.log):
+                    show.note(hint)
                 return last.conversation, exit_code(last)
             if isinstance(last, Offered):
                 conversation = last.conversation.choosing(menu.choose(last, ask=self.policy.interactive))
@@ -271,9 +287,11 @@ def log_folder() -> Path:
 
 
 def exit_code(answered: Answered) -> int:
-    """0 done, 1 failed, 3-5 the API's last answer, 6 refused, 7 the planner did not understand."""
+    """0 done, 1 failed, 3-5 the API's last answer, 6 refused, 7 not understood, 8 the planner's answer is not whole."""
     rounds = answered.conversation.current.rounds
     steps = answered.conversation.current.steps
+    if rounds and rounds[-1].plan.ended:
+        return UNFINISHED
     if not steps:
         return 7 if rounds and rounds[-1].plan.confidence < UNSURE else 0
     step = steps[-1]

@@ -9,12 +9,14 @@ from datetime import date
 from functools import partial
 from typing import Any
 
+from nlapi.changes.commands import commanded_change
 from nlapi.offline import chain
 from nlapi.offline.accounts import sources_of
 from nlapi.offline.apis import named_api
 from nlapi.offline.asked_list import unlisted
 from nlapi.offline.breadth import broadened
 from nlapi.offline.catalogue import Catalogue
+from nlapi.offline.change_confidence import sure_of_change
 from nlapi.offline.change_questions import unsaid_values
 from nlapi.offline.choose import Candidate
 from nlapi.offline.clash import Clash, clash_in
@@ -193,6 +195,10 @@ def read_question(question: str, catalogue: Catalogue, today: date) -> Sentence:
 
 def _uncarried(best: Candidate, catalogue: Catalogue) -> str:
     """The command of a sentence that surely is for a change, where the likeliest operation only reads."""
+    if not catalogue.index.changes(best.operation):
+        text = best.scene.sentence.text
+        if command := commanded_change(text, best.operation, catalogue.index.names):
+            return command
     word = uncommanded(best, catalogue).lower()
     if not word:
         return ""
@@ -244,6 +250,8 @@ def _planned(
         sources=sources_of(best, typed),
         unused=tuple(dict.fromkeys((*unsaid, *unused(best)))),
     )
+    if changes:
+        goal = sure_of_change(goal, catalogue, known, forest=ours)
     found = clash_in(best.scene, best.filling.options)
     if found is not None and not (found.slot is not None and argument_name(found.slot) in known):
         return _contradicted(goal, found)

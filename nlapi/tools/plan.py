@@ -19,8 +19,10 @@ class Plan:
     """What a planner wants next.
 
     With `calls`: run them, then ask again. Without, and nothing `missing`: `text` is the answer and the turn is over.
-    `missing` names what the user has to give first. `confidence` is from 0 to 1; `alternatives` are other single calls
-    that were considered, the likeliest first. `raw` is the planner's own form of the plan, kept for the next round.
+    `missing` names what the user has to give first. `ended` says why the planner's answer is not whole, where it is
+    not: it refused, or was cut at a limit; nothing of such an answer is run. `confidence` is from 0 to 1;
+    `alternatives` are other single calls that were considered, the likeliest first. `raw` is the planner's own form of
+    the plan, kept for the next round.
     """
 
     calls: tuple[Call, ...] = ()
@@ -31,6 +33,7 @@ class Plan:
     missing: tuple[Missing, ...] = ()
     alternatives: tuple[Call, ...] = ()
     understood: str = ""
+    ended: str = ""
     raw: Any = None
     views: tuple[AnswerView, ...] = ()
     """what is shown of the answers that `text` is about, in order; a planner that only writes text has none"""

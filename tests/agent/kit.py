@@ -16,6 +16,7 @@ from nlapi.agent.planner import Planner
 from nlapi.agent.policy import Judgement, Policy
 from nlapi.api import load
 from nlapi.openapi.spec import Spec
+from nlapi.tools.account import Account
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.plan import Conversation, Plan, ask
 from nlapi.tools.run import Prepared, Target, prepare
@@ -91,8 +92,14 @@ def boards_api() -> Echo:
     return Echo(answer)
 
 
+SENTENCES = {"createCard": "add a card", "deleteCard": "delete a card", "createCampaign": "create a campaign"}
+"""What the changes of the descriptions here are for."""
+
+
 def call(spec: Spec, operation: str, id: str = "", **arguments: Any) -> Call:
-    return Call(tool=compile_tool(spec.operation(operation)), arguments=arguments, id=id)
+    """A call as a model writes it, whose values are all the user's."""
+    account = Account(traced=True, sentence=SENTENCES.get(operation, ""))
+    return Call(tool=compile_tool(spec.operation(operation)), arguments=arguments, id=id, account=account)
 
 
 NEEDED = {"createCard": {"board": "b7", "title": "A"}, "deleteCard": {"card": "c1"}, "listCards": {"board": "b7"}}

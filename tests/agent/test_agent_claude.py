@@ -15,7 +15,7 @@ from nlapi.agent.events import Answered, Proposed, Said, Stepped
 from nlapi.agent.planner import Planner
 from nlapi.agent.policy import Policy
 from nlapi.client.message import Result
-from nlapi.errors import PlannerError
+from nlapi.errors import PlannerError, UnfinishedError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask
 from tests.agent.kit import boards, boards_api, call, events, no, of, yes
@@ -348,8 +348,9 @@ def test_a_refused_connection_names_the_address(spec: Spec) -> None:
 )
 def test_nothing_of_an_answer_that_breaks_off_is_run(spec: Spec, kind: str, says: str) -> None:
     script = [broken(use("deleteCard", {"card": "c1"}), after=6, kind=kind)]
-    with MessagesServer(script, key=KEY) as server, pytest.raises(PlannerError, match=says):
+    with MessagesServer(script, key=KEY) as server, pytest.raises(UnfinishedError, match=says) as broke:
         plan(planner(server, spec), ask("?"))
+    assert broke.value.exit_code == 8
 
 
 def test_a_client_of_the_callers_own_is_used_and_left_open(spec: Spec) -> None:
@@ -369,5 +370,6 @@ def test_a_client_of_the_callers_own_is_used_and_left_open(spec: Spec) -> None:
 def test_an_unattended_run_with_yes_goes_through(spec: Spec) -> None:
     script = [use("deleteCard", {"card": "c1"}), say("Gone.")]
     with MessagesServer(script, key=KEY) as server, boards_api() as api:
-        events(planner(server, spec), [spec], api.url, policy=Policy(yes=True, interactive=False))
+        asked, policy = ask("delete the card c1"), Policy(yes=True, interactive=False)
+        events(planner(server, spec), [spec], api.url, conversation=asked, policy=policy)
     assert api.only.method == "DELETE"

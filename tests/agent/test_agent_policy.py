@@ -18,6 +18,7 @@ from nlapi.tools.tool import Call
 from tests.agent.kit import boards, call, judge, prepared
 
 Two = tuple[Spec, Spec]
+QUESTION = "add A to the board b7"
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_yes_is_no_consent_to_a_change_that_was_guessed(two: Two, confidence: fl
 @pytest.mark.parametrize("operation", ["createCard", "deleteCard"])
 def test_after_one_api_answered_a_change_to_another_asks_even_under_yes(two: Two, operation: str) -> None:
     alpha, beta = two
-    earlier = after("copy it", call(alpha, "listBoards"))
+    earlier = after(QUESTION, call(alpha, "listBoards"))
     judged = judge(Policy(yes=True), call(beta, operation), earlier)
     assert judged.verdict is Verdict.ASK
     assert "Alpha" in judged.reason and "Beta" in judged.reason
@@ -73,7 +74,7 @@ def test_after_one_api_answered_a_change_to_another_asks_even_under_yes(two: Two
 
 
 def test_a_change_to_the_same_api_is_covered_by_yes_after_a_read(two: Two) -> None:
-    earlier = after("delete c1", call(two[0], "listBoards"))
+    earlier = after(QUESTION, call(two[0], "listBoards"))
     assert judge(Policy(yes=True), call(two[0], "deleteCard", card="c1"), earlier).verdict is Verdict.RUN
 
 
@@ -124,7 +125,7 @@ def test_a_change_that_may_have_been_carried_out_is_not_repeated_unasked(
     two: Two, step: dict[str, Any], reason: str
 ) -> None:
     made = call(two[0], "createCard", board="b7", title="A")
-    judged = judge(Policy(yes=True), made, after("add A", made, **step))
+    judged = judge(Policy(yes=True), made, after(QUESTION, made, **step))
     assert judged.verdict is Verdict.ASK
     assert reason in judged.reason
 
@@ -132,7 +133,7 @@ def test_a_change_that_may_have_been_carried_out_is_not_repeated_unasked(
 @pytest.mark.parametrize("step", [NOT_SENT, DECLINED, *({"result": Result(status=s)} for s in (400, 409, 422, 429))])
 def test_a_change_that_was_not_carried_out_may_be_tried_again(two: Two, step: dict[str, Any]) -> None:
     made = call(two[0], "createCard", board="b7", title="A")
-    assert judge(Policy(yes=True), made, after("add A", made, **step)).verdict is Verdict.RUN
+    assert judge(Policy(yes=True), made, after(QUESTION, made, **step)).verdict is Verdict.RUN
 
 
 def test_another_change_is_no_repetition(two: Two) -> None:
@@ -140,9 +141,9 @@ def test_another_change_is_no_repetition(two: Two) -> None:
     other = call(two[0], "createCard", board="b7", title="B")
     elsewhere = call(two[1], "createCard", board="b7", title="A")
     at_another_place = call(two[0], "createCard", board="b8", title="A")
-    assert judge(Policy(yes=True), other, after("add A", made)).verdict is Verdict.RUN
+    assert judge(Policy(yes=True), other, after(QUESTION, made)).verdict is Verdict.RUN
     for change in (elsewhere, at_another_place):
-        assert judge(Policy(yes=True), change, after("add A", made, **UNKNOWN)).verdict is Verdict.RUN
+        assert judge(Policy(yes=True), change, after(QUESTION, made, **UNKNOWN)).verdict is Verdict.RUN
 
 
 @pytest.mark.parametrize("step", [UNKNOWN, {"result": Result(status=500)}, {"result": CUT}])
@@ -161,14 +162,14 @@ def test_after_an_unknown_outcome_every_change_of_the_operation_at_the_place_ask
     two: Two, step: dict[str, Any], arguments: dict[str, Any]
 ) -> None:
     made = call(two[0], "createCard", board="b7", title="A")
-    judged = judge(Policy(yes=True), call(two[0], "createCard", **arguments), after("add A", made, **step))
+    judged = judge(Policy(yes=True), call(two[0], "createCard", **arguments), after(QUESTION, made, **step))
     assert judged.verdict is Verdict.ASK
     assert "may have been carried out" in judged.reason
 
 
 @pytest.mark.parametrize("arguments", [{"title": "A "}, {"title": "a"}, {"title": "A", "points": 3}])
 def test_a_change_that_was_carried_out_is_not_repeated_in_other_words(two: Two, arguments: dict[str, Any]) -> None:
-    earlier = after("add A", call(two[0], "createCard", board="b7", title="A"), result=Result(status=201))
+    earlier = after(QUESTION, call(two[0], "createCard", board="b7", title="A"), result=Result(status=201))
     judged = judge(Policy(yes=True), call(two[0], "createCard", board="b7", **arguments), earlier)
     assert judged.verdict is Verdict.ASK and "much the same change" in judged.reason
 
@@ -176,7 +177,7 @@ def test_a_change_that_was_carried_out_is_not_repeated_in_other_words(two: Two, 
 def test_amounts_are_compared_as_they_go_on_the_wire() -> None:
     spec = load("ads")
     arguments = {"account_id": "acc_12345678", "name": "X", "objective": "TRAFFIC"}
-    earlier = after("add X", call(spec, "createCampaign", **arguments, daily_budget_micros="$50"), **UNKNOWN)
+    earlier = after(QUESTION, call(spec, "createCampaign", **arguments, daily_budget_micros="$50"), **UNKNOWN)
     for amount in ("$50", "50.00 USD", 50_000_000, 50_000_000.0):
         again = call(spec, "createCampaign", **arguments, daily_budget_micros=amount)
         judged = judge(Policy(yes=True), again, earlier)

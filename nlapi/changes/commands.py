@@ -1,0 +1,87 @@
+"""Whether a sentence commands or wishes a change, so that no read can be what it asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from nlapi.changes.lexicon import alike, command_of, is_verb
+from nlapi.changes.sentences import ASKING, OPENING
+from nlapi.openapi.spec import Operation
+from nlapi.resources.naming import DEEDS, VERBS, Intent, pieces, singular, stem
+
+_WISH = re.compile(
+    r"\b(?:should(?! i\b| we\b)|ought to|from now on|(?:is|are) no \w+ any ?more|always|whenever|every time)\b",
+    re.IGNORECASE,
+)
+_QUESTION = re.compile(r"\?\s*$")
+_READING = frozenset(("find", "compute", "convert", "check", "compare", "help"))
+"""Deeds that change nothing."""
+_ALSO_READS = frozenset(
+    map(stem, "show list name call open watch log file record download export track report rate play note".split())
+)
+"""Verbs of changes that are said of reads as well."""
+_DETERMINERS = frozenset("the a an my our your this that these those all every each his her their its".split())
+_PARTICLES = frozenset("off up out down away back on over".split())
+_BEHIND_NOUNS = frozenset("of for on in at by is are was were between with from".split())
+_WORD = re.compile(r"\"[^\"]*\"|'[^']*'|\S+")
+_MOST_BETWEEN = 3
+"""Words of a kind that stand between a verb and an id: close [merge request] 7."""
+
+
+def commanded_change(question: str, read: Operation, names: Callable[[str], bool]) -> str:
+    """Return the words by which a sentence commands a change that `read` is not; "" where it may ask to be told.
+
+    `names` says of a stem whether it names a thing of the API: `order status 5` asks for a status.
+    """
+    text = question.strip()
+    opening = OPENING.match(text)
+    rest = text[opening.end() if opening else 0 :]
+    if _QUESTION.search(text) or ASKING.search(text[: len(text) - len(rest) + 20]):
+        return ""
+    if wish := _WISH.search(rest):
+        return wish.group().lower() if not _reads(rest) else ""
+    words = [match.group().strip(",;:!.") for match in _WORD.finditer(rest)]
+    if len(words) < 2:
+        return ""
+    verb, length = command_of([word.lower() for word in words])
+    first = words[0].lower()
+    if not is_verb(verb) or verb in _ALSO_READS or VERBS.get(verb) is Intent.READ or DEEDS.get(verb) in _READING:
+        return ""
+    if singular(first) != first or first.endswith(("ed", "ing")) or any(alike(verb, one) for one in _own(read)):
+        return ""
+    return " ".join(words[:length]).lower() if _goes_on(words[length:], names(stem(first))) else ""
+
+
+def _reads(text: str) -> bool:
+    first = next(iter(pieces(text[:40])), "")
+    return VERBS.get(stem(first)) is Intent.READ
+
+
+def _own(read: Operation) -> tuple[str, ...]:
+    """The verbs of a read that are no nouns in the plural: `export` of /reports/export, not `comments`."""
+    words = {stem(word) for name in (read.id, read.summary) for word in pieces(name)[:1] if singular(word) == word}
+    tail = pieces(read.path.rstrip("/").rpartition("/")[2])
+    return (*words, *(stem(word) for word in tail if singular(word) == word and "{" not in read.path[-1:]))
+
+
+def _goes_on(words: list[str], is_noun: bool) -> bool:
+    """Whether what follows a verb is the thing that it is done to: the server, server 5, "please review"."""
+    while words and words[0].lower() in _PARTICLES:
+        words = words[1:]
+    if not words:
+        return False
+    if words[0].lower() in _DETERMINERS or _is_value(words[0]):
+        return True
+    if words[0].lower() in _BEHIND_NOUNS or is_noun:
+        return False
+    for word in words[: _MOST_BETWEEN + 1]:
+        if word.lower() in _BEHIND_NOUNS:
+            return False
+        if _is_value(word):
+            return True
+    return False
+
+
+def _is_value(word: str) -> bool:
+    return word[:1] in "\"'#@" or any(map(str.isdigit, word)) or "@" in word or "_" in word
