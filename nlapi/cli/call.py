@@ -80,6 +80,7 @@ def call(
 
     A change asks first. Exits with 3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
     """
+    from nlapi.cli.answer_filter import jq_filter
     from nlapi.cli.arguments import arguments
     from nlapi.cli.target import open_target, stream_limits
     from nlapi.tools.compile import compile_tool
@@ -90,7 +91,7 @@ def call(
 
     if source == "-" and args == "-":
         raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
-    chosen = _filter(jq) if jq is not None else None
+    chosen = jq_filter(jq) if jq is not None else None
     target, known = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
     tool = compile_tool(target.spec.operation(operation))
     wanted = Call(tool=tool, arguments=arguments(tool, known=known, given=args, pairs=pairs or ()))
@@ -247,25 +248,6 @@ def _print_lines(result: Result, operation: Operation | None) -> None:
     inside = value_at(result.data, listed.envelope.keys) if listed is not None else None
     for row in inside if isinstance(inside, list) else [result.data]:
         show.write(json.dumps(row, ensure_ascii=False))
-
-
-def _filter(expression: str) -> Filter:
-    """What a jq expression does to an answer; one that is wrong is refused before anything is sent."""
-    import jq
-
-    try:
-        compiled = jq.compile(expression)
-    except ValueError as error:
-        raise UsageError(f"--jq {expression!r}: {str(error).splitlines()[0]}") from None
-
-    def apply(data: Any) -> list[Any]:
-        try:
-            return list(compiled.input_value(data).all())
-        except ValueError as error:
-            problem = f"--jq {expression!r} does not fit the answer: {str(error).splitlines()[0]}"
-            raise NlapiError(problem, hint=f"the answer begins {json.dumps(data)[:200]}") from None
-
-    return apply
 
 
 def _print_filtered(result: Result, chosen: Filter) -> None:

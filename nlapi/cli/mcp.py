@@ -117,7 +117,10 @@ def mcp(
 
 def _need_sdk() -> None:
     if find_spec("mcp") is None:
-        raise UsageError("`nlapi mcp` needs the MCP SDK, which is not installed", hint="pip install 'nlapi[mcp]'")
+        raise UsageError(
+            "`nlapi mcp` needs the MCP SDK, which is not installed",
+            hint="in the checkout of nlapi: pip install '.[mcp]'",
+        )
 
 
 def _token(reference: str | None) -> str:

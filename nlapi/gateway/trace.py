@@ -106,7 +106,7 @@ def _provider(exporter: str, environment: Mapping[str, str]) -> Any:
 
 
 def _lacking(exporter: str) -> UsageError:
-    hint = "pip install 'nlapi[otel]', or unset the OTEL_ variables"
+    hint = "in the checkout of nlapi: pip install '.[otel]', or unset the OTEL_ variables"
     return UsageError(f"traces should go to {exporter!r}, and there is no such exporter", hint=hint)
 
 

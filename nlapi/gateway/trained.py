@@ -13,6 +13,8 @@ from nlapi.errors import DescriptionError
 
 Row = Sequence[float]
 
+_INSTALL = "in the checkout of nlapi: pip install '.[models]'"
+
 
 class Trained(Protocol):
     """A trained model: what `model` is in the functions of a version."""
@@ -100,7 +102,7 @@ class Onnx:
         try:
             import onnxruntime
         except ImportError as error:
-            raise DescriptionError(f"{file.name} needs onnxruntime", hint="pip install 'nlapi[models]'") from error
+            raise DescriptionError(f"{file.name} needs onnxruntime", hint=_INSTALL) from error
         try:
             self._session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises classes of its own for each thing that is wrong
@@ -127,7 +129,7 @@ class Estimator:
         try:
             import joblib
         except ImportError as error:
-            raise DescriptionError(f"{file.name} needs scikit-learn", hint="pip install 'nlapi[models]'") from error
+            raise DescriptionError(f"{file.name} needs scikit-learn", hint=_INSTALL) from error
         try:
             self.estimator = joblib.load(file)
         except ImportError as error:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from nlapi.offline.slots import Slot
+from nlapi.tools.patterns import bounded
 
 _HOST = re.compile(r"(?:[\w-]+\.)+[\w-]*[^\W\d_][\w-]*")
 """A name of several labels whose last has a letter in it: no sentence ends in one by chance, as `delete foo.` does."""
@@ -46,10 +47,8 @@ def _pattern_wants(schema: Any) -> bool:
     pattern = schema.get("pattern")
     if not isinstance(pattern, str) or "." not in pattern:
         return False
-    try:
-        return bool(re.search(pattern, "www.example.com.")) and not re.search(pattern, "www.example.com")
-    except re.error:
-        return False
+    fits = bounded(pattern).matches
+    return fits("www.example.com.") and not fits("www.example.com")
 
 
 def is_dotted(text: str, name: str) -> bool:

@@ -16,6 +16,7 @@ from nlapi.offline.sentence import Kind, Sentence, Span
 from nlapi.offline.slots import Family, Slot, type_of
 from nlapi.offline.tables import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
 from nlapi.resources.naming import STOPWORDS, singular, stem
+from nlapi.tools.patterns import bounded
 from nlapi.tools.units import to_wire
 
 _TEXTUAL = frozenset((Kind.QUOTED, Kind.CALLED, Kind.NAME, Kind.PHRASE, Kind.LITERAL))
@@ -287,12 +288,7 @@ def _fits(text: str, slot: Slot) -> bool:
         return False
     if len(text) < schema.get("minLength", 0):
         return False
-    if isinstance(pattern, str):
-        try:
-            return re.search(pattern, text) is not None
-        except re.error:
-            return True
-    return True
+    return bounded(pattern).matches(text) if isinstance(pattern, str) else True
 
 
 @lru_cache(maxsize=4096)

@@ -16,6 +16,7 @@ from nlapi.resources.id_fields import takes_id
 from nlapi.resources.schemas import SchemaReader
 from nlapi.tools.check import check
 from nlapi.tools.compile import compile_tool
+from nlapi.tools.patterns import bounded
 from nlapi.tools.tool import Tool
 from nlapi.tools.walk import schema_at
 
@@ -173,10 +174,7 @@ def _fits(text: str, schema: Mapping[str, Any]) -> bool:
     pattern = schema.get("pattern")
     if not isinstance(pattern, str) or _SLOW.search(json.dumps({"pattern": pattern})):
         return pattern is None
-    try:
-        return re.search(pattern, text) is not None
-    except re.error:
-        return False
+    return bounded(pattern).matches(text)
 
 
 def _of_type(reader: SchemaReader, kind: str, schema: Mapping[str, Any], name: str, depth: int) -> Any:

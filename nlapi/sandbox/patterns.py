@@ -7,6 +7,8 @@ from importlib import import_module
 from random import Random
 from typing import Any
 
+from nlapi.tools.patterns import bounded
+
 # The standard library's own parser of expressions; private, stable since Python 2, and what hypothesis uses.
 _parser: Any = import_module("re._parser")
 _constants: Any = import_module("re._constants")
@@ -28,14 +30,13 @@ def match(pattern: str, rng: Random, *, least: int = 0, most: int | None = None)
     """A text of `least` to `most` characters in which the pattern is found; None when none is found soon."""
     try:
         tree = _parser.parse(pattern)
-        found = re.compile(pattern)
     except (re.error, OverflowError):
         return None
     for attempt in range(ATTEMPTS):
         text = _sequence(tree, rng, least if attempt % 2 else 0)
         if len(text) < least and not pattern.endswith("$"):
             text += "".join(rng.choice("abcdefghij") for _ in range(least - len(text)))
-        if len(text) >= least and (most is None or len(text) <= most) and found.search(text):
+        if len(text) >= least and (most is None or len(text) <= most) and bounded(pattern).matches(text):
             return text
     return None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import math
-import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from random import Random
@@ -15,6 +14,7 @@ from nlapi.openapi.parts import Schema
 from nlapi.resources.naming import name_words, singular
 from nlapi.sandbox import vocabulary
 from nlapi.sandbox.patterns import match
+from nlapi.tools.patterns import bounded
 
 FIRST_DAY = datetime(2026, 1, 5, 9, 0)
 ALPHANUMERIC = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -49,10 +49,7 @@ def _fitting(schema: Schema, name: str, thing: str, index: int, rng: Random, lea
     """The natural text when the pattern takes it, else one made from the pattern."""
     pattern = str(schema["pattern"])
     natural = _within(_by_name(name, thing, index, rng), least, most, index)
-    try:
-        if re.search(pattern, natural) and "name" in name_words(name):
-            return natural
-    except re.error:
+    if "name" in name_words(name) and bounded(pattern).matches(natural):
         return natural
     return match(pattern, rng, least=least, most=most) or natural
 

@@ -59,13 +59,14 @@ class Account:
 
     `sentence` is what the call is for where that is not the whole question: a clause of it, or what a short question
     means after the ones before. A `traced` account was made for a call that a model wrote: the model read the sentence,
-    and what it took each word for is not known.
+    and what it took each word for is not known. `answered`: an API had answered before the model wrote it.
     """
 
     sources: tuple[Source, ...] = ()
     unused: tuple[str, ...] = ()
     sentence: str = ""
     traced: bool = False
+    answered: bool = False
 
     def of(self, argument: str) -> tuple[Source, ...]:
         """The sources of an argument and of everything inside of it."""

@@ -12,12 +12,12 @@ usage() {
   exit 2
 }
 
-# nlapi as it is installed, else as uvx or pipx get it.
+# nlapi as it is installed. Nothing is fetched by its name, which anybody may take at a registry.
 run() {
   if command -v nlapi >/dev/null 2>&1; then exec nlapi "$@"; fi
-  if command -v uvx >/dev/null 2>&1; then exec uvx --quiet --from 'nlapi[mcp]' nlapi "$@"; fi
-  if command -v pipx >/dev/null 2>&1; then exec pipx run --spec 'nlapi[mcp]' nlapi "$@"; fi
-  echo "@command@ needs nlapi, which is not on the PATH: pip install 'nlapi[mcp]'" >&2
+  echo "@command@ needs nlapi, which is not on the PATH. Install it from its checkout, one of:" >&2
+  echo "  uv tool install 'PATH_OF_NLAPI[mcp]'" >&2
+  echo "  pipx install 'PATH_OF_NLAPI[mcp]'" >&2
   exit 127
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from nlapi.api import load
 from nlapi.errors import ConsentError
 from nlapi.openapi.spec import Spec
 from nlapi.tools.account import Account, Origin, Source
-from nlapi.tools.plan import Outcome, Plan
+from nlapi.tools.plan import Outcome, Plan, ask
 from tests.agent.kit import Scripted, boards, boards_api, call, events, nobody, of, yes
 from tests.servers import Echo, Received, closed_port
 from tests.servers import Reply as Response
@@ -134,16 +135,18 @@ def test_an_error_while_it_sends_leaves_a_step_for_every_change_and_a_report(spe
 
 
 def test_edited_arguments_are_checked_shown_and_asked_about_again(spec: Spec) -> None:
-    account = Account(sources=(Source(argument="title", value="A", origin=Origin.WORDS, words="A", start=4, end=5),))
+    account = Account(
+        sources=(Source(argument="title", value="A", origin=Origin.WORDS, words="A", start=14, end=15),), traced=True
+    )
     change = call(spec, "createCard", board="b7", title="A")
     change = type(change)(tool=change.tool, arguments=change.arguments, account=account)
     broken, mended = {"board": "b7", "points": "many"}, {"board": "b7", "title": "Z", "points": 3}
     _, consent = replying(
         Reply(agreed=False, arguments=(broken,)), Reply(agreed=False, arguments=(mended,)), Reply(agreed=True)
     )
-    planner = Scripted(Plan(calls=(change,)), "Done.")
+    planner, question = Scripted(Plan(calls=(change,)), "Done."), ask("create a card A on the board b7")
     with boards_api() as api:
-        seen = events(planner, [spec], api.url, consent=consent)
+        seen = events(planner, [spec], api.url, consent=consent, conversation=question)
     assert api.only.json() == {"title": "Z", "points": 3}
     first, second, third = of(Proposed, seen)
     assert not first.reason
@@ -168,17 +171,17 @@ def test_edited_arguments_are_judged_again(spec: Spec) -> None:
 
 
 def test_the_account_is_in_the_proposed_event(spec: Spec) -> None:
-    source = Source(argument="title", value="A", origin=Origin.WORDS, words="A", start=4, end=5)
+    source = Source(argument="title", value="A", origin=Origin.WORDS, words="A", start=14, end=15)
     change = call(spec, "createCard", board="b7", title="A")
     change = type(change)(
         tool=change.tool, arguments=change.arguments, account=Account(sources=(source,), unused=("soon",))
     )
     with boards_api() as api:
         (proposed,) = of(Proposed, events(Scripted(Plan(calls=(change,)), "Done."), [spec], api.url, consent=yes))
-    assert encode(proposed)["account"] == {
-        "sources": [{"argument": "title", "value": "A", "origin": "words", "words": "A", "start": 4, "end": 5}],
-        "unused": ["soon"],
-    }
+    record = encode(proposed)["account"]
+    told = {name: record["sources"][0][name] for name in ("argument", "value", "origin", "words", "start", "end")}
+    assert told == {"argument": "title", "value": "A", "origin": "words", "words": "A", "start": 14, "end": 15}
+    assert record["unused"] == ["soon"]
 
 
 def item(folder: Path, *methods: str) -> Spec:
@@ -206,6 +209,9 @@ def item(folder: Path, *methods: str) -> Spec:
 CARD = {"id": "c1", "status": "ACTIVE", "name": "Summer", "owner": {"name": "Ann", "team": 3}}
 
 
+PAUSE = ask("set the status of the card c1 to PAUSED")
+
+
 def cards(state: Any = CARD, status: int = 200) -> Echo:
     def answer(request: Received) -> Response:
         return Response(status, state) if request.method == "GET" else Response(200, {})
@@ -222,7 +228,8 @@ def shown(
 ) -> tuple[FieldChange, ...]:
     spec = item(folder, *methods)
     given = {"status": "PAUSED"} if body is None else body
-    plan = Plan(calls=(call(spec, f"{methods[-1]}Card", card="c1", **given),))
+    update = replace(call(spec, f"{methods[-1]}Card", card="c1", **given), account=None)
+    plan = Plan(calls=(update,))
     (proposed,) = of(Proposed, events(Scripted(plan, "Done."), [spec], api.url, **{"consent": yes, **more}))
     return proposed.changes
 
@@ -267,7 +274,7 @@ def test_an_update_without_a_readable_item_reads_nothing(tmp_path: Path) -> None
 @pytest.mark.parametrize("policy", [Policy(yes=True), Policy(yes=True, interactive=False)])
 def test_under_yes_nothing_is_read(tmp_path: Path, policy: Policy) -> None:
     with cards() as api:
-        assert shown(tmp_path, api, policy=policy, consent=nobody) == ()
+        assert shown(tmp_path, api, policy=policy, consent=nobody, conversation=PAUSE) == ()
     assert [request.method for request in api.received] == ["PATCH"]
 
 

@@ -168,6 +168,86 @@ def test_a_filter_that_is_wrong_is_refused_before_anything_is_sent(tmp_path: Pat
     assert api.received == []
 
 
+READS_MORE = {
+    "env": (
+        "env",
+        "env.NLAPI_TEST_SECRET",
+        ". | env",
+        '"\\(env)"',
+        '@base64 "\\(env)"',
+        "def f: env; f",
+        "[.[]? | env]",
+    ),
+    "$ENV": (
+        "$ENV",
+        "$ENV.NLAPI_TEST_SECRET",
+        '"\\($ENV.NLAPI_TEST_SECRET)"',
+        ". as {$a} | $ENV",
+        "$ENV[]",
+        "try $ENV",
+    ),
+    "input": ("input", "try input", "# a comment\ninput"),
+    "inputs": ("[inputs]", "first(inputs)", "reduce inputs as $x (0; .)"),
+    "input_filename": ("input_filename",),
+    "input_line_number": ("input_line_number",),
+    "debug": ("debug", 'debug("x")'),
+    "stderr": ("stderr",),
+    "halt": ("halt",),
+    "halt_error": ("halt_error", "halt_error(0)"),
+    "get_search_list": ("get_search_list",),
+    "modulemeta": ('"a" | modulemeta',),
+}
+
+
+@pytest.mark.parametrize(("name", "expression"), [(name, one) for name, all in READS_MORE.items() for one in all])
+def test_a_filter_sees_the_answer_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, expression: str
+) -> None:
+    monkeypatch.setenv("NLAPI_TEST_SECRET", "s3cr3t")
+    with notes_api() as api:
+        ran = run("call", notes(tmp_path, api.url), "listNotes", "--jq", expression)
+    assert ran.code == 2
+    assert f"uses {name}, which is refused" in ran.complaint
+    assert "s3cr3t" not in ran.out + ran.err
+    assert api.received == []
+
+
+@pytest.mark.parametrize("expression", ['import "a" as a; .', 'include "a"; .', 'import "a" as $a; $a', "$__prog_args"])
+def test_a_filter_reads_no_file(tmp_path: Path, expression: str) -> None:
+    (tmp_path / "a.json").write_text('"s3cr3t"')
+    with notes_api() as api:
+        ran = run("call", notes(tmp_path, api.url), "listNotes", "--jq", expression)
+    assert ran.code == 2
+    assert "s3cr3t" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("", '{"env": 1, "input": "in", "debug": ["x"]}\n'),
+        (".env", "1\n"),
+        ("{env, input}", '{"env": 1, "input": "in"}\n'),
+        ('."env"', "1\n"),
+        ('"env: \\(.env)"', "env: 1\n"),
+        (".debug[0] # env", "x\n"),
+        ('to_entries | map(select(.key | test("^e"))) | from_entries', '{"env": 1}\n'),
+        ("def env: 7; env", "7\n"),
+        ('getpath(["debug", 0])', "x\n"),
+        ("[paths] | length", "4\n"),
+    ],
+)
+def test_fields_may_be_called_like_what_a_filter_does_not_see(tmp_path: Path, expression: str, text: str) -> None:
+    answer = {"env": 1, "input": "in", "debug": ["x"]}
+    ran = asked(Reply(200, answer), "--jq", expression, folder=tmp_path)
+    assert (ran.code, ran.out) == (0, text)
+
+
+def test_the_line_of_a_fault_in_a_filter_is_its_own(tmp_path: Path) -> None:
+    with notes_api() as api:
+        ran = run("call", notes(tmp_path, api.url), "listNotes", "--jq", ".a |\n| .b")
+    assert "line 2" in ran.complaint
+
+
 def test_a_filter_that_does_not_fit_the_answer_shows_the_answer(tmp_path: Path) -> None:
     ran = asked(Reply(200, ITEMS), "--jq", ".total[0]", folder=tmp_path)
     assert ran.code == 1

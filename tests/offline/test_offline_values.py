@@ -131,6 +131,14 @@ def test_numbers_out_of_range_and_texts_off_pattern_are_not_used() -> None:
     assert asked('make a thing with code "abcd"', code) == {}
 
 
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$"])
+def test_a_pattern_that_would_take_for_ever_is_given_up(pattern: str) -> None:
+    """Python's own engine would be at the first of these values for hours."""
+    code = parameter("code", schema={"type": "string", "pattern": pattern}, required=True)
+    values = " ".join(f'"{"a" * (40 + extra)}!"' for extra in range(20))
+    assert asked(f"make a thing with code {values}", code) == {}
+
+
 def test_properties_inside_a_body_are_reached() -> None:
     size = {"type": "object", "properties": {"width": {"type": "integer"}, "height": {"type": "integer"}}}
     node = body({"type": "object", "properties": {"title": {"type": "string"}, "size": size}})

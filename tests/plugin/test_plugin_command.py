@@ -89,7 +89,18 @@ def test_how_it_is_used_is_told(command: Path, words: tuple[str, ...]) -> None:
 def test_without_nlapi_it_says_what_to_do(command: Path) -> None:
     done = sh("/bin/sh", command, "listBooks", PATH="/usr/bin:/bin")
     assert done.returncode == 127
-    assert "pip install 'nlapi[mcp]'" in done.stderr
+    assert "uv tool install 'PATH_OF_NLAPI[mcp]'" in done.stderr
+
+
+def test_no_package_is_fetched_by_its_name(command: Path, tmp_path: Path) -> None:
+    """The name may be anybody's at a registry: a program that would fetch it is not even started."""
+    for program in ("uvx", "uv", "pipx", "pip", "python", "python3"):
+        stand_in = tmp_path / program
+        stand_in.write_text(f"#!/bin/sh\necho {program} ran >&2\n")
+        stand_in.chmod(0o755)
+    done = sh("/bin/sh", command, "listBooks", PATH=f"{tmp_path}:/usr/bin:/bin")
+    assert done.returncode == 127
+    assert " ran" not in done.stderr
 
 
 def test_the_plugin_of_a_hostile_description_runs_nothing_of_it(tmp_path: Path) -> None:

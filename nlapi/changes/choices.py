@@ -1,0 +1,126 @@
+"""Whether a sentence says a choice of a closed list, a state or a flag: by its words, or by its verb."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from nlapi.changes.lexicon import alike, is_verb, opposite
+from nlapi.changes.mentions import Mention, Sentence, Word
+from nlapi.resources.naming import pieces, stem
+from nlapi.tools.account import Origin
+
+_SWITCHES = frozenset(map(stem, "is has be should enable enabled disable disabled flag active to do allow use".split()))
+"""Words of the names of flags that say nothing of what is switched."""
+_ON = frozenset(map(stem, "on enable enabled active activate yes true".split()))
+_OFF = frozenset(map(stem, "off disable disabled inactive deactivate no not without false".split()))
+_NEGATION = frozenset("no not without non never don't dont off false".split())
+_STATES: dict[str, frozenset[str]] = {
+    stem(verb): frozenset(map(stem, states.split()))
+    for verb, states in {
+        "resume": "active running enabled resumed",
+        "unpause": "active running enabled unpaused",
+        "reactivate": "active enabled",
+        "activate": "active enabled",
+        "enable": "active enabled",
+        "start": "active running started",
+        "pause": "paused suspended",
+        "suspend": "suspended",
+        "stop": "stopped",
+        "disable": "disabled inactive",
+        "deactivate": "inactive disabled deactivated",
+        "cancel": "cancelled canceled",
+        "close": "closed",
+        "reopen": "open opened reopened",
+        "open": "open opened",
+        "complete": "completed complete done",
+        "finish": "finished completed done",
+        "resolve": "resolved",
+        "publish": "published",
+        "archive": "archived",
+    }.items()
+}
+"""Verb -> the states that it puts a thing in, where they are called otherwise than the verb."""
+
+
+def verb_or_words(argument: str, value: Any, sentence: Sentence) -> tuple[Origin, Mention] | None:
+    """Return where a sentence says a choice or a flag; VERB where it is the command itself that says it."""
+    plain = tuple(word for word in sentence.words if not word.is_quoted)
+    if isinstance(value, bool):
+        return _flag(argument, value, plain)
+    wanted = tuple(map(_stem, pieces(value)))
+    if not wanted:
+        return None
+    return _choice(wanted, plain) or _state(wanted, plain)
+
+
+def _choice(wanted: tuple[str, ...], words: tuple[Word, ...]) -> tuple[Origin, Mention] | None:
+    """A choice whose words stand next to each other in the sentence."""
+    said = [(one, word) for word in words for one in map(_stem, pieces(word.text))]
+    for place in range(len(said) - len(wanted) + 1):
+        here = said[place : place + len(wanted)]
+        if tuple(one for one, _ in here) == wanted and not _is_piece([word for _, word in here], wanted):
+            first, last = here[0][1], here[-1][1]
+            mention = Mention(words=first.text if first is last else "", start=first.start, end=last.end)
+            verb = first is last and is_verb(stem(first.text.lower())) and _opens(first, words)
+            return (Origin.VERB if verb else Origin.WORDS), mention
+    return None
+
+
+def _is_piece(words: list[Word], wanted: tuple[str, ...]) -> bool:
+    """Whether a word has more in it than the choice: `active` of active-users.txt."""
+    return sum(len(pieces(word.text)) for word in dict.fromkeys(words)) != len(wanted)
+
+
+def _state(wanted: tuple[str, ...], words: tuple[Word, ...]) -> tuple[Origin, Mention] | None:
+    """The state that the verb of the sentence puts a thing in."""
+    if len(wanted) != 1:
+        return None
+    for word in words:
+        if not _opens(word, words):
+            continue
+        verb = stem(word.text.lower())
+        if wanted[0] in map(_stem, _STATES.get(verb, ())) or (is_verb(verb) and _stem(verb) == wanted[0]):
+            return Origin.VERB, Mention(words=word.text, start=word.start, end=word.end)
+    return None
+
+
+def _flag(argument: str, value: bool, words: tuple[Word, ...]) -> tuple[Origin, Mention] | None:
+    """A flag whose own words are said, and denied where it is false."""
+    name = argument.rpartition(".")[2]
+    every = frozenset(map(_stem, pieces(name)))
+    own = every - _SWITCHES
+    denied = any(word.text.lower() in _NEGATION for word in words)
+    for word in words:
+        said = _stem(word.text.lower())
+        if not own:
+            switched = _ON if value else _OFF
+            if said in switched:
+                return (Origin.VERB if is_verb(said) else Origin.WORDS), _mention(word)
+            continue
+        opens = _opens(word, words)
+        verb = next((one for one in own if said == one or (opens and len(own) == 1 and alike(said, one))), "")
+        if verb and value is not denied and own <= {_stem(w.text.lower()) for w in words} | {said, verb}:
+            return (Origin.VERB if opens and is_verb(said) else Origin.WORDS), _mention(word)
+        if opens and not value and len(own) == 1 and any(opposite(said, one) for one in own):
+            return Origin.VERB, _mention(word)
+    return None
+
+
+_CONNECTIVES = re.compile(r"(?:and|then|please|to|now|also)", re.IGNORECASE)
+
+
+def _opens(word: Word, words: tuple[Word, ...]) -> bool:
+    """Whether a word is where a command stands: at the beginning of the sentence, or behind an `and`."""
+    place = words.index(word)
+    return place == 0 or bool(_CONNECTIVES.fullmatch(words[place - 1].text)) or words[place - 1].text.lower() == "you"
+
+
+def _mention(word: Word) -> Mention:
+    return Mention(words=word.text, start=word.start, end=word.end)
+
+
+def _stem(word: str) -> str:
+    """The stem of a word, of `cancelled` that of cancel too."""
+    found = stem(word.lower())
+    return found[:-1] if found.endswith("ll") and len(found) > 5 else found

@@ -1,0 +1,72 @@
+"""The words of a sentence that matter and that no value of a call is made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+
+from nlapi.changes.figures import figure_of
+from nlapi.changes.lexicon import is_verb
+from nlapi.changes.mentions import Sentence, Word
+from nlapi.resources.naming import STOPWORDS, pieces, singular, stem
+from nlapi.tools.account import Source
+from nlapi.tools.tool import Call
+
+_CLAUSE = re.compile(r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))")
+"""Where another command may begin: before a verb."""
+
+
+def unused_words(sentence: Sentence, call: Call, used: Iterable[Source], of_call: Iterable[Source]) -> tuple[str, ...]:
+    """Return the quoted texts, numbers, ids and names that no source in `used` is of, as they are written.
+
+    A clause that begins with a verb of its own, and of which `of_call` uses nothing, is another change: its words are
+    that one's.
+    """
+    spans = [(one.start, one.end) for one in used if one.start >= 0]
+    mine = [(one.start, one.end) for one in of_call if one.start >= 0]
+    own = _own_words(call)
+    clauses = _clauses(sentence.text)
+    elsewhere = [span for span in clauses[1:] if not _touches(span, mine)] if _touches(clauses[0], mine) else []
+    elsewhere += [clauses[0]] if mine and len(clauses) > 1 and not _touches(clauses[0], mine) else []
+    left = []
+    for place, word in enumerate(sentence.words):
+        if _touches((word.start, word.end), spans) or _touches((word.start, word.end), elsewhere):
+            continue
+        if _matters(word, place, own):
+            left.append(word.text)
+    return tuple(dict.fromkeys(left))
+
+
+def _matters(word: Word, place: int, own: frozenset[str]) -> bool:
+    """Whether a word says a value: it is quoted, has a figure in it, or is written as a name is."""
+    if word.is_quoted:
+        return any(map(str.isalnum, word.text))
+    lower = word.text.lower().removesuffix("'s")
+    if any(map(str.isdigit, lower)):
+        return figure_of(word) is not None or len(lower) > 1
+    if lower in STOPWORDS or not any(map(str.isalpha, lower)):
+        return False
+    if re.search(r"\w[@/:._-]\w", word.text) or word.text[0] in "#@":
+        return not {stem(piece) for piece in pieces(lower)} <= own
+    stems = {stem(piece) for piece in pieces(lower)}
+    named = word.text[:1].isupper() and place > 0 and word.text not in ("I", "API", "PM", "AM")
+    return named and not stems <= own and not (is_verb(stem(lower)) and place <= 1)
+
+
+def _own_words(call: Call) -> frozenset[str]:
+    """The stems of what the operation, its API and its arguments are called by."""
+    operation = call.tool.operation
+    names = (operation.id, operation.summary, operation.path, *operation.tags, operation.spec.title, *call.tool.places)
+    words = {piece for name in names for piece in pieces(name)}
+    return frozenset(stem(form) for word in words for form in (word, singular(word)))
+
+
+def _clauses(text: str) -> list[tuple[int, int]]:
+    """The places of the clauses of a text that begin with a verb of their own."""
+    cuts = [match.end() for match in _CLAUSE.finditer(text) if is_verb(stem(match[1].lower()))]
+    return list(pairwise([0, *cuts, len(text)]))
+
+
+def _touches(span: tuple[int, int], spans: Iterable[tuple[int, int]]) -> bool:
+    return any(start < span[1] and span[0] < end for start, end in spans)

@@ -1,0 +1,135 @@
+"""Where a sentence says a text: always as whole words, never as a piece of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from nlapi.resources.naming import STOPWORDS, pieces, stem
+
+_CHUNK = re.compile(r"\S+")
+_EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"
+_QUOTED = re.compile(r"\"([^\"]*)\"|“([^”]*)”|«([^»]*)»|`([^`]*)`|(?<!\w)['‘]([^'’]*)['’](?!\w)")
+_SIGILS = "#@~$€£¥"
+"""Marks before a word that may be a part of it or not: #general, @ada."""
+_POSSESSIVE = re.compile(r"['’]s?$")
+_PAIRED = re.compile(r"[/:]")
+"""What parts the values that are written as one word: acme/web, nginx:1.25."""
+_LABELLED = re.compile(r"([A-Za-z][\w.-]*)=")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """Words of a sentence: from `start` to before `end`."""
+
+    words: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What stands between blanks, or between quotes, without the marks around it."""
+
+    text: str
+    start: int
+    end: int
+    is_quoted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """A message of the user, taken apart into words."""
+
+    text: str
+
+    @cached_property
+    def words(self) -> tuple[Word, ...]:
+        return tuple(_words(self.text))
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        """The stems of all words that are not quoted."""
+        return frozenset(stem(piece) for word in self.words if not word.is_quoted for piece in pieces(word.text))
+
+    def mention(self, text: str, names: Collection[str] = (), beside: Collection[str] = ()) -> Mention | None:
+        """Return where `text` is said, in any case of its letters; None where it is not, or only inside a word.
+
+        `names` are the stems of what a value may be labelled with (`limit=5`). `beside` are the other values of the
+        call, in small letters: those written as one word (`acme/web`) are said if each part of it is one of them.
+        """
+        wanted = " ".join(text.split())
+        if not any(map(str.isalnum, wanted)):
+            return self._quoted(wanted)
+        pattern = r"\s+".join(map(re.escape, wanted.split(" ")))
+        starts, ends = self._edges(frozenset(names), frozenset(beside))
+        for match in re.finditer(pattern, self.text, re.IGNORECASE):
+            start, end = match.span()
+            if start in starts and end in ends and self._is_whole(start, end):
+                return Mention(words=self.text[start:end], start=start, end=end)
+        return None
+
+    def _quoted(self, wanted: str) -> Mention | None:
+        """A text without a letter or a figure is only said between quotes."""
+        for word in self.words:
+            if word.is_quoted and word.text == wanted and wanted:
+                return Mention(words=word.text, start=word.start, end=word.end)
+        return None
+
+    def _edges(self, names: frozenset[str], beside: frozenset[str]) -> tuple[set[int], set[int]]:
+        """The places where a value may begin, and those where it may end."""
+        starts, ends = set(), set()
+        for word in self.words:
+            starts.add(word.start)
+            ends.add(word.end)
+            if word.is_quoted:
+                continue
+            if word.text[0] in _SIGILS:
+                starts.add(word.start + 1)
+            if found := _POSSESSIVE.search(word.text):
+                ends.add(word.start + found.start())
+            if word.end < len(self.text) and self.text[word.end] == ".":
+                ends.add(word.end + 1)  # the final dot of a host name
+            if (label := _LABELLED.match(word.text)) and not names.isdisjoint(map(stem, pieces(label[1]))):
+                starts.add(word.start + label.end())
+            cuts = [match.start() for match in _PAIRED.finditer(word.text)]
+            if cuts and all(part.lower() in beside for part in _PAIRED.split(word.text)):
+                ends.update(word.start + cut for cut in cuts)
+                starts.update(word.start + cut + 1 for cut in cuts)
+        return starts, ends
+
+    def _is_whole(self, start: int, end: int) -> bool:
+        """Whether no quoted text is cut, and what is said is more than a word that says nothing."""
+        for word in self.words:
+            if word.is_quoted and word.start < end and start < word.end and not (start <= word.start < word.end <= end):
+                return False
+            if word.is_quoted and (word.start, word.end) == (start, end):
+                return True
+        said = self.text[start:end]
+        return not (said.isalpha() and said.lower() in STOPWORDS)
+
+
+def _words(text: str) -> Iterator[Word]:
+    """The quoted texts and the words between them, in order."""
+    at = 0
+    for match in _QUOTED.finditer(text):
+        yield from _plain_words(text, at, match.start())
+        inner = next(number for number in range(1, 6) if match[number] is not None)
+        start, end = match.span(inner)
+        if start < end:
+            yield Word(text=text[start:end], start=start, end=end, is_quoted=True)
+        at = match.end()
+    yield from _plain_words(text, at, len(text))
+
+
+def _plain_words(text: str, first: int, last: int) -> Iterator[Word]:
+    for match in _CHUNK.finditer(text, first, last):
+        start, end = match.span()
+        while start < end and text[start] in _EDGES:
+            start += 1
+        while end > start and text[end - 1] in _EDGES + ".":
+            end -= 1
+        if start < end:
+            yield Word(text=text[start:end], start=start, end=end)
