@@ -60,7 +60,7 @@ class Agreement:
         ConsentError when consent is needed and nobody is there to give it; CredentialError and UsageError for what only
         the user can mend.
         """
-        for call in self.calls:
+        for call in self._accounted():
             self.items.append(self._build(call, self.items))
         self._hold_together()
         drafts = {at: await self._judged(at) for at, item in enumerate(self.items) if isinstance(item, Prepared)}
@@ -73,10 +73,19 @@ class Agreement:
                 return
             drafts = await self._edited(drafts, edited)
 
+    def _accounted(self) -> list[Call]:
+        """The calls with their accounts. What another change of the plan uses of the sentence is not left unused."""
+        calls = [
+            call
+            if call.account is not None or call.tool.effect is Effect.READ
+            else replace(call, account=traced(call, self.conversation, tuple(self.done)))
+            for call in self.calls
+        ]
+        used = [_words_of(call.account) for call in (*calls, *(step.call for step in self.conversation.current.steps))]
+        return [_without_used(call, frozenset().union(*used)) for call in calls]
+
     def _build(self, call: Call, before: Sequence[Prepared | Step]) -> Prepared | Step:
         target = self.terms.target(call)
-        if call.account is None and call.tool.effect is not Effect.READ:
-            call = replace(call, account=traced(call, self.conversation, tuple(self.done)))
         try:
             call = without_unsaid_key(call, self.conversation)
             intention = intention_in(self.conversation, (*self.done, *_foreseen(before)))
@@ -219,6 +228,23 @@ class Agreement:
             items[at] = item
         self.items = items
         return {at: await self._judged(at) for at in drafts}
+
+
+def _words_of(account: Account | None) -> frozenset[str]:
+    """The words of the sentence that an account quotes."""
+    return (
+        frozenset(word for source in account.sources for word in source.words.casefold().split())
+        if account
+        else frozenset()
+    )
+
+
+def _without_used(call: Call, used: frozenset[str]) -> Call:
+    """A model's call whose account leaves only those words unused that no change of its plan uses."""
+    if call.account is None or not call.account.traced:
+        return call
+    unused = tuple(text for text in call.account.unused if not used.issuperset(text.casefold().split()))
+    return replace(call, account=replace(call.account, unused=unused))
 
 
 def _described(draft: _Draft) -> str:
