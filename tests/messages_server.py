@@ -331,6 +331,7 @@ class MessagesServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     timeout = 30
 
     def log_message(self, *_: Any) -> None:

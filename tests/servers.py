@@ -64,6 +64,8 @@ class _Loopback:
         outer = self
 
         class Handler(socketserver.StreamRequestHandler):
+            disable_nagle_algorithm = True
+
             def handle(self) -> None:
                 with suppress(OSError):  # the client hung up, which is what many tests are about
                     outer.talk(self)

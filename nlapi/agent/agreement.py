@@ -12,12 +12,11 @@ from nlapi.agent.events import NOT_RUN, Proposed
 from nlapi.agent.evidence import evidence_of
 from nlapi.agent.policy import Judgement, Verdict
 from nlapi.agent.preview import FieldChange, field_changes
-from nlapi.agent.repetition import intention_in, uncertain_step, without_unsaid_key
+from nlapi.agent.repetition import are_alike, intention_in, uncertain_step, without_unsaid_key
 from nlapi.agent.sending import failed_step
 from nlapi.agent.terms import Terms
 from nlapi.changes.tracing import traced
 from nlapi.client.clean import one_line
-from nlapi.client.digest import digest, loose_leaves, target_path
 from nlapi.client.message import Result
 from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect
@@ -26,6 +25,8 @@ from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 from nlapi.tools.rules import Ruling, forbidden, forbids
 from nlapi.tools.run import Prepared, permit, prepare
 from nlapi.tools.tool import Call
+
+"""The longest that is looked for what became of a change before the user is asked about another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,13 +261,10 @@ def _also(reason: str, judgement: Judgement) -> str:
 
 
 def _same(one: Prepared, other: Prepared | Step) -> bool:
-    """Whether two calls are the same request on the wire, or only case and blanks tell them apart."""
-    if isinstance(other, Step):
+    """Whether two calls are of one operation, and the same or much the same request on the wire."""
+    if isinstance(other, Step) or one.call.tool.operation is not other.call.tool.operation:
         return False
-    if digest(one.request) == digest(other.request):
-        return True
-    alike = target_path(one.request) == target_path(other.request) and one.request.method == other.request.method
-    return alike and loose_leaves(one.request) == loose_leaves(other.request)
+    return are_alike(one.request, other.request)
 
 
 def _foreseen(before: Sequence[Prepared | Step]) -> Iterator[Step]:

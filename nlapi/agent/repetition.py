@@ -8,6 +8,7 @@ from dataclasses import replace
 from nlapi.client.digest import digest, loose_leaves, target_path
 from nlapi.client.message import Request
 from nlapi.openapi.spec import Effect
+from nlapi.tools.account import Origin
 from nlapi.tools.idempotency import Intention, key_argument
 from nlapi.tools.plan import Conversation, Outcome, Step
 from nlapi.tools.run import Prepared
@@ -69,6 +70,14 @@ def is_same_change(step: Step, prepared: Prepared) -> bool:
     return on_the_wire(tool, step.call.arguments) == on_the_wire(tool, prepared.call.arguments)
 
 
+def are_alike(request: Request, other: Request) -> bool:
+    """Whether two requests are the same, or only case and blanks tell them apart; of a POST also what one has more."""
+    if request.method != other.method or target_path(request) != target_path(other):
+        return False
+    here, there = loose_leaves(request), loose_leaves(other)
+    return here == there or (request.method == "POST" and bool(here & there) and (here <= there or there <= here))
+
+
 def digest_of(step: Step) -> str:
     """Return the digest of what a step sent; "" where no request was built."""
     return step.digest or (digest(step.request) if step.request is not None else "")
@@ -94,6 +103,8 @@ def without_unsaid_key(call: Call, conversation: Conversation) -> Call:
     if name is None or name not in call.arguments:
         return call
     key = str(call.arguments[name])
+    if call.account is not None and any(source.origin is Origin.REPLY for source in call.account.of(name)):
+        return call
     if key and (key in conversation.known.values() or any(key in turn.question for turn in conversation.turns)):
         return call
     return replace(call, arguments={other: value for other, value in call.arguments.items() if other != name})
@@ -125,12 +136,4 @@ def _same_place(step: Step, prepared: Prepared) -> bool:
 
 
 def _is_alike(step: Step, prepared: Prepared) -> bool:
-    """Whether only case and blanks tell two requests apart; of a POST, also values that one of them has more."""
-    if step.request is None or not _same_place(step, prepared):
-        return False
-    before, now = loose_leaves(step.request), loose_leaves(prepared.request)
-    return before == now or (_creates(prepared.request) and bool(before & now) and (before <= now or now <= before))
-
-
-def _creates(request: Request) -> bool:
-    return request.method == "POST"
+    return step.request is not None and are_alike(step.request, prepared.request)

@@ -66,12 +66,14 @@ class _Open:
         if not conversation.turns:
             conversation = replace(conversation, turns=(Turn(question=""),))
         left = self.plan.calls[len(self.steps) :]
-        steps = (*self.steps, *(self._unfinished(call) for call in left))
-        return conversation.with_round(Round(plan=self.plan, steps=steps))
+        changes = [at for at, call in enumerate(left) if call.tool.effect is not Effect.READ]
+        steps = [self._unfinished(call, may_be_sent=changes[:1] == [at]) for at, call in enumerate(left)]
+        return conversation.with_round(Round(plan=self.plan, steps=(*self.steps, *steps)))
 
-    def _unfinished(self, call: Call) -> Step:
-        proposal = self._proposal(call)
-        if proposal is None or call.tool.effect is Effect.READ:
+    def _unfinished(self, call: Call, *, may_be_sent: bool) -> Step:
+        """The step of a call that has none. Changes are sent one by one: only the first that has none may be sent."""
+        proposal = self._proposal(call) if may_be_sent else None
+        if proposal is None:
             return Step(call=call, outcome=Outcome.FAILED, message="not run: nlapi was stopped before")
         return Step(
             call=replace(call, arguments=proposal["call"]["arguments"]),

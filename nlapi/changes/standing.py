@@ -16,6 +16,7 @@ TABLE: tuple[tuple[Check, bool], ...] = (
     (sentences.denied, True),
     (sentences.conditional, True),
     (orders.no_change, True),
+    (orders.another_operation, True),
     (verbs.opposed, True),
     (verbs.taken_away, True),
     (verbs.not_commanded, False),
@@ -38,10 +39,6 @@ A model reads more than words, so that no word of it has to be the description's
 it undoes and what it takes away is looked at all the same.
 """
 
-AFTER_ANSWERS: frozenset[Check] = frozenset((verbs.not_commanded, objects.another_kind))
-"""Checks that are made of a model's calls too once an API has answered: what it plans then may be what the answer tells
-it to, so that the operation has to be the sentence's."""
-
 
 def reasons_against(call: Call, account: Account, question: str) -> tuple[str, ...]:
     """Return why a change does not stand, in words for the user, the weightiest first; nothing where it does.
@@ -49,9 +46,5 @@ def reasons_against(call: Call, account: Account, question: str) -> tuple[str, .
     `question` is the user's whole sentence, of which `account` quotes the parts that were used.
     """
     case = case_of(call, account, question)
-    found = (reason for check, models in TABLE if _is_made(check, models, account) for reason in check(case))
+    found = (reason for check, models in TABLE if models or not account.traced for reason in check(case))
     return tuple(dict.fromkeys(found))
-
-
-def _is_made(check: Check, models: bool, account: Account) -> bool:
-    return models or not account.traced or (account.answered and check in AFTER_ANSWERS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -21,6 +21,10 @@ from nlapi.tools.plan import Conversation, Step, is_remembered
 from nlapi.tools.tool import Call
 from nlapi.tools.walk import property_of, schema_at
 
+_CONFIRMATION = re.compile(
+    r"\W*(?:(?:yes|yeah|yep|ok|okay|sure|please|do (?:it|that|so)|go ahead|go on|confirm(?:ed)?|send it|i agree)\W*)+",
+    re.IGNORECASE,
+)
 MAX_LEAVES = 400
 """Values of one call that are traced; what comes behind is said by nobody."""
 
@@ -34,6 +38,7 @@ def traced(
     50000000 micros, `paused` for PAUSED, tomorrow for a date. Anything else comes from an answer, or from nobody. Days
     are relative to `today`, by default this machine's.
     """
+    conversation = _confirmed(conversation)
     steps = (*(step for turn in conversation.turns for step in turn.steps), *during)
     leaves = tuple(_leaves(call))
     tracer = _Tracer(
@@ -49,7 +54,17 @@ def traced(
     current = (*conversation.current.steps, *during)
     used = (*sources, *(one for step in current for one in tracer.of_step(step)))
     unused = unused_words(tracer.sentences[0], call, used, sources)
-    return Account(sources=sources, unused=unused, traced=True, answered=has_answers(steps))
+    sentence = conversation.question
+    return Account(sources=sources, unused=unused, sentence=sentence, traced=True, answered=has_answers(steps))
+
+
+def _confirmed(conversation: Conversation) -> Conversation:
+    """The conversation with the question that a bare `yes, do it` is about as its last; the answers are all in it."""
+    *before, current = conversation.turns
+    if not before or not _CONFIRMATION.fullmatch(current.question):
+        return conversation
+    last = replace(before[-1], rounds=(*before[-1].rounds, *current.rounds))
+    return _confirmed(replace(conversation, turns=(*before[:-1], last)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,8 @@ def question_of(words: list[str], example: str) -> str:
 def ask(words: Question, setup: Setup) -> None:
     """Ask an API in plain English: calls are planned, shown, and sent; a change asks you first.
 
-    Exits with 3, 4 or 5 when the API's last answer was 3xx, 4xx or 5xx, 6 without your consent, 7 when it needs more.
+    Exits with 3, 4 or 5 when the API's last answer was 3xx, 4xx or 5xx, 6 without your consent, 7 when it needs more,
+    8 when the model refused or its answer was cut.
     """
     from nlapi.cli.session import open_log, open_session
     from nlapi.tools.plan import ask as begin

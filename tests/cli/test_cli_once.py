@@ -138,7 +138,7 @@ def test_every_try_of_one_intention_has_the_same_key(claude: MessagesServer, tmp
         words = ("-a", keyed(tmp_path, api.url), "--planner", "claude", "--yes")
         first = run("ask", QUESTION, *words)
         again = run("log", "resume", "last", QUESTION, "--planner", "claude", "--yes")
-    assert (first.code, again.code) == (4, 0), again.err
+    assert (first.code, again.code) == (4, 0), first.err + again.err
     keys = {request.header("idempotency-key") for request in api.received}
     assert len(api.received) == 2 and len(keys) == 1
     assert "made-up" not in str(keys)
