@@ -307,5 +307,8 @@ def leading_verbs(operation: Operation) -> tuple[str, ...]:
 def _names(operation: Operation) -> tuple[list[str], ...]:
     """The words of an operation's id, of its summary and of the end of its path; of `(De)activate` both."""
     tail = operation.path.rstrip("/").rpartition("}")[2].rpartition("/")[2]
+    name = pieces(operation.id)
+    if operation.method != "DELETE" and name[:1] == [operation.method.lower()]:
+        name = name[1:]  # post_statuses_id_pin posts nothing
     summary = _EITHER.sub(r"\2 \1\2", operation.summary)
-    return pieces(operation.id), pieces(summary), pieces(tail)
+    return name, pieces(summary), pieces(tail)

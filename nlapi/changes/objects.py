@@ -45,9 +45,11 @@ def another_kind(case: Case) -> Iterator[str]:
     silent = _WRAPPERS if case.operation.method == "DELETE" else _WRAPPERS | _OF_UPDATES
     if case.operation.method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
         tail = tail[-1:]  # what is made is said; of what, by the ids before
+    elif case.operation.method != "DELETE" and tail and all(map(is_verb_form, tail[-1])) and _says_verb(case, tail[-1]):
+        tail = []  # the lifecycle of /users/{id}/lifecycle/suspend is nothing that anybody says
     for words in tail:
         nouns = _nouns(words, silent)
-        if nouns and not _is_said(case, nouns):
+        if nouns and not _is_said(case, nouns) and not (not kinds and _says_argument(case)):
             yield _reason(case, words)
             return
     if _takes_away(case):
@@ -55,7 +57,7 @@ def another_kind(case: Case) -> Iterator[str]:
             yield _reason(case, [noun])
             return
         kinds = [words for words in kinds if _nouns(words, _WRAPPERS)][-1:]
-    if _takes_away(case) and (state := _unsaid_state(case)):
+    if _takes_away(case) and (state := _unsaid_qualifier(case)):
         yield _reason(case, [state])
         return
     if not _is_spoken(case):
@@ -114,15 +116,20 @@ def _unsaid_object(case: Case) -> str:
     return "" if stem(noun) in known or is_verb_form(noun) or _is_said(case, words[1:]) else noun
 
 
-def _unsaid_state(case: Case) -> str:
-    """What an operation takes away by the state that it is in, where nobody said that: remove [deleted] nodes."""
-    words = pieces(case.operation.id)
-    states = [
-        word
-        for word in words
-        if word.endswith("ed") and len(word) > len("need") and word in pieces(case.operation.path)
-    ]
-    return next((word for word in states if stem(word) not in case.said), "")
+def _unsaid_qualifier(case: Case) -> str:
+    """What an operation says of what it takes away, in its id, its summary and its path, and nobody said: [draft] ad.
+
+    A state is said by the id and the path alone: remove [deleted] nodes.
+    """
+    operation = case.operation
+    path, summary = pieces(operation.path), {stem(word) for word in pieces(operation.summary)}
+    for word in pieces(operation.id)[1:]:
+        state = word.endswith("ed") and len(word) > len("need")
+        named = stem(word) in summary and word not in _WRAPPERS
+        here = word in path or stem(word) in map(stem, path)
+        if here and (state or named) and stem(word) not in case.said and not echoes(case.command, stem(word)):
+            return word
+    return ""
 
 
 def _other_object(case: Case, parts: Sequence[Sequence[str]]) -> str:
@@ -192,6 +199,19 @@ def _nouns(words: Sequence[str], silent: frozenset[str]) -> list[str]:
     `project_files` names files: what ends in a plural is a thing, whatever else it may mean.
     """
     return [word for word in words if word not in silent and (singular(word) != word or not is_verb_form(word))]
+
+
+def _says_verb(case: Case, words: Sequence[str]) -> bool:
+    return any(alike(case.command, stem(word)) for word in words)
+
+
+def _says_argument(case: Case) -> bool:
+    """Whether what an operation without a placeholder works on is said by its argument: the [channel] C1."""
+    if "{" in case.operation.path or _takes_away(case):
+        return False
+    told = (one.argument for one in case.account.sources if one.words)
+    nouns = (words[0] for name in told if ((words := pieces(name))[1:] and words[-1] in ("id", "name", "key")) or name)
+    return any(stem(noun) in case.said for noun in nouns if not is_verb_form(noun))
 
 
 def _is_said(case: Case, nouns: Sequence[str]) -> bool:

@@ -44,6 +44,9 @@ _DENYING = re.compile(
     r"|apart from|but|excluding|undo|\w+n['’]t)\b",
     re.IGNORECASE,
 )
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_OF_DAYS = frozenset("date day time".split())
+"""What is said of a day that an argument takes: the due [date]."""
 _NUMBERED = re.compile(r"\bno(?=\.?\s*(?:\d|$|\s))", re.IGNORECASE)
 """`no. 321` is a number."""
 _CONDITION = re.compile(
@@ -208,10 +211,14 @@ def conditional(case: Case) -> Iterator[str]:
 
 def unaccounted(case: Case) -> Iterator[str]:
     """Words that are in no value and that the operation is not called by."""
-    known = case.own_words | _FILLER
+    known = case.own_words | _FILLER | (_OF_DAYS if _has_day(case) else frozenset())
     left = [word.text for word in case.free if not _accounts_for(case, word, known)]
     if left:
         yield f"not used: {', '.join(left)}"
+
+
+def _has_day(case: Case) -> bool:
+    return any(isinstance(one.value, str) and _DAY.match(one.value) for one in case.account.sources)
 
 
 def _accounts_for(case: Case, word: Word, known: frozenset[str]) -> bool:
@@ -231,6 +238,13 @@ def description_of(call: Call, argument: str) -> str:
     """The name and the description of an argument, dotted where it is inside of one."""
     schema = schema_of(call, argument)
     return f"{argument} {schema.get('description', '')} {schema.get('title', '')}"
+
+
+def takes_choice(call: Call, argument: str) -> bool:
+    """Whether an argument, or each item of it, is one of a closed set."""
+    schema = schema_of(call, argument)
+    item = schema.get("items")
+    return any(isinstance(part, Mapping) and "enum" in part for part in (schema, item))
 
 
 def schema_of(call: Call, argument: str) -> Mapping[str, Any]:

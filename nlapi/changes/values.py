@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from nlapi.changes.lexicon import is_verb
-from nlapi.changes.sentences import Case, description_of, schema_of
+from nlapi.changes.sentences import Case, description_of, schema_of, takes_choice
 from nlapi.resources.naming import pieces, stem
 from nlapi.tools.account import Origin, Source
 
@@ -23,6 +22,8 @@ _STATES = frozenset(map(stem, "is has be should enable enabled flag active to do
 _STATE_NAMES = frozenset(map(stem, "state status phase type action event mode enabled active".split()))
 _REASONS = frozenset(map(stem, "reason cause note message".split()))
 _TELLING = frozenset(map(stem, "id name key uuid gid sid slug code ids names keys".split()))
+_SAYS_ID = re.compile(r"\b(?:ids?|ID|identifier|uuid|guid)\b")
+_SAYS_NAME = re.compile(r"name|slug|login|handle|key|code|email|title|text|content|description|\bor\b", re.IGNORECASE)
 _ORDERED = ((("lat", "latitude"), ("lon", "lng", "long", "longitude")),)
 _MINOR = re.compile(r"\b(?:cents?|pence|minor|milli\s?units?|micros?|smallest (?:currency )?unit)\b", re.IGNORECASE)
 _MONEY = re.compile(r"[$€£¥]|\b(?:dollars?|bucks|euros?|pounds?|usd|eur|gbp|chf|jpy|cad|aud)\b", re.IGNORECASE)
@@ -46,6 +47,7 @@ def doubtful(case: Case) -> Iterator[str]:
         if one.origin not in (Origin.WORDS, Origin.LOOKUP) or not one.words:
             continue
         other = _is_vocabulary(case, one) or _stands_behind_another(case, one) or _is_half_a_choice(case, one)
+        other = other or _is_name_as_id(case, one)
         other = other or _is_called(case, one) or _is_told_otherwise(case, one) or _is_command(case, one)
         if one.sure < LEAST or other:
             yield f"it is not plain that {one.words!r} is meant as {one.argument}"
@@ -112,7 +114,7 @@ def _is_half_a_choice(case: Case, one: Source) -> bool:
 
     `invoice item` is no proration by `always_invoice`; `close` sets a state, and no reason for it.
     """
-    if not isinstance(one.value, str) or not _is_choice(case, one):
+    if not isinstance(one.value, str) or not takes_choice(case.call, one.argument):
         return False
     argument = set(map(stem, pieces(one.argument.rpartition(".")[2])))
     verbal = next((word for word in case.words if word.start >= case.opening), None)
@@ -135,11 +137,22 @@ def _is_vocabulary(case: Case, one: Source) -> bool:
     text = _unquoted(case, one)
     if not text or not text.islower() or not text.isalpha():
         return False
-    operation, chosen = case.operation, _is_choice(case, one)
+    operation, chosen = case.operation, takes_choice(case.call, one.argument)
     names = (operation.path,) if chosen else (operation.id, operation.summary, one.argument)
     if chosen and not {stem(word) for word in pieces(one.argument)}.isdisjoint(case.said - {stem(text)}):
         return False
     return stem(text) in {stem(word) for name in names for word in pieces(name)}
+
+
+def _is_name_as_id(case: Case, one: Source) -> bool:
+    """Whether a plain word was taken for what the description says is an id: the channel [random]."""
+    words = one.words.split()
+    if one.origin is not Origin.WORDS or not words or not words[-1].isalpha() or not words[-1].islower():
+        return False
+    if not isinstance(one.value, str) or takes_choice(case.call, one.argument):
+        return False
+    told = str(schema_of(case.call, one.argument).get("description", ""))
+    return bool(_SAYS_ID.search(told)) and not _SAYS_NAME.search(f"{told} {one.argument}")
 
 
 def _is_called(case: Case, one: Source) -> bool:
@@ -155,7 +168,7 @@ def _is_command(case: Case, one: Source) -> bool:
     first = next((word for word in case.words if word.start >= case.opening), None)
     if first is None or not one.start <= first.start < one.end or not isinstance(one.value, str):
         return False
-    return is_verb(stem(first.lower)) and not _is_choice(case, one)
+    return not takes_choice(case.call, one.argument)
 
 
 def _is_told_otherwise(case: Case, one: Source) -> bool:
@@ -169,7 +182,7 @@ def _is_told_otherwise(case: Case, one: Source) -> bool:
 
 def _stands_behind_another(case: Case, one: Source) -> bool:
     """Whether the word before a value names another argument, and not this one: untag [show] 216 as a tag_id."""
-    if not one.start >= 0 or isinstance(one.value, bool) or _is_choice(case, one):
+    if not one.start >= 0 or isinstance(one.value, bool) or takes_choice(case.call, one.argument):
         return False
     before = [word for word in case.words if word.end <= one.start]
     if not before or before[-1].covered or one.start - before[-1].end > 2:
@@ -180,12 +193,6 @@ def _stands_behind_another(case: Case, one: Source) -> bool:
     path = {stem(word) for word in pieces(case.operation.path)}
     place = case.call.tool.places.get(one.argument.partition(".")[0], ("body", ""))[0]
     return place == "path" and mine.isdisjoint(said) and not said.isdisjoint(others & path - mine)
-
-
-def _is_choice(case: Case, one: Source) -> bool:
-    schema = schema_of(case.call, one.argument)
-    item = schema.get("items")
-    return any(isinstance(part, Mapping) and "enum" in part for part in (schema, item))
 
 
 def _left_of(case: Case, one: Source) -> str:

@@ -15,7 +15,7 @@ from nlapi.changes.lexicon import (
     operation_verbs,
     opposite,
 )
-from nlapi.changes.sentences import Case, said_by_verb
+from nlapi.changes.sentences import Case, said_by_verb, takes_choice
 from nlapi.openapi.spec import Effect
 from nlapi.resources.naming import pieces, singular, stem
 from nlapi.resources.paths import EXTENSION
@@ -99,7 +99,8 @@ def _is_own(case: Case) -> bool:
     leading = leading_verbs(case.operation)
     command, own = case.command, operation_verbs(case.operation)
     if command in TAKING_AWAY:
-        return not TAKING_AWAY.isdisjoint(leading)
+        undone = (word.removeprefix("un") for word in own if word.startswith("un"))
+        return not TAKING_AWAY.isdisjoint(leading) or any(stem(word) in case.said for word in undone)
     if any(alike(command, one) for one in leading):
         return True
     last = [stem(word) for word in pieces(case.operation.path.rstrip("/").rpartition("/")[2])]
@@ -111,7 +112,8 @@ def _is_own(case: Case) -> bool:
 
 def _is_state(case: Case) -> bool:
     """Whether a state is set that the command says: cancel -> CANCELLING, enable -> `enable_backups`."""
-    choices = [one for one in case.account.sources if isinstance(one.value, str) and one.origin in _SAYING]
+    told = [one for one in case.account.sources if isinstance(one.value, str) and one.origin in _SAYING]
+    choices = [one for one in told if takes_choice(case.call, one.argument)]
     first = next((word for word in case.words if word.start >= case.opening), None)
     for one in choices:
         spoken = one.origin is Origin.VERB or (first is not None and one.start <= first.start < one.end)

@@ -42,6 +42,23 @@ _COUNTED = re.compile(r"\d+(?:\.\d+)?([A-Za-z]{1,4})")
 _SHORT_FORMS = frozenset(
     "k m b bn mn x px em am pm y yr yrs w wk mo fps rpm kbps mbps gbps bps kwh mph kph cal d st nd rd th".split()
 )
+_BEFORE_NUMBERS = frozenset(
+    """
+        a an the for in within of to by at about over under every each last past next first is are and with than set per
+        after before since until from or only just exactly around roughly nearly top
+    """.split()
+)
+"""Words before a number that counts or measures something."""
+_AFTER_IDS = frozenset("in of from to for with and or on at by as into is was please now right".split())
+_POLITE = frozenset("please can could would you kindly the a now just go ahead and hey".split())
+_OF_THINGS = frozenset(
+    """
+        delete remove destroy drop erase purge cancel abort pause resume stop start restart lock unlock block unblock
+        archive unarchive restore close reopen approve reject enable disable activate deactivate revoke suspend show get
+        open kill trash discard follow unfollow star unstar pin unpin mute unmute ban unban protect unprotect promote
+    """.split()
+)
+"""Verbs that are said of a thing, and of no amount."""
 
 
 def literals(text: str) -> Iterator[tuple[str, int, int]]:
@@ -49,11 +66,27 @@ def literals(text: str) -> Iterator[tuple[str, int, int]]:
     for form, pattern in _LITERAL:
         for match in pattern.finditer(text):
             found = match.group()
-            if form in ("id", "path") and _is_number(found):
+            if form in ("id", "path") and _is_number(found) and not _stands_as_id(text, match.start(), match.end()):
                 continue
             if form == "path" and found.replace("/", "").strip(".").isdigit():
                 continue
             yield form, match.start(), match.end()
+
+
+def _stands_as_id(text: str, start: int, end: int) -> bool:
+    """Whether what may be a number with its unit stands where a thing is told by its id: delete the coupon [68w].
+
+    Behind a noun, and with nothing behind it that it could be the measure of: of a `30-day plan` it is one. A measure
+    that is set (the timeout 30s) is told from an id by the verb.
+    """
+    before, after = text[:start].split(), text[end:].split()
+    if len(before) < 2 or not before[-1].isalpha() or before[-1].lower() in _BEFORE_NUMBERS:
+        return False
+    if after and text[end : end + 1].isspace() and after[0].lower().strip(",.;") not in _AFTER_IDS:
+        return False
+    hyphen = "-" in text[start:end] and not text[start:end].replace("-", "").isdigit()
+    verb = next((word.lower() for word in before if word.lower() not in _POLITE), "")
+    return hyphen or verb in _OF_THINGS
 
 
 def _is_number(text: str) -> bool:

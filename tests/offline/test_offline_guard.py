@@ -70,7 +70,6 @@ def test_a_change_that_is_not_commanded_of_one_thing_is_left_to_claude(question:
         "please delete the book with id 4",
         "delete book #4",
         "delete book no. 4",
-        "delete book 4 and everything in it",
         "get rid of book 4",
     ],
 )
