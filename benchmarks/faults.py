@@ -1,6 +1,6 @@
 """Changes through `ask` with faults at every moment: whether any of them is carried out twice.
 
-    python -m benchmarks.faults [--count 10000] [--kills 300] [--seed 1]
+    python -m benchmarks.faults [--count 10000] [--kills 300] [--seed 1] [--jobs 4]
 
 A scripted Claude (the Messages API on loopback) is asked for a change under `--yes`, meets a fault, and wants the
 change again and again: in the same words, with the amount in another form, with a blank more, in another case, with an
@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +85,11 @@ class Tally:
         self.once += carried == 1
         self.twice += carried > 1
         self.wrong += bool(intention.amount and sent and api.amounts[intention.id] != {intention.amount})
+
+    def include(self, other: Tally) -> None:
+        """Add the counts of another."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 @dataclass(kw_only=True)
@@ -282,14 +288,26 @@ def measure(count: int, kills: int, seed: int) -> dict[str, Tally]:
         return stage.tallies
 
 
+def measure_beside(count: int, kills: int, seed: int, jobs: int) -> dict[str, Tally]:
+    """Run the trials in several processes side by side, each with its own servers and seed; the sums of the tallies."""
+    shares = [(len(range(job, count, jobs)), len(range(job, kills, jobs)), seed * 1_000 + job) for job in range(jobs)]
+    sums: dict[str, Tally] = defaultdict(Tally)
+    with ProcessPoolExecutor(jobs) as pool:
+        for tallies in pool.map(measure, *zip(*shares, strict=True)):
+            for name, tally in tallies.items():
+                sums[name].include(tally)
+    return sums
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=10_000, help="changes in this process")
     parser.add_argument("--kills", type=int, default=300, help="changes whose process is killed with -9")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=4, help="processes side by side; most of the time is waited")
     given = parser.parse_args()
     began = time.monotonic()
-    tallies = measure(given.count, given.kills, given.seed)
+    tallies = measure_beside(given.count, given.kills, given.seed, given.jobs)
     print(table(tallies))
     took = time.monotonic() - began
     print(f"{given.count:,} in process, {given.kills:,} killed with -9, seed {given.seed}, {took:.0f} s")

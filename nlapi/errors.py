@@ -10,7 +10,7 @@
     ├── SendError                exit 1   a request got no complete answer
     │   └── OutcomeUnknownError  exit 1   ... and it was a write that may have been carried out
     ├── PlannerError             exit 1   the planner (a model, or the embedded one) failed
-    │   └── UnfinishedError      exit 8   ... and it was a model's answer that broke off; nothing of it was run
+    │   └── UnfinishedError      exit 8   ... as a model's answer broke off, or the conversation is too long for it
     ├── ConsentError             exit 6   a write needed consent and did not get it; nothing was sent
     └── MissingError             exit 7   the planner needs something from the user first
 
@@ -75,7 +75,7 @@ class PlannerError(NlapiError):
 
 
 class UnfinishedError(PlannerError):
-    """The answer of a model broke off; nothing of it was run."""
+    """The answer of a model broke off, or the conversation is too long for one; nothing of it was run."""
 
     exit_code = 8
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nlapi.agent.models import MODELS
-from nlapi.errors import PlannerError
+from nlapi.errors import PlannerError, UnfinishedError
 
 if TYPE_CHECKING:
     import anthropic
@@ -45,6 +45,8 @@ def _refused(error: anthropic.APIStatusError, model: str, key: str) -> PlannerEr
         return PlannerError(f"the rate limit of the Anthropic API is reached: {said}", hint=hint)
     if status == 529 or kind == "overloaded_error":
         return PlannerError("the Anthropic API is overloaded", hint="try again in a minute, or use --planner offline")
+    if status == 413 or (status == 400 and "too long" in said):
+        return UnfinishedError(f"the conversation is too long for {model}: {said}", hint="start a new one")
     if status in (402, 403):
         return PlannerError(f"the Anthropic API refused: {said}", hint="check the rights and the credit of the key")
     what = "failed" if status == 200 else f"answered {status}"

@@ -78,8 +78,8 @@ def call(
 ) -> None:
     """Call one operation: its arguments are checked, the request is built as the description asks, then sent.
 
-    A change asks first, and has an idempotency key of its own where the operation describes that header. Exits with 3,
-    4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
+    A change asks first, and has an idempotency key of its own where the operation describes that header. Exits with
+    3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
     """
     from nlapi.cli.answer_filter import jq_filter
     from nlapi.cli.arguments import arguments

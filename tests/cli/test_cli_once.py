@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cli.kit import NLAPI, NOTES, PATIENCE, notes, notes_api, run
-from tests.messages_server import MessagesServer, broken, say, use
+from tests.messages_server import MessagesServer, broken, error, say, use
 from tests.servers import Echo, Reply, Script
 
 QUESTION = "create a note called Plumber"
@@ -45,6 +45,15 @@ def test_an_answer_that_is_not_whole_has_an_exit_code_of_its_own(
     ran = run(*asked(api.url, tmp_path, "-o", "text"))
     assert (ran.code, api.received) == (8, [])
     assert "was run" in ran.out
+
+
+def test_a_conversation_that_is_too_long_for_the_model_has_the_same(
+    api: Echo, claude: MessagesServer, tmp_path: Path
+) -> None:
+    claude.script[:] = [error(400, "prompt is too long: 1234567 tokens > 1000000 maximum")]
+    ran = run(*asked(api.url, tmp_path))
+    assert ran.code == 8
+    assert "start a new one" in ran.err
 
 
 def test_a_stream_that_breaks_after_a_change_names_the_way_on_which_repeats_nothing(

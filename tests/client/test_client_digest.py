@@ -1,0 +1,96 @@
+"""When two requests ask for the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlapi.client.digest import digest, is_key_header, loose_leaves, target_path
+from nlapi.client.message import Request
+
+JSON = (("Content-Type", "application/json"),)
+FORM = (("Content-Type", "application/x-www-form-urlencoded"),)
+
+
+def request(
+    content: bytes | None = None, *headers: tuple[str, str], method: str = "POST", url: str = "http://a/b"
+) -> Request:
+    return Request(method=method, url=url, headers=headers, content=content)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), values, max_size=6), st.randoms())
+def test_the_order_of_keys_and_the_blanks_of_json_are_no_difference(body: dict[str, Any], chance: Any) -> None:
+    keys = list(body)
+    chance.shuffle(keys)
+    other = {key: body[key] for key in keys}
+    one = request(json.dumps(body).encode(), *JSON)
+    assert digest(one) == digest(request(json.dumps(other, indent=2).encode(), *JSON))
+    assert digest(one) != digest(request(json.dumps({**body, "\u2063new": 1}).encode(), *JSON))
+
+
+@given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), max_size=6), st.randoms())
+def test_nor_is_the_order_of_the_pairs_of_a_form(pairs: list[tuple[str, str]], chance: Any) -> None:
+    shuffled = list(pairs)
+    chance.shuffle(shuffled)
+    assert digest(request(urlencode(pairs).encode(), *FORM)) == digest(request(urlencode(shuffled).encode(), *FORM))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (request(b'{"a": 2.0}', *JSON), request(b'{"a":2}', *JSON)),
+        (request(url="http://a/b?x=1&y=2"), request(url="http://A/b?y=2&x=1")),
+        (request(b"{}", *JSON, ("Idempotency-Key", "1")), request(b"{}", *JSON, ("X-Idempotency-Key", "2"))),
+        (request(b"{}", ("X", "1"), *JSON), request(b"{}", *JSON, ("x", "1"))),
+    ],
+)
+def test_the_same(one: Request, other: Request) -> None:
+    assert digest(one) == digest(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (request(b'{"a": "2"}', *JSON), request(b'{"a": 2}', *JSON)),
+        (request(b'{"a": "x "}', *JSON), request(b'{"a": "x"}', *JSON)),
+        (request(b'{"a": [1, 2]}', *JSON), request(b'{"a": [2, 1]}', *JSON)),
+        (request(b'{"a": true}', *JSON), request(b'{"a": 1}', *JSON)),
+        (request(b"", *JSON), request(None, *JSON)),
+        (request(method="PUT"), request(method="POST")),
+        (request(url="http://a/b"), request(url="http://a/B")),
+        (request(None, ("X-Account", "1")), request(None, ("X-Account", "2"))),
+        (request(b"\xff\xfe"), request(b"\xff\xff")),
+        (request(b"{broken", *JSON), request(b"{broken2", *JSON)),
+    ],
+)
+def test_not_the_same(one: Request, other: Request) -> None:
+    assert digest(one) != digest(other)
+
+
+def test_a_place_is_a_path_without_case_and_outer_blanks() -> None:
+    assert target_path(request(url="http://a/Boards/b7%20/Cards?x=1")) == target_path(
+        request(url="http://a/boards/B7/cards")
+    )
+    assert target_path(request(url="http://a/b/c")) != target_path(request(url="http://a/b%2Fc/d"))
+
+
+def test_values_are_compared_without_case_and_blanks() -> None:
+    assert loose_leaves(request(b'{"a": {"b": " X  y"}}', *JSON)) == loose_leaves(request(b'{"a":{"b":"x Y"}}', *JSON))
+
+
+@pytest.mark.parametrize("name", ["Idempotency-Key", "X-Idempotency-Key", "idempotency_key", "Idempotent-Key"])
+def test_what_an_idempotency_key_is_called(name: str) -> None:
+    assert is_key_header(name)
+    assert not is_key_header("X-Request-Id")
