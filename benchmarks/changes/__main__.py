@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.changes import report
-from benchmarks.changes.cases import COMMANDS, Api, load
+from benchmarks.changes.cases import COMMANDS, FRESH, Api, load
 from benchmarks.changes.run import Outcome, Rating, Run, run, without_registrations
 
 PAGE = Path(__file__).parents[1] / "CHANGES.md"
@@ -28,7 +28,8 @@ def main() -> int:
     if options.servers:
         command = [sys.executable, "-m", "benchmarks.servers", "--sentences", str(SERVERS), "--show"]
         return subprocess.run(command, check=False).returncode
-    apis = [api for api in load(options.commands) if not options.api or api.name in options.api]
+    folder = FRESH if options.fresh else options.commands
+    apis = [api for api in load(folder) if not options.api or api.name in options.api]
     outcomes: list[Outcome] = []
     faults: list[str] = []
     seconds = 0.0
@@ -88,6 +89,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--servers", action="store_true", help="only the commands for the real servers")
     parser.add_argument("--jobs", type=int, default=1, help="APIs that run side by side")
     parser.add_argument("--commands", type=Path, default=COMMANDS, metavar="FOLDER", help="other files of commands")
+    parser.add_argument("--fresh", action="store_true", help="the commands and questions for other APIs instead")
     return parser.parse_args()
 
 

@@ -12,8 +12,12 @@ import yaml
 from benchmarks import descriptions
 
 COMMANDS = Path(__file__).with_name("commands")
+FRESH = Path(__file__).with_name("fresh")
+"""Sentences for other APIs, questions too, to which nothing has been fitted."""
 PLAIN = "plain"
 """The kind of a command that is no trap."""
+READ = "read"
+"""The kind of a question: its right requests change nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +106,7 @@ def _api(path: Path) -> Api:
 def _cases(path: Path, entries: list[dict[str, Any]], known: Mapping[str, Any]) -> Iterator[Case]:
     for number, entry in enumerate(entries, 1):
         unknown = entry.keys() - {"say", "trap", "right", "body", "headers", "or", "then", "why", "set", "answers"}
-        unknown -= {"at", "asks"}
+        unknown -= {"at", "asks", "read"}
         if unknown or not isinstance(entry.get("say"), str):
             raise ValueError(f"{path.name}, command {number}: {entry.get('say')!r} has {sorted(unknown)}")
         right = tuple(_sequences(entry))
@@ -111,7 +115,7 @@ def _cases(path: Path, entries: list[dict[str, Any]], known: Mapping[str, Any]) 
         yield Case(
             api=path.stem,
             number=number,
-            kind=entry.get("trap", PLAIN),
+            kind=entry.get("trap", READ if _reads(entry) else PLAIN),
             sentence=entry["say"],
             right=right,
             why=entry.get("why", ""),
@@ -120,6 +124,11 @@ def _cases(path: Path, entries: list[dict[str, Any]], known: Mapping[str, Any]) 
             at=tuple(entry.get("at", "").split()),
             may_ask=entry.get("asks", False),
         )
+
+
+def _reads(entry: dict[str, Any]) -> bool:
+    """Whether it is a question: its right request is a GET, or one that the file has as a `read`."""
+    return entry.get("read", False) or entry.get("right", "").startswith("GET ")
 
 
 def _sequences(entry: dict[str, Any]) -> Iterator[tuple[Gold, ...]]:

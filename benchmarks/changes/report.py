@@ -8,50 +8,71 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.changes.cases import READ
 from benchmarks.changes.run import Outcome, Rating
 
 LEAST_RIGHT = 0.55
 """The share of the changes with a right request that have to stand."""
 
+_READS = (Rating.READ, Rating.OTHER_READ, Rating.NEEDS, Rating.REFUSED, Rating.WRONG)
+_CHANGES = tuple(rating for rating in Rating if rating not in (Rating.READ, Rating.OTHER_READ))
+
 FIGURES, END = "<!-- figures -->", "<!-- end of the figures -->"
 
 
 def tables(outcomes: Sequence[Outcome]) -> str:
-    """Two tables of Markdown, by API and by kind of command."""
-    by_api = _table("API", outcomes, lambda outcome: outcome.api)
-    by_kind = _table("kind", outcomes, lambda outcome: outcome.kind)
-    return f"{by_api}\n\n{by_kind}"
+    """Two tables of Markdown, by API and by kind of command, and one of the questions where there are any."""
+    commands, questions = _apart(outcomes)
+    parts = [
+        _table("API", commands, lambda outcome: outcome.api),
+        _table("kind", commands, lambda outcome: outcome.kind),
+    ]
+    if questions:
+        parts.append(_table("questions to", questions, lambda outcome: outcome.api, _READS))
+    return "\n\n".join(parts)
 
 
-def _table(what: str, outcomes: Sequence[Outcome], group: Callable[[Outcome], str]) -> str:
+def _apart(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
+    """The commands, and the questions."""
+    return [one for one in outcomes if one.kind != READ], [one for one in outcomes if one.kind == READ]
+
+
+def _table(
+    what: str, outcomes: Sequence[Outcome], group: Callable[[Outcome], str], ratings: Sequence[Rating] = _CHANGES
+) -> str:
     names = dict.fromkeys(sorted(map(group, outcomes), key=lambda name: (name != "plain", name)))
     rows = [(name, [outcome for outcome in outcomes if group(outcome) == name]) for name in names]
-    lines = [f"| {what} | commands | {' | '.join(Rating)} | as a read |", f"| --- |{' ---: |' * (len(Rating) + 2)}"]
+    lines = [f"| {what} | commands | {' | '.join(ratings)} | as a read |", f"| --- |{' ---: |' * (len(ratings) + 2)}"]
     for name, members in [*rows, ("all", list(outcomes))]:
         counts = Counter(outcome.rating for outcome in members)
-        cells = [str(counts[rating] or "") for rating in Rating]
+        cells = [str(counts[rating] or "") for rating in ratings]
         reads = sum(outcome.is_read for outcome in members)
         lines.append(f"| {name} | {len(members)} | {' | '.join(cells)} | {reads or ''} |")
     return "\n".join(lines)
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """One line with what the benchmark is about."""
-    wrong = sum(outcome.rating is Rating.WRONG for outcome in outcomes)
+    """What the benchmark is about, in one line; a second one counts the questions where there are any."""
+    outcomes, questions = _apart(outcomes)
+    wrong = sum(outcome.rating is Rating.WRONG for outcome in (*outcomes, *questions))
     with_right = [outcome for outcome in outcomes if outcome.must_stand]
     stands = sum(outcome.is_right for outcome in with_right)
     reads = sum(outcome.is_read for outcome in outcomes)
     share = f" ({stands / len(with_right):.0%})" if with_right else ""
     traps = len(outcomes) - len(with_right)
+    held = sum(outcome.rating is Rating.HELD for outcome in outcomes)
+    read = sum(outcome.rating is Rating.READ for outcome in questions)
+    fully = f"{stands + held + read} of {len(outcomes) + len(questions)} sentences are fully right"
+    about = f"\n{read} of {len(questions)} questions are answered by the right request; {fully}" if questions else ""
     return (
         f"{len(outcomes)} commands: {wrong} wrong changes stand; "
-        f"{stands} of {len(with_right)} right ones stand{share}; {traps} must not stand; {reads} ended as a read"
+        f"{stands} of {len(with_right)} right ones stand{share}; {traps} must not stand; {reads} ended as a read{about}"
     )
 
 
 def passes(outcomes: Sequence[Outcome]) -> bool:
     """Whether no wrong change stands and enough of the right ones do."""
-    with_right = [outcome for outcome in outcomes if outcome.must_stand]
+    with_right = [outcome for outcome in _apart(outcomes)[0] if outcome.must_stand]
     stands = sum(outcome.is_right for outcome in with_right)
     return all(one.rating is not Rating.WRONG for one in outcomes) and stands >= LEAST_RIGHT * len(with_right)
 

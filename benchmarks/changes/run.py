@@ -11,7 +11,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from benchmarks.changes.cases import Api, Case
+from benchmarks.changes.cases import READ, Api, Case
 from benchmarks.changes.recorder import Recorder, recording
 from benchmarks.changes.wire import Requests, Wire, of_request
 from nlapi.agent.events import Event, Planned, Proposed
@@ -41,6 +41,8 @@ class Rating(StrEnum):
     REFUSED = "refused"
     HELD = "trap held"
     WRONG = "WRONG STANDS"
+    READ = "right read"
+    OTHER_READ = "other read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +165,10 @@ def _outcome(case: Case, session: Session, recorder: Recorder, requests: Request
     sent = tuple(wire for wire in recorder.received if _changes(wire, requests))
     proposed = tuple(of_request(e.request) for e in events if isinstance(e, Proposed) and e.effect is not Effect.READ)
     plans = [event.plan for event in events if isinstance(event, Planned)]
-    rating = _rating(right, sent, proposed, code)
+    if case.kind == READ:
+        rating = _read_rating([sequence[0] for sequence in right], recorder.received, sent, code)
+    else:
+        rating = _rating(right, sent, proposed, code)
     return Outcome(
         id=case.id,
         api=case.api,
@@ -173,12 +178,12 @@ def _outcome(case: Case, session: Session, recorder: Recorder, requests: Request
         may_ask=case.may_ask,
         why=case.why,
         rating=rating,
-        is_read=code == 0 and not sent,
+        is_read=case.kind != READ and code == 0 and not sent,
         code=code,
         confidence=round(_deciding(plans).confidence, 3) if plans else 0.0,
         planned=tuple(f"{call.operation_id} {dict(call.arguments)}" for plan in plans for call in plan.calls),
         proposed=tuple(map(str, proposed)),
-        sent=tuple(map(str, sent)),
+        sent=tuple(map(str, recorder.received if case.kind == READ else sent)),
         right=tuple(" > ".join(map(str, sequence)) for sequence in right),
         account=tuple(_account(plans, case.sentence)),
         message=message,
@@ -227,4 +232,16 @@ def _rating(right: Sequence[tuple[Wire, ...]], sent: tuple[Wire, ...], proposed:
         return Rating.HELD
     if proposed:
         return Rating.ASKED if any(proposed == sequence[:1] for sequence in right) else Rating.OTHER
+    return Rating.NEEDS if code == 7 else Rating.REFUSED
+
+
+def _read_rating(right: Sequence[Wire], received: Sequence[Wire], sent: tuple[Wire, ...], code: int) -> Rating:
+    """How a question is rated: the right request was received, look-ups before it and further pages after it aside."""
+    if any(wire not in right for wire in sent):
+        return Rating.WRONG
+    for at, wire in enumerate(received):
+        if wire in right and all((one.method, one.path) == (wire.method, wire.path) for one in received[at:]):
+            return Rating.READ
+    if code == 0:
+        return Rating.OTHER_READ
     return Rating.NEEDS if code == 7 else Rating.REFUSED

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from nlapi.changes.lexicon import alike, command_of, is_verb
-from nlapi.changes.sentences import ASKING, OPENING
+from nlapi.changes.lexicon import command_of, is_verb
+from nlapi.changes.sentences import ASKING, OPENING, QUOTED
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import DEEDS, VERBS, Intent, pieces, singular, stem
 
 _WISH = re.compile(
+    r"(?<!which )(?<!that )(?<!\bit )(?<!\bone )"
     r"\b(?:should(?! i\b| we\b)|ought to|from now on|(?:is|are) no \w+ any ?more|always|whenever|every time)\b",
     re.IGNORECASE,
 )
@@ -39,7 +40,7 @@ def commanded_change(question: str, read: Operation, names: Callable[[str], bool
     rest = text[opening.end() if opening else 0 :]
     if _QUESTION.search(text) or ASKING.search(text[: len(text) - len(rest) + 20]):
         return ""
-    if wish := _WISH.search(rest):
+    if wish := _WISH.search(QUOTED.sub("_", rest)):
         return wish.group().lower() if not _reads(rest) else ""
     words = [match.group().strip(",;:!.") for match in _WORD.finditer(rest)]
     if len(words) < 2:
@@ -48,7 +49,7 @@ def commanded_change(question: str, read: Operation, names: Callable[[str], bool
     first = words[0].lower()
     if not is_verb(verb) or verb in _ALSO_READS or VERBS.get(verb) is Intent.READ or DEEDS.get(verb) in _READING:
         return ""
-    if singular(first) != first or first.endswith(("ed", "ing")) or any(alike(verb, one) for one in _own(read)):
+    if singular(first) != first or first.endswith(("ed", "ing")) or verb in _own(read):
         return ""
     return " ".join(words[:length]).lower() if _goes_on(words[length:], names(stem(first))) else ""
 

@@ -26,7 +26,7 @@ def unused_words(sentence: Sentence, call: Call, used: Iterable[Source], of_call
     spans = [(one.start, one.end) for one in used if one.start >= 0]
     mine = [(one.start, one.end) for one in of_call if one.start >= 0]
     own = _own_words(call)
-    clauses = _clauses(sentence.text)
+    clauses = clauses_of(sentence.text)
     elsewhere = [span for span in clauses[1:] if not _touches(span, mine)] if _touches(clauses[0], mine) else []
     elsewhere += [clauses[0]] if mine and len(clauses) > 1 and not _touches(clauses[0], mine) else []
     left = []
@@ -62,8 +62,8 @@ def _own_words(call: Call) -> frozenset[str]:
     return frozenset(stem(form) for word in words for form in (word, singular(word)))
 
 
-def _clauses(text: str) -> list[tuple[int, int]]:
-    """The places of the clauses of a text that begin with a verb of their own."""
+def clauses_of(text: str) -> list[tuple[int, int]]:
+    """Return the places of the clauses of a text that begin with a verb of their own."""
     cuts = [match.end() for match in _CLAUSE.finditer(text) if is_verb(stem(match[1].lower()))]
     return list(pairwise([0, *cuts, len(text)]))
 

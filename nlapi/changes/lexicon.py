@@ -90,7 +90,7 @@ ship
 buy purchase order
 pay settle
 refund
-move transfer
+move transfer reschedule
 copy duplicate clone fork
 merge
 split
@@ -114,6 +114,9 @@ clear delete
 unlock release
 expire silence-end
 revoke delete
+take
+wire
+hang
 """
 """A class a line: verbs that may stand for one another. A verb may be in several."""
 
@@ -227,7 +230,11 @@ _UNDOING = ("un", "de", "dis")
 
 
 def is_verb(word: str) -> bool:
-    """Whether the stem of a word is that of a verb which is known to command something."""
+    """Whether the stem of a word is that of a verb which is known to command something, or undoes or repeats one."""
+    for prefix in (*_UNDOING, "re"):
+        rest = word.removeprefix(prefix).lstrip("-")
+        if rest != word and len(rest) >= _SHARED and rest in _CLASS_OF:
+            return True
     return word in _CLASS_OF or (word in VERBS and VERBS[word] is not Intent.READ)
 
 

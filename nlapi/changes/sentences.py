@@ -18,7 +18,7 @@ from nlapi.tools.tool import Call
 
 _CHUNK = re.compile(r"\S+")
 _EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"
-_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|«[^»]*»|`[^`]*`|(?<!\w)['‘][^'’]*['’](?!\w)")
+QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|«[^»]*»|`[^`]*`|(?<!\w)['‘][^'’]*['’](?!\w)")
 OPENING = re.compile(
     r"^\W*(?:(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|only|just|go ahead and|quickly"
     r"|(?:can|could|would|will) you(?: please)?|(?:permanent|immediate|kind|graceful|quick|simp)ly"
@@ -138,7 +138,7 @@ class Case:
     @cached_property
     def said(self) -> frozenset[str]:
         """The stems of all words, and what else they may be called; of quoted texts none."""
-        quoted = [(match.start(), match.end()) for match in _QUOTED.finditer(self.text)]
+        quoted = [(match.start(), match.end()) for match in QUOTED.finditer(self.text)]
         plain = [word for word in self.words if not any(start <= word.start < end for start, end in quoted)]
         stems = {one for word in plain for one in word.stems}
         words = [word.lower for word in plain]
@@ -158,7 +158,7 @@ class Case:
     def bare(self) -> str:
         """The text with blanks where values and quoted texts stand."""
         text = self.text
-        spans = [(match.start(), match.end()) for match in _QUOTED.finditer(text)]
+        spans = [(match.start(), match.end()) for match in QUOTED.finditer(text)]
         spans += [(one.start, one.end) for one in self.account.sources if 0 <= one.start < one.end]
         for start, end in spans:
             text = text[:start] + " " * (end - start) + text[end:]

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from nlapi.changes.choices import verb_or_words
+from nlapi.changes.clauses import narrowed
 from nlapi.changes.days import day_mention
 from nlapi.changes.figures import CURRENCIES, figures, is_figure
 from nlapi.changes.leftover import unused_words
@@ -17,6 +18,7 @@ from nlapi.changes.mentions import Mention, Sentence
 from nlapi.openapi.hints import hints
 from nlapi.resources.naming import name_key, pieces, stem
 from nlapi.tools.account import SAID, Account, Origin, Source
+from nlapi.tools.idempotency import key_argument
 from nlapi.tools.plan import Conversation, Step, is_remembered
 from nlapi.tools.tool import Call
 from nlapi.tools.walk import property_of, schema_at
@@ -54,8 +56,8 @@ def traced(
     current = (*conversation.current.steps, *during)
     used = (*sources, *(one for step in current for one in tracer.of_step(step)))
     unused = unused_words(tracer.sentences[0], call, used, sources)
-    sentence = conversation.question
-    return Account(sources=sources, unused=unused, sentence=sentence, traced=True, answered=has_answers(steps))
+    account = Account(sources=sources, unused=unused, traced=True, answered=has_answers(steps))
+    return narrowed(call, account, conversation.question)
 
 
 def _confirmed(conversation: Conversation) -> Conversation:
@@ -78,6 +80,8 @@ class _Leaf:
 
 def _leaves(call: Call) -> Iterator[_Leaf]:
     for name, value in call.arguments.items():
+        if name == key_argument(call.tool):
+            continue  # which try it is says nothing of the change, and one that a model made up is not sent
         yield from _inside(call, name, value, schema_at(call.tool, name))
 
 

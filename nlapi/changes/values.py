@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from nlapi.changes.lexicon import alike
 from nlapi.changes.sentences import Case, description_of, schema_of, takes_choice
 from nlapi.resources.naming import pieces, stem
 from nlapi.tools.account import Origin, Source
@@ -24,6 +25,17 @@ _REASONS = frozenset(map(stem, "reason cause note message".split()))
 _TELLING = frozenset(map(stem, "id name key uuid gid sid slug code ids names keys".split()))
 _SAYS_ID = re.compile(r"\b(?:ids?|ID|identifier|uuid|guid)\b")
 _SAYS_NAME = re.compile(r"name|slug|login|handle|key|code|email|title|text|content|description|\bor\b", re.IGNORECASE)
+_ENDINGS = frozenset("please now there here too thanks thank immediately asap already again".split())
+_LINKS = frozenset(
+    """
+        to for with in on at from of by as and or into onto using via under is are be has have that which it its the a
+        an
+        then right also where whose when who their this
+    """.split()
+)
+"""What follows a name without belonging to it, as long as something follows itself."""
+_SWITCHED = frozenset(map(stem, "is active enabled enable activated status".split()))
+_ON, _OFF = stem("enable"), stem("disable")
 _ORDERED = ((("lat", "latitude"), ("lon", "lng", "long", "longitude")),)
 _MINOR = re.compile(r"\b(?:cents?|pence|minor|milli\s?units?|micros?|smallest (?:currency )?unit)\b", re.IGNORECASE)
 _MONEY = re.compile(r"[$€£¥]|\b(?:dollars?|bucks|euros?|pounds?|usd|eur|gbp|chf|jpy|cad|aud)\b", re.IGNORECASE)
@@ -83,9 +95,23 @@ def turned(case: Case) -> Iterator[str]:
     names = {stem(word) for name in case.call.tool.places for word in pieces(name)[-1:]} - {stem("name"), stem("id")}
     for one in case.account.sources:
         inside = _unquoted(case, one)
+        if inside and inside[-1:].isalpha() and (more := _goes_on(case, one)):
+            yield f"it is not plain where {one.argument} ends: {one.words} {more}"
+            continue
         found = re.search(r"\b(?:with|and|as|for)\s+(?:a |an |the |its )?(\w+)", inside)
         if found and stem(found.group(1).lower()) in names and not one.argument.endswith(found.group(1)):
             yield f"it is not plain where {one.argument} ends: {one.words!r}"
+
+
+def _goes_on(case: Case, one: Source) -> str:
+    """The word behind a text that may belong to it: rename it to Eating [out]; "" where there is none."""
+    if takes_choice(case.call, one.argument) or one.origin is not Origin.WORDS:
+        return ""
+    behind = next((word for word in case.words if word.start >= one.end), None)
+    if behind is None or behind.covered or case.text[one.end : behind.start].strip(" "):
+        return ""
+    last = behind is case.words[-1]
+    return behind.text if behind.lower not in (_ENDINGS if last else _ENDINGS | _LINKS) else ""
 
 
 def nearly_named(case: Case) -> Iterator[str]:
@@ -128,6 +154,9 @@ def _is_half_a_choice(case: Case, one: Source) -> bool:
 def _says_flag(case: Case, one: Source) -> bool:
     """Whether the words of a flag's name are all said."""
     every = set(map(stem, pieces(one.argument.rpartition(".")[2])))
+    if every <= _SWITCHED:
+        on = one.value in (True, "true")
+        return alike(case.command, _ON if on else _OFF) or not every.isdisjoint(case.said)
     words = every - _STATES or every
     return words <= case.said or (one.value in (False, "false") and bool(words & case.said))
 

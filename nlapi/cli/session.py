@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from nlapi.cli.target import open_target, stream_limits
 from nlapi.client.limits import Limits
 from nlapi.client.message import Ended
 from nlapi.errors import NlapiError, UsageError
+from nlapi.openapi.spec import Effect
 from nlapi.tools.diagnosis import is_foreign_page
 from nlapi.tools.plan import Conversation, Outcome, Round
 
@@ -286,12 +287,26 @@ def log_folder() -> Path:
     return registry.user_folder("state") / "log"
 
 
+def _misses_change(rounds: Sequence[Round]) -> bool:
+    """Whether look-ups were made for a change that was then not planned: there is no such thing, or several."""
+    goals = [round.plan.goal for round in rounds if round.plan.goal is not None]
+    aimed = any(goal.tool.effect is not Effect.READ for goal in goals)
+    reads = all(
+        step.call.tool.effect is Effect.READ and step.outcome is Outcome.DONE for r in rounds for step in r.steps
+    )
+    failed = any(step.result is not None and not step.result.ok for r in rounds for step in r.steps)
+    return aimed and reads and not failed and rounds[-1].plan.confidence < UNSURE
+
+
 def exit_code(answered: Answered) -> int:
     """0 done, 1 failed, 3-5 the API's last answer, 6 refused, 7 not understood, 8 the planner's answer is not whole."""
     rounds = answered.conversation.current.rounds
     steps = answered.conversation.current.steps
     if rounds and rounds[-1].plan.ended:
         return UNFINISHED
+    plan = rounds[-1].plan if rounds else None
+    if steps and plan is not None and not plan.calls and _misses_change(rounds):
+        return 7
     if not steps:
         return 7 if rounds and rounds[-1].plan.confidence < UNSURE else 0
     step = steps[-1]

@@ -110,8 +110,8 @@ class Catalogue:
         return self._profiles[operation]
 
     def secrets(self, tool: Tool) -> tuple[Slot, ...]:
-        """The credentials among a tool's required arguments: only the user can give them, by name."""
-        return tuple(slot for slot in slots_of(tool) if slot.required and is_secret(slot, tool))
+        """The credentials among a tool's arguments: only the user can give them, by name."""
+        return tuple(slot for slot in slots_of(tool) if is_secret(slot, tool))
 
     def operations_of(self, spec: Spec) -> tuple[Operation, ...]:
         """Those of the operations that are of one API."""

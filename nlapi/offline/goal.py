@@ -10,7 +10,7 @@ from nlapi.offline.accounts import looked_up
 from nlapi.offline.entities import Wanted
 from nlapi.offline.fill import nest
 from nlapi.offline.given import Values, argument_name, missing_of, wanted_in
-from nlapi.offline.slots import Slot
+from nlapi.offline.slots import Slot, type_of
 from nlapi.tools.account import Account, Source
 from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Call, Missing, Tool
@@ -57,6 +57,8 @@ class Goal:
     def with_id(self, slot: Slot, id: Any, name: str = "") -> Goal:
         """The goal with the id of the thing called `name` in the place of a name."""
         value = self.values[slot.path]
+        if isinstance(id, int) and type_of(slot.item or slot.schema) == "string":
+            id = str(id)  # an id that lists give as a number, and paths take as a text
         filled = [id if isinstance(one, Wanted) else one for one in value] if isinstance(value, list) else id
         sources = looked_up(self.sources, argument_name(slot), filled, name)
         return replace(self, values={**self.values, slot.path: filled}, sources=sources)

@@ -84,6 +84,8 @@ def _stands_as_id(text: str, start: int, end: int) -> bool:
         return False
     if after and text[end : end + 1].isspace() and after[0].lower().strip(",.;") not in _AFTER_IDS:
         return False
+    if _LABELLED.fullmatch(text[start:end]):
+        return False
     hyphen = "-" in text[start:end] and not text[start:end].replace("-", "").isdigit()
     verb = next((word.lower() for word in before if word.lower() not in _POLITE), "")
     return hyphen or verb in _OF_THINGS

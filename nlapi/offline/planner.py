@@ -197,7 +197,8 @@ def _uncarried(best: Candidate, catalogue: Catalogue) -> str:
     """The command of a sentence that surely is for a change, where the likeliest operation only reads."""
     if not catalogue.index.changes(best.operation):
         text = best.scene.sentence.text
-        if command := commanded_change(text, best.operation, catalogue.index.names):
+        command = commanded_change(text, best.operation, catalogue.index.names)
+        if command and not _is_choice(best, command):
             return command
     word = uncommanded(best, catalogue).lower()
     if not word:
@@ -205,6 +206,12 @@ def _uncarried(best: Candidate, catalogue: Catalogue) -> str:
     after = best.scene.sentence.text.lower().partition(word)[2].split()[:1]
     phrase = " ".join((word, *after)) if after and stem(word + after[0]) in IMPERATIVES else word
     return phrase if stem(phrase.replace(" ", "")) in IMPERATIVES - MAY_READ else ""
+
+
+def _is_choice(best: Candidate, command: str) -> bool:
+    """Whether a command is itself one of the values that the operation takes: add a todo, by `type: add`."""
+    choices = {stem(str(choice).lower()) for slot in best.scene.slots for choice in slot.choices}
+    return stem(command) in choices
 
 
 def _planned(

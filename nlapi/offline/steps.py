@@ -16,7 +16,7 @@ from nlapi.offline.client_filter import texts_applied
 from nlapi.offline.described import described
 from nlapi.offline.entities import DESCRIBED, ONLY, takes_name_too
 from nlapi.offline.fill import nest
-from nlapi.offline.given import argument_name, complete, wanted_in
+from nlapi.offline.given import argument_name, coerce, complete, wanted_in
 from nlapi.offline.goal import CALL, Goal, final, values_of
 from nlapi.offline.lookup import MOST_CHOICES, ask_which, chosen, look_up, page_on, rate, things_of
 from nlapi.offline.name_match import BUT_FOR_A_DOT, Rated, pick
@@ -63,7 +63,12 @@ def plan_for(goal: Goal, catalogue: Catalogue, known: Mapping[str, Any], *, filt
         if wanted is not None and tool is not None:
             made = look_up(goal, slot, wanted, tool, catalogue, known, filtered=filtered)
             return plan_for(made, catalogue, known) if isinstance(made, Goal) else made
-    return final(goal, (*missing, *catalogue.secrets(goal.tool)))
+    secrets = catalogue.secrets(goal.tool)
+    given = {slot.path: coerce(known[argument_name(slot)], slot) for slot in secrets if argument_name(slot) in known}
+    if given:
+        values = {**goal.values, **given}
+        goal = replace(goal, values=values, sources=with_completed(goal.sources, values, secrets, known))
+    return final(goal, (*missing, *(slot for slot in secrets if slot.required and slot.path not in given)))
 
 
 def go_on(turn: Turn, catalogue: Catalogue, known: Mapping[str, Any], *, today: date | None = None) -> Plan:

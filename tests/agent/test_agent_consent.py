@@ -136,7 +136,7 @@ def test_an_error_while_it_sends_leaves_a_step_for_every_change_and_a_report(spe
 
 def test_edited_arguments_are_checked_shown_and_asked_about_again(spec: Spec) -> None:
     account = Account(
-        sources=(Source(argument="title", value="A", origin=Origin.WORDS, words="A", start=14, end=15),), traced=True
+        sources=(Source(argument="title", value="A", origin=Origin.WORDS, words="A", start=4, end=5),), traced=True
     )
     change = call(spec, "createCard", board="b7", title="A")
     change = type(change)(tool=change.tool, arguments=change.arguments, account=account)
@@ -144,9 +144,9 @@ def test_edited_arguments_are_checked_shown_and_asked_about_again(spec: Spec) ->
     _, consent = replying(
         Reply(agreed=False, arguments=(broken,)), Reply(agreed=False, arguments=(mended,)), Reply(agreed=True)
     )
-    planner, question = Scripted(Plan(calls=(change,)), "Done."), ask("create a card A on the board b7")
+    planner = Scripted(Plan(calls=(change,)), "Done.")
     with boards_api() as api:
-        seen = events(planner, [spec], api.url, consent=consent, conversation=question)
+        seen = events(planner, [spec], api.url, consent=consent, conversation=ask("add A to the cards of the board b7"))
     assert api.only.json() == {"title": "Z", "points": 3}
     first, second, third = of(Proposed, seen)
     assert not first.reason
@@ -171,17 +171,18 @@ def test_edited_arguments_are_judged_again(spec: Spec) -> None:
 
 
 def test_the_account_is_in_the_proposed_event(spec: Spec) -> None:
-    source = Source(argument="title", value="A", origin=Origin.WORDS, words="A", start=14, end=15)
+    source = Source(argument="title", value="A", origin=Origin.WORDS, words="A", start=4, end=5)
     change = call(spec, "createCard", board="b7", title="A")
     change = type(change)(
         tool=change.tool, arguments=change.arguments, account=Account(sources=(source,), unused=("soon",))
     )
     with boards_api() as api:
         (proposed,) = of(Proposed, events(Scripted(Plan(calls=(change,)), "Done."), [spec], api.url, consent=yes))
-    record = encode(proposed)["account"]
-    told = {name: record["sources"][0][name] for name in ("argument", "value", "origin", "words", "start", "end")}
-    assert told == {"argument": "title", "value": "A", "origin": "words", "words": "A", "start": 14, "end": 15}
-    assert record["unused"] == ["soon"]
+    written = json.loads(json.dumps(encode(proposed)))["account"]
+    (told,) = written["sources"]
+    assert (told["argument"], told["value"], told["origin"], told["words"]) == ("title", "A", "words", "A")
+    assert (told["start"], told["end"]) == (4, 5)
+    assert written["unused"] == ["soon"]
 
 
 def item(folder: Path, *methods: str) -> Spec:
@@ -209,9 +210,6 @@ def item(folder: Path, *methods: str) -> Spec:
 CARD = {"id": "c1", "status": "ACTIVE", "name": "Summer", "owner": {"name": "Ann", "team": 3}}
 
 
-PAUSE = ask("set the status of the card c1 to PAUSED")
-
-
 def cards(state: Any = CARD, status: int = 200) -> Echo:
     def answer(request: Received) -> Response:
         return Response(status, state) if request.method == "GET" else Response(200, {})
@@ -228,8 +226,7 @@ def shown(
 ) -> tuple[FieldChange, ...]:
     spec = item(folder, *methods)
     given = {"status": "PAUSED"} if body is None else body
-    update = replace(call(spec, f"{methods[-1]}Card", card="c1", **given), account=None)
-    plan = Plan(calls=(update,))
+    plan = Plan(calls=(replace(call(spec, f"{methods[-1]}Card", card="c1", **given), account=None),))
     (proposed,) = of(Proposed, events(Scripted(plan, "Done."), [spec], api.url, **{"consent": yes, **more}))
     return proposed.changes
 
@@ -274,7 +271,8 @@ def test_an_update_without_a_readable_item_reads_nothing(tmp_path: Path) -> None
 @pytest.mark.parametrize("policy", [Policy(yes=True), Policy(yes=True, interactive=False)])
 def test_under_yes_nothing_is_read(tmp_path: Path, policy: Policy) -> None:
     with cards() as api:
-        assert shown(tmp_path, api, policy=policy, consent=nobody, conversation=PAUSE) == ()
+        asked = ask("pause the card c1")
+        assert shown(tmp_path, api, policy=policy, consent=nobody, conversation=asked) == ()
     assert [request.method for request in api.received] == ["PATCH"]
 
 

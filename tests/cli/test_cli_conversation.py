@@ -13,7 +13,7 @@ from tests.cli.kit import BEARER, NOTES, command, dialogue, notes, notes_api, ru
 from tests.messages_server import MessagesServer, error, say, use
 from tests.servers import Echo
 
-QUESTION = "create a note with the title Plumber and 2 points"
+QUESTION = "create a note called Plumber with 2 points"
 
 
 def script() -> list[Any]:
@@ -107,7 +107,7 @@ def test_a_typed_no_goes_back_to_the_planner_and_nothing_is_sent(
 ) -> None:
     claude.script[2:] = [say("Then I leave it.")]
     with dialogue(*asked(api, tmp_path)) as terminal:
-        terminal.expect("[y/N/always/edit]: ")
+        terminal.expect("[y/N")
         terminal.type("n\n")
         terminal.expect("Then I leave it.")
         assert terminal.end() == 6
@@ -159,7 +159,7 @@ def test_data_of_one_api_goes_to_another_only_with_consent(api: Echo, claude: Me
     other = tmp_path / "other" / "pads.json"
     other.write_text(json.dumps({**NOTES, "info": {"title": "Pads", "version": "1"}, "servers": [{"url": api.url}]}))
     steps = [use("notes_listNotes", {}), use("pads_createNote", {"title": "Milk"}), say("Copied.")]
-    words = ("ask", "create a note with the title Milk in Pads", "-a", notes(tmp_path, api.url), "-a", str(other))
+    words = ("ask", "create a note called Milk at the pads as well", "-a", notes(tmp_path, api.url), "-a", str(other))
     for options, code in ((["--yes"], 6), (["--yes", "--across"], 0)):
         claude.script[:] = steps
         ran = run(*words, "--planner", "claude", *options)

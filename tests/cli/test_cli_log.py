@@ -92,19 +92,8 @@ def test_claude_is_told_what_happened_before(api: Echo, tmp_path: Path, monkeypa
     with MessagesServer([*first, *then]) as claude:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", claude.url)
         monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
-        assert (
-            run(
-                "ask",
-                "create a note with the title Plumber",
-                "-a",
-                notes(tmp_path, api.url),
-                "--planner",
-                "claude",
-                "--yes",
-            ).code
-            == 0
-        )
-        resumed = run("log", "resume", "last", "when was that?", "--planner", "claude", "-o", "text")
+        assert run("ask", "note the plumber", "-a", notes(tmp_path, api.url), "--planner", "claude", "--yes").code == 0
+        resumed = run("log", "resume", "last", "when was that?", "-o", "text")
     assert (resumed.code, resumed.out) == (0, "It was 5 messages ago: True\n")
     assert claude.refused == []
 
@@ -123,17 +112,9 @@ def test_a_change_that_was_refused_can_be_consented_to_later(
     with MessagesServer([wanted, wanted, end]) as claude:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", claude.url)
         monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
-        assert (
-            run(
-                "ask", "create a note with the title Plumber", "-a", notes(tmp_path, api.url), "--planner", "claude"
-            ).code
-            == 6
-        )
+        assert run("ask", "note the plumber", "-a", notes(tmp_path, api.url), "--planner", "claude").code == 6
         assert api.received == []
-        assert (
-            run("log", "resume", "last", "create the note with the title Plumber", "--planner", "claude", "--yes").code
-            == 0
-        )
+        assert run("log", "resume", "last", "yes, do it", "--yes").code == 0
     assert api.only.method == "POST"
     assert "n3" in seen[0]
     assert claude.refused == []
