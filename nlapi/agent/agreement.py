@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 from nlapi.agent.consent import Reply
-from nlapi.agent.current_state import CurrentState, is_ruled
+from nlapi.agent.current_state import state_call
 from nlapi.agent.events import NOT_RUN, Proposed
 from nlapi.agent.evidence import evidence_of
 from nlapi.agent.policy import Judgement, Verdict
-from nlapi.agent.preview import FieldChange
+from nlapi.agent.preview import FieldChange, field_changes
 from nlapi.agent.repetition import are_alike, intention_in, uncertain_step, without_unsaid_key
 from nlapi.agent.sending import failed_step
 from nlapi.agent.terms import Terms
 from nlapi.changes.tracing import traced
 from nlapi.client.clean import one_line
-from nlapi.client.limits import Limits
 from nlapi.client.message import Result
-from nlapi.errors import ArgumentError, ConsentError, NlapiError
+from nlapi.errors import ArgumentError, ConsentError
 from nlapi.openapi.spec import Effect
 from nlapi.tools.account import Account, Origin, Source
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step
@@ -28,7 +26,6 @@ from nlapi.tools.rules import Ruling, forbidden, forbids
 from nlapi.tools.run import Prepared, permit, prepare
 from nlapi.tools.tool import Call
 
-LOOK_SECONDS = 10
 """The longest that is looked for what became of a change before the user is asked about another."""
 
 
@@ -56,6 +53,7 @@ class Agreement:
     done: Sequence[Step]
     terms: Terms
     items: list[Prepared | Step] = field(default_factory=list)
+    looks: list[tuple[Call, Result | None]] = field(default_factory=list)
 
     async def settle(self) -> AsyncGenerator[Proposed, None]:
         """Yield what is shown before anything is sent; a call that cannot be built is not among it.
@@ -63,26 +61,36 @@ class Agreement:
         ConsentError when consent is needed and nobody is there to give it; CredentialError and UsageError for what only
         the user can mend.
         """
-        for call in self.calls:
-            self.items.append(self._build(call))
+        for call in self._accounted():
+            self.items.append(self._build(call, self.items))
         self._hold_together()
-        state = CurrentState(terms=self.terms, conversation=self.conversation)
         drafts = {at: await self._judged(at) for at, item in enumerate(self.items) if isinstance(item, Prepared)}
         while drafts:
             for at, draft in drafts.items():
-                drafts[at] = draft = await self._with_changes(draft, state)
+                drafts[at] = draft = await self._with_changes(draft)
                 yield self._proposed(draft)
             edited = await self._decide(drafts)
             if edited is None:
                 return
             drafts = await self._edited(drafts, edited)
 
-    def _build(self, call: Call) -> Prepared | Step:
-        target, call = self.terms.target(call), without_unsaid_key(call, self.conversation)
-        if call.account is None and call.tool.effect is not Effect.READ:
-            call = replace(call, account=traced(call, self.conversation, tuple(self.done)))
+    def _accounted(self) -> list[Call]:
+        """The calls with their accounts. What another change of the plan uses of the sentence is not left unused."""
+        calls = [
+            call
+            if call.account is not None or call.tool.effect is Effect.READ
+            else replace(call, account=traced(call, self.conversation, tuple(self.done)))
+            for call in self.calls
+        ]
+        used = [_words_of(call.account) for call in (*calls, *(step.call for step in self.conversation.current.steps))]
+        return [_without_used(call, frozenset().union(*used)) for call in calls]
+
+    def _build(self, call: Call, before: Sequence[Prepared | Step]) -> Prepared | Step:
+        target = self.terms.target(call)
         try:
-            prepared = prepare(call, target, intention=intention_in(self.conversation, self.done))
+            call = without_unsaid_key(call, self.conversation)
+            intention = intention_in(self.conversation, (*self.done, *_foreseen(before)))
+            prepared = prepare(call, target, intention=intention)
             if not self.terms.dry_run and not forbids(prepared.rule):
                 permit(prepared, target)
             return prepared
@@ -111,8 +119,14 @@ class Agreement:
             return Judgement(verdict=Verdict.NEVER, reason=forbidden(prepared.call.tool.operation, rule))
         allows = rule is not None and rule.verdict is Ruling.ALLOW
         policy = replace(self.terms.policy, yes=True) if allows else self.terms.policy
-        judge = partial(policy.judge, prepared, self.conversation, during=tuple(self.done))
-        judgement = judge(confidence=self.plan.confidence, evidence=await self._evidence(prepared))
+        doubted = None if self.terms.dry_run else uncertain_step(prepared, (*self.conversation.steps, *self.done))
+        judgement = policy.judge(
+            prepared,
+            self.conversation,
+            confidence=self.plan.confidence,
+            during=tuple(self.done),
+            evidence=await evidence_of(doubted, self._look) if doubted is not None else "",
+        )
         if judgement.verdict is Verdict.NEVER:
             return judgement
         if prepared.effect is not Effect.READ and any(_same(prepared, other) for other in before):
@@ -122,30 +136,24 @@ class Agreement:
             return Judgement(verdict=Verdict.ASK, reason=_also(says, judgement))
         return replace(judgement, reason=says) if allows and judgement.verdict is Verdict.RUN else judgement
 
-    async def _evidence(self, prepared: Prepared) -> str:
-        """What a look at the API shows of an earlier change that this one may repeat; "" where there is none."""
-        steps = (*self.conversation.steps, *self.done)
-        doubted = None if self.terms.dry_run else uncertain_step(prepared, steps)
-        return "" if doubted is None else await evidence_of(doubted, self._look)
-
-    async def _look(self, call: Call) -> Result | None:
-        """The answer to a READ that the policy lets run unasked; None where it does not, or none comes in time."""
-        try:
-            prepared = prepare(call, self.terms.target(call))
-            judgement = self.terms.policy.judge(prepared, self.conversation, during=tuple(self.done))
-            if judgement.verdict is not Verdict.RUN or is_ruled(prepared):
-                return None
-            limits = Limits(deadline=LOOK_SECONDS, retries=0)
-            return await self.terms.perform(prepared, None, limits=limits, for_model=True)
-        except NlapiError:
-            return None
-
-    async def _with_changes(self, draft: _Draft, state: CurrentState) -> _Draft:
+    async def _with_changes(self, draft: _Draft) -> _Draft:
         """With what an update changes, read only where somebody is asked about it."""
         asks = draft.judgement.verdict is Verdict.ASK and self.terms.policy.interactive and not self.terms.dry_run
         if not asks or draft.changes or draft.prepared.effect is Effect.READ:
             return draft
-        return replace(draft, changes=await state.changes(draft.prepared))
+        call = state_call(draft.prepared.call)
+        current = await self._look(call) if call is not None else None
+        if call is None or current is None:
+            return draft
+        return replace(draft, changes=field_changes(draft.prepared.call, current, call.tool.operation))
+
+    async def _look(self, call: Call) -> Result | None:
+        """The answer to a READ beside the plan; each thing is looked at once."""
+        seen = next((result for other, result in self.looks if other == call), None)
+        if seen is None:
+            seen = await self.terms.look(call, self.conversation, tuple(self.done))
+            self.looks.append((call, seen))
+        return seen
 
     def _proposed(self, draft: _Draft) -> Proposed:
         prepared = draft.prepared
@@ -213,13 +221,31 @@ class Agreement:
         items = list(self.items)
         for at, arguments in edited.items():
             call = drafts[at].prepared.call
-            item = self._build(replace(call, arguments=arguments, account=_edited_account(call, arguments)))
+            changed = replace(call, arguments=arguments, account=_edited_account(call, arguments))
+            item = self._build(changed, items[:at])
             if isinstance(item, Step):
                 note = f"your arguments were {item.message}"
                 return {at: replace(draft, note=note if at in edited else "") for at, draft in drafts.items()}
             items[at] = item
         self.items = items
         return {at: await self._judged(at) for at in drafts}
+
+
+def _words_of(account: Account | None) -> frozenset[str]:
+    """The words of the sentence that an account quotes."""
+    return (
+        frozenset(word for source in account.sources for word in source.words.casefold().split())
+        if account
+        else frozenset()
+    )
+
+
+def _without_used(call: Call, used: frozenset[str]) -> Call:
+    """A model's call whose account leaves only those words unused that no change of its plan uses."""
+    if call.account is None or not call.account.traced:
+        return call
+    unused = tuple(text for text in call.account.unused if not used.issuperset(text.casefold().split()))
+    return replace(call, account=replace(call.account, unused=unused))
 
 
 def _described(draft: _Draft) -> str:
@@ -239,6 +265,14 @@ def _same(one: Prepared, other: Prepared | Step) -> bool:
     if isinstance(other, Step) or one.call.tool.operation is not other.call.tool.operation:
         return False
     return are_alike(one.request, other.request)
+
+
+def _foreseen(before: Sequence[Prepared | Step]) -> Iterator[Step]:
+    """Changes of the plan as if they were carried out: the same change after them is meant to be another one."""
+    for item in before:
+        if isinstance(item, Prepared):
+            result = Result(status=200, content=b"")
+            yield Step(call=item.call, outcome=Outcome.DONE, request=item.request, result=result)
 
 
 def _edited_account(call: Call, arguments: Mapping[str, Any]) -> Account:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nlapi.agent.consent import Consent
-from nlapi.agent.policy import Policy
+from nlapi.agent.policy import Policy, Verdict
 from nlapi.client.limits import Limits
 from nlapi.client.message import Result
-from nlapi.errors import UsageError
+from nlapi.errors import NlapiError, UsageError
 from nlapi.openapi.spec import Spec
-from nlapi.tools.run import Prepared, Target, perform
+from nlapi.tools.plan import Conversation, Step
+from nlapi.tools.rules import Ruling
+from nlapi.tools.run import Prepared, Target, perform, prepare
 from nlapi.tools.tool import Call
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 AT_ONCE = 8
 """How many READs of a plan run side by side."""
+
+LOOK_SECONDS = 10
+"""The longest that is looked at the API before the user is asked about a change."""
 
 Targets = Mapping[Spec, Target] | Callable[[Call], Target]
 
@@ -47,15 +52,29 @@ class Terms:
             raise UsageError(f"no base URL and credentials were given for {spec.title}", hint="name it with -a SOURCE")
         return self.targets[spec]
 
-    async def perform(
-        self, prepared: Prepared, watch: Watch | None, *, for_model: bool, limits: Limits | None = None
-    ) -> Result:
-        """Send a call; as many as AT_ONCE at a time. `limits` are those of the conversation, if not given."""
+    async def look(self, call: Call, conversation: Conversation, during: tuple[Step, ...]) -> Result | None:
+        """Return the answer to a READ that the policy lets run unasked; None where it does not, or none comes in time.
+
+        `during` are the steps already taken in the round that is under way.
+        """
+        try:
+            target = self.target(call)
+            prepared = prepare(call, target)
+            ruled = prepared.rule is not None and prepared.rule.verdict is not Ruling.ALLOW
+            if ruled or self.policy.judge(prepared, conversation, during=during).verdict is not Verdict.RUN:
+                return None
+            limits = Limits(deadline=LOOK_SECONDS, retries=0)
+            return await perform(prepared, target, limits=limits, client=self.client)
+        except NlapiError:
+            return None
+
+    async def perform(self, prepared: Prepared, watch: Watch, *, for_model: bool) -> Result:
+        """Send a call; as many as AT_ONCE at a time."""
         async with self.turns:
             return await perform(
                 prepared,
                 self.target(prepared.call),
-                limits=limits or self.limits,
+                limits=self.limits,
                 client=self.client,
                 watch=watch,
                 for_model=for_model,

@@ -147,7 +147,8 @@ class Text:
         for line in preview.changes(event.changes):
             self.data(f"  {line}")
         for line in preview.account(event.call):
-            show.dim(f"  {line}")
+            if not ("not used: " in line and "not used: " in event.reason):  # once is enough
+                show.dim(f"  {line}")
         self.data(f"  {event.curl}")
         if event.reason:
             show.dim(f"  {event.reason}")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_VALUE = 60
 """Characters of a value, or of words, that a line shows."""
 
+QUOTES = "\"'“”‘’«»`"
+
 _ORIGINS = {
     Origin.LOOKUP: "looked up",
     Origin.SETTING: "set beforehand",
@@ -91,7 +93,8 @@ def _arguments(call: Call) -> str:
 
 
 def _quoted(words: str) -> str:
-    return _cut(json.dumps(one_line(words), ensure_ascii=False))
+    """Words in quotes, of which those that the user typed are left out."""
+    return _cut(json.dumps(one_line(words).strip(QUOTES), ensure_ascii=False))
 
 
 def _shown(value: Any) -> str:

@@ -28,9 +28,7 @@ def api() -> Iterator[Echo]:
         yield server
 
 
-def words(
-    api: Echo, folder: Path, question: str = "note the plumber and the painter, and delete the note n1"
-) -> tuple[str, ...]:
+def words(api: Echo, folder: Path, question: str = "note the plumber") -> tuple[str, ...]:
     return ("ask", question, "-a", notes(folder, api.url), "--planner", "claude")
 
 
@@ -68,14 +66,22 @@ def test_a_no_goes_back_to_the_planner_with_its_reason(
 
 
 def test_always_is_for_this_operation_in_this_session(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
-    claude.script[:] = [PLUMBER, PAINTER, use("deleteNote", {"note": "n1"}), say("All done.")]
-    with dialogue(*words(api, tmp_path)) as terminal:
+    delete = use("deleteNote", {"note": "n1"})
+    claude.script[:] = [PLUMBER, say("First."), PAINTER, say("Second."), delete, say("Third.")]
+    with dialogue("chat", "-a", notes(tmp_path, api.url), "--planner", "claude") as terminal:
+        terminal.expect("you: ")
+        terminal.type("note the plumber\n")
         terminal.expect("createNote changes something. Send it? [y/N/always/edit]: ")
         terminal.type("always\n")
+        terminal.expect("First.")
+        terminal.type("note the painter\n")
         terminal.expect("always agreed to in this session")
+        terminal.expect("Second.")
+        terminal.type("delete the note n1\n")
         terminal.expect("deleteNote takes something away. Send it? [y/N/always/edit]: ")
         terminal.type("y\n")
-        terminal.expect("All done.")
+        terminal.expect("Third.")
+        terminal.type("exit\n")
         assert terminal.end() == 0
     assert [request.method for request in api.received] == ["POST", "POST", "DELETE"]
 
@@ -156,37 +162,40 @@ def test_a_broken_edit_is_said_and_asked_again(
     assert api.only.json() == {"title": "Plumber"}
 
 
+DELETES = "delete the notes n1 and n2 and n3"
+
+
+def deletes() -> list[dict[str, Any]]:
+    return [both(*(use("deleteNote", {"note": note}) for note in ("n1", "n2", "n3"))), say("So it is.")]
+
+
 def test_several_changes_are_one_question_and_a_report(api: Echo, claude: MessagesServer, tmp_path: Path) -> None:
-    claude.script[:] = [both(PLUMBER, PAINTER, use("deleteNote", {"note": "n1"})), say("All done.")]
-    with dialogue(*words(api, tmp_path)) as terminal:
-        terminal.expect("3 changes, 1 of them takes something away. Send them? [y/N/always/edit]: ")
+    claude.script[:] = deletes()
+    with dialogue(*words(api, tmp_path, DELETES)) as terminal:
+        terminal.expect("3 changes, 3 of them take something away. Send them? [y/N/always/edit]: ")
         assert api.received == []
         terminal.type("y\n")
         terminal.expect("3 changes: 3 done\n")
-        terminal.expect("All done.")
+        terminal.expect("So it is.")
         assert terminal.end() == 0
-    assert [request.method for request in api.received] == ["POST", "POST", "DELETE"]
+    assert [request.path for request in api.received] == ["/notes/n1", "/notes/n2", "/notes/n3"]
 
 
 def test_the_report_says_what_failed_and_what_was_not_tried(claude: MessagesServer, tmp_path: Path) -> None:
     def answer(request: Received) -> Reply:
-        return Reply(409, {"title": "no"}) if b"Painter" in request.body else Reply(201, {})
+        return Reply(409, {"title": "no"}) if request.path.endswith("n2") else Reply(204)
 
-    claude.script[:] = [both(PLUMBER, PAINTER, use("deleteNote", {"note": "n1"})), say("Half of it.")]
     with Echo(answer) as api:
-        ran = run(*words(api, tmp_path), "--yes=destroy", "-o", "text")
-        claude.script[:] = [both(PLUMBER, PAINTER, use("deleteNote", {"note": "n1"})), say("Half of it.")]
-        lines = run(*words(api, tmp_path), "--yes=destroy", "-o", "ndjson").lines
+        claude.script[:] = deletes()
+        ran = run(*words(api, tmp_path, DELETES), "--yes=destroy", "-o", "text")
+        claude.script[:] = deletes()
+        lines = run(*words(api, tmp_path, DELETES), "--yes=destroy", "-o", "ndjson").lines
     assert "3 changes: 1 done, 1 failed, 1 not tried\n" in ran.err
-    assert "  failed: createNote (409)\n" in ran.err
-    assert '  not tried: deleteNote note="n1"\n' in ran.err
+    assert '  failed: deleteNote note="n2" (409)\n' in ran.err
+    assert '  not tried: deleteNote note="n3"\n' in ran.err
     (report,) = [line for line in lines if line["event"] == "reported"]
-    assert [[one["operation"] for one in report[fate]] for fate in ("done", "failed", "not_tried", "refused")] == [
-        ["createNote"],
-        ["createNote"],
-        ["deleteNote"],
-        [],
-    ]
+    fates = ("done", "failed", "not_tried", "refused")
+    assert [[one["arguments"]["note"] for one in report[fate]] for fate in fates] == [["n1"], ["n2"], ["n3"], []]
 
 
 PATCHED: dict[str, Any] = {

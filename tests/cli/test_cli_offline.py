@@ -114,7 +114,7 @@ def test_ctrl_c_at_the_question_ends_it_at_once_and_the_transcript_says_that_not
     api: Echo, tmp_path: Path
 ) -> None:
     with dialogue("ask", "delete the note n1", "-a", notes(tmp_path, api.url), "--planner", "offline") as terminal:
-        terminal.expect("[y/N")
+        terminal.expect("[y/N/always/edit]: ")
         terminal.interrupt()
         terminal.expect("interrupted")
         assert terminal.end() == 130

@@ -27,6 +27,7 @@ def source(argument: str, origin: Origin, words: str = "", value: Any = "x") -> 
     ("origin", "words", "line"),
     [
         (Origin.WORDS, "Back to School", 'name <- "Back to School"'),
+        (Origin.WORDS, '"Back to School"', 'name <- "Back to School"'),
         (Origin.WORDS, "", "name <- your words"),
         (Origin.LOOKUP, "Summer Sale", 'name <- looked up by "Summer Sale"'),
         (Origin.LOOKUP, "", "name <- looked up"),
