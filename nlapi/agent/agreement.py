@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nlapi.agent.consent import Reply
-from nlapi.agent.current_state import state_call
+from nlapi.agent.current_state import contents_call, counted, state_call
 from nlapi.agent.events import NOT_RUN, Proposed
 from nlapi.agent.evidence import evidence_of
 from nlapi.agent.policy import Judgement, Verdict
@@ -137,10 +137,14 @@ class Agreement:
         return replace(judgement, reason=says) if allows and judgement.verdict is Verdict.RUN else judgement
 
     async def _with_changes(self, draft: _Draft) -> _Draft:
-        """With what an update changes, read only where somebody is asked about it."""
+        """With what an update changes, or how many things are taken away at once, where somebody is asked about it."""
         asks = draft.judgement.verdict is Verdict.ASK and self.terms.policy.interactive and not self.terms.dry_run
         if not asks or draft.changes or draft.prepared.effect is Effect.READ:
             return draft
+        listing = contents_call(draft.prepared.call)
+        if listing is not None and not draft.note:
+            result = await self._look(listing)
+            return replace(draft, note=counted(listing, result)) if result is not None else draft
         call = state_call(draft.prepared.call)
         current = await self._look(call) if call is not None else None
         if call is None or current is None:

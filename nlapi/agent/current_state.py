@@ -6,11 +6,15 @@ from nlapi.agent.evidence import reading_call
 from nlapi.agent.preview import FieldChange, field_changes
 from nlapi.agent.terms import LOOK_SECONDS
 from nlapi.client.limits import Limits
+from nlapi.client.message import Result
 from nlapi.errors import NlapiError
 from nlapi.openapi.spec import Effect
+from nlapi.resources.answers import list_in
 from nlapi.resources.paths import segments
+from nlapi.tools.pages import next_arguments
 from nlapi.tools.run import Prepared, Target, perform, prepare
 from nlapi.tools.tool import Call
+from nlapi.tools.view import headers_of
 
 UPDATES = ("PUT", "PATCH", "POST")
 
@@ -26,6 +30,25 @@ def state_call(update: Call) -> Call | None:
         return None
     call = reading_call(update)
     return call if call is not None and call.tool.effect is Effect.READ else None
+
+
+def contents_call(change: Call) -> Call | None:
+    """Return the READ that lists what a DELETE of a whole collection takes away; None for any other change."""
+    operation = change.tool.operation
+    path = segments(operation.route)
+    if operation.method != "DELETE" or not path or path[-1].parameter:
+        return None
+    call = reading_call(change)
+    return call if call is not None and call.tool.effect is Effect.READ else None
+
+
+def counted(listing: Call, result: Result) -> str:
+    """Say how many things an answer to `listing` has; "" where it lists nothing."""
+    listed = list_in(result.data, listing.tool.operation, headers_of(result)) if result.ok else None
+    if listed is None:
+        return ""
+    more = " on its first page" if next_arguments(listing, result) else ""
+    return f"{listing.operation_id} lists {len(listed.entries)}{more} now"
 
 
 async def current_changes(update: Prepared, target: Target) -> tuple[FieldChange, ...]:

@@ -65,9 +65,8 @@ def plan_for(goal: Goal, catalogue: Catalogue, known: Mapping[str, Any], *, filt
             return plan_for(made, catalogue, known) if isinstance(made, Goal) else made
     secrets = catalogue.secrets(goal.tool)
     given = {slot.path: coerce(known[argument_name(slot)], slot) for slot in secrets if argument_name(slot) in known}
-    if given:
-        values = {**goal.values, **given}
-        goal = replace(goal, values=values, sources=with_completed(goal.sources, values, secrets, known))
+    values = {**goal.values, **given}
+    goal = replace(goal, values=values, sources=with_completed(goal.sources, values, (*slots, *secrets), known))
     return final(goal, (*missing, *(slot for slot in secrets if slot.required and slot.path not in given)))
 
 

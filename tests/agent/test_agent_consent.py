@@ -299,3 +299,26 @@ def test_the_state_is_read_once_however_often_it_is_asked_about(tmp_path: Path) 
         ("ACTIVE", "DONE"),
     ]
     assert [request.method for request in api.received] == ["GET", "PATCH"]
+
+
+def test_what_takes_all_away_says_how_many_that_are(tmp_path: Path) -> None:
+    listed = {"type": "array", "items": {"type": "object", "properties": {"id": {"type": "string"}}}}
+    answers = {"200": {"description": "ok", "content": {"application/json": {"schema": listed}}}}
+    path = {
+        "get": {"operationId": "listCards", "summary": "List cards", "responses": answers},
+        "delete": {
+            "operationId": "deleteCards",
+            "summary": "Delete all cards",
+            "responses": {"204": {"description": ""}},
+        },
+    }
+    document = {"openapi": "3.1.0", "info": {"title": "Cards", "version": "1"}, "paths": {"/cards": path}}
+    file = tmp_path / "cards.json"
+    file.write_text(json.dumps(document))
+    spec = load(str(file))
+    with cards([{"id": "c1"}, {"id": "c2"}]) as api:
+        plan = Plan(calls=(replace(call(spec, "deleteCards"), account=None),))
+        question = ask("delete all cards")
+        (proposed,) = of(Proposed, events(Scripted(plan, "Done."), [spec], api.url, consent=yes, conversation=question))
+    assert proposed.reason.startswith("listCards lists 2 now; ")
+    assert "how many that are is not known" in proposed.reason
