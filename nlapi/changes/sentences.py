@@ -47,6 +47,7 @@ _DENYING = re.compile(
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _OF_DAYS = frozenset("date day time".split())
 """What is said of a day that an argument takes: the due [date]."""
+_PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly", "year": "yearly"}
 _NUMBERED = re.compile(r"\bno(?=\.?\s*(?:\d|$|\s))", re.IGNORECASE)
 """`no. 321` is a number."""
 _CONDITION = re.compile(
@@ -217,6 +218,15 @@ def unaccounted(case: Case) -> Iterator[str]:
         yield f"not used: {', '.join(left)}"
 
 
+def _is_period(case: Case, word: Word) -> bool:
+    """Whether a word says how often, and so does an argument or its value: $50 a [day] as a daily budget."""
+    often = _PERIODS.get(word.lower)
+    if often is None:
+        return False
+    values = {piece for one in case.account.sources if isinstance(one.value, str) for piece in pieces(one.value)}
+    return often in values or stem(often) in case.own_words
+
+
 def _has_day(case: Case) -> bool:
     return any(isinstance(one.value, str) and _DAY.match(one.value) for one in case.account.sources)
 
@@ -224,7 +234,7 @@ def _has_day(case: Case) -> bool:
 def _accounts_for(case: Case, word: Word, known: frozenset[str]) -> bool:
     """Whether a word says nothing, or is one of the operation's, or the unit that an argument says it takes."""
     stems = word.stems
-    if word.lower in known or not stems:
+    if word.lower in known or not stems or _is_period(case, word):
         return True
     if all(one in known or not SYNONYMS.get(one, frozenset()).isdisjoint(known) for one in stems):
         return True

@@ -110,6 +110,8 @@ def _goes_on(case: Case, one: Source) -> str:
     behind = next((word for word in case.words if word.start >= one.end), None)
     if behind is None or behind.covered or case.text[one.end : behind.start].strip(" "):
         return ""
+    if set(behind.stems) <= case.own_words:
+        return ""  # the summer campaign
     last = behind is case.words[-1]
     return behind.text if behind.lower not in (_ENDINGS if last else _ENDINGS | _LINKS) else ""
 

@@ -32,7 +32,7 @@ def _source(option: Option, sentence: str, question: str) -> Source:
     return Source(
         argument=argument,
         value=_plain(value),
-        origin=Origin.WORDS,
+        origin=Origin.WORDS if wanted_in(value) is None else Origin.LOOKUP,
         words=words,
         start=start,
         end=end,
