@@ -8,13 +8,15 @@ from collections.abc import Callable
 from nlapi.changes.lexicon import command_of, is_verb
 from nlapi.changes.sentences import ASKING, OPENING, QUOTED
 from nlapi.openapi.spec import Operation
-from nlapi.resources.naming import DEEDS, VERBS, Intent, pieces, singular, stem
+from nlapi.resources.naming import DEEDS, STOPWORDS, VERBS, Intent, pieces, singular, stem
 
 _WISH = re.compile(
     r"(?<!which )(?<!that )(?<!\bit )(?<!\bone )"
     r"\b(?:should(?! i\b| we\b)|ought to|from now on|(?:is|are) no \w+ any ?more|always|whenever|every time)\b",
     re.IGNORECASE,
 )
+_SENTENCES = re.compile(r"[.!?]\s+\S")
+"""Where a second sentence begins: of several, the first need not be what is asked for."""
 _QUESTION = re.compile(r"\?\s*$")
 _READING = frozenset(("find", "compute", "convert", "check", "compare", "help"))
 """Deeds that change nothing."""
@@ -22,6 +24,19 @@ _ALSO_READS = frozenset(
     map(stem, "show list name call open watch log file record download export track report rate play note".split())
 )
 """Verbs of changes that are said of reads as well."""
+_ASKED = frozenset(
+    """
+        compare summarize summarise explain describe analyze analyse calculate compute estimate determine solve predict
+        translate convert recommend suggest rank sort filter print output preview visit access load pull grab bring
+        provide return retrieve fetch extract detect identify evaluate simulate inspect monitor measure explore discover
+        perform produce train
+        research define classify categorize total average sum group match test validate verify parse decode encode
+        search query inquire enquire browse lookup define quote project forecast price cost review scan trace study
+        who what which when where why how is are was were do does did has have can could would will any some more most
+        hello hey thanks show me us tell help let give need want looking interested planning
+    """.split()
+)
+"""Words that a sentence begins with which asks to be told something."""
 _DETERMINERS = frozenset("the a an my our your this that these those all every each his her their its".split())
 _PARTICLES = frozenset("off up out down away back on over".split())
 _BEHIND_NOUNS = frozenset("of for on in at by is are was were between with from".split())
@@ -38,7 +53,7 @@ def commanded_change(question: str, read: Operation, names: Callable[[str], bool
     text = question.strip()
     opening = OPENING.match(text)
     rest = text[opening.end() if opening else 0 :]
-    if _QUESTION.search(text) or ASKING.search(text[: len(text) - len(rest) + 20]):
+    if _QUESTION.search(text) or _SENTENCES.search(text) or ASKING.search(text[: len(text) - len(rest) + 20]):
         return ""
     if wish := _WISH.search(QUOTED.sub("_", rest)):
         return wish.group().lower() if not _reads(rest) else ""
@@ -47,7 +62,9 @@ def commanded_change(question: str, read: Operation, names: Callable[[str], bool
         return ""
     verb, length = command_of([word.lower() for word in words])
     first = words[0].lower()
-    if not is_verb(verb) or verb in _ALSO_READS or VERBS.get(verb) is Intent.READ or DEEDS.get(verb) in _READING:
+    if verb in _ALSO_READS or VERBS.get(verb) is Intent.READ or DEEDS.get(verb) in _READING:
+        return ""
+    if not is_verb(verb) and not _may_command(first, words[length:], names):
         return ""
     if singular(first) != first or first.endswith(("ed", "ing")) or verb in _own(read):
         return ""
@@ -56,13 +73,27 @@ def commanded_change(question: str, read: Operation, names: Callable[[str], bool
 
 def _reads(text: str) -> bool:
     first = next(iter(pieces(text[:40])), "")
-    return VERBS.get(stem(first)) is Intent.READ
+    return VERBS.get(stem(first)) is Intent.READ or first in _ASKED
+
+
+def _may_command(first: str, after: list[str], names: Callable[[str], bool]) -> bool:
+    """Whether an unknown word may be a verb: mirror [all] traffic, cordon [the] node, boost status [5].
+
+    It is no thing of the API, no verb of reading, and stands before what it is done to.
+    """
+    if not first.isalpha() or names(stem(first)) or first in _ASKED or first in STOPWORDS or stem(first) in DEEDS:
+        return False
+    if not after or after[0].lower() in _BEHIND_NOUNS:
+        return False
+    return after[0].lower() in _DETERMINERS or (
+        len(after) > 1 and names(stem(after[0].lower())) and _is_value(after[1])
+    )
 
 
 def _own(read: Operation) -> tuple[str, ...]:
     """The verbs of a read that are no nouns in the plural: `export` of /reports/export, not `comments`."""
     words = {stem(word) for name in (read.id, read.summary) for word in pieces(name)[:1] if singular(word) == word}
-    tail = pieces(read.path.rstrip("/").rpartition("/")[2])
+    tail = [word for word in pieces(read.path.rstrip("/").rpartition("/")[2]) if not word.endswith("ed")]
     return (*words, *(stem(word) for word in tail if singular(word) == word and "{" not in read.path[-1:]))
 
 
@@ -74,6 +105,8 @@ def _goes_on(words: list[str], is_noun: bool) -> bool:
         return False
     if words[0].lower() in _DETERMINERS or _is_value(words[0]):
         return True
+    if words[0].lower() == "to" and len(words) > 1:
+        return _goes_on(words[1:], is_noun=False)
     if words[0].lower() in _BEHIND_NOUNS or is_noun:
         return False
     for word in words[: _MOST_BETWEEN + 1]:

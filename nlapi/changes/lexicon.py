@@ -116,7 +116,7 @@ expire silence-end
 revoke delete
 take
 wire
-hang
+hangup
 """
 """A class a line: verbs that may stand for one another. A verb may be in several."""
 

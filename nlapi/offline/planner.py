@@ -68,6 +68,8 @@ RIVAL = 2.0
 _HELP = re.compile(
     r"^\W*(?:help(?: me)?|what (?:can|could) (?:you|i|we|this|it)(?: api)? (?:do|ask)(?: here| with this)?)\W*$", re.I
 )
+_DOING = frozenset(map(stem, "type action operation mode method command op task".split()))
+"""Words in the name of an argument that says what is done."""
 _PARTS = re.compile(r"(?:[,;.]\s*|\s+)(?:and\s+then|then|and\s+also|and|also)\s+(?=[a-z]+\b)", re.IGNORECASE)
 
 
@@ -137,6 +139,8 @@ class OfflinePlanner:
             return Plan(text=abilities(catalogue))
         sentence = read_question(question, catalogue, self.today or date.today())
         if chosen is None and (field := field_read(sentence, catalogue, known)) is not None:
+            if what := _uncarried(field, catalogue):
+                return no_plan(f"Nothing in {field.operation.spec.title} does that: {what}.", (), 0.05)
             return _planned(field, (), catalogue, known, question, sure=CHOSEN, live=live)
         found = likeliest(sentence, catalogue, known, chosen)
         language = foreign(sentence)
@@ -210,7 +214,8 @@ def _uncarried(best: Candidate, catalogue: Catalogue) -> str:
 
 def _is_choice(best: Candidate, command: str) -> bool:
     """Whether a command is itself one of the values that the operation takes: add a todo, by `type: add`."""
-    choices = {stem(str(choice).lower()) for slot in best.scene.slots for choice in slot.choices}
+    slots = [slot for slot in best.scene.slots if not _DOING.isdisjoint(slot.words)]
+    choices = {stem(str(choice).lower()) for slot in slots for choice in slot.choices}
     return stem(command) in choices
 
 
