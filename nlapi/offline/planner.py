@@ -48,6 +48,7 @@ from nlapi.offline.unplanned import (
     call_of,
     half_read,
     no_plan,
+    nothing_does,
     too_much,
     unmatched,
 )
@@ -140,7 +141,7 @@ class OfflinePlanner:
         sentence = read_question(question, catalogue, self.today or date.today())
         if chosen is None and (field := field_read(sentence, catalogue, known)) is not None:
             if what := _uncarried(field, catalogue):
-                return no_plan(f"Nothing in {field.operation.spec.title} does that: {what}.", (), 0.05)
+                return nothing_does(field.operation.spec, what, likeliest(sentence, catalogue, known, None))
             return _planned(field, (), catalogue, known, question, sure=CHOSEN, live=live)
         found = likeliest(sentence, catalogue, known, chosen)
         language = foreign(sentence)
@@ -152,7 +153,7 @@ class OfflinePlanner:
         strange = best.unasked and (not best.filling.options or asks(sentence.text))
         if chosen is None and strange and not _forbidden(best):
             return unmatched(catalogue, (), "")
-        if (no := self._refused(best, catalogue)) is not None:
+        if (no := self._refused(best, found, catalogue)) is not None:
             return replace(no, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
         sure = CHOSEN if chosen is not None else 0.0
         made = _planned(best, others, catalogue, known, question, sure=sure, live=live)
@@ -165,11 +166,11 @@ class OfflinePlanner:
             return half_read(made, language) if few else unmatched(catalogue, found, language)
         return made
 
-    def _refused(self, best: Candidate, catalogue: Catalogue) -> Plan | None:
+    def _refused(self, best: Candidate, found: Sequence[Candidate], catalogue: Catalogue) -> Plan | None:
         """The Plan that says why the likeliest operation must not be planned, or what contradicts itself in it."""
         changes = catalogue.index.changes(best.operation)
         if what := unlisted(best, catalogue) or _uncarried(best, catalogue):
-            return no_plan(f"Nothing in {best.operation.spec.title} does that: {what}.", (), 0.05)
+            return nothing_does(best.operation.spec, what, found)
         if (changes and (why := refusal(best, catalogue.index.names))) or (why := _forbidden(best)):
             return no_plan(f"{CLAUDE}{why}", (), 0.1)
         return None

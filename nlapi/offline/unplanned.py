@@ -11,6 +11,7 @@ from nlapi.offline.choose import Candidate
 from nlapi.offline.fill import Filling
 from nlapi.offline.given import wanted_in
 from nlapi.offline.steps import can_do
+from nlapi.openapi.spec import Effect, Spec
 from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Call
 
@@ -22,6 +23,14 @@ UNSURE = 0.35
 
 def no_plan(text: str, found: Sequence[Candidate], sure: float) -> Plan:
     return Plan(text=text, confidence=sure, alternatives=tuple(map(call_of, found[:ALTERNATIVES])))
+
+
+def nothing_does(spec: Spec, what: str, found: Sequence[Candidate]) -> Plan:
+    """No operation does what a sentence commands: say so, and which changes are the nearest."""
+    changes = [one for one in found if one.tool.effect is not Effect.READ and one.operation.spec is spec][:ALTERNATIVES]
+    near = ", ".join(one.operation.id for one in changes)
+    text = f"Nothing in {spec.title} does that: {what}.{f' The nearest: {near}.' if near else ''}"
+    return no_plan(text, changes, 0.05)
 
 
 def too_much(wants: Sequence[str], found: Sequence[Candidate]) -> Plan:
