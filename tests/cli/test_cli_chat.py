@@ -13,7 +13,7 @@ from tests.cli.kit import NOTES, dialogue, notes, notes_api, run
 from tests.messages_server import MessagesServer, say, use
 from tests.servers import Echo, Received, Reply
 
-AMBIGUOUS = "tidy the notes swiftly somehow"
+AMBIGUOUS = "tidy notes swiftly somehow"
 """It fits two operations alike and says nothing that tells which of them, so that every plan for it is a guess."""
 TWINS = {
     f"/{word}/notes": {
