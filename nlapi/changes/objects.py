@@ -144,7 +144,7 @@ def _other_object(case: Case, parts: Sequence[Sequence[str]]) -> str:
     if not nouns:
         return ""
     own = {stem(word) for words in parts for word in words} | {stem("".join(words)) for words in parts}
-    own |= {stem(word) for word in pieces(case.operation.summary)}
+    own |= {stem(word) for word in pieces(_BREAK.split(case.operation.summary)[0])}  # not: and all its metadata
     if any(word.lower == "from" for word in case.words):
         own |= {stem(word) for word in pieces(case.operation.path)}
     own = own.union(*(SYNONYMS.get(word, frozenset()) for word in own))

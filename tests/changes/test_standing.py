@@ -43,7 +43,7 @@ def api() -> Spec:
             "/jobs/{id}": {
                 "get": _operation("getJob", "Get a job", _ID),
                 "patch": _operation("updateJob", "Update a job", _ID, **body({"type": "object", **job})),
-                "delete": _operation("deleteJob", "Delete a job", _ID),
+                "delete": _operation("deleteJob", "Delete a job, all its metadata and runs", _ID),
             },
             "/jobs/{id}/resume": {"post": _operation("resumeJob", "Resume a job", _ID)},
             "/lists/{id}/archiveAllCards": {"post": _operation("archiveAllCards", "Archive all cards of a list", _ID)},
@@ -114,6 +114,7 @@ def test_a_change_that_is_said_stands(api: Spec, operation: str, question: str) 
         ("deleteAdDraft", "delete the ad j-7", "is about the draft"),
         ("archiveAllCards", "archive card j-7", "works on many at once"),
         ("deleteJob", "delete the budget of job j-7", "is about the budget"),
+        ("deleteJob", "delete the metadata of job j-7", "is about the metadata"),
         ("deleteJob", "delete the job j-7 unless it runs", "makes a condition"),
         ("deleteJob", "don't delete the job j-7", "rules something out"),
         ("deleteJob", "should I delete the job j-7", "asks, and commands nothing"),
