@@ -9,7 +9,7 @@ from dataclasses import replace
 from nlapi.changes import sentences
 from nlapi.changes.leftover import clauses_of
 from nlapi.changes.lexicon import command_of
-from nlapi.changes.sentences import OPENING, case_of
+from nlapi.changes.sentences import case_of, opening
 from nlapi.resources.naming import VERBS, Intent
 from nlapi.tools.account import Account, Source
 from nlapi.tools.tool import Call
@@ -43,9 +43,7 @@ def narrowed(call: Call, account: Account, text: str) -> Account:
 
 
 def _reads(clause: str) -> bool:
-    opening = OPENING.match(clause)
-    rest = clause[opening.end() if opening else 0 :]
-    return VERBS.get(command_of(rest.lower().split())[0]) is Intent.READ
+    return VERBS.get(command_of(clause[opening(clause) :].lower().split())[0]) is Intent.READ
 
 
 def _moved(sources: Iterable[Source], start: int, end: int) -> Iterable[Source]:

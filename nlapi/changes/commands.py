@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from nlapi.changes.lexicon import command_of, is_verb
-from nlapi.changes.sentences import ASKING, OPENING, QUOTED
+from nlapi.changes.lexicon import DETERMINERS, command_of, is_verb
+from nlapi.changes.mentions import QUOTED
+from nlapi.changes.sentences import ASKING, opening
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import DEEDS, STOPWORDS, VERBS, Intent, pieces, singular, stem
 
@@ -29,15 +30,14 @@ _ASKED = frozenset(
         compare summarize summarise explain describe analyze analyse calculate compute estimate determine solve predict
         translate convert recommend suggest rank sort filter print output preview visit access load pull grab bring
         provide return retrieve fetch extract detect identify evaluate simulate inspect monitor measure explore discover
-        perform produce train
-        research define classify categorize total average sum group match test validate verify parse decode encode
+        perform produce train research
+        classify categorize total average sum group match test validate verify parse decode encode
         search query inquire enquire browse lookup define quote project forecast price cost review scan trace study
         who what which when where why how is are was were do does did has have can could would will any some more most
         hello hey thanks show me us tell help let give need want looking interested planning
     """.split()
 )
 """Words that a sentence begins with which asks to be told something."""
-_DETERMINERS = frozenset("the a an my our your this that these those all every each his her their its".split())
 _PARTICLES = frozenset("off up out down away back on over".split())
 _BEHIND_NOUNS = frozenset("of for on in at by is are was were between with from".split())
 _WORD = re.compile(r"\"[^\"]*\"|'[^']*'|\S+")
@@ -51,8 +51,7 @@ def commanded_change(question: str, read: Operation, names: Callable[[str], bool
     `names` says of a stem whether it names a thing of the API: `order status 5` asks for a status.
     """
     text = question.strip()
-    opening = OPENING.match(text)
-    rest = text[opening.end() if opening else 0 :]
+    rest = text[opening(text) :]
     if _QUESTION.search(text) or _SENTENCES.search(text) or ASKING.search(text[: len(text) - len(rest) + 20]):
         return ""
     if wish := _WISH.search(QUOTED.sub("_", rest)):
@@ -85,9 +84,7 @@ def _may_command(first: str, after: list[str], names: Callable[[str], bool]) -> 
         return False
     if not after or after[0].lower() in _BEHIND_NOUNS:
         return False
-    return after[0].lower() in _DETERMINERS or (
-        len(after) > 1 and names(stem(after[0].lower())) and _is_value(after[1])
-    )
+    return after[0].lower() in DETERMINERS or (len(after) > 1 and names(stem(after[0].lower())) and _is_value(after[1]))
 
 
 def _own(read: Operation) -> tuple[str, ...]:
@@ -103,7 +100,7 @@ def _goes_on(words: list[str], is_noun: bool) -> bool:
         words = words[1:]
     if not words:
         return False
-    if words[0].lower() in _DETERMINERS or _is_value(words[0]):
+    if words[0].lower() in DETERMINERS or _is_value(words[0]):
         return True
     if words[0].lower() == "to" and len(words) > 1:
         return _goes_on(words[1:], is_noun=False)

@@ -43,7 +43,9 @@ CURRENCIES = {
 }
 """How a currency is said -> its code (ISO 4217)."""
 _MONEY_UNITS = frozenset(("micros", "micro", "cents", "minor", "mills", "units"))
-_SMALLEST = re.compile(r"\b(?:cents?|pence|minor|smallest (?:currency )?unit)\b", re.IGNORECASE)
+_CENTS = re.compile(r"\b(?:cents?|pence|minor|smallest (?:currency )?unit)\b", re.IGNORECASE)
+SMALLEST = re.compile(rf"{_CENTS.pattern}|\b(?:micros?|milli\s?units?)\b", re.IGNORECASE)
+"""How a description says that it takes an amount in another unit than people do."""
 _MICROS = re.compile(r"\bmicros?\b", re.IGNORECASE)
 
 
@@ -132,7 +134,7 @@ def _forms(figure: Figure, unit: str, about: str) -> Iterator[Decimal]:
         if unit in SCALES:
             yield number * SCALES[unit]
     if figure.currency or not said:
-        yield from (number * 100 for _ in _SMALLEST.findall(about)[:1])
+        yield from (number * 100 for _ in _CENTS.findall(about)[:1])
         yield from (number * 1_000_000 for _ in _MICROS.findall(about)[:1])
     words = set(re.findall(r"[a-z]+", about.lower()))
     if said in _SECONDS:

@@ -181,6 +181,9 @@ GENERIC_CREATES = frozenset(map(stem, "create add make new".split()))
 TAKING_AWAY = frozenset(map(stem, "delete remove destroy drop erase purge discard trash wipe scrap bin".split()))
 """Verbs that plainly say that a thing shall be gone. To cancel, stop, close or disable it leaves it there."""
 
+DETERMINERS = frozenset("the a an my our your this that these those all every each his her their its".split())
+"""Words behind which a thing follows, so that the word before them is a verb: note [the] plumber."""
+
 _TURNED = {"on": "enable", "off": "disable", "down": "stop", "up": "start"}
 _TURNING = frozenset(map(stem, ("turn", "switch", "power", "shut")))
 _PHRASES = {
@@ -226,6 +229,7 @@ _WORDS = frozenset(_CLASSES.split()) | frozenset(
 )
 _SHARED = 4
 """Letters that a noun has in common with the verb that it is made of, at least: assign, assignee."""
+_PARTICIPLE = ("ed", "ing")
 _UNDOING = ("un", "de", "dis")
 
 
@@ -233,7 +237,11 @@ def is_verb(word: str) -> bool:
     """Whether the stem of a word is that of a verb which is known to command something, or undoes or repeats one."""
     for prefix in (*_UNDOING, "re"):
         rest = word.removeprefix(prefix).lstrip("-")
-        if rest != word and len(rest) >= _SHARED and rest in _CLASS_OF:
+        if (
+            rest != word
+            and len(rest) >= _SHARED
+            and (rest in _CLASS_OF or VERBS.get(rest, Intent.READ) is not Intent.READ)
+        ):
             return True
     return word in _CLASS_OF or (word in VERBS and VERBS[word] is not Intent.READ)
 
@@ -293,7 +301,7 @@ def operation_verbs(operation: Operation) -> tuple[str, ...]:
     The first of each come first, as they are the verbs of most descriptions. Participles do nothing: to unlock a locked
     manager locks none.
     """
-    names = [[word for word in words if not word.endswith(("ed", "ing"))] for words in _names(operation)]
+    names = [[word for word in words if not word.endswith(_PARTICIPLE)] for words in _names(operation)]
     first = [words[0] for words in names if words]
     joined = (one + other for words in names for one, other in pairwise(words))
     return tuple(dict.fromkeys(map(stem, (*first, *(word for words in names for word in words), *joined))))
@@ -302,13 +310,20 @@ def operation_verbs(operation: Operation) -> tuple[str, ...]:
 def leading_verbs(operation: Operation) -> tuple[str, ...]:
     """Return the stems of what an operation says of itself that it does: the first verb of its id, summary and path.
 
-    DELETE of `/issues/{id}/watch` undoes what its path says.
+    Of `Lock or unlock an issue` both. DELETE of `/issues/{id}/watch` undoes what its path says.
     """
     found = []
     *names, tail = _names(operation)
     for words in (*names, *(() if operation.method == "DELETE" else (tail,))):
-        found += [stem(word) for word in words if is_verb(stem(word)) and singular(word) == word][:1]
+        verbs = [at for at, word in enumerate(words) if is_verb(stem(word)) and _is_base(word)]
+        found += [stem(words[at]) for at in verbs[:1]]
+        found += [stem(words[at]) for at in verbs[1:2] if words[at - 1] in ("or", "and") and at - 2 == verbs[0]]
     return tuple(dict.fromkeys(found))
+
+
+def _is_base(word: str) -> bool:
+    """Whether a word may be a verb that commands: no plural, and no participle, as `scheduled` is."""
+    return singular(word) == word and not word.endswith(_PARTICIPLE)
 
 
 def _names(operation: Operation) -> tuple[list[str], ...]:

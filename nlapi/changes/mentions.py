@@ -11,7 +11,7 @@ from nlapi.resources.naming import STOPWORDS, pieces, stem
 
 _CHUNK = re.compile(r"\S+")
 _EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"
-_QUOTED = re.compile(r"\"([^\"]*)\"|“([^”]*)”|«([^»]*)»|`([^`]*)`|(?<!\w)['‘]([^'’]*)['’](?!\w)")
+QUOTED = re.compile(r"\"([^\"]*)\"|“([^”]*)”|«([^»]*)»|`([^`]*)`|(?<!\w)['‘]([^'’]*)['’](?!\w)")
 _SIGILS = "#@~$€£¥"
 """Marks before a word that may be a part of it or not: #general, @ada."""
 _POSSESSIVE = re.compile(r"['’]s?$")
@@ -114,17 +114,18 @@ class Sentence:
 def _words(text: str) -> Iterator[Word]:
     """The quoted texts and the words between them, in order."""
     at = 0
-    for match in _QUOTED.finditer(text):
-        yield from _plain_words(text, at, match.start())
+    for match in QUOTED.finditer(text):
+        yield from plain_words(text, at, match.start())
         inner = next(number for number in range(1, 6) if match[number] is not None)
         start, end = match.span(inner)
         if start < end:
             yield Word(text=text[start:end], start=start, end=end, is_quoted=True)
         at = match.end()
-    yield from _plain_words(text, at, len(text))
+    yield from plain_words(text, at, len(text))
 
 
-def _plain_words(text: str, first: int, last: int) -> Iterator[Word]:
+def plain_words(text: str, first: int, last: int) -> Iterator[Word]:
+    """Yield what stands between blanks from `first` to before `last`, without the marks around it."""
     for match in _CHUNK.finditer(text, first, last):
         start, end = match.span()
         while start < end and text[start] in _EDGES:

@@ -52,12 +52,12 @@ def another_kind(case: Case) -> Iterator[str]:
         if nouns and not _is_said(case, nouns) and not (not kinds and _says_argument(case)):
             yield _reason(case, words)
             return
-    if _takes_away(case):
+    if case.takes_away:
         if noun := _unsaid_object(case) or _other_object(case, [*kinds, *tail]):
             yield _reason(case, [noun])
             return
         kinds = [words for words in kinds if _nouns(words, _WRAPPERS)][-1:]
-    if _takes_away(case) and (state := _unsaid_qualifier(case)):
+    if case.takes_away and (state := _unsaid_qualifier(case)):
         yield _reason(case, [state])
         return
     if not _is_spoken(case):
@@ -89,16 +89,8 @@ def many_for_one(case: Case) -> Iterator[str]:
         and not told
     ):
         yield f"{operation.id} takes away all of the {last[-1]} at once"
-    elif (
-        operation.method != "DELETE" and _takes_away(case) and "{" not in tail and not told and _nouns(last, _WRAPPERS)
-    ):
+    elif operation.method != "DELETE" and case.takes_away and "{" not in tail and not told and _nouns(last, _WRAPPERS):
         yield f"which of them {operation.id} takes away is not said"
-
-
-def _takes_away(case: Case) -> bool:
-    operation = case.operation
-    takes = operation.effect is Effect.DESTROY or operation.method == "DELETE"
-    return takes or not TAKING_AWAY.isdisjoint(leading_verbs(operation))
 
 
 def _unsaid_object(case: Case) -> str:
@@ -134,9 +126,8 @@ def _unsaid_qualifier(case: Case) -> str:
 
 def _other_object(case: Case, parts: Sequence[Sequence[str]]) -> str:
     """What the sentence wants taken away, where that is no part of the path: delete the [budget] of ad set 5."""
-    begun = [word for word in case.words if word.start >= case.opening][case.command_length :]
     nouns: list[str] = []
-    for word in begun:
+    for word in case.begun[case.command_length :]:
         if word.covered or word.lower in _PREPOSITIONS:
             break
         if word.lower not in _ARTICLES:
@@ -158,10 +149,7 @@ def _reason(case: Case, words: Sequence[str]) -> str:
 
 
 def _sources_beside_path(case: Case) -> Iterator[Source]:
-    places = case.call.tool.places
-    for one in case.account.sources:
-        if places.get(one.argument.partition(".")[0], ("body", ""))[0] != "path":
-            yield one
+    return (one for one in case.account.sources if case.place(one) != "path")
 
 
 def _of_all(operation: Operation) -> Iterator[str]:
@@ -207,7 +195,7 @@ def _says_verb(case: Case, words: Sequence[str]) -> bool:
 
 def _says_argument(case: Case) -> bool:
     """Whether what an operation without a placeholder works on is said by its argument: the [channel] C1."""
-    if "{" in case.operation.path or _takes_away(case):
+    if "{" in case.operation.path or case.takes_away:
         return False
     told = (one.argument for one in case.account.sources if one.words)
     nouns = (words[0] for name in told if ((words := pieces(name))[1:] and words[-1] in ("id", "name", "key")) or name)

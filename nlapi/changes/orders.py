@@ -6,15 +6,13 @@ import re
 from collections.abc import Iterator
 
 from nlapi.changes import objects, verbs
-from nlapi.changes.lexicon import alike, is_verb, leading_verbs, operation_verbs
+from nlapi.changes.lexicon import DETERMINERS, alike, is_verb, leading_verbs, operation_verbs
 from nlapi.changes.sentences import Case
 from nlapi.resources.naming import IMPERATIVES, STOPWORDS, VERBS, Intent
 from nlapi.tools.account import Origin
 
 _NEXT = re.compile(r"(?:and|then|,|;|\.|to)\W*(?:(?:then|please|also)\W+)*$", re.IGNORECASE)
 """What stands before a command that is not the first of its sentence."""
-_DETERMINERS = frozenset("the a an my our your this that these those all every each his her their its".split())
-"""Words behind which a thing follows, so that the word before them is a verb: note [the] plumber."""
 
 
 def no_change(case: Case) -> Iterator[str]:
@@ -71,6 +69,5 @@ def _is_order(case: Case) -> bool:
     leading = leading_verbs(case.operation)
     if is_verb(command) or command in IMPERATIVES or any(alike(command, verb) for verb in leading):
         return True
-    begun = [word for word in case.words if word.start >= case.opening]
-    behind = begun[case.command_length :][:1]
-    return command in operation_verbs(case.operation) and any(word.lower in _DETERMINERS for word in behind)
+    behind = case.begun[case.command_length :][:1]
+    return command in operation_verbs(case.operation) and any(word.lower in DETERMINERS for word in behind)

@@ -9,19 +9,18 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from nlapi.changes.lexicon import command_of, is_verb, operation_verbs
-from nlapi.openapi.spec import Operation
+from nlapi.changes.lexicon import TAKING_AWAY, command_of, is_verb, leading_verbs, operation_verbs
+from nlapi.changes.mentions import QUOTED, plain_words
+from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.naming import pieces, stem
-from nlapi.tools.account import Account, Origin
+from nlapi.tools.account import Account, Origin, Source
 from nlapi.tools.synonyms import SAME, SYNONYMS
 from nlapi.tools.tool import Call
+from nlapi.tools.walk import schema_at
 
-_CHUNK = re.compile(r"\S+")
-_EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"
-QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|«[^»]*»|`[^`]*`|(?<!\w)['‘][^'’]*['’](?!\w)")
-OPENING = re.compile(
+_OPENING = re.compile(
     r"^\W*(?:(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|only|just|go ahead and|quickly"
-    r"|(?:can|could|would|will) you(?: please)?|(?:permanent|immediate|kind|graceful|quick|simp)ly"
+    r"|(?:can|could|would|will) you(?: please)?|(?:permanent|immediate|kind|quick|simp)ly"
     r"|i\s?(?:want|need|wish|would like|['’]d like)(?: you)?(?: to)?|let['’]?s|let me|help me(?: to)?"
     r"|we (?:want|need) to"
     r")\b\W*)*",
@@ -48,15 +47,15 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _OF_DAYS = frozenset("date day time".split())
 """What is said of a day that an argument takes: the due [date]."""
 _PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly", "year": "yearly"}
-_NUMBERED = re.compile(r"\bno(?=\.?\s*(?:\d|$|\s))", re.IGNORECASE)
-"""`no. 321` is a number."""
+_NUMBERED = re.compile(r"\bno(?=\.?\s*\d|\.?\s{2,}|\.?\s*$)", re.IGNORECASE)
+"""`no. 321` is a number, also where a blank stands for each of its figures."""
+_REACH = 3
+"""Words that a negation is about: not [to archive it]."""
 _CONDITION = re.compile(
     r"\b(?:if|unless|until|when|whenever|while|once|only|as soon as|as long as|in case|provided|older than|newer than"
     r"|more than|less than|that (?:are|is|have|has)|which (?:are|is|have|has)|whose)\b",
     re.IGNORECASE,
 )
-_DEEPEST = 4
-"""How many references and combinations are followed to the schema of an argument."""
 _FIRST = 3
 """How many of the verbs of an operation are the first words of its id, its summary and its path."""
 _LEADING = frozenset("in for on with at to from of as a an the my our".split())
@@ -65,13 +64,14 @@ _EVERY = frozenset("all every everything everyone everybody each both any severa
 _FILLER = frozenset(
     """
         a an the my our your this that these those of to for in on at from with by as and is be are it its called named
-        titled name id ids number value equal equals so then new can could would will you i we want need like me us
-        thanks thank hey hi hello ok okay go ahead right away immediately asap now please just set up down out off over
-        into onto via using use under per up let have has one his her their there here pls plz kindly type kind
-        permanently immediately temporarily no number
+        titled name id ids number no value equal equals so then new can could would will you i we me us
+        thanks thank hey hi hello ok okay right away immediately asap now please just
+        into onto via using use under per have has his her their there here pls plz kindly type kind permanently
     """.split()
 )
 """Words that change nothing of what a command means."""
+_PARTICLES = frozenset("up out down off over away back".split())
+"""Words that belong to the verb right before them: shut [down] the server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,8 @@ class Word:
     start: int
     end: int
     covered: bool
+    is_name: bool = False
+    """whether it is of a value that is told as a text or an id, which says nothing of what is to be done with it"""
 
     @property
     def lower(self) -> str:
@@ -106,41 +108,64 @@ class Case:
         return self.call.tool.operation
 
     @cached_property
-    def opening(self) -> int:
-        found = OPENING.match(self.text)
-        return found.end() if found else 0
+    def begun(self) -> tuple[Word, ...]:
+        """The words from where the sentence comes to the point."""
+        start = opening(self.text)
+        return tuple(word for word in self.words if word.start >= start)
+
+    @property
+    def first(self) -> Word | None:
+        """The word that the sentence commands with."""
+        return self.begun[0] if self.begun else None
+
+    @cached_property
+    def takes_away(self) -> bool:
+        """Whether the operation says that it takes something away, by its effect, its method or its verb."""
+        operation = self.operation
+        destroys = operation.effect is Effect.DESTROY or operation.method == "DELETE"
+        return destroys or not TAKING_AWAY.isdisjoint(leading_verbs(operation))
+
+    def place(self, source: Source) -> str:
+        """Where on the wire the argument of a source goes: path, query, header, cookie or body."""
+        return self.call.tool.places.get(source.argument.partition(".")[0], ("body", ""))[0]
+
+    def is_first(self, source: Source) -> bool:
+        """Whether a source was read from the word that the sentence commands with."""
+        return self.first is not None and source.start <= self.first.start < source.end
 
     @cached_property
     def command(self) -> str:
         """The stem of the verb that the sentence begins with; of `new campaign` that of create."""
-        said = [word.lower for word in self.words if word.start >= self.opening]
+        said = [word.lower for word in self.begun]
         verb, _ = command_of(said)
         if verb == "new":
             return stem("create")
         if not said or is_verb(verb) or verb in operation_verbs(self.operation)[:_FIRST]:
             return verb
         if verb in self.own_words or said[0] in _LEADING:
-            begun = (stem(word.lower) for word in self.words if word.start >= self.opening and not word.covered)
-            return next(filter(is_verb, begun), "")
+            later = (stem(word.lower) for word in self.begun if not word.covered)
+            return next(filter(is_verb, later), "")
         return verb
 
     @cached_property
     def command_length(self) -> int:
         """How many words say the command."""
-        return command_of([word.lower for word in self.words if word.start >= self.opening])[1]
+        return command_of([word.lower for word in self.begun])[1]
 
     @cached_property
     def free(self) -> tuple[Word, ...]:
         """The words that were used for no value, without the command."""
-        begun = [word for word in self.words if word.start >= self.opening]
-        command = set(begun[: self.command_length])
-        return tuple(word for word in begun if not word.covered and word not in command)
+        rest = self.begun[self.command_length :]
+        if rest and rest[0].lower in _PARTICLES and not rest[0].covered:
+            rest = rest[1:]
+        return tuple(word for word in rest if not word.covered)
 
     @cached_property
     def said(self) -> frozenset[str]:
-        """The stems of all words, and what else they may be called; of quoted texts none."""
+        """The stems of all words, and what else they may be called; of names, ids and quoted texts none."""
         quoted = [(match.start(), match.end()) for match in QUOTED.finditer(self.text)]
-        plain = [word for word in self.words if not any(start <= word.start < end for start, end in quoted)]
+        told = [word for word in self.words if not word.is_name]
+        plain = [word for word in told if not any(start <= word.start < end for start, end in quoted)]
         stems = {one for word in plain for one in word.stems}
         words = [word.lower for word in plain]
         stems |= {stem(one + other) for one, other in pairwise(words)}
@@ -166,20 +191,22 @@ class Case:
         return text
 
 
+def opening(text: str) -> int:
+    """Where a sentence comes to the point: how many characters of politeness and wishing it begins with."""
+    skipped = _OPENING.match(text)
+    return skipped.end() if skipped else 0
+
+
 def case_of(call: Call, account: Account, question: str) -> Case:
     """Return the case of a call, with the sentence taken apart."""
     text = account.sentence or question
-    spans = [(one.start, one.end) for one in account.sources if 0 <= one.start < one.end]
+    placed = [one for one in account.sources if 0 <= one.start < one.end]
     words = []
-    for match in _CHUNK.finditer(text):
-        start, end = match.start(), match.end()
-        while start < end and text[start] in _EDGES:
-            start += 1
-        while end > start and text[end - 1] in _EDGES + ".":
-            end -= 1
-        if start < end and any(map(str.isalnum, text[start:end])):
-            covered = any(first < end and start < last for first, last in spans)
-            words.append(Word(text=text[start:end], start=start, end=end, covered=covered))
+    for word in plain_words(text, 0, len(text)):
+        if any(map(str.isalnum, word.text)):
+            of = [one for one in placed if one.start < word.end and word.start < one.end]
+            name = any(isinstance(one.value, str) and not takes_choice(call, one.argument) for one in of)
+            words.append(Word(text=word.text, start=word.start, end=word.end, covered=bool(of), is_name=name))
     return Case(call=call, account=account, text=text, words=tuple(words))
 
 
@@ -193,11 +220,15 @@ def not_a_command(case: Case) -> Iterator[str]:
 
 
 def denied(case: Case) -> Iterator[str]:
-    """What the sentence rules out."""
-    if found := _DENYING.search(_NUMBERED.sub("   ", case.bare)):
-        told = any(one.value is False or one.value is None for one in case.account.sources)
-        if not told:
+    """What the sentence rules out, where no flag right behind it says so: no [autoplay]."""
+    bare = _NUMBERED.sub(lambda found: " " * len(found.group()), case.bare)
+    for found in _DENYING.finditer(bare):
+        behind = [word for word in case.words if word.start >= found.end()][:_REACH]
+        reach = behind[-1].end if behind else found.end()
+        told = (one for one in case.account.sources if one.value is False or one.value is None)
+        if not any(found.end() <= one.start < reach for one in told):
             yield f"the sentence rules something out ({found.group().lower()!r})"
+            return
 
 
 def conditional(case: Case) -> Iterator[str]:
@@ -258,34 +289,8 @@ def takes_choice(call: Call, argument: str) -> bool:
 
 
 def schema_of(call: Call, argument: str) -> Mapping[str, Any]:
-    """The schema of an argument, dotted where it is inside of one, {} where there is none; of "" that of all."""
-    root = call.tool.input_schema
-    level: Mapping[str, Any] = root
-    for name in argument.split(".") if argument else ():
-        level = next(
-            (part["properties"][name] for part in _parts(level, root) if name in part.get("properties", {})), {}
-        )
-    whole: dict[str, Any] = {}
-    for part in _parts(level, root):
-        properties = {**whole.get("properties", {}), **part.get("properties", {})}
-        whole = {**part, **whole, **({"properties": properties} if properties else {})}
-    return whole
-
-
-def _parts(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
-    """A schema and those that it is put together of, what it refers to in place of the references."""
-    if not isinstance(schema, Mapping) or depth > _DEEPEST:
-        return
-    yield schema
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#/"):
-        target: Any = root
-        for step in reference[2:].split("/"):
-            target = target.get(step, {}) if isinstance(target, Mapping) else {}
-        yield from _parts(target, root, depth + 1)
-    for keyword in ("allOf", "anyOf", "oneOf"):
-        for part in schema.get(keyword, ()):
-            yield from _parts(part, root, depth + 1)
+    """The schema of an argument, dotted where it is inside of one; {} where there is none."""
+    return schema_at(call.tool, *argument.split("."))
 
 
 def unused(case: Case) -> Iterator[str]:
@@ -296,5 +301,6 @@ def unused(case: Case) -> Iterator[str]:
 
 def said_by_verb(case: Case) -> bool:
     """Whether the command is itself what a value was read from: pause -> `status: PAUSED`."""
-    begun = next((word for word in case.words if word.start >= case.opening), None)
-    return any(one.origin is Origin.VERB for one in case.account.sources) or (begun is not None and begun.covered)
+    return any(one.origin is Origin.VERB for one in case.account.sources) or (
+        case.first is not None and case.first.covered
+    )

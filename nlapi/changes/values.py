@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 
+from nlapi.changes.figures import SMALLEST, figures
 from nlapi.changes.lexicon import alike
+from nlapi.changes.mentions import QUOTED, Mention, Sentence
 from nlapi.changes.sentences import Case, description_of, schema_of, takes_choice
 from nlapi.resources.naming import pieces, stem
 from nlapi.tools.account import Origin, Source
@@ -37,9 +40,6 @@ _LINKS = frozenset(
 _SWITCHED = frozenset(map(stem, "is active enabled enable activated status".split()))
 _ON, _OFF = stem("enable"), stem("disable")
 _ORDERED = ((("lat", "latitude"), ("lon", "lng", "long", "longitude")),)
-_MINOR = re.compile(r"\b(?:cents?|pence|minor|milli\s?units?|micros?|smallest (?:currency )?unit)\b", re.IGNORECASE)
-_MONEY = re.compile(r"[$€£¥]|\b(?:dollars?|bucks|euros?|pounds?|usd|eur|gbp|chf|jpy|cad|aud)\b", re.IGNORECASE)
-_CURRENCY = re.compile(r"[$€£¥]|\b(?:usd|eur|gbp|chf|jpy|cad|aud|dollars?|euros?|pounds?)\b", re.IGNORECASE)
 
 
 def unsaid(case: Case) -> Iterator[str]:
@@ -79,15 +79,18 @@ def cut(case: Case) -> Iterator[str]:
 def money(case: Case) -> Iterator[str]:
     """Amounts that are sent in another unit than the description asks for, or without their currency."""
     for one in case.account.sources:
-        if one.origin is not Origin.WORDS or isinstance(one.value, bool) or not isinstance(one.value, int | float):
+        figure = next((found for found in figures(Sentence(text=case.text)) if _is_of(found.mention, one)), None)
+        if one.origin is not Origin.WORDS or figure is None or not figure.currency or isinstance(one.value, bool):
             continue
-        around = case.text[max(0, one.start - 2) : one.end + 10] if one.start >= 0 else one.words
-        figures = re.sub(r"[^\d.]", "", one.words)
-        same = bool(figures.strip(".")) and float(one.value) == _number(figures)
-        if same and _MONEY.search(around) and _MINOR.search(description_of(case.call, one.argument)):
+        amount = isinstance(one.value, int | float) and figure.number == Decimal(str(one.value))
+        if amount and SMALLEST.search(description_of(case.call, one.argument)):
             yield f"{one.argument}: {one.value} may be in another unit than {one.words!r}"
-        if (said := _CURRENCY.search(around)) and said.group() != "$" and _lacks_currency(case, one):
+        if figure.mention.words[:1] != "$" and isinstance(one.value, int | float) and _lacks_currency(case, one):
             yield f"the currency of {one.words!r} is not sent"
+
+
+def _is_of(mention: Mention, one: Source) -> bool:
+    return mention.start < one.end and one.start < mention.end
 
 
 def turned(case: Case) -> Iterator[str]:
@@ -145,8 +148,7 @@ def _is_half_a_choice(case: Case, one: Source) -> bool:
     if not isinstance(one.value, str) or not takes_choice(case.call, one.argument):
         return False
     argument = set(map(stem, pieces(one.argument.rpartition(".")[2])))
-    verbal = next((word for word in case.words if word.start >= case.opening), None)
-    if verbal is not None and one.start <= verbal.start < one.end:
+    if case.is_first(one):
         return argument.isdisjoint(_STATE_NAMES) or (len(argument) > 1 and bool(argument & _REASONS))
     said = set(map(stem, pieces(one.words)))
     value = set(map(stem, pieces(one.value)))
@@ -198,15 +200,12 @@ def _is_called(case: Case, one: Source) -> bool:
 
 def _is_command(case: Case, one: Source) -> bool:
     """Whether the command itself was taken for a text: [freeze] the zone, as its type."""
-    first = next((word for word in case.words if word.start >= case.opening), None)
-    if first is None or not one.start <= first.start < one.end or not isinstance(one.value, str):
-        return False
-    return not takes_choice(case.call, one.argument)
+    return case.is_first(one) and isinstance(one.value, str) and not takes_choice(case.call, one.argument)
 
 
 def _is_told_otherwise(case: Case, one: Source) -> bool:
     """Whether what is taken away is told by something else than itself, which nobody said: all that has a [tag]."""
-    place = case.call.tool.places.get(one.argument.partition(".")[0], ("body", ""))[0]
+    place = case.place(one)
     if case.operation.method != "DELETE" or place == "path" or isinstance(one.value, bool):
         return False
     words = {stem(word) for word in pieces(one.argument)} - _TELLING
@@ -224,8 +223,7 @@ def _stands_behind_another(case: Case, one: Source) -> bool:
     mine = {stem(word) for word in pieces(one.argument)}
     others = {stem(word) for name in case.call.tool.places for word in pieces(name)[:1] if name.lower().endswith("id")}
     path = {stem(word) for word in pieces(case.operation.path)}
-    place = case.call.tool.places.get(one.argument.partition(".")[0], ("body", ""))[0]
-    return place == "path" and mine.isdisjoint(said) and not said.isdisjoint(others & path - mine)
+    return case.place(one) == "path" and mine.isdisjoint(said) and not said.isdisjoint(others & path - mine)
 
 
 def _left_of(case: Case, one: Source) -> str:
@@ -235,14 +233,18 @@ def _left_of(case: Case, one: Source) -> str:
     a number.
     """
     text, start, end = case.text, one.start, one.end
-    if text[start] in _QUOTES or (text[start - 1 : start] in tuple(_QUOTES) and text[end : end + 1] in tuple(_QUOTES)):
+    opens = text[start] in _QUOTES or text[start - 1 : start] in tuple(_QUOTES)
+    closes = text[end - 1] in _QUOTES or text[end : end + 1] in tuple(_QUOTES)
+    if opens and closes:
         return ""
+    if opens and isinstance(one.value, str) and (whole := _quoted_around(text, start)):
+        return whole
     while start > 0 and not text[start - 1].isspace():
         start -= 1
     while end < len(text) and not text[end].isspace():
         end += 1
     number = isinstance(one.value, int | float) and not isinstance(one.value, bool)
-    place = case.call.tool.places.get(one.argument.partition(".")[0], ("body", ""))[0]
+    place = case.place(one)
     before, after = text[start : one.start], text[one.end : end]
     if one.value is not None and str(one.value).endswith(".") and after[:1] == ".":
         after = after[1:]
@@ -258,6 +260,11 @@ def _left_of(case: Case, one: Source) -> str:
     inside = end < len(text) and after.rstrip(_QUOTES + _MARKS) == "." and text[end:].lstrip()[:1].islower()
     before, after = before.strip(_QUOTES + _MARKS), after.strip(_QUOTES + _MARKS)
     return text[start:end] if before or inside or after.strip(".") else ""
+
+
+def _quoted_around(text: str, start: int) -> str:
+    """The quoted text that begins at a place or right before it; "" where none does."""
+    return next((found.group() for found in QUOTED.finditer(text) if found.start() in (start, start - 1)), "")
 
 
 def _uncovered(case: Case, piece: str, start: int) -> str:
@@ -278,17 +285,10 @@ def _loses_figures(one: Source) -> bool:
 def _lacks_currency(case: Case, one: Source) -> bool:
     """Whether the object that an amount is in takes a currency which is not given."""
     *above, _ = one.argument.split(".")
-    names = schema_of(case.call, ".".join(above)).get("properties", {})
-    takes = [name for name in names if stem("currency") in map(stem, pieces(name))]
-    given = {other.argument for other in case.account.sources}
-    return bool(takes) and not any(".".join((*above, name)) in given for name in takes)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text.strip("."))
-    except ValueError:
-        return float("nan")
+    inside = schema_of(case.call, ".".join(above)).get("properties", {}) if above else case.call.tool.places
+    names = [".".join((*above, name)) for name in inside]
+    takes = {name for name in names if stem("currency") in map(stem, pieces(name.rpartition(".")[2]))}
+    return bool(takes) and takes.isdisjoint(other.argument for other in case.account.sources)
 
 
 def _unquoted(case: Case, one: Source) -> str:

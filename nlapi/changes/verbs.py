@@ -33,12 +33,12 @@ _ON, _OFF = stem("enable"), stem("disable")
 def opposed(case: Case) -> Iterator[str]:
     """An operation that undoes what is said, by its own verb or by the state that it sets."""
     command, operation = case.command, case.operation
-    own = operation_verbs(operation)
     leading = leading_verbs(operation)
-    if command not in own and (other := next((one for one in leading if opposite(command, one)), None)):
+    if command not in leading and (other := next((one for one in leading if opposite(command, one)), None)):
         yield f"{operation.id} does the opposite of {command_text(case)!r} ({other})"
         return
-    states = [word for one in case.account.sources if isinstance(one.value, str) for word in pieces(one.value)[:2]]
+    chosen = [one for one in case.account.sources if takes_choice(case.call, one.argument)]
+    states = [word for one in chosen for word in pieces(str(one.value))[:2]]
     unsaid = [word for word in states if stem(word) not in case.said]
     if other := next((one for one in unsaid if opposite(command, stem(one))), None):
         yield f"{operation.id} would set the opposite of {command_text(case)!r} ({other})"
@@ -47,9 +47,8 @@ def opposed(case: Case) -> Iterator[str]:
 def taken_away(case: Case) -> Iterator[str]:
     """A thing is taken away only by a word that says so, or that the API itself says it does by."""
     operation, command = case.operation, case.command
-    takes = operation.effect is Effect.DESTROY or operation.method == "DELETE"
     leading = leading_verbs(operation)
-    if not takes or command in TAKING_AWAY or command in leading:
+    if not case.takes_away or command in TAKING_AWAY or command in leading:
         return
     if any(alike(command, one) for one in leading if one not in TAKING_AWAY):
         return
@@ -88,7 +87,7 @@ def sets_nothing(case: Case) -> Iterator[str]:
     operation, places = case.operation, case.call.tool.places
     if operation.method not in ("PUT", "PATCH") or not any(where == "body" for where, _ in places.values()):
         return
-    told = any(places.get(one.argument.partition(".")[0], ("body", ""))[0] != "path" for one in case.account.sources)
+    told = any(case.place(one) != "path" for one in case.account.sources)
     general = GENERIC_UPDATES | {stem("create")}
     if not told and (case.command in general or not general.isdisjoint(leading_verbs(operation))):
         yield f"what {operation.id} shall set is not said"
@@ -114,9 +113,8 @@ def _is_state(case: Case) -> bool:
     """Whether a state is set that the command says: cancel -> CANCELLING, enable -> `enable_backups`."""
     told = [one for one in case.account.sources if isinstance(one.value, str) and one.origin in _SAYING]
     choices = [one for one in told if takes_choice(case.call, one.argument)]
-    first = next((word for word in case.words if word.start >= case.opening), None)
     for one in choices:
-        spoken = one.origin is Origin.VERB or (first is not None and one.start <= first.start < one.end)
+        spoken = one.origin is Origin.VERB or case.is_first(one)
         if spoken and any(alike(case.command, stem(word)) for word in pieces(one.value)):
             return True
     return False
@@ -145,5 +143,5 @@ def _says_last(case: Case) -> bool:
 
 def command_text(case: Case) -> str:
     """The command as it was written."""
-    begun = [word.text for word in case.words if word.start >= case.opening]
-    return " ".join(begun[: max(1, min(case.command_length, 2))]).lower()
+    words = case.begun[: max(1, min(case.command_length, 2))]
+    return " ".join(word.text for word in words).lower()

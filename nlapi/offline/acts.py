@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from nlapi.changes.sentences import opening
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
-from nlapi.offline.commands import opening, own_verbs
+from nlapi.offline.commands import own_verbs
 from nlapi.offline.entities import RENAMES, is_subject, noun_stems
 from nlapi.offline.match import NAMELIKE
 from nlapi.offline.meant import says_all

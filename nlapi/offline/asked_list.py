@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from nlapi.changes.sentences import opening
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate
-from nlapi.offline.commands import opening
 from nlapi.offline.entities import noun_stems
 from nlapi.offline.sentence import Sentence
 from nlapi.openapi.spec import Effect

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from nlapi.changes.sentences import opening
 from nlapi.offline.choose import Candidate
-from nlapi.offline.commands import opening
 from nlapi.offline.entities import RENAMES, noun_stems
 from nlapi.offline.match import NAMELIKE
 from nlapi.offline.plainly import naming_slot

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from nlapi.changes.sentences import opening
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
-from nlapi.offline.commands import commands, opening, own_verbs
+from nlapi.offline.commands import commands, own_verbs
 from nlapi.offline.entities import is_subject, noun_stems
 from nlapi.offline.given import wanted_in
 from nlapi.offline.meant import DETERMINERS

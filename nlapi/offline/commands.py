@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
+from nlapi.changes.sentences import opening
 from nlapi.offline.sentence import Sentence, Token
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import IMPERATIVES, VERBS, Intent, pieces, singular, stem
 from nlapi.tools.phrase_words import BEHIND_NOUNS
 
-_OPENING = re.compile(
-    r"^\W*(?:(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|only|just|go ahead and"
-    r"|(?:can|could|would|will) you"
-    r"|i\s?(?:want|need|wish|would like|['’]d like)(?: you)?(?: to)?|let['’]?s|let me|help me(?: to)?)\b\W*)*",
-    re.IGNORECASE,
-)
 _TELLS = frozenset(("give", "tell", "bring", "let"))
 _US = frozenset(("me", "us", "the", "all", "a", "an"))
 _ASKING = frozenset(map(stem, "what which who whose where when why how is are does did has have was were".split()))
@@ -46,12 +39,6 @@ def _imperative(first: Token, after: Token | None) -> bool:
         return False
     told = first.lower in _TELLS and after.lower in _US
     return not told and after.lower not in BEHIND_NOUNS
-
-
-def opening(text: str) -> int:
-    """Where a sentence comes to the point: how many characters of politeness and wishing it begins with."""
-    skipped = _OPENING.match(text)
-    return skipped.end() if skipped else 0
 
 
 def own_verbs(operation: Operation) -> frozenset[str]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from nlapi.changes.sentences import opening
 from nlapi.offline.choices import NO_CHOICE, stretch
-from nlapi.offline.commands import opening, own_verbs
+from nlapi.offline.commands import own_verbs
 from nlapi.offline.option import Option
 from nlapi.offline.scene import Scene
 from nlapi.offline.sentence import Kind

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from nlapi.changes.sentences import opening
 from nlapi.offline.choose import Candidate
-from nlapi.offline.commands import commands, opening, own_verbs
+from nlapi.offline.commands import commands, own_verbs
 from nlapi.offline.entities import PLACED, Wanted, noun_stems, takes_id
 from nlapi.offline.option import Option
 from nlapi.offline.sentence import LOOSE, Kind, Sentence, Span

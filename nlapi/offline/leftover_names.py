@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from nlapi.changes.sentences import opening
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate
-from nlapi.offline.commands import opening, own_verbs
+from nlapi.offline.commands import own_verbs
 from nlapi.offline.described import with_description
 from nlapi.offline.entities import Wanted, is_subject, kind_of, last_parameter, noun_stems
 from nlapi.offline.fill import Filling

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from nlapi.changes.sentences import opening
 from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate, candidate_of
-from nlapi.offline.commands import commands, opening, own_verbs
+from nlapi.offline.commands import commands, own_verbs
 from nlapi.offline.condition import FILLER
 from nlapi.offline.entities import SLUG, Wanted, entity_of, is_subject, kind_of, noun_stems
 from nlapi.offline.given import Values, argument_name, wanted_in

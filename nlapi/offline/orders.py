@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
-from nlapi.offline.commands import opening
+from nlapi.changes.sentences import opening
 from nlapi.resources.naming import VERBS, Intent, singular, stem
 
 _ORDERS = """

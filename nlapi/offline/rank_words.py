@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from nlapi.offline.commands import opening
+from nlapi.changes.sentences import opening
 from nlapi.offline.sentence import Kind, Sentence, Token
 from nlapi.offline.wish import order_spans
 from nlapi.openapi.spec import Operation

@@ -47,6 +47,11 @@ def api() -> Spec:
             },
             "/jobs/{id}/resume": {"post": _operation("resumeJob", "Resume a job", _ID)},
             "/lists/{id}/archiveAllCards": {"post": _operation("archiveAllCards", "Archive all cards of a list", _ID)},
+            "/doors/{id}/unlock": {"post": _operation("unlockDoor", "Unlock the lock of a door", _ID)},
+            "/doors/{id}/lock": {"post": _operation("lockOrUnlockDoor", "Lock or unlock a door", _ID)},
+            "/issues/{id}/labels": {
+                "post": _operation("removeLabel", "Remove the label of an issue", _ID, **body({"type": "object"}))
+            },
             "/branches/{id}/protection": {"delete": _operation("unprotect", "Delete branch protection", _ID)},
             "/drafts/ads/{id}": {"delete": _operation("deleteAdDraft", "Delete an ad draft", _ID)},
             "/payments/{id}/refund": {"post": _operation("refundPayment", "Refund a payment", _ID, **body(amount))},
@@ -126,6 +131,51 @@ def test_a_change_that_is_said_stands(api: Spec, operation: str, question: str) 
 )
 def test_what_was_not_said_does_not_stand(api: Spec, operation: str, question: str, reason: str) -> None:
     assert reason in reasons(api, operation, question, said(question, "id", "j-7"))
+
+
+@pytest.mark.parametrize(
+    ("operation", "question", "id", "reason"),
+    [
+        ("unprotect", "delete the branch protection-fix", "protection-fix", "is about the protection"),
+        ("deleteAdDraft", "delete the ad draft-7", "draft-7", "is about the draft"),
+        ("archiveAllCards", "archive card all-hands", "all-hands", "works on many at once"),
+        ("unlockDoor", "lock the door d-1", "d-1", "opposite"),
+        ("removeLabel", "label the issue i-1", "i-1", "does not say that something is to be taken away"),
+        ("deleteJob", "delete the job like j-7", "j-7", "like"),
+        ("resumeJob", "resume the job j-7 temporarily", "j-7", "not used: temporarily"),
+        ("resumeJob", "resume the job j-7 with no delay", "j-7", "rules something out"),
+    ],
+)
+def test_what_a_name_or_a_little_word_says_is_no_excuse(
+    api: Spec, operation: str, question: str, id: str, reason: str
+) -> None:
+    assert reason in reasons(api, operation, question, said(question, "id", id))
+
+
+def test_an_operation_that_does_both_is_no_opposite(api: Spec) -> None:
+    question = "unlock the door d-1"
+    assert "opposite" not in reasons(api, "lockOrUnlockDoor", question, said(question, "id", "d-1"))
+
+
+def test_a_number_may_be_called_no(api: Spec) -> None:
+    question = "delete the job no. 321"
+    assert reasons(api, "deleteJob", question, said(question, "id", "321")) == ""
+
+
+def test_a_flag_that_is_false_excuses_no_other_negation(api: Spec) -> None:
+    question = "don't rename the job j-7 to Nightly, and unarchive it"
+    flag = said(question, "archived", "unarchive", value=False)
+    told = reasons(api, "updateJob", question, said(question, "id", "j-7"), said(question, "name", "Nightly"), flag)
+    assert "rules something out" in told
+
+
+def test_a_piece_of_a_quoted_text_does_not_stand(api: Spec) -> None:
+    question = 'create a job called "Back to School"'
+    start = question.index('"')
+    half = Source(
+        argument="name", value="Back", origin=Origin.WORDS, words='"Back', start=start, end=start + len('"Back')
+    )
+    assert "has only" in reasons(api, "createJob", question, half)
 
 
 def test_a_state_may_be_set_by_the_verb_and_not_by_its_opposite(api: Spec) -> None:
