@@ -44,10 +44,10 @@ class Policy:
 
     A READ runs; a WRITE or DESTROY asks, and runs unasked when `yes` gives consent in advance to what the question
     itself asks for: a change that does not stand by its account (`nlapi.changes.standing`) asks, with the reasons, and
-    so does one of a plan whose confidence is under `change_below`. `destroy` is consent in advance that names DESTROY;
-    without it a DESTROY runs only where it stands. When someone is there (`interactive`), READs of a plan under
-    `ask_below` ask too. Under `offer_below` nothing of a plan that has alternatives is proposed: the user is offered
-    the choice.
+    so does one of a plan whose confidence is under `change_below`. `destroy` is consent in advance that names DESTROY:
+    without it a DESTROY runs only where the question says that something is to be taken away. When someone is there
+    (`interactive`), READs of a plan under `ask_below` ask too. Under `offer_below` nothing of a plan that has
+    alternatives is proposed: the user is offered the choice.
 
     What an API answers is untrusted, and a read is a channel as well as a write. So once one API has answered, a change
     to another API asks even under `yes`, and so does a READ there whose arguments the user did not give; `across`
@@ -93,7 +93,7 @@ class Policy:
             return Judgement(verdict=Verdict.ASK, reason=reason) if reason else Judgement(verdict=Verdict.RUN)
         repeated = reason_not_to_repeat(prepared, earlier)
         account = call.account if call.account is not None else traced(call, conversation, during)
-        against = reasons_against(call, account, conversation.question)
+        against = reasons_against(call, account, conversation.question, destroy=self.destroy)
         reason = _joined(repeated, evidence if repeated else "", crossing, *against, unsure)
         if (self.yes or self.destroy) and not reason:
             return Judgement(verdict=Verdict.RUN, reason="consent was given in advance")

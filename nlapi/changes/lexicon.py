@@ -330,7 +330,8 @@ def _names(operation: Operation) -> tuple[list[str], ...]:
     """The words of an operation's id, of its summary and of the end of its path; of `(De)activate` both."""
     tail = operation.path.rstrip("/").rpartition("}")[2].rpartition("/")[2]
     name = pieces(operation.id)
-    if operation.method != "DELETE" and name[:1] == [operation.method.lower()]:
-        name = name[1:]  # post_statuses_id_pin posts nothing
+    if operation.method != "DELETE":  # post_statuses_id_pin posts nothing, nor does pause_deployment_post
+        method = [operation.method.lower()]
+        name = name[1:] if name[:1] == method else name[:-1] if name[1:] and name[-1:] == method else name
     summary = _EITHER.sub(r"\2 \1\2", operation.summary)
     return name, pieces(summary), pieces(tail)

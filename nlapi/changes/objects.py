@@ -14,8 +14,9 @@ from nlapi.changes.lexicon import (
     echoes,
     is_verb_form,
     leading_verbs,
+    opposite,
 )
-from nlapi.changes.sentences import Case
+from nlapi.changes.sentences import Case, takes_choice
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation
 from nlapi.resources.naming import pieces, singular, stem
 from nlapi.resources.nouns import VERSION
@@ -32,6 +33,8 @@ _OF_UPDATES = frozenset(
     "setting settings state status details info configuration properties attributes preferences".split()
 )
 """Ends of the paths of updates that name nothing either: /vlans/settings. To delete the settings is another thing."""
+_GENERAL = GENERIC_CREATES | GENERIC_UPDATES | TAKING_AWAY
+"""Verbs that paths may end in without saying more than the method."""
 _ARTICLES = frozenset("a an the my our your this that old all its".split())
 _PREPOSITIONS = frozenset("of from for on in at to with by called named titled id no".split())
 _OBJECTS = frozenset(map(stem, "object item resource entity record".split()))
@@ -45,11 +48,14 @@ def another_kind(case: Case) -> Iterator[str]:
     silent = _WRAPPERS if case.operation.method == "DELETE" else _WRAPPERS | _OF_UPDATES
     if case.operation.method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
         tail = tail[-1:]  # what is made is said; of what, by the ids before
-    elif case.operation.method != "DELETE" and tail and all(map(is_verb_form, tail[-1])) and _says_verb(case, tail[-1]):
+    elif case.operation.method != "DELETE" and tail and len(tail[-1]) == 1 and _says_verb(case, tail[-1]):
         tail = []  # the lifecycle of /users/{id}/lifecycle/suspend is nothing that anybody says
     for words in tail:
         nouns = _nouns(words, silent)
-        if nouns and not _is_said(case, nouns) and not (not kinds and _says_argument(case)):
+        if len(nouns) > 1 and is_verb_form(nouns[-1]) and stem(nouns[-1]) == case.command:
+            nouns = nouns[:-1]  # admin.conversations.archive
+        by_argument = not kinds and _says_verb(case, words) and _says_argument(case)
+        if (nouns and not _is_said(case, nouns) and not by_argument) or _is_another_act(case, words):
             yield _reason(case, words)
             return
     if case.takes_away:
@@ -182,11 +188,28 @@ def _words_of(parts: Sequence[str]) -> list[list[str]]:
 
 
 def _nouns(words: Sequence[str], silent: frozenset[str]) -> list[str]:
-    """The words of a segment that name a thing: a verb in it, which that of the sentence is compared with, does not.
+    """The words of a segment that name a thing: the verb that it begins with, as in `addTag`, does not.
 
     `project_files` names files: what ends in a plural is a thing, whatever else it may mean.
     """
-    return [word for word in words if word not in silent and (singular(word) != word or not is_verb_form(word))]
+    plain = words[1:] if singular(words[0]) == words[0] and is_verb_form(words[0]) else words
+    return [word for word in plain if word not in silent]
+
+
+def _is_another_act(case: Case, words: Sequence[str]) -> bool:
+    """Whether a segment is but a verb, as `/draft`, which is none of the sentence's and not a verb of any operation."""
+    (word, *more) = words
+    act = stem(word)
+    if more or not is_verb_form(word) or singular(word) != word or act in _GENERAL:
+        return False
+    command = case.command
+    alike_ones = alike(command, act) or opposite(command, act) or echoes(command, act)
+    return not alike_ones and act not in case.said and not _sets_state(case)
+
+
+def _sets_state(case: Case) -> bool:
+    """Whether a value is one of a closed set: what is done is then said by that, and not by the path."""
+    return any(takes_choice(case.call, one.argument) for one in case.account.sources)
 
 
 def _says_verb(case: Case, words: Sequence[str]) -> bool:
@@ -197,9 +220,9 @@ def _says_argument(case: Case) -> bool:
     """Whether what an operation without a placeholder works on is said by its argument: the [channel] C1."""
     if "{" in case.operation.path or case.takes_away:
         return False
-    told = (one.argument for one in case.account.sources if one.words)
-    nouns = (words[0] for name in told if ((words := pieces(name))[1:] and words[-1] in ("id", "name", "key")) or name)
-    return any(stem(noun) in case.said for noun in nouns if not is_verb_form(noun))
+    told = (pieces(one.argument) for one in case.account.sources if one.words)
+    nouns = (words[0] for words in told if len(words) == 1 or words[-1] == "id")
+    return any(stem(noun) in case.said for noun in nouns if noun not in _WRAPPERS and not is_verb_form(noun))
 
 
 def _is_said(case: Case, nouns: Sequence[str]) -> bool:

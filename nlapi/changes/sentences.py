@@ -102,6 +102,8 @@ class Case:
     account: Account
     text: str
     words: tuple[Word, ...]
+    destroy: bool = False
+    """whether the user has consented to taking things away"""
 
     @property
     def operation(self) -> Operation:
@@ -197,7 +199,7 @@ def opening(text: str) -> int:
     return skipped.end() if skipped else 0
 
 
-def case_of(call: Call, account: Account, question: str) -> Case:
+def case_of(call: Call, account: Account, question: str, *, destroy: bool = False) -> Case:
     """Return the case of a call, with the sentence taken apart."""
     text = account.sentence or question
     placed = [one for one in account.sources if 0 <= one.start < one.end]
@@ -207,7 +209,7 @@ def case_of(call: Call, account: Account, question: str) -> Case:
             of = [one for one in placed if one.start < word.end and word.start < one.end]
             name = any(isinstance(one.value, str) and not takes_choice(call, one.argument) for one in of)
             words.append(Word(text=word.text, start=word.start, end=word.end, covered=bool(of), is_name=name))
-    return Case(call=call, account=account, text=text, words=tuple(words))
+    return Case(call=call, account=account, text=text, words=tuple(words), destroy=destroy)
 
 
 def not_a_command(case: Case) -> Iterator[str]:
@@ -304,3 +306,9 @@ def said_by_verb(case: Case) -> bool:
     return any(one.origin is Origin.VERB for one in case.account.sources) or (
         case.first is not None and case.first.covered
     )
+
+
+def short(value: object) -> str:
+    """A value as it is shown in a reason."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from nlapi.changes import objects, orders, sentences, values, verbs
+from nlapi.changes import amounts, objects, orders, sentences, values, verbs, whole_words
 from nlapi.changes.sentences import Case, case_of
 from nlapi.tools.account import Account
 from nlapi.tools.tool import Call
@@ -24,10 +24,10 @@ TABLE: tuple[tuple[Check, bool], ...] = (
     (objects.another_kind, False),
     (objects.many_for_one, True),
     (values.unsaid, True),
-    (values.cut, True),
+    (whole_words.cut, True),
     (values.doubtful, True),
-    (values.money, True),
-    (values.turned, True),
+    (amounts.money, True),
+    (whole_words.turned, True),
     (values.nearly_named, True),
     (values.out_of_order, True),
     (sentences.unaccounted, False),
@@ -40,11 +40,12 @@ it undoes and what it takes away is looked at all the same.
 """
 
 
-def reasons_against(call: Call, account: Account, question: str) -> tuple[str, ...]:
+def reasons_against(call: Call, account: Account, question: str, *, destroy: bool = False) -> tuple[str, ...]:
     """Return why a change does not stand, in words for the user, the weightiest first; nothing where it does.
 
-    `question` is the user's whole sentence, of which `account` quotes the parts that were used.
+    `question` is the user's whole sentence, of which `account` quotes the parts that were used. With `destroy` the
+    user has consented to taking things away: also by a verb that may leave a thing there (cancel the event).
     """
-    case = case_of(call, account, question)
+    case = case_of(call, account, question, destroy=destroy)
     found = (reason for check, models in TABLE if models or not account.traced for reason in check(case))
     return tuple(dict.fromkeys(found))

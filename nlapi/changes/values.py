@@ -4,41 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 
-from nlapi.changes.figures import SMALLEST, figures
-from nlapi.changes.lexicon import alike
-from nlapi.changes.mentions import QUOTED, Mention, Sentence
-from nlapi.changes.sentences import Case, description_of, schema_of, takes_choice
-from nlapi.resources.naming import pieces, stem
+from nlapi.changes.lexicon import GENERIC_CREATES, alike, echoes
+from nlapi.changes.sentences import Case, schema_of, short, takes_choice
+from nlapi.changes.whole_words import unquoted
+from nlapi.resources.naming import pieces, singular, stem
 from nlapi.tools.account import Origin, Source
 
 LEAST = 0.5
 """How sure the reading of a value has to be. Measured on benchmarks/offline/real.jsonl: below it half are wrong."""
-_QUOTES = "\"'`“”‘’«»"
-_MARKS = "([{<)]}>,;:!?#@$€£¥=%&*~|\\"
-_UNITS = re.compile(
-    r"(?:ms|s|secs?|m|mins?|h|hrs?|d|k|kb|mb|gb|tb|kib|mib|gib|tib|px|kg|g|cm|mm|km|mi|lbs?|usd|eur|gbp|x|st|nd|rd|th"
-    r"|°?[cf])",
-    re.IGNORECASE,
-)
 _STATES = frozenset(map(stem, "is has be should enable enabled flag active to do allow use".split()))
 _STATE_NAMES = frozenset(map(stem, "state status phase type action event mode enabled active".split()))
 _REASONS = frozenset(map(stem, "reason cause note message".split()))
 _TELLING = frozenset(map(stem, "id name key uuid gid sid slug code ids names keys".split()))
 _SAYS_ID = re.compile(r"\b(?:ids?|ID|identifier|uuid|guid)\b")
 _SAYS_NAME = re.compile(r"name|slug|login|handle|key|code|email|title|text|content|description|\bor\b", re.IGNORECASE)
-_ENDINGS = frozenset("please now there here too thanks thank immediately asap already again".split())
-_LINKS = frozenset(
-    """
-        to for with in on at from of by as and or into onto using via under is are be has have that which it its the a
-        an
-        then right also where whose when who their this
-    """.split()
-)
-"""What follows a name without belonging to it, as long as something follows itself."""
 _SWITCHED = frozenset(map(stem, "is active enabled enable activated status".split()))
 _ON, _OFF = stem("enable"), stem("disable")
+_NAMING = frozenset("name title subject login username key slug summary email id url uri domain label handle".split())
+"""Last words of the arguments that take what a thing is called."""
+_DIRECTIONS = {
+    **dict.fromkeys(("from", "source", "origin"), frozenset(("from", "of", "source", "origin"))),
+    **dict.fromkeys(("target", "destination"), frozenset(("to", "into", "target", "destination"))),
+}
+"""Words of an argument that say where something comes from or goes to -> what people say for it."""
 _ORDERED = ((("lat", "latitude"), ("lon", "lng", "long", "longitude")),)
 
 
@@ -46,11 +35,13 @@ def unsaid(case: Case) -> Iterator[str]:
     """Values that nobody said, or that an API's answer suggests."""
     for one in case.account.sources:
         if one.origin is Origin.NOBODY:
-            yield f"nobody said {one.argument}: {_short(one.value)}"
+            yield f"nobody said {one.argument}: {short(one.value)}"
         elif one.origin is Origin.ANSWER:
-            yield f"{one.argument}: {_short(one.value)} comes from an answer of the API, and nobody said it"
+            yield f"{one.argument}: {short(one.value)} comes from an answer of the API, and nobody said it"
+        elif one.origin is Origin.DESCRIPTION and not case.account.traced and _is_default(case, one):
+            yield f"nobody said {one.argument}: {short(one.value)} is what the description has where nothing is said"
         elif _is_flag(one) and one.origin in (Origin.WORDS, Origin.VERB) and not _says_flag(case, one):
-            yield f"nobody said {one.argument}: {_short(one.value)}"
+            yield f"nobody said {one.argument}: {short(one.value)}"
 
 
 def doubtful(case: Case) -> Iterator[str]:
@@ -61,62 +52,9 @@ def doubtful(case: Case) -> Iterator[str]:
         other = _is_vocabulary(case, one) or _stands_behind_another(case, one) or _is_half_a_choice(case, one)
         other = other or _is_name_as_id(case, one)
         other = other or _is_called(case, one) or _is_told_otherwise(case, one) or _is_command(case, one)
+        other = other or _is_whole_body(case, one) or _is_no_name(case, one) or _leads_elsewhere(case, one)
         if one.sure < LEAST or other:
             yield f"it is not plain that {one.words!r} is meant as {one.argument}"
-
-
-def cut(case: Case) -> Iterator[str]:
-    """Values that are a piece of what stands between two blanks, or leave out a figure of it."""
-    for one in case.account.sources:
-        if one.origin not in (Origin.WORDS, Origin.LOOKUP) or not 0 <= one.start < one.end:
-            continue
-        if left := _left_of(case, one):
-            yield f"{one.argument} has only {one.words!r} of {left!r}"
-        elif one.origin is Origin.WORDS and isinstance(one.value, str) and _loses_figures(one):
-            yield f"{one.argument}: {_short(one.value)} leaves out a part of {one.words!r}"
-
-
-def money(case: Case) -> Iterator[str]:
-    """Amounts that are sent in another unit than the description asks for, or without their currency."""
-    for one in case.account.sources:
-        figure = next((found for found in figures(Sentence(text=case.text)) if _is_of(found.mention, one)), None)
-        if one.origin is not Origin.WORDS or figure is None or not figure.currency or isinstance(one.value, bool):
-            continue
-        amount = isinstance(one.value, int | float) and figure.number == Decimal(str(one.value))
-        if amount and SMALLEST.search(description_of(case.call, one.argument)):
-            yield f"{one.argument}: {one.value} may be in another unit than {one.words!r}"
-        if figure.mention.words[:1] != "$" and isinstance(one.value, int | float) and _lacks_currency(case, one):
-            yield f"the currency of {one.words!r} is not sent"
-
-
-def _is_of(mention: Mention, one: Source) -> bool:
-    return mention.start < one.end and one.start < mention.end
-
-
-def turned(case: Case) -> Iterator[str]:
-    """A text that goes on into what another argument is called: `Launch with priority high` as a title."""
-    names = {stem(word) for name in case.call.tool.places for word in pieces(name)[-1:]} - {stem("name"), stem("id")}
-    for one in case.account.sources:
-        inside = _unquoted(case, one)
-        if inside and inside[-1:].isalpha() and (more := _goes_on(case, one)):
-            yield f"it is not plain where {one.argument} ends: {one.words} {more}"
-            continue
-        found = re.search(r"\b(?:with|and|as|for)\s+(?:a |an |the |its )?(\w+)", inside)
-        if found and stem(found.group(1).lower()) in names and not one.argument.endswith(found.group(1)):
-            yield f"it is not plain where {one.argument} ends: {one.words!r}"
-
-
-def _goes_on(case: Case, one: Source) -> str:
-    """The word behind a text that may belong to it: rename it to Eating [out]; "" where there is none."""
-    if takes_choice(case.call, one.argument) or one.origin is not Origin.WORDS:
-        return ""
-    behind = next((word for word in case.words if word.start >= one.end), None)
-    if behind is None or behind.covered or case.text[one.end : behind.start].strip(" "):
-        return ""
-    if set(behind.stems) <= case.own_words:
-        return ""  # the summer campaign
-    last = behind is case.words[-1]
-    return behind.text if behind.lower not in (_ENDINGS if last else _ENDINGS | _LINKS) else ""
 
 
 def nearly_named(case: Case) -> Iterator[str]:
@@ -167,7 +105,7 @@ def _says_flag(case: Case, one: Source) -> bool:
 
 def _is_vocabulary(case: Case, one: Source) -> bool:
     """Whether an unquoted text is but a word that the operation or its arguments are called by: my [public] token."""
-    text = _unquoted(case, one)
+    text = unquoted(case, one)
     if not text or not text.islower() or not text.isalpha():
         return False
     operation, chosen = case.operation, takes_choice(case.call, one.argument)
@@ -204,12 +142,57 @@ def _is_command(case: Case, one: Source) -> bool:
 
 
 def _is_told_otherwise(case: Case, one: Source) -> bool:
-    """Whether what is taken away is told by something else than itself, which nobody said: all that has a [tag]."""
-    place = case.place(one)
-    if case.operation.method != "DELETE" or place == "path" or isinstance(one.value, bool):
+    """Whether a value is of another kind of thing, which nobody said: of what has a [tag], of a [team].
+
+    What is taken away is told by itself; of other changes, the ids of other things are named with their kind.
+    """
+    named = pieces(one.argument.rpartition(".")[2])
+    if case.place(one) == "path" or isinstance(one.value, bool) or not named:
         return False
-    words = {stem(word) for word in pieces(one.argument)} - _TELLING
-    return bool(words) and words.isdisjoint(case.said) and words.isdisjoint(map(stem, pieces(case.operation.path)))
+    if case.operation.method != "DELETE" and (named[-1] != "id" or len(named) < 2):
+        return False
+    words = {stem(word) for word in named} - _TELLING
+    path = {stem(word) for word in pieces(case.operation.path)}
+    own = words & (case.said | path) or any(echoes(case.command, word) for word in words)
+    return bool(words) and not own
+
+
+def _is_default(case: Case, one: Source) -> bool:
+    """Whether a field of a body is the description's default, which is no constant: the user may want another."""
+    schema = schema_of(case.call, one.argument)
+    choices = schema.get("enum")
+    fixed = "const" in schema or (isinstance(choices, list) and len(choices) == 1)
+    return case.place(one) == "body" and not fixed
+
+
+def _is_no_name(case: Case, one: Source) -> bool:
+    """Whether what a new thing is called was taken for another field, which nobody said: card [x-1] as its labels."""
+    named = pieces(one.argument.rpartition(".")[2])
+    if case.command not in GENERIC_CREATES or case.place(one) == "path" or not named or not unquoted(case, one):
+        return False
+    before = [word for word in case.words if word.end <= one.start]
+    kind = {stem(singular(word)) for word in pieces(case.operation.path)}
+    if (
+        not before
+        or before[-1] is case.first
+        or before[-1].covered
+        or kind.isdisjoint(before[-1].stems)
+        or takes_choice(case.call, one.argument)
+    ):
+        return False
+    return named[-1] not in _NAMING and not {stem(word) for word in named} & case.said
+
+
+def _leads_elsewhere(case: Case, one: Source) -> bool:
+    """Whether an argument takes where something comes from, or goes to, and nobody said so: `fromImage`."""
+    written = {word.lower for word in case.words}
+    named = (_DIRECTIONS.get(word) for word in pieces(one.argument.rpartition(".")[2]))
+    return any(said is not None and said.isdisjoint(written) for said in named)
+
+
+def _is_whole_body(case: Case, one: Source) -> bool:
+    """Whether a text was taken for all of a body: rename it to [old], where the body may be anything."""
+    return case.call.tool.places.get(one.argument) == ("body", "") and isinstance(one.value, str)
 
 
 def _stands_behind_another(case: Case, one: Source) -> bool:
@@ -226,83 +209,5 @@ def _stands_behind_another(case: Case, one: Source) -> bool:
     return case.place(one) == "path" and mine.isdisjoint(said) and not said.isdisjoint(others & path - mine)
 
 
-def _left_of(case: Case, one: Source) -> str:
-    """The text between blanks that a value is only a piece of; "" where nothing of it is left over.
-
-    What is left may be covered by another value (acme/web, 25-44), be the argument's own name (limit=5), or the unit of
-    a number.
-    """
-    text, start, end = case.text, one.start, one.end
-    opens = text[start] in _QUOTES or text[start - 1 : start] in tuple(_QUOTES)
-    closes = text[end - 1] in _QUOTES or text[end : end + 1] in tuple(_QUOTES)
-    if opens and closes:
-        return ""
-    if opens and isinstance(one.value, str) and (whole := _quoted_around(text, start)):
-        return whole
-    while start > 0 and not text[start - 1].isspace():
-        start -= 1
-    while end < len(text) and not text[end].isspace():
-        end += 1
-    number = isinstance(one.value, int | float) and not isinstance(one.value, bool)
-    place = case.place(one)
-    before, after = text[start : one.start], text[one.end : end]
-    if one.value is not None and str(one.value).endswith(".") and after[:1] == ".":
-        after = after[1:]
-    after = re.sub(r"^['’]s\b", "", after)
-    before, after = _uncovered(case, before, start), _uncovered(case, after, end - len(after))
-    if number and place != "path":
-        unit = _UNITS.match(after)
-        after = after[unit.end() :] if unit else after
-        before, after = before.strip("+-–/"), after.strip("-–/")
-    named = re.fullmatch(r"[\w.-]+[=:]", before)
-    if named and set(map(stem, pieces(before))) <= case.own_words:
-        before = ""
-    inside = end < len(text) and after.rstrip(_QUOTES + _MARKS) == "." and text[end:].lstrip()[:1].islower()
-    before, after = before.strip(_QUOTES + _MARKS), after.strip(_QUOTES + _MARKS)
-    return text[start:end] if before or inside or after.strip(".") else ""
-
-
-def _quoted_around(text: str, start: int) -> str:
-    """The quoted text that begins at a place or right before it; "" where none does."""
-    return next((found.group() for found in QUOTED.finditer(text) if found.start() in (start, start - 1)), "")
-
-
-def _uncovered(case: Case, piece: str, start: int) -> str:
-    """A piece of text without what other values cover, and the marks between them."""
-    letters = list(piece)
-    for other in case.account.sources:
-        for at in range(max(0, other.start - start), min(len(piece), other.end - start)):
-            letters[at] = " "
-    left = "".join(letters).replace(" ", "")
-    return left.strip("/:-–.,") if len(left) < len(piece) else left
-
-
-def _loses_figures(one: Source) -> bool:
-    """Whether a text has none of the figures of its words."""
-    return bool(re.search(r"\d", one.words)) and not re.search(r"\d", str(one.value))
-
-
-def _lacks_currency(case: Case, one: Source) -> bool:
-    """Whether the object that an amount is in takes a currency which is not given."""
-    *above, _ = one.argument.split(".")
-    inside = schema_of(case.call, ".".join(above)).get("properties", {}) if above else case.call.tool.places
-    names = [".".join((*above, name)) for name in inside]
-    takes = {name for name in names if stem("currency") in map(stem, pieces(name.rpartition(".")[2]))}
-    return bool(takes) and takes.isdisjoint(other.argument for other in case.account.sources)
-
-
-def _unquoted(case: Case, one: Source) -> str:
-    """The text of a value that was said without quotes; "" for anything else."""
-    if not isinstance(one.value, str) or not 0 <= one.start < one.end:
-        return ""
-    said = case.text[one.start : one.end]
-    return "" if said[:1] in _QUOTES or case.text[one.start - 1 : one.start] in tuple(_QUOTES) else said
-
-
 def _plain(text: str) -> str:
     return " ".join(text.lower().split()).strip("\"'.#@ ")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

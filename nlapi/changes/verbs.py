@@ -11,6 +11,7 @@ from nlapi.changes.lexicon import (
     alike,
     echoes,
     is_verb,
+    is_verb_form,
     leading_verbs,
     operation_verbs,
     opposite,
@@ -26,8 +27,10 @@ _RENAMES = frozenset(map(stem, ("rename", "retitle")))
 _NAMES = frozenset(map(stem, ("name", "title", "label", "subject", "summary", "login")))
 _CLEARS = frozenset(map(stem, ("clear", "empty", "flush", "purge", "reset")))
 """What may be done to a part of a thing by taking it away."""
+_MAY_TAKE_AWAY = frozenset(map(stem, "cancel close stop end terminate disable revoke withdraw dismiss kick".split()))
+"""What is done to a thing by taking it away or by leaving it there in another state: `--yes=destroy` is for both."""
 _ONS, _OFFS = frozenset(("on", "enabled", "active", "true")), frozenset(("off", "disabled", "inactive", "false"))
-_ON, _OFF = stem("enable"), stem("disable")
+_ON, _OFF, _CREATE = stem("enable"), stem("disable"), stem("create")
 
 
 def opposed(case: Case) -> Iterator[str]:
@@ -58,6 +61,8 @@ def taken_away(case: Case) -> Iterator[str]:
         return
     if command in _CLEARS and "{" not in tail:
         return
+    if case.destroy and command in _MAY_TAKE_AWAY:
+        return
     yield f"{command_text(case)!r} does not say that something is to be taken away, and {operation.id} does that"
 
 
@@ -75,7 +80,7 @@ def not_commanded(case: Case) -> Iterator[str]:
         return
     if updates and (command in GENERIC_UPDATES or said_by_verb(case) or _is_field(case) or _is_switch(case)):
         return
-    if operation.method in ("POST", "PUT") and command in GENERIC_CREATES and not item:
+    if operation.method in ("POST", "PUT") and command in GENERIC_CREATES and not item and _makes(case):
         return
     if command in GENERIC_UPDATES and operation.method == "POST" and _says_last(case):
         return
@@ -120,9 +125,18 @@ def _is_state(case: Case) -> bool:
     return False
 
 
+def _makes(case: Case) -> bool:
+    """Whether an operation may be what makes a thing: it says no other verb of itself, and its path ends in no verb."""
+    leading = leading_verbs(case.operation)
+    last = pieces(EXTENSION.sub("", case.operation.path.rstrip("/").rpartition("/")[2]))
+    plain = not last or not is_verb_form(last[-1]) or alike(stem(last[-1]), _CREATE)
+    return plain and (not leading or any(alike(one, _CREATE) for one in leading))
+
+
 def _is_field(case: Case) -> bool:
     """Whether the verb names the argument that is set: rename -> name, assign -> assignees."""
-    words = {stem(word) for one in case.account.sources for word in pieces(one.argument)}
+    told = (one.argument for one in case.account.sources if case.place(one) != "path")
+    words = {stem(word) for argument in told for word in pieces(argument)}
     if case.command in _RENAMES:
         return not words.isdisjoint(_NAMES)
     return any(echoes(case.command, word) for word in words)

@@ -31,7 +31,8 @@ def sure_of_change(goal: Goal, catalogue: Catalogue, known: Mapping[str, Any], *
     values, missing = complete(goal.values, slots, known)
     account = replace(goal.account, sources=with_completed(goal.sources, values, slots, known))
     call = Call(tool=goal.tool, arguments=nest(values))
-    if reasons_against(call, account, goal.sentence):
+    # whether the user has consented to taking things away is the policy's to know
+    if reasons_against(call, account, goal.sentence, destroy=True):
         return replace(goal, confidence=min(DOUBTED, goal.confidence))
     sure = max(forest, goal.confidence)
     if missing or sure < LIKELY:

@@ -152,6 +152,69 @@ def test_what_a_name_or_a_little_word_says_is_no_excuse(
     assert reason in reasons(api, operation, question, said(question, "id", id))
 
 
+def test_consent_to_taking_away_covers_a_verb_that_may_mean_it(api: Spec) -> None:
+    tool = next(one for one in nlapi.tools(api) if one.operation.id == "deleteJob")
+    for question, stands in (("cancel the job j-7", True), ("ship the job j-7", False)):
+        account = Account(sources=(said(question, "id", "j-7"),))
+        against = reasons_against(Call(tool=tool, arguments={"id": "j-7"}), account, question, destroy=True)
+        assert (against == ()) is stands
+        assert reasons(api, "deleteJob", question, said(question, "id", "j-7"))
+
+
+@pytest.fixture(scope="module")
+def shop() -> Spec:
+    """Operations by which other changes than those that were said once stood."""
+    draft = {"type": "object", "properties": {"name": {"type": "string"}}}
+    card = {"type": "object", "properties": {"labels": {"type": "string"}, "name": {"type": "string"}}}
+    image = {"type": "object", "properties": {"fromImage": {"type": "string"}}}
+    campaign = {
+        "type": "object",
+        "required": ["name", "goal"],
+        "properties": {"name": {"type": "string"}, "goal": {"type": "string", "default": "EVEN"}},
+    }
+    team = parameter("teamId", schema={"type": "string"})
+    return spec(
+        {
+            "/tasks/{id}/addTag": {"post": _operation("addTagToTask", "Add a tag to a task", _ID)},
+            "/messages/{id}/modify": {"post": _operation("messages.modify", "", _ID, **body({"type": "object"}))},
+            "/schemes/{id}/draft": {"put": _operation("updateDraft", "Update a draft scheme", _ID, **body(draft))},
+            "/cards": {"post": _operation("createCard", "Create a card", **body(card))},
+            "/images": {"post": _operation("createImage", "Create an image", **body(image))},
+            "/campaigns": {"post": _operation("createCampaign", "Create a campaign", **body(campaign))},
+            "/edge-config": {"post": _operation("createEdgeConfig", "Create an edge config", team)},
+            "/clusters/registry": {"post": _operation("addRegistry", "Add a registry", **body(card))},
+            "/limits/tag/{id}/reset": {"post": _operation("reset_by_tag_post", "Reset by tag", _ID)},
+            "/things/{id}": {"patch": _operation("patchThing", "Change a thing", _ID, **body({}))},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("operation", "question", "argument", "words", "reason"),
+    [
+        ("addTagToTask", "add the task x-1", "id", "x-1", "is about the add tag"),
+        ("messages.modify", "add the message x-1", "id", "x-1", "nothing in messages.modify says 'add'"),
+        ("updateDraft", "rename the scheme s-1 to Old", "name", "Old", "is about the draft"),
+        ("createCard", "create the card x-1", "labels", "x-1", "not plain that 'x-1' is meant as labels"),
+        ("createImage", "create the image x-1", "fromImage", "x-1", "not plain that 'x-1' is meant as fromImage"),
+        ("createEdgeConfig", "create the edge config x-1", "teamId", "x-1", "not plain that 'x-1' is meant as teamId"),
+        ("addRegistry", "add the card x-1", "name", "x-1", "is about the registry"),
+        ("reset_by_tag_post", "add the tag x-1", "id", "x-1", "nothing in reset_by_tag_post says 'add'"),
+        ("patchThing", "rename the thing to old", "body", "old", "not plain that 'old' is meant as body"),
+    ],
+)
+def test_what_stood_by_chance_does_not(
+    shop: Spec, operation: str, question: str, argument: str, words: str, reason: str
+) -> None:
+    assert reason in reasons(shop, operation, question, said(question, argument, words))
+
+
+def test_a_default_of_the_description_is_nothing_that_the_user_said(shop: Spec) -> None:
+    question = "create a campaign called Winter"
+    default = Source(argument="goal", value="EVEN", origin=Origin.DESCRIPTION)
+    assert "nobody said goal" in reasons(shop, "createCampaign", question, said(question, "name", "Winter"), default)
+
+
 def test_an_operation_that_does_both_is_no_opposite(api: Spec) -> None:
     question = "unlock the door d-1"
     assert "opposite" not in reasons(api, "lockOrUnlockDoor", question, said(question, "id", "d-1"))

@@ -1,0 +1,135 @@
+"""That a value is all that stands between two blanks or quotes, and that a text ends where it was taken to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from nlapi.changes.mentions import QUOTED
+from nlapi.changes.sentences import Case, short, takes_choice
+from nlapi.resources.naming import pieces, stem
+from nlapi.tools.account import Origin, Source
+
+_QUOTES = "\"'`“”‘’«»"
+_MARKS = "([{<)]}>,;:!?#@$€£¥=%&*~|\\"
+_UNITS = re.compile(
+    r"(?:ms|s|secs?|m|mins?|h|hrs?|d|k|kb|mb|gb|tb|kib|mib|gib|tib|px|kg|g|cm|mm|km|mi|lbs?|usd|eur|gbp|x|st|nd|rd|th"
+    r"|°?[cf])",
+    re.IGNORECASE,
+)
+_ENDINGS = frozenset("please now there here too thanks thank immediately asap already again".split())
+_LINKS = frozenset(
+    """
+        to for with in on at from of by as and or into onto using via under is are be has have that which it its the a
+        an
+        then right also where whose when who their this
+    """.split()
+)
+"""What follows a name without belonging to it, as long as something follows itself."""
+
+
+def cut(case: Case) -> Iterator[str]:
+    """Values that are a piece of what stands between two blanks, or leave out a figure of it."""
+    for one in case.account.sources:
+        if one.origin not in (Origin.WORDS, Origin.LOOKUP) or not 0 <= one.start < one.end:
+            continue
+        if left := _left_of(case, one):
+            yield f"{one.argument} has only {one.words!r} of {left!r}"
+        elif one.origin is Origin.WORDS and isinstance(one.value, str) and _loses_figures(one):
+            yield f"{one.argument}: {short(one.value)} leaves out a part of {one.words!r}"
+
+
+def turned(case: Case) -> Iterator[str]:
+    """A text that goes on into what another argument is called: `Launch with priority high` as a title."""
+    names = {stem(word) for name in case.call.tool.places for word in pieces(name)[-1:]} - {stem("name"), stem("id")}
+    for one in case.account.sources:
+        inside = unquoted(case, one)
+        if inside and inside[-1:].isalpha() and (more := _goes_on(case, one)):
+            yield f"it is not plain where {one.argument} ends: {one.words} {more}"
+            continue
+        found = re.search(r"\b(?:with|and|as|for)\s+(?:a |an |the |its )?(\w+)", inside)
+        if found and stem(found.group(1).lower()) in names and not one.argument.endswith(found.group(1)):
+            yield f"it is not plain where {one.argument} ends: {one.words!r}"
+
+
+def _goes_on(case: Case, one: Source) -> str:
+    """The word behind a text that may belong to it: rename it to Eating [out]; "" where there is none."""
+    if takes_choice(case.call, one.argument) or one.origin is not Origin.WORDS:
+        return ""
+    behind = next((word for word in case.words if word.start >= one.end), None)
+    if behind is None or behind.covered or case.text[one.end : behind.start].strip(" "):
+        return ""
+    if set(behind.stems) <= case.own_words:
+        return ""  # the summer campaign
+    last = behind is case.words[-1]
+    return behind.text if behind.lower not in (_ENDINGS if last else _ENDINGS | _LINKS) else ""
+
+
+def _left_of(case: Case, one: Source) -> str:
+    """The text between blanks that a value is only a piece of; "" where nothing of it is left over.
+
+    What is left may be covered by another value (acme/web, 25-44), be the argument's own name (limit=5), or the unit of
+    a number.
+    """
+    text, start, end = case.text, one.start, one.end
+    opens = text[start] in _QUOTES or text[start - 1 : start] in tuple(_QUOTES)
+    closes = text[end - 1] in _QUOTES or text[end : end + 1] in tuple(_QUOTES)
+    if opens and closes and not _is_quoted_in_part(one):
+        return ""
+    if opens and isinstance(one.value, str) and (whole := _quoted_around(text, start)):
+        return whole
+    while start > 0 and not text[start - 1].isspace():
+        start -= 1
+    while end < len(text) and not text[end].isspace():
+        end += 1
+    number = isinstance(one.value, int | float) and not isinstance(one.value, bool)
+    place = case.place(one)
+    before, after = text[start : one.start], text[one.end : end]
+    if one.value is not None and str(one.value).endswith(".") and after[:1] == ".":
+        after = after[1:]
+    after = re.sub(r"^['’]s\b", "", after)
+    before, after = _uncovered(case, before, start), _uncovered(case, after, end - len(after))
+    if number and place != "path":
+        unit = _UNITS.match(after)
+        after = after[unit.end() :] if unit else after
+        before, after = before.strip("+-–/"), after.strip("-–/")
+    named = re.fullmatch(r"[\w.-]+[=:]", before)
+    if named and set(map(stem, pieces(before))) <= case.own_words:
+        before = ""
+    inside = end < len(text) and after.rstrip(_QUOTES + _MARKS) == "." and text[end:].lstrip()[:1].islower()
+    before, after = before.strip(_QUOTES + _MARKS), after.strip(_QUOTES + _MARKS)
+    return text[start:end] if before or inside or after.strip(".") else ""
+
+
+def _is_quoted_in_part(one: Source) -> bool:
+    """Whether a text is less than what stands between the quotes."""
+    inner, value = one.words.strip(_QUOTES).strip(), str(one.value)
+    return isinstance(one.value, str) and value != inner and value in inner
+
+
+def _quoted_around(text: str, start: int) -> str:
+    """The quoted text that begins at a place or right before it; "" where none does."""
+    return next((found.group() for found in QUOTED.finditer(text) if found.start() in (start, start - 1)), "")
+
+
+def _uncovered(case: Case, piece: str, start: int) -> str:
+    """A piece of text without what other values cover, and the marks between them."""
+    letters = list(piece)
+    for other in case.account.sources:
+        for at in range(max(0, other.start - start), min(len(piece), other.end - start)):
+            letters[at] = " "
+    left = "".join(letters).replace(" ", "")
+    return left.strip("/:-–.,") if len(left) < len(piece) else left
+
+
+def _loses_figures(one: Source) -> bool:
+    """Whether a text has none of the figures of its words."""
+    return bool(re.search(r"\d", one.words)) and not re.search(r"\d", str(one.value))
+
+
+def unquoted(case: Case, one: Source) -> str:
+    """The text of a value that was said without quotes; "" for anything else."""
+    if not isinstance(one.value, str) or not 0 <= one.start < one.end:
+        return ""
+    said = case.text[one.start : one.end]
+    return "" if said[:1] in _QUOTES or case.text[one.start - 1 : one.start] in tuple(_QUOTES) else said
