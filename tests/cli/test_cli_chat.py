@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.kit import NOTES, dialogue, notes, notes_api, run
+from tests.cli.kit import NOTES, dialogue, notes, run
 from tests.messages_server import MessagesServer, say, use
 from tests.servers import Echo, Received, Reply
 
@@ -21,12 +21,6 @@ TWINS = {
     }
     for word in ("kappa", "sigma")
 }
-
-
-@pytest.fixture
-def api() -> Iterator[Echo]:
-    with notes_api() as server:
-        yield server
 
 
 def chat(api: Echo, folder: Path, *lines: str, options: tuple[str, ...] = ()) -> Any:

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.kit import NOTES, dialogue, notes, notes_api, run
+from tests.cli.kit import NOTES, dialogue, notes, run
 from tests.messages_server import MessagesServer, say, use
 from tests.servers import Echo, Received, Reply
-
-
-@pytest.fixture
-def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessagesServer]:
-    with MessagesServer([], key="sk-test") as server:
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
-        yield server
-
-
-@pytest.fixture
-def api() -> Iterator[Echo]:
-    with notes_api() as server:
-        yield server
 
 
 def words(api: Echo, folder: Path, question: str = "note the plumber") -> tuple[str, ...]:

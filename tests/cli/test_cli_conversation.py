@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.kit import BEARER, NOTES, command, dialogue, notes, notes_api, run
+from tests.cli.kit import BEARER, NOTES, command, dialogue, notes, run
 from tests.messages_server import MessagesServer, error, say, use
 from tests.servers import Echo
 
@@ -30,12 +30,6 @@ def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessagesServer]:
     with MessagesServer(script(), key="sk-test") as server:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
         monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
-        yield server
-
-
-@pytest.fixture
-def api() -> Iterator[Echo]:
-    with notes_api() as server:
         yield server
 
 

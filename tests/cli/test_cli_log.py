@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.kit import BEARER, notes, notes_api, run
+from tests.cli.kit import BEARER, notes, run
 from tests.messages_server import MessagesServer, results, say, use
 from tests.servers import Echo
-
-
-@pytest.fixture
-def api() -> Iterator[Echo]:
-    with notes_api() as server:
-        yield server
 
 
 def ask(question: str, source: str, *options: str) -> int:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.kit import SHARED, Ran, command, dialogue, notes, notes_api, run
+from tests.cli.kit import SHARED, Ran, command, dialogue, notes, run
 from tests.servers import Echo
-
-
-@pytest.fixture
-def api() -> Iterator[Echo]:
-    with notes_api() as server:
-        yield server
 
 
 def ask(api: Echo, folder: Path, question: str, *options: str) -> Ran:

@@ -19,20 +19,6 @@ from tests.servers import Echo, Reply, Script
 QUESTION = "create a note called Plumber"
 
 
-@pytest.fixture
-def claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessagesServer]:
-    with MessagesServer([], key="sk-test") as server:
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
-        yield server
-
-
-@pytest.fixture
-def api() -> Iterator[Echo]:
-    with notes_api() as server:
-        yield server
-
-
 def asked(url: str, folder: Path, *more: str) -> tuple[str, ...]:
     return ("ask", QUESTION, "-a", notes(folder, url), "--planner", "claude", "--yes", *more)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,8 @@ import pytest
 import nlapi
 from nlapi import aio
 from nlapi.errors import ConsentError, UsageError
-from tests.cli.kit import dialogue, notes, notes_api, run
+from tests.cli.kit import dialogue, notes, run
 from tests.servers import Echo
-
-
-@pytest.fixture
-def api() -> Iterator[Echo]:
-    with notes_api() as server:
-        yield server
 
 
 def policy(home: Path, *rules: str) -> None:

@@ -9,17 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.cli.kit import notes, notes_api, run
+from tests.cli.kit import notes, run
 from tests.messages_server import MessagesServer, say, use
 from tests.servers import Echo
 
 HAIKU = {"rules": [{"name": "cheap", "between": {"operations": {"below": 100}}, "version": "haiku"}]}
-
-
-@pytest.fixture
-def api() -> Iterator[Echo]:
-    with notes_api() as server:
-        yield server
 
 
 @pytest.fixture
