@@ -209,11 +209,11 @@ _PHRASES = {
 
 
 def _classes() -> dict[str, frozenset[int]]:
-    found: dict[str, set[int]] = {}
+    classes: dict[str, set[int]] = {}
     for number, line in enumerate(filter(None, _CLASSES.split("\n"))):
         for word in line.split():
-            found.setdefault(stem(word), set()).add(number)
-    return {word: frozenset(numbers) for word, numbers in found.items()}
+            classes.setdefault(stem(word), set()).add(number)
+    return {word: frozenset(numbers) for word, numbers in classes.items()}
 
 
 _CLASS_OF = _classes()
@@ -312,13 +312,13 @@ def leading_verbs(operation: Operation) -> tuple[str, ...]:
 
     Of `Lock or unlock an issue` both. DELETE of `/issues/{id}/watch` undoes what its path says.
     """
-    found = []
+    leading = []
     *names, tail = _names(operation)
     for words in (*names, *(() if operation.method == "DELETE" else (tail,))):
         verbs = [at for at, word in enumerate(words) if is_verb(stem(word)) and _is_base(word)]
-        found += [stem(words[at]) for at in verbs[:1]]
-        found += [stem(words[at]) for at in verbs[1:2] if words[at - 1] in ("or", "and") and at - 2 == verbs[0]]
-    return tuple(dict.fromkeys(found))
+        leading += [stem(words[at]) for at in verbs[:1]]
+        leading += [stem(words[at]) for at in verbs[1:2] if words[at - 1] in ("or", "and") and at - 2 == verbs[0]]
+    return tuple(dict.fromkeys(leading))
 
 
 def _is_base(word: str) -> bool:

@@ -68,8 +68,8 @@ def another_kind(case: Case) -> Iterator[str]:
         return
     if not _is_spoken(case):
         return
-    said = any(_is_said(case, _nouns(words, _WRAPPERS) or words) for words in kinds)
-    if kinds and not said and not _is_only_one(case):
+    kind_said = any(_is_said(case, _nouns(words, _WRAPPERS) or words) for words in kinds)
+    if kinds and not kind_said and not _is_only_one(case):
         yield _reason(case, kinds[-1])
 
 
@@ -84,7 +84,7 @@ def many_for_one(case: Case) -> Iterator[str]:
     if many and not several:
         yield f"{operation.id} works on many at once ({many}), and the sentence does not say so"
         return
-    told = any(one.origin in SAID and one.origin is not Origin.DESCRIPTION for one in _sources_beside_path(case))
+    has_target = any(one.origin in SAID and one.origin is not Origin.DESCRIPTION for one in _sources_beside_path(case))
     echo = any(echoes(case.command, stem(word)) for word in last)
     if (
         operation.method == "DELETE"
@@ -92,10 +92,16 @@ def many_for_one(case: Case) -> Iterator[str]:
         and "{" not in tail
         and last
         and singular(last[-1]) != last[-1]
-        and not told
+        and not has_target
     ):
         yield f"{operation.id} takes away all of the {last[-1]} at once"
-    elif operation.method != "DELETE" and case.takes_away and "{" not in tail and not told and _nouns(last, _WRAPPERS):
+    elif (
+        operation.method != "DELETE"
+        and case.takes_away
+        and "{" not in tail
+        and not has_target
+        and _nouns(last, _WRAPPERS)
+    ):
         yield f"which of them {operation.id} takes away is not said"
 
 
@@ -110,8 +116,8 @@ def _unsaid_object(case: Case) -> str:
     noun = words[-1]
     if noun not in pieces(case.operation.path) and singular(noun) not in map(singular, pieces(case.operation.path)):
         return ""
-    known = case.said | _OBJECTS
-    return "" if stem(noun) in known or is_verb_form(noun) or _is_said(case, words[1:]) else noun
+    sayable = case.said | _OBJECTS
+    return "" if stem(noun) in sayable or is_verb_form(noun) or _is_said(case, words[1:]) else noun
 
 
 def _unsaid_qualifier(case: Case) -> str:
@@ -220,8 +226,8 @@ def _says_argument(case: Case) -> bool:
     """Whether what an operation without a placeholder works on is said by its argument: the [channel] C1."""
     if "{" in case.operation.path or case.takes_away:
         return False
-    told = (pieces(one.argument) for one in case.account.sources if one.words)
-    nouns = (words[0] for words in told if len(words) == 1 or words[-1] == "id")
+    arguments = (pieces(one.argument) for one in case.account.sources if one.words)
+    nouns = (words[0] for words in arguments if len(words) == 1 or words[-1] == "id")
     return any(stem(noun) in case.said for noun in nouns if noun not in _WRAPPERS and not is_verb_form(noun))
 
 

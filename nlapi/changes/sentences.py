@@ -138,13 +138,13 @@ class Case:
     @cached_property
     def command(self) -> str:
         """The stem of the verb that the sentence begins with; of `new campaign` that of create."""
-        said = [word.lower for word in self.begun]
-        verb, _ = command_of(said)
+        words = [word.lower for word in self.begun]
+        verb, _ = command_of(words)
         if verb == "new":
             return stem("create")
-        if not said or is_verb(verb) or verb in operation_verbs(self.operation)[:_FIRST]:
+        if not words or is_verb(verb) or verb in operation_verbs(self.operation)[:_FIRST]:
             return verb
-        if verb in self.own_words or said[0] in _LEADING:
+        if verb in self.own_words or words[0] in _LEADING:
             later = (stem(word.lower) for word in self.begun if not word.covered)
             return next(filter(is_verb, later), "")
         return verb
@@ -166,8 +166,8 @@ class Case:
     def said(self) -> frozenset[str]:
         """The stems of all words, and what else they may be called; of names, ids and quoted texts none."""
         quoted = [(match.start(), match.end()) for match in QUOTED.finditer(self.text)]
-        told = [word for word in self.words if not word.is_name]
-        plain = [word for word in told if not any(start <= word.start < end for start, end in quoted)]
+        no_names = [word for word in self.words if not word.is_name]
+        plain = [word for word in no_names if not any(start <= word.start < end for start, end in quoted)]
         stems = {one for word in plain for one in word.stems}
         words = [word.lower for word in plain]
         stems |= {stem(one + other) for one, other in pairwise(words)}
@@ -217,26 +217,26 @@ def not_a_command(case: Case) -> Iterator[str]:
     bare = case.bare
     if ASKING.search(bare) and not re.match(r"^\W*(?:can|could|would|will)\s+you\b", bare, re.IGNORECASE):
         yield "the sentence asks, and commands nothing"
-    elif found := _WISHING.search(bare):
-        yield f"the sentence says {found.group().lower()!r}, which is no command to do it now"
+    elif match := _WISHING.search(bare):
+        yield f"the sentence says {match.group().lower()!r}, which is no command to do it now"
 
 
 def denied(case: Case) -> Iterator[str]:
     """What the sentence rules out, where no flag right behind it says so: no [autoplay]."""
-    bare = _NUMBERED.sub(lambda found: " " * len(found.group()), case.bare)
-    for found in _DENYING.finditer(bare):
-        behind = [word for word in case.words if word.start >= found.end()][:_REACH]
-        reach = behind[-1].end if behind else found.end()
-        told = (one for one in case.account.sources if one.value is False or one.value is None)
-        if not any(found.end() <= one.start < reach for one in told):
-            yield f"the sentence rules something out ({found.group().lower()!r})"
+    bare = _NUMBERED.sub(lambda match: " " * len(match.group()), case.bare)
+    for match in _DENYING.finditer(bare):
+        behind = [word for word in case.words if word.start >= match.end()][:_REACH]
+        reach = behind[-1].end if behind else match.end()
+        denials = (one for one in case.account.sources if one.value is False or one.value is None)
+        if not any(match.end() <= one.start < reach for one in denials):
+            yield f"the sentence rules something out ({match.group().lower()!r})"
             return
 
 
 def conditional(case: Case) -> Iterator[str]:
     """What is said of when, or of which, and no argument says."""
-    if found := _CONDITION.search(case.bare):
-        yield f"the sentence makes a condition ({found.group().lower()!r}) that the call does not express"
+    if match := _CONDITION.search(case.bare):
+        yield f"the sentence makes a condition ({match.group().lower()!r}) that the call does not express"
     else:
         every = next((word for word in case.words if word.lower in _EVERY and not word.covered), None)
         if every is not None:
@@ -245,10 +245,10 @@ def conditional(case: Case) -> Iterator[str]:
 
 def unaccounted(case: Case) -> Iterator[str]:
     """Words that are in no value and that the operation is not called by."""
-    known = case.own_words | _FILLER | (_OF_DAYS if _has_day(case) else frozenset())
-    left = [word.text for word in case.free if not _accounts_for(case, word, known)]
-    if left:
-        yield f"not used: {', '.join(left)}"
+    explained = case.own_words | _FILLER | (_OF_DAYS if _has_day(case) else frozenset())
+    unexplained = [word.text for word in case.free if not _accounts_for(case, word, explained)]
+    if unexplained:
+        yield f"not used: {', '.join(unexplained)}"
 
 
 def _is_period(case: Case, word: Word) -> bool:

@@ -47,5 +47,5 @@ def reasons_against(call: Call, account: Account, question: str, *, destroy: boo
     user has consented to taking things away: also by a verb that may leave a thing there (cancel the event).
     """
     case = case_of(call, account, question, destroy=destroy)
-    found = (reason for check, models in TABLE if models or not account.traced for reason in check(case))
-    return tuple(dict.fromkeys(found))
+    reasons = (reason for check, models in TABLE if models or not account.traced for reason in check(case))
+    return tuple(dict.fromkeys(reasons))

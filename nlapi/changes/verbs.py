@@ -92,9 +92,9 @@ def sets_nothing(case: Case) -> Iterator[str]:
     operation, places = case.operation, case.call.tool.places
     if operation.method not in ("PUT", "PATCH") or not any(where == "body" for where, _ in places.values()):
         return
-    told = any(case.place(one) != "path" for one in case.account.sources)
+    sets_value = any(case.place(one) != "path" for one in case.account.sources)
     general = GENERIC_UPDATES | {stem("create")}
-    if not told and (case.command in general or not general.isdisjoint(leading_verbs(operation))):
+    if not sets_value and (case.command in general or not general.isdisjoint(leading_verbs(operation))):
         yield f"what {operation.id} shall set is not said"
 
 
@@ -116,8 +116,8 @@ def _is_own(case: Case) -> bool:
 
 def _is_state(case: Case) -> bool:
     """Whether a state is set that the command says: cancel -> CANCELLING, enable -> `enable_backups`."""
-    told = [one for one in case.account.sources if isinstance(one.value, str) and one.origin in _SAYING]
-    choices = [one for one in told if takes_choice(case.call, one.argument)]
+    texts = [one for one in case.account.sources if isinstance(one.value, str) and one.origin in _SAYING]
+    choices = [one for one in texts if takes_choice(case.call, one.argument)]
     for one in choices:
         spoken = one.origin is Origin.VERB or case.is_first(one)
         if spoken and any(alike(case.command, stem(word)) for word in pieces(one.value)):
@@ -135,8 +135,8 @@ def _makes(case: Case) -> bool:
 
 def _is_field(case: Case) -> bool:
     """Whether the verb names the argument that is set: rename -> name, assign -> assignees."""
-    told = (one.argument for one in case.account.sources if case.place(one) != "path")
-    words = {stem(word) for argument in told for word in pieces(argument)}
+    arguments = (one.argument for one in case.account.sources if case.place(one) != "path")
+    words = {stem(word) for argument in arguments for word in pieces(argument)}
     if case.command in _RENAMES:
         return not words.isdisjoint(_NAMES)
     return any(echoes(case.command, word) for word in words)

@@ -30,34 +30,34 @@ _LINKS = frozenset(
 
 def cut(case: Case) -> Iterator[str]:
     """Values that are a piece of what stands between two blanks, or leave out a figure of it."""
-    for one in case.account.sources:
-        if one.origin not in (Origin.WORDS, Origin.LOOKUP) or not 0 <= one.start < one.end:
+    for source in case.account.sources:
+        if source.origin not in (Origin.WORDS, Origin.LOOKUP) or not 0 <= source.start < source.end:
             continue
-        if left := _left_of(case, one):
-            yield f"{one.argument} has only {one.words!r} of {left!r}"
-        elif one.origin is Origin.WORDS and isinstance(one.value, str) and _loses_figures(one):
-            yield f"{one.argument}: {short(one.value)} leaves out a part of {one.words!r}"
+        if left := _left_of(case, source):
+            yield f"{source.argument} has only {source.words!r} of {left!r}"
+        elif source.origin is Origin.WORDS and isinstance(source.value, str) and _loses_figures(source):
+            yield f"{source.argument}: {short(source.value)} leaves out a part of {source.words!r}"
 
 
 def turned(case: Case) -> Iterator[str]:
     """A text that goes on into what another argument is called: `Launch with priority high` as a title."""
     names = {stem(word) for name in case.call.tool.places for word in pieces(name)[-1:]} - {stem("name"), stem("id")}
-    for one in case.account.sources:
-        inside = unquoted(case, one)
-        if inside and inside[-1:].isalpha() and (more := _goes_on(case, one)):
-            yield f"it is not plain where {one.argument} ends: {one.words} {more}"
+    for source in case.account.sources:
+        inside = unquoted(case, source)
+        if inside and inside[-1:].isalpha() and (more := _goes_on(case, source)):
+            yield f"it is not plain where {source.argument} ends: {source.words} {more}"
             continue
-        found = re.search(r"\b(?:with|and|as|for)\s+(?:a |an |the |its )?(\w+)", inside)
-        if found and stem(found.group(1).lower()) in names and not one.argument.endswith(found.group(1)):
-            yield f"it is not plain where {one.argument} ends: {one.words!r}"
+        match = re.search(r"\b(?:with|and|as|for)\s+(?:a |an |the |its )?(\w+)", inside)
+        if match and stem(match.group(1).lower()) in names and not source.argument.endswith(match.group(1)):
+            yield f"it is not plain where {source.argument} ends: {source.words!r}"
 
 
-def _goes_on(case: Case, one: Source) -> str:
+def _goes_on(case: Case, source: Source) -> str:
     """The word behind a text that may belong to it: rename it to Eating [out]; "" where there is none."""
-    if takes_choice(case.call, one.argument) or one.origin is not Origin.WORDS:
+    if takes_choice(case.call, source.argument) or source.origin is not Origin.WORDS:
         return ""
-    behind = next((word for word in case.words if word.start >= one.end), None)
-    if behind is None or behind.covered or case.text[one.end : behind.start].strip(" "):
+    behind = next((word for word in case.words if word.start >= source.end), None)
+    if behind is None or behind.covered or case.text[source.end : behind.start].strip(" "):
         return ""
     if set(behind.stems) <= case.own_words:
         return ""  # the summer campaign
@@ -65,27 +65,27 @@ def _goes_on(case: Case, one: Source) -> str:
     return behind.text if behind.lower not in (_ENDINGS if last else _ENDINGS | _LINKS) else ""
 
 
-def _left_of(case: Case, one: Source) -> str:
+def _left_of(case: Case, source: Source) -> str:
     """The text between blanks that a value is only a piece of; "" where nothing of it is left over.
 
     What is left may be covered by another value (acme/web, 25-44), be the argument's own name (limit=5), or the unit of
     a number.
     """
-    text, start, end = case.text, one.start, one.end
+    text, start, end = case.text, source.start, source.end
     opens = text[start] in _QUOTES or text[start - 1 : start] in tuple(_QUOTES)
     closes = text[end - 1] in _QUOTES or text[end : end + 1] in tuple(_QUOTES)
-    if opens and closes and not _is_quoted_in_part(one):
+    if opens and closes and not _is_quoted_in_part(source):
         return ""
-    if opens and isinstance(one.value, str) and (whole := _quoted_around(text, start)):
+    if opens and isinstance(source.value, str) and (whole := _quoted_around(text, start)):
         return whole
     while start > 0 and not text[start - 1].isspace():
         start -= 1
     while end < len(text) and not text[end].isspace():
         end += 1
-    number = isinstance(one.value, int | float) and not isinstance(one.value, bool)
-    place = case.place(one)
-    before, after = text[start : one.start], text[one.end : end]
-    if one.value is not None and str(one.value).endswith(".") and after[:1] == ".":
+    number = isinstance(source.value, int | float) and not isinstance(source.value, bool)
+    place = case.place(source)
+    before, after = text[start : source.start], text[source.end : end]
+    if source.value is not None and str(source.value).endswith(".") and after[:1] == ".":
         after = after[1:]
     after = re.sub(r"^['’]s\b", "", after)
     before, after = _uncovered(case, before, start), _uncovered(case, after, end - len(after))
@@ -101,15 +101,15 @@ def _left_of(case: Case, one: Source) -> str:
     return text[start:end] if before or inside or after.strip(".") else ""
 
 
-def _is_quoted_in_part(one: Source) -> bool:
+def _is_quoted_in_part(source: Source) -> bool:
     """Whether a text is less than what stands between the quotes."""
-    inner, value = one.words.strip(_QUOTES).strip(), str(one.value)
-    return isinstance(one.value, str) and value != inner and value in inner
+    inner, value = source.words.strip(_QUOTES).strip(), str(source.value)
+    return isinstance(source.value, str) and value != inner and value in inner
 
 
 def _quoted_around(text: str, start: int) -> str:
     """The quoted text that begins at a place or right before it; "" where none does."""
-    return next((found.group() for found in QUOTED.finditer(text) if found.start() in (start, start - 1)), "")
+    return next((match.group() for match in QUOTED.finditer(text) if match.start() in (start, start - 1)), "")
 
 
 def _uncovered(case: Case, piece: str, start: int) -> str:
@@ -122,14 +122,14 @@ def _uncovered(case: Case, piece: str, start: int) -> str:
     return left.strip("/:-–.,") if len(left) < len(piece) else left
 
 
-def _loses_figures(one: Source) -> bool:
+def _loses_figures(source: Source) -> bool:
     """Whether a text has none of the figures of its words."""
-    return bool(re.search(r"\d", one.words)) and not re.search(r"\d", str(one.value))
+    return bool(re.search(r"\d", source.words)) and not re.search(r"\d", str(source.value))
 
 
-def unquoted(case: Case, one: Source) -> str:
+def unquoted(case: Case, source: Source) -> str:
     """The text of a value that was said without quotes; "" for anything else."""
-    if not isinstance(one.value, str) or not 0 <= one.start < one.end:
+    if not isinstance(source.value, str) or not 0 <= source.start < source.end:
         return ""
-    said = case.text[one.start : one.end]
-    return "" if said[:1] in _QUOTES or case.text[one.start - 1 : one.start] in tuple(_QUOTES) else said
+    written = case.text[source.start : source.end]
+    return "" if written[:1] in _QUOTES or case.text[source.start - 1 : source.start] in tuple(_QUOTES) else written

@@ -47,9 +47,9 @@ def _unwritten(value: Any) -> Origin:
 
 def _place(words: str, near: int, question: str) -> int:
     """Where words of a sentence that was put in other words stand in the question; -1 where they do not."""
-    found = [match.start() for match in re.finditer(re.escape(words), question)]
-    found = found or [match.start() for match in re.finditer(re.escape(words), question, re.IGNORECASE)]
-    return min(found, key=lambda start: abs(start - near), default=-1)
+    starts = [match.start() for match in re.finditer(re.escape(words), question)]
+    starts = starts or [match.start() for match in re.finditer(re.escape(words), question, re.IGNORECASE)]
+    return min(starts, key=lambda start: abs(start - near), default=-1)
 
 
 def with_completed(
@@ -82,15 +82,15 @@ def looked_up(sources: Iterable[Source], argument: str, id: Any, name: str) -> t
 
 def moved(sources: Iterable[Source], values: Values) -> tuple[Source, ...]:
     """`sources` for other values that the same words are taken for: of what is looked up, under its new argument."""
-    wanted = {value.name: ".".join(path) for path, value in values.items() if isinstance(value, Wanted)}
+    arguments = {value.name: ".".join(path) for path, value in values.items() if isinstance(value, Wanted)}
     names = {".".join(path) for path in values}
-    return tuple(_moved(sources, wanted, names))
+    return tuple(_moved(sources, arguments, names))
 
 
-def _moved(sources: Iterable[Source], wanted: Mapping[str, str], names: set[str]) -> Iterator[Source]:
+def _moved(sources: Iterable[Source], arguments: Mapping[str, str], names: set[str]) -> Iterator[Source]:
     for one in sources:
-        if str(one.value) in wanted:
-            yield replace(one, argument=wanted[str(one.value)])
+        if str(one.value) in arguments:
+            yield replace(one, argument=arguments[str(one.value)])
         elif one.argument in names:
             yield one
 
