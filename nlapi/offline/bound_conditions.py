@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from nlapi.offline.bounds import BETWEEN, BOUND, BOUND_BEHIND
 from nlapi.offline.condition import Condition, QuestionReading
 from nlapi.offline.dates import MONTHS, Found, find_dates
 from nlapi.offline.numbers import Number, find_numbers
@@ -18,20 +19,6 @@ from nlapi.resources.naming import pieces, stem
 from nlapi.tools.display import moment_of, number_of, unit_at
 from nlapi.tools.units import from_wire
 
-_OVER = r"over|above|more than|greater than|higher than|larger than|bigger than|longer than|exceeding|>(?!=)"
-_LEAST = r"at least|no less than|minimum|min|>=|≥"
-_UNDER = r"under|below|less than|fewer than|lower than|smaller than|shorter than|cheaper than|<(?!=)"
-_MOST = r"at most|up to|no more than|not more than|maximum|max|<=|≤"
-_EQUAL = r"exactly|equal to|equals|=="
-_BOUND = re.compile(
-    rf"(?<!\w)(?:(?P<over>{_OVER})|(?P<least>{_LEAST})|(?P<under>{_UNDER})|(?P<most>{_MOST})|(?P<equal>{_EQUAL}))"
-    r"(?:\s+(?:of|a|an))?\s*$",
-    re.IGNORECASE,
-)
-_BEHIND = re.compile(
-    r"\s*(?:(?P<least>or more|or above|or higher|\+)|(?P<most>or less|or fewer|or below|or lower))", re.I
-)
-_BETWEEN = re.compile(r"\bbetween\s*$", re.IGNORECASE)
 _TESTS: dict[str, Callable[[float, float], bool]] = {
     "over": lambda value, bound: value > bound,
     "least": lambda value, bound: value >= bound,
@@ -67,13 +54,6 @@ _LIKELY = tuple(map(stem, "created started date time published received sent ope
 """Words in the name of the time that a question means which names none, the likeliest first."""
 
 
-def is_bound(text: str, start: int, end: int) -> bool:
-    """Whether the number from `start` to `end` in `text` is the end of a range: more than 20, 5 or more."""
-    bound = _BOUND.search(text[:start])
-    ends = bound is not None and bound.lastgroup != "equal"
-    return ends or bool(_BETWEEN.search(text[:start]) or _BEHIND.match(text, end))
-
-
 def bound_conditions(reading: QuestionReading) -> Iterator[Condition]:
     """Yield the conditions on numbers and times whose field is known, and mark their words as understood."""
     yield from _times(reading)
@@ -86,10 +66,10 @@ def _numbers(reading: QuestionReading) -> Iterator[Condition]:
     for place, number in enumerate(numbers):
         if not _is_free(reading, number.start, number.end):
             continue
-        before = _BOUND.search(text[: number.start])
-        behind = _BEHIND.match(text, number.end) if before is None else None
+        before = BOUND.search(text[: number.start])
+        behind = BOUND_BEHIND.match(text, number.end) if before is None else None
         other = numbers[place + 1] if place + 1 < len(numbers) else None
-        if other is not None and (between := _BETWEEN.search(text[: number.start])):
+        if other is not None and (between := BETWEEN.search(text[: number.start])):
             yield from _on_field(reading, ("least", "most"), (number, other), between.start(), other.end, "between")
         elif before is not None or behind is not None:
             bound = before or behind

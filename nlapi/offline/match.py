@@ -10,10 +10,11 @@ from functools import lru_cache
 
 from nlapi.offline.entities import RENAMES
 from nlapi.offline.kin import world_fits
-from nlapi.offline.measures import fits, said, wanted
+from nlapi.offline.measures import fits, said
 from nlapi.offline.moments import wants_clock
 from nlapi.offline.scene import LEADING, ROLES, Scene
 from nlapi.offline.sentence import Kind, Span
+from nlapi.offline.slot_units import wanted
 from nlapi.offline.slots import Family, Slot
 from nlapi.offline.values import fraction_wanted, is_coded
 from nlapi.resources.naming import STOPWORDS, VERBS, pieces, singular, stem

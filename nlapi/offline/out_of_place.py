@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nlapi.offline.bound_conditions import is_bound
+from nlapi.offline.bounds import is_bound
 from nlapi.offline.entities import ID_WORDS, takes_id
 from nlapi.offline.match import MONEYLIKE, QUERYLIKE, counts_things, page_number, page_size, page_token
 from nlapi.offline.scene import Scene

@@ -23,7 +23,7 @@ from nlapi.offline.name_match import BUT_FOR_A_DOT, Rated, pick
 from nlapi.offline.names_taken import by_name_instead, is_told_by_name
 from nlapi.offline.placed import ORDINALS
 from nlapi.offline.slots import Slot
-from nlapi.openapi.spec import Effect, Operation
+from nlapi.openapi.spec import Effect
 from nlapi.resources.answers import thing_in
 from nlapi.resources.fields import Thing, field_at
 from nlapi.resources.identity import id_of
@@ -346,15 +346,3 @@ def _repeats(turn: Turn) -> bool:
     answers = [step for step in turn.steps if step.result is not None][-2:]
     lists = [listed.entries for step in answers if (listed := listed_in(step)) is not None]
     return len(lists) == 2 and bool(lists[1]) and lists[0] == lists[1]
-
-
-def can_do(operations: tuple[Operation, ...], title: str) -> str:
-    """A few examples of what an API can do, one a tag."""
-    shown: dict[str, str] = {}
-    for operation in operations:
-        tag = operation.tags[0] if operation.tags else operation.path.strip("/").partition("/")[0]
-        if tag not in shown:
-            shown[tag] = operation.summary.strip().rstrip(".") or operation.id
-        if len(shown) == 5:
-            break
-    return f"{title or 'This API'} can, for example: {'; '.join(shown.values())}." if shown else ""

@@ -10,8 +10,7 @@ from nlapi.offline.catalogue import Catalogue
 from nlapi.offline.choose import Candidate
 from nlapi.offline.fill import Filling
 from nlapi.offline.given import wanted_in
-from nlapi.offline.steps import can_do
-from nlapi.openapi.spec import Effect, Spec
+from nlapi.openapi.spec import Effect, Operation, Spec
 from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Call
 
@@ -70,3 +69,15 @@ def _without_names(filling: Filling) -> dict[str, Any]:
     """The arguments that need no look-up."""
     plain = [option for option in filling.options if wanted_in(option.value) is None]
     return replace(filling, options=tuple(plain)).arguments
+
+
+def can_do(operations: tuple[Operation, ...], title: str) -> str:
+    """A few examples of what an API can do, one a tag."""
+    shown: dict[str, str] = {}
+    for operation in operations:
+        tag = operation.tags[0] if operation.tags else operation.path.strip("/").partition("/")[0]
+        if tag not in shown:
+            shown[tag] = operation.summary.strip().rstrip(".") or operation.id
+        if len(shown) == 5:
+            break
+    return f"{title or 'This API'} can, for example: {'; '.join(shown.values())}." if shown else ""

@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Any
 
 from nlapi.offline.dots import ends_in_dot, is_dotted, wants_dot
-from nlapi.offline.measures import converted, measured
 from nlapi.offline.moments import moment_of, moments
 from nlapi.offline.places import country_name, country_of, full_name, region_of, state_of, town_in_us
 from nlapi.offline.sentence import Kind, Sentence, Span
+from nlapi.offline.slot_units import converted, measured
 from nlapi.offline.slots import Family, Slot, type_of
 from nlapi.offline.tables import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
 from nlapi.resources.naming import STOPWORDS, singular, stem
