@@ -161,6 +161,6 @@ def answer(
 
 def plan(question: str, spec: Spec, *, known: Mapping[str, Any] | None = None) -> Plan:
     """What the embedded planner makes of a question: no model, no network. `known` are values by argument name."""
-    from nlapi.offline.planner import OfflinePlanner
+    from nlapi.planner.planner import OfflinePlanner
 
     return OfflinePlanner((spec,)).plan(question, known=known)

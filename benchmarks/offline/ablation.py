@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from benchmarks.offline import train
 from benchmarks.offline.crossval import evaluate
-from nlapi.offline.choices import EVIDENCE
-from nlapi.offline.match import MATCHES
-from nlapi.offline.traits import SLOT_TRAITS, SPAN_TRAITS
-from nlapi.offline.values import HOW
-from nlapi.offline.weigh import FEATURES
+from nlapi.planner.choices import EVIDENCE
+from nlapi.planner.match import MATCHES
+from nlapi.planner.traits import SLOT_TRAITS, SPAN_TRAITS
+from nlapi.planner.values import HOW
+from nlapi.planner.weigh import FEATURES
 
 FAMILIES = {
     "how span and slot fit": MATCHES,

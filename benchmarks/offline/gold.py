@@ -16,11 +16,11 @@ from typing import Any
 import nlapi
 from benchmarks.offline.folds import QUESTIONS, Row, folds, read_rows, read_specs
 from benchmarks.offline.real import real_fold, real_rows
-from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.read import read_sentence
-from nlapi.offline.scene import Scene
-from nlapi.offline.slots import Slot
 from nlapi.openapi.spec import Spec
+from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.read import read_sentence
+from nlapi.planner.slots.context import Scene
+from nlapi.planner.slots import Slot
 from nlapi.tools.tool import Tool
 
 TODAY = date(2026, 1, 15)

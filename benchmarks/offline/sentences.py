@@ -25,8 +25,8 @@ from benchmarks.offline.folds import QUESTIONS
 from benchmarks.offline.gold import scoring
 from benchmarks.offline.steps import answered, next_plan
 from nlapi.cli.session import LOST, UNSURE
-from nlapi.offline import OfflinePlanner
 from nlapi.openapi.spec import Effect
+from nlapi.planner import OfflinePlanner
 from nlapi.tools.plan import Plan, Round, ask
 from nlapi.tools.tool import Call
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from nlapi.client.message import Result
-from nlapi.offline import OfflinePlanner
 from nlapi.openapi.spec import Spec
+from nlapi.planner import OfflinePlanner
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, ask
 from nlapi.tools.tool import Call
 

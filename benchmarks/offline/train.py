@@ -1,6 +1,6 @@
 """Trains the forest that says how likely a value is right for a slot, then those that depend on what it fills.
 
-usage: python -m benchmarks.offline.train     (writes the four of nlapi/offline/forests; needs the group `train`)
+usage: python -m benchmarks.offline.train     (writes the four of nlapi/planner/forests; needs the group `train`)
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import nlapi.planner.among as among
 from benchmarks.offline import learn
 from benchmarks.offline.folds import FOLDS
 from benchmarks.offline.gold import cases, is_right, scene_of, wanted
 from benchmarks.offline.invented import invented
 from benchmarks.offline.invented_more import invented_more
-from nlapi.offline import among
-from nlapi.offline.forest import read_forest
-from nlapi.offline.option import Option
-from nlapi.offline.options import options
-from nlapi.offline.scene import Scene
-from nlapi.offline.slots import Family, Slot
-from nlapi.offline.weigh import FEATURES, rows
+from nlapi.planner.forest import read_forest
+from nlapi.planner.option import Option
+from nlapi.planner.options import options
+from nlapi.planner.slots.context import Scene
+from nlapi.planner.slots import Family, Slot
+from nlapi.planner.weigh import FEATURES, rows
 
 TREES = 350
 GENERAL = 0.3
@@ -129,7 +129,7 @@ def _second(found: Sequence[Asked], first: Sequence[Mapping[str, Any]]) -> list[
             for option, row in zip(one.options, one.rows, strict=True)
         ]
         right = {id(option): good for option, good in zip(told, one.right, strict=True)}
-        for slot, option, row in among.rows(one.scene, told):
+        for slot, option, row in among.choice_rows(one.scene, told):
             good = slot in one.empty if option is None else right[id(option)]
             examples.append(Example(fold=one.fold, row=row, right=good, weight=one.weight))
     return examples
@@ -138,7 +138,7 @@ def _second(found: Sequence[Asked], first: Sequence[Mapping[str, Any]]) -> list[
 def fit_after(chosen: Iterable[Example]) -> dict[str, Any]:
     chosen = list(chosen)
     return learn.train(
-        among.FEATURES,
+        among.CHOICE_FEATURES,
         [one.row for one in chosen],
         [float(one.right) for one in chosen],
         weights=[one.weight for one in chosen],

@@ -17,15 +17,15 @@ from dataclasses import replace
 from statistics import fmean as mean
 from typing import Any
 
+import nlapi.planner.confidence as sure
+import nlapi.planner.operations.ranking as rank
 from benchmarks.offline import learn, train
 from benchmarks.offline.folds import FOLDS
 from benchmarks.offline.rank_examples import Example, examples
 from benchmarks.offline.real import DATASET
-from nlapi.offline import confidence as sure
-from nlapi.offline import rank
-from nlapi.offline.choose import Candidate
-from nlapi.offline.forest import read_forest
-from nlapi.offline.rank_features import FEATURES
+from nlapi.planner.operations.candidates import Candidate
+from nlapi.planner.forest import read_forest
+from nlapi.planner.rank_features import FEATURES
 
 MADE_UP = 0.3
 """What a question counts whose operation stands among those of other APIs, beside one as it is."""
@@ -52,7 +52,7 @@ def ranking(chosen: Iterable[Example]) -> Model:
     from scipy.optimize import minimize
 
     groups = [one for one in chosen if len(one.candidates) > 1 and any(one.wanted)]
-    table = numpy.array([rank.vector(candidate.row) for one in groups for candidate in one.candidates])
+    table = numpy.array([ranking.vector(candidate.row) for one in groups for candidate in one.candidates])
     spread = table.std(axis=0) + 1e-6
     table /= spread
     sizes = [len(one.candidates) for one in groups]
@@ -83,9 +83,9 @@ def _amount(one: Example) -> float:
 
 def ordered(one: Example, model: Model) -> list[tuple[Candidate, int]]:
     """The candidates of a question in the order of `model`, each with its place in the example."""
-    with learn.instead(rank.NAME, model):
-        said = rank.scores([candidate.row for candidate in one.candidates])
-    chances = rank.chances(said)
+    with learn.instead(ranking.NAME, model):
+        said = ranking.scores([candidate.row for candidate in one.candidates])
+    chances = ranking.chances(said)
     rated = [
         (replace(candidate, score=said[at], chance=chances[at]), at) for at, candidate in enumerate(one.candidates)
     ]
@@ -172,7 +172,7 @@ def models(every: Sequence[Example], strange: Sequence[Example]) -> dict[str, Mo
         rows += [(fold, row, right) for row, right in plans(true, model)]
     whole = ranking(every)
     known = [one for one in every if not one.made_up and any(one.wanted)]
-    return {rank.NAME: whole, sure.NAME: confidence(rows), sure.MEANT: meant(known, strange, whole)}
+    return {ranking.NAME: whole, sure.NAME: confidence(rows), sure.MEANT: meant(known, strange, whole)}
 
 
 def _tells(one: Example) -> bool:
@@ -197,7 +197,7 @@ def evaluate(every: Sequence[Example], strange: Sequence[Example]) -> None:
             for one in every:
                 if one.fold != fold or one.made_up or not one.single or not one.candidates:
                     continue
-                order = ordered(one, found[rank.NAME])
+                order = ordered(one, found[ranking.NAME])
                 best, at = order[0]
                 refused += not sure.is_meant([candidate for candidate, _ in order])
                 right[one.dataset].append((one.wanted[at], one.exact[at]))
@@ -206,7 +206,7 @@ def evaluate(every: Sequence[Example], strange: Sequence[Example]) -> None:
             for one in strange:
                 if one.fold == fold:
                     total += 1
-                    passed += sure.is_meant([candidate for candidate, _ in ordered(one, found[rank.NAME])])
+                    passed += sure.is_meant([candidate for candidate, _ in ordered(one, found[ranking.NAME])])
     right["all"] = [pair for some in right.values() for pair in some]
     for name, some in right.items():
         print(

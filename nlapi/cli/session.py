@@ -234,7 +234,7 @@ def make_planner(name: PlannerName, targets: Targets, model: str | None, routing
         from nlapi.agent.models import DEFAULT
 
         return claude(DEFAULT)
-    from nlapi.offline.planner import OfflinePlanner
+    from nlapi.planner.planner import OfflinePlanner
 
     embedded = OfflinePlanner(tuple(targets))
     if name is PlannerName.OFFLINE:

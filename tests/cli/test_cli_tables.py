@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli.kit import Ran, run
-from tests.offline.lists import ALERTS, CAMPAIGNS, CONTAINERS, PODS, TICKETS, things
+from tests.planner.lists import ALERTS, CAMPAIGNS, CONTAINERS, PODS, TICKETS, things
 from tests.servers import Echo, Reply
 
 WORLDS = {

@@ -12,7 +12,7 @@ import yaml
 import nlapi
 from nlapi import bundled
 from nlapi.gateway.description import description
-from nlapi.offline.planner import OfflinePlanner
+from nlapi.planner.planner import OfflinePlanner
 from nlapi.tools.plan import Plan
 
 GIVEN = yaml.safe_load((Path(__file__).parent / "questions.yaml").read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ import nlapi
 from nlapi.agent.events import Answered
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
-from nlapi.offline import OfflinePlanner
+from nlapi.planner import OfflinePlanner
 from nlapi.sandbox import running
 from nlapi.tools.plan import ask
 from nlapi.tools.run import Target

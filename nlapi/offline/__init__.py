@@ -1,7 +1,0 @@
-"""The embedded planner: needs no key and no network."""
-
-from __future__ import annotations
-
-from nlapi.offline.planner import OfflinePlanner, plan
-
-__all__ = ["OfflinePlanner", "plan"]

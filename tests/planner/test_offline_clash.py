@@ -1,0 +1,115 @@
+"""What a sentence cannot mean, in which language it is, and what no sentence may fill."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.describe import parameter, spec
+from tests.planner.club import club
+from tests.planner.kit import only, planned, planner
+
+OK = {"responses": {"200": {"description": "ok"}}}
+CLUB = planner(club())
+
+
+def listing(*parameters: Any, **more: Any) -> Any:
+    return spec(
+        {
+            "/bookings": {
+                "get": {"operationId": "listBookings", "summary": "List bookings", "parameters": list(parameters), **OK}
+            }
+        },
+        **more,
+    )
+
+
+def test_values_that_exclude_each_other_are_asked_about() -> None:
+    made = planned("list active paused shelves")
+    (missing,) = made.missing
+    assert missing.argument == "shelf_statuses"
+    assert set(missing.choices) == {"ACTIVE", "PAUSED"}
+    assert "ACTIVE and PAUSED at once" in made.text
+
+
+def test_the_choice_is_used() -> None:
+    made = planned("list active paused shelves", shelf_statuses="PAUSED")
+    assert only(made) == ("listShelves", {"shelf_statuses": ["PAUSED"]})
+
+
+def test_values_that_are_joined_are_several() -> None:
+    assert only(planned("list active and paused shelves"))[1] == {"shelf_statuses": ["ACTIVE", "PAUSED"]}
+
+
+def test_nothing_is_between_more_and_less() -> None:
+    made = CLUB.plan("list bookings between 50 and 20")
+    assert made.calls == ()
+    assert made.text == "The question contradicts itself: nothing is between 50 and 20."
+
+
+def test_an_end_before_its_start_is_asked_about() -> None:
+    day = {"type": "string", "format": "date"}
+    api = planner(listing(parameter("start_date", schema=day), parameter("end_date", schema=day)))
+    made = api.plan("list bookings with start date 2026-05-10 and end date 2026-05-01")
+    assert [one.argument for one in made.missing] == ["end_date"]
+    assert "start_date would be 2026-05-10, and end_date 2026-05-01" in made.text
+
+
+@pytest.mark.parametrize(
+    ("question", "language"),
+    [
+        ("zeige mir alle aktiven Regale und Bücher", "German"),
+        ("muestra todos los libros de la estantería", "Spanish"),
+        ("montre tous les livres de mon étagère", "French"),
+        ("アクティブな棚を表示してください", "Japanese"),
+        ("покажи все книги", "Cyrillic"),
+        ("列出所有书架", "Chinese"),
+    ],
+)
+def test_a_question_in_another_language_is_said_to_be_one(question: str, language: str) -> None:
+    made = planned(question)
+    assert made.calls == ()
+    assert made.text.startswith("this needs Claude: the question is not in English")
+    assert language in made.text
+
+
+@pytest.mark.parametrize(
+    "question", ["show the books on the shelf 'Der Zauber und die Liebe'", "show shelf sh_2", "books"]
+)
+def test_english_with_foreign_names_is_english(question: str) -> None:
+    assert planned(question).calls
+
+
+def test_ten_thousand_characters_are_read_as_far_as_one_thing_takes() -> None:
+    assert planned("list the books " + "and please " * 1000).confidence < 1.0
+
+
+SECURED = {
+    "components": {"securitySchemes": {"auth": {"type": "http", "scheme": "bearer"}}},
+    "security": [{"auth": []}],
+}
+
+
+@pytest.mark.parametrize("where", ["query", "header"])
+def test_a_credential_is_never_filled_from_a_sentence(where: str) -> None:
+    token = parameter("token", where, description="Authentication token.", required=True)
+    secured = planner(listing(token, **SECURED)).plan("list bookings with token xoxb-123")
+    assert secured.missing == ()
+    assert only(secured) == ("listBookings", {})
+    bare = planner(listing(token)).plan("list bookings with token xoxb-123")
+    assert [one.argument for one in bare.missing] == ["token"]
+    assert only(bare)[1] == {}
+
+
+def test_an_argument_that_is_sent_as_a_key_of_the_api_is_one() -> None:
+    scheme = {"components": {"securitySchemes": {"app": {"type": "apiKey", "in": "query", "name": "key"}}}}
+    key = parameter("key", description="Generate your own.", required=True)
+    asked = planner(listing(key, **scheme)).plan("list the bookings with the key Looks")
+    assert [one.argument for one in asked.missing] == ["key"]
+    assert only(asked)[1] == {}
+
+
+def test_a_token_of_a_page_is_no_credential() -> None:
+    api = planner(listing(parameter("page_token", description="Where the page begins."), **SECURED))
+    assert only(api.plan("list bookings with page token abc123"))[1] == {"page_token": "abc123"}

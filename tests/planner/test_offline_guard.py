@@ -1,0 +1,159 @@
+"""What a sentence does not command: forbidden, excepted, asked about or meant for several, and reads before changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from nlapi.openapi.spec import Effect
+from nlapi.tools.plan import Plan
+from tests.describe import body, spec
+from tests.planner.club import club
+from tests.planner.kit import only, planner
+
+UNSURE = 0.4
+CLUB = planner(club())
+
+
+def planned(question: str) -> Plan:
+    return CLUB.plan(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "don't delete the book Snow",
+        "do not remove book 4",
+        "DO NOT DELETE BOOK 4",
+        "never cancel loan 4",
+        "can you not pause the campaign Spring",
+        "cancel loan 4, not loan 5",
+        "delete the book Snow without deleting its loans",
+        "make sure not to cancel loan 4",
+        "stop deleting book 4",
+        "delete all members except Ada Lovelace",
+        "delete anything but the book Snow",
+        "cancel loan 4 other than on Monday",
+        "cancel loan 4 if it is overdue",
+        "should I delete the campaign Spring?",
+        "what happens if I delete book 4",
+        "can I delete book 4?",
+        "may I cancel loan 4",
+        "is it possible to delete book 4",
+        "pause all campaigns",
+        "pause both campaigns",
+        "delete members 2 and 3",
+        "delete member 2 and 3",
+        "delete loans 2-5",
+        "delete member Ada and member Bob",
+        "delete the books Dune and Emma",
+        "delete the last book",
+        "delete the issues of the campaign Spring",
+        "add 2 members",
+        "add members Ada and Bob",
+        "delete member 5 from all rooms",
+    ],
+)
+def test_a_change_that_is_not_commanded_of_one_thing_is_left_to_claude(question: str) -> None:
+    made = planned(question)
+    assert made.calls == ()
+    assert made.text.startswith("this needs Claude: ")
+    assert made.confidence <= 0.2
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "delete book 4",
+        "can you delete book 4",
+        "could you please delete book 4?",
+        "would you delete book 4",
+        "please delete the book with id 4",
+        "delete book #4",
+        "delete book no. 4",
+        "get rid of book 4",
+    ],
+)
+def test_a_polite_request_is_a_request(question: str) -> None:
+    made = planned(question)
+    assert only(made) == ("deleteBook", {"book_id": 4})
+    assert made.confidence >= UNSURE
+
+
+@pytest.mark.parametrize("title", ["Never Let Me Go", '"Don\'t Panic"', "All Quiet", "Everything But Snow"])
+def test_little_words_in_a_name_forbid_nothing(title: str) -> None:
+    made = planned(f"delete the book {title}")
+    assert only(made)[0] == "listBooks"
+    assert f"called {title.strip(chr(34))!r}" in made.understood or "Don't Panic" in made.understood
+
+
+def test_a_flag_takes_its_own_negation() -> None:
+    flagged = {"type": "object", "properties": {"public": {"type": "boolean"}}}
+    node = {"operationId": "addThing", "summary": "Add a thing", "responses": {"200": {"description": "ok"}}}
+    listing = {"operationId": "listThings", "summary": "List things", "responses": {"200": {"description": "ok"}}}
+    api = planner(spec({"/things": {"get": listing, "post": {**node, **body(flagged)}}}))
+    assert only(api.plan("add a thing that is not public")) == ("addThing", {"public": False})
+
+
+def test_what_takes_many_or_all_may_be_told_so() -> None:
+    ids = {"type": "object", "properties": {"book_ids": {"type": "array", "items": {"type": "integer"}}}}
+    answer = {"responses": {"200": {"description": "ok"}}}
+    api = planner(
+        spec(
+            {
+                "/books": {
+                    "get": {"operationId": "listBooks", "summary": "List books", **answer},
+                    "delete": {"operationId": "deleteAllBooks", "summary": "Delete all books", **answer},
+                },
+                "/books/archive": {
+                    "post": {"operationId": "archiveBooks", "summary": "Archive books", **body(ids), **answer}
+                },
+            }
+        )
+    )
+    assert only(api.plan("delete all books")) == ("deleteAllBooks", {})
+    assert only(api.plan("archive books 2 and 3")) == ("archiveBooks", {"book_ids": [2, 3]})
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "list the loans of Ada Lovelace",
+        "show the overdue loans of member 4",
+        "bookings from last week",
+        "books that are not history",
+        "loan 4",
+        "which campaigns were paused?",
+        "find the book Snow",
+    ],
+)
+def test_a_sentence_that_reads_or_has_no_verb_is_no_change(question: str) -> None:
+    made = planned(question)
+    call = next(iter((*made.calls, *made.alternatives)))
+    assert made.confidence < UNSURE or call.tool.effect is Effect.READ
+    assert "then Delete" not in made.understood and "then Cancel" not in made.understood
+
+
+def test_an_update_without_anything_to_change_is_unsure() -> None:
+    assert planned("update the campaign Spring").confidence < UNSURE
+
+
+def test_an_operations_own_verb_commands_it() -> None:
+    made = planned("return loan 4")
+    assert only(made) == ("returnLoan", {"loan_id": 4})
+    assert made.confidence >= UNSURE
+
+
+def test_a_read_that_leaves_out_a_condition_says_so_and_is_unsure() -> None:
+    for question, left in (("books that are not history", "not history"), ("list members except Ada", "except Ada")):
+        made = planned(question)
+        assert made.confidence < UNSURE
+        assert f"not used: {left}" in made.understood
+        assert "genre" not in only(made)[1]
+
+
+def test_a_value_that_no_argument_took_is_named() -> None:
+    made = planned('get member 4 and "Snow"')
+    assert "not used: 'Snow'" in made.understood
+    later = planned("cancel loan 4 tomorrow")
+    assert "not used: tomorrow" in later.understood
+    assert later.confidence < UNSURE

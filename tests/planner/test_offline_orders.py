@@ -1,0 +1,108 @@
+"""Commands in other words than an API has, and what a sentence says of which thing is meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nlapi.planner.orders import plainly_ordered
+from nlapi.resources.naming import stem
+from tests.describe import body, parameter, spec
+from tests.planner.kit import only, planner
+
+TEXT = {"type": "string"}
+HAS = frozenset(map(stem, "delete cancel disable enable start restore".split()))
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("get rid of attachment 12", "delete attachment 12"),
+        ("please trash recording r9", "please delete recording r9"),
+        ("kill run 4", "cancel run 4"),
+        ("turn the night mode off for kim", "disable the night mode for kim"),
+        ("switch on the lamp", "enable the lamp"),
+        ("kick off a build of main", "start a build of main"),
+        ("bring back page 3", "restore page 3"),
+        ("the memo of bill 3 should be paid twice", "set the memo of bill 3 to paid twice"),
+        ("turn the color to green", "turn the color to green"),
+        ("what should be deleted?", "what should be deleted?"),
+        ("list the runs to kill", "list the runs to kill"),
+        ("end dates of the runs", "end dates of the runs"),
+        ("star rating of page 3", "star rating of page 3"),
+        ("create a run whose name should be x", "create a run whose name should be x"),
+    ],
+)
+def test_a_command_is_read_in_the_words_of_the_api(said: str, meant: str) -> None:
+    assert plainly_ordered(said, lambda: HAS) == meant
+
+
+def test_a_verb_that_the_api_has_itself_stays() -> None:
+    assert plainly_ordered("kill run 4", lambda: HAS | {"kill"}) == "kill run 4"
+
+
+def _one(id: str, summary: str, *parameters: Any, **more: Any) -> dict[str, Any]:
+    answers = {"responses": {"200": {"description": "ok"}}}
+    return {"operationId": id, "summary": summary, "parameters": list(parameters), **answers, **more}
+
+
+def works() -> Any:
+    """Projects of owners with their runs, users by a bare id, and jobs that run or do not."""
+    number = {"type": "integer"}
+    whose = [parameter(name, "path", TEXT, required=True) for name in ("owner", "project")]
+    run = parameter("run", "path", number, required=True)
+    id = parameter("id", "path", number, required=True)
+    job = parameter("job", "path", TEXT, required=True)
+    wait = {"type": "integer", "x-nlapi": {"unit": "milliseconds"}, "description": "Milliseconds to wait for it."}
+    change = body({"type": "object", "properties": {"running": {"type": "boolean"}, "timeout_ms": wait}})
+    since = parameter("since", schema={"type": "string", "format": "date"}, description="Only what came since.")
+    page = parameter("limit", schema=number, description="How many to give.")
+    return planner(
+        spec(
+            {
+                "/projects/{owner}/{project}/runs/{run}/cancel": {
+                    "post": _one("cancelRun", "Cancel a run of a project", *whose, run)
+                },
+                "/users/{id}/invoices": {"get": _one("listInvoices", "List the invoices of a user", id, since, page)},
+                "/jobs/{job}": {
+                    "get": _one("getJob", "Get a job", job),
+                    "patch": _one("updateJob", "Update a job", job, **change),
+                },
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "operation", "arguments"),
+    [
+        ("cancel run 44 of acme/web", "cancelRun", {"owner": "acme", "project": "web", "run": 44}),
+        ("invoices of user 512", "listInvoices", {"id": 512}),
+        ("invoices of user 512 since Monday", "listInvoices", {"id": 512, "since": "2026-05-11"}),
+        ("the last 5 invoices of user 512", "listInvoices", {"id": 512, "limit": 5}),
+        ("stop the job nightly-7", "updateJob", {"job": "nightly-7", "running": False}),
+        ("set the timeout of job nightly-7 to 200 ms", "updateJob", {"job": "nightly-7", "timeout_ms": 200}),
+        ("set the timeout of job nightly-7 to 2 seconds", "updateJob", {"job": "nightly-7", "timeout_ms": 2000}),
+    ],
+)
+def test_what_is_meant_is_filled_in(said: str, operation: str, arguments: dict[str, Any]) -> None:
+    assert only(works().plan(said)) == (operation, arguments)
+
+
+def test_a_command_that_is_a_choice_of_an_argument_stays() -> None:
+    """`reboot` is not read as the reset of an account that the API has as well, nor as a reset of the password."""
+    machine = parameter("machine_id", "path", {"type": "integer"}, required=True)
+    account = parameter("account_id", "path", {"type": "integer"}, required=True)
+    kind = {"type": "string", "enum": ["reboot", "password_reset", "power_off"], "description": "What to do."}
+    act = body({"type": "object", "required": ["type"], "properties": {"type": kind}})
+    api = planner(
+        spec(
+            {
+                "/machines/{machine_id}/actions": {"post": _one("actOnMachine", "Act on a machine", machine, **act)},
+                "/machines/{machine_id}": {"get": _one("getMachine", "Get a machine", machine)},
+                "/accounts/{account_id}/reset": {"post": _one("resetAccount", "Reset an account", account)},
+            }
+        )
+    )
+    assert only(api.plan("reboot machine 7")) == ("actOnMachine", {"machine_id": 7, "type": "reboot"})

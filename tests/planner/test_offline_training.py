@@ -1,0 +1,82 @@
+"""The training of the planner runs end to end on a few sentences, and its folds keep every API in one."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from itertools import islice
+
+import pytest
+
+import nlapi.planner.among as among
+import nlapi.planner.confidence as confidence
+import nlapi.planner.operations.ranking as rank
+from benchmarks.offline import folds, gold, invented, invented_more
+from nlapi.planner.slots.assignment import fill
+from nlapi.planner.forest import Forest
+from nlapi.planner.options import options
+from nlapi.planner.weigh import FEATURES, rows
+
+needs_questions = pytest.mark.skipif(not folds.QUESTIONS.is_dir(), reason="the question sets are not here")
+
+
+@needs_questions
+def test_an_api_is_in_one_fold() -> None:
+    rows = folds.read_rows()
+    found = folds.folds(rows)
+    assert found == folds.folds(rows)
+    assert set(found) == set(range(folds.FOLDS))
+    where: dict[str, set[int]] = defaultdict(set)
+    for row, fold in zip(rows, found, strict=True):
+        for key in (row["spec"], row["api"], *row["operations"]):
+            where[key].add(fold)
+    assert all(len(some) == 1 for some in where.values())
+
+
+def test_rows_without_a_name_in_common_are_spread() -> None:
+    rows = [{"id": str(n), "dataset": "d", "api": f"a{n}", "spec": f"s{n}", "operations": [f"o{n}"]} for n in range(10)]
+    assert sorted(folds.folds(rows)) == sorted([*range(folds.FOLDS)] * 2)
+
+
+def test_the_shipped_forests_know_the_features_of_today() -> None:
+    assert Forest.load("slots").features == FEATURES
+    assert Forest.load(ranking.NAME).features == ranking.FEATURES
+    assert Forest.load(confidence.NAME).features == confidence.FEATURES
+    assert Forest.load(confidence.MEANT).features == confidence.MEANT_BY
+    after = Forest.load("slots").after
+    assert after is not None
+    assert after.features == among.CHOICE_FEATURES
+
+
+def test_an_invented_sentence_is_filled_as_it_was_meant() -> None:
+    said = next(one for one in invented.invented() if len(one.arguments) == 2 and one.method == "get")
+    scene = gold.scene_of(said.document(), said.question)
+    assert {option.slot.name: option.value for option in fill(scene).options} == said.arguments
+
+
+def test_the_values_meant_are_among_the_options() -> None:
+    count = found = 0
+    for said in (*islice(invented.invented(), 80), *islice(invented_more.invented_more(), 80)):
+        scene = gold.scene_of(said.document(), said.question)
+        offered = {(option.slot.name, str(option.value)) for option in options(scene)}
+        count += len(said.arguments)
+        found += sum((name, str(value)) in offered for name, value in said.arguments.items())
+    assert found / count > 0.9
+
+
+@needs_questions
+def test_a_forest_is_trained_on_a_few_questions() -> None:
+    pytest.importorskip("lightgbm", reason="the training library is not installed (pip install --group train)")
+    from benchmarks.offline import train
+
+    found = []
+    for case in islice(gold.cases(), 40):
+        for option, row in rows(case.scene, options(case.scene)):
+            if row is not None:
+                values, _ = gold.wanted(case.row, option.slot)
+                right = gold.is_right(option.value, values)
+                found.append(train.Example(fold=case.fold, row=row, right=right))
+    assert any(one.right for one in found)
+    data = train.fit(found, without=("named",))
+    assert data["features"] == list(FEATURES)
+    assert len(json.dumps(data)) < 200_000

@@ -1,0 +1,223 @@
+"""What is worked out of an answer: counts, sums, averages, the most, the least, yes and no, money and moments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nlapi.client.message import Result
+from nlapi.openapi.spec import Spec
+from nlapi.planner import OfflinePlanner
+from nlapi.planner.language.english.question_intent import Want, wish_of
+from nlapi.tools.tool import Call
+from tests.describe import parameter, spec
+from tests.planner.kit import only, planner, reply, talk
+
+TEXT = {"type": "string"}
+
+
+def shop() -> Spec:
+    item = {
+        "type": "object",
+        "properties": {
+            "id": TEXT,
+            "name": TEXT,
+            "status": {**TEXT, "enum": ["ACTIVE", "PAUSED"]},
+            "price": {"type": "integer", "x-nlapi": {"unit": "cents"}},
+            "currency": TEXT,
+            "created_at": {**TEXT, "format": "date-time"},
+            "in_stock": {"type": "boolean"},
+            "tags": {"type": "array", "items": TEXT},
+        },
+    }
+    page = {"type": "object", "properties": {"items": {"type": "array", "items": item}, "total": {"type": "integer"}}}
+
+    def node(id: str, summary: str, schema: Any, *parameters: Any) -> dict[str, Any]:
+        answer = {"200": {"description": "ok", "content": {"application/json": {"schema": schema}}}}
+        return {"operationId": id, "summary": summary, "parameters": list(parameters), "responses": answer}
+
+    whole = {"type": "integer"}
+    return spec(
+        {
+            "/products": {
+                "get": node(
+                    "listProducts",
+                    "List products",
+                    page,
+                    parameter("page", schema=whole),
+                    parameter("limit", schema=whole),
+                )
+            },
+            "/products/{product_id}": {
+                "get": node("getProduct", "Get a product", item, parameter("product_id", "path", TEXT))
+            },
+        },
+        info={"title": "Shop", "version": "1"},
+    )
+
+
+def product(n: int, name: str, price: int, **more: Any) -> dict[str, Any]:
+    day = f"2026-03-0{n}T10:00:30Z"
+    return {"id": f"p{n}", "name": name, "status": "ACTIVE", "price": price, "created_at": day, **more}
+
+
+PRODUCTS = [product(1, "Lamp", 2550), product(2, "Desk", 19900, status="PAUSED"), product(3, "Pen", 150)]
+
+
+def told(question: str, things: Any = None) -> str:
+    return talk(question, lambda _: things or {"items": PRODUCTS, "total": 3}, api=shop())[-1].text
+
+
+@pytest.mark.parametrize(
+    ("question", "want", "count"),
+    [
+        ("how many products are there", Want.COUNT, 1),
+        ("what is the total price of all products", Want.SUM, 1),
+        ("the average price", Want.AVERAGE, 1),
+        ("which product is the most expensive", Want.MOST, 1),
+        ("top 3 products by price", Want.MOST, 3),
+        ("the five cheapest products", Want.LEAST, 5),
+        ("is the product Lamp active?", Want.CHECK, 1),
+        ("products with a max price of 20", Want.SHOW, 1),
+        ("products that cost at least 5", Want.SHOW, 1),
+        ("list the products", Want.SHOW, 1),
+    ],
+)
+def test_what_a_question_wants(question: str, want: Want, count: int) -> None:
+    wish = wish_of(question)
+    assert (wish.want, wish.count) == (want, count)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("which product is the most expensive?", "Desk has the highest price: 199 (of 3 products)."),
+        ("which product has the lowest price?", "Pen has the lowest price: 1.50 (of 3 products)."),
+        ("which is the newest product?", "Pen has the latest created at: 2026-03-03 10:00 UTC (of 3 products)."),
+        ("top 2 products by price", "The 2 with the highest price: Desk 199; Lamp 25.50 (of 3 products)."),
+        ("how many products are there?", "3 products: 2 active, 1 paused; Lamp, Desk, Pen."),
+        ("total price of the products", "3 products: 2 active, 1 paused; price 226 in total; Lamp, Desk, Pen."),
+        ("average price of the products", "3 products: 2 active, 1 paused; price 75.33 on average; Lamp, Desk, Pen."),
+        ("are there any products?", "Yes: 3 products: 2 active, 1 paused; Lamp, Desk, Pen."),
+    ],
+)
+def test_figures_of_a_list(question: str, text: str) -> None:
+    assert told(question) == text
+
+
+def test_amounts_in_several_currencies_are_added_up_apart() -> None:
+    things = [
+        product(1, "A", 100, currency="EUR"),
+        product(2, "B", 250, currency="USD"),
+        product(3, "C", 50, currency="EUR"),
+    ]
+    assert "price 1.50 EUR and 2.50 USD in total" in told("total price of the products", things)
+
+
+def test_things_that_are_the_most_together_are_named_together() -> None:
+    things = [product(1, "A", 100), product(2, "B", 100), product(3, "C", 50)]
+    assert told("which product is the most expensive?", things) == "A and B have the highest price: 1 (of 3 products)."
+
+
+def test_all_pages_are_read_before_anything_is_compared() -> None:
+    def paged(call: Call) -> Result:
+        page = call.arguments.get("page", 1)
+        return reply({"items": [PRODUCTS[page - 1]], "total": 3})
+
+    plans = talk("which product is the cheapest?", paged, api=shop())
+    assert [plan.calls[0].arguments for plan in plans[:-1]] == [{}, {"page": 2}, {"page": 3}]
+    assert plans[-1].text == "Pen has the lowest price: 1.50 (of 3 products)."
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("is product p1 active?", "Yes: the product Lamp (p1) has status ACTIVE."),
+        ("is product p1 paused?", "No: the product Lamp (p1) has status ACTIVE."),
+        ("is product p1 in stock?", "No: the product Lamp (p1) has in stock no."),
+        ("does product p1 have tags?", "No: the product Lamp (p1) has no tags."),
+        ("what is the price of product p1?", "The product Lamp (p1): price 25.50 EUR."),
+        ("when was product p1 created?", "The product Lamp (p1): created at 2026-03-01 10:00 UTC."),
+    ],
+)
+def test_one_thing_is_asked_about(question: str, text: str) -> None:
+    assert told(question, product(1, "Lamp", 2550, currency="EUR", in_stock=False, tags=[])) == text
+
+
+def test_nothing_found_is_said_with_what_was_looked_for() -> None:
+    assert told("are there any products?", {"items": [], "total": 0}) == "No: no products found."
+
+
+def test_whether_something_has_things_is_told_by_the_list_of_them() -> None:
+    from tests.planner.test_offline_steps import shelves
+
+    *_, books, end = talk("does the shelf Poetry have any books?", shelves)
+    assert books.calls[0].arguments == {"shelf_id": "sh_2"}
+    assert end.text == "Yes: 2 books: Dune, Emma."
+
+
+SOME = [product(1, "Lamp", 2550), product(2, "Desk", 9900, status="PAUSED"), product(3, "Pen", 150)]
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("which products are paused?", "1 of 3 products with status paused: Desk."),
+        ("how many products are active?", "2 of 3 products with status active: Lamp, Pen."),
+        ("products with a price over 20 dollars", "2 of 3 products with price over 20: Lamp, Desk."),
+        ("products with a price under 1 dollar", "0 of 3 products with price under 1."),
+        ("are any products paused?", "Yes: 1 of 3 products with status paused: Desk."),
+    ],
+)
+def test_what_the_api_was_not_asked_to_sift_is_sifted_in_the_answer(question: str, text: str) -> None:
+    assert told(question, SOME) == text
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("is Lamp active?", "Yes: the product Lamp (p1) has status ACTIVE."),
+        ("is Desk active?", "No: the product Desk (p2) has status PAUSED."),
+        ("is Sofa active?", "There is no product called 'Sofa': Lamp (p1), Desk (p2), Pen (p3)."),
+    ],
+)
+def test_yes_and_no_are_about_the_thing_that_is_named(question: str, text: str) -> None:
+    assert told(question, SOME) == text
+
+
+def test_an_average_is_of_the_things_that_the_question_is_about() -> None:
+    text = "2 of 3 products with status active: price 13.50 on average; Lamp, Pen."
+    assert told("average price of the active products", SOME) == text
+
+
+def _registry() -> OfflinePlanner:
+    """Projects, searched with a text, and the repositories below each."""
+    project = {"type": "object", "properties": {"name": {"type": "string"}, "repo_count": {"type": "integer"}}}
+    listed = {
+        "200": {"description": "", "content": {"application/json": {"schema": {"type": "array", "items": project}}}}
+    }
+    searched = parameter("q", description="Query string to query this resource.")
+    below = parameter("project_name", "path", required=True, description="The name of the project.")
+    return planner(
+        spec(
+            {
+                "/projects": {"get": {"operationId": "listProjects", "parameters": [searched], "responses": listed}},
+                "/projects/{project_name}/repositories": {
+                    "get": {"operationId": "listRepositories", "parameters": [below], "responses": listed}
+                },
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "question", ["top 3 projects by repo count", "list projects sorted by repo count", "the projects by repo count"]
+)
+def test_the_field_of_an_order_is_no_value_and_says_nothing_of_the_operation(question: str) -> None:
+    assert only(_registry().plan(question)) == ("listProjects", {})
+
+
+def test_the_end_of_a_range_is_no_id() -> None:
+    made = _registry().plan("which repositories have more than 20 tags?")
+    assert all("20" not in call.arguments.values() for call in made.calls)
