@@ -81,4 +81,4 @@ def test_only_the_command_line_prints_and_reads_the_environment(module: Path) ->
 
 @pytest.mark.parametrize("module", MODULES, ids=name)
 def test_a_module_stays_small(module: Path) -> None:
-    assert len(module.read_text(encoding="utf-8").splitlines()) <= 360
+    assert len(module.read_text(encoding="utf-8").splitlines()) <= 500

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from benchmarks.offline import train
 from benchmarks.offline.crossval import evaluate
-from nlapi.planner.choices import EVIDENCE
-from nlapi.planner.match import MATCHES
-from nlapi.planner.traits import SLOT_TRAITS, SPAN_TRAITS
-from nlapi.planner.values import HOW
-from nlapi.planner.weigh import FEATURES
+from nlapi.planner.slots.choices import EVIDENCE
+from nlapi.planner.slots.features import MATCHES, SLOT_TRAITS, SPAN_TRAITS
+from nlapi.planner.slots.scoring import FEATURES
+from nlapi.planner.slots.values import HOW
 
 FAMILIES = {
     "how span and slot fit": MATCHES,

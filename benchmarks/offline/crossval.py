@@ -25,9 +25,9 @@ from benchmarks.offline.gold import Case, cases, catalogues, scoring, today_of
 from benchmarks.offline.rank_examples import examples
 from benchmarks.offline.real import DATASET
 from benchmarks.offline.train_rank import nested
+from nlapi.planner.planner import OfflinePlanner
 from nlapi.planner.slots.assignment import fill, nest
 from nlapi.planner.slots.known_values import complete
-from nlapi.planner.planner import OfflinePlanner
 
 Forests = Mapping[str, Mapping[str, Any]]
 """Name -> a forest as data."""

@@ -17,10 +17,10 @@ import nlapi
 from benchmarks.offline.folds import QUESTIONS, Row, folds, read_rows, read_specs
 from benchmarks.offline.real import real_fold, real_rows
 from nlapi.openapi.spec import Spec
+from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.read import read_sentence
 from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots import Slot
+from nlapi.planner.slots.slot import Slot
 from nlapi.tools.tool import Tool
 
 TODAY = date(2026, 1, 15)

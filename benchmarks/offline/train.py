@@ -10,18 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import nlapi.planner.among as among
+import nlapi.planner.slots.scoring as among
 from benchmarks.offline import learn
 from benchmarks.offline.folds import FOLDS
 from benchmarks.offline.gold import cases, is_right, scene_of, wanted
 from benchmarks.offline.invented import invented
 from benchmarks.offline.invented_more import invented_more
 from nlapi.planner.forest import read_forest
-from nlapi.planner.option import Option
-from nlapi.planner.options import options
+from nlapi.planner.slots.candidates import options
 from nlapi.planner.slots.context import Scene
-from nlapi.planner.slots import Family, Slot
-from nlapi.planner.weigh import FEATURES, rows
+from nlapi.planner.slots.scoring import FEATURES, rows
+from nlapi.planner.slots.slot import Family, Option, Slot
 
 TREES = 350
 GENERAL = 0.3

@@ -17,15 +17,14 @@ from dataclasses import replace
 from statistics import fmean as mean
 from typing import Any
 
-import nlapi.planner.confidence as sure
-import nlapi.planner.operations.ranking as rank
+import nlapi.planner.operations.confidence as sure
 from benchmarks.offline import learn, train
 from benchmarks.offline.folds import FOLDS
 from benchmarks.offline.rank_examples import Example, examples
 from benchmarks.offline.real import DATASET
-from nlapi.planner.operations.candidates import Candidate
 from nlapi.planner.forest import read_forest
-from nlapi.planner.rank_features import FEATURES
+from nlapi.planner.operations.candidates import Candidate
+from nlapi.planner.operations.features import FEATURES
 
 MADE_UP = 0.3
 """What a question counts whose operation stands among those of other APIs, beside one as it is."""

@@ -11,36 +11,18 @@ from typing import Any
 
 from nlapi.changes.commands import commanded_change
 from nlapi.openapi.spec import Effect, Operation, Spec
+from nlapi.planner.language.commands import plainly_ordered
+from nlapi.planner.language.english import foreign
+from nlapi.planner.language.names import with_kinds
+from nlapi.planner.language.reader import read_sentence
+from nlapi.planner.language.text import Kind, Sentence
 from nlapi.planner.operations.accounts import sources_of
 from nlapi.planner.operations.api_selection import named_api
-from nlapi.planner.asked_list import unlisted
-from nlapi.planner.operations.read_breadth import broadened
-from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.steps.steps.multi_intent import begun, chained, next_clause, unrelated
-from nlapi.planner.steps.steps.change_confidence import sure_of_change
-from nlapi.planner.operations.change_questions import unsaid_values
 from nlapi.planner.operations.candidates import Candidate
-from nlapi.planner.clash import Clash, clash_in
-from nlapi.planner.commanded import uncommanded
-from nlapi.planner.confidence import FEW, confidence, features, is_doubtful, is_meant
-from nlapi.planner.doubts import settled_by_answer
-from nlapi.planner.operations.field_question import field_read
-from nlapi.planner.steps.steps.followup import follow
-from nlapi.planner.slots.known_values import Values, argument_name, complete, wanted_in
-from nlapi.planner.goal import Goal, final
-from nlapi.planner.guard import commands_change, forbids, refusal, supposes, unused
-from nlapi.planner.language.english.english import foreign
-from nlapi.planner.leftover_names import with_leftover_name
-from nlapi.planner.operations.intent_rewrites import as_command, other_goals, says_all, says_plainly
-from nlapi.planner.operations.operation_choice import CLEAR, best_of, likeliest
-from nlapi.planner.orders import plainly_ordered
-from nlapi.planner.language.english.names import with_kinds
-from nlapi.planner.read import read_sentence
-from nlapi.planner.reads import asks, asks_for_health, asks_who_i_am
-from nlapi.planner.language.english.text import Kind, Sentence
-from nlapi.planner.steps.steps.steps import go_on, plan_for
-from nlapi.planner.sureness import CHOSEN, TOSSED, surely, unsaid_words
-from nlapi.planner.operations.fan_out import with_twins
+from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.operations.change_questions import unsaid_values
+from nlapi.planner.operations.commanded import uncommanded
+from nlapi.planner.operations.confidence import FEW, confidence, features, is_doubtful, is_meant
 from nlapi.planner.operations.fallbacks import (
     ALTERNATIVES,
     CLAUDE,
@@ -53,8 +35,23 @@ from nlapi.planner.operations.fallbacks import (
     too_much,
     unmatched,
 )
+from nlapi.planner.operations.fan_out import with_twins
+from nlapi.planner.operations.field_question import field_read
 from nlapi.planner.operations.id_resolution import completed, with_only_parents
+from nlapi.planner.operations.intent_rewrites import as_command, other_goals, says_all, says_plainly
+from nlapi.planner.operations.operation_choice import CLEAR, best_of, likeliest
+from nlapi.planner.operations.read_breadth import broadened
+from nlapi.planner.operations.reads import asks, asks_for_health, asks_who_i_am, unlisted
+from nlapi.planner.operations.sureness import CHOSEN, TOSSED, settled_by_answer, surely, unsaid_words
+from nlapi.planner.operations.vetoes import Clash, clash_in, commands_change, forbids, refusal, supposes, unused
 from nlapi.planner.operations.wire_forms import in_wire_form
+from nlapi.planner.slots.known_values import Values, argument_name, complete, wanted_in
+from nlapi.planner.steps.change_confidence import sure_of_change
+from nlapi.planner.steps.described import with_leftover_name
+from nlapi.planner.steps.followup import follow
+from nlapi.planner.steps.goal import Goal, final
+from nlapi.planner.steps.multi_intent import begun, chained, next_clause, unrelated
+from nlapi.planner.steps.steps import go_on, plan_for
 from nlapi.resources.naming import IMPERATIVES, MAY_READ, VERBS, Intent, stem
 from nlapi.tools.plan import Conversation, Plan
 from nlapi.tools.spelling import corrected

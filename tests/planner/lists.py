@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 import nlapi
-from nlapi.planner.answer import answer
+from nlapi.planner.answering.answers import answer
 from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
 from nlapi.tools.view import AnswerView

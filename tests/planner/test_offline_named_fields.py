@@ -6,7 +6,7 @@ from typing import Any
 
 import nlapi
 from nlapi.openapi.spec import Spec
-from nlapi.planner.name_match import alike
+from nlapi.planner.steps.lookup import alike
 from nlapi.tools.tool import Call
 from tests.describe import body, parameter, spec
 from tests.planner.kit import only, reply, talk

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nlapi.planner.orders import plainly_ordered
+from nlapi.planner.language.commands import plainly_ordered
 from nlapi.resources.naming import stem
 from tests.describe import body, parameter, spec
 from tests.planner.kit import only, planner

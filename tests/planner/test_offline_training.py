@@ -8,14 +8,14 @@ from itertools import islice
 
 import pytest
 
-import nlapi.planner.among as among
-import nlapi.planner.confidence as confidence
-import nlapi.planner.operations.ranking as rank
+import nlapi.planner.operations.confidence as confidence
+import nlapi.planner.operations.ranking as ranking
+import nlapi.planner.slots.scoring as among
 from benchmarks.offline import folds, gold, invented, invented_more
-from nlapi.planner.slots.assignment import fill
 from nlapi.planner.forest import Forest
-from nlapi.planner.options import options
-from nlapi.planner.weigh import FEATURES, rows
+from nlapi.planner.slots.assignment import fill
+from nlapi.planner.slots.candidates import options
+from nlapi.planner.slots.scoring import FEATURES, rows
 
 needs_questions = pytest.mark.skipif(not folds.QUESTIONS.is_dir(), reason="the question sets are not here")
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from benchmarks.offline.gold import scene_of
-from nlapi.planner.language.english.dates import find_dates
+from nlapi.planner.language.dates import find_dates
+from nlapi.planner.language.numbers import find_numbers
+from nlapi.planner.language.reader import read_sentence
+from nlapi.planner.language.text import Kind
 from nlapi.planner.slots.assignment import fill
-from nlapi.planner.numbers import find_numbers
-from nlapi.planner.options import options
-from nlapi.planner.read import read_sentence
+from nlapi.planner.slots.candidates import options
 from nlapi.planner.slots.context import Scene
-from nlapi.planner.language.english.text import Kind
 from tests.describe import body, parameter, spec
 from tests.planner.kit import TODAY, only, planner
 

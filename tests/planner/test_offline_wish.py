@@ -9,7 +9,7 @@ import pytest
 from nlapi.client.message import Result
 from nlapi.openapi.spec import Spec
 from nlapi.planner import OfflinePlanner
-from nlapi.planner.language.english.question_intent import Want, wish_of
+from nlapi.planner.language.question_intent import Want, wish_of
 from nlapi.tools.tool import Call
 from tests.describe import parameter, spec
 from tests.planner.kit import only, planner, reply, talk

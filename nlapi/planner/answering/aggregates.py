@@ -8,11 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlapi.openapi.spec import Operation
+from nlapi.planner.answering.row_fields import (
+    RowFields,
+    called,
+    core_stems,
+    field_stems,
+    field_words,
+    is_word_of,
+    joined,
+    texts_of,
+    value_word,
+)
+from nlapi.planner.language.ordinals import LAST, ORDINALS
+from nlapi.planner.language.question_intent import IMPLIED, Order, Want, Wish, wish_of
 from nlapi.planner.slots.entities import ONLY
-from nlapi.planner.phrasing import called, field_stems, field_words, is_word_of, joined, value_word
-from nlapi.planner.language.english.ordinals import LAST, ORDINALS
-from nlapi.planner.row_fields import RowFields, core_stems, texts_of
-from nlapi.planner.language.english.question_intent import IMPLIED, Order, Want, Wish, wish_of
 from nlapi.resources.fields import Thing, text_of
 from nlapi.resources.identity import Rank, columns, field_sort
 from nlapi.resources.naming import pieces, stem

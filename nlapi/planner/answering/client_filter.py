@@ -9,19 +9,17 @@ from datetime import date
 from typing import Any
 
 from nlapi.openapi.spec import Operation
-from nlapi.planner.bound_conditions import bound_conditions
-from nlapi.planner.condition import FILLER, Condition, QuestionReading
-from nlapi.planner.language.english.dates import find_dates
+from nlapi.planner.answering.conditions import FILLER, Condition, QuestionReading, bound_conditions
+from nlapi.planner.answering.field_conditions import mention_conditions, named_field, value_conditions
+from nlapi.planner.answering.row_fields import RowFields
+from nlapi.planner.language.dates import find_dates
+from nlapi.planner.language.english import foreign
+from nlapi.planner.language.lexicon import SYNONYMS
+from nlapi.planner.language.numbers import find_numbers
+from nlapi.planner.language.question_intent import Wish
+from nlapi.planner.language.reader import read_sentence
+from nlapi.planner.language.text import Kind
 from nlapi.planner.slots.entities import ID_WORDS
-from nlapi.planner.field_conditions import named_field
-from nlapi.planner.language.english.english import foreign
-from nlapi.planner.numbers import find_numbers
-from nlapi.planner.read import read_sentence
-from nlapi.planner.row_fields import RowFields
-from nlapi.planner.language.english.text import Kind
-from nlapi.planner.language.english.lexicon import SYNONYMS
-from nlapi.planner.value_conditions import mention_conditions, value_conditions
-from nlapi.planner.language.english.question_intent import Wish
 from nlapi.resources.fields import Thing
 from nlapi.resources.naming import STOPWORDS, VERBS, Intent, pieces, stem
 from nlapi.resources.nouns import noun_of

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
+from nlapi.openapi.spec import Operation
 from nlapi.planner.answering.aggregates import (
     COUNT,
     Group,
@@ -21,28 +23,31 @@ from nlapi.planner.answering.aggregates import (
     sorted_text,
     summed,
 )
-from nlapi.planner.boolean_answer import boolean_answer
 from nlapi.planner.answering.client_filter import Filtered
-from nlapi.planner.condition import Condition
+from nlapi.planner.answering.conditions import Condition
 from nlapi.planner.answering.list_question import ListQuestion, counted_words, is_sorted_by_api
-from nlapi.planner.phrasing import (
+from nlapi.planner.answering.row_fields import (
+    RowFields,
     counted,
+    field_stems,
     field_words,
     joined,
     label,
     noun,
     plural,
+    texts_of,
     value_word,
 )
-from nlapi.planner.read import read_sentence
-from nlapi.planner.row_fields import RowFields, texts_of
-from nlapi.planner.language.english.text import Kind
-from nlapi.planner.language.english.question_intent import Want
-from nlapi.resources.fields import Thing, field_at
-from nlapi.resources.identity import columns, name_of
-from nlapi.resources.naming import pieces
+from nlapi.planner.language.lexicon import SYNONYMS
+from nlapi.planner.language.question_intent import Want, Wish
+from nlapi.planner.language.reader import read_sentence
+from nlapi.planner.language.text import Kind
+from nlapi.resources.answers import field_schema
+from nlapi.resources.fields import Thing, field_at, fields_of, is_empty, text_of
+from nlapi.resources.identity import columns, id_of, name_of
+from nlapi.resources.naming import pieces, stem
 from nlapi.resources.naming import plural as plural_word
-from nlapi.resources.nouns import thing_words
+from nlapi.resources.nouns import noun_of, thing_words
 from nlapi.tools.display import format_value
 from nlapi.tools.tool import Call
 from nlapi.tools.view import AnswerView
@@ -249,3 +254,48 @@ def _under(call: Call) -> str:
         if call.tool.places.get(name, ("",))[0] == "query" and isinstance(value, str | list | bool)
     ]
     return f" with {', '.join(filters)}" if filters else ""
+
+
+_LITTLE = frozenset(("by",))
+
+
+def boolean_answer(wish: Wish, operation: Operation, thing: Thing) -> str:
+    """Return `Yes: ...` or `No: ...` by the field that a question is about; "" when none of the fields tells."""
+    asked = wish.words - set(map(stem, pieces(name_of(thing)))) - set(map(stem, noun_of(operation)))
+    identity = (name_of(thing), id_of(thing))
+    fields = {path: text_of(value) or value for path, value in fields_of(thing).items()}
+    fields = {path: value for path, value in fields.items() if value not in identity}
+    for path, value in fields.items():
+        if isinstance(value, bool) and field_stems(path) & asked:
+            return _sentence(value, operation, thing, path, value)
+    for path, value in fields.items():
+        if isinstance(value, str) and _means(value, asked):
+            return _sentence(True, operation, thing, path, value)
+    for path, value in fields.items():
+        if isinstance(value, str) and any(_means(other, asked) for other in _others(operation, path, value)):
+            return _sentence(False, operation, thing, path, value)
+    for path, value in fields.items():
+        words = field_stems(path) - _LITTLE  # silenced, of a field `silencedBy`
+        if words and words <= asked:
+            return _sentence(not is_empty(value) and bool(value), operation, thing, path, value)
+    return ""
+
+
+def _means(value: str, asked: frozenset[str]) -> bool:
+    """Whether the question says the value, or a word that means it."""
+    words = set(map(stem, pieces(value)))
+    return 0 < len(words) <= 3 and all(asked & SYNONYMS.get(word, frozenset((word,))) for word in words)
+
+
+def _others(operation: Operation, path: str, value: str) -> Iterator[str]:
+    """What else the field might have been, by its schema."""
+    listed: Any = (field_schema(operation, path) or {}).get("enum")
+    yield from (one for one in listed or () if isinstance(one, str) and one != value)
+
+
+def _sentence(yes: bool, operation: Operation, thing: Thing, path: str, value: Any) -> str:
+    name = label(operation, thing)
+    if is_empty(value):
+        return f"No: {name[0].lower()}{name[1:]} has no {field_words(path)}."
+    what = f"{len(value)} of them" if isinstance(value, list) else format_value(operation, path, value, thing)
+    return f"{'Yes' if yes else 'No'}: {name[0].lower()}{name[1:]} has {field_words(path)} {what}."

@@ -15,14 +15,14 @@ from nlapi.planner.answering.aggregates import (
     order_path,
 )
 from nlapi.planner.answering.client_filter import Filtered, filter_things
-from nlapi.planner.phrasing import (
+from nlapi.planner.answering.row_fields import (
+    RowFields,
     counted,
     field_stems,
     is_word_of,
     plural,
 )
-from nlapi.planner.row_fields import RowFields
-from nlapi.planner.language.english.question_intent import Want, Wish, wish_of
+from nlapi.planner.language.question_intent import Want, Wish, wish_of
 from nlapi.resources.fields import Thing
 from nlapi.resources.naming import pieces, stem
 from nlapi.resources.naming import plural as plural_word

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from nlapi.planner.language.english.text import Kind, Sentence
+from nlapi.planner.language.text import Kind, Sentence
 
 _LANGUAGES: dict[str, str] = {
     "German": """

@@ -6,9 +6,9 @@ import unicodedata
 from functools import cache
 from pathlib import Path
 
-from nlapi.planner.language.english.lexicon import COUNTRIES, STATES
+from nlapi.planner.language.lexicon import COUNTRIES, STATES
 
-FILE = Path(__file__).with_name("places.txt")
+FILE = Path(__file__).with_name("gazetteer.txt")
 _SHORT = {
     "nyc": "new york",
     "new york city": "new york",

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nlapi.planner.language.english.text import Kind, Sentence, Span
+from nlapi.planner.language.text import Kind, Sentence, Span
 
 _TABLE = """
 time: 0.001 millisecond|milliseconds|ms|msec; 1 second|seconds|sec|secs|s; 60 minute|minutes|min|mins;

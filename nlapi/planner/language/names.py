@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from nlapi.planner.language.english.ordinals import ORDINALS
-from nlapi.planner.language.english.text import Kind, Sentence, Token
+from nlapi.planner.language.ordinals import ORDINALS
+from nlapi.planner.language.text import Kind, Sentence, Token
 from nlapi.resources.naming import STOPWORDS, VERBS, singular, stem
 from nlapi.tools.meaning import known
 

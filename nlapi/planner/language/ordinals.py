@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from nlapi.planner.language.english.text import Sentence
-from nlapi.planner.language.english.question_intent import DEGREES, IMPLIED
+from nlapi.planner.language.question_intent import DEGREES, IMPLIED
+from nlapi.planner.language.text import Sentence
 from nlapi.resources.naming import singular
 
 ORDINALS = {

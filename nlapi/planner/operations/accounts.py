@@ -10,8 +10,7 @@ from typing import Any
 from nlapi.planner.operations.candidates import Candidate
 from nlapi.planner.slots.entities import Wanted
 from nlapi.planner.slots.known_values import Values, argument_name, wanted_in
-from nlapi.planner.option import Option
-from nlapi.planner.slots import Slot
+from nlapi.planner.slots.slot import Option, Slot
 from nlapi.tools.account import Origin, Source
 from nlapi.tools.plan import is_remembered
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nlapi.openapi.spec import Operation
+from nlapi.planner.language.commands import only_reads
+from nlapi.planner.language.text import Sentence
 from nlapi.planner.operations.catalogue import Catalogue
-from nlapi.planner.commands import only_reads
-from nlapi.planner.slots.assignment import Filling, fill
-from nlapi.planner.slots.known_values import argument_name
+from nlapi.planner.operations.features import Asked, Rated, Row, asked, rows
 from nlapi.planner.operations.ranking import chances, scores
-from nlapi.planner.rank_features import Rated, Row, rows
-from nlapi.planner.rank_words import Asked, asked
+from nlapi.planner.slots.assignment import Filling, fill
 from nlapi.planner.slots.context import Scene
-from nlapi.planner.language.english.text import Sentence
+from nlapi.planner.slots.known_values import argument_name
 from nlapi.tools.plan import is_remembered
 from nlapi.tools.tool import Tool
 

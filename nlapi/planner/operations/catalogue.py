@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from nlapi.openapi.spec import Operation, Spec
-from nlapi.planner.commands import own_verbs
+from nlapi.planner.language.commands import own_verbs
+from nlapi.planner.operations.features import Profile, profile
 from nlapi.planner.slots.entities import OPAQUE, place_of, takes_id, takes_name
-from nlapi.planner.rank_words import Profile, profile
-from nlapi.planner.secret import is_secret, without_credentials
-from nlapi.planner.slots import Slot, slots_of
+from nlapi.planner.slots.slot import Slot, is_secret, slots_of, without_credentials
 from nlapi.resources.id_sources import IdSource, id_sources
 from nlapi.resources.naming import pieces, stem
 from nlapi.resources.nouns import is_single, thing_words

@@ -10,9 +10,9 @@ from nlapi.changes.sentences import opening
 from nlapi.openapi.spec import Effect
 from nlapi.planner.operations.candidates import Candidate
 from nlapi.planner.slots.entities import RENAMES, noun_stems
-from nlapi.planner.match import NAMELIKE
+from nlapi.planner.slots.features import NAMELIKE
 from nlapi.planner.slots.overrides import naming_slot
-from nlapi.planner.slots import Slot
+from nlapi.planner.slots.slot import Slot
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, pieces, singular, stem
 
 _OPTIONAL = re.compile(

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation, Spec
-from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.candidates import Candidate
+from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import Filling
 from nlapi.planner.slots.known_values import wanted_in
 from nlapi.tools.plan import Plan

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from nlapi.planner.language.text import LOOSE, Kind, Span
 from nlapi.planner.operations.candidates import Candidate
-from nlapi.planner.option import Option
-from nlapi.planner.language.english.text import LOOSE, Kind, Span
-from nlapi.planner.slots import Family
-from nlapi.planner.values import value_for
+from nlapi.planner.slots.slot import Family, Option
+from nlapi.planner.slots.values import value_for
 from nlapi.tools.plan import Plan
 from nlapi.tools.tool import Call
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.language.text import Kind, Sentence, Span
 from nlapi.planner.operations.candidates import Candidate, candidate_of
-from nlapi.planner.slots.entities import Wanted, is_subject
-from nlapi.planner.match import QUERYLIKE
-from nlapi.planner.option import Option
-from nlapi.planner.language.english.text import Kind, Sentence, Span
+from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.id_resolution import SOLID
+from nlapi.planner.slots.entities import Wanted, is_subject
+from nlapi.planner.slots.features import QUERYLIKE
+from nlapi.planner.slots.slot import Option
 from nlapi.resources.answer_words import answer_words
 from nlapi.resources.naming import STOPWORDS, VERBS, pieces, stem
 from nlapi.resources.nouns import thing_words

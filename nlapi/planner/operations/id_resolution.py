@@ -7,8 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.language.question_intent import wish_of
+from nlapi.planner.language.text import Kind
 from nlapi.planner.operations.candidates import Candidate
+from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.slots.assignment import Filling
 from nlapi.planner.slots.entities import (
     ONLY,
     Wanted,
@@ -20,14 +23,10 @@ from nlapi.planner.slots.entities import (
     takes_id,
     thing_of,
 )
-from nlapi.planner.slots.assignment import Filling
+from nlapi.planner.slots.features import page_size
 from nlapi.planner.slots.known_values import complete, wanted_in
-from nlapi.planner.match import page_size
-from nlapi.planner.option import Option
-from nlapi.planner.language.english.text import Kind
-from nlapi.planner.slots import Slot
-from nlapi.planner.thing_names import named
-from nlapi.planner.language.english.question_intent import wish_of
+from nlapi.planner.slots.slot import Option, Slot
+from nlapi.planner.slots.thing_names import named
 from nlapi.resources.answers import holder_of
 from nlapi.resources.id_sources import id_sources
 from nlapi.resources.naming import STOPWORDS, pieces, singular, stem

@@ -8,20 +8,19 @@ from typing import Any
 
 from nlapi.changes.sentences import opening
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.answering.conditions import FILLER
+from nlapi.planner.language.commands import commands, own_verbs
+from nlapi.planner.language.question_intent import wish_of
+from nlapi.planner.language.text import Kind, Sentence, Token
 from nlapi.planner.operations.candidates import Candidate, candidate_of
-from nlapi.planner.commands import commands, own_verbs
-from nlapi.planner.condition import FILLER
-from nlapi.planner.slots.entities import SLUG, Wanted, entity_of, is_subject, kind_of, noun_stems
-from nlapi.planner.slots.known_values import Values, argument_name, wanted_in
-from nlapi.planner.match import QUERYLIKE
-from nlapi.planner.option import Option
-from nlapi.planner.slots.overrides import SURE
-from nlapi.planner.language.english.text import Kind, Sentence, Token
-from nlapi.planner.slots import Slot
-from nlapi.planner.thing_names import noun_places
+from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.operations.id_resolution import completed
-from nlapi.planner.language.english.question_intent import wish_of
+from nlapi.planner.slots.entities import SLUG, Wanted, entity_of, is_subject, kind_of, noun_stems
+from nlapi.planner.slots.features import QUERYLIKE
+from nlapi.planner.slots.known_values import Values, argument_name, wanted_in
+from nlapi.planner.slots.overrides import SURE
+from nlapi.planner.slots.slot import Option, Slot
+from nlapi.planner.slots.thing_names import noun_places
 from nlapi.resources.answer_words import answer_words
 from nlapi.resources.naming import METHODS, STOPWORDS, VERBS, Intent, pieces, singular, stem
 from nlapi.resources.resource import resources_of

@@ -6,26 +6,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nlapi.openapi.spec import Operation
-from nlapi.planner.acts import act_instead
-from nlapi.planner.asked_list import list_asked_for
-from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.language.text import Sentence
 from nlapi.planner.operations.candidates import Candidate, candidate_of, candidates
-from nlapi.planner.commanded import change_instead, creation_instead, named_instead, update_instead
-from nlapi.planner.confidence import is_meant
+from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.operations.commanded import (
+    act_instead,
+    change_instead,
+    creation_instead,
+    named_instead,
+    update_instead,
+)
+from nlapi.planner.operations.confidence import is_meant
 from nlapi.planner.operations.intent_rewrites import named_changes
-from nlapi.planner.reads import (
+from nlapi.planner.operations.reads import (
     asks_for_health,
     asks_who_i_am,
     health_check,
     item_instead,
+    list_asked_for,
     listing_instead,
     owned_instead,
     read_instead,
+    real_rivals,
     shown_instead,
+    telling_instead,
 )
-from nlapi.planner.rivals import real_rivals
-from nlapi.planner.language.english.text import Sentence
-from nlapi.planner.telling import telling_instead
 from nlapi.resources.naming import stem
 
 CLEAR = 6.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from operator import mul
 
 from nlapi.planner.forest import Forest
-from nlapi.planner.rank_features import FEATURES, Row
+from nlapi.planner.operations.features import FEATURES, Row
 
 NAME = "rank"
 """The forest of the order; its fact `weights` is the linear part, one a feature."""

@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from nlapi.openapi.spec import Effect, Operation
+from nlapi.planner.language.question_intent import Want, wish_of
 from nlapi.planner.operations.candidates import Candidate
-from nlapi.planner.slots.entities import noun_stems
-from nlapi.planner.slots.assignment import Filling
 from nlapi.planner.operations.intent_rewrites import says_all
-from nlapi.planner.option import Option
-from nlapi.planner.slots import Family, Slot
-from nlapi.planner.language.english.question_intent import Want, wish_of
+from nlapi.planner.slots.assignment import Filling
+from nlapi.planner.slots.entities import noun_stems
+from nlapi.planner.slots.slot import Family, Option, Slot
 from nlapi.resources.naming import stem
 
 _AROUND_ALL = frozenset(map(stem, "show include list return get with".split()))

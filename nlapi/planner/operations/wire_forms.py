@@ -8,11 +8,10 @@ from typing import Any
 
 from nlapi.openapi.spec import Effect, Spec
 from nlapi.planner.operations.candidates import Candidate
-from nlapi.planner.dots import states_dot
 from nlapi.planner.slots.assignment import Filling
-from nlapi.planner.match import QUERYLIKE
-from nlapi.planner.option import Option
-from nlapi.planner.slots import Family
+from nlapi.planner.slots.features import QUERYLIKE
+from nlapi.planner.slots.slot import Family, Option
+from nlapi.planner.slots.value_forms import states_dot
 from nlapi.resources.naming import pieces, stem
 from nlapi.resources.schemas import SchemaReader
 

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.planner.among import judged
-from nlapi.planner.option import Option
-from nlapi.planner.options import options
-from nlapi.planner.slots.overrides import SURE, plainly
+from nlapi.planner.language.text import LOOSE, Kind, Span
+from nlapi.planner.slots.candidates import options
 from nlapi.planner.slots.context import Scene
-from nlapi.planner.language.english.text import LOOSE, Kind, Span
-from nlapi.planner.slots import Slot
-from nlapi.planner.weigh import weighed
+from nlapi.planner.slots.overrides import SURE, plainly
+from nlapi.planner.slots.scoring import judged, weighed
+from nlapi.planner.slots.slot import Option, Slot
 
 REQUIRED_AT = 0.08
 """A required slot is filled by the best option that is at least this sure."""

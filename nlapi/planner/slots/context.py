@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from nlapi.openapi.spec import Operation
+from nlapi.planner.language.text import LOOSE, Kind, Sentence, Span
 from nlapi.planner.slots.similarity import sample_stems, to_words
-from nlapi.planner.language.english.text import LOOSE, Kind, Sentence, Span
-from nlapi.planner.slots import Family, Slot
+from nlapi.planner.slots.slot import Family, Slot
 from nlapi.resources.naming import STOPWORDS, pieces, stem
 from nlapi.resources.nouns import noun_of
 from nlapi.tools.tool import Tool

@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nlapi.openapi.spec import Operation
-from nlapi.planner.language.english.ordinals import ORDINALS
-from nlapi.planner.slots import Family, Slot
-from nlapi.planner.language.english.question_intent import DEGREES
+from nlapi.planner.language.ordinals import ORDINALS
+from nlapi.planner.language.question_intent import DEGREES
+from nlapi.planner.slots.slot import Family, Slot
 from nlapi.resources.id_fields import Place, target_noun
 from nlapi.resources.naming import pieces, singular, stem
 from nlapi.resources.nouns import QUERY_WORDS, noun_of

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 from nlapi.openapi.spec import Effect
-from nlapi.planner.bounds import is_bound
-from nlapi.planner.slots.entities import ID_WORDS, takes_id
-from nlapi.planner.match import MONEYLIKE, QUERYLIKE, counts_things, page_number, page_size, page_token
+from nlapi.planner.language.numbers import is_bound
+from nlapi.planner.language.text import Kind, Span
 from nlapi.planner.slots.context import Scene
-from nlapi.planner.language.english.text import Kind, Span
-from nlapi.planner.slots import Family, Slot
+from nlapi.planner.slots.entities import ID_WORDS, takes_id
+from nlapi.planner.slots.features import MONEYLIKE, QUERYLIKE, counts_things, page_number, page_size, page_token
+from nlapi.planner.slots.slot import Family, Slot
 from nlapi.resources.answer_words import answer_words
 from nlapi.resources.naming import singular, stem
 from nlapi.resources.nouns import noun_of

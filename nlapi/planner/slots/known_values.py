@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nlapi.planner.language.numbers import Sort, find_numbers
 from nlapi.planner.slots.entities import Wanted
-from nlapi.planner.numbers import Sort, find_numbers
-from nlapi.planner.slots import Family, Slot, type_of
+from nlapi.planner.slots.slot import Family, Slot, type_of
 from nlapi.tools.tool import Missing, Tool
 from nlapi.tools.units import to_wire
 

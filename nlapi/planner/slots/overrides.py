@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from nlapi.openapi.spec import Effect, Operation
-from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, kind_of
-from nlapi.planner.match import NAMELIKE, QUERYLIKE
-from nlapi.planner.option import Option
-from nlapi.planner.language.english.names import named_thing
+from nlapi.planner.language.names import named_thing
+from nlapi.planner.language.text import Kind
 from nlapi.planner.slots.context import Scene
-from nlapi.planner.language.english.text import Kind
-from nlapi.planner.slots import Family, Slot
-from nlapi.planner.thing_names import noun_places
+from nlapi.planner.slots.entities import RENAMES, SLUG, is_subject, kind_of
+from nlapi.planner.slots.features import NAMELIKE, QUERYLIKE
+from nlapi.planner.slots.slot import Family, Option, Slot
+from nlapi.planner.slots.thing_names import noun_places
 from nlapi.resources.naming import METHODS, VERBS, Intent, singular, stem
 
 SURE = 0.95

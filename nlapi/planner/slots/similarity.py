@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from nlapi.planner.language.english.gazetteer import is_region, region_of
-from nlapi.planner.language.english.text import Kind, Span
-from nlapi.planner.slots import Slot
-from nlapi.planner.language.english.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
+from nlapi.planner.language.gazetteer import is_region, region_of
+from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
+from nlapi.planner.language.text import Kind, Span
+from nlapi.planner.slots.slot import Slot
 from nlapi.resources.naming import STOPWORDS, pieces, stem
 from nlapi.tools.meaning import alike
 

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 from nlapi.openapi.spec import Operation
-from nlapi.planner.answer import listed_in
+from nlapi.planner.answering.answers import listed_in
+from nlapi.planner.answering.row_fields import called, noun, plural
 from nlapi.planner.slots.entities import id_like
-from nlapi.planner.phrasing import called, noun, plural
 from nlapi.resources.answers import thing_in
 from nlapi.resources.fields import Thing
 from nlapi.resources.identity import id_of, name_of

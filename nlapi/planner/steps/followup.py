@@ -10,17 +10,17 @@ from itertools import takewhile
 from typing import Any
 
 from nlapi.openapi.spec import Effect
-from nlapi.planner.answer import list_question, listed_in
-from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.answering.answers import list_question, listed_in
+from nlapi.planner.language.question_intent import wish_of
+from nlapi.planner.language.reader import read_sentence
 from nlapi.planner.operations.candidates import candidate_of
+from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import noun_stems, takes_id
 from nlapi.planner.slots.known_values import Values, argument_name, coerce
-from nlapi.planner.goal import CALL, Goal
-from nlapi.planner.read import read_sentence
-from nlapi.planner.steps.steps.coreference import NobodySaid, Things, by_place, resolve
-from nlapi.planner.slots import Slot
-from nlapi.planner.steps.steps.steps import go_on, plan_for
-from nlapi.planner.language.english.question_intent import wish_of
+from nlapi.planner.slots.slot import Slot
+from nlapi.planner.steps.coreference import NobodySaid, Things, by_place, resolve
+from nlapi.planner.steps.goal import CALL, Goal
+from nlapi.planner.steps.steps import go_on, plan_for
 from nlapi.resources.naming import VERBS, Intent, pieces, stem
 from nlapi.tools.pages import next_arguments, page_arguments
 from nlapi.tools.plan import Conversation, Outcome, Plan, Step, Turn

@@ -11,8 +11,8 @@ from typing import Any
 from nlapi.openapi.spec import Effect, Operation
 from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.entities import noun_stems
-from nlapi.planner.steps.steps.coreference import NobodySaid, resolve
-from nlapi.planner.steps.steps.steps import answers_to_rounds, clauses_of, final_answer
+from nlapi.planner.steps.coreference import NobodySaid, resolve
+from nlapi.planner.steps.steps import answers_to_rounds, clauses_of, final_answer
 from nlapi.resources.naming import METHODS, VERBS, Intent, pieces, singular, stem
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round
 from nlapi.tools.view import AnswerView

@@ -9,21 +9,30 @@ from datetime import date
 from typing import Any
 
 from nlapi.openapi.spec import Effect
-from nlapi.planner.operations.accounts import from_json, moved, with_completed
 from nlapi.planner.answering.aggregates import at_place
-from nlapi.planner.answer import answer, list_question, listed_in, pages_of, unanswered
-from nlapi.planner.operations.catalogue import Catalogue
+from nlapi.planner.answering.answers import answer, list_question, listed_in, pages_of, unanswered
 from nlapi.planner.answering.client_filter import texts_applied
-from nlapi.planner.described import described
-from nlapi.planner.slots.entities import DESCRIBED, ONLY, takes_name_too
+from nlapi.planner.language.ordinals import ORDINALS
+from nlapi.planner.operations.accounts import from_json, moved, with_completed
+from nlapi.planner.operations.catalogue import Catalogue
 from nlapi.planner.slots.assignment import nest
+from nlapi.planner.slots.entities import DESCRIBED, ONLY, takes_name_too
 from nlapi.planner.slots.known_values import argument_name, coerce, complete, wanted_in
-from nlapi.planner.goal import CALL, Goal, final, values_of
-from nlapi.planner.lookup import MOST_CHOICES, ask_which, chosen, look_up, page_on, rate, things_of
-from nlapi.planner.name_match import BUT_FOR_A_DOT, Rated, pick
-from nlapi.planner.names_taken import by_name_instead, is_told_by_name
-from nlapi.planner.language.english.ordinals import ORDINALS
-from nlapi.planner.slots import Slot
+from nlapi.planner.slots.slot import Slot
+from nlapi.planner.steps.described import described
+from nlapi.planner.steps.goal import CALL, Goal, by_name_instead, final, is_told_by_name, values_of
+from nlapi.planner.steps.lookup import (
+    BUT_FOR_A_DOT,
+    MOST_CHOICES,
+    Rated,
+    ask_which,
+    chosen,
+    look_up,
+    page_on,
+    pick,
+    rate,
+    things_of,
+)
 from nlapi.resources.answers import thing_in
 from nlapi.resources.fields import Thing, field_at
 from nlapi.resources.identity import id_of

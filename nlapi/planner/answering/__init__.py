@@ -1,0 +1,1 @@
+"""Questions about the things that an API listed, answered from its answers."""

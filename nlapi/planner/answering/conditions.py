@@ -1,0 +1,404 @@
+"""A condition that a question sets on the things of a list, and the question while its conditions are read."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from nlapi.planner.answering.row_fields import RowFields, core_stems, field_stems, field_words, is_word_of
+from nlapi.planner.language.dates import MONTHS, Found, find_dates
+from nlapi.planner.language.numbers import BETWEEN, BOUND, BOUND_BEHIND, Number, find_numbers
+from nlapi.planner.language.question_intent import IMPLIED
+from nlapi.planner.language.text import Kind, Sentence, Span, Token
+from nlapi.resources.naming import pieces, stem
+from nlapi.tools.display import moment_of, number_of, unit_at
+from nlapi.tools.units import from_wire
+
+_NEGATIONS = frozenset(
+    "not non without except excluding outside besides never neither nor no isn't aren't wasn't weren't doesn't".split()
+)
+_NEGATION_PAIRS = frozenset((("other", "than"), ("apart", "from"), ("aside", "from"), ("instead", "of")))
+_LINKS = frozenset("is are was were be being = == : equal equals equalling to of set as in the a an any".split())
+"""What may stand between a field and its value, or between a negation and what it denies."""
+
+
+_LEADING = frozenset("in on to by with from at for as of the a an".split())
+"""What may stand between a participle and the value that it leads to."""
+
+
+FILLER = frozenset(
+    map(
+        stem,
+        """
+        account amount anything attribute available called column configured contain count current currently data detail
+        different display distinct entry everything exist existing field full have having host include including info
+        information instance item kind list many moment name named number object one ones onto our out overview own
+        present property quantity quick quickly record registered report resource respective result row separate server
+        service set single so something sort stuff summary system table thing together total type unique value various
+        way work run group grouped broken down overall altogether combined average mean per each every entire whole
+        since before after until till during within between above below less least greater than
+        cluster system database environment tenant platform registry catalog catalogue
+        actually really maybe currently today now right again another other rest else possible able back come go going
+        """.split(),
+    )
+) - {stem("run"), stem("broken")}
+"""Stems of words that set no condition by themselves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What the field at `path`, or with "" the whole row, has to be.
+
+    `text` says it in words: `status active`, `price over 20`.
+    """
+
+    path: str
+    text: str
+    holds: Callable[[Any], bool]
+
+    def holds_in(self, row: Mapping[str, Any]) -> bool:
+        return self.holds(row.get(self.path) if self.path else row)
+
+
+@dataclass(kw_only=True)
+class QuestionReading:
+    """A question, and which of its tokens are understood so far."""
+
+    sentence: Sentence
+    fields: RowFields
+    noun: frozenset[str]
+    """the stems of what is listed"""
+    understood: set[int] = field(default_factory=set)
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        return self.sentence.tokens
+
+    def text(self, first: int, last: int) -> str:
+        """The text of the tokens from `first` to before `last`."""
+        return self.sentence.text[self.tokens[first].start : self.tokens[last - 1].end]
+
+    def take(self, first: int, last: int) -> None:
+        self.understood.update(range(first, last))
+
+    def take_text(self, start: int, end: int) -> None:
+        """Mark the tokens that overlap with a stretch of characters."""
+        self.understood.update(at for at, token in enumerate(self.tokens) if token.start < end and token.end > start)
+
+    def take_words(self, words: Sequence[str]) -> bool:
+        """Mark every run of tokens with these words, in whatever form; whether there was one."""
+        stems = tuple(map(stem, words))
+        found = False
+        for at in range(len(self.tokens)):
+            last, left = at, stems
+            while left and last < len(self.tokens):
+                own = tuple(map(stem, pieces(self.tokens[last].text)))
+                if not own or left[: len(own)] != own:
+                    break
+                left, last = left[len(own) :], last + 1
+            if stems and not left:
+                self.take(at, last)
+                found = True
+        return found
+
+    def is_free(self, first: int, last: int) -> bool:
+        return not any(at in self.understood for at in range(first, last))
+
+    def span_of(self, first: int, last: int) -> Span | None:
+        """The name, the quotation or the literal that a run of tokens is."""
+        kinds = (Kind.NAME, Kind.QUOTED, Kind.LITERAL, Kind.CALLED)
+        return next(
+            (span for span in self.sentence.spans if (span.first, span.last) == (first, last) and span.kind in kinds),
+            None,
+        )
+
+    def is_quoted(self, first: int, last: int) -> bool:
+        """Whether a run of tokens has a part of a quotation in it."""
+        quoted = (span for span in self.sentence.spans if span.kind is Kind.QUOTED)
+        return any(span.first < last and first < span.last for span in quoted)
+
+    def is_negated(self, first: int) -> bool:
+        """Whether a negation stands before a token, with nothing but linking words between."""
+        at = first - 1
+        while at >= 0 and at >= first - 4:
+            lower = self.tokens[at].lower.replace("’", "'")
+            pair = (self.tokens[at - 1].lower, lower) if at else ("", lower)
+            if lower in _NEGATIONS or pair in _NEGATION_PAIRS:
+                self.take(at - (pair in _NEGATION_PAIRS), first)
+                return True
+            if lower not in _LINKS:
+                return False
+            at -= 1
+        return False
+
+    def field_beside(self, first: int, last: int, paths: Iterable[str]) -> str:
+        """The field of `paths` whose words stand next to a run of tokens; "" for none. The words are marked."""
+        for path in paths:
+            whole = frozenset(map(stem, pieces(path.rpartition(".")[2])))
+            for words in dict.fromkeys((whole, core_stems(path))):
+                for start, end in (*self._before(first, len(words)), *self._after(last, len(words))):
+                    if words and frozenset(token.stem for token in self.tokens[start:end]) == words:
+                        self.take(min(start, first), max(end, last))
+                        return path
+        return ""
+
+    def verb_before(self, first: int) -> tuple[str, int]:
+        """The stem of the participle that leads to a run of tokens, and where it stands: written in, assigned to."""
+        at = first - 1
+        while at > 0 and first - at < 4 and (self.tokens[at].lower in _LEADING or at in self.understood):
+            at -= 1
+        token = self.tokens[at] if at >= 0 else None
+        if token is None or not token.word or not token.lower.endswith(("ed", "ing", "en", "wn", "lt")):
+            return "", first
+        return token.stem, at
+
+    def _before(self, first: int, size: int) -> Iterable[tuple[int, int]]:
+        at = first
+        while at > 0 and self.tokens[at - 1].lower in _LINKS | _NEGATIONS and first - at < 4:
+            at -= 1
+        return [(end - size, end) for end in dict.fromkeys((first, at)) if end >= size]
+
+    def _after(self, last: int, size: int) -> Iterable[tuple[int, int]]:
+        return [(last, last + size)] if last + size <= len(self.tokens) else []
+
+
+_TESTS: dict[str, Callable[[float, float], bool]] = {
+    "over": lambda value, bound: value > bound,
+    "least": lambda value, bound: value >= bound,
+    "under": lambda value, bound: value < bound,
+    "most": lambda value, bound: value <= bound,
+    "equal": lambda value, bound: value == bound,
+}
+_COMPARED = {"cheaper": "cheapest", "longer": "longest", "shorter": "shortest", "heavier": "heaviest"}
+"""Word of a bound -> the word whose implied fields it compares."""
+
+_NEAR = 4
+"""Tokens between a bound and the field that it is on."""
+
+_SINCE = re.compile(r"\b(?:since|from|starting|later than|newer than|at the earliest)\s+(?:the\s+)?$", re.IGNORECASE)
+_AFTER = re.compile(r"\b(?:after|past)\s+(?:the\s+)?$", re.IGNORECASE)
+_BEFORE = re.compile(r"\b(?:before|until|till|by|older than|earlier than|more than|over)\s+(?:the\s+)?$", re.IGNORECASE)
+_WITHIN = re.compile(
+    r"\b(?:less than|in the|within the|within|during the|during|over the|on|in|for|of)\s+(?:the\s+)?$", re.I
+)
+_AGE = re.compile(
+    r"\b(?P<way>older|newer|younger|more recent)\s+than\s+(?P<count>\d+|an?|one|two|three|four|five|six|seven)\s+"
+    r"(?P<unit>day|week|month|year)s?\b",
+    re.IGNORECASE,
+)
+_MONTH_ALONE = re.compile(
+    rf"\b(?:in|since|before|after|until|till|from|during|of)\s+(?P<what>(?P<month>{'|'.join(MONTHS)})\b(?!\s*\d)"
+    r"|(?P<year>20\d\d|19\d\d)\b(?!-))",
+    re.IGNORECASE,
+)
+_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+_COUNTS = {word: n for n, word in enumerate("one two three four five six seven".split(), 1)} | {"a": 1, "an": 1}
+_LIKELY = tuple(map(stem, "created started date time published received sent opened updated".split()))
+"""Words in the name of the time that a question means which names none, the likeliest first."""
+
+
+def bound_conditions(reading: QuestionReading) -> Iterator[Condition]:
+    """Yield the conditions on numbers and times whose field is known, and mark their words as understood."""
+    yield from _times(reading)
+    yield from _numbers(reading)
+
+
+def _numbers(reading: QuestionReading) -> Iterator[Condition]:
+    text = reading.sentence.text
+    numbers = [number for number in find_numbers(text) if _is_free(reading, number.start, number.end)]
+    for place, number in enumerate(numbers):
+        if not _is_free(reading, number.start, number.end):
+            continue
+        before = BOUND.search(text[: number.start])
+        behind = BOUND_BEHIND.match(text, number.end) if before is None else None
+        other = numbers[place + 1] if place + 1 < len(numbers) else None
+        if other is not None and (between := BETWEEN.search(text[: number.start])):
+            yield from _on_field(reading, ("least", "most"), (number, other), between.start(), other.end, "between")
+        elif before is not None or behind is not None:
+            bound = before or behind
+            assert bound is not None
+            name = str(bound.lastgroup)
+            words = before.group().strip() if before is not None else {"least": "at least", "most": "at most"}[name]
+            end = behind.end() if behind is not None else number.end
+            start = before.start() if before is not None else number.start
+            yield from _on_field(reading, (name,), (number,), start, end, words)
+        else:
+            yield from _on_field(reading, ("equal",), (number,), number.start, number.end, "")
+
+
+def _on_field(
+    reading: QuestionReading, tests: Sequence[str], numbers: Sequence[Number], start: int, end: int, words: str
+) -> Iterator[Condition]:
+    """The condition on the field that is named beside a bound; one that only follows a number needs it right there."""
+    path = _numeric_field(reading, start, end, words)
+    if not path:
+        return
+    reading.take_text(start, end)
+    unit = unit_at(reading.fields.operation, path)
+    bounds = [(_TESTS[test], number.value) for test, number in zip(tests, numbers, strict=True)]
+
+    def holds(cell: Any) -> bool:
+        amount = number_of(cell)
+        if amount is None:
+            return False
+        value = from_wire(amount, unit) if unit else amount
+        return all(test(value, bound) for test, bound in bounds)
+
+    said = " and ".join(number.text.strip() for number in numbers)
+    yield Condition(path=path, text=" ".join(filter(None, (field_words(path), words.lower(), said))), holds=holds)
+
+
+def _numeric_field(reading: QuestionReading, start: int, end: int, words: str) -> str:
+    fields, tokens = reading.fields, reading.tokens
+    numeric = [path for path in fields.paths if fields.is_numeric(path) and not fields.is_temporal(path)]
+    first = next((at for at, token in enumerate(tokens) if token.end > start), len(tokens))
+    last = next((at for at in range(first, len(tokens)) if tokens[at].start >= end), len(tokens))
+    reach = _NEAR if words else 1
+    near = [
+        (at, token.stem) for at, token in enumerate(tokens) if first - reach <= at < first or last <= at < last + reach
+    ]
+    best, most = "", 0.0
+    for path in numeric:
+        own = field_stems(path)
+        places = [at for at, word in near if any(is_word_of(word, one) for one in own)]
+        share = sum(any(is_word_of(word, one) for _, word in near) for one in own) / len(own)
+        if share > most and (share == 1.0 or words):
+            best, most = path, share
+            reading_places = places
+    if best:
+        for at in reading_places:
+            reading.take(at, at + 1)
+        return best
+    if not words:
+        return ""
+    implied = IMPLIED.get(_COMPARED.get(words.lower().split()[0], ""), ())
+    costs = IMPLIED["cheapest"] if any(token.stem == "cost" for token in tokens) else ()
+    for word in (*implied, *costs):
+        for path in numeric:
+            if word in set(map(stem, pieces(path.rpartition(".")[2]))):
+                return path
+    return ""
+
+
+def _is_free(reading: QuestionReading, start: int, end: int) -> bool:
+    places = [at for at, token in enumerate(reading.tokens) if token.start < end and token.end > start]
+    return not any(at in reading.understood for at in places)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Days from `first` to `last`, each of them included; None where it is open."""
+
+    first: date | None
+    last: date | None
+
+    def holds(self, moment: datetime) -> bool:
+        day = moment.astimezone(UTC).date() if moment.tzinfo else moment.date()
+        return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
+
+
+def _times(reading: QuestionReading) -> Iterator[Condition]:
+    text, today = reading.sentence.text, reading.sentence.today
+    for age in _AGE.finditer(text):
+        count = int(age["count"]) if age["count"].isdigit() else _COUNTS[age["count"].lower()]
+        day = today - timedelta(days=count * _DAYS[age["unit"].lower()])
+        stretch = _Stretch(None, day) if age["way"].lower() == "older" else _Stretch(day, None)
+        yield from _on_time(reading, stretch, age.start(), age.end())
+    found = [one for one in find_dates(text, today) if not isinstance(one.value, time)]
+    found = [one for one in (*found, *_months(text, today)) if _is_free(reading, one.start, one.end)]
+    found.sort(key=lambda one: one.start)
+    skipped = -1
+    for place, one in enumerate(found):
+        first, last = _days(one.value)
+        other = found[place + 1] if place + 1 < len(found) else None
+        if one.start <= skipped:
+            continue
+        if other is not None and re.fullmatch(r"\s*(?:and|to|until|till|-|–)\s*", text[one.end : other.start]):
+            lead = re.search(r"\b(?:between|from)\s+$", text[: one.start], re.IGNORECASE)
+            skipped = other.start
+            yield from _on_time(
+                reading, _Stretch(first, _days(other.value)[1]), lead.start() if lead else one.start, other.end
+            )
+            continue
+        start, stretch = _led(text, one.start, first, last, today)
+        yield from _on_time(reading, stretch, start, one.end)
+
+
+def _months(text: str, today: date) -> Iterator[Found]:
+    """A month or a year by itself behind a word for when: in May, since 2024. A month is the last one of that name."""
+    for match in _MONTH_ALONE.finditer(text):
+        month = MONTHS.get((match["month"] or "").lower().rstrip("."))
+        year = int(match["year"]) if match["year"] else today.year - (month is not None and month > today.month)
+        first = date(year, month or 1, 1)
+        last = date(year, month or 12, calendar.monthrange(year, month or 12)[1])
+        yield Found(start=match.start("what"), end=match.end("what"), value=(first, last))
+
+
+def _led(text: str, at: int, first: date, last: date, today: date) -> tuple[int, _Stretch]:
+    """Where what leads to a day begins, and the days that are meant with it."""
+    before = text[:at]
+    ago = text[at:].lower().partition(" ago")[0] != text[at:].lower() and " ago" in text[at : at + 40].lower()
+    if first > today and _SINCE.search(before):
+        first -= timedelta(days=7) * -(-(first - today).days // 7)  # since Monday is the last one
+    if (lead := _SINCE.search(before)) and (first == last or not lead.group().lower().startswith("from")):
+        return lead.start(), _Stretch(first, None)
+    if lead := _AFTER.search(before):
+        return lead.start(), _Stretch(last + timedelta(days=1), None)
+    if (lead := _BEFORE.search(before)) and (ago or not re.match(r"more|over", lead.group(), re.IGNORECASE)):
+        return lead.start(), _Stretch(None, first - timedelta(days=1))
+    if lead := _WITHIN.search(before) or _SINCE.search(before):
+        open_end = re.match(r"less", lead.group(), re.IGNORECASE)
+        return lead.start(), _Stretch(first, None if open_end else last)
+    return at, _Stretch(first, last)
+
+
+def _days(value: Any) -> tuple[date, date]:
+    if isinstance(value, tuple):
+        return value[0], value[1]
+    day = value.date() if isinstance(value, datetime) else value
+    return day, day
+
+
+def _on_time(reading: QuestionReading, stretch: _Stretch, start: int, end: int) -> Iterator[Condition]:
+    path = _temporal_field(reading, start)
+    if not path:
+        return
+    said = reading.sentence.text[start:end].strip()
+    reading.take_text(start, end)
+
+    def holds(cell: Any) -> bool:
+        moment = moment_of(path, cell) or _day(cell)
+        return moment is not None and stretch.holds(moment)
+
+    yield Condition(path=path, text=f"{field_words(path)} {said}", holds=holds)
+
+
+def _day(cell: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(cell) if isinstance(cell, str) else None
+    except ValueError:
+        return None
+
+
+def _temporal_field(reading: QuestionReading, start: int) -> str:
+    """The time that a stretch of days is of: the one whose verb stands before it, else the likeliest."""
+    fields = reading.fields
+    temporal = [path for path in fields.paths if fields.is_temporal(path)]
+    first = next((at for at, token in enumerate(reading.tokens) if token.end > start), len(reading.tokens))
+    for at in range(first - 1, max(-1, first - _NEAR), -1):
+        word = reading.tokens[at].stem
+        path = next((path for path in temporal if word in _words(path)), "")
+        if path:
+            reading.take(at, at + 1)
+            return path
+    if len(temporal) == 1:
+        return temporal[0]
+    return next((path for word in _LIKELY for path in temporal if word in _words(path)), "")
+
+
+def _words(path: str) -> frozenset[str]:
+    return frozenset(map(stem, pieces(path.rpartition(".")[2])))

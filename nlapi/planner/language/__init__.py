@@ -1,0 +1,1 @@
+"""Text to tokens and mentions: the recognisers of dates, numbers, measures, codes and names."""

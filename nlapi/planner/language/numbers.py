@@ -1,0 +1,167 @@
+"""Numbers in a sentence: in figures or words, as money or per cent, with the word that follows them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen \
+eighteen nineteen".split()
+)
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+WORDS = {word: value for value, word in enumerate(_ONES)} | {word: 20 + 10 * n for n, word in enumerate(_TENS)}
+_TIMES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "dozen": 12}
+_SUFFIX = {"k": 1_000, "m": 1_000_000, "mn": 1_000_000, "bn": 1_000_000_000, "b": 1_000_000_000}
+
+CURRENCIES = {
+    word: code
+    for code, words in {
+        "USD": "$ dollar buck usd",
+        "EUR": "€ euro eur",
+        "GBP": "£ pound gbp",
+        "JPY": "¥ yen jpy",
+        "INR": "₹ rupee inr",
+        "CNY": "yuan cny",
+        "CHF": "franc chf",
+    }.items()
+    for word in words.split()
+}
+"""Sign or word of money -> ISO 4217 code."""
+
+_FIGURES = re.compile(
+    r"(?P<sign>(?<![\w.])[-−+])?(?P<currency>[$€£¥₹]\s?)?(?<![\w.])(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    r"(?:(?P<e>[eE][-+]?\d+)|\s?(?P<suffix>[kK]|[mM]n?|[bB]n?)(?![\w/])|\s(?P<scale>hundred|thousand|million|billion)s?\b)?"
+    r"(?P<ordinal>st|nd|rd|th)?(?P<percent>\s?%|\s+per\s?cent\b)?"
+)
+_SPELT = re.compile(
+    r"\b(?:(?:" + "|".join((*_ONES, *_TENS)) + r")\b(?:[\s-]+(?=\w))?)(?:(?:and[\s-]+)?(?:"
+    + "|".join((*_ONES, *_TENS, *_TIMES)) + r")s?\b[\s-]*)*|\b(?:a|an)\s+(?:hundred|thousand|million|dozen)\b",
+    re.IGNORECASE,
+)  # fmt: skip
+_COMPASS = re.compile(r"\s?°?\s?([NSEW])\b")
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+_ORDINAL_PAGE = re.compile(r"\b(?:" + "|".join(_ORDINALS) + r")(?=\s+page\b)", re.IGNORECASE)
+_PARTS = {"half": 50, "a quarter": 25, "three quarters": 75}
+_PART = re.compile(r"\b(?:half|(?:a|three) quarters?)(?=\s+of\b)", re.IGNORECASE)
+"""Half of the traffic is 50 per cent of it."""
+_CURRENCY_AFTER = re.compile(
+    r"\s*(?:US\s+)?(dollars?|bucks?|euros?|pounds?|yen|rupees?|yuan|USD|EUR|GBP|JPY|INR|CNY|CHF)\b", re.I
+)
+
+
+class Sort(StrEnum):
+    """What a number counts."""
+
+    PLAIN = "plain"
+    MONEY = "money"
+    PERCENT = "percent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """A number in a text. `currency` is its ISO 4217 code when it is money, `text` how it was written."""
+
+    start: int
+    end: int
+    value: int | float
+    text: str
+    sort: Sort = Sort.PLAIN
+    currency: str = ""
+    spelt: bool = False
+
+
+def find_numbers(text: str) -> list[Number]:
+    """Every number in `text`, in order, none overlapping another."""
+    found = [number for match in _FIGURES.finditer(text) if (number := _figures(match, text)) is not None]
+    for match in _ORDINAL_PAGE.finditer(text):
+        place = _ORDINALS.index(match.group().lower()) + 1
+        found.append(Number(start=match.start(), end=match.end(), value=place, text=match.group()))
+    found += [
+        Number(start=match.start(), end=match.end(), value=_PARTS[part], text=match.group(), sort=Sort.PERCENT)
+        for match in _PART.finditer(text)
+        if (part := " ".join(match.group().lower().split())) in _PARTS
+    ]
+    for match in _SPELT.finditer(text):
+        if any(match.start() < number.end and number.start < match.end() for number in found):
+            continue
+        value = _spelt(match.group())
+        if value is not None:
+            end = match.start() + len(match.group().rstrip(" -"))
+            found.append(_money(text, match.start(), end, value, spelt=True))
+    return sorted(found, key=lambda number: number.start)
+
+
+def _figures(match: re.Match[str], text: str) -> Number | None:
+    end = match.end()
+    if text[end : end + 1] == "_":
+        return None
+    digits = match["digits"].replace(",", "") + (match["e"] or "")
+    value: int | float = float(digits) if "." in digits or match["e"] else int(digits)
+    suffix = match["suffix"] or ""
+    if suffix in ("m", "b", "K", "B") and not match["currency"]:
+        suffix, end = "", match.end("digits")
+    times = _SUFFIX.get(suffix.lower(), 1) * _TIMES.get(match["scale"] or "", 1)
+    value = value * times
+    if isinstance(value, float) and times > 1 and value.is_integer():
+        value = int(value)
+    if match["sign"] in ("-", "−"):
+        value = -value
+    if (compass := _COMPASS.match(text, end)) is not None and "." in digits:
+        value = -value if compass.group(1) in "SW" else value
+        return Number(start=match.start(), end=compass.end(), value=value, text=text[match.start() : compass.end()])
+    if match["percent"]:
+        return Number(start=match.start(), end=end, value=value, text=match.group(), sort=Sort.PERCENT)
+    if match["currency"]:
+        code = CURRENCIES[match["currency"].strip()]
+        return Number(start=match.start(), end=end, value=value, text=match.group(), sort=Sort.MONEY, currency=code)
+    return _money(text, match.start(), end, value, spelt=False)
+
+
+def _money(text: str, start: int, end: int, value: int | float, *, spelt: bool) -> Number:
+    after = _CURRENCY_AFTER.match(text, end)
+    if after is None:
+        return Number(start=start, end=end, value=value, text=text[start:end], spelt=spelt)
+    code = CURRENCIES[after.group(1).lower().rstrip("s") if len(after.group(1)) > 3 else after.group(1).lower()]
+    return Number(
+        start=start, end=after.end(), value=value, text=text[start:end], sort=Sort.MONEY, currency=code, spelt=spelt
+    )
+
+
+def _spelt(text: str) -> int | None:
+    total = current = 0
+    words = re.findall(r"[a-z]+", text.lower())
+    for word in words:
+        word = word if word in WORDS or word in _TIMES else word.rstrip("s")
+        if word in WORDS:
+            current += WORDS[word]
+        elif word in ("hundred", "dozen"):
+            current = max(current, 1) * _TIMES[word]
+        elif word in _TIMES:
+            total += max(current, 1) * _TIMES[word]
+            current = 0
+    return total + current if words else None
+
+
+_OVER = r"over|above|more than|greater than|higher than|larger than|bigger than|longer than|exceeding|>(?!=)"
+_LEAST = r"at least|no less than|minimum|min|>=|≥"
+_UNDER = r"under|below|less than|fewer than|lower than|smaller than|shorter than|cheaper than|<(?!=)"
+_MOST = r"at most|up to|no more than|not more than|maximum|max|<=|≤"
+_EQUAL = r"exactly|equal to|equals|=="
+BOUND = re.compile(
+    rf"(?<!\w)(?:(?P<over>{_OVER})|(?P<least>{_LEAST})|(?P<under>{_UNDER})|(?P<most>{_MOST})|(?P<equal>{_EQUAL}))"
+    r"(?:\s+(?:of|a|an))?\s*$",
+    re.IGNORECASE,
+)
+BOUND_BEHIND = re.compile(
+    r"\s*(?:(?P<least>or more|or above|or higher|\+)|(?P<most>or less|or fewer|or below|or lower))", re.I
+)
+BETWEEN = re.compile(r"\bbetween\s*$", re.IGNORECASE)
+
+
+def is_bound(text: str, start: int, end: int) -> bool:
+    """Whether the number from `start` to `end` in `text` is the end of a range: more than 20, 5 or more."""
+    bound = BOUND.search(text[:start])
+    ends = bound is not None and bound.lastgroup != "equal"
+    return ends or bool(BETWEEN.search(text[:start]) or BOUND_BEHIND.match(text, end))

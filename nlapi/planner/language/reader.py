@@ -1,0 +1,385 @@
+"""Long stretches of a sentence that may be one value: addresses, what follows a leading word, the sentence itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from nlapi.planner.language.codes import literals
+from nlapi.planner.language.dates import MONTHS, WEEKDAYS, Found, find_dates, today_of
+from nlapi.planner.language.gazetteer import is_region
+from nlapi.planner.language.numbers import Sort, find_numbers
+from nlapi.planner.language.text import Kind, Sentence, Span, Token
+from nlapi.resources.naming import STOPWORDS, VERBS, Intent, stem
+
+_LEADS = frozenset("to that about for of : with saying says reads content by in at on from is because".split())
+_ADDRESS = re.compile(
+    r"(?<![\w.,-])\d{1,6}[A-Za-z]?\s+(?:[A-Z][\w.'’-]*\s?)+"
+    r"(?:,\s*[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*)*(?:\s\d{4,6})?)*"
+)
+
+_STREET = re.compile(
+    r"(?<![\w.,-])\d{1,6}[A-Za-z]?\s+(?:[\w.'’-]+\s+){1,3}?"
+    r"(?:street|st|avenue|ave|road|rd|boulevard|blvd|drive|lane|way|court|square|place|highway|parkway|terrace)\b",
+    re.IGNORECASE,
+)
+
+
+def addresses(text: str) -> Iterator[tuple[int, int]]:
+    """Where a number and capitalised words stand (12 Long Street, Leeds), with and without each part after a comma."""
+    for match in _ADDRESS.finditer(text):
+        end = match.end()
+        while True:
+            yield match.start(), end
+            cut = match.group().rfind(",", 0, end - match.start())
+            if cut < 0:
+                break
+            end = match.start() + cut
+    for match in _STREET.finditer(text):
+        if not _ADDRESS.match(text, match.start()):
+            yield match.start(), match.end()
+
+
+def clauses(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
+    """The sentence as a whole (form `all`), and what follows a verb or a word that leads to a text (that, about, :), up
+    to the next comma and up to the end (form `clause`).
+    """
+    count = len(tokens)
+    end = count - 1 if count and tokens[-1].text in ".?!" else count
+    if end > 0:
+        yield tokens[0].start, tokens[-1].end, "all"
+    for at in range(end - 1):
+        token = tokens[at]
+        if token.lower in _LEADS or (at > 0 and token.stem in VERBS and not token.lower.endswith("s")):
+            stop = next((n for n in range(at + 1, end) if tokens[n].text in ".?!;"), end)
+            comma = next((n for n in range(at + 1, stop) if tokens[n].text == ","), stop)
+            for last in sorted({stop, comma}):
+                if last - at > 2:
+                    yield tokens[at + 1].start, tokens[last - 1].end, "clause"
+
+
+LONGEST = 2000
+"""Characters of a question that are read; what comes later is left alone."""
+_TOKEN = re.compile(r"[^\W_]+(?:['’\-_][^\W_]+)*(?:['’]s\b)?|[^\w\s]|_")
+_QUOTED = re.compile(
+    r'"([^"]+)"|“([^”]+)”|«([^»]+)»|「([^」]+)」|`([^`]+)`|(?<!\w)[\'‘]([^\'’]+(?:[\'’](?=\w)[^\'’]+)*)[\'’](?!\w)'
+)
+_UNPARTED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{5,}")
+"""Letters of a script that does not part its words: where a value in it ends is not known."""
+_CAPITAL = re.compile(r"[A-ZÀ-ÞĀ-Ž]")
+_INSIDE_NAME = frozenset(("of", "the", "and", "de", "la", "del", "van", "von", "for", "in", "&", "-", "'", "to", "at"))
+_LABELS = frozenset(("id", "uuid", "guid", "ip", "url", "uri", "api", "code"))
+_BRACKETS = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]|\{[^{}]*\}")
+_ONE = re.compile(r"\b(?:last|past|next)(?=\s+(?:minute|hour)\b)", re.IGNORECASE)
+"""What one minute or hour is said with; days and weeks are dates."""
+_CALLED = re.compile(r"\b(?:called|named|titled|entitled|labelled|labeled)\s+", re.IGNORECASE)
+_AFTER_NAME = frozenset(
+    """
+        with and for in on that which to from by at as under using of is has starting ending into except but exist
+        exists
+    """.split()
+)
+_BREAKS = frozenset(
+    """
+        with for in on at to from by and or of that which is are was as using into via per between within around near
+        since until before after through without but called named titled whose during starting ending having exist
+        exists
+    """.split()
+)
+_PLACES = frozenset(("in", "from", "to", "near"))
+"""What leads to a place: the day in `from Paris Friday` is a day."""
+MOST = 500
+"""Spans of a sentence from which on plain words are no values any more: no question that a person asks has as many."""
+
+_JOINERS = frozenset(("and", "in", "at", "to", "for"))
+"""Little words that are in a name (Back to School) as often as between two (Rome and Paris): both are offered."""
+
+
+def read_sentence(text: str, today: date) -> Sentence:
+    """`text` taken apart; pure."""
+    text = " ".join(text[:LONGEST].split())
+    if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" and text.count(text[0]) == 2:
+        text = text[1:-1].strip()
+    today = today_of(text, today)
+    tokens = tuple(_tokens(text))
+    finder = _Finder(text=text, tokens=tokens, today=today)
+    return Sentence(text=text, today=today, tokens=tokens, spans=tuple(finder.find()))
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    for match in _TOKEN.finditer(text):
+        piece = match.group()
+        word = piece[0].isalnum()
+        lower = piece.lower()
+        base = lower[:-2] if lower.endswith(("'s", "’s")) else lower
+        yield Token(text=piece, start=match.start(), end=match.end(), lower=lower, stem=stem(base), word=word)
+
+
+class _Finder:
+    """Collects the spans of one sentence, the surest kinds first; a later one never cuts into a surer one."""
+
+    def __init__(self, *, text: str, tokens: tuple[Token, ...], today: date) -> None:
+        self.text, self.tokens, self.today = text, tokens, today
+        self.spans: list[Span] = []
+        self._taken = bytearray(len(text) + 1)
+
+    def find(self) -> list[Span]:
+        self._json()
+        self._quotes()
+        self._literals()
+        self._dates()
+        self._numbers()
+        self._names()
+        self._called()
+        self._phrases()
+        self._loose()
+        return sorted(self.spans, key=lambda span: (span.start, -span.end))
+
+    def _add(
+        self, kind: Kind, start: int, end: int, *, take: bool = True, text: str | None = None, **more: Any
+    ) -> None:
+        if take and any(self._taken[start:end]):
+            return
+        first = next((n for n, token in enumerate(self.tokens) if token.end > start), len(self.tokens))
+        last = next((n for n in range(first, len(self.tokens)) if self.tokens[n].start >= end), len(self.tokens))
+        if take:
+            self._taken[start:end] = b"\1" * (end - start)
+        span = Span(kind=kind, start=start, end=end, first=first, last=last, text=text or self.text[start:end], **more)
+        self.spans.append(span)
+
+    def _json(self) -> None:
+        for match in _BRACKETS.finditer(self.text):
+            value = _literal(match.group())
+            if isinstance(value, (list, dict)) and value:
+                self._add(Kind.JSON, match.start(), match.end(), value=value)
+
+    def _quotes(self) -> None:
+        for match in _QUOTED.finditer(self.text):
+            inner = next(group for group in match.groups() if group is not None).strip()
+            if inner:
+                self._add(Kind.QUOTED, match.start(), match.end(), text=inner, value=inner)
+
+    def _literals(self) -> None:
+        days = [(found.start, found.end) for found in find_dates(self.text, self.today)]
+        for form, start, end in literals(self.text):
+            if form == "id" and any(first <= start < last for first, last in days):
+                continue
+            self._add(Kind.LITERAL, start, end, form=form, value=self.text[start:end])
+
+    def _dates(self) -> None:
+        for found in find_dates(self.text, self.today):
+            if self._in_name(found.start, found.end):
+                continue
+            form = "spelt" if found.spelt else ""
+            self._add(Kind.DATE, found.start, found.end, value=found.value, whole=found.whole, form=form)
+            self._parts(found)
+            if found.counted:
+                for number in find_numbers(self.text[found.start : found.end]):
+                    start, end = found.start + number.start, found.start + number.end
+                    self._add(Kind.NUMBER, start, end, take=False, value=number.value, form="counted", text=number.text)
+
+    def _parts(self, found: Found) -> None:
+        """The day and the hour of a moment, each by itself: one argument may take the day and another the hour."""
+        if found.clock and isinstance(found.value, datetime):
+            day = len(self.text[: found.clock].rstrip(" ,T")) if found.clock > found.start else found.clock
+            words = self.text[found.start : day].split()
+            while words and words[-1].lower().strip(",") in ("at", "time"):
+                day -= len(words.pop())
+                day = len(self.text[:day].rstrip(" ,"))
+            self._add(Kind.DATE, found.start, day, take=False, value=found.value.date(), form="part")
+            self._add(Kind.DATE, found.clock, found.end, take=False, value=found.value.time(), form="part")
+
+    def _in_name(self, start: int, end: int) -> bool:
+        """Is a weekday or a month without figures one of the words of a name: Black Friday Preview?"""
+        inside = [at for at, token in enumerate(self.tokens) if token.start < end and token.end > start]
+        if not inside or not all(self._capital(at) for at in inside):
+            return False
+        first, last = inside[0], inside[-1] + 1
+        while first > 0 and self._title_word(first - 1):
+            first -= 1
+        while self._title_word(last):
+            last += 1
+        before = self.tokens[first - 1].lower if first else ""
+        return last - first > len(inside) and before not in _PLACES
+
+    def _title_word(self, at: int) -> bool:
+        """A capitalised word that is no day itself and does not open the sentence."""
+        if not self._capital(at) or at == 0 or self.tokens[at - 1].text in ".?!:;":
+            return False
+        return self.tokens[at].lower not in WEEKDAYS and self.tokens[at].lower not in MONTHS
+
+    def _numbers(self) -> None:
+        for number in find_numbers(self.text):
+            form = number.sort.value if number.sort is not Sort.PLAIN or not number.spelt else "spelt"
+            more: dict[str, Any] = {"form": form, "currency": number.currency}
+            self._add(Kind.NUMBER, number.start, number.end, value=number.value, text=number.text.strip(), **more)
+        for match in _ONE.finditer(self.text):
+            self._add(Kind.NUMBER, match.start(), match.end(), take=False, value=1, form="counted")
+
+    def _names(self) -> None:
+        """Runs of capitalised words: Back to School, Denver, Colorado."""
+        position, count = 0, len(self.tokens)
+        while position < count:
+            end = self._name_end(position)
+            if end == position:
+                position += 1
+                continue
+            start = position
+            if self._ordinary_opening(start):
+                start += 1
+            if start < end:
+                self._name(start, end)
+            position = max(end, position + 1)
+
+    def _ordinary_opening(self, at: int) -> bool:
+        """A capital that only says that a sentence begins."""
+        token = self.tokens[at]
+        opens = at == 0 or self.tokens[at - 1].text in ".?!:;"
+        return opens and (
+            token.lower in STOPWORDS or token.stem in VERBS or at + 1 >= len(self.tokens) or not self._capital(at + 1)
+        )
+
+    def _capital(self, at: int) -> bool:
+        return at < len(self.tokens) and bool(_CAPITAL.match(self.tokens[at].text)) and self.tokens[at].text != "I"
+
+    def _says(self, at: int, *words: str) -> bool:
+        return at < len(self.tokens) and self.tokens[at].lower in words
+
+    def _free(self, at: int) -> bool:
+        token = self.tokens[at]
+        return not any(self._taken[token.start : token.end])
+
+    def _name_end(self, at: int) -> int:
+        end = at
+        while end < len(self.tokens) and self._free(end):
+            if self._capital(end):
+                end += 1
+            elif end > at and self.tokens[end].lower in _INSIDE_NAME and self._capital(end + 1) and self._free(end + 1):
+                if self.tokens[end].lower in _JOINERS:
+                    break
+                end += 2
+            else:
+                break
+        return end
+
+    def _name(self, first: int, end: int) -> None:
+        start, stop = self.tokens[first].start, self.tokens[end - 1].end
+        if {token.stem for token in self.tokens[first:end]} <= _LABELS:
+            return
+        text = self.text[start:stop]
+        if text.endswith(("'s", "’s")):
+            stop, text = stop - 2, text[:-2]
+        follows = end + 1 < len(self.tokens) and self.tokens[end].text == "," and self._capital(end + 1)
+        if follows and self._free(end + 1):
+            tail = self._name_end(end + 1)
+            after = self.tokens[tail].text if tail < len(self.tokens) else ""
+            listed = after in ("and", "or") or (
+                after == "," and (self._capital(tail + 1) or self._says(tail + 1, "and", "or"))
+            )
+            stop_tail = self.tokens[tail - 1].end
+            inside = is_region(self.text[self.tokens[end + 1].start : stop_tail])
+            if tail - end <= 3 and (inside or not listed):
+                self._add(Kind.NAME, start, stop_tail, take=False, form="place")
+            for part in range(max(first + 1, end - 2), end if inside else 0):
+                self._add(Kind.NAME, self.tokens[part].start, stop_tail, take=False, form="place")
+        self._joined(first, end)
+        if end - first > 1:
+            for some in {(first, first + 1), (first, end - 1), (first + 1, end), (end - 1, end)}:
+                self._add(Kind.NAME, self.tokens[some[0]].start, self.tokens[some[1] - 1].end, take=False, form="part")
+        number = self._number_at(end)
+        if number is not None:
+            self._add(Kind.NAME, start, number.end, take=False, form="numbered")
+        self._add(Kind.NAME, start, stop, text=text)
+
+    def _number_at(self, at: int) -> Span | None:
+        """A plain number in figures that begins with token `at`."""
+        plain = (span for span in self.spans if span.kind is Kind.NUMBER and span.form == "plain")
+        return next((span for span in plain if span.first == at), None)
+
+    def _joined(self, first: int, end: int) -> None:
+        before = self.tokens[first - 1].lower if first else ""
+        joiner = self.tokens[end].lower if end < len(self.tokens) else ""
+        changes = joiner == "to" and any(VERBS.get(token.stem) is Intent.UPDATE for token in self.tokens[:first])
+        if joiner in _JOINERS and before not in ("from", "between") and not changes:
+            after = end + 1
+            while after < len(self.tokens) and self.tokens[after].lower in ("the", "a", "an"):
+                after += 1
+            tail = self._name_end(after) if after < len(self.tokens) else after
+            if tail > after and self._capital(after):
+                self._add(Kind.NAME, self.tokens[first].start, self.tokens[tail - 1].end, take=False, form="joined")
+
+    def _called(self) -> None:
+        """What follows called, named, titled: up to the next little word or mark."""
+        for match in _CALLED.finditer(self.text):
+            first = next((at for at, token in enumerate(self.tokens) if token.start >= match.end()), None)
+            if first is None or any(span.start == match.end() and span.kind is Kind.QUOTED for span in self.spans):
+                continue
+            wholes = (span for span in self.spans if span.kind in (Kind.NAME, Kind.LITERAL))
+            names = (span for span in wholes if span.first <= first < span.last)
+            end = max((span.last for span in names), default=first)
+            while end < len(self.tokens) and self._goes_on(first, end):
+                end += 1
+            if end > first:
+                self._add(Kind.CALLED, self.tokens[first].start, self.tokens[end - 1].end, take=False)
+
+    def _goes_on(self, first: int, at: int) -> bool:
+        token = self.tokens[at]
+        return token.word and (at == first or token.lower not in _AFTER_NAME)
+
+    def _loose(self) -> None:
+        """Addresses, clauses and the whole: what may be a value besides what was found word by word."""
+        for start, end in addresses(self.text):
+            self._add(Kind.NAME, start, end, take=False, form="address")
+        whole = [span for span in self.spans if span.kind is Kind.LITERAL]
+        for start, end, form in clauses(self.tokens) if not _UNPARTED.search(self.text) else ():
+            if not any(span.start < start < span.end or span.start < end < span.end for span in whole):
+                self._add(Kind.PHRASE, start, end, take=False, form=form)
+
+    def _phrases(self) -> None:
+        """Runs of plain words between little words and marks, and the parts of one."""
+        run: list[int] = []
+        for position in range(len(self.tokens) + 1):
+            if position < len(self.tokens) and self._phrase_word(position):
+                run.append(position)
+                continue
+            if run:
+                self._phrase(run)
+            run = []
+
+    def _phrase_word(self, at: int) -> bool:
+        token = self.tokens[at]
+        plain = token.word and token.lower not in STOPWORDS and token.lower not in _BREAKS
+        return plain and self._free(at) and not _UNPARTED.search(token.text)
+
+    def _phrase(self, run: list[int]) -> None:
+        for first in range(len(run)):
+            for last in range(first + 1, min(len(run), first + 5) + 1):
+                if len(self.spans) >= MOST:
+                    return
+                start, end = self.tokens[run[first]].start, self.tokens[run[last - 1]].end
+                form = "whole" if last - first == len(run) else ""
+                self._add(Kind.PHRASE, start, end, take=False, form=form, text=self.text[start:end].removesuffix("'s"))
+
+
+def _literal(text: str) -> Any:
+    """The value of a list or an object as people type it."""
+    for attempt in (text, text.replace("'", '"')):
+        try:
+            return json.loads(attempt)
+        except ValueError:
+            continue
+    if text.startswith("["):
+        return [_scalar(part) for part in text[1:-1].split(",") if part.strip()]
+    return None
+
+
+def _scalar(text: str) -> Any:
+    text = text.strip().strip("'\"")
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number.is_integer() and "." not in text else number

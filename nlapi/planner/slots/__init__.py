@@ -1,0 +1,1 @@
+"""Mentions and the slots of one operation in, the values of its arguments out."""

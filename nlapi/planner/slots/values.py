@@ -1,0 +1,330 @@
+"""What a Span would be as the value of a Slot: typed, formatted and in the wire's unit, or nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date, time, timedelta
+from functools import lru_cache
+from typing import Any
+
+from nlapi.planner.language.gazetteer import (
+    country_name,
+    country_of,
+    full_name,
+    region_of,
+    state_of,
+    town_in_us,
+)
+from nlapi.planner.language.lexicon import COUNTRIES, CURRENCY_NAMES, LANGUAGES, STATES
+from nlapi.planner.language.text import Kind, Sentence, Span
+from nlapi.planner.slots.slot import Family, Slot, type_of
+from nlapi.planner.slots.value_forms import (
+    converted,
+    ends_in_dot,
+    is_dotted,
+    measured,
+    moment_of,
+    moments,
+    wants_dot,
+)
+from nlapi.resources.naming import STOPWORDS, singular, stem
+from nlapi.tools.patterns import bounded
+from nlapi.tools.units import to_wire
+
+_TEXTUAL = frozenset((Kind.QUOTED, Kind.CALLED, Kind.NAME, Kind.PHRASE, Kind.LITERAL))
+HOW = (
+    *("fraction", "code", "trimmed", "region", "town", "state", "country", "unit", "last_day", "moment", "clock"),
+    *("currency", "singular", "sample", "calendar", "days", "measured", "us", "lasting", "joined"),
+)
+"""What may have been made of a span; "" is the span as it stands."""
+ASIDE = frozenset(("state", "country", "currency", "lasting"))
+"""What says more than the span, so that the span can still be the value of another slot."""
+_UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+_IP = re.compile(r"(?=.*\d)[\d.]+(?:/\d+)?|(?=.*:)[0-9a-f:.]+(?:%\w+)?(?:/\d+)?|\*", re.IGNORECASE)
+_IPS = re.compile(r"\W*(?:(?:the|a|an|list of|array of|comma-separated|list) )*IP(?:v[46])? address", re.IGNORECASE)
+_DAYS = stem("days")
+_PLACE = re.compile(r"\b(?:city|town|place|location|address|area|region|destination|origin|where)\b", re.IGNORECASE)
+_CITY_STATE = re.compile(r"\b[Cc]ity\b\s*(?:,|and)\s*(?:the\s+)?(?:[Ss]tate|[Cc]ountry)|[a-z],\s?[A-Z]{2}\b")
+
+
+def values_for(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
+    """What `span` may be as a value of `slot`, each with what was made of it. An array's slot gets one item."""
+    plain: Any = None
+    if span.kind is Kind.JSON:
+        plain = _whole(span, slot)
+    elif slot.family is Family.NUMBER:
+        plain = _number(span, slot, sentence)
+        yield from _counted(span, slot, sentence)
+        plain = None if span.kind is Kind.DATE or (span.form == "percent" and _at_most_one(slot)) else plain
+    elif slot.family in (Family.DATE, Family.TIME):
+        plain = moment_of(span, slot)
+        yield from moments(span, slot, sentence)
+    elif slot.family in (Family.BOOLEAN, Family.CHOICE) or (
+        slot.family is Family.OPEN and type_of(slot.schema) == "object"
+    ):
+        return
+    else:
+        plain = _with_dot(span, slot, sentence) or _text(span, slot)
+        yield from ((value, how) for value, how in _made(span, slot, sentence) if _fits(value, slot))
+    if plain is not None:
+        yield plain, ""
+
+
+def value_for(span: Span, slot: Slot, sentence: Sentence) -> Any:
+    """The value of `span` for `slot` as it stands, or None when it cannot be one."""
+    return next((value for value, how in values_for(span, slot, sentence) if not how), None)
+
+
+def _counted(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[int | float, str]]:
+    """Numbers made of a span: a part of a whole, the year of a day, the days of a stretch, minutes of hours."""
+    made: list[tuple[int | float | None, str]] = []
+    if span.kind is Kind.DATE:
+        made.append((_calendar_part(span, slot), "calendar"))
+        if isinstance(span.value, tuple) and _DAYS in _stems(slot):
+            counted = sentence.today in span.value
+            made.append(((span.value[1] - span.value[0] + timedelta(days=not counted)).days, "days"))
+    elif span.form == "percent" and not slot.integer:
+        made.append((round(span.value / 100, 10), "fraction"))
+    elif span.kind is Kind.NUMBER:
+        made.append((converted(sentence, span, slot), "measured"))
+    for value, how in made:
+        if value is not None and _in_range(value, slot) and not (slot.integer and isinstance(value, float)):
+            yield value, how
+
+
+def _made(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
+    """Texts made of a span: a code for a name, a name without the noun beside it, a figure with its unit."""
+    if span.kind not in (*_TEXTUAL, Kind.NUMBER):
+        return
+    if span.kind is Kind.NUMBER:
+        after = sentence.tokens[span.last : span.last + 1]
+        if after and after[0].word and after[0].lower not in STOPWORDS:
+            yield sentence.text[span.start : after[0].end], "unit"
+        if span.currency and "currenci" in _stems(slot):
+            yield span.currency, "currency"
+        return
+    text = span.text.strip(" .,")
+    code = _code(text, slot)
+    if code is not None:
+        yield code, "code"
+    if span.kind in (Kind.NAME, Kind.PHRASE):
+        yield from _cut(span, slot, sentence)
+    if sentence.in_called(span):
+        return  # a thing called Berlin need not be there
+    if span.kind in (Kind.NAME, Kind.QUOTED) or (span.kind is Kind.PHRASE and span.text.islower()):
+        after = sentence.tokens[span.last : span.last + 2]
+        whole = not (len(after) == 2 and after[0].text == "," and after[1].text[:1].isupper())
+        yield from _located(text, slot, whole=whole)
+
+
+def _cut(span: Span, slot: Slot, sentence: Sentence) -> Iterator[tuple[Any, str]]:
+    """A span without the slot's own noun at its edges: Bang Khen [District]; and of a plural the one."""
+    tokens = list(sentence.tokens[span.first : span.last])
+    if not all(token.word or token.text in ",.&-" for token in tokens):
+        return
+    while len(tokens) > 1 and tokens[-1].stem in slot.words:
+        tokens.pop()
+    while len(tokens) > 1 and (tokens[0].stem in slot.words or tokens[0].lower in ("the", "a", "an", "my")):
+        tokens.pop(0)
+    if 0 < len(tokens) < span.last - span.first and not all(token.lower in STOPWORDS for token in tokens):
+        yield sentence.text[tokens[0].start : tokens[-1].end].removesuffix("'s"), "trimmed"
+    if 0 < len(tokens) <= 2 and span.kind is Kind.PHRASE and (one := singular(tokens[-1].text)) != tokens[-1].text:
+        yield sentence.text[tokens[0].start : tokens[-1].start] + one, "singular"
+
+
+def _located(text: str, slot: Slot, *, whole: bool) -> Iterator[tuple[Any, str]]:
+    """A town with its state or country (when `whole`: the sentence does not go on to say it), a town out of a pair, or
+    only the state or country that it is in.
+    """
+    if not _REGIONS.isdisjoint(slot.words) and (state := state_of(text)):
+        yield state, "state"
+    if "countri" in slot.words and (code := country_of(text)):
+        yield (code if is_coded(slot) else country_name(code) or code), "country"
+    if not _takes_place(slot):
+        return
+    town, comma, after = (part.strip() for part in text.partition(","))
+    if comma:
+        yield town, "town"
+        if after.lower() in STATES and _takes_both(slot):
+            yield f"{town}, {STATES[after.lower()]}", "region"
+    elif whole and _takes_both(slot) and (full := full_name(text)):
+        yield full, "region"
+        if not region_of(text).startswith("US-") and town_in_us(text):
+            yield full_name(text, in_us=True), "us"
+
+
+_REGIONS = frozenset(("stat", "provinc", "region"))
+
+
+@lru_cache(maxsize=4096)
+def _takes_place(slot: Slot) -> bool:
+    return _PLACE.search(f"{slot.name.replace('_', ' ')} {slot.description}") is not None
+
+
+@lru_cache(maxsize=4096)
+def _takes_both(slot: Slot) -> bool:
+    """Is a town wanted together with its state or country?"""
+    return _CITY_STATE.search(slot.description) is not None
+
+
+@lru_cache(maxsize=4096)
+def _stems(slot: Slot) -> frozenset[str]:
+    """The stems of the name and the description."""
+    return slot.prose | set(slot.words)
+
+
+def _whole(span: Span, slot: Slot) -> Any:
+    if isinstance(span.value, list) == slot.many:
+        if (
+            slot.many
+            and slot.family is Family.NUMBER
+            and not all(isinstance(one, (int, float, list)) for one in span.value)
+        ):
+            return None
+        if slot.many or type_of(slot.schema) == "object":
+            return span.value
+    return None
+
+
+def _number(span: Span, slot: Slot, sentence: Sentence) -> int | float | None:
+    value: Any = span.value
+    if span.kind is Kind.DATE:
+        value = _calendar_part(span, slot)
+    elif span.kind in (Kind.QUOTED, Kind.LITERAL):
+        text = span.text.replace(",", "")
+        if not re.fullmatch(r"[-+]?\d+(\.\d+)?", text):
+            return None
+        value = float(text) if "." in text else int(text)
+    elif span.kind is not Kind.NUMBER:
+        return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    if span.kind is Kind.NUMBER:
+        value = _scaled(value, span, slot, sentence)
+    if slot.integer and isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return value if _in_range(value, slot) else None
+
+
+def _scaled(value: int | float, span: Span, slot: Slot, sentence: Sentence) -> int | float:
+    """A number in the unit of a slot: what says its own measure (200 ms) is taken at its word."""
+    if slot.unit and measured(sentence, span, slot):
+        return converted(sentence, span, slot) or value
+    if span.form == "money" and not slot.unit and _MINOR.search(slot.description):
+        return to_wire(value, "minor", span.currency)
+    return to_wire(value, slot.unit) if slot.unit else value
+
+
+_MINOR = re.compile(r"\b(?:minor|smallest) (?:currency )?units?\b|\bin cents\b", re.IGNORECASE)
+
+
+@lru_cache(maxsize=4096)
+def fraction_wanted(slot: Slot) -> float:
+    """How 5 % is told: 1 as 0.05, -1 as 5, 0.5 when only the name speaks for the former, 0 when nothing speaks."""
+    top = slot.schema.get("maximum")
+    if isinstance(top, (int, float)):
+        return 1.0 if top <= 1 else -1.0
+    lower = slot.description.lower()
+    if _DECIMAL.search(lower):
+        return 1.0
+    if "percent" in lower or "%" in lower or _PERCENT & set(slot.words) or _WHOLE.search(lower):
+        return -1.0
+    return 0.5 if "rat" in slot.words else 0.0
+
+
+_DECIMAL = re.compile(r"\bdecimal|\bfraction|between 0 and 1|\b0\.\d")
+_WHOLE = re.compile(r"(?:e\.g\.?|such as|example)\D{0,12}\d+(?:\.\d+)?")
+_PERCENT = frozenset(map(stem, ("percent", "percentage", "pct")))
+
+
+def _at_most_one(slot: Slot) -> bool:
+    top = slot.schema.get("maximum")
+    return isinstance(top, (int, float)) and top <= 1
+
+
+def _in_range(value: int | float, slot: Slot) -> bool:
+    low, high = slot.schema.get("minimum"), slot.schema.get("maximum")
+    return not (isinstance(low, (int, float)) and value < low) and not (isinstance(high, (int, float)) and value > high)
+
+
+def _calendar_part(span: Span, slot: Slot) -> int | None:
+    value = span.value[0] if isinstance(span.value, tuple) else span.value
+    if not isinstance(value, date) or slot.name.lower().endswith("s"):
+        return None
+    for part in ("year", "month", "day"):
+        if part in slot.words:
+            return int(getattr(value, part)) if part != "year" or span.whole else None
+    return None
+
+
+def _text(span: Span, slot: Slot) -> Any:
+    if span.kind is Kind.NUMBER:
+        return _figures(span, slot)
+    if span.kind is Kind.DATE:
+        return span.text if isinstance(span.value, time) or slot.family is Family.TEXT else None
+    if span.kind not in _TEXTUAL:
+        return None
+    text = span.text.strip(" .,")
+    if slot.family is Family.EMAIL and span.form != "email":
+        return text if "@" in text and _fits(text, slot) else None
+    if slot.family is Family.URL and span.form != "url":
+        plausible = "://" in text or text.startswith("www.") or span.kind is Kind.QUOTED
+        return text if plausible and _fits(text, slot) else None
+    return text if _fits(text, slot) else None
+
+
+def _with_dot(span: Span, slot: Slot, sentence: Sentence) -> str:
+    """A host name with its final dot, for a slot whose names end in one if it was said, or must; else ""."""
+    name = span.text.strip(" .,")
+    said = span.kind in _TEXTUAL and is_dotted(sentence.text, name) and ends_in_dot(slot)
+    if not said and not (span.form == "host" and wants_dot(slot)):
+        return ""
+    return f"{name}." if _fits(f"{name}.", slot) else ""
+
+
+def _figures(span: Span, slot: Slot) -> str | None:
+    text = span.text if span.form != "spelt" else str(span.value)
+    if span.form in ("percent", "money") and slot.family is Family.ID:
+        return None
+    return text if _fits(text, slot) else None
+
+
+def _fits(text: str, slot: Slot) -> bool:
+    schema = slot.item
+    if _takes_ip(slot) and not _IP.fullmatch(text):
+        return False
+    if schema.get("format") == "uuid" and not _UUID.fullmatch(text):
+        return False
+    longest, pattern = schema.get("maxLength"), schema.get("pattern")
+    if isinstance(longest, int) and len(text) > longest:
+        return False
+    if len(text) < schema.get("minLength", 0):
+        return False
+    return bounded(pattern).matches(text) if isinstance(pattern, str) else True
+
+
+@lru_cache(maxsize=4096)
+def _takes_ip(slot: Slot) -> bool:
+    """Does a slot take an IP address and nothing else: ip, src_ip, no ip_or_hostname?"""
+    named = slot.words[-1:] == ("ip",) or slot.item.get("format") in ("ipv4", "ipv6") or _IPS.match(slot.description)
+    return bool(named) and not re.search(
+        r"\b(?:host ?name|domain|or (?:a )?(?:host|name))", slot.description, re.IGNORECASE
+    )
+
+
+@lru_cache(maxsize=4096)
+def is_coded(slot: Slot) -> bool:
+    """Is a code wanted rather than a name?"""
+    coded = {"cod", "iso", "3166", "639", "4217", "alpha"} & (slot.prose | set(slot.words))
+    return bool(coded) or re.search(r"two.letter|2.letter", slot.description, re.IGNORECASE) is not None
+
+
+def _code(text: str, slot: Slot) -> str | None:
+    """`Japan` for a country code is JP; languages likewise, and currencies in any case."""
+    lower = text.lower().removeprefix("the ")
+    prose = _stems(slot)
+    for word, table in (("countri", COUNTRIES), ("languag", LANGUAGES), ("currenci", CURRENCY_NAMES)):
+        if word in prose and lower in table and (word == "currenci" or is_coded(slot)):
+            return table[lower]
+    return None
