@@ -1,4 +1,4 @@
-"""What an Index has learned of its operations, in memory and as bytes to be kept in the cache."""
+"""The serialised form of an Index, as it is stored in the cache."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 
 from nlapi.tools.index_shape import DeedKind, Shape
 
+# Version of the stored form: raise it when the content changes, so that older files are rebuilt.
 FORM = 2
-"""Goes up when what is learned changes, so that what was kept before is not read."""
 Postings = dict[str, tuple[list[int], list[float]]]
 """Term -> the operations that have it, and its part of the score of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """Everything of an Index that takes long to work out. The shapes run along its operations."""
+    """The parts of an Index that take long to compute. `shapes` is parallel to its operations."""
 
     shapes: list[Shape]
     postings: Postings
 
 
 def packed(learned: Learned) -> bytes:
-    """As JSON: every word once, in columns."""
+    """Return the JSON form of `learned`, with every word stored once."""
     import orjson
 
     words = sorted({word for shape in learned.shapes for part in _parts(shape) for word in part})
@@ -32,7 +32,7 @@ def packed(learned: Learned) -> bytes:
 
 
 def unpacked(data: bytes) -> Learned | None:
-    """What `packed` made; None when the data is something else."""
+    """Return the inverse of `packed`; None where the data is anything else."""
     import orjson
 
     try:
@@ -40,6 +40,7 @@ def unpacked(data: bytes) -> Learned | None:
         words = kept["words"]
         shapes = [_shape(row, words) for row in kept["shapes"]]
         postings = kept["postings"]
+        # A cache file may be damaged or written by another version: an index out of range must not surface in a search.
         fits = all(len(docs) == len(amounts) and max(docs) < len(shapes) for docs, amounts in postings.values())
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
@@ -47,11 +48,12 @@ def unpacked(data: bytes) -> Learned | None:
 
 
 _PLAIN = ("length", "counts", "callers", "own", "states")
+# These names are read from Shape with `getattr` and stored by position: rename them with the fields of Shape.
 _SETS = ("name", "qualifiers", "inner", "verbs", "spoken", "nouns", "summary", "object")
 
 
 def _plain(shape: Shape) -> list[int]:
-    """The parts that are no words."""
+    """Return the numeric parts of a Shape."""
     return [shape.kind, *(getattr(shape, name) for name in _PLAIN)]
 
 
