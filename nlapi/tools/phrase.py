@@ -224,6 +224,7 @@ class _Reader:
         own = self.words[self._first :]
         if not own or self._role is not WordRole.OBJECT:
             return
+        # In `details of a task` the noun before `of` only frames the object, which begins behind it.
         if all(word.stem in FRAMES for word in own):
             self.every = self.every or any(word.stem == "list" for word in own)
             self.words[self._first :] = [Word(word.stem, WordRole.FRAME, word.plural) for word in own]
@@ -235,6 +236,7 @@ class _Reader:
         root, plural = stem(text), singular(text) != text
         if self._role is WordRole.OBJECT and not self._bracketed:
             self.valued = self.valued or (self._started and not text.isalpha())
+            # An adverb at the end (`list runs daily`) is not the noun that shows the number.
             if text.isalpha() and not text.endswith("ly"):
                 self.noun, self.many = root, plural
         self.words.append(Word(root, WordRole.ASIDE if self._bracketed else self._role, plural))
@@ -253,6 +255,7 @@ def _phrase(tokens: Sequence[str], verb: str, reader: _Reader) -> Phrase:
     subject = subject or frozenset([word.stem for word in words if word.role is WordRole.FRAME])
     stems = frozenset([word.stem for word in words])
     plurals = frozenset([word.stem for word in words if word.plural])
+    # Most phrases have none of these words, and the searches below are by substring.
     plain = "" if HINTING.isdisjoint(tokens) else " ".join(tokens)
     implied = [meaning for said, meaning in IMPLIED.items() if said in plain] if plain else ()
     return Phrase(

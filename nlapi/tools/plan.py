@@ -34,6 +34,7 @@ class Plan:
     alternatives: tuple[Call, ...] = ()
     understood: str = ""
     ended: str = ""
+    # The transcript stores it as JSON and a resumed conversation reads it back, so it holds no objects.
     raw: Any = None
     views: tuple[AnswerView, ...] = ()
     """the views of the answers that `text` is about, in order; empty for a planner that only writes text"""
@@ -101,6 +102,7 @@ class KnownValues(Mapping[str, Any]):
     remembered: Mapping[str, Any]
 
     def __getitem__(self, name: str) -> Any:
+        # `--set` and profiles are the user's explicit choice for the run, a reply is older than the question at hand.
         return self.fixed[name] if name in self.fixed else self.remembered[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -155,6 +157,7 @@ class Conversation:
 
     def with_known(self, values: Mapping[str, Any]) -> Conversation:
         """Return this conversation with the user's replies, which override earlier ones."""
+        # `known` may be a plain mapping from a caller of `nlapi.plan`; all of that counts as fixed.
         fixed = self.known.fixed if isinstance(self.known, KnownValues) else self.known
         remembered = self.known.remembered if isinstance(self.known, KnownValues) else {}
         return replace(self, known=KnownValues(fixed=fixed, remembered={**remembered, **values}))

@@ -149,4 +149,5 @@ def _globs(value: Any, location: str) -> tuple[str, ...]:
 
 def _matches(globs: Iterable[str], text: str) -> bool:
     """Return whether one of some globs matches a text, in any case. Brackets are literal, as in ids and paths."""
+    # `fnmatch` reads brackets as a set of characters, and ids such as `files[0]` or paths with `{id}` are no such sets.
     return any(fnmatchcase(text.casefold(), glob.casefold().replace("[", "[[]")) for glob in globs)

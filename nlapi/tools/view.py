@@ -85,6 +85,7 @@ def entries_view(entries: Sequence[Any], operation: Operation | None = None) -> 
     things = [entry for entry in entries if isinstance(entry, Mapping)]
     if len(things) == len(entries):
         return things_view(things, operation)
+    # A table of objects beside plain values would have empty cells that look like missing data.
     if any(isinstance(entry, list | Mapping) for entry in entries):
         return None
     return AnswerView(rows=tuple({VALUE: entry} for entry in entries), columns=(VALUE,), operation=operation)
