@@ -15,7 +15,7 @@ from nlapi.tools.tool import Call, Missing
 from nlapi.tools.view import AnswerView
 
 # Beginning of the message of a Step whose call was not tried because something before it failed. It stands in
-# transcripts, and `fate_of` and the log recognise such steps by it.
+# transcripts, and `change_outcome` and the log recognise such steps by it.
 NOT_RUN = "not run"
 
 

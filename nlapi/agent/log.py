@@ -54,9 +54,9 @@ Record = dict[str, Any]
 class Log:
     """An open transcript. Each event is one line, written in one call.
 
-    A line about a change is on disk before `write` returns. The loop yields `Proposed` before it sends the call, so the
-    intention is on disk before the change can happen: a proposed change without its step may have been carried out. The
-    `secrets`, and parts of them that are secret on their own, are masked in everything that is written.
+    A line about a change is on disk before `write` returns. The loop yields `CallProposed` before it sends the call, so
+    the intention is on disk before the change can happen: a proposed change without its step may have been carried out.
+    The `secrets`, and parts of them that are secret on their own, are masked in everything that is written.
     """
 
     path: Path
@@ -97,11 +97,11 @@ class Log:
             self.descriptor = -1
 
     def asked(self, question: str, *, known: Mapping[str, Any] | None = None, **about: Any) -> None:
-        """Write a question of the user. `about` has the caller's further fields (planner, sources, version)."""
+        """Write a question of the user. `fields` are the caller's further fields (planner, sources, version)."""
         self._append({"event": "asked", "question": question, "known": dict(known or {}), **about})
 
     def write(self, event: Event) -> None:
-        """Write one event. Said and ItemsReceived are skipped: the plan and the step contain them."""
+        """Write one event. TextReceived and ItemsReceived are skipped: the plan and the step contain them."""
         if not isinstance(event, Said | ItemsReceived):
             self._append(encode(event), durable=_changes(event))
 

@@ -39,13 +39,14 @@ async def converse(
 ) -> AsyncIterator[Event]:
     """Answer the question of `conversation`, one event at a time.
 
-    Each round: Said*, Planned, then for every call Proposed, ItemsReceived* and Stepped; Answered, Needed or Offered
-    ends it. READs that stand next to each other in a plan are proposed together and run side by side. The changes of a
-    plan are proposed together before the first of them, and asked about with one question; they run one by one, in
-    order, and nothing after a change that failed or is unfinished is run; Reported has the outcome of several. Consent
-    is to the plan: where one of its changes cannot be built, or no one is there to be asked about one that asks, none
-    of them is sent. A call that cannot be built or sent is a FAILED step, in the first case without a Proposed; it goes
-    back to the planner, as a refused one does. In a dry run nothing is sent.
+    Each round: TextReceived*, PlanCreated, then for every call CallProposed, ItemsReceived* and StepFinished;
+    TurnAnswered, InputNeeded or ChoiceOffered ends it. READs that stand next to each other in a plan are proposed
+    together and run side by side. The changes of a plan are proposed together before the first of them, and asked about
+    with one question; they run one by one, in order, and nothing after a change that failed or is unfinished is run;
+    ChangesReported has the outcome of several. Consent is to the plan: where one of its changes cannot be built, or no
+    one is there to be asked about one that asks, none of them is sent. A call that cannot be built or sent is a FAILED
+    step, in the first case without a CallProposed; it goes back to the planner, as a refused one does. In a dry run
+    nothing is sent.
 
     Raises PlannerError; ConsentError when consent is needed and no one is there to give it; CredentialError and
     UsageError for faults that only the user can correct, such as a credential or a base URL. Before it ends in an

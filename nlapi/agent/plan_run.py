@@ -24,7 +24,7 @@ Event = Proposed | ItemsReceived | Stepped | Reported
 
 @dataclass(slots=True, kw_only=True)
 class PlanRun:
-    """The execution of a plan's calls; their steps are appended to `done` in the plan's order.
+    """The execution of a plan's calls; their steps are appended to `steps` in the plan's order.
 
     Calls are identified by their index in the plan, as a plan may have the same one twice.
     """
@@ -86,7 +86,7 @@ class PlanRun:
             done=tuple(self.done),
             terms=self.terms,
         )
-        # It stays set when `settle` raises: `_given_up` then writes the steps of the calls that were being asked about.
+        # It stays set when `settle` raises: `_abandoned_steps` then has the steps of the calls that were asked about.
         self.asking = places, agreement
         async with aclosing(agreement.settle()) as shown:
             async for proposed in shown:

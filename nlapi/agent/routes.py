@@ -95,7 +95,7 @@ SCHEMA: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
-    """The routing of questions to planners. `most` are the spending caps in dollars, by question, day and month."""
+    """The routing of questions to planners. `caps` are the spending caps in dollars, by question, day and month."""
 
     table: Table
     sure: float
@@ -113,14 +113,17 @@ class Routes:
 
 
 def built_in(sure: float) -> Routes:
-    """Return the default: the embedded planner where it is `sure` of its plan and lacks nothing, else Claude."""
+    """Return the default: the embedded planner for a complete plan of at least `min_confidence`, else Claude."""
     match = Match(when={"complete": (True,)}, between={"confidence": Range(least=sure)})
     rule = Rule(name="sure", objective=OBJECTIVE, match=match, shares=_all(EMBEDDED), unit="question", position=10)
     return Routes(table=compile(_configuration([*_house({}), rule], _default()), 1), sure=sure)
 
 
 def read_routes(document: Any, where: str, *, sure: float) -> Routes:
-    """Return the user's routes from a parsed file called `where`. UsageError lists every fault in it."""
+    """Return the user's routes from a parsed file; UsageError lists every fault in it.
+
+    `source` is the file's name in messages.
+    """
     from jsonschema import Draft202012Validator
 
     faults = [f"{error.json_path[2:]}: {error.message}" for error in Draft202012Validator(SCHEMA).iter_errors(document)]

@@ -21,10 +21,10 @@ Perform = Callable[[Prepared, Watch], Awaitable[Result]]
 
 
 async def send_all(ready: Sequence[Prepared | Step], perform: Perform) -> AsyncGenerator[ItemsReceived | Step, None]:
-    """Yield the items of streaming answers as they come, then a Step for each of `ready`, in order.
+    """Yield the items of streaming answers as they come, then a Step for each of `items`, in order.
 
-    A Step among `ready` is yielded unchanged. An error that is more than the failure of a call is raised after the last
-    Step, and so is a cancellation; a call whose answer was streaming then is DONE with its items so far.
+    A Step among `items` is yielded unchanged. An error that is more than the failure of a call is raised after the last
+    Step, and so is a cancellation; a call whose answer was streaming then is ANSWERED with its items so far.
     """
     received: asyncio.Queue[ItemsReceived | None] = asyncio.Queue()
     tasks = [asyncio.create_task(_finish(item, perform, received.put_nowait)) for item in ready]
@@ -84,7 +84,7 @@ class _PartialAnswer:
 
 
 async def _finish(item: Prepared | Step, perform: Perform, tell: Callable[[ItemsReceived], None]) -> Step:
-    """Send one call and return its Step; an answer with an error status is DONE, as the planner reads it."""
+    """Send one call and return its Step; an answer with an error status is ANSWERED, as the planner reads it."""
     if isinstance(item, Step):
         return item
     received = _PartialAnswer(call=item.call, tell=tell)

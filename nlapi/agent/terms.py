@@ -66,7 +66,7 @@ class Terms:
             return None
 
     async def perform(self, prepared: Prepared, watch: Watch, *, for_model: bool) -> Result:
-        """Send a call, at most AT_ONCE at a time."""
+        """Send a call, at most MAX_CONCURRENT at a time."""
         async with self.turns:
             return await perform(
                 prepared,

@@ -11,7 +11,7 @@ class Origin(StrEnum):
     """The kind of source that a value has."""
 
     WORDS = "words"
-    """the user's words, quoted in `Source.words`"""
+    """the user's words, quoted in `ValueSource.words`"""
     LOOKUP = "lookup"
     """an API's answer to a look-up of the user's words"""
     SETTING = "setting"

@@ -44,11 +44,11 @@ class Area:
 
 
 def areas(spec: Spec, operations: Sequence[Operation], most: int = MOST) -> tuple[Area, ...]:
-    """Return at most `most` areas, in the order of the description; each operation is in exactly one.
+    """Return at most `limit` areas, in the order of the description; each operation is in exactly one.
 
     Groups are tags or resources. The smallest is merged with the group whose name, paths and path parameters are most
-    similar. A single group of at least ENOUGH operations is split: by resource, by the second path segment, by the noun
-    in the ids, by effect.
+    similar. A single group of at least MIN_SPLIT_OPERATIONS is split: by resource, by the second path segment, by the
+    noun in the ids, by effect.
     """
     found = list(groups(spec, operations))
     if len(found) == 1 and len(operations) >= ENOUGH and (parts := _apart(operations)):
@@ -104,7 +104,7 @@ def _bucketed(found: list[Group]) -> list[list[Group]]:
 
 
 def _merged(parts: list[list[Group]], most: int) -> list[list[Group]]:
-    """Merge the smallest part with its most similar one, else the two smallest, until `most` parts are left."""
+    """Merge the smallest part with its most similar one, else the two smallest, until `limit` parts are left."""
     room = CROWDED * sum(map(_size, parts)) / most
     rare = Counter(feature for part in parts for feature in set(_features(part)))
     vectors = [_weighed(_features(part), rare, len(parts)) for part in parts]

@@ -107,7 +107,7 @@ def _told(error: Any) -> tuple[str, str]:
         near = difflib.get_close_matches(
             error.instance.upper(), [choice.upper() for choice in choices], n=1, cutoff=0.5
         )
-        hint = next((f"did you mean {c!r}?" for c in choices if near and c.upper() == near[0]), "")
+        hint = next((f"did you mean {choice!r}?" for choice in choices if near and choice.upper() == near[0]), "")
         hint = hint or f"one of {', '.join(choices[:12])}"
         message = f"{error.instance!r} is not one of its choices"[:MAX_SHOWN]
     if error.validator == "pattern" and len({"string", "integer", "number"} & set(error.schema.get("type", ()))) > 1:

@@ -161,5 +161,8 @@ def _refused(operation: Operation, target: Target) -> str:
         f"The credential for {names} was not accepted: is it whole, current, and for {one_line(operation.spec.title)}?"
     )
     # Descriptions often declare an apiKey in the header Authorization for what is a bearer token in practice.
-    bare = any(one.location.field == ("header", "authorization") and not one.location.prefix for one in used)
+    bare = any(
+        credential.location.field == ("header", "authorization") and not credential.location.prefix
+        for credential in used
+    )
     return f"{said} It is sent as it is; some APIs want `Bearer ` before it" if bare else said

@@ -87,7 +87,9 @@ def _entries(operation: Operation | None, path: str, entries: Sequence[Any]) -> 
         return "; ".join(_pairs(operation, path, thing) for thing in things)
     if any(isinstance(entry, list) for entry in entries):
         return f"{len(entries)} lists"
-    texts = names if things and len(things) == len(entries) else [format_cell(operation, path, one) for one in entries]
+    texts = (
+        names if things and len(things) == len(entries) else [format_cell(operation, path, entry) for entry in entries]
+    )
     more = f", … ({len(texts)})" if len(texts) > _MOST_LISTED else ""
     # Docker lists container names with a leading slash (`/web`), which its own tools drop.
     return ", ".join(text.removeprefix("/") for text in texts[:_MOST_LISTED]) + more

@@ -16,7 +16,7 @@ MAX_DEPTH = 2
 
 
 def fields(operation: Operation, written: Callable[[str], str]) -> str:
-    """Return the field names of a success answer as `written` spells them; for a list, those of its items."""
+    """Return the field names of a success answer, passed through `spell`; for a list, those of its items."""
     return _fields(answer_schemas(operation.spec).reader, answer_schema(operation), written, 0)
 
 

@@ -36,13 +36,17 @@ def groups(spec: Spec, operations: Sequence[Operation]) -> tuple[Group, ...]:
     tags = [operation.tags[0] for operation in operations if operation.tags]
     by_tag = len(tags) >= TAGGED * len(operations) and (len(set(tags)) > 1 or len(operations) <= 30)
     about = _abouts(spec.document) if by_tag else {}
-    return tuple(sorted_into(operations, lambda one: (*one.tags, "other")[0] if by_tag else resource(one.route), about))
+    return tuple(
+        sorted_into(
+            operations, lambda operation: (*operation.tags, "other")[0] if by_tag else resource(operation.route), about
+        )
+    )
 
 
 def sorted_into(
     operations: Sequence[Operation], sort: Callable[[Operation], str], about: Mapping[str, str] | None = None
 ) -> list[Group]:
-    """Group operations by the label that `sort` returns for each; `about` has the descriptions of labels."""
+    """Group operations by the label that `label_of` returns for each; `descriptions` are those of the labels."""
     sorted_in: dict[str, list[Operation]] = {}
     for operation in operations:
         sorted_in.setdefault(sort(operation), []).append(operation)

@@ -128,9 +128,9 @@ class Index:
         return 1.0 - math.log(1 + len(found[0])) / math.log(2 + len(self.operations)) * 0.8
 
     def search(self, query: str, k: int = 10, *, every: bool = False) -> list[tuple[Operation, float]]:
-        """Return the `k` likeliest operations with their scores, best first; nothing when no word of `query` is known.
+        """Return at most `limit` operations with their scores, best first; none when no word of `query` is known.
 
-        With `every`, operations that share no word with `query` are included.
+        With `include_all`, operations that share no word with `query` are included.
         """
         phrase = read_phrase(query, self.nouns)
         asked, rate = PhraseTerms.of(phrase, self._postings), self._relevance.score
@@ -208,7 +208,7 @@ class Index:
         return self._best(likes, self._postings.get(term, _NOWHERE)[0]) if likes else {}
 
     def _best(self, likes: Mapping[str, float], without: Collection[int] = ()) -> dict[int, float]:
-        """Return the scores of operations by the one of `likes` that counts most, except for those `without`."""
+        """Return the scores of operations by their best word of `substitutes`, except for those `excluded`."""
         best: dict[int, float] = {}
         for other, share in likes.items():
             for doc, weight in zip(*self._postings.get(other, _NOWHERE), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +16,14 @@ Postings = dict[str, tuple[list[int], list[float]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """The parts of an Index that take long to compute. `shapes` is parallel to its operations."""
+    """The parts of an Index that take long to compute; `operations` has the terms of each of its operations."""
 
     shapes: list[Shape]
     postings: Postings
 
 
 def packed(learned: Learned) -> bytes:
-    """Return the JSON form of `learned`, with every word stored once."""
+    """Return the JSON form of `data`, with every word stored once."""
     import orjson
 
     words = sorted({word for shape in learned.shapes for part in _parts(shape) for word in part})
@@ -32,7 +33,7 @@ def packed(learned: Learned) -> bytes:
 
 
 def unpacked(data: bytes) -> Learned | None:
-    """Return the inverse of `packed`; None where the data is anything else."""
+    """Return the inverse of `serialize`; None where the data is anything else."""
     import orjson
 
     try:
@@ -47,22 +48,45 @@ def unpacked(data: bytes) -> Learned | None:
     return Learned(shapes=shapes, postings=postings) if fits else None
 
 
-_PLAIN = ("length", "counts", "callers", "own", "states")
-# These names are read from Shape with `getattr` and stored by position: rename them with the fields of Shape.
-_SETS = ("name", "qualifiers", "inner", "verbs", "spoken", "nouns", "summary", "object")
-
-
 def _plain(shape: Shape) -> list[int]:
     """Return the numeric parts of a Shape."""
-    return [shape.kind, *(getattr(shape, name) for name in _PLAIN)]
+    return [shape.kind, shape.length, shape.counts, shape.callers, shape.own, shape.states]
 
 
-def _parts(shape: Shape) -> tuple[Any, ...]:
-    return (shape.entities, *(sorted(getattr(shape, name)) for name in _SETS))
+def _parts(shape: Shape) -> tuple[Sequence[str], ...]:
+    """Return the words of a Shape by field; sets are sorted, so that equal ones have equal bytes."""
+    sets = (
+        shape.name,
+        shape.qualifiers,
+        shape.inner,
+        shape.verbs,
+        shape.spoken,
+        shape.nouns,
+        shape.summary,
+        shape.object,
+    )
+    return (shape.entities, *map(sorted, sets))
 
 
 def _shape(row: list[Any], words: list[str]) -> Shape:
-    (kind, *plain), entities, *sets = row
-    parts: dict[str, Any] = dict(zip(_PLAIN, plain, strict=True))
-    parts |= {name: frozenset([words[at] for at in part]) for name, part in zip(_SETS, sets, strict=True)}
-    return Shape(kind=DeedKind(kind), entities=tuple([words[at] for at in entities]), **parts)
+    """Return the Shape in a row. ValueError for a row of another form."""
+    (kind, length, counts, callers, own, states), entities, *parts = row
+    sets = [frozenset([words[number] for number in part]) for part in parts]
+    name, qualifiers, inner, verbs, spoken, nouns, summary, object = sets
+    return Shape(
+        kind=DeedKind(kind),
+        entities=tuple([words[number] for number in entities]),
+        name=name,
+        qualifiers=qualifiers,
+        inner=inner,
+        verbs=verbs,
+        spoken=spoken,
+        nouns=nouns,
+        summary=summary,
+        object=object,
+        length=length,
+        counts=counts,
+        callers=callers,
+        own=own,
+        states=states,
+    )

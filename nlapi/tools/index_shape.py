@@ -56,7 +56,7 @@ _CHANGES = frozenset((DeedKind.CREATE, DeedKind.ACTION, DeedKind.UPDATE))
 class Shape:
     """The stems of an operation by the part that they are from, and its kind of action."""
 
-    # index_file.py reads these fields by name and stores them by position; change both, and FORM, together.
+    # index_file.py stores these fields by position; change it, and its FORM, together with them.
     kind: DeedKind
     entities: tuple[str, ...]
     """the words of the last literal path segment that names a resource"""

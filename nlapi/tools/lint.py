@@ -30,7 +30,7 @@ NAMED = 4
 
 
 class Rule(StrEnum):
-    """The rules; their weights are in WEIGHTS."""
+    """The rules; their weights are in RULE_WEIGHTS."""
 
     LOST = "lost"
     UNDESCRIBED = "undescribed"

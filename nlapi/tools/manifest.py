@@ -63,7 +63,7 @@ def manifest(tools: Iterable[Tool], format: str, *, strict: bool = False) -> lis
     chosen: set[str] = set()
     optional = unions = 0
     # A wrong argument costs most in a change, so changes use the allowance before reads.
-    for tool in sorted(tools, key=lambda one: one.effect is Effect.READ) if strict else ():
+    for tool in sorted(tools, key=lambda tool: tool.effect is Effect.READ) if strict else ():
         fit = strict_schema(tool.input_schema)
         if fit is None or len(chosen) == MAX_TOOLS:
             continue

@@ -60,7 +60,7 @@ def alike(one: str, other: str) -> float:
 
 
 def akin(one: str, other: str) -> float:
-    """Return `alike`, but at least 0.85 for synonyms: what users call a machine is an instance in an API."""
+    """Return `similarity`, but at least 0.85 for synonyms: what users call a machine is an instance in an API."""
     found = alike(one, other)
     return max(_SAME, found) if other in SYNONYMS.get(one, ()) else found
 

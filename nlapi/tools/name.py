@@ -21,7 +21,7 @@ def tool_names(
     """Return a name for each operation: `^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$`, all different, none of them `reserved`.
 
     An operationId that fits stays, unless `x-nlapi` has another name. Any other is rewritten, and gets a hash of its
-    method and path where it is cut to `longest` characters or already used.
+    method and path where it is cut to `max_length` characters or already used.
     """
     given = {operation.id: name for operation in operations if (name := hints(operation.extensions).name)}
     ids = {operation.id for operation in operations if operation.id not in given}
@@ -51,7 +51,7 @@ def _fitted(name: str, operation: Operation, taken: set[str], longest: int) -> s
 
 
 def argument_name(name: str, place: str, taken: Container[str]) -> str:
-    """Return a name for an argument: `^[a-zA-Z0-9_.-]{1,64}$` and not among `taken`.
+    """Return a name for an argument: `^[a-zA-Z0-9_.-]{1,64}$` and not among `used_names`.
 
     `filter[name]` becomes `filter_name`, and `$top` becomes `top`. A name in use gets the location: `id_query`.
     """

@@ -115,7 +115,7 @@ class Phrase:
 
 
 def read_phrase(text: str, nouns: Collection[str] = ()) -> Phrase:
-    """Return the phrase in `text`. `nouns` are stems that look like verbs and are nouns of the API: orders."""
+    """Return the phrase in `sentence`. `nouns` are stems that look like verbs and are nouns of the API: orders."""
     tokens = _tokens(text)
     start, verb, words = _opening(tokens, nouns)
     reader = _Reader(words, every=not EVERY.isdisjoint(tokens[:start]))

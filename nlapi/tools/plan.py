@@ -57,8 +57,8 @@ class Outcome(StrEnum):
 class Step:
     """A Call and its outcome.
 
-    `message` explains any outcome but DONE. `request` is the request that was, or would be, sent; in a step read from a
-    transcript it may have been cut, and `digest` is that of the whole.
+    `message` explains any outcome but ANSWERED. `request` is the request that was, or would be, sent; in a step read
+    from a transcript it may have been cut, and `digest` is that of the whole.
     """
 
     call: Call
@@ -119,9 +119,10 @@ def is_remembered(known: Mapping[str, Any], name: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """All turns so far, the current one last. `known` are values that the user gave by name (`--set account_id=...`).
+    """All turns so far, the current one last.
 
-    `id` identifies the conversation, also after it is resumed from its transcript.
+    `known_values` are values that the user gave by name (`--set account_id=...`). `id` identifies the conversation,
+    also after it is resumed from its transcript.
     """
 
     turns: tuple[Turn, ...]
@@ -157,7 +158,7 @@ class Conversation:
 
     def with_known(self, values: Mapping[str, Any]) -> Conversation:
         """Return this conversation with the user's replies, which override earlier ones."""
-        # `known` may be a plain mapping from a caller of `nlapi.plan`; all of that counts as fixed.
+        # `known_values` may be a plain mapping from a caller of `nlapi.plan`; all of that counts as fixed.
         fixed = self.known.fixed if isinstance(self.known, KnownValues) else self.known
         remembered = self.known.remembered if isinstance(self.known, KnownValues) else {}
         return replace(self, known=KnownValues(fixed=fixed, remembered={**remembered, **values}))

@@ -17,8 +17,8 @@ from nlapi.tools.phrase import Phrase, SearchIntent
 from nlapi.tools.phrase_words import STATE_VERBS
 from nlapi.tools.synonyms import SAME, SYNONYMS
 
-# `python -m benchmarks.find_train` prints this table and KINDS as they stand here. A penalty of 3 or 30 in place of 10
-# changes the shares of right operations by less than 0.005.
+# `python -m benchmarks.find_train` prints this table and KIND_WEIGHTS as they stand here. A penalty of 3 or 30 in place
+# of 10 changes the shares of right operations by less than 0.005.
 EVIDENCE: Mapping[str, float] = {
     "bm25": 0.806,
     "length log": 1.402,
@@ -53,7 +53,7 @@ KINDS: Mapping[SearchIntent, tuple[float, ...]] = {
     SearchIntent.MANY_NOUNS: (1.86, 0.70, 2.23, -2.58, -4.83, -1.21, -1.52),
     SearchIntent.NOUN: (0.91, 0.12, 1.27, -0.51, 0.33, -1.03, -1.38),
 }
-"""SearchIntent -> the term that it adds for each DeedKind of operation, in the order of DeedKind."""
+"""SearchIntent -> the term that it adds for each ActionKind of operation, in the order of ActionKind."""
 _WEIGHTS = tuple(EVIDENCE.values())
 _NUMBERED = (DeedKind.COLLECTION, DeedKind.ITEM)
 _VALUED = {DeedKind.COLLECTION: -1.0, DeedKind.ITEM: 1.0, DeedKind.UPDATE: 1.0, DeedKind.DELETE: 1.0}
@@ -72,7 +72,7 @@ class PhraseTerms:
 
     @classmethod
     def of(cls, phrase: Phrase, known: Collection[str]) -> PhraseTerms:
-        """Return the phrase with the synonyms of its words; `known` are the stems that the API uses."""
+        """Return the phrase with the synonyms of its words; `api_stems` are the stems that the API uses."""
         same = {word: _otherwise(word, known) for word in phrase.stems if word in SYNONYMS}
         return cls(
             phrase=phrase,
@@ -108,13 +108,13 @@ class Relevance:
         self._objects = [sum([rarity[word] for word in shape.object]) for shape in shapes]
 
     def score(self, asked: PhraseTerms, place: int, bm25: float) -> float:
-        """Return the score of the operation at `place`; only differences between scores mean anything."""
+        """Return the score of the operation at `index`; only differences between scores mean anything."""
         kind = KINDS[asked.phrase.intent][self._shapes[place].kind]
         total: float = sum(map(mul, _WEIGHTS, self.evidence(asked, place, bm25)), kind)
         return total
 
     def evidence(self, asked: PhraseTerms, place: int, bm25: float) -> tuple[float, ...]:
-        """Return the feature values of an operation, in the order of EVIDENCE."""
+        """Return the feature values of an operation, in the order of FEATURE_WEIGHTS."""
         shape, phrase, said, object = self._shapes[place], asked.phrase, asked.said, asked.object
         apart, rarity, kind, entities = self._apart, self._idf, shape.kind, shape.entities
         named = summed = subject = inner = entity = number = value = unsaid = 0.0
