@@ -21,7 +21,7 @@ GLOBS = ("api", "operation", "effect")
 class Ruling(StrEnum):
     """The verdict of a rule on a call, the most restrictive first."""
 
-    # `deciding_rule` takes the first of several in this order, so that the most restrictive wins wherever a rule stands.
+    # `deciding_rule` takes the first of several in this order, so the most restrictive wins wherever a rule stands.
 
     DENY = "deny"
     """it is never sent"""
