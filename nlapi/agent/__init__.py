@@ -1,1 +1,1 @@
-"""A question in, a stream of events out."""
+"""The agent: from a question to a stream of events."""

@@ -1,4 +1,4 @@
-"""Takes calls of one plan as far as sending: built, judged, shown together, and asked about with one question."""
+"""The preparation of a plan's calls up to sending: built, judged, previewed together, confirmed with one question."""
 
 from __future__ import annotations
 
@@ -26,12 +26,10 @@ from nlapi.tools.rules import Ruling, forbidden, forbids
 from nlapi.tools.run import Prepared, permit, prepare
 from nlapi.tools.tool import Call
 
-"""The longest that is looked for what became of a change before the user is asked about another."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
-    """A call that is built and judged. `note` is what was wrong with what the user made of its arguments."""
+    """A call that is built and judged. `note` is the fault in the arguments that the user edited, if any."""
 
     prepared: Prepared
     judgement: Judgement
@@ -41,10 +39,10 @@ class _Draft:
 
 @dataclass(slots=True, kw_only=True)
 class Agreement:
-    """What becomes of `calls` of a plan before any of them is sent: READs of it, or all its changes.
+    """The decision on `calls` of a plan before any of them is sent: on READs of it, or on all its changes.
 
-    `items` has, after `settle`, what is to be sent as it is to be sent, and the Step of every other call, in order.
-    While it runs, `items` are the calls that are built so far.
+    After `settle`, `items` has for each call, in order, either the request to send or the Step that ends it. During it,
+    `items` has the calls that are built so far.
     """
 
     calls: Sequence[Call]
@@ -56,10 +54,10 @@ class Agreement:
     looks: list[tuple[Call, Result | None]] = field(default_factory=list)
 
     async def settle(self) -> AsyncGenerator[Proposed, None]:
-        """Yield what is shown before anything is sent; a call that cannot be built is not among it.
+        """Yield what is shown before anything is sent; a call that cannot be built is left out.
 
-        ConsentError when consent is needed and nobody is there to give it; CredentialError and UsageError for what only
-        the user can mend.
+        ConsentError when consent is needed and no one is there to give it; CredentialError and UsageError for faults
+        that only the user can correct.
         """
         for call in self._accounted():
             self.items.append(self._build(call, self.items))
@@ -75,13 +73,14 @@ class Agreement:
             drafts = await self._edited(drafts, edited)
 
     def _accounted(self) -> list[Call]:
-        """The calls with their accounts. What another change of the plan uses of the sentence is not left unused."""
+        """Return the calls with their accounts, where words that another change of the plan uses are not unused."""
         calls = [
             call
             if call.account is not None or call.tool.effect is Effect.READ
             else replace(call, account=traced(call, self.conversation, tuple(self.done)))
             for call in self.calls
         ]
+        # "Delete a and b" is two calls, and each leaves the words of the other out.
         used = [_words_of(call.account) for call in (*calls, *(step.call for step in self.conversation.current.steps))]
         return [_without_used(call, frozenset().union(*used)) for call in calls]
 
@@ -91,6 +90,8 @@ class Agreement:
             call = without_unsaid_key(call, self.conversation)
             intention = intention_in(self.conversation, (*self.done, *_foreseen(before)))
             prepared = prepare(call, target, intention=intention)
+            # Credentials are checked before consent is asked for. A dry run needs none, and a denied call gets its own
+            # message.
             if not self.terms.dry_run and not forbids(prepared.rule):
                 permit(prepared, target)
             return prepared
@@ -98,7 +99,7 @@ class Agreement:
             return failed_step(call, f"not sent: {error}")
 
     def _hold_together(self) -> None:
-        """Where a change of the plan cannot be built, none of it is sent: consent would be to half a plan."""
+        """Send none of the plan where one change of it cannot be built: the user's consent is to the whole plan."""
         broken = next((item for item in self.items if isinstance(item, Step)), None)
         if broken is None or broken.call.tool.effect is Effect.READ or self.terms.dry_run:
             return
@@ -113,7 +114,7 @@ class Agreement:
         return _Draft(prepared=prepared, judgement=await self._judgement(prepared, self.items[:at]))
 
     async def _judgement(self, prepared: Prepared, before: Sequence[Prepared | Step]) -> Judgement:
-        """The policy's judgement, with the rule of the user's policy over it."""
+        """Return the judgement on a call: the policy's, overridden by the rule of the user's policy file."""
         rule = prepared.rule
         if rule is not None and forbids(rule):
             return Judgement(verdict=Verdict.NEVER, reason=forbidden(prepared.call.tool.operation, rule))
@@ -137,8 +138,9 @@ class Agreement:
         return replace(judgement, reason=says) if allows and judgement.verdict is Verdict.RUN else judgement
 
     async def _with_changes(self, draft: _Draft) -> _Draft:
-        """With what an update changes, or how many things are taken away at once, where somebody is asked about it."""
+        """Return a draft that asks with the fields that it changes, or the number of items that it removes."""
         asks = draft.judgement.verdict is Verdict.ASK and self.terms.policy.interactive and not self.terms.dry_run
+        # Under `--yes` nothing is read beforehand: no one would see it (docs/design/024-consent-to-a-plan.md).
         if not asks or draft.changes or draft.prepared.effect is Effect.READ:
             return draft
         listing = contents_call(draft.prepared.call)
@@ -152,7 +154,7 @@ class Agreement:
         return replace(draft, changes=field_changes(draft.prepared.call, current, call.tool.operation))
 
     async def _look(self, call: Call) -> Result | None:
-        """The answer to a READ beside the plan; each thing is looked at once."""
+        """Return the answer to a READ beside the plan; each one is sent once."""
         seen = next((result for other, result in self.looks if other == call), None)
         if seen is None:
             seen = await self.terms.look(call, self.conversation, tuple(self.done))
@@ -172,7 +174,7 @@ class Agreement:
         )
 
     async def _decide(self, drafts: Mapping[int, _Draft]) -> dict[int, Mapping[str, Any]] | None:
-        """Settle what is sent. Return the arguments that the user wants instead, and nothing is settled then."""
+        """Settle what is sent; where the user edits arguments, settle nothing and return them by index."""
         if self.terms.dry_run:
             self._hold(drafts, Outcome.SHOWN, "a dry run: built, and not sent")
             return None
@@ -181,6 +183,7 @@ class Agreement:
         asks = [draft for draft in sent.values() if draft.judgement.verdict is Verdict.ASK]
         changes = any(draft.prepared.effect is not Effect.READ for draft in drafts.values())
         reply = Reply(agreed=True)
+        # All or nothing: with one change forbidden the others are not sent either, unless the user confirms them.
         if changes and never and not (asks and self.terms.policy.interactive):
             self._hold_back(sent, f"{NOT_RUN}, as another change of the same plan is never sent")
         elif asks:
@@ -197,7 +200,7 @@ class Agreement:
         return None
 
     def _hold(self, drafts: Mapping[int, _Draft], outcome: Outcome, message: str) -> None:
-        """What is not sent, as its Steps."""
+        """Replace drafts that are not sent by their Steps."""
         for at, draft in drafts.items():
             never = draft.judgement.verdict is Verdict.NEVER
             self.items[at] = Step(
@@ -212,7 +215,7 @@ class Agreement:
             self.items[at] = failed_step(draft.prepared.call, message, draft.prepared.request)
 
     def _unconsented(self, asks: Sequence[_Draft], count: int) -> ConsentError:
-        """The error for a plan that nobody consents to: what of it asks, and why."""
+        """Return the error for a plan without anyone to consent: the calls that ask, with their reasons."""
         told = "; ".join(_described(draft) for draft in asks)
         lost = "it was not sent" if count == 1 else f"none of the {count} changes of the plan was sent"
         hint = "--yes consents in advance"
@@ -221,7 +224,7 @@ class Agreement:
         return ConsentError(f"{told}; {lost}", hint=hint)
 
     async def _edited(self, drafts: Mapping[int, _Draft], edited: Mapping[int, Mapping[str, Any]]) -> dict[int, _Draft]:
-        """The drafts with other arguments; as they were, with a note, where one of these cannot be sent."""
+        """Return the drafts with the edited arguments; unchanged, with a note, where one cannot be built."""
         items = list(self.items)
         for at, arguments in edited.items():
             call = drafts[at].prepared.call
@@ -236,7 +239,7 @@ class Agreement:
 
 
 def _words_of(account: Account | None) -> frozenset[str]:
-    """The words of the sentence that an account quotes."""
+    """Return the words of the sentence that an account quotes."""
     return (
         frozenset(word for source in account.sources for word in source.words.casefold().split())
         if account
@@ -245,7 +248,7 @@ def _words_of(account: Account | None) -> frozenset[str]:
 
 
 def _without_used(call: Call, used: frozenset[str]) -> Call:
-    """A model's call whose account leaves only those words unused that no change of its plan uses."""
+    """Return a model's call whose account lists as unused only words that no change of its plan uses."""
     if call.account is None or not call.account.traced:
         return call
     unused = tuple(text for text in call.account.unused if not used.issuperset(text.casefold().split()))
@@ -259,20 +262,21 @@ def _described(draft: _Draft) -> str:
 
 
 def _also(reason: str, judgement: Judgement) -> str:
-    """A reason, with that of the policy behind it where it has one against the call."""
+    """Return a reason, followed by the policy's own where that is against the call."""
     more = judgement.reason if judgement.verdict is Verdict.ASK else ""
     return f"{reason}; {more}" if more else reason
 
 
 def _same(one: Prepared, other: Prepared | Step) -> bool:
-    """Whether two calls are of one operation, and the same or much the same request on the wire."""
+    """Return whether two calls are of one operation and have the same, or nearly the same, request."""
     if isinstance(other, Step) or one.call.tool.operation is not other.call.tool.operation:
         return False
     return are_alike(one.request, other.request)
 
 
 def _foreseen(before: Sequence[Prepared | Step]) -> Iterator[Step]:
-    """Changes of the plan as if they were carried out: the same change after them is meant to be another one."""
+    """Yield the changes of the plan as if they had succeeded."""
+    # The same change later in the plan is then a new intention, and gets an idempotency key of its own.
     for item in before:
         if isinstance(item, Prepared):
             result = Result(status=200, content=b"")
@@ -280,7 +284,7 @@ def _foreseen(before: Sequence[Prepared | Step]) -> Iterator[Step]:
 
 
 def _edited_account(call: Call, arguments: Mapping[str, Any]) -> Account:
-    """The account of a call whose arguments the user edited: what is another value now was given by him."""
+    """Return the account of a call that the user edited: each changed value has the origin REPLY."""
     account = call.account or Account()
     changed = {name for name, value in arguments.items() if name not in call.arguments or call.arguments[name] != value}
     stayed = tuple(

@@ -1,4 +1,4 @@
-"""The planner `auto`: for each question routing decides whether the embedded planner or a Claude model plans it."""
+"""The planner `auto`: for each question, routing decides whether the embedded planner or a Claude model plans it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from nlapi.agent.routes import CLAUDE, EMBEDDED, OBJECTIVE, Routes
 from nlapi.routing.nouns import Decision, Scalar
 from nlapi.tools.plan import Conversation, Plan, Turn
 
+# Returns the planner on the Claude model of an id.
 MakeClaude = Callable[[str], Planner]
-"""The planner on the Claude model of that id."""
 
 
 class AutoPlanner:
-    """Plans with `embedded` or with what `claude` makes (None without a key), as `routes` decide.
+    """A planner that delegates to `embedded` or to a planner made by `claude` (None without a key), as `routes` decide.
 
-    Whoever made the last plan of a turn goes on with it. Claude takes over a turn in which the embedded planner is
-    stuck: what was done so far is told to it. `operations` are how many there are to choose from; `spent` gives the
-    dollars that earlier questions of this day and month have cost.
+    The planner of the last plan of a turn continues it. Claude takes over a turn in which the embedded planner is
+    stuck, with the steps so far in its messages. `operations` is the number of operations to choose from; `spent`
+    returns the dollars that earlier questions of this day and month have cost.
     """
 
     name = "auto"
@@ -45,8 +45,9 @@ class AutoPlanner:
         self._here = 0.0
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | PlannerChosen | Plan]:
-        """What one of them says next, after a PlannerChosen where that is not the one who went before."""
+        """Yield the output of the planner that routing chooses, after a PlannerChosen where it changes."""
         turn = conversation.current
+        # Claude finishes its own turns: its plans refer to tool calls that the embedded planner cannot continue.
         if turn.rounds and (said := own(turn.rounds[-1].plan)) is not None and self._make is not None:
             if stop := self._capped(turn):
                 yield stop
@@ -54,6 +55,7 @@ class AutoPlanner:
             async for piece in self._planned(self._claude(str(said.get("model") or DEFAULT)), conversation):
                 yield piece
             return
+        # The embedded planner costs milliseconds and no money, so its confidence decides whether Claude is needed.
         plan = await _plan_of(self._embedded, conversation)
         context = self._context(turn, plan)
         decision = self._routes.table.decide(OBJECTIVE, context)
@@ -80,6 +82,7 @@ class AutoPlanner:
         return self._made[model]
 
     def _context(self, turn: Turn, plan: Plan | None) -> dict[str, Scalar]:
+        # The transcripts are read once, and only where a rule of the user is about the spending of a day or month.
         if self._before is None:
             self._before = self._spent() if self._routes.looks_back else (0.0, 0.0)
         day, month = self._before
@@ -99,11 +102,13 @@ class AutoPlanner:
         return context
 
     def _capped(self, turn: Turn) -> Plan | None:
-        """The end of a turn of Claude's that has come to a cap. The embedded planner would begin it anew."""
+        """Return the end of a turn of Claude's that has reached a spending cap; None under the caps."""
         context = self._context(turn, None)
         for cap, most in self._routes.most.items():
             spent = float(context[f"spent_{cap}"])
             if spent >= most:
+                # The turn ends here because the embedded planner would plan the question from the beginning, and repeat
+                # its calls.
                 text = f"Stopped: this {cap} has cost ${spent:.4f}, and ${most:g} is the most that it may."
                 return Plan(text=text, confidence=1.0, ended=cap)
         return None
@@ -116,7 +121,7 @@ class AutoPlanner:
 
 
 def _why(decision: Decision, plan: Plan, sure: float) -> str:
-    """What the embedded planner's plan is like, for a person."""
+    """Return the reason for the choice of a planner, for the user."""
     doubt = _doubt(plan, sure)
     if decision.version.version != EMBEDDED:
         return f"the embedded planner {doubt}"

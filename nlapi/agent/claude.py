@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 
 BASE_URL = "https://api.anthropic.com"
 MAX_TOKENS = 16_000
+# Searches for operations and corrections of unusable calls within one plan, before it is abandoned.
 MAX_REQUESTS = 8
-"""Requests for one plan: searches for operations and corrections of unusable calls, before it is given up."""
 
+# Stop reasons of an answer that is complete and makes no call.
 _WHOLE = ("end_turn", "stop_sequence")
-"""How an answer stops that came to its end, and makes no call."""
 
+# Nothing of such an answer is run: the arguments of its calls may be cut as well.
 _CUT = {
     "max_tokens": "The answer was cut at the model's limit of tokens; nothing of it was run. Ask for less at once.",
     "model_context_window_exceeded": "The conversation is too long for the model; nothing was run. Start a new one.",
@@ -41,12 +42,12 @@ _CUT = {
 
 @dataclass(slots=True)
 class _Draft:
-    """A plan in the making: what was said and answered inside the planner, and what it cost."""
+    """A plan in the making: the messages inside the planner, and their cost."""
 
     messages: list[Message] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
     text: str = ""
-    """what was said before a pause"""
+    """text before a pause"""
     usage: dict[str, int] = field(default_factory=dict)
 
     def count(self, usage: Mapping[str, Any]) -> None:
@@ -56,11 +57,11 @@ class _Draft:
 
 
 class ClaudePlanner:
-    """Plans with Claude over the operations of `specs`.
+    """A planner that uses a Claude model over the operations of `specs`.
 
-    Give it a `client`, or an `api_key` (and a `base_url`); the environment is not read. Text is streamed. `Plan.raw` is
-    `{"planner", "model", "messages", "results", "usage", "cost"}`: JSON, kept so that the next round can send the very
-    blocks back; `usage` are tokens and `cost` is in dollars (None for an unknown model).
+    It takes a `client`, or an `api_key` (and a `base_url`); the environment is not read. Text is streamed. `Plan.raw`
+    is `{"planner", "model", "messages", "results", "usage", "cost"}`: JSON, so that the next round can send the same
+    blocks back; `usage` is in tokens and `cost` in dollars (None for an unknown model).
     """
 
     name = PLANNER
@@ -91,7 +92,7 @@ class ClaudePlanner:
             raise PlannerError(f"the key for Claude {problem}", hint=KEY_HINT)
 
     async def next(self, conversation: Conversation) -> AsyncIterator[str | Plan]:
-        """Pieces of text, then the Plan. PlannerError when the API cannot be reached or refuses."""
+        """Yield pieces of text, then the Plan. PlannerError when the API cannot be reached or refuses."""
         earlier = history(conversation)
         draft = _Draft()
         async with self._opened() as client:
@@ -103,6 +104,7 @@ class ClaudePlanner:
                     async for text in pieces:
                         yield text
                 draft.count(answer.usage)
+                # The API paused a long turn; the same conversation sent again continues it.
                 if answer.stop == "pause_turn":
                     append(draft.messages, "assistant", answer.content)
                     draft.text += answer.text
@@ -128,11 +130,12 @@ class ClaudePlanner:
         )
 
     def _opened(self) -> AbstractAsyncContextManager[AsyncAnthropic]:
-        """The client that was given, or one for this plan only (6 ms): no connection outlives its event loop."""
+        """Return the client that was passed in, or a new one for this plan only."""
         if self._client is not None:
             return nullcontext(self._client)
         from anthropic import AsyncAnthropic
 
+        # A client takes 6 ms to create, and its connections must not outlive the event loop that they belong to.
         return AsyncAnthropic(api_key=self._api_key, base_url=self._base_url, max_retries=self._max_retries)
 
     async def _request(
@@ -143,7 +146,7 @@ class ClaudePlanner:
         messages: list[Message],
         tools: Mapping[str, Tool],
     ) -> AsyncGenerator[str, None]:
-        """One request, streamed into `answer`; yields its text."""
+        """Send one request, stream its response into `answer` and yield the text."""
         import httpx2
         from anthropic import AnthropicError
 
@@ -163,6 +166,7 @@ class ClaudePlanner:
                     yield text
         except (AnthropicError, httpx2.HTTPError, ValueError) as error:
             told = explain(error, model=self.model, base_url=self._base_url, key=client.api_key or "")
+            # After the first block the user has seen text, so the exit code differs from that of a plain failure.
             if answer.blocks:
                 raise UnfinishedError(f"Claude's answer broke off: {told.message}", hint=told.hint) from error
             raise told from error
@@ -170,7 +174,9 @@ class ClaudePlanner:
             raise UnfinishedError("Claude's answer broke off; nothing of it was run", hint="ask again")
 
     def _system(self, conversation: Conversation) -> list[Block]:
-        """The system prompt. Tools come before it in the cached prefix, so one breakpoint covers both."""
+        """Return the system prompt."""
+        # Tools, system and messages are one cached prefix in this order, so the breakpoint here covers the tools too.
+        # The known values come behind it: they change between questions and would invalidate the prefix.
         searched = self.toolbox.searched
         count = len(self.toolbox.operations)
         prompt = Template(bundled.text("prompts/agent.md")).substitute(
@@ -187,7 +193,7 @@ class ClaudePlanner:
     def _sort(
         self, answer: Answer, tools: Mapping[str, Tool], draft: _Draft
     ) -> tuple[tuple[Call, ...], dict[str, Block]]:
-        """The calls for the API, and the results of what the planner answers itself."""
+        """Return the calls for the API, and the results of the calls that the planner answers itself."""
         calls: list[Call] = []
         results: dict[str, Block] = {}
         for block in answer.content:
@@ -207,7 +213,7 @@ class ClaudePlanner:
         return tuple(calls), results
 
     def _ended(self, answer: Answer, note: str, draft: _Draft) -> Plan:
-        """The plan without calls. Of an answer that was cut or refused only the text is kept: its calls never ran."""
+        """Return the plan without calls; of an answer that was cut or refused, only the text is stored."""
         text = draft.text + answer.text + note
         content = [{"type": "text", "text": text}] if note and text.strip() else answer.content
         append(draft.messages, "assistant", content)
@@ -234,7 +240,7 @@ class ClaudePlanner:
 
 
 def _note(answer: Answer) -> str:
-    """What is said of an answer that did not come to its end; "" of one that did."""
+    """Return the note on an answer that is incomplete; "" for a complete one."""
     stop = one_line(answer.stop or "")[:80]
     unknown = f"The model stopped for a reason that nlapi does not know ({stop}); nothing of its answer was run."
     note = "" if stop in _WHOLE else _CUT.get(stop, unknown)
@@ -250,7 +256,7 @@ def _introduced(spec: Spec) -> str:
 
 
 def _queries(conversation: Conversation) -> list[Query]:
-    """What tools are searched for: the last three questions, and what Claude searched for itself meanwhile."""
+    """Return the searches for tools: the last three questions, and Claude's own searches after them."""
     queries: list[Query] = []
     for turn in conversation.turns[-3:]:
         queries.append((turn.question, LIKELIEST))
@@ -267,12 +273,12 @@ def _used(conversation: Conversation) -> list[Operation]:
 
 
 def spent(turn: Turn) -> str:
-    """What Claude's plans of a turn took, for a person: tokens, and dollars if the prices are known; "" without any."""
+    """Return the tokens and dollars of Claude's plans of a turn, for the user; "" without such plans."""
     return told_of([said for round in turn.rounds if (said := own(round.plan))])
 
 
 def told_of(plans: Sequence[Mapping[str, Any]]) -> str:
-    """The same of the raw forms of Claude's plans."""
+    """Return the same for the raw forms of Claude's plans."""
     if not plans:
         return ""
     inward = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")

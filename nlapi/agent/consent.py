@@ -11,10 +11,10 @@ from nlapi.agent.events import Proposed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """Whether the calls that were shown are sent; they are sent together or not at all.
+    """The decision whether the calls that were shown are sent; they are sent together or not at all.
 
-    `reason` is why not, for the planner. `arguments` are those that the user edited, for each call in its order: the
-    calls are then checked and shown again, and nothing is sent yet.
+    `reason` is the reason for a no, which goes to the planner. `arguments` are the edited ones, for each call in order:
+    the calls are then checked and shown again, and nothing is sent yet.
     """
 
     agreed: bool
@@ -22,5 +22,6 @@ class Reply:
     arguments: tuple[Mapping[str, Any], ...] | None = None
 
 
+# Called with the calls of one plan that are shown: one question for all of them. Asked one by one, the user would see
+# the second change when the first is made (docs/design/024-consent-to-a-plan.md).
 Consent = Callable[[tuple[Proposed, ...]], Awaitable[Reply]]
-"""Asks about the calls of one plan that are shown: one question for all of them."""

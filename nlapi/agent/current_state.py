@@ -1,4 +1,4 @@
-"""Which READ shows the thing that an update changes as it is now, and what the update changes of it."""
+"""The state of a resource before a change of it, and the fields that an update changes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from nlapi.tools.run import Prepared, Target, perform, prepare
 from nlapi.tools.tool import Call
 from nlapi.tools.view import headers_of
 
+# A POST counts where it is to one item; a POST to a collection creates, and has no state before.
 UPDATES = ("PUT", "PATCH", "POST")
 
 
 def state_call(update: Call) -> Call | None:
-    """Return the READ of what an update changes; None where there is none.
+    """Return the READ of the resource that an update changes; None where there is none.
 
-    A POST updates only what an id at the end of its path names.
+    A POST is an update only where its path ends with an id.
     """
     operation = update.tool.operation
     path = segments(operation.route)
@@ -33,7 +34,7 @@ def state_call(update: Call) -> Call | None:
 
 
 def contents_call(change: Call) -> Call | None:
-    """Return the READ that lists what a DELETE of a whole collection takes away; None for any other change."""
+    """Return the READ that lists what a DELETE of a whole collection removes; None for any other change."""
     operation = change.tool.operation
     path = segments(operation.route)
     if operation.method != "DELETE" or not path or path[-1].parameter:
@@ -43,7 +44,7 @@ def contents_call(change: Call) -> Call | None:
 
 
 def counted(listing: Call, result: Result) -> str:
-    """Say how many things an answer to `listing` has; "" where it lists nothing."""
+    """Return the sentence that counts the items in an answer to `listing`; "" where it lists nothing."""
     listed = list_in(result.data, listing.tool.operation, headers_of(result)) if result.ok else None
     if listed is None:
         return ""
@@ -52,7 +53,7 @@ def counted(listing: Call, result: Result) -> str:
 
 
 async def current_changes(update: Prepared, target: Target) -> tuple[FieldChange, ...]:
-    """Return what one update changes, by the state that is read now; () where it cannot be read, for any reason."""
+    """Return the fields that an update changes, by the state read now; () where it cannot be read, for any reason."""
     call = state_call(update.call)
     if call is None:
         return ()
@@ -60,6 +61,7 @@ async def current_changes(update: Prepared, target: Target) -> tuple[FieldChange
         prepared = prepare(call, target)
         if prepared.asks_always:
             return ()
+        # The preview is a courtesy: it may not delay the question for long, and its failure may not prevent the change.
         current = await perform(prepared, target, limits=Limits(deadline=LOOK_SECONDS, retries=0), for_model=True)
     except NlapiError:
         return ()

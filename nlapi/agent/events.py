@@ -1,4 +1,4 @@
-"""What the loop tells the world, one frozen value at a time."""
+"""The events of the agent loop, as frozen values."""
 
 from __future__ import annotations
 
@@ -14,43 +14,45 @@ from nlapi.tools.plan import Conversation, Outcome, Plan, Step
 from nlapi.tools.tool import Call, Missing
 from nlapi.tools.view import AnswerView
 
+# Beginning of the message of a Step whose call was not tried because something before it failed. It stands in
+# transcripts, and `change_outcome` and the log recognise such steps by it.
 NOT_RUN = "not run"
-"""How the message of a Step begins whose call was not tried, as something before it went wrong."""
 
 
 class Fate(StrEnum):
-    """What became of one change of several."""
+    """The outcome of one of several changes. The values are keys of the event `reported` in ndjson."""
 
     DONE = "done"
     FAILED = "failed"
-    """refused by the API, or without a complete answer: its message says whether it may have been carried out"""
+    """refused by the API, or without a complete answer; its message says whether it may have been carried out"""
     REFUSED = "refused"
     """by the user, or by the policy"""
     NOT_TRIED = "not tried"
 
 
 def fate_of(step: Step) -> Fate:
-    """Return what became of a change."""
+    """Return the outcome of a change."""
     if step.outcome is Outcome.REFUSED:
         return Fate.REFUSED
     if step.outcome is Outcome.FAILED:
         return Fate.NOT_TRIED if step.message.startswith(NOT_RUN) else Fate.FAILED
+    # An answer that was cut does not show that the change was carried out to its end.
     done = step.result is not None and step.result.ok and not step.result.is_cut
     return Fate.DONE if done else Fate.FAILED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A piece of the planner's text, as it comes."""
+    """A piece of the planner's text, while it streams."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannerChosen:
-    """Of several planners, the one called `planner` goes on from here; `why` says so in words.
+    """The planner `planner` continues from here; `why` is the reason in words.
 
-    `decision` is routing's, for the objective `nlapi.plan` in this `context`, where it was routing that chose.
+    `decision` is routing's, for the objective `nlapi.plan` in this `context`, where routing chose.
     """
 
     planner: str
@@ -61,7 +63,7 @@ class PlannerChosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """The planner has made a plan; `planner` is its name."""
+    """A plan is made; `planner` is the name of its planner."""
 
     plan: Plan
     planner: str
@@ -71,9 +73,9 @@ class Planned:
 class Proposed:
     """A call is built and judged, and nothing of it is sent yet.
 
-    `curl` has its secrets left out; `asks` says consent will be sought, `reason` why, where it is not plain. `changes`
-    are the fields of an update before and after, where that was read. The calls of a plan that are asked about together
-    are proposed one after the other, and proposed once more where the user edits their arguments.
+    `curl` has no secrets; `asks` is True where consent will be requested, with `reason` where that is not plain.
+    `changes` are the fields of an update before and after, where they could be read. The calls of a plan that need one
+    consent are proposed one after the other, and again where the user edits their arguments.
     """
 
     call: Call
@@ -87,7 +89,7 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemsReceived:
-    """Items of an answer that streams have come. They come again, all together, in the Result of its step."""
+    """Items of a streaming answer have arrived; the Result of its step has all of them again."""
 
     call: Call
     framing: Framing
@@ -96,25 +98,25 @@ class ItemsReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stepped:
-    """A call is over, one way or the other."""
+    """A call has ended, successfully or not."""
 
     step: Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """What became of the changes of a plan that has several, in their order."""
+    """A plan with several changes has ended; `steps` are those of the changes, in order."""
 
     steps: tuple[Step, ...]
 
     def of(self, fate: Fate) -> tuple[Step, ...]:
-        """The steps of the changes that ended so."""
+        """Return the steps of the changes with this outcome."""
         return tuple(step for step in self.steps if fate_of(step) is fate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needed:
-    """The turn stopped because the user has to give something first; `conversation` can be gone on with then."""
+    """The turn has stopped until the user gives something; `conversation` can be continued then."""
 
     missing: tuple[Missing, ...]
     plan: Plan
@@ -123,9 +125,9 @@ class Needed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """The turn stopped because the plan is hardly more than a guess: the user has to say which of `choices` is meant.
+    """The turn has stopped because the plan is little more than a guess: the user has to pick one of `choices`.
 
-    They are single calls, the likeliest first. `conversation.choosing(operation)` can be gone on with.
+    They are single calls, the likeliest first. `conversation.choosing(operation)` can be continued.
     """
 
     choices: tuple[Call, ...]
@@ -135,9 +137,9 @@ class Offered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """The turn is over. `text` is the planner's answer; `conversation` holds everything that happened.
+    """The turn is over. `text` is the planner's answer; `conversation` has everything that happened.
 
-    `views` are what the planner shows of the API's answers: the rows and columns that the text is about.
+    `views` are the planner's views of the API's answers: the rows and columns that the text is about.
     """
 
     text: str
@@ -145,4 +147,5 @@ class Answered:
     views: tuple[AnswerView, ...] = ()
 
 
+# The loop only yields these values; the command line and the transcript render them.
 Event = Said | PlannerChosen | Planned | Proposed | ItemsReceived | Stepped | Reported | Needed | Offered | Answered

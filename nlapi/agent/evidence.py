@@ -1,4 +1,4 @@
-"""Looks at an API for what became of a change whose outcome is unknown: at the one thing, or at the list it is in."""
+"""The evidence in an API for a change of unknown outcome: its resource, or the list of such resources."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ from nlapi.tools.plan import Step
 from nlapi.tools.tool import Call
 from nlapi.tools.view import headers_of
 
+# Sends a READ; None where that is not permitted, or no answer comes.
 Look = Callable[[Call], Awaitable[Result | None]]
-"""Sends a READ; None where that may not be, or no answer comes."""
 
+# Characters of a value of an answer in a reason: one line of a prompt has to hold three of them.
 SHOWN = 60
-"""Characters of a value of an answer that are shown in a reason."""
 
 CARRIED_OUT = "it seems to have been carried out"
 
 
 async def evidence_of(step: Step, look: Look) -> str:
-    """Return in words what the API shows of a change of unknown outcome; "" where it has no way to see it."""
+    """Return a sentence on what the API shows of a change of unknown outcome; "" where nothing can show it."""
     call = reading_call(step.call)
     result = await look(call) if call is not None else None
     if call is None or result is None:
         return ""
     reader, lists = call.operation_id, _is_list_of(step.call.tool.operation, call.tool.operation)
+    # After a DELETE, 404 and 410 (RFC 9110 §15.5.5, §15.5.11) support that it was carried out; after an update they do
+    # not.
     if result.status in (404, 410) and not lists:
         deleted = step.call.tool.effect is Effect.DESTROY
         return f"{reader} answers {result.status}" + (f": {CARRIED_OUT}" if deleted else "")
@@ -44,9 +46,9 @@ async def evidence_of(step: Step, look: Look) -> str:
 
 
 def reading_call(change: Call) -> Call | None:
-    """Return the READ that shows what a change changes, with arguments of the change; None where there is none.
+    """Return the READ that shows the resource of a change, with arguments of the change; None where there is none.
 
-    It is the GET at the path of the change, or at the path of the thing that an action is on (`/jobs/{id}/stop`).
+    It is the GET at the path of the change, or at the path of the resource that an action is on (`/jobs/{id}/stop`).
     """
     operation = change.tool.operation
     path = segments(operation.route)
@@ -61,12 +63,13 @@ def reading_call(change: Call) -> Call | None:
 
 
 def _arguments(change: Call, path: Path, reader: Operation) -> dict[str, Any] | None:
-    """The arguments of a reader out of those of a change; None where one that is required is not among them."""
+    """Return the arguments of a reader from those of a change; None where a required one is missing."""
     tool = compile_tool(reader)
     at = {name: number for number, segment in enumerate(segments(reader.route)) if (name := segment.parameter)}
     values = {change.tool.places.get(name, ("body", name)): value for name, value in change.arguments.items()}
     found = {}
     for name, (where, wire) in tool.places.items():
+        # The same path may name its parameters differently in each operation, so they are matched by position.
         place = (where, path[at[wire]].parameter or "") if where == "path" and wire in at else (where, wire)
         if place in values and (where == "path" or name in tool.required):
             found[name] = values[place]
@@ -74,7 +77,7 @@ def _arguments(change: Call, path: Path, reader: Operation) -> dict[str, Any] | 
 
 
 def _is_list_of(change: Operation, reader: Operation) -> bool:
-    """Whether a change puts something among what a reader lists."""
+    """Return whether a change adds an item to the list that a reader returns."""
     path = segments(change.route)
     return change.method == "POST" and shape(path) == shape(segments(reader.route)) and path[-1].parameter is None
 
@@ -119,7 +122,7 @@ def _in_thing(step: Step, call: Call, result: Result) -> str:
 
 
 def _body(call: Call) -> dict[str, Any]:
-    """The fields of the body of a call."""
+    """Return the fields of the body of a call."""
     return dict(_fields(call))
 
 
@@ -133,7 +136,8 @@ def _fields(call: Call) -> Iterator[tuple[str, Any]]:
 
 
 def _differences(sent: Mapping[str, Any], shown: Mapping[str, Any]) -> list[str]:
-    """The fields with a plain value that is another in what is shown."""
+    """Return the names of the fields whose plain value differs in the answer."""
+    # Nested values are left out: an API may add fields to them.
     plain = {name: value for name, value in sent.items() if isinstance(value, str | int | float)}
     return [name for name, value in plain.items() if name in shown and not _agrees(value, shown[name])]
 

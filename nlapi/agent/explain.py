@@ -1,4 +1,4 @@
-"""Says what an error of the Anthropic client means for the user."""
+"""The meaning of an error of the Anthropic client for the user."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ KEY_HINT = "set ANTHROPIC_API_KEY to a key from https://platform.claude.com/sett
 
 
 def explain(error: Exception, *, model: str, base_url: str, key: str) -> PlannerError:
-    """A PlannerError that says what happened and what to do next. The key is in no part of it.
-
-    An error can also come in the middle of a stream, after a status of 200: its kind is then in its body.
-    """
+    """Return a PlannerError with the cause and the next step; no part of it has the key."""
     import anthropic
 
+    # An error may come in the middle of a stream, after a status of 200; its type is then in its body.
     if isinstance(error, anthropic.APIStatusError):
         return _refused(error, model, key)
     if isinstance(error, anthropic.APITimeoutError):

@@ -1,4 +1,4 @@
-"""The transcript of a conversation: JSON lines, append-only, safe against a kill."""
+"""The transcript of a conversation: append-only JSON lines that survive a kill."""
 
 from __future__ import annotations
 
@@ -41,21 +41,22 @@ from nlapi.tools.account import Account
 from nlapi.tools.plan import Outcome, Plan, Step
 from nlapi.tools.tool import Call, Missing
 
+# Bytes of a body that are stored; `cut` has the true size of a longer one. The digest of the whole is stored beside it,
+# so that a body that was cut can still be compared.
 MAX_BODY = 200_000
-"""Bytes of a body that are kept; `cut` says when there were more."""
+# Only these response headers are stored: none of them can hold a session or a credential.
 _HEADERS = ("content-type", "link", "location", "retry-after")
-"""The response headers that are kept: none that can carry a session."""
 
 Record = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Log:
-    """An open transcript. Each event is one line, written whole in one call.
+    """An open transcript. Each event is one line, written in one call.
 
-    A line about a change is on disk before `write` returns. `Proposed` comes out of the loop before its call is sent,
-    so the intention is on disk before the change can happen: a proposed change without its step may have been carried
-    out. The `secrets`, and what of them is secret on its own, are masked in everything that is written.
+    A line about a change is on disk before `write` returns. The loop yields `CallProposed` before it sends the call, so
+    the intention is on disk before the change can happen: a proposed change without its step may have been carried out.
+    The `secrets`, and parts of them that are secret on their own, are masked in everything that is written.
     """
 
     path: Path
@@ -64,13 +65,13 @@ class Log:
 
     @classmethod
     def create(cls, folder: Path, *, secrets: Iterable[str] = ()) -> Log:
-        """A new transcript in `folder`, named by the time."""
+        """Create a transcript in `folder`, named by the time."""
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}.jsonl"
         return cls.open(folder / name, secrets=secrets)
 
     @classmethod
     def open(cls, path: Path, *, secrets: Iterable[str] = ()) -> Log:
-        """Opens a transcript to write on at its end, for its owner's eyes only. UsageError when that cannot be."""
+        """Open a transcript to append to, readable by its owner only. UsageError when it cannot be written."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -78,7 +79,8 @@ class Log:
             raise UsageError(f"cannot write the log {path}: {error.strerror}", hint="--no-log does without") from error
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            os.write(descriptor, b"\n")  # what a kill cut off must not swallow the next line
+            # A kill may have cut the last line short; without a line end it would swallow the next one.
+            os.write(descriptor, b"\n")
         return cls(
             path=path, descriptor=descriptor, secrets=tuple(part for secret in secrets for part in secret_parts(secret))
         )
@@ -95,17 +97,18 @@ class Log:
             self.descriptor = -1
 
     def asked(self, question: str, *, known: Mapping[str, Any] | None = None, **about: Any) -> None:
-        """A question of the user. `about` is what else the caller wants kept (planner, sources, version)."""
+        """Write a question of the user. `fields` are the caller's further fields (planner, sources, version)."""
         self._append({"event": "asked", "question": question, "known": dict(known or {}), **about})
 
     def write(self, event: Event) -> None:
-        """One event of the loop. Said and ItemsReceived are left out: they come again, with the plan and the step."""
+        """Write one event. TextReceived and ItemsReceived are skipped: the plan and the step contain them."""
         if not isinstance(event, Said | ItemsReceived):
             self._append(encode(event), durable=_changes(event))
 
     def _append(self, record: Record, *, durable: bool = False) -> None:
         stamped = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **record}
         line = json.dumps(self._masked(stamped), ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
+        # `os.write` may write less than it was given, on a full disk or after a signal.
         while line:
             line = line[os.write(self.descriptor, line) :]
         if durable:
@@ -124,13 +127,15 @@ class Log:
 
 
 def _changes(event: Event) -> bool:
+    """Return whether an event is about a change, whose line has to be on disk at once."""
     if isinstance(event, Proposed):
         return event.effect is not Effect.READ
     return isinstance(event, Stepped) and event.step.call.tool.effect is not Effect.READ
 
 
 def encode(event: Event) -> Record:
-    """An event as a JSON object; `event` names its kind."""
+    """Return an event as a JSON object; `event` is its type."""
+    # Types and keys are the format of transcripts and of `-o ndjson`, so they stay when a class is renamed.
     match event:
         case Said():
             return {"event": "said", "text": event.text}
@@ -162,7 +167,7 @@ def encode(event: Event) -> Record:
 
 
 def _decision(event: PlannerChosen) -> Record:
-    """What routing decided on; the question is in the transcript already."""
+    """Return routing's decision with its context, without the question, which the transcript has already."""
     if event.decision is None:
         return {}
     one = event.decision
@@ -194,7 +199,7 @@ def _calls(steps: Iterable[Step]) -> list[Record]:
 
 
 def _account(account: Account | None) -> Record | None:
-    """Where each argument came from; `start` and `end` are the place of its words in the question, -1 for none."""
+    """Return the sources of the arguments; `start` and `end` are positions in the question, -1 for none."""
     if account is None:
         return None
     return {"sources": [asdict(source) for source in account.sources], "unused": list(account.unused)}
@@ -224,7 +229,7 @@ def _step(step: Step) -> Record:
 
 
 def _request(request: Request) -> Record:
-    """A request before credentials. `digest` is that of the whole, by which it can be compared where it was cut."""
+    """Return a request before credentials; `digest` is that of the whole, also where the body is cut."""
     body = _body(request.content) if request.content is not None else {}
     whole = {"headers": dict(request.headers), "digest": digest(request)}
     return {"method": request.method, "url": request.url, **whole, **body}
@@ -240,7 +245,7 @@ def _result(result: Result) -> Record:
 
 
 def _items(items: Iterable[Any]) -> Record:
-    """The first items of a stream, as many as MAX_BODY holds; `left_out` counts the others."""
+    """Return the first items of a stream, as many as MAX_BODY holds; `left_out` counts the others."""
     kept: list[Any] = []
     size, left_out = 0, 0
     for item in items:
@@ -253,7 +258,7 @@ def _items(items: Iterable[Any]) -> Record:
 
 
 def _body(content: bytes) -> Record:
-    """`text` when it is UTF-8, else `base64`; `cut` with the true size in bytes when it is too long to be kept."""
+    """Return the body as `text` when it is UTF-8, else as `base64`; `cut` is the true size of a longer one."""
     kept = content[:MAX_BODY]
     whole = len(kept) == len(content)
     cut = {} if whole else {"cut": len(content)}
@@ -265,20 +270,21 @@ def _body(content: bytes) -> Record:
 
 
 def content(record: Mapping[str, Any]) -> bytes:
-    """The body in a record of a request or a result, as far as it was kept."""
+    """Return the body in a record of a request or a result, as far as it was stored."""
     if "base64" in record:
         return base64.b64decode(record["base64"])
     return str(record.get("text", "")).encode()
 
 
 def read(path: Path) -> list[Record]:
-    """The records of a transcript in order. A line that a kill cut short is left out. UsageError when there is none."""
+    """Return the records of a transcript in order. UsageError when it cannot be read."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise UsageError(f"cannot read the log {path}: {error.strerror}", hint="`nlapi log list` names them") from error
     records = []
     for line in lines:
+        # A line that a kill cut short is skipped.
         try:
             record = json.loads(line)
         except ValueError:
@@ -290,7 +296,7 @@ def read(path: Path) -> list[Record]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One transcript of a folder. `changes` counts the changes that were, or may have been, sent."""
+    """The summary of one transcript. `changes` counts the changes that were, or may have been, sent."""
 
     path: Path
     started: str
@@ -304,8 +310,9 @@ class Entry:
 
 
 def entries(folder: Path) -> tuple[Entry, ...]:
-    """The transcripts in a folder, the newest first; one without a question is left out."""
+    """Return the transcripts in a folder, the newest first, without those that have no question."""
     found = []
+    # The names begin with the time in UTC, so their order is that of time.
     for path in sorted(folder.glob("*.jsonl"), reverse=True):
         records = read(path)
         asked = [record for record in records if record.get("event") == "asked"]
@@ -319,7 +326,7 @@ def entries(folder: Path) -> tuple[Entry, ...]:
 
 
 def _changes_sent(records: Iterable[Record]) -> int:
-    """Count the changes that were, or may have been, sent: so may one that was proposed and has no step."""
+    """Count the changes that were, or may have been, sent: one that was proposed and has no step may have been."""
     count, planned, stepped = 0, Counter[str](), Counter[str]()
     changing: set[str] = set()
     for record in records:

@@ -1,4 +1,4 @@
-"""The agent loop: plan, show, ask, call, observe, repeat; it yields events and prints nothing."""
+"""The agent loop: plan, preview, ask, call, observe, repeat; it yields events and prints nothing."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from nlapi.tools.tool import Call
 if TYPE_CHECKING:
     from nlapi.client.wire import Client
 
+# Calls in a menu at most. One of the three likeliest operations has to show that the API is meant at all
+# (docs/design/011-choosing-an-operation.md), so further ones are little more than noise.
 CHOICES = 3
-"""How many calls a menu has at most."""
 
 
 async def converse(
@@ -36,23 +37,25 @@ async def converse(
     max_rounds: int = 12,
     limits: Limits | None = None,
 ) -> AsyncIterator[Event]:
-    """Answers the question of `conversation`, one event at a time.
+    """Answer the question of `conversation`, one event at a time.
 
-    Each round: Said*, Planned, then for every call Proposed, ItemsReceived* and Stepped; Answered, Needed or Offered
-    ends it. READs that stand next to each other in a plan are proposed together and run side by side. The changes of a
-    plan are proposed together, before the first of them, and asked about with one question; they run one by one, in
-    their order, and what came after a change that failed or was left unfinished is not run; Reported says what became
-    of several. Consent is to the plan: where one of its changes cannot be built, or nobody is there to be asked about
-    one that asks, none of them is sent. A call that cannot be built or sent is a FAILED step, the first without a
-    Proposed; it goes back to the planner, as a refused one does. In a dry run nothing is sent.
+    Each round: TextReceived*, PlanCreated, then for every call CallProposed, ItemsReceived* and StepFinished;
+    TurnAnswered, InputNeeded or ChoiceOffered ends it. READs that stand next to each other in a plan are proposed
+    together and run side by side. The changes of a plan are proposed together before the first of them, and asked about
+    with one question; they run one by one, in order, and nothing after a change that failed or is unfinished is run;
+    ChangesReported has the outcome of several. Consent is to the plan: where one of its changes cannot be built, or no
+    one is there to be asked about one that asks, none of them is sent. A call that cannot be built or sent is a FAILED
+    step, in the first case without a CallProposed; it goes back to the planner, as a refused one does. In a dry run
+    nothing is sent.
 
-    Raises PlannerError; ConsentError when consent is needed and nobody is there to give it; CredentialError and
-    UsageError for what only the user can mend, a credential or a base URL. Before it ends in an error, or is cancelled,
-    it yields the step of every call that was proposed.
+    Raises PlannerError; ConsentError when consent is needed and no one is there to give it; CredentialError and
+    UsageError for faults that only the user can correct, such as a credential or a base URL. Before it ends in an
+    error, or is cancelled, it yields the step of every call that was proposed.
     """
     opened: AbstractAsyncContextManager[Client | None] = nullcontext() if dry_run else open_client()
     async with opened as client:
         terms = Terms(targets=targets, policy=policy, consent=consent, dry_run=dry_run, limits=limits, client=client)
+        # `aclosing`, because an abandoned generator is closed only when it is collected, after the client is.
         async with aclosing(_rounds(planner, conversation, terms, max_rounds)) as events:
             async for event in events:
                 yield event
@@ -61,6 +64,7 @@ async def converse(
 async def _rounds(
     planner: Planner, conversation: Conversation, terms: Terms, max_rounds: int
 ) -> AsyncGenerator[Event, None]:
+    """Yield the events of rounds until one ends the turn."""
     name = planner.name
     for _ in range(max_rounds):
         plan = None
@@ -94,7 +98,7 @@ async def _rounds(
 
 
 def _rehearsed(shown: int, goal: Call | None) -> str:
-    """What a dry run ends with: the call that the question is about may only follow on what the shown ones answer."""
+    """Return the last text of a dry run, with the call that would follow on the answers to the shown ones."""
     calls = "the call is" if shown == 1 else f"the {shown} calls are"
     told = f"Dry run: {calls} shown above; nothing was sent."
     if goal is None:
@@ -103,7 +107,8 @@ def _rehearsed(shown: int, goal: Call | None) -> str:
 
 
 def _stopped(plan: Plan, conversation: Conversation, terms: Terms) -> Needed | Offered | None:
-    """What the user has to give or to choose before anything of the plan is done; None when nothing."""
+    """Return the event that ends the turn because the user has to give or choose something first; None for nothing."""
+    # A choice comes before missing arguments: those belong to one of the operations only.
     if plan.calls and plan.alternatives and plan.confidence < terms.policy.offer_below:
         likeliest = {call.tool.operation: call for call in (plan.goal or plan.calls[-1], *plan.alternatives)}
         if len(likeliest) > 1:

@@ -1,4 +1,4 @@
-"""A Conversation as the `messages` of the Messages API, and an answer's stream as content blocks."""
+"""A Conversation as the `messages` of the Messages API, and the stream of an answer as content blocks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ PLANNER = "claude"
 
 
 def history(conversation: Conversation) -> list[Message]:
-    """The conversation as messages: user and assistant in turn, every tool_use answered directly after it.
+    """Return the conversation as messages: user and assistant in turn, every tool_use answered directly after it.
 
-    A plan that Claude made is given back as Claude made it, thinking included; any other is told in tool_use blocks.
+    A plan of Claude's is sent back unchanged, thinking included; a plan of any other planner becomes tool_use blocks.
     """
     messages: list[Message] = []
     for number, turn in enumerate(conversation.turns):
@@ -33,13 +33,15 @@ def history(conversation: Conversation) -> list[Message]:
                 steps = {step.call.id: step for step in round.steps}
             for message in said["messages"]:
                 append(messages, message["role"], message["content"])
+            # The API refuses a conversation in which a tool_use has no tool_result in the next message.
             results = (said["results"].get(id) or _told(id, steps.get(id)) for id in _uses(said))
             append(messages, "user", list(results))
     return messages
 
 
 def append(messages: list[Message], role: str, content: list[Block]) -> None:
-    """Adds content to the messages; what the same role says twice in a row is one message."""
+    """Add content to the messages; consecutive content of one role becomes one message."""
+    # The API refuses empty content, and two messages of one role in a row.
     if not content:
         return
     if messages and messages[-1]["role"] == role:
@@ -49,13 +51,13 @@ def append(messages: list[Message], role: str, content: list[Block]) -> None:
 
 
 def own(plan: Plan) -> Mapping[str, Any] | None:
-    """`Plan.raw` when Claude made the plan: its messages, the results it got inside the planner, its usage."""
+    """Return `Plan.raw` (messages, results inside the planner, usage) where Claude made the plan, else None."""
     raw = plan.raw
     return raw if isinstance(raw, Mapping) and raw.get("planner") == PLANNER else None
 
 
 def _retold(plan: Plan, name: str) -> Mapping[str, Any]:
-    """Another planner's plan, as if Claude had made it."""
+    """Return another planner's plan in the form of Claude's."""
     content: list[Block] = [{"type": "text", "text": plan.text}] if plan.text.strip() else []
     for number, call in enumerate(plan.calls):
         arguments = dict(call.arguments)
@@ -64,7 +66,7 @@ def _retold(plan: Plan, name: str) -> Mapping[str, Any]:
 
 
 def _uses(said: Mapping[str, Any]) -> list[str]:
-    """The ids of the tool_uses that are still to be answered: those of the last message, if anything was said."""
+    """Return the ids of the tool_uses in the last message, which are still to be answered."""
     return [
         block["id"] for message in said["messages"][-1:] for block in message["content"] if block["type"] == "tool_use"
     ]
@@ -84,7 +86,7 @@ def tool_result(id: str, text: str, *, is_error: bool = False) -> Block:
 
 @dataclass(slots=True)
 class Answer:
-    """One answer of the model, while it comes and when it is whole (`stop` is set)."""
+    """An answer of the model, during its stream and after it (`stop` is set)."""
 
     blocks: dict[int, Block] = field(default_factory=dict)
     inputs: dict[int, str] = field(default_factory=dict)
@@ -96,7 +98,7 @@ class Answer:
 
     @property
     def content(self) -> list[Block]:
-        """The content blocks as they can be sent back; empty texts are refused by the API, so they are left out."""
+        """The content blocks as they can be sent back, without empty texts, which the API refuses."""
         blocks = (self.blocks[index] for index in sorted(self.blocks))
         return [block for block in blocks if block["type"] != "text" or block["text"].strip()]
 
@@ -105,7 +107,7 @@ class Answer:
         return "".join(block["text"] for block in self.content if block["type"] == "text")
 
     async def read(self, stream: AsyncIterator[Any]) -> AsyncIterator[str]:
-        """Takes in the events of a stream; yields pieces of text as they come."""
+        """Read the events of a stream; yield pieces of text as they come."""
         async for event in stream:
             if event.type == "message_start":
                 self.usage |= event.message.usage.to_dict()
@@ -129,6 +131,7 @@ class Answer:
             self.inputs[index] = self.inputs.get(index, "") + delta.partial_json
         elif delta.type == "thinking_delta":
             block["thinking"] += delta.thinking
+        # Thinking is sent back with its signature, which the API verifies.
         elif delta.type == "signature_delta":
             block["signature"] = delta.signature
         return ""
@@ -140,7 +143,8 @@ class Answer:
         self.usage |= {key: value for key, value in event.usage.to_dict().items() if value is not None}
 
     def _input(self, block: Block, text: str) -> None:
-        """The input of a tool_use, parsed strictly: the SDK would complete one that was cut."""
+        """Parse the input of a tool_use strictly."""
+        # The SDK's own parser completes JSON that was cut, and a change with half its arguments must not be sent.
         try:
             value = json.loads(text or "{}")
         except ValueError as error:

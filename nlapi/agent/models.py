@@ -1,4 +1,4 @@
-"""The Claude models that nlapi knows by name, with their prices: one small table with its date."""
+"""The Claude models that nlapi knows by name, with their prices at one date."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# The month of the prices; it is shown with every amount, as prices change without notice.
 AS_OF = "2026-11"
-"""The month of the prices."""
 DEFAULT = "claude-sonnet-5-5"
 
+# Prompt caching, as multiples of the input price. Newer models read the cache for less, so this is an upper bound.
 CACHE_WRITE = 1.25
 CACHE_READ = 0.1
-"""Prompt caching, as multiples of the input price; newer models read the cache for less, so this is an upper bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """`input` and `output` are dollars per million tokens; `long` are those of a prompt of more than 100,000 tokens."""
+    """A model with its prices in dollars per million tokens; `long` are those of prompts over 100,000 tokens."""
 
     id: str
     input: float
@@ -37,7 +37,7 @@ MODELS: Mapping[str, Model] = {
 
 
 def cost(model: str, usage: Mapping[str, Any]) -> float | None:
-    """About how many dollars the tokens of one answer cost; None for a model that is not in the table.
+    """Return the approximate price of one answer in dollars; None for a model that is not in the table.
 
     `usage` is the Messages API's: input_tokens, output_tokens, cache_creation_input_tokens, cache_read_input_tokens.
     """

@@ -1,4 +1,4 @@
-"""Carries out one plan: its READs side by side, its changes agreed to together and sent one by one."""
+"""The execution of one plan: its READs side by side, its changes confirmed together and sent one by one."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Event = Proposed | ItemsReceived | Stepped | Reported
 
 @dataclass(slots=True, kw_only=True)
 class PlanRun:
-    """The calls of a plan while they are carried out; their steps are added to `done`, which is in the plan's order.
+    """The execution of a plan's calls; their steps are appended to `steps` in the plan's order.
 
-    Calls go by their place in the plan, as a plan may have the same one twice.
+    Calls are identified by their index in the plan, as a plan may have the same one twice.
     """
 
     plan: Plan
@@ -34,12 +34,12 @@ class PlanRun:
     terms: Terms
     done: list[Step]
     settled: dict[int, Prepared | Step] = field(default_factory=dict)
-    """what is agreed to, or held back, and not reached yet"""
+    """calls that are confirmed or ended, and not reached yet"""
     asking: tuple[Sequence[int], Agreement] | None = None
-    """what is being built and asked about"""
+    """the calls that are being built and asked about"""
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        """Yield what happens. An error, or a cancellation, is raised after the step of every call that was proposed."""
+        """Yield the events. An error or a cancellation is raised after the step of every call that was proposed."""
         try:
             for group in self._groups():
                 if self._to_settle(group):
@@ -49,6 +49,8 @@ class PlanRun:
                 async with aclosing(self._send(group)) as sent:
                     async for event in sent:
                         yield event
+        # A transcript in which a proposed change has no step reads as "may have been carried out", so none may be left
+        # open.
         except (Exception, asyncio.CancelledError, KeyboardInterrupt) as error:
             for step in self._given_up(error):
                 self.done.append(step)
@@ -60,7 +62,7 @@ class PlanRun:
             yield report
 
     def _groups(self) -> Iterator[tuple[int, ...]]:
-        """READs next to each other together; each change alone."""
+        """Yield the indices of adjacent READs together, and each change on its own."""
         for reads, group in groupby(range(len(self.plan.calls)), key=self._reads):
             if reads:
                 yield tuple(group)
@@ -71,11 +73,11 @@ class PlanRun:
         return self.plan.calls[at].tool.effect is Effect.READ
 
     def _to_settle(self, group: Sequence[int]) -> bool:
-        """Whether a group is still to be agreed on: after a change that failed nothing more is sent."""
+        """Return whether a group still has to be confirmed; after a change that failed nothing more is sent."""
         return group[0] not in self.settled and not any(_failed_change(step) for step in self.done)
 
     async def _settle(self, group: Sequence[int]) -> AsyncGenerator[Proposed, None]:
-        """Agree on a group of READs, or, with the first change, on all changes of the plan."""
+        """Confirm a group of READs or, at the first change, all changes of the plan."""
         places = group if self._reads(group[0]) else [at for at in range(len(self.plan.calls)) if not self._reads(at)]
         agreement = Agreement(
             calls=[self.plan.calls[at] for at in places],
@@ -84,6 +86,7 @@ class PlanRun:
             done=tuple(self.done),
             terms=self.terms,
         )
+        # It stays set when `settle` raises: `_abandoned_steps` then has the steps of the calls that were asked about.
         self.asking = places, agreement
         async with aclosing(agreement.settle()) as shown:
             async for proposed in shown:
@@ -103,6 +106,7 @@ class PlanRun:
                     yield outcome
 
     def _ready(self, at: int) -> Prepared | Step:
+        # A failed change may be what the later ones rely on, so they are not sent although the user agreed to them.
         item = self.settled.pop(at, None)
         if isinstance(item, Step) or (item and not any(_failed_change(step) for step in self.done)):
             return item
@@ -110,7 +114,7 @@ class PlanRun:
         return failed_step(call, f"{NOT_RUN}, as a change before it in the plan failed or did not end", request)
 
     def _given_up(self, error: BaseException) -> Iterator[Step]:
-        """The steps of what `error` ended before it was sent, in the plan's order: at the latest while it was asked."""
+        """Yield the steps of the calls that `error` ended before they were sent, in the plan's order."""
         ended = f"{NOT_RUN}: the turn ended before"
         fates = {at: self._unsent(item, ended) for at, item in self.settled.items()}
         if self.asking is not None:
@@ -130,7 +134,7 @@ class PlanRun:
         return item if isinstance(item, Step) else failed_step(item.call, message, item.request)
 
     def _report(self) -> Iterator[Reported]:
-        """What became of the changes, where there are several and not all of them are only shown."""
+        """Yield the outcome of the changes where there are several and they are not a dry run."""
         steps = tuple(step for step in self.done if step.call.tool.effect is not Effect.READ)
         if len(steps) > 1 and not self.terms.dry_run:
             yield Reported(steps=steps)
@@ -144,7 +148,7 @@ def _unconsented(item: Prepared | Step) -> Step:
 
 
 def _failed_change(step: Step) -> bool:
-    """Whether a change failed, or was left before its answer had come to its end."""
+    """Return whether a change failed, or its answer was cut."""
     if step.call.tool.effect is Effect.READ:
         return False
     return step.outcome is Outcome.FAILED or (step.result is not None and (not step.result.ok or step.result.is_cut))

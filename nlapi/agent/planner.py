@@ -1,4 +1,4 @@
-"""The Planner protocol: what the loop asks of anything that plans."""
+"""The Planner protocol: the interface between the loop and anything that plans."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from nlapi.agent.events import PlannerChosen
 from nlapi.tools.plan import Conversation, Plan
 
 
+# A protocol and no base class, so that a scripted planner in a test is any object with `name` and `next`.
 class Planner(Protocol):
-    """Turns a conversation into the next Plan.
+    """A planner, which turns a conversation into the next Plan.
 
-    `next` yields pieces of text as they come (a planner without streaming yields none), then exactly one Plan, last.
-    One that chooses among others says so with a PlannerChosen before.
-    It raises PlannerError when it cannot plan at all. It sends nothing to the API that is being talked to.
+    `next` yields pieces of text as they come (none without streaming), then exactly one Plan, last. A planner that
+    delegates to others yields a PlannerChosen before. It raises PlannerError when it cannot plan at all, and sends
+    nothing to the API.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Decides which calls run, which ask first and which never run; pure, a function of the call and what came before."""
+"""The policy: which calls run, ask first or never run; a pure function of the call and the steps before it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
 class Verdict(StrEnum):
+    """The verdict of the policy on a call."""
+
     RUN = "run"
     ASK = "ask"
     NEVER = "never"
@@ -32,7 +34,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A verdict and, for anything that is not plain, its reason in words a user and a planner can read."""
+    """A verdict with its reason, in words for a user and a planner; "" where it is plain."""
 
     verdict: Verdict
     reason: str = ""
@@ -40,21 +42,21 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What may be done without asking.
+    """The rules under which calls run without a question.
 
-    A READ runs; a WRITE or DESTROY asks, and runs unasked when `yes` gives consent in advance to what the question
-    itself asks for: a change that does not stand by its account (`nlapi.changes.standing`) asks, with the reasons, and
-    so does one of a plan whose confidence is under `change_below`. `destroy` is consent in advance that names DESTROY:
-    without it a DESTROY runs only where the question says that something is to be taken away. When someone is there
-    (`interactive`), READs of a plan under `ask_below` ask too. Under `offer_below` nothing of a plan that has
-    alternatives is proposed: the user is offered the choice.
+    A READ runs; a WRITE or DESTROY asks. With `yes`, consent in advance, a change runs unasked where the question
+    itself asks for it: one that fails a check of its account (`nlapi.changes.standing`) asks, with the reasons, and so
+    does one of a plan with a confidence under `change_below`. `destroy` is consent in advance that names DESTROY:
+    without it a DESTROY runs only where the question says that something is to be removed. When a user is present
+    (`interactive`), READs of a plan under `ask_below` ask too. Under `offer_below` nothing of a plan with alternatives
+    is proposed, and the user picks one of them.
 
-    What an API answers is untrusted, and a read is a channel as well as a write. So once one API has answered, a change
-    to another API asks even under `yes`, and so does a READ there whose arguments the user did not give; `across`
-    gives consent to both in advance. A change that was sent before, and not plainly refused, is never repeated unasked,
-    nor is another of the same operation at the same path where the outcome is unknown: the requests are compared as
-    they go on the wire. A call that carries one of `secrets` (credentials, also in part or encoded), or a `${VARIABLE}`
-    in the hope that something expands it, is never sent.
+    The answers of an API are untrusted, and a read is a channel as well as a write. So once one API has answered, a
+    change to another API asks even under `yes`, and so does a READ there whose arguments the user did not give;
+    `across` is consent to both in advance. A change that was sent before and not plainly refused is never repeated
+    unasked, and neither is another of the same operation at the same path while the outcome is unknown: requests are
+    compared as they go on the wire. A call that carries one of `secrets` (credentials, also in part or encoded), or a
+    `${VARIABLE}` that something may expand, is never sent.
     """
 
     yes: bool = False
@@ -77,10 +79,11 @@ class Policy:
     ) -> Judgement:
         """Return the judgement on one call, by its request as it goes on the wire.
 
-        `during` are the steps already taken in the round that is under way. `evidence` is what a look at the API showed
-        of an earlier change that this one may repeat; it is told with the reason, and decides nothing.
+        `during` are the steps already taken in the current round. `evidence` is the state that the API shows of an
+        earlier change that this one may repeat; it is added to the reason and decides nothing.
         """
         call = prepared.written
+        # Both forms are searched: a secret may be in an amount as written, or appear in the converted arguments.
         if refusal := self.refusal(prepared.call) or self.refusal(call):
             return Judgement(verdict=Verdict.NEVER, reason=refusal)
         earlier = (*conversation.steps, *during)
@@ -100,9 +103,10 @@ class Policy:
         return Judgement(verdict=Verdict.ASK, reason=reason)
 
     def refusal(self, call: Call) -> str:
-        """Why the call must not be sent at all; "" when it may."""
+        """Return the reason why the call must not be sent at all; "" when it may."""
         secrets = forms(part for secret in self.secrets for part in secret_parts(secret))
         for text in _strings(call.arguments):
+            # A model that was told to leak a key may percent-encode it, so the decoded text is searched as well.
             plain = unquote_plus(text)
             if any(secret in text or secret in plain for secret in secrets):
                 return "its arguments carry a credential, and credentials never travel in arguments"
@@ -112,10 +116,8 @@ class Policy:
 
 
 def _crossing(call: Call, conversation: Conversation, earlier: tuple[Step, ...]) -> str:
-    """Says that data of one API may be on its way to another; "" when that cannot be.
-
-    Taint follows the order of the calls and not equal text: a value can be reworded or encoded on its way.
-    """
+    """Return the reason that data of one API may go to another; "" where that cannot be."""
+    # Taint follows the order of the calls and not equal text: a value can be reworded or encoded on its way.
     spec = call.tool.operation.spec
     read = next(
         (step for step in earlier if step.result is not None and step.call.tool.operation.spec is not spec), None
@@ -128,7 +130,7 @@ def _crossing(call: Call, conversation: Conversation, earlier: tuple[Step, ...])
 
 
 def _unknown_texts(call: Call, conversation: Conversation) -> list[str]:
-    """The texts among the arguments that neither the user nor the description gave."""
+    """Return the texts in the arguments that neither the user nor the description gave."""
     given = " ".join((*(turn.question for turn in conversation.turns), *_strings(conversation.known))).casefold()
     described = set(_strings(call.tool.input_schema))
     return [text for text in _strings(call.arguments) if text not in described and text.casefold() not in given]
@@ -139,7 +141,7 @@ def _joined(*reasons: str) -> str:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """Every text in a JSON value, keys too. Small numbers are left out, as a page size is nobody's data."""
+    """Yield every text in a JSON value, keys included, and numbers from 10,000 on."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -149,5 +151,6 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _strings(item)
+    # Smaller numbers are page sizes and counts, which carry no one's data.
     elif isinstance(value, (int, float)) and abs(value) >= 10_000:
         yield str(value)

@@ -1,4 +1,4 @@
-"""What an update changes: each field of it before and after. Pure."""
+"""The fields that an update changes, before and after; pure."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from nlapi.tools.tool import Call
 
 
 class FieldState(StrEnum):
-    """What is known of a field before an update."""
+    """The relation of a field's state before an update to the value that the update sets."""
 
     CHANGES = "changes"
     SAME = "same"
     """it has the value already"""
     UNKNOWN = "unknown"
-    """the API does not show it"""
+    """the API does not return it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldChange:
-    """One field of an update. `field` is dotted where it is inside of another; `before` is None where it is unknown."""
+    """One field of an update; `field` is dotted where it is nested, `before` is None where it is unknown."""
 
     field: str
     state: FieldState
@@ -35,9 +35,9 @@ class FieldChange:
 
 
 def field_changes(call: Call, current: Result, reader: Operation) -> tuple[FieldChange, ...]:
-    """Return the fields in the body of an update as `reader` answers them and as they would be, in the body's order.
+    """Return the fields in the body of an update with their values before and after, in the body's order.
 
-    () where the answer shows none of them, or the body is no object.
+    `current` is the answer of `reader`. () where it has none of them, or the body is no object.
     """
     if not current.ok or not isinstance(current.data, Mapping):
         return ()
@@ -46,16 +46,18 @@ def field_changes(call: Call, current: Result, reader: Operation) -> tuple[Field
     if body is None:
         return ()
     before: Mapping[str, Any] = shown if isinstance(shown, Mapping) else current.data
-    if len(body) == 1:  # {"card": {...}}: an envelope of the request
+    # {"card": {...}}: some APIs wrap the resource in the request and not in the answer.
+    if len(body) == 1:
         (inner,) = body.values()
         if isinstance(inner, Mapping) and not set(body) & set(before):
             body = inner
+    # An answer without any of the fields is of another form, and "unknown" for each would only be noise.
     fields = tuple(_compared(body, before, ""))
     return fields if any(field.state is not FieldState.UNKNOWN for field in fields) else ()
 
 
 def _body(call: Call) -> Mapping[str, Any] | None:
-    """The fields in the body of a call, by their names on the wire."""
+    """Return the fields in the body of a call, by their names on the wire."""
     values = place(call.tool, call.arguments)
     whole = values.get(("body", ""))
     if isinstance(whole, Mapping):
@@ -76,7 +78,7 @@ def _compared(body: Mapping[str, Any], before: Mapping[str, Any], prefix: str) -
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Equality of JSON values: a number is no truth value."""
+    """Return whether two JSON values are equal; unlike in Python, 1 and true differ."""
     if isinstance(one, bool) is not isinstance(other, bool):
         return False
     return bool(one == other)

@@ -1,4 +1,4 @@
-"""Whether a change may have been carried out already: compared as the requests go on the wire."""
+"""The detection of changes that may have been carried out already, by comparing requests as they go on the wire."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from nlapi.tools.run import Prepared
 from nlapi.tools.tool import Call
 from nlapi.tools.walk import on_the_wire
 
+# Beginning of the message of a Step whose call may have been carried out without a complete answer. Transcripts have
+# it, and `is_uncertain` recognises such steps by it after a resume.
 OUTCOME_UNKNOWN = "outcome unknown"
-"""How the message of a Step begins when its call may have been carried out and no complete answer came."""
 
+# Statuses by which an API reports that it did not carry a change out, so it may be tried again. 408 is absent: the
+# server gave up waiting, which leaves the outcome open (docs/design/025-once.md).
 _REFUSED = frozenset({400, 401, 403, 404, 409, 422, 429})
-"""The statuses by which an API says that it did not carry a change out, so that it may be tried again."""
 
 
 def reason_not_to_repeat(prepared: Prepared, earlier: Iterable[Step]) -> str:
-    """Return why a change may be one that was sent before; "" where it is none.
+    """Return the reason why a change may be one that was sent before; "" where it is none.
 
-    It is where the request is the same, where only case, blanks or an optional argument tell the two apart, and where
-    an earlier change of the same operation at the same path has an unknown outcome.
+    It is one where the request is the same, where only case, blanks or an optional argument differ, and where an
+    earlier change of the same operation at the same path has an unknown outcome.
     """
     sent = [step for step in earlier if _may_have_been_sent(step) and _same_operation(step.call, prepared.call)]
     for step in sent:
@@ -40,7 +42,7 @@ def reason_not_to_repeat(prepared: Prepared, earlier: Iterable[Step]) -> str:
 
 
 def uncertain_step(prepared: Prepared, earlier: Iterable[Step]) -> Step | None:
-    """Return the last earlier change of the same operation at the same path of which nobody knows what became."""
+    """Return the last earlier change of the operation at the same path whose outcome is unknown, if any."""
     doubted = [
         step
         for step in earlier
@@ -50,7 +52,7 @@ def uncertain_step(prepared: Prepared, earlier: Iterable[Step]) -> Step | None:
 
 
 def is_uncertain(step: Step) -> bool:
-    """Whether a step is a change that may have been carried out or not: lost, cut, a time-out, a fault of the API."""
+    """Return whether a step is a change of unknown outcome: lost, cut, timed out, or a fault of the API."""
     if step.call.tool.effect is Effect.READ:
         return False
     if step.result is None:
@@ -60,18 +62,20 @@ def is_uncertain(step: Step) -> bool:
 
 
 def is_same_change(step: Step, prepared: Prepared) -> bool:
-    """Whether a step is of the same operation and asked for what a call asks for now."""
+    """Return whether a step is of the same operation and made the same request as a call."""
     if not _same_operation(step.call, prepared.call):
         return False
     before = digest_of(step)
     if before and before == digest(prepared.request):
         return True
+    # Arguments of transcripts before the digest was stored are compared in wire units: `"$50"` and 50000000 are the
+    # same.
     tool = prepared.call.tool
     return on_the_wire(tool, step.call.arguments) == on_the_wire(tool, prepared.call.arguments)
 
 
 def are_alike(request: Request, other: Request) -> bool:
-    """Whether two requests are the same, or only case and blanks tell them apart; of a POST also what one has more."""
+    """Return whether two requests are equal but for case and blanks; for a POST, also where one has further values."""
     if request.method != other.method or target_path(request) != target_path(other):
         return False
     here, there = loose_leaves(request), loose_leaves(other)
@@ -79,29 +83,30 @@ def are_alike(request: Request, other: Request) -> bool:
 
 
 def digest_of(step: Step) -> str:
-    """Return the digest of what a step sent; "" where no request was built."""
+    """Return the digest of a step's request; "" where none was built."""
     return step.digest or (digest(step.request) if step.request is not None else "")
 
 
 def times_carried_out(wanted: str, steps: Iterable[Step]) -> int:
-    """Return how many steps with a digest were answered 2xx."""
+    """Return the number of steps with a digest that were answered 2xx."""
     return sum(step.result is not None and step.result.ok and digest_of(step) == wanted for step in steps)
 
 
 def intention_in(conversation: Conversation, during: Iterable[Step]) -> Intention:
-    """Return what names the intention behind a request in a conversation, for its idempotency key.
+    """Return the function that names the intention behind a request in a conversation, for its idempotency key.
 
-    Every try has the same name until the change was answered 2xx: who then agrees to it once more wants another.
+    Every try has the same name until the change was answered 2xx; consent to it after that is a new intention.
     """
     earlier = (*conversation.steps, *during)
     return lambda wanted: f"{conversation.id} {wanted} {times_carried_out(wanted, earlier)}"
 
 
 def without_unsaid_key(call: Call, conversation: Conversation) -> Call:
-    """Return a call without an idempotency key that its planner made up, as it would make up another for each try."""
+    """Return a call without an idempotency key that its planner invented."""
     name = key_argument(call.tool)
     if name is None or name not in call.arguments:
         return call
+    # A model invents another key for each try, so the API would carry the change out twice.
     key = str(call.arguments[name])
     if call.account is not None and any(source.origin is Origin.REPLY for source in call.account.of(name)):
         return call
@@ -131,7 +136,7 @@ def _same_operation(call: Call, other: Call) -> bool:
 
 
 def _same_place(step: Step, prepared: Prepared) -> bool:
-    """Whether the paths are the same; one that is not known any more may be."""
+    """Return whether the paths are the same; True where the earlier request is not stored any more."""
     return step.request is None or target_path(step.request) == target_path(prepared.request)
 
 

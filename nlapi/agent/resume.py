@@ -1,4 +1,4 @@
-"""A transcript back into the Conversation it tells of."""
+"""The reconstruction of a Conversation from its transcript."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from nlapi.openapi.spec import Effect
 from nlapi.tools.plan import Conversation, Outcome, Plan, Round, Step, Turn
 from nlapi.tools.tool import Call, Tool
 
+# (source of the description, operation id) -> Tool; UsageError when the operation no longer exists.
 FindTool = Callable[[str, str], Tool]
-"""(source of the description, operation id) -> Tool; a UsageError when there is no such operation any more."""
 
 
 def resume(records: Iterable[Record], tool: FindTool) -> Conversation:
-    """The Conversation in the records of a log, as far as it was kept: bodies may have been cut.
+    """Return the Conversation in the records of a transcript, as far as it was stored: bodies may be cut.
 
-    A change that was proposed and has no step, because the process was killed, becomes a FAILED step whose outcome is
-    unknown, so that no planner takes it for never tried. It is the proposal that counts, not what its plan had: a plan
-    has what the planner wrote (`"$50"`), a proposal what goes on the wire.
+    A change that was proposed and has no step, because the process was killed, becomes a FAILED step of unknown
+    outcome, so that no planner takes it for untried.
     """
+    # The proposal counts and not the plan: a plan has what the planner wrote (`"$50"`), a proposal the wire's form.
+    # Compared by the plan, a change killed in its POST came back as "not run" (docs/design/025-once.md).
     conversation = Conversation(turns=())
     open_round = _Open()
     for record in records:
@@ -47,31 +48,33 @@ def resume(records: Iterable[Record], tool: FindTool) -> Conversation:
 
 @dataclass(slots=True)
 class _Open:
-    """A round whose records are being read. `proposed` are the proposals that have no step yet, in order."""
+    """A round during the reading of its records. `proposed` are the proposals without a step so far, in order."""
 
     plan: Plan | None = None
     proposed: list[Record] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
     def add(self, record: Record, tool: FindTool) -> None:
-        """Add the step in a record; its request is that of its proposal."""
+        """Add the step in a record, with the request of its proposal."""
         call = _call(record["call"], tool)
         proposal = self._proposal(call, exact=True)
         request = None if proposal is None else _request(proposal)
         self.steps.append(_step(record, call, request))
 
     def closed(self, conversation: Conversation) -> Conversation:
+        """Return the conversation with this round, where it has a plan."""
         if self.plan is None:
             return conversation
         if not conversation.turns:
             conversation = replace(conversation, turns=(Turn(question=""),))
         left = self.plan.calls[len(self.steps) :]
+        # Changes are sent one by one, so only the first without a step may have been sent.
         changes = [at for at, call in enumerate(left) if call.tool.effect is not Effect.READ]
         steps = [self._unfinished(call, may_be_sent=changes[:1] == [at]) for at, call in enumerate(left)]
         return conversation.with_round(Round(plan=self.plan, steps=(*self.steps, *steps)))
 
     def _unfinished(self, call: Call, *, may_be_sent: bool) -> Step:
-        """The step of a call that has none. Changes are sent one by one: only the first that has none may be sent."""
+        """Return the step of a call that has none."""
         proposal = self._proposal(call) if may_be_sent else None
         if proposal is None:
             return Step(call=call, outcome=Outcome.FAILED, message="not run: nlapi was stopped before")
@@ -84,9 +87,9 @@ class _Open:
         )
 
     def _proposal(self, call: Call, *, exact: bool = False) -> Record | None:
-        """Take the first proposal of a call out of those without a step; None where it has none.
+        """Remove and return the first proposal of a call that has no step yet; None where there is none.
 
-        It is of the same operation and id, and with `exact` has the very arguments of the call.
+        It has the operation and id of the call and, with `exact`, its very arguments.
         """
         for proposal in self.proposed:
             if _is_of(proposal["call"], call) and (not exact or proposal["call"]["arguments"] == call.arguments):
@@ -96,12 +99,12 @@ class _Open:
 
 
 def _is_of(record: Record, call: Call) -> bool:
-    """Whether the call in a record is a planner's call: its id and its operation are the same."""
+    """Return whether the call in a record has the id and the operation of a planner's call."""
     return bool(record["id"] == call.id and record["operation"] == call.operation_id)
 
 
 def _request(record: Record) -> Request:
-    """The request in a record of a proposal, as far as it was kept."""
+    """Return the request in a record of a proposal, as far as it was stored."""
     body = content(record) if "text" in record or "base64" in record else None
     headers = tuple(record.get("headers", {}).items())
     return Request(method=record["method"], url=record["url"], headers=headers, content=body)
@@ -148,7 +151,7 @@ def _result(record: Mapping[str, Any]) -> Result:
 
 
 def _stream(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a Result has more when its answer streamed."""
+    """Return the further fields of a Result whose answer streamed."""
     if "items" not in record:
         return {}
     framing, ended = Framing(record["framing"]), Ended(record["ended"])

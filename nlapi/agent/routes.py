@@ -1,4 +1,4 @@
-"""Which planner answers a question, as a configuration of `nlapi.routing`: the built-in one, or the user's."""
+"""The choice of a planner as a configuration of `nlapi.routing`, built in or written by the user."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ OBJECTIVE = "nlapi.plan"
 PLANNER = "planner"
 EMBEDDED = "embedded"
 CLAUDE: Mapping[str, str] = {id.split("-")[1]: id for id in MODELS}
-"""Version -> the Claude model that it is: "haiku", "sonnet", "opus", ..."""
+"""Version -> Claude model: "haiku", "sonnet", "opus", ..."""
 CAPS = ("question", "day", "month")
 
+# The names and descriptions are part of the user's routing file and of its error messages.
 CONTEXT = (
     Field(name="question", description="The question itself: what a split keeps in its share."),
     Field(name="confidence", type=FieldType.NUMBER, description="How sure the embedded planner is, from 0 to 1."),
@@ -75,6 +76,8 @@ _RULE = {
         **_MATCH,
     },
 }
+# The user's file. Rules have the gateway's form without `objective` and `model`, so that one form is learned once; the
+# first rule that matches wins.
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "additionalProperties": False,
@@ -88,42 +91,45 @@ SCHEMA: Mapping[str, Any] = {
         },
     },
 }
-"""What the user's file holds. Rules are in the gateway's form, without `objective` and `model`, first match wins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
-    """What decides which planner plans. `most` is what questions may cost, in dollars by question, day and month."""
+    """The routing of questions to planners. `caps` are the spending caps in dollars, by question, day and month."""
 
     table: Table
     sure: float
-    """the confidence from which the embedded planner is said to be sure"""
+    """the least confidence at which the embedded planner counts as sure"""
     most: Mapping[str, float] = field(default_factory=dict)
     own: bool = False
-    """did the user write it?"""
+    """whether the user wrote it"""
 
     @property
     def looks_back(self) -> bool:
-        """Must it be known what earlier questions have cost?"""
+        """Whether the cost of earlier questions has to be known."""
         fields = {"spent_day", "spent_month"}
         matches = [rule.match for rule in self.table.configuration.rules.values()]
         return any(fields & {*match.when, *match.unless, *match.between} for match in matches)
 
 
 def built_in(sure: float) -> Routes:
-    """The embedded planner where it is `sure` of its plan and lacks nothing, else Claude."""
+    """Return the default: the embedded planner for a complete plan of at least `min_confidence`, else Claude."""
     match = Match(when={"complete": (True,)}, between={"confidence": Range(least=sure)})
     rule = Rule(name="sure", objective=OBJECTIVE, match=match, shares=_all(EMBEDDED), unit="question", position=10)
     return Routes(table=compile(_configuration([*_house({}), rule], _default()), 1), sure=sure)
 
 
 def read_routes(document: Any, where: str, *, sure: float) -> Routes:
-    """The user's own, from a parsed file called `where`. UsageError names every fault in it."""
+    """Return the user's routes from a parsed file; UsageError lists every fault in it.
+
+    `source` is the file's name in messages.
+    """
     from jsonschema import Draft202012Validator
 
     faults = [f"{error.json_path[2:]}: {error.message}" for error in Draft202012Validator(SCHEMA).iter_errors(document)]
     _refuse(faults, where)
     most = document.get("most", {})
+    # Positions under 10 are left for nlapi's own rules, which come first.
     rules = [_rule(data, 10 + at) for at, data in enumerate(document.get("rules", ()))]
     made = [*_house(most), *rules]
     names = [rule.name for rule in made]
@@ -145,7 +151,7 @@ def _told(issue: Any) -> str:
 
 
 def _house(most: Mapping[str, float]) -> Iterable[Rule]:
-    """What comes before every rule of the user: a choice from a menu stays, no key is no Claude, and caps hold."""
+    """Yield the rules that precede those of the user: a menu's choice stays, no key means no Claude, and caps hold."""
     matches = {
         "chosen": Match(when={"chosen": (True,)}),
         "no-key": Match(when={"key": (False,)}),

@@ -1,4 +1,4 @@
-"""Sends the calls of a group side by side: what comes of their answers while it comes, then what became of each."""
+"""The sending of a group of calls side by side, with the items of streaming answers as they come."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ Perform = Callable[[Prepared, Watch], Awaitable[Result]]
 
 
 async def send_all(ready: Sequence[Prepared | Step], perform: Perform) -> AsyncGenerator[ItemsReceived | Step, None]:
-    """Yield the items of answers that stream as they come, then a Step for each of `ready`, in order.
+    """Yield the items of streaming answers as they come, then a Step for each of `items`, in order.
 
-    A Step among `ready` is its own outcome. What went wrong, if it is more than the failure of a call, is raised after
-    the last Step; so is a cancellation, and a call whose answer was streaming then is DONE with what had come.
+    A Step among `items` is yielded unchanged. An error that is more than the failure of a call is raised after the last
+    Step, and so is a cancellation; a call whose answer was streaming then is ANSWERED with its items so far.
     """
     received: asyncio.Queue[ItemsReceived | None] = asyncio.Queue()
     tasks = [asyncio.create_task(_finish(item, perform, received.put_nowait)) for item in ready]
     for task in tasks:
+        # One None for each task that ends wakes the loop below, which otherwise waits for items only.
         task.add_done_callback(lambda _: received.put_nowait(None))
     failure: BaseException | None = None
     try:
@@ -44,6 +45,8 @@ async def send_all(ready: Sequence[Prepared | Step], perform: Perform) -> AsyncG
     finally:
         for task in tasks:
             task.cancel()
+        # Also after a cancellation every task is awaited: a request on the wire has an outcome, and its Step has to
+        # tell it.
         ended = await asyncio.gather(*tasks, return_exceptions=True)
     for item, task in zip(ready, tasks, strict=True):
         yield _step(item, task)
@@ -53,12 +56,13 @@ async def send_all(ready: Sequence[Prepared | Step], perform: Perform) -> AsyncG
 
 
 def failed_step(call: Call, message: str, request: Request | None = None) -> Step:
+    """Return the Step of a call that could not be built or sent."""
     return Step(call=call, outcome=Outcome.FAILED, message=message, request=request)
 
 
 @dataclass(slots=True, kw_only=True)
 class _PartialAnswer:
-    """What has come of the answer to one call, if it streams."""
+    """The part of a streaming answer that has come so far."""
 
     call: Call
     tell: Callable[[ItemsReceived], None]
@@ -72,7 +76,7 @@ class _PartialAnswer:
             self.tell(ItemsReceived(call=self.call, framing=piece.framing, items=piece.items))
 
     def result(self) -> Result | None:
-        """Return the Result of an answer that is interrupted now; None when nothing of it has come."""
+        """Return the Result of an answer that is interrupted now; None when no item has come."""
         if self.last is None or not self.items:
             return None
         items, framing = tuple(self.items), self.last.framing
@@ -80,7 +84,7 @@ class _PartialAnswer:
 
 
 async def _finish(item: Prepared | Step, perform: Perform, tell: Callable[[ItemsReceived], None]) -> Step:
-    """Send what is to be sent. An answer with an error status is DONE: the planner sees it."""
+    """Send one call and return its Step; an answer with an error status is ANSWERED, as the planner reads it."""
     if isinstance(item, Step):
         return item
     received = _PartialAnswer(call=item.call, tell=tell)
@@ -103,7 +107,7 @@ async def _finish(item: Prepared | Step, perform: Perform, tell: Callable[[Items
 
 
 def _step(item: Prepared | Step, task: asyncio.Task[Step]) -> Step:
-    """What became of a call that is over."""
+    """Return the Step of a task that has ended."""
     if isinstance(item, Step):
         return item
     error = None if task.cancelled() else task.exception()

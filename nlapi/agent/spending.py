@@ -1,4 +1,4 @@
-"""What questions have cost so far, by the transcripts of them."""
+"""The cost of earlier questions, by their transcripts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nlapi.agent.log import read
 
 
 def spent(folder: Path, now: datetime) -> tuple[float, float]:
-    """Dollars of the day and of the month of `now` (with its zone), by the transcripts in `folder`.
+    """Return the dollars of the day and of the month of `now` (with its zone), by the transcripts in `folder`.
 
     A plan of unknown cost and a question without a transcript count nothing.
     """
@@ -19,6 +19,7 @@ def spent(folder: Path, now: datetime) -> tuple[float, float]:
     costs = [
         (at, cost)
         for path in folder.glob("*.jsonl")
+        # Files of earlier months are skipped unread: a folder of transcripts only grows.
         if path.stat().st_mtime >= month.timestamp()
         for record in read(path)
         if (at := _moment(record)) is not None and at >= month and (cost := _cost(record))

@@ -1,4 +1,4 @@
-"""What the calls of a conversation are carried out under."""
+"""The conditions under which the calls of a conversation are carried out."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from nlapi.client.streaming.body import Watch
     from nlapi.client.wire import Client
 
+# READs of one plan that are in flight at a time; a plan may have dozens, and APIs limit rates and connections.
 AT_ONCE = 8
-"""How many READs of a plan run side by side."""
 
+# Seconds for a read beside the plan while the user waits for the question about a change (docs/design/025-once.md).
 LOOK_SECONDS = 10
-"""The longest that is looked at the API before the user is asked about a change."""
 
 Targets = Mapping[Spec, Target] | Callable[[Call], Target]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """The APIs, the policy, who consents, and the limits. In a dry run nothing is sent."""
+    """The APIs, the policy, the source of consent and the limits. In a dry run nothing is sent."""
 
     targets: Targets
     policy: Policy
@@ -53,10 +53,7 @@ class Terms:
         return self.targets[spec]
 
     async def look(self, call: Call, conversation: Conversation, during: tuple[Step, ...]) -> Result | None:
-        """Return the answer to a READ that the policy lets run unasked; None where it does not, or none comes in time.
-
-        `during` are the steps already taken in the round that is under way.
-        """
+        """Return the answer to a READ that the policy lets run unasked, if one comes in time."""
         try:
             target = self.target(call)
             prepared = prepare(call, target)
@@ -69,7 +66,7 @@ class Terms:
             return None
 
     async def perform(self, prepared: Prepared, watch: Watch, *, for_model: bool) -> Result:
-        """Send a call; as many as AT_ONCE at a time."""
+        """Send a call, at most MAX_CONCURRENT at a time."""
         async with self.turns:
             return await perform(
                 prepared,

@@ -1,4 +1,4 @@
-"""Chooses the few tools that a conversation is likely to need, under names that stay the same."""
+"""The selection of the tools that a conversation is likely to need, under stable names."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from nlapi.tools.compile import compile_tool
 from nlapi.tools.index import Index
 from nlapi.tools.tool import Tool
 
+# Up to this many operations are all sent: a model selects worse, and costs more, past 30 to 50 tools.
 FEW = 40
-"""Up to this many operations are all sent: a model chooses worse, and costs more, past 30 to 50 tools."""
+# Operations for each question of the user, and for each search of the model's own; a client's search returns 5 by
+# default (the API's tool search), which is too few where several calls are needed.
 LIKELIEST = 20
 FOUND = 8
 
+# Words to search for, and the number of operations to take.
 Query = tuple[str, int]
-"""Words to search for, and how many operations to take."""
 
 FIND = "find_operations"
 _FIND_TOOL = {
@@ -43,7 +45,7 @@ _FIND_TOOL = {
 
 
 class Toolbox:
-    """The tools of one or more Specs. With several Specs a tool's name begins with that of its API."""
+    """The tools of one or more Specs. With several Specs, a tool's name begins with that of its API."""
 
     def __init__(self, specs: Sequence[Spec], compile: Callable[[Operation], Tool] = compile_tool) -> None:
         self.specs = tuple(specs)
@@ -53,7 +55,7 @@ class Toolbox:
 
     @property
     def searched(self) -> bool:
-        """Are there so many operations that only some are sent?"""
+        """Whether there are so many operations that only some are sent."""
         return len(self.operations) > FEW
 
     @cached_property
@@ -61,16 +63,13 @@ class Toolbox:
         return Index.of(self.operations)
 
     def tool(self, operation: Operation) -> Tool:
-        """The tool of an operation, under its name in this toolbox."""
+        """Return the tool of an operation, under its name in this toolbox."""
         tool = self._compile(operation)
         prefix = self._prefixes.get(operation.spec)
         return replace(tool, name=_joined(prefix, tool.name)) if prefix else tool
 
     def choose(self, queries: Iterable[Query], used: Iterable[Operation] = ()) -> dict[str, Tool]:
-        """Tools by name: all of them when they are few, else the likeliest for each query and those already used.
-
-        The order is that of the queries, so that what is added later comes last (and the prompt cache holds).
-        """
+        """Return tools by name: all when they are few, else the likeliest for each query and those already used."""
         chosen: dict[Operation, None] = dict.fromkeys(() if self.searched else self.operations)
         if self.searched:
             for words, count in queries:
@@ -80,11 +79,11 @@ class Toolbox:
         return {tool.name: tool for tool in tools}
 
     def find(self, query: str) -> tuple[Tool, ...]:
-        """What `find_operations` finds."""
+        """Return the tools for the model's own search."""
         return tuple(self.tool(operation) for operation in self._search(query, FOUND) if operation.usable)
 
     def found(self, query: str) -> str:
-        """What the model is told of it, as JSON."""
+        """Return the result of that search for the model, as JSON."""
         found = [
             {
                 "tool": tool.name,
@@ -99,7 +98,7 @@ class Toolbox:
         return json.dumps({"found": [], "try words such as": list(tags)[:40]}, ensure_ascii=False)
 
     def definitions(self, tools: Iterable[Tool]) -> list[dict[str, Any]]:
-        """The tools as the Messages API takes them."""
+        """Return the tools in the form of the Messages API."""
         return [*([_FIND_TOOL] if self.searched else []), *(tool.as_dict("anthropic") for tool in tools)]
 
     def _search(self, query: str, k: int) -> list[Operation]:
@@ -107,7 +106,7 @@ class Toolbox:
 
 
 def _prefixes(specs: tuple[Spec, ...]) -> dict[Spec, str]:
-    """A short name for each Spec, from its title; none when there is only one."""
+    """Return a short name for each Spec, from its title; none when there is only one."""
     prefixes: dict[Spec, str] = {}
     for number, spec in enumerate(specs, 1):
         word = re.sub(r"[^a-z0-9]+", "_", spec.title.lower()).strip("_")[:16].rstrip("_") or "api"
@@ -116,6 +115,7 @@ def _prefixes(specs: tuple[Spec, ...]) -> dict[Spec, str]:
 
 
 def _joined(prefix: str, name: str) -> str:
-    """`prefix_name` in at most 64 characters; a hash keeps names apart that had to be cut."""
+    """Return `prefix_name` in at most 64 characters, with a hash where it had to be cut."""
     whole = f"{prefix}_{name}"
+    # 64 is the Messages API's limit; the hash distinguishes names that are equal up to the cut.
     return whole if len(whole) <= 64 else f"{whole[:55]}_{hashlib.sha256(whole.encode()).hexdigest()[:8]}"

@@ -1,4 +1,4 @@
-"""Operations in, LLM tools out. The package is callable: `nlapi.tools(spec)` gives the tools of a description."""
+"""The conversion of operations into LLM tools; as a callable package, `nlapi.tools(spec)` returns a Spec's tools."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from nlapi.tools.tool import Tool
 
 
+# `import nlapi.tools.x` binds the attribute `tools` of `nlapi` to this package, in place of the function that
+# `nlapi.__init__` exports under the same name. So the package itself has to behave as that function.
 class _Callable(ModuleType):
-    """Importing a submodule puts this package where the function `nlapi.tools` stands, so it is that function."""
+    """A module type that makes the package callable."""
 
     def __call__(self, spec: Spec, *, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> tuple[Tool, ...]:
-        """The tools of a Spec; `include` and `exclude` choose operations as `nlapi.openapi.select` says.
+        """Return the tools of a Spec; `include` and `exclude` select operations as `nlapi.openapi.select` does.
 
-        A filter that is about no operation is a UserWarning.
+        A filter that matches no operation is a UserWarning.
         """
         from nlapi.openapi.select import select
         from nlapi.tools.compile import tools

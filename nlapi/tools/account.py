@@ -1,4 +1,4 @@
-"""The account of a call: where each of its values came from, and what of the sentence is in none of them."""
+"""The account of a call: the source of each of its values, and the words of the sentence that no value uses."""
 
 from __future__ import annotations
 
@@ -8,41 +8,44 @@ from typing import Any
 
 
 class Origin(StrEnum):
-    """Who gave a value."""
+    """The kind of source that a value has."""
 
     WORDS = "words"
-    """the user's words, which `Source.words` quotes"""
+    """the user's words, quoted in `ValueSource.words`"""
     LOOKUP = "lookup"
     """an API's answer to a look-up of the user's words"""
     SETTING = "setting"
     """the profile of the API, or `--set`"""
     REPLY = "reply"
-    """the user, when asked for it"""
+    """the user's reply to a question for it"""
     DESCRIPTION = "description"
     """a constant, a default or the only choice of the description"""
     VERB = "verb"
     """the command itself: close -> `state: closed`"""
     ANSWER = "answer"
-    """an API's answer that was not a look-up of the user's words: what it suggests, nobody said"""
+    """an API's answer that was not a look-up of the user's words; the user did not say it"""
     NOBODY = "nobody"
 
 
+# The policy lets a change run under `--yes` only where every value has one of these origins
+# (docs/design/026-tracing.md). ANSWER and NOBODY are absent: an API's answer is untrusted and may be written to steer
+# the model.
 SAID = frozenset(
     {Origin.WORDS, Origin.LOOKUP, Origin.SETTING, Origin.REPLY, Origin.DESCRIPTION, Origin.VERB},
 )
-"""The origins of what the user, or the description on his behalf, said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where the value of one argument came from.
+    """The source of the value of one argument.
 
-    `argument` is the argument's name, dotted where the value is inside of one (`budget.amount`). `words` are the
-    user's words that it was read from or looked up by; they begin at `start` of the sentence and end before `end`
-    (-1 where they have no place, as in an earlier question). `name` is what the look-up's answer calls the thing.
-    `sure` is how likely it is, from 0 to 1, that the words are meant as this argument.
+    `argument` is the argument's name, dotted where the value is inside of one (`budget.amount`). `words` are the user's
+    words that it was read from or looked up by; `start` and `end` are their position in the sentence, -1 where they
+    have none, as in an earlier question. `name` is the name that the answer of a look-up has for the resource. `sure`
+    is the probability, from 0 to 1, that the words mean this argument.
     """
 
+    # The transcript and the ndjson events write these fields by their names, so a rename changes a file format.
     argument: str
     value: Any
     origin: Origin
@@ -55,11 +58,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The account of one call: a Source for every value, and the words of the sentence that were used for nothing.
+    """The sources of all values of one call, and the words of the sentence that none of them uses.
 
-    `sentence` is what the call is for where that is not the whole question: a clause of it, or what a short question
-    means after the ones before. A `traced` account was made for a call that a model wrote: the model read the sentence,
-    and what it took each word for is not known. `answered`: an API had answered before the model wrote it.
+    `sentence` is the text that the call is for where that is not the whole question: a clause of it, or a short
+    question completed from the ones before. `traced` is True for a call that a model wrote: the model does not report
+    which words it read for which value. `answered` is True where an API had answered before the model wrote the call.
     """
 
     sources: tuple[Source, ...] = ()
@@ -69,5 +72,5 @@ class Account:
     answered: bool = False
 
     def of(self, argument: str) -> tuple[Source, ...]:
-        """The sources of an argument and of everything inside of it."""
+        """Return the sources of an argument and of everything inside it."""
         return tuple(one for one in self.sources if one.argument == argument or one.argument.startswith(f"{argument}."))

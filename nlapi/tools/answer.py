@@ -1,4 +1,4 @@
-"""The answer that a model is given to its call of a tool: what the API said, or why there is nothing from it."""
+"""The answer to a model's tool call: the API's response, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -31,10 +31,14 @@ async def answer(
     base_url: str | None = None,
     auth: Auth = None,
 ) -> str:
-    """Make the call that a model asked for, and tell it what came of that; `nlapi.answer` says what is told."""
+    """Make the call that a model asked for and return its result, or the reason for its failure, as text for the model.
+
+    `nlapi.answer` documents which errors are returned as text and which are raised.
+    """
     from nlapi.client.shrink import shrink
 
     tools = tuple(tools)
+    # The same scheme id may stand in two descriptions, so a credential given for one API could be sent to another.
     if (base_url or auth) and len({tool.operation.spec for tool in tools}) > 1:
         raise UsageError(
             "these tools are of several APIs, and a base URL or a credential is for one of them",
@@ -54,12 +58,14 @@ async def answer(
         return f"not sent: {error.message}. {_how_to_give(call.tool.operation)}"
     except OutcomeUnknownError as error:
         return f"failed: {error}"
-    except SendError as error:  # its hint is for whoever chose the server
+    # The hint of a SendError is about the base URL, which the model cannot change, so the text leaves it out.
+    except SendError as error:
         return f"failed: {error.message}"
 
 
 def _how_to_give(operation: Operation) -> str:
-    """How the user gives a credential: to the program, and not to the model."""
+    """Return the sentence that tells the user how to pass a credential to the program."""
+    # A secret in the conversation would reach the model's provider and every later request, so the text forbids it.
     first = next(iter(alternatives(operation)), ())
     auth = ", ".join(f"{one.id!r}: ..." for one in first)
     return (
@@ -69,6 +75,7 @@ def _how_to_give(operation: Operation) -> str:
 
 
 def _named(tools: Iterable[Tool], name: str) -> Tool:
+    """Return the tool of a name; ArgumentError for an unknown one, UsageError where two tools of the name differ."""
     known: dict[str, Tool] = {}
     for tool in tools:
         if known.setdefault(tool.name, tool).operation is not tool.operation and tool.name == name:
@@ -81,7 +88,7 @@ def _named(tools: Iterable[Tool], name: str) -> Tool:
 
 
 def _read(arguments: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
-    """The arguments as a mapping; some models give JSON text, which may be broken off or anything else."""
+    """Return the arguments as a mapping; some models pass JSON text, which may be cut off or not be an object."""
     try:
         read = json.loads(arguments or "{}") if arguments is None or isinstance(arguments, str) else arguments
     except (ValueError, RecursionError) as error:

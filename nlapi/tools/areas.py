@@ -1,4 +1,4 @@
-"""The few areas of an API, whatever its size: its groups, the small ones merged with what they are nearest to."""
+"""The areas of an API: its groups of operations, merged until there are only a few."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from nlapi.resources.paths import segments
 from nlapi.tools.groups import MAX_GROUPS, Group, groups, literals, resource, sorted_into
 from nlapi.tools.slugs import group_slug, unique
 
+# A plugin has one main skill and at most 19 for areas, 20 in all (docs/design/015-plugins.md).
 MOST = 19
+# A single group is split into areas of about three operations, so with fewer than six there is nothing to split.
 ENOUGH = 6
-"""Operations of which there are areas at all, if there is any way to tell them apart."""
 
 MAX_SLUG = 28
 MAX_NAMED = 4
+# Least cosine similarity at which two groups are merged for their likeness; under it, the smallest two are merged.
 LIKE = 0.15
-"""From here on two parts are like each other."""
 
+# A part that would exceed this many times the average size accepts no other by likeness, so that the largest area does
+# not absorb most of the API.
 CROWDED = 3
-"""A part of so many times the average size takes in no other for being like it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
-    """Groups that belong together. `slug` is for names; `label` and `about` are as the description has them."""
+    """Groups of operations that belong together. `slug` is for names; `label` and `about` are for people."""
 
     slug: str
     label: str
@@ -42,11 +44,11 @@ class Area:
 
 
 def areas(spec: Spec, operations: Sequence[Operation], most: int = MOST) -> tuple[Area, ...]:
-    """At most `most` areas, in the order of the description; each operation is in exactly one.
+    """Return at most `limit` areas, in the order of the description; each operation is in exactly one.
 
-    Groups are tags or resources; the smallest is merged with the one whose name, paths and path parameters are most
-    like its own. One group of ENOUGH operations is taken apart: by resource, by what follows in the path, by the
-    things in the ids, by effect.
+    Groups are tags or resources. The smallest is merged with the group whose name, paths and path parameters are most
+    similar. A single group of at least MIN_SPLIT_OPERATIONS is split: by resource, by the second path segment, by the
+    noun in the ids, by effect.
     """
     found = list(groups(spec, operations))
     if len(found) == 1 and len(operations) >= ENOUGH and (parts := _apart(operations)):
@@ -63,7 +65,7 @@ def areas(spec: Spec, operations: Sequence[Operation], most: int = MOST) -> tupl
 
 
 def _apart(operations: Sequence[Operation]) -> list[Group]:
-    """One group, taken apart by the first thing that tells its operations apart; [] when nothing does."""
+    """Split one group by the first criterion that distinguishes its operations; [] where none does."""
     for sort in (lambda one: resource(one.route), _within, _thing, _does):
         split = sorted_into(operations, sort)
         if len(split) > 1:
@@ -72,13 +74,13 @@ def _apart(operations: Sequence[Operation]) -> list[Group]:
 
 
 def _within(operation: Operation) -> str:
-    """The second thing that a path names."""
+    """Return the second literal segment of a path, or the first where there is no second."""
     names, first = literals(operation.route), resource(operation.route)
     return next(iter(names[names.index(first) + 1 :]), first) if first in names else first
 
 
 def _thing(operation: Operation) -> str:
-    """What the id of an operation is about, after its verb: `DescribeGlobalTables` -> table."""
+    """Return the noun of an operation's id, after its verb: `DescribeGlobalTables` -> table."""
     return "".join(singular_words("_".join(id_noun(operation.id)))[-1:]) or "other"
 
 
@@ -87,7 +89,10 @@ def _does(operation: Operation) -> str:
 
 
 def _bucketed(found: list[Group]) -> list[list[Group]]:
-    """Groups that are too many to be compared with each other: by the first word of their names, then as they come."""
+    """Return the groups as lists to merge, at most MAX_GROUPS.
+
+    Of more groups, those whose labels share the first word form a list; of still more, neighbours do.
+    """
     if len(found) <= MAX_GROUPS:
         return [[one] for one in found]
     by_word: dict[str, list[Group]] = {}
@@ -99,7 +104,7 @@ def _bucketed(found: list[Group]) -> list[list[Group]]:
 
 
 def _merged(parts: list[list[Group]], most: int) -> list[list[Group]]:
-    """A small part goes to the one that it is most like, and what is like nothing together, until they are few."""
+    """Merge the smallest part with its most similar one, else the two smallest, until `limit` parts are left."""
     room = CROWDED * sum(map(_size, parts)) / most
     rare = Counter(feature for part in parts for feature in set(_features(part)))
     vectors = [_weighed(_features(part), rare, len(parts)) for part in parts]
@@ -115,7 +120,7 @@ def _merged(parts: list[list[Group]], most: int) -> list[list[Group]]:
 def _nearest(
     parts: Sequence[Sequence[Group]], vectors: Sequence[Mapping[str, float]], order: Sequence[int], room: float
 ) -> tuple[int, int] | None:
-    """The smallest part that is like another, and that one."""
+    """Return the indices of the smallest part that is similar to another, and of that other; None where none is."""
     for one in order:
         others = [other for other in order if other != one and _size(parts[one]) + _size(parts[other]) <= room]
         likeness = [(_alike(vectors[one], vectors[other]), -other) for other in others]
@@ -129,13 +134,15 @@ def _size(part: Sequence[Group]) -> int:
 
 
 def _features(part: Sequence[Group]) -> Counter[str]:
-    """What a part is about: the words of its name, the things in its paths, the path parameters that it takes."""
+    """Count the features of a part: words of its label, literals of its paths, and its path parameters."""
     found: Counter[str] = Counter()
     for group in part:
         words = pieces(group.label)
         weight = len(group.operations)
         found.update({f"word {word}": weight for word in words[1:]})
         found.update(
+            # The first word of a label counts three times: `issues` and `issue events` belong together more than `push
+            # events` do.
             {f"first {word}": 3 * weight for word in words[:1]} | {f"word {word}": weight for word in words[:1]}
         )
         for operation in group.operations:
@@ -145,7 +152,7 @@ def _features(part: Sequence[Group]) -> Counter[str]:
 
 
 def _weighed(found: Counter[str], rare: Counter[str], count: int) -> dict[str, float]:
-    """What all parts share tells nothing."""
+    """Return the features weighted by rarity (tf-idf): a feature that all parts share distinguishes none."""
     return {one: times * math.log(1 + count / rare[one]) for one, times in found.items()}
 
 
@@ -163,7 +170,10 @@ def _first(label: str) -> str:
 
 
 def _named(members: Sequence[Group], firsts: Mapping[str, int]) -> tuple[str, str]:
-    """A label that names what is in it, and what its slug is made of: a first word of its alone, else the largest."""
+    """Return a label that lists the groups, and the text to make the slug of.
+
+    That text is the first word that all labels share where no other area has it, else the label of the largest group.
+    """
     labels = [one.label for one in sorted(members, key=lambda one: -len(one.operations))]
     more = len(labels) - MAX_NAMED
     listed = f"{', '.join(labels[:MAX_NAMED])}{f' and {more} more' if more > 0 else ''}"

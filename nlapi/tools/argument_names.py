@@ -1,4 +1,4 @@
-"""Reads the names of an operation's arguments from the description as it is, without parsing the operation."""
+"""The names of an operation's arguments, read from the raw description without parsing the operation."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 from nlapi.openapi.parts import as_list, as_map
 from nlapi.openapi.spec import Operation
 
+# The index reads every operation of an API (GitHub's 1,223 in 81 ms, benchmarks/RESULTS.md), so `allOf` and `$ref` are
+# followed two levels only.
 _DEPTH = 2
-"""Levels of `allOf` that are looked into."""
+# The names of a larger body say little about what the operation does, and would lengthen the document in BM25.
 _MOST = 40
-"""Properties of a body that are named: those of a larger one say little about what the operation does."""
 
 
 def argument_names(operation: Operation) -> list[str]:
-    """Return the names of the parameters, and those of the properties of the body.
+    """Return the names of the parameters and of the top-level properties of the body.
 
-    What is referred to as a parameter is named by the last part of its `$ref`. What is malformed is passed over.
+    A referenced parameter is named by the last segment of its `$ref`. Malformed parts are skipped.
     """
     document = operation.spec.document
     item = as_map(as_map(document.get("paths")).get(operation.path))
@@ -46,12 +47,13 @@ def _properties(document: Mapping[str, Any], schema: Any, depth: int) -> list[st
 
 
 def _followed(document: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
-    """Return what a node is, or what its `$ref` leads to within the document; {} where that is no map."""
+    """Return a node with its `$ref` resolved within the document; {} where the target is no object."""
     for _ in range(_DEPTH):
         ref = as_map(node).get("$ref")
         if not isinstance(ref, str):
             break
         node = document
         for part in ref.lstrip("#/").split("/"):
+            # RFC 6901 §4: `~1` is decoded before `~0`, or `~01` would become `/`.
             node = as_map(node).get(part.replace("~1", "/").replace("~0", "~"))
     return as_map(node)

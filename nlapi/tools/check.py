@@ -1,4 +1,4 @@
-"""Arguments against the schema of their tool: what may not be sent is refused here, with a reason."""
+"""The validation of arguments against the schema of their tool, before anything is sent."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from typing import Any
 from nlapi.errors import ArgumentError
 from nlapi.tools.tool import Tool
 
+# Characters of one fault in a message: a model repeats long values, and a terminal shows about two lines.
 MAX_SHOWN = 160
-"""Characters of a fault that are shown."""
 
 MAX_FAULTS = 3
 
+# The validator recurses, also in parts that are not Python, where an overflow of the stack ends the process instead of
+# raising RecursionError.
 MAX_NESTED = 60
-"""Levels of values inside values; the validator recurs, and must not run out of stack in a part that is not Python."""
 
 
 def check(tool: Tool, arguments: Mapping[str, Any]) -> None:
-    """ArgumentError, naming each argument that is wrong and what would be right, unless all of them fit."""
+    """Raise ArgumentError with each wrong argument and what would be right, unless all of them fit the schema."""
     from nlapi.tools.validator import VALIDATOR
 
+    # Unknown and absent arguments are looked for first, because the validator's own messages name no similar argument.
     faults = list(_unknown(tool, arguments)) + list(_absent(tool, arguments))
     if not faults and _too_deep(arguments):
         faults = [("the arguments are nested too deeply", f"at most {MAX_NESTED} levels")]
@@ -72,7 +74,7 @@ def _absent(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _of_the_body(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What is wrong with a body as a whole that is put together from arguments."""
+    """Return the faults of a body as a whole that is assembled from arguments (`Tool.body_rules`)."""
     from nlapi.tools.validator import VALIDATOR
 
     places = {name: tool.places.get(name, ("body", name)) for name in arguments}
@@ -94,7 +96,7 @@ def _of_the_body(tool: Tool, arguments: Mapping[str, Any]) -> list[tuple[str, st
 
 
 def _told(error: Any) -> tuple[str, str]:
-    """A jsonschema error as (message, hint); of a union, the branch that came nearest."""
+    """Return a jsonschema error as (message, hint); of a union, that of the branch which comes nearest."""
     while error.context:
         error = _nearest(error.context)
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
@@ -105,7 +107,7 @@ def _told(error: Any) -> tuple[str, str]:
         near = difflib.get_close_matches(
             error.instance.upper(), [choice.upper() for choice in choices], n=1, cutoff=0.5
         )
-        hint = next((f"did you mean {c!r}?" for c in choices if near and c.upper() == near[0]), "")
+        hint = next((f"did you mean {choice!r}?" for choice in choices if near and choice.upper() == near[0]), "")
         hint = hint or f"one of {', '.join(choices[:12])}"
         message = f"{error.instance!r} is not one of its choices"[:MAX_SHOWN]
     if error.validator == "pattern" and len({"string", "integer", "number"} & set(error.schema.get("type", ()))) > 1:
@@ -115,7 +117,7 @@ def _told(error: Any) -> tuple[str, str]:
 
 
 def _nearest(errors: list[Any]) -> Any:
-    """The first error of the branch of a union that has fewest, one of another type last."""
+    """Return the first error of the union branch with the fewest errors; branches of another type come last."""
     branches: dict[Any, list[Any]] = {}
     for error in errors:
         branches.setdefault(error.relative_schema_path[0], []).append(error)
@@ -128,9 +130,11 @@ def _nearest(errors: list[Any]) -> Any:
 
 @cache
 def _formats() -> Any:
-    """The formats that are facts about the value rather than habits of an API."""
+    """Return a checker for the formats that constrain the value itself (`int32`, `date`)."""
     from jsonschema import FormatChecker
 
+    # `email`, `uri` and the like stay unchecked: descriptions use them loosely, and the API is the judge of its own
+    # values.
     checker = FormatChecker(formats=())
     rules: tuple[tuple[str, Callable[[Any], bool]], ...] = (
         ("int32", lambda value: not _is_integer(value) or -(2**31) <= value < 2**31),

@@ -1,4 +1,4 @@
-"""Text that a person typed to the value that a schema wants."""
+"""The conversion of text that a person typed into the type that a schema asks for."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from nlapi.openapi.parts import as_map
 from nlapi.resources.schemas import json_type
 from nlapi.tools.tool import Tool
 
+# Types are tried from the strictest to the loosest: as an array any text can be read, so it comes last.
 ORDER = ("boolean", "integer", "number", "object", "array")
-"""The strictest reading of a text first."""
 
+# Steps of `$ref`s, and of unions inside unions, that are followed to find a type; a schema may refer to itself.
 MAX_DEPTH = 8
-"""Steps of `$ref`s, and of unions in unions, that are followed to find a type."""
 
 TRUE, FALSE = frozenset(("true", "yes", "on", "1")), frozenset(("false", "no", "off", "0"))
 
 
 def coerce(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any] | None = None) -> Any:
-    """`text` as the type that `schema` asks for; as it is when it cannot be read so (checking is another's job).
+    """Return `text` as the type that `schema` asks for, or unchanged where it cannot be read so (`check` reports that).
 
-    Lists are JSON, or separated by commas; objects are JSON. Where a text is allowed too, anything else is JSON.
+    Lists are JSON or separated by commas; objects are JSON. Where the schema also allows a string, only JSON of one of
+    the other types is converted.
     """
     definitions = definitions or {}
     schema = _followed(schema, definitions)
@@ -42,7 +43,7 @@ def coerce(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any] 
 
 
 def coerce_arguments(texts: Mapping[str, Any], tool: Tool) -> dict[str, Any]:
-    """Each text in `texts` as its argument of `tool` wants it; values that are no text stay as they are."""
+    """Return `texts` with each text converted to the type of its argument of `tool`; other values stay unchanged."""
     properties = tool.input_schema["properties"]
     definitions = tool.input_schema.get("$defs", {})
     return {
@@ -60,7 +61,7 @@ def _followed(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapp
 
 
 def _types(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> frozenset[str]:
-    """The types that a schema allows; none when it says nothing of them."""
+    """Return the types that a schema allows; an empty set where it restricts none."""
     if depth > MAX_DEPTH or not isinstance(schema, Mapping):
         return frozenset()
     schema = _followed(schema, definitions)
@@ -88,6 +89,7 @@ def _as(text: str, kind: str, schema: Mapping[str, Any], definitions: Mapping[st
         items = schema.get("items", {})
         if "array" in _types(items, definitions):  # commas cannot say where an inner list ends
             return None
+        # Commas are the separator that people know from URLs (OpenAPI's style `form` without `explode`).
         pieces = text.split(",") if text else []
         return [coerce(piece.strip(), as_map(items), definitions) for piece in pieces]
     return None

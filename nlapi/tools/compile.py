@@ -1,4 +1,4 @@
-"""An Operation to a Tool, with the way back from each argument to its place on the wire."""
+"""The conversion of an Operation into a Tool, with the location of each argument in the request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCALARS = ("string", "integer", "number", "boolean")
 
 
 def tools(spec: Spec, operations: Iterable[Operation] | None = None) -> tuple[Tool, ...]:
-    """The Tools of a Spec, or of some of its operations, in the order of the description. None for what it hides.
+    """Return the Tools of a Spec, or of some of its operations, in their order; hidden operations have none.
 
     An operation that cannot be converted is left out; `spec.issues` names it.
     """
@@ -29,7 +29,7 @@ def tools(spec: Spec, operations: Iterable[Operation] | None = None) -> tuple[To
 
 
 class _Workshop:
-    """What the tools of one Spec share: their names, their pool of schemas, and the tools made so far."""
+    """The names, the pool of schemas and the tools made so far of one Spec."""
 
     def __init__(self, spec: Spec) -> None:
         names = tool_names(spec.operations)
@@ -39,7 +39,7 @@ class _Workshop:
 
 
 def compile_tool(operation: Operation) -> Tool:
-    """The Tool of one operation, the same one each time. Its name does not depend on which others are asked for."""
+    """Return the Tool of one operation, the same object each time; its name does not depend on the other tools."""
     workshop = operation.spec.derive(_Workshop)
     if operation.id not in workshop.made:
         workshop.made[operation.id] = _compile(operation, workshop)
@@ -65,7 +65,7 @@ def _compile(operation: Operation, workshop: _Workshop) -> Tool:
 
 
 class _Arguments:
-    """The arguments of one tool while they are gathered."""
+    """The arguments of one tool during its construction."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -77,6 +77,7 @@ class _Arguments:
         self.body_rules: dict[str, Any] = {}
 
     def schema(self) -> dict[str, Any]:
+        """Return the input schema: one self-contained object schema with `$defs`."""
         schema: dict[str, Any] = {"type": "object", "properties": self.properties}
         if self.required:
             schema["required"] = self.required
@@ -112,7 +113,7 @@ class _Arguments:
         self._add((parameter.where, parameter.name), parameter.schema, description, parameter.required)
 
     def add_body(self, body: Body) -> None:
-        """Its properties as arguments when they can stand alone, else one argument for the whole body."""
+        """Add the body's properties as arguments where they can stand alone, else one argument for the whole body."""
         flat = self.pool.object(body.schema) if _by_property(body.content_type) else None
         if flat is None:
             self._add_whole_body(body)
@@ -123,14 +124,17 @@ class _Arguments:
         for name, schema in properties.items():
             description = _description(self.pool.spec, schema)
             self._add(("body", name), schema, description, body.required and name in needed)
+        # Some descriptions require a property that they do not declare. It stays optional here, or nobody could make
+        # the call.
         for name in (one for one in flat.get("required", ()) if one not in flat["properties"]):
-            self._add(("body", name), {}, "", False)  # asked for, and nowhere described: it can be given
+            self._add(("body", name), {}, "", False)
         self.body_rules = {key: flat[key] for key in OF_THE_WHOLE if key in flat}
         if needed and not body.required:
             self.body_rules["required"] = needed
         if "additionalProperties" in flat:
             self.additional = self._portable(flat["additionalProperties"])
-        elif flat.get("minProperties", 0) > len(properties):  # more are wanted than are named
+        # More properties are required than are declared, so undeclared ones have to be allowed.
+        elif flat.get("minProperties", 0) > len(properties):
             self.additional = True
 
     def _add_whole_body(self, body: Body) -> None:
@@ -146,14 +150,14 @@ class _Arguments:
 
 
 def _by_property(content_type: str) -> bool:
-    """Is a body of this media type written from the properties of an object?"""
+    """Return whether a body of this media type is written from the properties of an object."""
     return may_be_json(content_type) or is_form(content_type)
 
 
 def _as_fields(schema: Schema) -> Schema:
-    """The schema of a form's fields: an object, as nothing else can be written as a form, whatever it is said to be.
+    """Return the schema of a form's fields: always an object, as nothing else can be encoded as a form.
 
-    What it is said to be is shown for the model to read, and holds nobody to anything.
+    A declared type other than object is kept as `contentSchema`, which a model reads and the validator ignores.
     """
     kinds = schema.get("type", "object")
     if kinds == "object" or (isinstance(kinds, list) and "object" in kinds):
@@ -167,11 +171,13 @@ def _description(spec: Spec, schema: Any) -> str:
 
 
 def describe(operation: Operation) -> str:
-    """What a model is told of an operation: summary, description, method and path."""
+    """Return the description of an operation for a model: summary, description, method and path."""
     summary, description = plain(operation.summary), plain(operation.description)
     parts = [description] if description else []
+    # A summary that the first sentence repeats costs 14 characters a tool on GitHub's description (docs/design/007).
     if summary and not description.startswith(summary) and not says(first_sentence(description), summary):
         parts = [summary, *parts]
+    # Some descriptions tell two operations of one path apart by a fragment, which is never sent.
     line = f"{operation.method} {operation.path.partition('#')[0]}"
     text = ". ".join(part.rstrip(".") for part in parts)
     text = f"{text}. ({line})" if text else line

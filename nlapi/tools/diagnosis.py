@@ -1,4 +1,4 @@
-"""What is likely wrong when an answer does not look like one of the API that is described; nothing is sent by it."""
+"""The likely cause of an answer that does not look like one of the API; nothing is sent for it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ from nlapi.tools.run import Target
 _PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 _TITLE = re.compile(r"<title[^>]*>([^<]{1,200})</title>", re.IGNORECASE)
 _PAGES = ("text/html", "application/xhtml+xml")
+# A gateway in front of the right base URL answers with these statuses too, often with an HTML page of its own, so they
+# are no evidence of a wrong address.
 _OF_THE_SERVER = (403, 429, 500, 502, 503, 504)
-"""Statuses that a server or a gateway gives at the right address too, often with a page of its own."""
 
+# Words of the errors that web frameworks return for an unknown path: `Cannot GET /x`, `about:blank` (RFC 9457 §4.2.1).
 _OF_A_STATUS = frozenset(
     "a about allowed any be blank cannot could delete does error exist exists for found get http match matched method"
     " no not page patch path post put requested resource route the those to type url values was were with".split()
 )
-"""Words of errors that web frameworks give for a path that they do not have: `Cannot GET /x`, `about:blank`."""
 
 
 def is_foreign_page(result: Result, operation: Operation) -> bool:
-    """Is the answer a web page, where the description has something else? Then it is hardly an answer of the API.
+    """Return whether the answer is a web page where the description has another media type.
 
-    It is one too where a change was made of which the description does not say what it is answered with. A read of
-    which nothing is said may well be answered with a page.
+    It also is one after a change whose answer the description leaves out. A read without a described answer may well be
+    answered with a page, so that is none.
     """
     if not _is_page(result):
         return False
@@ -45,10 +46,10 @@ def is_foreign_page(result: Result, operation: Operation) -> bool:
 
 
 def diagnose(result: Result, operation: Operation, target: Target) -> str:
-    """Return what a person may have to set right, base URL or credential, for a sensible answer; "" for nothing.
+    """Return a note on the base URL or credential that the user may have to correct; "" where nothing points to one.
 
-    The note names the base URL that was used and the option that gives another. An error in the API's own words, or one
-    that the description names, gets none.
+    The note names the base URL that was used and the option that sets another. An error in the API's own words, or with
+    a status that the description lists, gets none.
     """
     if result.status == 401:
         return _refused(operation, target)
@@ -78,30 +79,31 @@ def _is_page(result: Result) -> bool:
 
 
 def _is_described(result: Result, operation: Operation) -> bool:
-    """Does the description speak of this status, otherwise than by `default`?"""
+    """Return whether the description lists this status by its code or range, rather than by `default`."""
     response = operation.response(result.status)
     return response is not None and response.status.upper() != "DEFAULT"
 
 
 def _is_assumed(operation: Operation, target: Target) -> bool:
-    """Is the base URL where the description came from, for want of another?"""
+    """Return whether the base URL is the host that the description came from, as nothing names another."""
     named = operation.servers is not operation.spec.servers or names_server(operation.spec)
     return target.base_url is None and not named
 
 
 def _is_routing_error(result: Result, *, certain: bool) -> bool:
-    """Is it what a web server says of a path that it does not have, rather than what an API says of a thing?
+    """Return whether the answer is a web server's for an unknown path rather than an API's for an unknown resource.
 
-    An API says `Not Found` of a thing too. It is `certain` that none is meant where the path has no parameters; and a
-    base URL that was only assumed is in doubt in any case.
+    An API answers 404 `Not Found` for an unknown resource too. `certain` rules that out: the path has no parameters, or
+    the base URL was only assumed and is in doubt anyway.
     """
+    # RFC 9110 §15.5.6 and §15.6.2: the method is not supported here, which no described operation should get.
     if result.status in (405, 501):
         return True
     return result.status == 404 and certain and not any(map(_says_more, _texts(result)))
 
 
 def _texts(result: Result) -> Iterator[str]:
-    """The texts in a JSON answer, or the whole of any other."""
+    """Yield the texts in a JSON answer, or the beginning of any other."""
     if result.data is None:
         yield result.text[:1000]
     nodes = [result.data]
@@ -113,7 +115,7 @@ def _texts(result: Result) -> Iterator[str]:
 
 
 def _says_more(text: str) -> bool:
-    """Does a text of an error say more than its status, a path, a moment or a code?"""
+    """Return whether an error text has more in it than a status, a path, a time or a code."""
     words = re.findall(r"[^\W\d_]+", re.sub(r"\S*[/\d]\S*", " ", text.lower()))
     return not _OF_A_STATUS.issuperset(words)
 
@@ -133,7 +135,7 @@ def _was_redirected(result: Result, operation: Operation, base_url: str) -> bool
 
 
 def _other(operation: Operation, target: Target, base_url: str) -> str:
-    """Which base URL was used and why, and how another one is given."""
+    """Return the sentence that names the base URL, its origin and the option that sets another."""
     if target.base_url is not None:
         why = "as you gave it"
     elif _is_assumed(operation, target):
@@ -148,7 +150,7 @@ def _other(operation: Operation, target: Target, base_url: str) -> str:
 
 
 def _refused(operation: Operation, target: Target) -> str:
-    """Why an API may have wanted another credential, or any."""
+    """Return the likely reason why an API refused a credential, or the lack of one."""
     if target.no_auth:
         return "The API wants a credential after all: leave out --no-auth, and give it with --auth"
     used = alternative(operation, target.credentials) or ()
@@ -158,5 +160,9 @@ def _refused(operation: Operation, target: Target) -> str:
     said = (
         f"The credential for {names} was not accepted: is it whole, current, and for {one_line(operation.spec.title)}?"
     )
-    bare = any(one.location.field == ("header", "authorization") and not one.location.prefix for one in used)
+    # Descriptions often declare an apiKey in the header Authorization for what is a bearer token in practice.
+    bare = any(
+        credential.location.field == ("header", "authorization") and not credential.location.prefix
+        for credential in used
+    )
     return f"{said} It is sent as it is; some APIs want `Bearer ` before it" if bare else said

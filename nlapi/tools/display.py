@@ -1,4 +1,4 @@
-"""Writes the values of an answer as people read them: amounts in their currency, moments to the minute, short texts."""
+"""The values of an answer as text for people: amounts in their currency, times to the minute, short digests."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ _RFC_5322 = re.compile(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _DIGEST = re.compile(r"(?:sha\d+:)?[0-9a-f]{48,}")
+# `sha256:` and twelve characters, the length that Docker's own tools show.
 _SHORT_DIGEST = 19
-"""Characters of a digest that a table shows: `sha256:` and twelve, which is what people tell them apart by."""
 _TIME_WORDS = frozenset(
     "at created modified updated started finished ended expires time date timestamp since until dt seen".split()
 )
+# Numbers whose names end so identify something and count nothing, so they get no thousands separators.
 _NAMING_WORDS = frozenset("id ids number no nr code port serial version revision year zip key sku phone".split())
-"""Last words of the names of numbers that count nothing."""
 
+# Ranges in which a number is a Unix time in seconds (1973 to 2096) or in milliseconds (1973 to 2096). Smaller numbers
+# are durations or counts.
 _EPOCHS = ((10**8, 4 * 10**9, 1), (10**11, 4 * 10**12, 1_000))
-"""From when to when a number of a field with a time in its name is one of seconds, or of milliseconds, since 1970."""
 
+# A table cell names this many entries of a list and counts the others.
 _MOST_LISTED = 5
-"""Entries of a list that are named in its place; more are counted."""
 
 
 def format_value(operation: Operation | None, path: str, value: Any, thing: Thing | None = None) -> str:
-    """Return a field of what an operation answers as a sentence says it: money in its currency, moments, yes and no."""
+    """Return a field as a sentence shows it: money with its currency, times with their zone, yes and no."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
@@ -51,7 +52,7 @@ def format_value(operation: Operation | None, path: str, value: Any, thing: Thin
 
 
 def format_cell(operation: Operation | None, path: str, value: Any, thing: Thing | None = None) -> str:
-    """Return a field as a table shows it: as `format_value` does, but moments in UTC bare and nested values short."""
+    """Return a field as a table shows it: UTC times without a zone, and nested values shortened."""
     if is_empty(value):
         return ""
     if isinstance(value, Mapping):
@@ -70,14 +71,14 @@ def format_cell(operation: Operation | None, path: str, value: Any, thing: Thing
 
 
 def _pairs(operation: Operation | None, path: str, value: Thing) -> str:
-    """An object as pairs: `app=web, tier=front`."""
+    """Return an object as pairs: `app=web, tier=front`."""
     return ", ".join(
         f"{key}={format_cell(operation, f'{path}.{key}', field)}" for key, field in value.items() if not is_empty(field)
     )
 
 
 def _entries(operation: Operation | None, path: str, entries: Sequence[Any]) -> str:
-    """A list as the texts or names of its entries; of a few without one as pairs, of more their number."""
+    """Return a list as the texts or names of its entries; one or two unnamed ones as pairs, more as their number."""
     things = [entry for entry in entries if isinstance(entry, Mapping)]
     names = [text_of(thing) or name_of(thing) for thing in things]
     if len(things) == len(entries) and not all(names):
@@ -86,13 +87,16 @@ def _entries(operation: Operation | None, path: str, entries: Sequence[Any]) -> 
         return "; ".join(_pairs(operation, path, thing) for thing in things)
     if any(isinstance(entry, list) for entry in entries):
         return f"{len(entries)} lists"
-    texts = names if things and len(things) == len(entries) else [format_cell(operation, path, one) for one in entries]
+    texts = (
+        names if things and len(things) == len(entries) else [format_cell(operation, path, entry) for entry in entries]
+    )
     more = f", … ({len(texts)})" if len(texts) > _MOST_LISTED else ""
+    # Docker lists container names with a leading slash (`/web`), which its own tools drop.
     return ", ".join(text.removeprefix("/") for text in texts[:_MOST_LISTED]) + more
 
 
 def number_of(value: Any) -> float | int | None:
-    """Return the number that a value is, written as text or not."""
+    """Return the number that a value is, or that its text writes; None for any other value."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -103,14 +107,15 @@ def number_of(value: Any) -> float | int | None:
 
 
 def is_date(value: Any) -> bool:
-    """Whether a value is a day or a moment written as text."""
+    """Return whether a value is a date or a time written as text."""
     return isinstance(value, str) and (_DAY.fullmatch(value) or _ISO.fullmatch(value)) is not None
 
 
 def moment_of(path: str, value: Any) -> datetime | None:
-    """Return the moment that a field is: ISO 8601, RFC 5322, or a Unix time where its name speaks of one; else None.
+    """Return the time that a field holds; None where it holds none.
 
-    A moment that says no zone has none.
+    It is read from ISO 8601, RFC 5322, or a Unix time where the field's name speaks of a time. A time without a zone is
+    returned without one.
     """
     try:
         if isinstance(value, str):
@@ -133,7 +138,7 @@ def _zoned(moment: datetime) -> str:
 
 
 def _format_number(operation: Operation | None, path: str, number: float, thing: Thing | None, *, grouped: bool) -> str:
-    """A number in the unit that people say it in; `grouped` by thousands, unless it is one that tells things apart."""
+    """Return a number in the unit that people use; `grouped` by thousands, unless it identifies something."""
     unit = unit_at(operation, path)
     if not unit:
         whole = round(number, 2) if isinstance(number, float) else number
@@ -150,15 +155,15 @@ def _format_number(operation: Operation | None, path: str, number: float, thing:
 
 
 def unit_at(operation: Operation | None, path: str) -> str:
-    """Return the wire unit of a field of an answer, by the schema of the answer, else by its name; "" for none."""
+    """Return the wire unit of an answer's field, by its schema, else by its name; "" for none."""
     schema = field_schema(operation, path) if operation is not None else None
     return unit_of(schema or {}) or ("micros" if {"micro", "micros"} & set(name_words(path)) else "")
 
 
 def column_labels(paths: Sequence[str]) -> list[str]:
-    """Return what columns are called: the last part of each path, with the one before it where several end alike.
+    """Return the labels of columns: the last part of each path, with the one before it where several end alike.
 
-    Amounts are shown in units of their currency, so that `budget_micros` is called `budget`.
+    Amounts are shown in units of their currency, so `budget_micros` is labelled `budget`.
     """
     lasts = [path.rpartition(".")[2] for path in paths]
     labels = [
@@ -170,5 +175,5 @@ def column_labels(paths: Sequence[str]) -> list[str]:
 
 
 def field_label(path: str) -> str:
-    """Return what the field at a path is called where its amount is shown in units of the currency."""
+    """Return the label of the field at a path, without `micros`, as its amount is shown in units of the currency."""
     return re.sub(r"[_-]?micros?$", "", path, flags=re.IGNORECASE) or path

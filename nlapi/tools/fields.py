@@ -1,4 +1,4 @@
-"""The fields of what an operation answers, as its description has them."""
+"""The field names of an operation's answer, as text for a reference."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from nlapi.resources.answers import answer_schema, answer_schemas
 from nlapi.resources.envelope import SchemaView
 from nlapi.resources.schemas import SchemaReader
 
+# A line of the reference that a model reads per operation; the whole holds at most 60,000 characters (015-plugins.md).
 MAX_FIELDS = 16
 MAX_DEPTH = 2
 
 
 def fields(operation: Operation, written: Callable[[str], str]) -> str:
-    """The names of the fields of an answer of success, as `written`; of a list, those of what is listed."""
+    """Return the field names of a success answer, passed through `spell`; for a list, those of its items."""
     return _fields(answer_schemas(operation.spec).reader, answer_schema(operation), written, 0)
 
 

@@ -1,4 +1,4 @@
-"""Which operations belong together: those of one tag, or of one resource."""
+"""Groups of operations: those of one tag, or of one resource."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from nlapi.resources.nouns import VERSION
 from nlapi.resources.paths import segments
 from nlapi.tools.slugs import group_slug, unique
 
+# Least share of operations that have a tag for tags to define the groups. Some descriptions tag a few operations and
+# leave the others, which would all fall into one group.
 TAGGED = 0.8
-"""The share of operations that must have a tag for tags to be what an API is sorted by."""
 
 MAX_SLUG = 31
+# Each pair of groups is compared before a merge, so the time is quadratic; more groups than this are bucketed first.
 MAX_GROUPS = 200
-"""More than these are too many to be compared with each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Operations that belong together. `slug` is for names; `label` and `about` are as the description has them."""
+    """Operations of one tag or resource. `slug` is for names; `label` and `about` are as in the description."""
 
     slug: str
     label: str
@@ -31,17 +32,21 @@ class Group:
 
 
 def groups(spec: Spec, operations: Sequence[Operation]) -> tuple[Group, ...]:
-    """The groups of operations, in the order of the description; each operation is in exactly one."""
+    """Return the groups of operations, in the order of the description; each operation is in exactly one."""
     tags = [operation.tags[0] for operation in operations if operation.tags]
     by_tag = len(tags) >= TAGGED * len(operations) and (len(set(tags)) > 1 or len(operations) <= 30)
     about = _abouts(spec.document) if by_tag else {}
-    return tuple(sorted_into(operations, lambda one: (*one.tags, "other")[0] if by_tag else resource(one.route), about))
+    return tuple(
+        sorted_into(
+            operations, lambda operation: (*operation.tags, "other")[0] if by_tag else resource(operation.route), about
+        )
+    )
 
 
 def sorted_into(
     operations: Sequence[Operation], sort: Callable[[Operation], str], about: Mapping[str, str] | None = None
 ) -> list[Group]:
-    """Operations in groups by what `sort` calls them; `about` says of a label what it is."""
+    """Group operations by the label that `label_of` returns for each; `descriptions` are those of the labels."""
     sorted_in: dict[str, list[Operation]] = {}
     for operation in operations:
         sorted_in.setdefault(sort(operation), []).append(operation)
@@ -53,7 +58,7 @@ def sorted_into(
 
 
 def resource(path: str) -> str:
-    """The first segment of a path that names a thing: `/api/v1/campaigns/{id}` -> campaigns."""
+    """Return the first segment of a path that names a resource: `/api/v1/campaigns/{id}` -> campaigns."""
     texts = literals(path)
     return next((text for text in texts if not VERSION.fullmatch(text)), texts[0] if texts else "root")
 

@@ -1,6 +1,6 @@
-"""The idempotency key of a change: the same for every try of one intention, where the API describes a header for it.
+"""The idempotency key of a change, the same for every try of one intention, where the API describes a header for it.
 
-An API that is sent the same key twice carries the change out once (draft-ietf-httpapi-idempotency-key-header).
+An API that gets the same key twice carries the change out once (draft-ietf-httpapi-idempotency-key-header).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from nlapi.client.digest import is_key_header
 from nlapi.openapi.spec import Effect
 from nlapi.tools.tool import Tool
 
+# A function from the digest of a request to the name of its intention; two tries of one intention have the same name.
 Intention = Callable[[str], str]
-"""The digest of a request to what names the intention behind it; two tries of one intention have the same name."""
 
 
 def key_argument(tool: Tool) -> str | None:
-    """Return the argument that takes the idempotency key of a change; None where the description has none."""
+    """Return the argument that holds the idempotency key of a change; None where the description has none."""
     if tool.effect is Effect.READ:
         return None
     return next(
@@ -28,19 +28,26 @@ def key_argument(tool: Tool) -> str | None:
 
 
 def any_key(tool: Tool) -> Mapping[str, Any]:
-    """Return some key as an argument, or none: where the header is required, nothing is built without one."""
+    """Return a provisional key as an argument where the header is required, else {}."""
+    # The digest that names the intention is that of a built request, and none is built without a required header.
     return new_key(tool, "") if key_argument(tool) in tool.required else {}
 
 
 def new_key(tool: Tool, intention: str) -> Mapping[str, Any]:
-    """Return the key of an intention as an argument: a UUID, or its digits where only those fit the schema; else {}."""
+    """Return the key of an intention as an argument; {} where the tool has none, or no key fits its schema.
+
+    The key is a UUID, or its hexadecimal digits where only those fit.
+    """
     from nlapi.tools.validator import VALIDATOR
 
     name = key_argument(tool)
     if name is None:
         return {}
+    # A hash and not a random UUID: a conversation that is resumed after a kill has to send the same key
+    # (docs/design/025-once.md).
     hashed = hashlib.sha256(f"{tool.operation.spec.source}\n{tool.operation.id}\n{intention}".encode()).digest()
     key = uuid.UUID(bytes=hashed[:16], version=4)
+    # The key is checked alone; the other arguments are not known to be complete here.
     validator = VALIDATOR({**tool.input_schema, "required": [], "minProperties": 0})
     fitting = (text for text in (str(key), key.hex) if validator.is_valid({name: text}))
     text = next(fitting, None)
@@ -48,6 +55,6 @@ def new_key(tool: Tool, intention: str) -> Mapping[str, Any]:
 
 
 def single_intention() -> Intention:
-    """Return an intention that is like no other: that of one run of `nlapi call`, or of one call from Python."""
+    """Return an intention that differs from all others: for one run of `nlapi call`, or one call from Python."""
     id = uuid.uuid4().hex
     return lambda digest: f"{id} {digest}"

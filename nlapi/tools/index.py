@@ -1,4 +1,4 @@
-"""Finds the few operations that a sentence is about: BM25 over their words, then what else speaks for each."""
+"""The search index over operations: BM25 selects candidates, and learned weights rate them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from nlapi.tools.phrase_words import STATE_VERBS
 from nlapi.tools.relevance import PhraseTerms, Relevance, idf
 from nlapi.tools.synonyms import SAME, SYNONYMS
 
+# Weight of a word by the field that it is in. `extra` is text of the caller's, such as the name of the API.
 WEIGHTS = {
     "id": 3.0,
     "path": 2.0,
@@ -32,41 +33,44 @@ WEIGHTS = {
     "arguments": 1.0,
     "extra": 0.7,
 }
-"""What a word is worth by where it stands; `extra` is whatever the caller adds, such as the name of the API."""
 
+# Least number of operations for which reading a cached Index is quicker than building it: 16 ms and 81 ms for GitHub's
+# 1,223 (benchmarks/RESULTS.md).
 WORTH_KEEPING = 200
-"""Operations from which on finding an Index again is quicker than making it."""
+# Candidates that BM25 passes on to be rated in full. With 50, the right one is among them for 3 more of 2,473 phrases.
 RATED = 40
-"""Operations that BM25 hands on to be rated in full. On 2,473 phrases 50 have the right one in 3 more."""
+# The usual saturation constant of BM25 (Robertson and Zaragoza, 2009).
 _K1 = 1.2
+# Characters of a description that are read: later text is rarely about what the operation does.
 _LONGEST = 400
-"""Characters of a description that are read: what comes later is rarely about what the operation does."""
+# Weight of a word of the phrase by its role; the verb and the words of the object count 1.
 _ROLES = {WordRole.MODIFIER: 0.7, WordRole.ASIDE: 0.65, WordRole.FRAME: 1.2}
-"""What a word of a phrase counts that neither is the verb nor belongs to the object."""
 _SAME = 0.9
+# Weight of a synonym that an operation has in place of a word, and of the nearest words where no operation has the
+# word.
 _OTHERWISE = 0.5
-"""What a word counts that an operation calls by another name, and of a word that no operation has, those like it."""
+# Least similarity at which one word may stand for another.
 _ALIKE = 0.6
-"""Words less alike than this do not stand for each other."""
+# Weight of the words for the caller (`me`, `self`) where the phrase asks for what is the user's own.
 _CALLER = 0.5
-"""What the words for the caller count where somebody asks for what is his."""
 _STATE = 0.3
 _IMPLIED = 0.5
+# Penalty per logarithm of the number of words in id and path when BM25 passes on: `delete a namespace` against the many
+# operations inside a namespace.
 _SHORTER = 0.8
-"""How much fewer words in id and path count when BM25 hands on: `delete a namespace` beside all that are in one."""
+# Longest stem for which -er and -or form no word for who does it.
 _SHORT = 3
-"""Letters of a stem up to which -er and -or make no word for who does it."""
+# Part of the best score that a candidate needs, as long as enough candidates have it.
 _NEAR = 0.4
-"""The part of the best score that BM25 hands on, where enough have it."""
+# Share of the operations that have a word from which on it distinguishes so little that no synonym is looked for.
 _COMMON = 0.3
-"""The part of the operations from which on having a word says so little that no other stands for it."""
 _NOWHERE: tuple[list[int], list[float]] = ([], [])
 
 
 class Index:
-    """An index over operations; built once, searched often. Pure: nothing is kept between searches.
+    """An immutable search index over operations, built once; a search changes nothing in it.
 
-    `extra` gives more words for an operation, such as the name of its API.
+    `extra` returns further words for an operation, such as the name of its API.
     """
 
     def __init__(
@@ -87,14 +91,14 @@ class Index:
         self._relevance = Relevance(self._shapes, {word: len(docs) for word, (docs, _) in self._postings.items()})
         self._things = frozenset(word for shape in self._shapes for word in shape.entities)
         self.nouns = frozenset(noun for shape in self._shapes for noun in shape.nouns)
-        """stems that look like verbs and are things of the API: orders"""
+        """stems that look like verbs and are nouns of the API: orders"""
         self.honest = any(operation.method in METHODS[Intent.READ] for operation in self.operations)
-        """some methods read: they say what the operations do"""
+        """whether some method reads, so that methods tell reads from changes"""
         self._by_operation = dict(zip(self.operations, self._shapes, strict=True))
 
     @classmethod
     def of(cls, operations: Iterable[Operation]) -> Index:
-        """An Index that is kept where its Spec was loaded with a cache and is large enough to be worth it."""
+        """Return an Index, cached where its Spec was loaded with a cache and is large enough."""
         operations = tuple(operations)
         worth = len(operations) >= WORTH_KEEPING
         return cls(operations, cache=operations[0].spec.cache if worth else None)
@@ -103,30 +107,30 @@ class Index:
         return len(self.operations)
 
     def knows(self, word: str) -> bool:
-        """Is the stem `word` anywhere in what the operations say of themselves?"""
+        """Return whether the stem `word` is anywhere in the operations."""
         return word in self._postings
 
     @property
     def vocabulary(self) -> Iterable[str]:
-        """The stems that the operations say of themselves."""
+        """The stems of all words in the operations."""
         return self._postings
 
     def changes(self, operation: Operation) -> bool:
-        """Does an operation change something? Where all is done by POST its verb has to say so."""
+        """Return whether an operation changes something; in an API that only POSTs, its verb decides."""
         shape = self._by_operation.get(operation)
         return shape is not None and _changes(operation, shape, self.honest)
 
     def weight(self, word: str) -> float:
-        """How telling the stem `word` is: 0 when it is unknown, near 1 when few operations have it."""
+        """Return how distinctive the stem `word` is: 0 when it is unknown, near 1 when few operations have it."""
         found = self._postings.get(word)
         if not found:
             return 0.0
         return 1.0 - math.log(1 + len(found[0])) / math.log(2 + len(self.operations)) * 0.8
 
     def search(self, query: str, k: int = 10, *, every: bool = False) -> list[tuple[Operation, float]]:
-        """The `k` likeliest operations and their scores, the best first. Nothing when no word of `query` is known.
+        """Return at most `limit` operations with their scores, best first; none when no word of `query` is known.
 
-        With `every` the operations that share no word with `query` are among them.
+        With `include_all`, operations that share no word with `query` are included.
         """
         phrase = read_phrase(query, self.nouns)
         asked, rate = PhraseTerms.of(phrase, self._postings), self._relevance.score
@@ -135,14 +139,14 @@ class Index:
         return [(self.operations[doc], score) for score, doc in ranked[:k]]
 
     def evidence(self, query: str) -> Iterator[tuple[Operation, Shape, tuple[float, ...]]]:
-        """Yield what search rates for `query`, and the amounts that its rating is made of: for training."""
+        """Yield the candidates for `query` with the feature values that their rating is made of, for training."""
         phrase = read_phrase(query, self.nouns)
         asked = PhraseTerms.of(phrase, self._postings)
         for doc, bm25 in self._candidates(phrase, RATED, every=False):
             yield self.operations[doc], self._shapes[doc], self._relevance.evidence(asked, doc, bm25)
 
     def _candidates(self, phrase: Phrase, k: int, every: bool) -> list[tuple[int, float]]:
-        """The operations that BM25 finds, as many as are worth rating, each with its score."""
+        """Return the operations that BM25 selects for rating, with their scores."""
         scores, lengths = self._bm25(phrase), self._relevance.lengths
         if every:
             return list(enumerate(scores))
@@ -154,6 +158,8 @@ class Index:
 
     def _bm25(self, phrase: Phrase) -> list[float]:
         scores = [0.0] * len(self.operations)
+        # A repeated word counts once, in its most important role, so that a long question does not outweigh its
+        # command.
         postings, rated = self._postings, set[str]()
         for word in sorted(phrase.words, key=_importance):
             if word.stem in rated:
@@ -176,18 +182,20 @@ class Index:
         )
         for terms, share in hints:
             for doc, weight in self._best(dict.fromkeys(terms, share)).items() if share and terms else ():
-                if scores[doc] or phrase.owned or not phrase.words:  # `tell me the weather` finds nothing of mine
+                # Hints alone select nothing unless the phrase names a possession: `tell me the weather` finds no
+                # operation on `me`.
+                if scores[doc] or phrase.owned or not phrase.words:
                     scores[doc] += weight
         return scores
 
     def _joined(self, word: str, after: str) -> str:
-        """What two words are as one: a config map may be a configmap, and garbage collection gc."""
+        """Return two words as one: a config map may be a configmap, and garbage collection gc."""
         whole, initials = word + after, word[:1] + after[:1]
         unknown = word not in self._postings or after not in self._postings
         return initials if unknown and whole not in self._postings else whole
 
     def _otherwise(self, term: str, said: frozenset[str]) -> dict[int, float]:
-        """What operations get that lack a word and have another in its place."""
+        """Return the scores of operations that lack a word and have another in its place."""
         likes: Mapping[str, float] = {}
         if term in SAME and not SAME[term].isdisjoint(self._postings):
             likes = dict.fromkeys(SAME[term], _SAME)
@@ -200,7 +208,7 @@ class Index:
         return self._best(likes, self._postings.get(term, _NOWHERE)[0]) if likes else {}
 
     def _best(self, likes: Mapping[str, float], without: Collection[int] = ()) -> dict[int, float]:
-        """What operations get for the one of `likes` that counts most; none of those `without`."""
+        """Return the scores of operations by their best word of `substitutes`, except for those `excluded`."""
         best: dict[int, float] = {}
         for other, share in likes.items():
             for doc, weight in zip(*self._postings.get(other, _NOWHERE), strict=True):
@@ -211,17 +219,17 @@ class Index:
         return best
 
     def names(self, word: str) -> bool:
-        """Is the stem `word` part of what some operation is about (the last literal segment of its path)?"""
+        """Return whether the stem `word` is in the last literal path segment of some operation."""
         return word in self._things
 
 
 def _importance(word: Word) -> int:
-    """Where a word is said twice, its place in the object counts first, and as the verb last."""
+    """Return the sort key of a word's role: the object's words first, the verb last."""
     return word.role or len(WordRole)
 
 
 def _key(operations: Sequence[Operation]) -> str:
-    """What an Index is kept under: everything of the operations that is in it."""
+    """Return the cache key of an Index: a hash of everything that is read from the operations."""
     texts = "\x1e".join(map(_text, operations))
     return f"index {FORM} {hashlib.sha256(texts.encode()).hexdigest()}"
 
@@ -263,12 +271,13 @@ def _word_terms(word: str) -> tuple[str, ...]:
 
 
 def _weigh(documents: Sequence[list[tuple[float, list[str]]]]) -> Postings:
-    """The parts of the BM25F scores, worked out beforehand."""
+    """Return the postings with the BM25F scores computed beforehand."""
     counts: list[dict[str, float]] = []
     have: Counter[str] = Counter()
     for fields in documents:
         tally: dict[str, float] = defaultdict(float)
         for weight, terms in fields:
+            # Only fields of more than 8 words are normalised by length, or an id of one word would outweigh all.
             share = weight / (0.5 + 0.5 * len(terms) / 8.0) if len(terms) > 8 else weight
             for term in terms:
                 tally[term] += share
@@ -286,6 +295,7 @@ def _weigh(documents: Sequence[list[tuple[float, list[str]]]]) -> Postings:
 
 
 def _changes(operation: Operation, shape: Shape, honest: bool) -> bool:
+    # Where every method is POST, as in RPC-like APIs, the effect WRITE is only the default and the verb decides.
     if operation.effect is not Effect.WRITE or honest:
         return operation.effect is not Effect.READ
     return any(VERBS.get(verb, Intent.READ) is not Intent.READ for verb in shape.verbs)

@@ -1,28 +1,29 @@
-"""What an Index has learned of its operations, in memory and as bytes to be kept in the cache."""
+"""The serialised form of an Index, as it is stored in the cache."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nlapi.tools.index_shape import DeedKind, Shape
 
+# Version of the stored form: raise it when the content changes, so that older files are rebuilt.
 FORM = 2
-"""Goes up when what is learned changes, so that what was kept before is not read."""
 Postings = dict[str, tuple[list[int], list[float]]]
 """Term -> the operations that have it, and its part of the score of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """Everything of an Index that takes long to work out. The shapes run along its operations."""
+    """The parts of an Index that take long to compute; `operations` has the terms of each of its operations."""
 
     shapes: list[Shape]
     postings: Postings
 
 
 def packed(learned: Learned) -> bytes:
-    """As JSON: every word once, in columns."""
+    """Return the JSON form of `data`, with every word stored once."""
     import orjson
 
     words = sorted({word for shape in learned.shapes for part in _parts(shape) for word in part})
@@ -32,7 +33,7 @@ def packed(learned: Learned) -> bytes:
 
 
 def unpacked(data: bytes) -> Learned | None:
-    """What `packed` made; None when the data is something else."""
+    """Return the inverse of `serialize`; None where the data is anything else."""
     import orjson
 
     try:
@@ -40,27 +41,52 @@ def unpacked(data: bytes) -> Learned | None:
         words = kept["words"]
         shapes = [_shape(row, words) for row in kept["shapes"]]
         postings = kept["postings"]
+        # A cache file may be damaged or written by another version: an index out of range must not surface in a search.
         fits = all(len(docs) == len(amounts) and max(docs) < len(shapes) for docs, amounts in postings.values())
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
     return Learned(shapes=shapes, postings=postings) if fits else None
 
 
-_PLAIN = ("length", "counts", "callers", "own", "states")
-_SETS = ("name", "qualifiers", "inner", "verbs", "spoken", "nouns", "summary", "object")
-
-
 def _plain(shape: Shape) -> list[int]:
-    """The parts that are no words."""
-    return [shape.kind, *(getattr(shape, name) for name in _PLAIN)]
+    """Return the numeric parts of a Shape."""
+    return [shape.kind, shape.length, shape.counts, shape.callers, shape.own, shape.states]
 
 
-def _parts(shape: Shape) -> tuple[Any, ...]:
-    return (shape.entities, *(sorted(getattr(shape, name)) for name in _SETS))
+def _parts(shape: Shape) -> tuple[Sequence[str], ...]:
+    """Return the words of a Shape by field; sets are sorted, so that equal ones have equal bytes."""
+    sets = (
+        shape.name,
+        shape.qualifiers,
+        shape.inner,
+        shape.verbs,
+        shape.spoken,
+        shape.nouns,
+        shape.summary,
+        shape.object,
+    )
+    return (shape.entities, *map(sorted, sets))
 
 
 def _shape(row: list[Any], words: list[str]) -> Shape:
-    (kind, *plain), entities, *sets = row
-    parts: dict[str, Any] = dict(zip(_PLAIN, plain, strict=True))
-    parts |= {name: frozenset([words[at] for at in part]) for name, part in zip(_SETS, sets, strict=True)}
-    return Shape(kind=DeedKind(kind), entities=tuple([words[at] for at in entities]), **parts)
+    """Return the Shape in a row. ValueError for a row of another form."""
+    (kind, length, counts, callers, own, states), entities, *parts = row
+    sets = [frozenset([words[number] for number in part]) for part in parts]
+    name, qualifiers, inner, verbs, spoken, nouns, summary, object = sets
+    return Shape(
+        kind=DeedKind(kind),
+        entities=tuple([words[number] for number in entities]),
+        name=name,
+        qualifiers=qualifiers,
+        inner=inner,
+        verbs=verbs,
+        spoken=spoken,
+        nouns=nouns,
+        summary=summary,
+        object=object,
+        length=length,
+        counts=counts,
+        callers=callers,
+        own=own,
+        states=states,
+    )

@@ -1,4 +1,4 @@
-"""What the path, the id and the summary of an operation say of it: the thing it is about, and what it does."""
+"""The terms of an operation for the search, by its path, id and summary: its resource and its action."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from nlapi.resources.paths import FORMATS
 from nlapi.tools.phrase import SearchIntent, WordRole, read_phrase
 
 BRACED = re.compile(r"\{[^}]*\}")
-"""A parameter in a path."""
+"""Matches a parameter in a path."""
 _QUALIFIED = re.compile(r"(?<=[a-z])(?:By|For)(?=[A-Z])|[-_/](?:by|for)[-_]")
+# Separators between a namespace and the name proper in ids such as `issues/create`.
 _SPACES = "/.:"
-"""What stands between a namespace and the name proper in ids such as `issues/create`."""
 _MARKUP = re.compile(r"<[^>]*>")
 _SENTENCE = re.compile(r"\.\s|\n")
+# Characters of a description that its first sentence is looked for in.
 _LONGEST = 300
-"""Characters of a description in which its first sentence is looked for."""
 _READING = QUERY_WORDS - frozenset("count get info details detail batch bulk".split())
 _LISTING = frozenset(map(stem, _READING))
+# Last words of a path that name no resource: /containers/json lists containers.
 _BESIDE_THINGS = QUERY_WORDS | FORMATS
-"""Last words of a path that are no thing: /containers/json lists containers."""
 CALLERS = frozenset(map(stem, "me self my mine authenticated viewer current own".split()))
-"""Words by which an operation says that it is about whoever calls it."""
+"""Stems by which an operation refers to its caller."""
 _OWN = frozenset(map(stem, "me self my".split()))
 STATES = frozenset(map(stem, "state status".split()))
-"""Words by which an operation says that it sets a state."""
+"""Stems by which an operation refers to a state."""
 
 
 class DeedKind(IntEnum):
-    """What an operation does to a resource."""
+    """The kind of action of an operation on a resource. The order is that of the weights in relevance.KINDS."""
 
     COLLECTION = 0
     """lists or searches"""
     ITEM = 1
-    """reads one of a collection"""
+    """reads one item of a collection"""
     SINGLETON = 2
-    """reads what there is one of"""
+    """reads a resource that exists once"""
     CREATE = 3
     ACTION = 4
     UPDATE = 5
@@ -54,11 +54,12 @@ _CHANGES = frozenset((DeedKind.CREATE, DeedKind.ACTION, DeedKind.UPDATE))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """An operation, in stems."""
+    """The stems of an operation by the part that they are from, and its kind of action."""
 
+    # index_file.py stores these fields by position; change it, and its FORM, together with them.
     kind: DeedKind
     entities: tuple[str, ...]
-    """the words of the last literal segment of the path that names a thing"""
+    """the words of the last literal path segment that names a resource"""
     name: frozenset[str]
     """the words of the id, without verbs and without what follows `By` and `For`"""
     qualifiers: frozenset[str]
@@ -70,42 +71,42 @@ class Shape:
     spoken: frozenset[str]
     """all words of the id, and the verb of the summary"""
     nouns: frozenset[str]
-    """the literal words of the path that look like verbs and are none there: ad sets, orders"""
+    """the literal words of the path that look like verbs and are nouns there: ad sets, orders"""
     summary: frozenset[str]
     """the words of the summary, without its verb; of the description's first sentence where there is none"""
     object: frozenset[str]
     """the object of the summary"""
     length: int
-    """how many words the literal path has"""
+    """the number of words in the literal path"""
     counts: bool
-    """it tells how many there are"""
+    """whether it returns a count"""
     callers: bool
-    """it is about the caller, whose things they are"""
+    """whether it is about the caller's own resources"""
     own: bool
-    """it says so in its path"""
+    """whether its path says so"""
     states: bool
-    """it sets a state"""
+    """whether it sets a state"""
 
     @property
     def entity(self) -> str:
-        """The last word of the thing: campaign."""
+        """The last word of the resource: campaign."""
         return self.entities[-1] if self.entities else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Segment:
-    """The literal part of a segment of a path."""
+    """The literal part of one path segment."""
 
     words: tuple[str, ...]
     stems: tuple[str, ...]
     nouns: tuple[str, ...]
-    """stems that look like verbs and are none there"""
+    """stems that look like verbs and are nouns there"""
     plurals: frozenset[str]
 
 
 @lru_cache(maxsize=16384)
 def _segment(text: str) -> _Segment | None:
-    """Return what is literal in a segment; None where nothing is, and for a version."""
+    """Return the literal part of a path segment; None where there is none, and for a version."""
     literal = BRACED.sub("", text) if "{" in text else text
     words = tuple(pieces(literal)) if literal and not VERSION.fullmatch(literal) else ()
     if not words:
@@ -116,13 +117,14 @@ def _segment(text: str) -> _Segment | None:
     return _Segment(
         words=words,
         stems=stems,
+        # A verb is a noun behind another word (`ad sets`) or in the plural (`orders`).
         nouns=tuple(root for root, many, at in rest if root in VERBS and (at or many)),
         plurals=frozenset(root for root, many in zip(stems, plural, strict=True) if many),
     )
 
 
 def shape_of(operation: Operation) -> Shape:
-    """Return what the operation's path, id and summary say of it. Nothing of it is parsed."""
+    """Return the terms of an operation, read from its path, id and summary alone; its schemas are not parsed."""
     segments = [segment for segment in operation.path.split("/") if segment]
     literal = [found for segment in segments if (found := _segment(segment)) is not None]
     words = [segment.words for segment in literal]
@@ -131,6 +133,7 @@ def shape_of(operation: Operation) -> Shape:
     own_words, space = pieces(operation.id[start:]), name_words(operation.id[:start])
     own = list(map(stem, own_words))
     id_words = [*map(stem, space), *own]
+    # The first word of an id is nearly always its verb, so it counts as one even where the list of verbs lacks it.
     verbs = frozenset(word for at, word in enumerate(own) if (word in VERBS or at == 0) and word not in entities)
     name, *qualifiers = _QUALIFIED.split(operation.id)
     named = _nouns_of(name or operation.id) if qualifiers else _stems_of([*space, *own_words])
@@ -178,9 +181,9 @@ def _stems_of(words: Sequence[str]) -> list[str]:
 
 
 def _entities(literal: Sequence[Sequence[str]], method: str) -> tuple[list[str], bool, bool]:
-    """Return the stems of what a path is about.
+    """Return the stems of the resource that a path is about.
 
-    With them, whether its last segment says what is done to that (/runs/{id}/cancel), and whether it reads many.
+    With them: whether the last segment names an action on it (/runs/{id}/cancel), and whether the path reads many.
     """
     segments, collects = list(literal), False
     while len(segments) > 1 and segments[-1] and _BESIDE_THINGS.issuperset(segments[-1]):
@@ -206,7 +209,7 @@ def _kind(
     many: bool,
     verbal: bool,
 ) -> DeedKind:
-    """Return what the operation does, by its effect, its method and its verb."""
+    """Return the kind of action by the effect, the method and the verb."""
     intent = VERBS.get(verb)
     if operation.effect is Effect.READ:
         return DeedKind.ITEM if one else DeedKind.COLLECTION if many or verb in _LISTING else DeedKind.SINGLETON
@@ -214,11 +217,12 @@ def _kind(
         return DeedKind.DELETE
     if operation.method != "POST" or intent is Intent.UPDATE or one:
         return DeedKind.UPDATE
+    # `POST /runs/{id}/rerun`: an unknown verb below an item is an action; under a collection it may create.
     acts = acts or (verbal and intent is None and not many and "{" in operation.path)
     return DeedKind.ACTION if acts else DeedKind.CREATE
 
 
 def _is_user(segments: Sequence[str]) -> bool:
-    """Whether a path is about the one user who calls: /user/repos, not /user/{id}."""
+    """Return whether a path is about the one user who calls: /user/repos, not /user/{id}."""
     path = [segment for segment in segments if not VERSION.fullmatch(segment)] if "user" in segments else []
     return path[:1] == ["user"] and (len(path) == 1 or "{" not in path[1])

@@ -1,4 +1,4 @@
-"""What a language model will stumble over in a description, and a score for it; docs/check.md has the rules."""
+"""The rules by which a description is rated for language models, and its score; docs/check.md lists the rules."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
 from nlapi.tools.walk import schema_at
 
+# A rule of thumb for English and JSON; a tokeniser would be a dependency, and the rule `giant` needs no more precision.
 CHARS_PER_TOKEN = 4
-"""A rule of thumb for English and JSON."""
 
+# Tokens of one tool from which on it crowds out the others; most tools have 100 to 400.
 GIANT = 2_000
-"""Tokens of one tool from which on it crowds out the others; most tools have 100 to 400."""
 
+# Names that one message lists before it counts the others.
 NAMED = 4
-"""Names that one message lists."""
 
 
 class Rule(StrEnum):
-    """What is looked for; the weights are in WEIGHTS."""
+    """The rules; their weights are in RULE_WEIGHTS."""
 
     LOST = "lost"
     UNDESCRIBED = "undescribed"
@@ -52,7 +52,7 @@ WEIGHTS: Mapping[Rule, int] = {
     Rule.BODY: 5,
     Rule.UNIT: 5,
 }
-"""Points that a rule takes away when everything it looks at breaks it. They add up to 100."""
+"""Points that a rule costs when everything it applies to breaks it. They add up to 100."""
 
 SPOKEN = (
     ("micros", re.compile(r"\bmicros?\b|\bmicro[- ]?units?\b|\bmillionths?\b")),
@@ -60,12 +60,12 @@ SPOKEN = (
     ("milliseconds", re.compile(r"\b(?:milliseconds?|millis)\b")),
     ("basis_points", re.compile(r"\bbasis points?\b|\bbps\b")),
 )
-"""Units as prose and names speak of them."""
+"""Units as prose and names write them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """`score` is from 0 to 100; `lost` are the points that each rule took; `issues` come the worst first."""
+    """The result of `lint`: `score` from 0 to 100, `lost` points by rule, `issues` the worst first."""
 
     score: int
     lost: Mapping[Rule, float]
@@ -74,7 +74,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """An Issue, the rule it breaks, and how many of the things that the rule looks at break it here."""
+    """An Issue with the rule that it breaks, and the number of items that break it there."""
 
     rule: Rule
     issue: Issue
@@ -82,9 +82,9 @@ class _Found:
 
 
 def lint(spec: Spec) -> Report:
-    """What a model will stumble over in the operations that it is shown.
+    """Return the score and the issues of the operations that a model is shown.
 
-    A rule takes its weight times the share of operations (or arguments, bodies, amounts) that break it.
+    A rule costs its weight times the share of operations (or arguments, bodies, amounts) that break it.
     """
     tools = [compile_tool(operation) for operation in spec.shown if operation.usable]
     looked_at: dict[Rule, int] = dict.fromkeys(Rule, len(tools))
@@ -103,6 +103,7 @@ def lint(spec: Spec) -> Report:
         lost = {Rule.LOST: 100.0}
     worst = sorted(found, key=lambda one: WEIGHTS[one.rule] * one.count / max(1, looked_at[one.rule]), reverse=True)
     score = max(0, round(100 - sum(lost.values())))
+    # A score of 100 has to mean that no rule is broken, also where a loss of under half a point would be rounded away.
     spotless = score == 100 and any(lost.values())
     return Report(score=99 if spotless else score, lost=lost, issues=tuple(one.issue for one in worst))
 
@@ -120,7 +121,7 @@ def _lost(spec: Spec) -> Iterator[_Found]:
 
 
 def _of(tool: Tool) -> Iterator[_Found]:
-    """What one tool breaks by itself."""
+    """Yield the issues of one tool on its own."""
     operation = tool.operation
     if not operation.summary.strip() and not operation.description.strip():
         message = "neither summary nor description: a planner has only its name to go by"
@@ -144,7 +145,7 @@ def _of(tool: Tool) -> Iterator[_Found]:
 
 
 def tokens(tool: Tool) -> int:
-    """About how many tokens a tool takes in a request to a model."""
+    """Return the approximate number of tokens of a tool in a request to a model."""
     shown = tool.as_dict("anthropic")
     schema = {key: value for key, value in shown["input_schema"].items() if key != "$defs"}
     definitions = shown["input_schema"].get("$defs", {})
@@ -154,13 +155,14 @@ def tokens(tool: Tool) -> int:
 
 
 def _known_sizes(spec: Spec) -> dict[int, tuple[Any, int]]:
-    """The characters of the definitions of a Spec that have been counted, with those by their identity."""
+    """Return the cache of a Spec: the definitions that have been measured, by identity, with their characters."""
     return {}
 
 
 def _of_definition(name: str, schema: Any, known: dict[int, tuple[Any, int]]) -> int:
-    """The characters of a definition, counted once for all the tools that share it (which keeps its id its own)."""
+    """Return the characters of a definition, measured once for all tools that share it."""
     if id(schema) not in known:
+        # The schema is stored with its size, because the id of an object that was freed may be reused for another.
         known[id(schema)] = schema, _characters({name: schema})
     return known[id(schema)][1]
 
@@ -187,7 +189,7 @@ def _security(operation: Operation) -> tuple[str, str] | None:
 
 
 def _body(tool: Tool) -> tuple[str, str] | None:
-    """Why a model cannot tell what the body should be."""
+    """Return the reason why a model cannot tell what the body should be, with a hint; None where it can."""
     body = tool.operation.body
     if body is None:
         return None
@@ -204,7 +206,7 @@ def _body(tool: Tool) -> tuple[str, str] | None:
 
 
 def _amounts(tool: Tool) -> Iterator[tuple[str, str]]:
-    """The arguments that are amounts in a unit which a model has to convert to, and that unit."""
+    """Yield the arguments that are amounts in a unit which a model has to convert to, with that unit."""
     for name in tool.places:
         schema = schema_at(tool, name)
         if unit := hints(schema).unit:
@@ -221,11 +223,12 @@ def _told(tool: Tool, name: str) -> str:
 
 
 def _alike(tools: Iterable[Tool]) -> Iterator[_Found]:
-    """Operations that say the same of themselves, in whatever order and form of words."""
+    """Yield an issue for operations whose descriptions have the same words, in any order and inflection."""
     groups: dict[tuple[str, ...], list[Operation]] = defaultdict(list)
     for tool in tools:
         operation = tool.operation
         text = f"{operation.summary} {operation.description}"
+        # Stems without order: a model cannot choose between "List users" and "Lists the user" either.
         words = sorted({stem(word) for word in pieces(text) if word not in STOPWORDS})
         if words:
             groups[tuple(words)].append(operation)

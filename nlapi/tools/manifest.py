@@ -1,4 +1,4 @@
-"""Tools in the JSON forms that model APIs and MCP take."""
+"""The JSON forms of tools for the model APIs and MCP."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FORMATS = ("anthropic", "openai", "openai-responses", "mcp", "gemini")
 
 
 def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
-    """One tool in a manifest form; see FORMATS. UsageError for another.
+    """Return one tool in a manifest form; UsageError for a form that is not in FORMATS.
 
-    With `strict` in the form that makes a model keep to the schema, if the schema fits that and the format has it.
+    With `strict`, in the strict form where the schema fits strict mode and the form has one.
     """
     fit = strict_schema(tool.input_schema) if strict else None
     head = {"name": tool.name, "description": tool.description}
@@ -30,11 +30,13 @@ def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
         )
     if format in ("openai", "openai-responses"):
         function: dict[str, Any] = {**head, "parameters": tool.input_schema}
-        if fit is not None and not fit.optional:  # OpenAI's strict mode wants every argument required
+        # OpenAI's strict mode requires every argument.
+        if fit is not None and not fit.optional:
             function |= {"strict": True, "parameters": fit.schema}
         if format == "openai":
             return {"type": "function", "function": function}
-        return {"type": "function", "strict": False, **function}  # strict is what the Responses API takes for granted
+        # The Responses API takes a tool for strict unless told otherwise (docs/design/017-answers-to-a-model.md).
+        return {"type": "function", "strict": False, **function}
     if format == "mcp":
         return {
             **head,
@@ -52,15 +54,16 @@ def render(tool: Tool, format: str, *, strict: bool = False) -> dict[str, Any]:
 
 
 def manifest(tools: Iterable[Tool], format: str, *, strict: bool = False) -> list[dict[str, Any]]:
-    """Tools in a manifest form, in their order.
+    """Return the tools in a manifest form, in their order.
 
-    With `strict`, tools that change something are made strict first, as far as one request's allowance goes: 20 strict
-    tools, with 24 optional arguments and 16 unions among them all.
+    With `strict`, tools that change something become strict first, within the allowance of one request: 20 strict tools
+    with 24 optional arguments and 16 unions in all.
     """
     tools = tuple(tools)
     chosen: set[str] = set()
     optional = unions = 0
-    for tool in sorted(tools, key=lambda one: one.effect is Effect.READ) if strict else ():
+    # A wrong argument costs most in a change, so changes use the allowance before reads.
+    for tool in sorted(tools, key=lambda tool: tool.effect is Effect.READ) if strict else ():
         fit = strict_schema(tool.input_schema)
         if fit is None or len(chosen) == MAX_TOOLS:
             continue

@@ -1,4 +1,4 @@
-"""How much alike two English words are used, by a table of word vectors (benchmarks/offline/meanings.py makes it)."""
+"""The similarity of two English words, by a table of word vectors that benchmarks/offline/meanings.py builds."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from operator import mul
 
 from nlapi.tools.synonyms import SYNONYMS
 
+# 24,000 stems with 50 bytes each, made of Stanford's GloVe vectors (glove.6B, public domain). A bundled sentence
+# encoder would be a hundred times larger and slower (docs/design/011-choosing-an-operation.md).
 FILE = "meanings.bin"
+# Bytes of a vector. Every vector is scaled to the length 127, so a dot product over 127 * 127 is the cosine.
 SIZE = 50
-"""Numbers a vector; all vectors are 127 long."""
+# Neighbours stored for each stem, as their positions in the list of stems.
 NEAR = 6
-"""Neighbours a stem: the places of the stems that are used most like it."""
+# Least similarity of two words of one group of synonyms.
 _SAME = 0.85
-"""How much alike the words of one group of synonyms are."""
 _SQUARE = 127.0 * 127.0
 _UNKNOWN = 1.0
 
 
 @cache
 def _table() -> tuple[dict[str, int], array[int], array[int]]:
-    """Stem -> its place by how common it is; all vectors one after the other; all neighbours one after the other."""
+    """Return the positions of the stems, the commonest first, and all vectors and all neighbours end to end."""
     head, _, body = (files("nlapi") / "tools" / FILE).read_bytes().partition(b"\n")
     places = {word: at for at, word in enumerate(head.decode().split(" "))}
     near = array("H", body[len(places) * SIZE :])
@@ -47,7 +49,7 @@ def _vector(word: str) -> tuple[int, ...] | None:
 
 @lru_cache(maxsize=65536)
 def alike(one: str, other: str) -> float:
-    """From 0 (nothing in common, or not known) to 1 (the same) for two stems: film and movie have 0.9."""
+    """Return the similarity of two stems, from 0 (none, or unknown) to 1 (equal): 0.9 for film and movie."""
     if one == other:
         return 1.0
     first, second = _vector(one), _vector(other)
@@ -58,13 +60,13 @@ def alike(one: str, other: str) -> float:
 
 
 def akin(one: str, other: str) -> float:
-    """As `alike`, and what people and APIs call the same thing (a machine, an instance) is nearly the same."""
+    """Return `similarity`, but at least 0.85 for synonyms: what users call a machine is an instance in an API."""
     found = alike(one, other)
     return max(_SAME, found) if other in SYNONYMS.get(one, ()) else found
 
 
 def neighbours(word: str) -> list[tuple[str, float]]:
-    """The stems most like the stem `word`, each with how much alike they are, the most alike first."""
+    """Return the stems most similar to the stem `word` with their similarity, the most similar first."""
     places, _, near = _table()
     at = places.get(word)
     if at is None:
@@ -74,11 +76,12 @@ def neighbours(word: str) -> list[tuple[str, float]]:
 
 
 def known(word: str) -> bool:
+    """Return whether a stem is in the table."""
     return word in _table()[0]
 
 
 def rarity(word: str) -> float:
-    """From 0 for the most common words of English to 1 for those not in the table: how much a stem says."""
+    """Return how rare a stem is in English: 0 for the commonest, 1 for one that is not in the table."""
     places = _table()[0]
     at = places.get(word)
     return _UNKNOWN if at is None else math.log(2 + at) / math.log(2 + len(places))

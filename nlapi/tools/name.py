@@ -1,4 +1,4 @@
-"""Names for tools and arguments: unique, stable, readable, and such that the model APIs accept them."""
+"""Names for tools and arguments: unique, stable, readable and accepted by the model APIs."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from collections.abc import Container, Iterable, Sequence
 from nlapi.openapi.hints import hints
 from nlapi.openapi.spec import Operation
 
+# The Messages API takes `^[a-zA-Z0-9_-]{1,64}$` for tools and `^[a-zA-Z0-9_.-]{1,64}$` for arguments; one bad name
+# rejects the whole request.
 MAX_LENGTH = 64
 
 
 def tool_names(
     operations: Sequence[Operation], *, longest: int = MAX_LENGTH, reserved: Iterable[str] = ()
 ) -> tuple[str, ...]:
-    """A name for each operation: `^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$`, all different, none of them `reserved`.
+    """Return a name for each operation: `^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$`, all different, none of them `reserved`.
 
-    An operationId that fits is kept as it is, unless `x-nlapi` gives another name. Any other is rewritten, and gets a
-    hash of its method and path if it had to be cut (to `longest` characters) or if its name is taken. Gemini refuses a
-    whole list for one name that begins with a digit.
+    An operationId that fits stays, unless `x-nlapi` has another name. Any other is rewritten, and gets a hash of its
+    method and path where it is cut to `max_length` characters or already used.
     """
     given = {operation.id: name for operation in operations if (name := hints(operation.extensions).name)}
     ids = {operation.id for operation in operations if operation.id not in given}
@@ -32,6 +33,8 @@ def tool_names(
         name = given.get(operation.id, operation.id)
         if operation.id not in kept:
             name = re.sub(r"[^a-zA-Z0-9_-]+", "_", _plain(name)).strip("_-")
+            # Gemini refuses a whole list of tools for one name that begins with a digit
+            # (docs/design/017-answers-to-a-model.md).
             name = _fitted(f"_{name}" if name[:1].isdigit() else name, operation, taken, longest)
             taken.add(name)
         names.append(name)
@@ -39,16 +42,18 @@ def tool_names(
 
 
 def _fitted(name: str, operation: Operation, taken: set[str], longest: int) -> str:
+    """Return `name` where it is short enough and free, else its beginning with a hash."""
     if name and len(name) <= longest and name not in taken:
         return name
+    # A hash and no counter: the name must not change when the description gains another operation.
     digest = _digest(operation.method, operation.path, operation.id)
     return f"{(name or operation.method.lower())[: longest - 9]}_{digest}"
 
 
 def argument_name(name: str, place: str, taken: Container[str]) -> str:
-    """A name for an argument: `^[a-zA-Z0-9_.-]{1,64}$` and not among `taken`.
+    """Return a name for an argument: `^[a-zA-Z0-9_.-]{1,64}$` and not among `used_names`.
 
-    `filter[name]` becomes `filter_name`, `$top` `top`. When the name is taken, the place is added: `id_query`.
+    `filter[name]` becomes `filter_name`, and `$top` becomes `top`. A name in use gets the location: `id_query`.
     """
     plain = name
     if not re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", name):
@@ -62,7 +67,7 @@ def argument_name(name: str, place: str, taken: Container[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    """The name with accents taken off."""
+    """Return the name without accents and other characters beyond ASCII."""
     return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
 
 

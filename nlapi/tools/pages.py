@@ -1,4 +1,4 @@
-"""Pages of a list by the arguments of a tool: what asks for the next one, and which arguments say where one begins."""
+"""The arguments that choose the page of a list."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ _WHOLE_BODY = ("body", "")
 
 
 def next_arguments(call: Call, result: Result) -> dict[str, Any] | None:
-    """Return the arguments that ask for the page after the one that `result` is.
+    """Return the arguments for the page after `result`.
 
-    {} where there is more and no argument asks for it, None where the answer does not say that there is more.
+    {} where there is another page and no argument asks for it; None where the answer reports no further page.
     """
     places = call.tool.places
     names = {place: name for name, place in places.items()}
     whole = names.get(_WHOLE_BODY)
     values: dict[Place, Any] = {}
     for name, value in call.arguments.items():
+        # A body that is one argument hides its properties, and some APIs page by a cursor in the body.
         if name == whole and isinstance(value, Mapping):
             values |= {("body", inner): field for inner, field in value.items()}
         elif name in places:
@@ -40,6 +41,6 @@ def next_arguments(call: Call, result: Result) -> dict[str, Any] | None:
 
 
 def page_arguments(tool: Tool, *, sizes: bool = False) -> frozenset[str]:
-    """Return the names of the arguments that say which page is meant or where it begins; with `sizes` its length."""
+    """Return the names of the arguments that choose a page or its start; with `sizes`, also its length."""
     places = {one.place for one in page_parameters(tool.operation) if sizes or one.role is not PageRole.SIZE}
     return frozenset(name for name, place in tool.places.items() if place in places)

@@ -1,4 +1,4 @@
-"""Matches texts against the patterns of a description, within a bound on time: a description comes from elsewhere."""
+"""Matching of texts against regular expressions of a description, bounded in time."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from functools import lru_cache
 
 import regex
 
+# Descriptions come from elsewhere, and `(a+)+$` takes exponential time. The module `regex` has a time-out, which `re`
+# lacks.
 PATTERN_SECONDS = 0.5
-"""How long one text may take to be matched against a pattern; some would take for ever."""
 
 
 def matches(expression: str, text: str) -> bool:
-    """Whether `expression` is found in `text`; so it is where it is no regular expression that Python knows.
+    """Return whether `expression` is found in `text`; True for an expression that is invalid in Python.
 
-    TimeoutError when it takes longer than PATTERN_SECONDS.
+    TimeoutError when it takes longer than PATTERN_SECONDS. A search and not a full match: JSON Schema 2020-12
+    Validation §6.3.3 does not anchor `pattern`.
     """
     try:
         return regex.search(expression, text, timeout=PATTERN_SECONDS) is not None
@@ -22,7 +24,7 @@ def matches(expression: str, text: str) -> bool:
 
 
 class BoundedPattern:
-    """A pattern that many texts are tried against; once it has taken too long it matches none."""
+    """A pattern that many texts are matched against; after its first time-out it matches none."""
 
     __slots__ = ("expression", "is_slow")
 
@@ -31,7 +33,7 @@ class BoundedPattern:
         self.is_slow = False
 
     def matches(self, text: str) -> bool:
-        """Whether the pattern is found in `text`, as far as it can be told in time."""
+        """Return whether the pattern is found in `text`; False after a time-out."""
         if self.is_slow:
             return False
         try:
@@ -43,5 +45,5 @@ class BoundedPattern:
 
 @lru_cache(maxsize=1024)
 def bounded(expression: str) -> BoundedPattern:
-    """Return the BoundedPattern of an expression, the same for all who try texts against it."""
+    """Return the BoundedPattern of an expression, shared by all callers."""
     return BoundedPattern(expression)

@@ -1,4 +1,4 @@
-"""Reads a short instruction, of a user or of a summary: its verb, its object, and what only qualifies the object."""
+"""The parser of a short instruction: its verb, its object, and the words that only qualify the object."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ from nlapi.tools.phrase_words import (
 _TOKEN = re.compile(r"[^\W_]+(?:[-_'’/][^\W_]+)*|[.;:,()?!]")
 _ENDS = frozenset(".?!")
 _BREAKS = frozenset(",;:")
+# Tokens at the beginning of a phrase in which `my` and `me` are looked for.
 _NEAR = 12
-"""Tokens among which it is said whose things are meant."""
+# Characters that are read: the operation is named in the first sentence.
 _LONGEST = 600
-"""Characters that are read: the operation is named in the first sentence."""
 
 
 class WordRole(IntEnum):
-    """What a word is for in a phrase: `[retrieve] the [details] of a [task] in the [workspace] by [name]`."""
+    """The role of a word in a phrase: `[retrieve] the [details] of a [task] in the [workspace] by [name]`."""
 
     VERB = 0
     FRAME = 1
-    """says how the object is presented, not what it is: details of, list of"""
+    """presents the object without naming it: details of, list of"""
     OBJECT = 2
     COMPLEMENT = 3
     """behind a preposition of place or belonging"""
@@ -60,14 +60,14 @@ class WordRole(IntEnum):
 
 
 class SearchIntent(StrEnum):
-    """What a phrase asks for."""
+    """The kind of request that a phrase makes."""
 
     COUNT = "count"
     MANY = "many"
     """a verb that reads, and an object in the plural"""
     ONE = "one"
     SEARCH = "search"
-    """to look for things, or for one by its name"""
+    """a search for several, or for one by its name"""
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
@@ -78,8 +78,9 @@ class SearchIntent(StrEnum):
     NOUN = "noun"
 
 
+# A tuple and no dataclass: building an index makes ten thousands of them.
 class Word(NamedTuple):
-    """A word that says something. `stem` is what it is compared by. A tuple: an index makes ten thousands of them."""
+    """A word of a phrase that is no stopword; words are compared by `stem`."""
 
     stem: str
     role: WordRole
@@ -88,33 +89,33 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
-    """An instruction, read."""
+    """A parsed instruction."""
 
     words: tuple[Word, ...]
     verb: str
-    """stem of its verb; "" where it has none"""
+    """stem of the verb; "" without one"""
     intent: SearchIntent
     object: frozenset[str]
-    """stems of the words of the object, or of its frame where nothing else is said"""
+    """stems of the words of the object, or of its frame where there is no object"""
     stems: frozenset[str]
     plurals: frozenset[str]
-    """stems of the words in the plural; of all the object's where it is about all of a kind"""
+    """stems of the words in the plural, and of all words of the object where it is about all of a kind"""
     head: str
-    """stem of the last word of an object in the plural; "" where it is in the singular: pull [requests]"""
+    """stem of the last word of an object in the plural: pull [requests]; "" in the singular"""
     implied: frozenset[str]
-    """stems of what is not said and meant: who can push asks for permissions"""
+    """stems of what the phrase means without saying it: `who can push` is about permissions"""
     mine: bool
-    """it is about what belongs to the caller"""
+    """whether it is about what belongs to the caller"""
     owned: bool
-    """it says so of a thing: my runs"""
+    """whether a possessive says so: my runs"""
     valued: bool
-    """a number or an id follows the object: issue 7"""
+    """whether a number or an id follows the object: issue 7"""
     filters: bool
-    """it says that things are filtered, or match something"""
+    """whether it mentions a filter or a match"""
 
 
 def read_phrase(text: str, nouns: Collection[str] = ()) -> Phrase:
-    """Return what `text` asks for. `nouns` are stems that look like verbs and are things of the API: orders."""
+    """Return the phrase in `sentence`. `nouns` are stems that look like verbs and are nouns of the API: orders."""
     tokens = _tokens(text)
     start, verb, words = _opening(tokens, nouns)
     reader = _Reader(words, every=not EVERY.isdisjoint(tokens[:start]))
@@ -124,9 +125,10 @@ def read_phrase(text: str, nouns: Collection[str] = ()) -> Phrase:
 
 
 def _tokens(text: str) -> list[str]:
-    """Return the words, in lower case, and the marks."""
+    """Return the words in lower case, and the punctuation marks."""
     found: list[str] = []
     for token in _TOKEN.findall(text[:_LONGEST]):
+        # Splitting identifiers is the slow part, and most tokens of a sentence are plain words that need none.
         whole = (token.isalpha() and token.islower()) or not token[0].isalnum()
         found += [token] if whole else pieces(token)
     if not PARTED.isdisjoint(found):
@@ -137,7 +139,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _opening(tokens: Sequence[str], nouns: Collection[str]) -> tuple[int, str, list[Word]]:
-    """Return where the object begins, and the verb with the words before it."""
+    """Return the position at which the object begins, and the verb with the words before it."""
     determined = asks = False
     for at, token in enumerate(tokens):
         determined = determined or token in DETERMINERS
@@ -146,6 +148,7 @@ def _opening(tokens: Sequence[str], nouns: Collection[str]) -> tuple[int, str, l
         polite = token in OPENS or (token in STOPWORDS and token not in GETS) or not token[0].isalnum()
         if polite and not (at == 0 and token in LIKES):
             continue
+        # Behind a determiner or a question word, and before the end of the sentence, the word is a noun.
         verb, end = stem(token), at + 1
         if determined or asks or after in ("", *_ENDS):
             return at, "", []
@@ -168,7 +171,7 @@ def _requested(tokens: Sequence[str], start: int) -> int:
 
 
 def _is_verb(token: str, after: str, nouns: Collection[str]) -> bool:
-    """Whether the first word commands: `[list] pods`, `[comment] on a PR`, not `[pods] of a node`, `[failed] runs`."""
+    """Return whether the first word commands: `[list] pods`, not `[pods] of a node` and not `[failed] runs`."""
     root, one = stem(token), singular(token)
     familiar = root in VERBS or root in READS or root in CREATES or root in STATE_VERBS
     if one != token:
@@ -185,15 +188,15 @@ def _is_verb(token: str, after: str, nouns: Collection[str]) -> bool:
 
 
 class _Reader:
-    """Gives the words behind the verb their roles, one token after the other.
+    """The state of reading the words behind the verb, token by token, which assigns their roles.
 
-    `details of` and the like are no object: what follows them is.
+    The object follows a frame such as `details of`.
     """
 
     def __init__(self, words: list[Word], *, every: bool) -> None:
         self.words = words
         self.every = every
-        """all of a kind are meant"""
+        """whether all of a kind are meant"""
         self.noun, self.many = "", False
         """the last noun of the object, and whether it is in the plural"""
         self.valued = False
@@ -221,6 +224,7 @@ class _Reader:
         own = self.words[self._first :]
         if not own or self._role is not WordRole.OBJECT:
             return
+        # In `details of a task` the noun before `of` only frames the object, which begins behind it.
         if all(word.stem in FRAMES for word in own):
             self.every = self.every or any(word.stem == "list" for word in own)
             self.words[self._first :] = [Word(word.stem, WordRole.FRAME, word.plural) for word in own]
@@ -232,6 +236,7 @@ class _Reader:
         root, plural = stem(text), singular(text) != text
         if self._role is WordRole.OBJECT and not self._bracketed:
             self.valued = self.valued or (self._started and not text.isalpha())
+            # An adverb at the end (`list runs daily`) is not the noun that shows the number.
             if text.isalpha() and not text.endswith("ly"):
                 self.noun, self.many = root, plural
         self.words.append(Word(root, WordRole.ASIDE if self._bracketed else self._role, plural))
@@ -250,6 +255,7 @@ def _phrase(tokens: Sequence[str], verb: str, reader: _Reader) -> Phrase:
     subject = subject or frozenset([word.stem for word in words if word.role is WordRole.FRAME])
     stems = frozenset([word.stem for word in words])
     plurals = frozenset([word.stem for word in words if word.plural])
+    # Most phrases have none of these words, and the searches below are by substring.
     plain = "" if HINTING.isdisjoint(tokens) else " ".join(tokens)
     implied = [meaning for said, meaning in IMPLIED.items() if said in plain] if plain else ()
     return Phrase(

@@ -1,4 +1,4 @@
-"""The words that tell how a phrase is built: verbs by what they ask for, prepositions, determiners, set expressions."""
+"""The words that show how a phrase is built: verbs by their request, prepositions, determiners and set expressions."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ def _stems(text: str) -> frozenset[str]:
     return frozenset(map(stem, text.split()))
 
 
+# Stems of verbs that an API without an operation of that name carries out by setting a state.
 STATE_VERBS = _stems(
     """cancel close reopen pause resume activate deactivate enable disable complete finish fail abort stop suspend
     archive approve reject lock unlock publish unpublish terminate"""
 )
-"""Stems of verbs that an API without an operation of that name does by setting a state."""
 READS = _stems(
     """poll monitor download verify identify determine track export confirm inspect preview compare review calculate
     estimate access watch wait"""
@@ -25,8 +25,8 @@ ACTS = IMPERATIVES | _stems(
 SEARCHES = _stems("search browse query find locate identify lookup look discover determine")
 FRAMES = _stems("detail list information info set data record number id identifier copy metadata collection page")
 FILTERS = _stems("filter filtered matching criteria")
+# Verbs before `a request to`, where the verb behind it is the one that counts.
 REQUESTS = _stems("submit send initiate perform trigger start execute make issue place begin process")
-"""Verbs that may stand before `a request to`, whose verb is the one that counts."""
 BELONGS = frozenset("of for in on from to within about into inside under at against onto between".split())
 QUALIFIES = frozenset(
     """with by using via that which who where when after before based including if so because through while such like
@@ -39,10 +39,10 @@ _OPENINGS = ASKS | frozenset(
     "please can could you i we want to need would like let me us much many there the of hey hi hello kindly".split()
 )
 OPENS = _OPENINGS | DETERMINERS - {"these", "those", "that", "this", "his", "her", "their", "its", "your"}
+# Verbs that are stopwords elsewhere, but at the beginning show that something is read.
 GETS = frozenset(("get", "find"))
-"""Verbs that say nothing of what they are about, and much of what is to be done."""
+# Verbs at the very beginning of a phrase that are words of politeness elsewhere (`I would like`).
 LIKES = frozenset(("like",))
-"""Verbs at the very beginning, and no words of politeness."""
 OWNERS = frozenset(("my", "mine", "our"))
 MINE = OWNERS | {"me", "i"}
 EVERY = frozenset(("all", "every", "each"))
@@ -60,7 +60,7 @@ JOINED = {
     )
     for verb, particle in (pair.split() for pair in written.split("|"))
 }
-"""Verbs of two words -> as APIs write them."""
+"""Verbs of two words -> the one word that APIs use."""
 IMPLIED = {
     said: _stems(words)
     for said, words in (
@@ -71,7 +71,7 @@ IMPLIED = {
         ("how much", "usage stats statistics quota"),
     )
 }
-"""What is said -> stems of what an API calls that."""
+"""Expression -> stems of the API's words for it."""
+# One of these words is in every expression above and in every count, so that a phrase without any skips the search.
 HINTING = frozenset("who how allowed count number".split())
-"""Words that more than one word hangs on."""
 PARTED = frozenset(verb for verb, _ in JOINED)

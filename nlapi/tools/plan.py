@@ -1,4 +1,4 @@
-"""What a planner is given and what it gives back: Conversation in, Plan out."""
+"""The input and output of a planner: a Conversation and a Plan."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ from nlapi.tools.view import AnswerView
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a planner wants next.
+    """The next step that a planner wants.
 
-    With `calls`: run them, then ask again. Without, and nothing `missing`: `text` is the answer and the turn is over.
-    `missing` names what the user has to give first. `ended` says why the planner's answer is not whole, where it is
-    not: it refused, or was cut at a limit; nothing of such an answer is run. `confidence` is from 0 to 1;
-    `alternatives` are other single calls that were considered, the likeliest first. `raw` is the planner's own form of
-    the plan, kept for the next round.
+    With `calls`: the loop runs them and asks the planner again. Without, and nothing `missing`: `text` is the answer,
+    and the turn is over. `missing` lists what the user has to give first. `ended` is the reason why the planner's
+    answer is incomplete (refused, or cut at a limit), else ""; nothing of such an answer is run. `confidence` is from 0
+    to 1; `alternatives` are other single calls that were considered, the likeliest first. `raw` is the planner's own
+    form of the plan, stored for the next round.
     """
 
     calls: tuple[Call, ...] = ()
     text: str = ""
     goal: Call | None = None
-    """the call that `calls` lead to, as far as it is known, when they are not the last"""
+    """the call that `calls` prepare, as far as it is known, where they are not the last"""
     confidence: float = 1.0
     missing: tuple[Missing, ...] = ()
     alternatives: tuple[Call, ...] = ()
     understood: str = ""
     ended: str = ""
+    # The transcript stores it as JSON and a resumed conversation reads it back, so it holds no objects.
     raw: Any = None
     views: tuple[AnswerView, ...] = ()
-    """what is shown of the answers that `text` is about, in order; a planner that only writes text has none"""
+    """the views of the answers that `text` is about, in order; empty for a planner that only writes text"""
 
 
 class Outcome(StrEnum):
-    """What became of a Call."""
+    """The outcome of a Call. The values stand in transcripts and ndjson events."""
 
     DONE = "done"
     """an answer came; its status may still be an error"""
@@ -54,10 +55,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A Call and what became of it.
+    """A Call and its outcome.
 
-    `message` explains anything but DONE. `request` is what was, or would be, sent; of a step out of a transcript, as
-    far as it was kept there, and `digest` is then that of the whole.
+    `message` explains any outcome but ANSWERED. `request` is the request that was, or would be, sent; in a step read
+    from a transcript it may have been cut, and `digest` is that of the whole.
     """
 
     call: Call
@@ -70,7 +71,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """A Plan and what became of each of its calls, in order."""
+    """A Plan and the step of each of its calls, in order."""
 
     plan: Plan
     steps: tuple[Step, ...] = ()
@@ -78,7 +79,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One question of the user and the rounds that answer it. `chosen` is the operation that the user says is meant."""
+    """One question of the user and the rounds that answer it; `chosen` is the operation picked from a menu."""
 
     question: str
     rounds: tuple[Round, ...] = ()
@@ -91,16 +92,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownValues(Mapping[str, Any]):
-    """Values by argument name: those that the user fixed beforehand, and what he answered when he was asked.
+    """Values by argument name: those that the user fixed beforehand, and his replies to questions.
 
-    What is `fixed` (`--set`, a profile) is beaten by no word of a sentence. What is `remembered` gives way to a
-    sentence that plainly says otherwise.
+    No word of a sentence overrides a `fixed` value (`--set`, a profile). A `remembered` value yields to a sentence that
+    plainly has another.
     """
 
     fixed: Mapping[str, Any]
     remembered: Mapping[str, Any]
 
     def __getitem__(self, name: str) -> Any:
+        # `--set` and profiles are the user's explicit choice for the run, a reply is older than the question at hand.
         return self.fixed[name] if name in self.fixed else self.remembered[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -111,19 +113,21 @@ class KnownValues(Mapping[str, Any]):
 
 
 def is_remembered(known: Mapping[str, Any], name: str) -> bool:
-    """Whether a known value is but an earlier answer of the user."""
+    """Return whether a known value is an earlier reply of the user and not fixed."""
     return isinstance(known, KnownValues) and name not in known.fixed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """All turns so far, the current one last. `known` are values the user gave by name (`--set account_id=...`).
+    """All turns so far, the current one last.
 
-    `id` names the conversation, also where it is taken up again from its transcript.
+    `known_values` are values that the user gave by name (`--set account_id=...`). `id` identifies the conversation,
+    also after it is resumed from its transcript.
     """
 
     turns: tuple[Turn, ...]
     known: Mapping[str, Any] = field(default_factory=dict)
+    # Idempotency keys are derived from the id, so a resumed conversation has to have the same one.
     id: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
     @property
@@ -140,25 +144,26 @@ class Conversation:
         return tuple(step for turn in self.turns for step in turn.steps)
 
     def asked(self, question: str) -> Conversation:
-        """This conversation with a new turn."""
+        """Return this conversation with a new turn for a question."""
         return replace(self, turns=(*self.turns, Turn(question=question)))
 
     def with_round(self, round: Round) -> Conversation:
-        """This conversation with one more round in its current turn."""
+        """Return this conversation with one more round in its current turn."""
         current = replace(self.current, rounds=(*self.current.rounds, round))
         return replace(self, turns=(*self.turns[:-1], current))
 
     def choosing(self, operation: Operation) -> Conversation:
-        """This conversation with the operation that the user says the current question means."""
+        """Return this conversation with the operation that the user picked for the current question."""
         return replace(self, turns=(*self.turns[:-1], replace(self.current, chosen=operation)))
 
     def with_known(self, values: Mapping[str, Any]) -> Conversation:
-        """This conversation with what the user answered when he was asked; over what he answered before."""
+        """Return this conversation with the user's replies, which override earlier ones."""
+        # `known_values` may be a plain mapping from a caller of `nlapi.plan`; all of that counts as fixed.
         fixed = self.known.fixed if isinstance(self.known, KnownValues) else self.known
         remembered = self.known.remembered if isinstance(self.known, KnownValues) else {}
         return replace(self, known=KnownValues(fixed=fixed, remembered={**remembered, **values}))
 
 
 def ask(question: str, known: Mapping[str, Any] | None = None) -> Conversation:
-    """A new conversation with one question."""
+    """Return a new conversation with one question."""
     return Conversation(turns=(Turn(question=question),), known=dict(known or {}))

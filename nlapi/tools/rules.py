@@ -1,4 +1,4 @@
-"""The rules of the user's policy: which operations are sent without a question, only after one, or never."""
+"""The rules of the user's policy: operations that are sent without a question, only after one, or never."""
 
 from __future__ import annotations
 
@@ -19,23 +19,27 @@ GLOBS = ("api", "operation", "effect")
 
 
 class Ruling(StrEnum):
-    """What a rule says of a call, the most restrictive first."""
+    """The verdict of a rule on a call, the most restrictive first."""
+
+    # `deciding_rule` takes the first of several in this order, so the most restrictive wins wherever a rule stands.
 
     DENY = "deny"
     """it is never sent"""
     ASK = "ask"
-    """it is asked about, whatever was consented to in advance"""
+    """it is sent only after a question, whatever was consented to in advance"""
     ALLOW = "allow"
-    """it is sent without a question, where nothing else speaks against it"""
+    """it is sent without a question, unless something else speaks against it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule of a policy. `api`, `operation` and `effect` are globs, any of which has to match, in any case.
+    """One rule of a policy.
 
-    `location` says where the rule stands: its file and its number there, from 1.
+    `api`, `operation` and `effect` are globs, one of which has to match in any case of letters. `location` is the
+    position of the rule: its file and its number there, from 1.
     """
 
+    # The fields have the names of the keys in the user's file; `__str__` reads them by these names.
     verdict: Ruling
     api: tuple[str, ...] = ("*",)
     operation: tuple[str, ...] = ("*",)
@@ -43,11 +47,11 @@ class Rule:
     location: str = ""
 
     def is_about_api(self, names: Iterable[str]) -> bool:
-        """Whether the rule is about an API that has these names."""
+        """Return whether the rule applies to an API that has these names."""
         return any(_matches(self.api, name) for name in names)
 
     def is_about(self, operation: Operation) -> bool:
-        """Whether the rule is about an operation of an API that it is about."""
+        """Return whether the rule applies to an operation of an API that it applies to."""
         return _matches(self.operation, operation.id) and _matches(self.effect, operation.effect)
 
     def __str__(self) -> str:
@@ -57,26 +61,26 @@ class Rule:
 
 
 def ruling(rules: Iterable[Rule], operation: Operation) -> Rule | None:
-    """Return the rule that decides on an operation: the most restrictive that is about it, the first of equals."""
+    """Return the rule that decides on an operation: the most restrictive that applies, the first of equals."""
     order = list(Ruling)
     about = (rule for rule in rules if rule.is_about(operation))
     return min(about, key=lambda rule: order.index(rule.verdict), default=None)
 
 
 def forbids(rule: Rule | None) -> bool:
-    """Whether a rule says that a call is never sent."""
+    """Return whether a rule denies a call."""
     return rule is not None and rule.verdict is Ruling.DENY
 
 
 def forbidden(operation: Operation, rule: Rule) -> str:
-    """Return why a call is never sent, for the user and for a model."""
+    """Return the reason why a call is never sent, for the user and for a model."""
     return f"{operation.id} is never sent: the user's policy says {rule}"
 
 
 def rules_of(spec: Spec, name: str = "") -> tuple[Rule, ...]:
-    """Return the rules of the user's policy that are about an API; `name` is what the user calls it.
+    """Return the rules of the user's policy that apply to an API; `name` is the user's name for it.
 
-    It is also known by its title, its source, and every name that its source is registered under. UsageError when the
+    Its title, its source and each name that its source is registered under count as its names too. UsageError when the
     policy cannot be read.
     """
     file, document = read_policy()
@@ -94,7 +98,8 @@ def api_names(spec: Spec, name: str = "") -> tuple[str, ...]:
 
 
 def parse_rules(document: Mapping[str, Any], file: str) -> tuple[Rule, ...]:
-    """Return the rules in a policy. UsageError for anything in it that is no rule, with its place."""
+    """Return the rules in a policy. UsageError, with its position, for anything in it that is no rule."""
+    # An entry that is not understood stops the command, as it may have been meant as a `deny`.
     if unknown := [key for key in document if key != "rules"]:
         raise UsageError(f"{file}: {unknown[0]!r} is not known", hint="a policy has [[rules]] and nothing else")
     entries = document.get("rules", [])
@@ -143,5 +148,6 @@ def _globs(value: Any, location: str) -> tuple[str, ...]:
 
 
 def _matches(globs: Iterable[str], text: str) -> bool:
-    """Whether one of some globs matches a text, in any case. Brackets stand for themselves, as in ids and paths."""
+    """Return whether one of some globs matches a text, in any case. Brackets are literal, as in ids and paths."""
+    # `fnmatch` reads brackets as a set of characters, and ids such as `files[0]` or paths with `{id}` are no such sets.
     return any(fnmatchcase(text.casefold(), glob.casefold().replace("[", "[[]")) for glob in globs)

@@ -28,12 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The API that is talked to: its Spec, where it runs if not where the Spec says, and credentials by scheme id.
+    """An API to call: its Spec, its base URL where that is not the Spec's, and credentials by scheme id.
 
     `variables` are the names of the environment variables that hold the credentials, for curl lines. `headers` go with
-    every call to the API's own servers, and are not shown before it. With `no_auth` nothing is sent for the security
-    that operations describe: an API may describe a credential and take none. `rules` are those of the user's policy
-    that are about the API.
+    every call to the API's own servers and are not shown in previews. With `no_auth` nothing is sent for the security
+    that operations describe. `rules` are those of the user's policy that apply to the API.
     """
 
     spec: Spec
@@ -41,16 +40,18 @@ class Target:
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     variables: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    # Some APIs describe a credential that they do not want: Chroma, for one (its description declares it, its server
+    # not).
     no_auth: bool = False
     rules: tuple[Rule, ...] = ()
 
 
 Auth = Mapping[str, str] | Literal[False] | None
-"""Credentials by scheme id, or False: none are sent, whatever the description wants."""
+"""Credentials by scheme id; False sends none, whatever the description requires."""
 
 
 def target_of(spec: Spec, *, base_url: str | None = None, auth: Auth = None) -> Target:
-    """Return the Target of a call from Python: `base_url` and `auth`, over what is registered for the Spec.
+    """Return the Target of a call from Python: `base_url` and `auth`, which override what is registered for the Spec.
 
     CredentialError when a registered credential is in a variable that is not set; UsageError when the user's policy
     cannot be read.
@@ -67,10 +68,10 @@ def target_of(spec: Spec, *, base_url: str | None = None, auth: Auth = None) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A Call that is ready to be sent. `request` is before credentials; `curl` has a placeholder for each of them.
+    """A Call that is ready to be sent. `request` has no credentials yet; `curl` has a placeholder for each of them.
 
-    `written` is the call as its planner wrote it, with amounts in the user's words; `call` as it goes on the wire.
-    `rule` is what the user's policy says of it, if it says anything.
+    `written` is the call as its planner wrote it, with amounts in the user's words; `call` has them in wire units.
+    `rule` is the rule of the user's policy that decides on it, if there is one.
     """
 
     call: Call
@@ -82,7 +83,7 @@ class Prepared:
 
     @property
     def asks_always(self) -> bool:
-        """Whether the user's policy wants a question, whatever was consented to in advance."""
+        """Whether the user's policy requires a question, whatever was consented to in advance."""
         return self.rule is not None and self.rule.verdict is Ruling.ASK
 
 
@@ -90,19 +91,19 @@ Consent = Callable[[Prepared], Awaitable[bool]]
 
 
 def place(tool: Tool, arguments: Mapping[str, Any]) -> Values:
-    """Each argument under its place on the wire, with what is hidden and required.
+    """Return the arguments by their location in the request, with defaults for what is hidden and required.
 
-    One that the schema only allows belongs to the body.
+    An argument that the schema merely allows belongs to the body.
     """
     values = {tool.places.get(name, ("body", name)): value for name, value in arguments.items()}
     return filled(tool.operation, values)
 
 
 def prepare(call: Call, target: Target, *, intention: Intention | None = None) -> Prepared:
-    """Put amounts into wire units, check the arguments, put them in their places, build the request; send nothing.
+    """Return a call as a built request: amounts in wire units, arguments checked and placed. Nothing is sent.
 
-    With an `intention`, a change whose operation describes an idempotency key has that of the intention in its request,
-    unless its arguments have one.
+    With an `intention`, the request of a change has the idempotency key of the intention where its operation describes
+    one and its arguments have none.
 
     ArgumentError when an argument breaks its schema or can never be sent, UsageError when there is no server for it.
     """
@@ -111,6 +112,7 @@ def prepare(call: Call, target: Target, *, intention: Intention | None = None) -
     name = key_argument(call.tool)
     fills = intention is not None and name is not None and name not in call.arguments
     request = _request(call, target, any_key(call.tool) if fills else {})
+    # The key is a hash of the request without it, so the request is built once to be hashed and once more with its key.
     if intention is not None and fills and (key := new_key(call.tool, intention(digest(request)))):
         request = _request(call, target, key)
     secured = None if target.no_auth else operation
@@ -120,7 +122,7 @@ def prepare(call: Call, target: Target, *, intention: Intention | None = None) -
 
 
 def _request(call: Call, target: Target, key: Mapping[str, Any]) -> Request:
-    """The request of a call and an idempotency key, which is no argument of it: nobody gave it."""
+    """Return the request of a call with an idempotency key, which is no argument of the call: no one gave it."""
     arguments = {**call.arguments, **key}
     check(call.tool, arguments)
     try:
@@ -130,15 +132,16 @@ def _request(call: Call, target: Target, key: Mapping[str, Any]) -> Request:
 
 
 def sketch(call: Call, target: Target) -> Request:
-    """The request as far as it is known while arguments are still missing; for showing, never for sending."""
+    """Return the request as far as it is known while arguments are missing; for previews, never for sending."""
     values = place(call.tool, on_the_wire(call.tool, call.arguments))
     return build(call.tool.operation, values, base_url=target.base_url, partial=True)
 
 
 def permit(prepared: Prepared, target: Target) -> Authorized:
-    """The request with its credentials. CredentialError when one is missing, or would go where it does not belong.
+    """Return the request with its credentials.
 
-    ConsentError when the user's policy denies it: every way to the API comes by here.
+    CredentialError when one is missing, or would go to a server that it is not for. ConsentError when the user's policy
+    denies the call: every way to the API passes here, so no interface can forget the policy (docs/design/024).
     """
     operation = prepared.call.tool.operation
     if prepared.rule is not None and forbids(prepared.rule):
@@ -148,6 +151,7 @@ def permit(prepared: Prepared, target: Target) -> Authorized:
         ready = authorize(prepared.request, operation, target.credentials, base_url=target.base_url)
     if not target.headers or not same_api(operation, ready.request.url, target.base_url):
         return ready
+    # Configured headers replace those of the request, and are masked in output like credentials.
     named = {name.lower() for name in target.headers}
     headers = (*(pair for pair in ready.request.headers if pair[0].lower() not in named), *target.headers.items())
     return replace(
@@ -164,14 +168,15 @@ async def perform(
     watch: Watch | None = None,
     for_model: bool = False,
 ) -> Result:
-    """Authorise and send. CredentialError before anything is sent, SendError when no answer came.
+    """Authorise a call and send it. CredentialError before anything is sent, SendError when no answer came.
 
-    Only a READ by a safe method is ever sent again, and shares the connections of `client`: one that the API is closing
-    at this moment would leave open whether a change was carried out. A POST may be called a read by mistake.
+    Only a READ by a safe method is sent again after a failure, and only such a READ shares the connections of `client`:
+    a connection that the API closes at that moment would leave open whether a change was carried out. The effect is not
+    enough, as a POST may be called a read by mistake.
 
-    What has come of an answer that streams within the limits is its Result; `watch` is shown it as it comes. Limits
-    with a number of items say that it streams. `for_model` bounds a READ that streams as a model needs it; a change is
-    read to its end, as closing its connection may stop it half way.
+    An answer that streams within the limits is a Result of the items so far; `watch` is called with them as they come.
+    Limits with a number of items mark the answer as a stream. `for_model` bounds a READ that streams as a model needs
+    it; a change is read to its end, as closing its connection may stop it half way.
     """
     from nlapi.client.send import send
     from nlapi.client.streaming.rule import expectation
@@ -192,7 +197,7 @@ async def perform(
 
 
 def unconsented(prepared: Prepared) -> ConsentError:
-    """Return the error that says that a call needs consent, and how it is given."""
+    """Return the error for a call that needs consent, with the way to give it."""
     name = prepared.call.operation_id
     if prepared.asks_always:
         return ConsentError(
@@ -214,11 +219,13 @@ async def run(
     watch: Watch | None = None,
     for_model: bool = False,
 ) -> Result:
-    """The whole way for one call; `consent` is asked before a change: ConsentError when it says no.
+    """Run one call from its arguments to its result; `consent` is asked before a change. ConsentError when it refuses.
 
-    It is not asked where the user's policy allows the operation; where that asks, it is, before a READ too.
+    `consent` is not asked where the user's policy allows the operation; where the policy asks, it is asked before a
+    READ too.
     """
     prepared = prepare(call, target, intention=single_intention())
+    # A missing credential or a denied call has to fail before the user is asked for consent.
     permit(prepared, target)
     allowed = prepared.rule is not None and prepared.rule.verdict is Ruling.ALLOW
     asks = prepared.asks_always or (prepared.effect is not Effect.READ and not allowed)

@@ -1,4 +1,4 @@
-"""Schemas of a description to schemas that stand alone: `$ref`s to `$defs`, only what a request may hold."""
+"""The stand-alone form of a description's schemas: `$ref`s to `$defs`, and only what a request may hold."""
 
 from __future__ import annotations
 
@@ -15,37 +15,39 @@ from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
 from nlapi.tools.text import plain
 from nlapi.tools.units import as_amount
 
+# Longest example, in characters, that a model is shown; a long one costs more tokens than it explains.
 MAX_EXAMPLE = 100
-"""Characters up to which an example is worth showing to a model."""
 
+# Choices that a model is shown. Of more, the description has their number, and the API checks the value
+# (`benchmarks/hostile.py` has a description with enormous enums).
 MAX_ENUM = 2_000
-"""Choices that a model is shown; of more it is told how many there are, and the API checks the value."""
 
+# A referenced schema with at most this many keywords and none nested is inlined: a `$ref` and a definition would take
+# more tokens.
 MAX_INLINE = 4
-"""A referred schema with at most this many keywords and none below it is put where it is used."""
 
+# Levels of `$ref` and `allOf` that are merged; hostile descriptions have chains that would exhaust the stack.
 MAX_MERGED = 100
-"""Schemas above each other, by `$ref` and `allOf`, that are merged into one."""
 
 ANNOTATIONS = frozenset(("title", "description", "examples", "default", "deprecated", "$comment", "x-nlapi"))
+# Keywords that hold the targets of `$ref`s; those that are used become `$defs` of the tool.
 DEFINITIONS = ("$defs", "definitions")
-"""What a schema keeps for `$ref`s: those that are followed become `$defs` of the tool."""
 
 UNTOLD = frozenset(("title", "$comment", "readOnly", "writeOnly", *DEFINITIONS))
 
+# Constraints on an object as a whole, which are checked on the body once it is assembled from arguments.
 OF_THE_WHOLE = ("minProperties", "maxProperties", "dependentRequired")
-"""What is asked of an object as a whole: checked on the body once it is put together."""
 
+# Keywords that an object schema may have for its properties to become arguments of their own.
 FLAT = ANNOTATIONS | {"type", "properties", "required", "additionalProperties", *OF_THE_WHOLE}
-"""What an object schema may hold for its properties to become arguments of their own."""
 
 
 class _TooDeepError(Exception):
-    """More schemas lie one above the other than are merged."""
+    """A schema with more than MAX_MERGED levels of `$ref` and `allOf`."""
 
 
 class Pool:
-    """The stand-alone forms of the schemas of one Spec, each made once and shared by all tools."""
+    """The stand-alone forms of the schemas of one Spec, each made once and shared by all its tools."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -57,29 +59,30 @@ class Pool:
         self._refs: dict[str, str] = {}
 
     def portable(self, schema: Any) -> tuple[Any, frozenset[str]]:
-        """The stand-alone form of `schema` and the names of the `$defs` it refers to directly.
+        """Return the stand-alone form of `schema` and the names of the `$defs` that it refers to directly.
 
-        Where a `$ref` leads nowhere (an Issue of its operation) any value is taken.
+        A `$ref` to nowhere (an Issue of its operation) becomes a schema that accepts any value.
         """
         refs: set[str] = set()
         return self._rewrite(schema, refs), frozenset(refs)
 
     def described(self, schema: Any, description: str) -> tuple[Any, frozenset[str]]:
-        """`portable` of `schema` with that description: once for a parameter that many operations share."""
+        """Return `portable` of `schema` with a description, made once for a parameter that many operations share."""
         key = id(schema), description
         if key not in self._described:
             told = {"description": description} if description else {}
             made = self.portable({**schema, **told} if isinstance(schema, Mapping) else told)
-            self._described[key] = schema, made  # the schema is kept, so that its id stays its own
+            # The schema is stored too, because the id of an object that was freed may be reused for another.
+            self._described[key] = schema, made
         return self._described[key][1]
 
     def definitions(self, names: Iterable[str]) -> dict[str, Any]:
-        """The `$defs` for `names` and for everything that they refer to, by name."""
+        """Return the `$defs` for `names` and for everything that they refer to, by name."""
         reached = set[str]().union(*map(self._reached, names))
         return {name: self._definition(self._refs[name])[0] for name in sorted(reached)}
 
     def _reached(self, start: str) -> frozenset[str]:
-        """A definition and all that it refers to, near and far."""
+        """Return the names of a definition and of all that it refers to, directly or not."""
         if start not in self._closed:
             found, todo = set[str](), [start]
             while todo:
@@ -95,7 +98,7 @@ class Pool:
         return self._closed[start]
 
     def object(self, schema: Schema) -> dict[str, Any] | None:
-        """`schema` as one flat object schema, `allOf`s merged, or None when its properties cannot stand alone."""
+        """Return `schema` as one flat object schema, `allOf`s merged; None when its properties cannot stand alone."""
         try:
             merged = self._merge(schema)
         except _TooDeepError:
@@ -103,16 +106,17 @@ class Pool:
         if merged is None or set(merged) - FLAT or merged.get("type", "object") != "object":
             return None
         if merged.get("additionalProperties") and isinstance(merged["additionalProperties"], Mapping):
-            return None  # further properties of a kind of their own may be called like any argument
+            # Additional properties with a schema of their own may have the name of any argument.
+            return None
         settable = merged.get("properties", {}).keys() - self.unseen(merged)
         return merged if settable else None
 
     def read_only(self, schema: Any) -> bool:
-        """Is this property one that only answers hold?"""
+        """Return whether only answers hold this property."""
         return self.spec.schema(schema).get("readOnly") is True
 
     def unseen(self, schema: Schema) -> frozenset[str]:
-        """The properties of an object that a request does not hold, or that the description hides."""
+        """Return the properties of an object that a request does not hold, or that the description hides."""
         required = schema.get("required", ())
         return frozenset(
             name
@@ -164,12 +168,12 @@ class Pool:
         return {"$ref": f"#/$defs/{name}", **siblings}
 
     def _lookup(self, ref: str) -> Schema:
-        """The schema at the end of a chain of `$ref`s."""
+        """Return the schema at the end of a chain of `$ref`s."""
         target = self.spec.follow({"$ref": ref})
         return target if isinstance(target, Mapping) else {} if target else {"not": {}}
 
     def _name(self, ref: str) -> str:
-        """The name under `$defs` for a `$ref`: its last segment, with a hash when another `$ref` has taken it."""
+        """Return the name under `$defs` for a `$ref`: its last segment, with a hash where that is taken."""
         if ref not in self._names:
             name = re.sub(r"[^A-Za-z0-9_.-]+", "_", ref.rpartition("/")[2]) or "schema"
             if self._refs.setdefault(name, ref) != ref:
@@ -179,7 +183,7 @@ class Pool:
         return self._names[ref]
 
     def _merge(self, schema: Schema, above: int = 0) -> dict[str, Any] | None:
-        """The schema with its top `$ref` followed and its `allOf` merged; None when that loses something."""
+        """Return the schema with its top `$ref` and its `allOf` merged; None when that would lose a constraint."""
         if above > MAX_MERGED:
             raise _TooDeepError
         ref = schema.get("$ref")
@@ -200,13 +204,14 @@ class Pool:
 
 
 def _listed(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with `items` where it takes a list: OpenAI refuses every tool of a request for one list without."""
+    """Return the schema with `items` where it accepts an array."""
+    # OpenAI refuses every tool of a request for one array without `items` (docs/design/017-answers-to-a-model.md).
     types = schema.get("type", ())
     return {**schema, "items": {}} if "array" in types and "items" not in schema else schema
 
 
 def _bounded(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with as many choices, and as much text, as a model should be shown."""
+    """Return the schema with its enum and its description cut to what a model should be shown."""
     if len(choices := schema.get("enum", ())) > MAX_ENUM:
         del schema["enum"]
         some = ", ".join(map(str, choices[:5]))
@@ -222,7 +227,7 @@ def _is_small(schema: Schema) -> bool:
 
 
 def _join(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any] | None:
-    """Two object schemas as one that asks for both, or None when one keyword would be lost."""
+    """Return two object schemas as one that requires both; None when a keyword would be lost."""
     if (set(one) | set(other)) - FLAT:
         return None
     joined = {**other, **one}

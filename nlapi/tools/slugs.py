@@ -1,4 +1,4 @@
-"""Short names in lower case with dashes, made of the words of a description."""
+"""Slugs of the words of a description: short names in lower case with dashes."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from collections.abc import Collection
 
 from nlapi.resources.naming import pieces
 
+# Claude Code refuses plugin names with `claude-*` and `anthropic-*` (2.1.331).
 RESERVED = frozenset(("claude", "anthropic"))
-"""What no name of a plugin or skill of somebody else may hold."""
 
 
 def group_slug(label: str, limit: int) -> str:
-    """A part of a skill's name made of a tag or a path segment."""
+    """Return the slug of a tag or a path segment, at most `limit` characters long."""
     words = (re.sub(r"[^a-z0-9]", "", word) for word in pieces(label))
     return (
         joined([word for word in words if word and word not in RESERVED], limit)
+        # A label without Latin letters leaves no word; a hash is stable where a counter would change with the order of
+        # tags.
         or f"group-{hashlib.sha256(label.encode('utf-8', 'replace')).hexdigest()[:6]}"
     )
 
 
 def joined(words: list[str], limit: int) -> str:
-    """As many words as fit, with dashes; of a first word that is too long, what fits."""
+    """Return as many words as fit, joined by dashes; the beginning of the first word where that alone is too long."""
     name = ""
     for word in words:
         longer = f"{name}-{word}" if name else word[:limit]
@@ -33,7 +35,7 @@ def joined(words: list[str], limit: int) -> str:
 
 
 def unique(name: str, taken: Collection[str]) -> str:
-    """`name`, with a number behind it when it is taken."""
+    """Return `name`, with a number appended where it is taken."""
     number = 2
     while (given := name if number == 2 and name not in taken else f"{name}-{number}") in taken:
         number += 1

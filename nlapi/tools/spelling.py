@@ -1,4 +1,4 @@
-"""Slips of the pen: a word that nobody knows and that is nearly one of the API's own."""
+"""The correction of misspelt words in a question, by the words of the API."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from nlapi.resources.naming import STOPWORDS, VERBS, stem
 from nlapi.tools.index import Index
 from nlapi.tools.meaning import known
 
+# Words of at least five small letters that are no part of an id, a path, a flag or a quotation: those are values, and a
+# value is never changed.
 _WORD = re.compile(r"(?<![\w\"'`./@#:-])[a-z]{5,}(?![\w\"'`/@:-]|\.\w)")
+# Least number of letters for which two slips are forgiven; in a shorter word two make another word.
 _LONG = 8
-"""Letters from which on two slips are forgiven."""
 
 
 def corrected(question: str, index: Index) -> str:
-    """`question` with the words mended that are in no dictionary and one or two letters off a word of the API."""
+    """Return `question` with each misspelt word replaced by the word of the API that it nearly is."""
 
     def mend(found: re.Match[str]) -> str:
         word = found.group()
@@ -23,12 +25,12 @@ def corrected(question: str, index: Index) -> str:
             return word
         return nearest(stem(word), index.vocabulary) or word
 
-    parts = question.split('"')  # every other one is quoted
+    parts = question.split('"')  # at odd positions: quoted
     return '"'.join(part if at % 2 else _WORD.sub(mend, part) for at, part in enumerate(parts))
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """The one of `words` that begins with the same letter and is the fewest slips away; "" when none is near."""
+    """Return the word with the same first letter and the fewest slips; "" when none is near."""
     most = 2 if len(word) >= _LONG else 1
     near = [one for one in words if one[:1] == word[:1] and abs(len(one) - len(word)) <= most and len(one) > 3]
     rated = [(slips(word, one), one) for one in near]
@@ -36,7 +38,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
 
 
 def slips(one: str, other: str) -> int:
-    """Letters left out, put in, mistaken or swapped with the next: the optimal string alignment distance."""
+    """Return the optimal string alignment distance: letters left out, added, mistaken or swapped with the next."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     for at, letter in enumerate(one, 1):

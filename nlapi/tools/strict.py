@@ -1,4 +1,4 @@
-"""The strict form of a tool's schema, for those tools whose schema fits what strict mode can promise."""
+"""The strict form of a tool's schema, for schemas that strict mode can guarantee."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# Limits of one request to the Claude API (2026-11): strict tools, optional arguments and unions.
 MAX_TOOLS = 20
 MAX_OPTIONAL = 24
 MAX_UNIONS = 16
-"""Strict tools, optional arguments and unions that one request to the Claude API may have (2026-11)."""
 
+# Schemas in one tool: definitions that use one another can unfold to billions.
 MAX_SCHEMAS = 500
-"""Schemas in one tool: definitions that use one another can unfold to billions."""
 
+# Keywords that strict mode supports, or that can be expressed in words. It could not enforce any other (a limit, a
+# pattern), so a schema with one is not made strict.
 KNOWN = frozenset((
     "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs",
     "description", "default", "examples", "deprecated", "format",
 ))  # fmt: skip
-"""Keywords that strict mode knows, or that can be told in words. Any other (a limit, a pattern) it could not hold."""
 
 FORMATS = frozenset(("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"))
 SHAPES = ("type", "enum", "const", "anyOf", "$ref")
@@ -26,7 +27,7 @@ SHAPES = ("type", "enum", "const", "anyOf", "$ref")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strict:
-    """A schema that strict mode takes, and what it uses up of a request's allowance."""
+    """A schema that strict mode accepts, and its share of a request's allowance."""
 
     schema: dict[str, Any]
     optional: int
@@ -34,14 +35,14 @@ class Strict:
 
 
 class _UnfitError(Exception):
-    """The schema asks for something that strict mode cannot hold."""
+    """The schema has a constraint that strict mode cannot enforce."""
 
 
 def strict(schema: Mapping[str, Any]) -> Strict | None:
-    """The strict form of a tool's `input_schema`, or None when it does not fit.
+    """Return the strict form of a tool's `input_schema`; None when it does not fit.
 
-    Every object is closed, nothing recurs, nothing is limited in size or length. An object that lists its properties
-    and does not say that it takes others counts as closed. Examples and unknown formats go into the description.
+    Every object is closed, nothing is recursive, no size or length is limited. An object that lists its properties
+    without allowing others counts as closed. Examples and unknown formats move into the description.
     """
     reader = _Reader(schema.get("$defs", {}))
     try:
@@ -56,7 +57,7 @@ def strict(schema: Mapping[str, Any]) -> Strict | None:
 
 
 class _Reader:
-    """Closes schemas and counts; a definition counts wherever it is used."""
+    """The conversion of one schema, with counts; a definition counts each time it is used."""
 
     def __init__(self, definitions: Mapping[str, Any]) -> None:
         self.definitions = definitions
@@ -95,6 +96,7 @@ class _Reader:
         required = schema.get("required", ())
         if set(required) - set(properties):
             raise _UnfitError
+        # Counted where it is used and not once per definition: the API counts the schema as it unfolds.
         self.optional += len(properties) - len(required)
         result["properties"] = {name: self.closed(one, open_now) for name, one in properties.items()}
         result["additionalProperties"] = False
@@ -106,7 +108,7 @@ class _Reader:
 
 
 def _told(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema with what strict mode does not know said in its description."""
+    """Return the schema with the keywords that strict mode ignores written into its description."""
     result = {key: value for key, value in schema.items() if key not in ("examples", "deprecated")}
     notes = [schema["description"]] if schema.get("description") else []
     if schema.get("deprecated") is True and not (notes and notes[0].startswith("Deprecated")):

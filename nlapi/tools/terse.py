@@ -1,4 +1,4 @@
-"""A tool's schema as a model is sent it: without the keywords that say again what others say."""
+"""The compact form of a tool's schema for a model, without redundant keywords."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
 from nlapi.resources.schemas import json_type
 from nlapi.tools.tool import Tool
 
+# An object is open and has no properties by default (JSON Schema 2020-12 Core §10.3.2).
 OPEN: Mapping[str, Any] = {"additionalProperties": True, "properties": {}}
-"""What every object is that says nothing else."""
 
 
 def terse(tool: Tool) -> dict[str, Any]:
-    """The `input_schema` of a tool without what says nothing more to a model.
+    """Return the `input_schema` of a tool without keywords that add nothing for a model.
 
-    That is: the `type` of choices, a description that stands in the definition as well, that an object inside is open,
-    and that the tool takes no further arguments (`check` refuses them anyway). What a value may be stays the same.
+    It leaves out: the `type` beside choices, a description that the definition repeats, that a nested object is open,
+    and that the tool takes no further arguments (`check` refuses them anyway). The form accepts the same values.
     """
     schema = tool.input_schema
     definitions = schema.get("$defs", {})
@@ -33,19 +33,21 @@ def terse(tool: Tool) -> dict[str, Any]:
 
 
 def _known_definitions(spec: Spec) -> dict[int, tuple[Any, Any]]:
-    """The definitions of a Spec that have been shortened, with the long ones by their identity."""
+    """Return the cache of a Spec: the definitions that have been shortened, by identity, with their short forms."""
     return {}
 
 
 def _definition(schema: Any, definitions: Mapping[str, Any], known: dict[int, tuple[Any, Any]]) -> Any:
-    """A definition, shortened once for all the tools that share it. It is kept beside, so that its id stays its own."""
+    """Return a definition, shortened once for all tools that share it."""
     if id(schema) not in known:
+        # The schema is stored with its short form, because the id of an object that was freed may be reused for
+        # another.
         known[id(schema)] = schema, _shortened(schema, definitions)
     return known[id(schema)][1]
 
 
 def _shortened(node: Any, definitions: Mapping[str, Any]) -> Any:
-    """The schema, shortened all the way down; what is short already is shared, not copied."""
+    """Return the schema shortened at all levels; parts that are short already are shared, not copied."""
     if not isinstance(node, dict):
         return node
     result = node
@@ -65,7 +67,7 @@ def _shortened(node: Any, definitions: Mapping[str, Any]) -> Any:
 
 
 def _without(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """One schema without the keywords that say nothing more."""
+    """Return one schema without its redundant keywords."""
     if schema.get("additionalProperties") is True or schema.get("properties") == {}:
         schema = {key: value for key, value in schema.items() if key not in OPEN or value != OPEN[key]}
     if "enum" in schema and "type" in schema and _implied(schema["enum"], schema["type"]):
@@ -78,6 +80,6 @@ def _without(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str
 
 
 def _implied(choices: list[Any], types: Any) -> bool:
-    """Has every choice one of these types, so that the types need not be said?"""
+    """Return whether every choice has one of these types, which makes `type` redundant."""
     allowed = {types} if isinstance(types, str) else set(types)
     return set(map(json_type, choices)) <= allowed

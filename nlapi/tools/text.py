@@ -1,4 +1,4 @@
-"""Descriptions as a model is told them, without what only a browser, or nobody, can see."""
+"""The plain text of descriptions for a model, without markup that only a browser uses."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from functools import lru_cache
 
 from nlapi.client.clean import clean
 
+# Characters of a description; Claude Code cuts near 4,100.
 MAX_DESCRIPTION = 4000
-"""Characters of a description; Claude Code cuts near 4,100."""
 
+# Characters that are read at all; the markup that is removed rarely is four fifths of a text.
 MAX_READ = 5 * MAX_DESCRIPTION
-"""Characters that are looked at at all: what follows would be cut."""
 
 _URL = r"\((?:https?://|mailto:|[/#.])[^()\s]{0,500}(?:\([^()\s]{0,99}\)[^()\s]{0,500})?(?:\s\"[^\"\n]{0,99}\")?\)"
 _LINKED = rf"\[[^\[\]\n]{{1,300}}\]{_URL}"
 LINK = re.compile(rf"!?\[([^\[\]\n]{{1,300}})\]{_URL}")
+# A sentence that only points to a web page, which a model cannot open. Links and pointers were 167 of 1,526 characters
+# a tool on GitHub's description (docs/design/007-what-a-model-is-sent.md).
 POINTER = re.compile(
     r"(?:(?<=[.!?:\"”)\n])|^)[ \t]*"
     r"(?:For (?:more|further|additional) (?:information|details|info)|To learn more|(?:Learn|Read) more)\b"
     rf"[^\[\n.]{{0,160}}[\"“]?{_LINKED}(?:(?:,|,? and|,? or)[^\[\n.]{{0,40}}{_LINKED})*[.\"”]{{0,2}}"
     r"(?: (?:in|on) (?:our|the) [\w ]{1,40}(?:documentation|docs|guide|site))?[.\"”]{0,2}(?=\s|$)"
 )
-"""A sentence that only says where on the web there is more: a model cannot go there."""
 
 TAG = re.compile(
     r"<(/?)(a|b|br|code|div|em|h[1-6]|hr|i|li|ol|p|pre|span|strong|table|tbody|td|th|thead|tr|ul)"
@@ -30,18 +31,19 @@ TAG = re.compile(
     re.IGNORECASE,
 )
 _DASHES = r"[ \t]*(?::-+:?|-+:|-{2,})[ \t]*"
+# The line under the head of a Markdown table.
 RULER = re.compile(rf"\n[ \t]*\|?(?:{_DASHES}\|)+(?:{_DASHES})?(?=\n)")
-"""The line under the head of a Markdown table."""
 
 
+# The repetitions here are bounded, since descriptions come from elsewhere and a pattern must not take quadratic time.
 BOLD = re.compile(r"(?<![\w*/`])\*\*(?=\w)([^*\n`]{0,100}[\w.:!?)])\*\*(?![\w*/`])")
+# The mark over a note in GitHub's Markdown.
 ALERT = re.compile(r"^> ?\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\s*\n> ?", re.MULTILINE)
-"""The mark over a note in GitHub's Markdown."""
 
 
 @lru_cache(maxsize=20_000)
 def plain(text: str) -> str:
-    """Text for a model: no invisible characters, no addresses behind links, no HTML tags, MAX_DESCRIPTION at most."""
+    """Return text without invisible characters, addresses of links and HTML tags, at most MAX_DESCRIPTION long."""
     text = clean(text[:MAX_READ])
     if "](" in text:
         text = LINK.sub(r"\1", POINTER.sub("", text).strip() or text)
@@ -73,11 +75,12 @@ def _without_tag(match: re.Match[str]) -> str:
 
 
 def says(sentence: str, summary: str) -> bool:
-    """Does `sentence` have every word of `summary`, whatever their order and endings?"""
+    """Return whether `sentence` has every word of `summary`, in any order and inflection."""
     return _stems(summary) <= _stems(sentence)
 
 
 def first_sentence(text: str) -> str:
+    """Return the text up to the end of its first sentence or line."""
     return re.split(r"(?<=[.!?])\s|\n", text, maxsplit=1)[0]
 
 

@@ -1,4 +1,4 @@
-"""The nouns Tool and Call."""
+"""The types Tool, Call and Missing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from nlapi.resources.paths import Place as Place
 from nlapi.tools.account import Account
 
 
+# Compared by identity: the schemas of a tool can be large, and a tool is made once for each operation.
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tool:
     """An Operation as a language model sees it.
 
-    `input_schema` is one self-contained JSON Schema 2020-12 object; `places` says where on the wire each argument goes.
+    `input_schema` is one self-contained JSON Schema 2020-12 object; `places` has the location of each argument in the
+    request.
     """
 
     name: str
@@ -24,8 +26,10 @@ class Tool:
     operation: Operation
     places: Mapping[str, Place]
     body_rules: Mapping[str, Any] = field(default_factory=dict)
-    """What the schema asks of a body as a whole when its properties are arguments of their own: how many there have to
-    be, which an optional body needs as soon as it is there. A JSON Schema in the names that go on the wire."""
+    """constraints on a body as a whole when its properties are arguments of their own, as a JSON Schema in wire names
+
+    They are the number of properties, and those that an optional body requires once it is sent.
+    """
 
     @property
     def effect(self) -> Effect:
@@ -36,9 +40,9 @@ class Tool:
         return tuple(self.input_schema.get("required", ()))
 
     def as_dict(self, format: str = "anthropic", *, strict: bool = False) -> dict[str, Any]:
-        """The tool in the manifest form of "anthropic", "openai", "openai-responses", "mcp" or "gemini".
+        """Return the tool in the manifest form "anthropic", "openai", "openai-responses", "mcp" or "gemini".
 
-        With `strict` in its strict form, if its schema fits strict mode's limits; otherwise in the plain one.
+        With `strict`, in its strict form if its schema fits strict mode's limits, else in the plain one.
         """
         from nlapi.tools.manifest import render
 
@@ -47,15 +51,16 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A Tool and the arguments for it. `id` is the planner's own name for the call, `reason` why it wants it.
+    """A Tool and the arguments for it. `id` is the planner's identifier of the call, `reason` its reason for it.
 
-    `account` says where each argument came from; None where the planner does not know, and it has to be traced.
+    `account` has the source of each argument; None where the planner does not know them, and they have to be traced.
     """
 
     tool: Tool
     arguments: Mapping[str, Any]
     id: str = ""
     reason: str = ""
+    # Two calls are equal when they do the same, whatever their values come from.
     account: Account | None = field(default=None, compare=False)
 
     @property
@@ -65,7 +70,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """Something a planner needs from the user: an argument of a tool, its meaning, its choices if it has any."""
+    """An argument that a planner needs from the user, with its description and its choices, if any."""
 
     tool: Tool
     argument: str

@@ -1,7 +1,7 @@
-"""Amounts as people say them, turned into what an API wants on the wire (`x-nlapi: {unit: micros}`).
+"""The conversion of amounts between the units that people use and those of an API (`x-nlapi: {unit: micros}`).
 
-Inside nlapi a number is always in wire units. An amount as people say it is a text that carries its unit: "$50",
-"50 EUR", "12.5%", "90 s". So nothing is ever converted twice, whoever made the call. See docs/design/006-units.md.
+Inside nlapi a number is always in wire units. An amount in people's units is a text that carries its unit: "$50", "50
+EUR", "12.5%", "90 s". So nothing is converted twice, whoever made the call. See docs/design/006-units.md.
 """
 
 from __future__ import annotations
@@ -17,36 +17,38 @@ from nlapi.openapi.hints import hints
 from nlapi.resources.schemas import schema_types
 
 CURRENCY = r"[$€£¥]|[A-Z]{3}"
+# Pattern of the unit behind a number; for a wire unit that is not listed it is a currency. A number without a unit is
+# refused and not guessed at: "50" may be dollars or micros.
 MARKS = {"milliseconds": r"s|sec|seconds?", "fraction": "%", "basis_points": "%"}
-"""What a text says after its number for the unit to be known; for any other unit of the wire it is a currency."""
 
+# The unit that people use where it is no currency, with an example.
 SAID = {
     "milliseconds": ("second", "90 s"),
     "fraction": ("per cent", "12.5%"),
     "basis_points": ("per cent", "2%"),
 }
-"""What people measure in where it is no currency, and how they would write it."""
 
 NUMBER = "-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:[.][0-9]+)?"
 
+# Decimal places of currencies whose smallest unit is not a hundredth (ISO 4217).
 DECIMALS = {
     **dict.fromkeys("BIF CLP DJF GNF JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(), 0),
     **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
 }
-"""Currencies whose smallest part is not a hundredth (ISO 4217), as powers of ten."""
 
 
 def unit_of(*places: Mapping[str, Any]) -> str:
-    """The wire unit that `x-nlapi: {unit: ...}` of a schema, or a parameter's extensions, names; "" when none does."""
+    """Return the wire unit that `x-nlapi: {unit: ...}` of a schema or of a parameter names; "" for none."""
     return next((unit for place in places if (unit := hints(place).unit)), "")
 
 
 def to_wire(amount: int | float | str | Decimal, unit: str, currency: str = "") -> int | float:
-    """`amount` as people say it ("50", 19.99) in the wire's `unit`: to_wire(50, "micros") -> 50000000.
+    """Return `amount` in people's units ("50", 19.99) in the wire's `unit`: to_wire(50, "micros") -> 50000000.
 
-    An unknown unit changes nothing. The smallest part of some currencies is no hundredth: to_wire(500, "cents", "JPY")
-    is 500. A whole number comes back as int. ArgumentError when `amount` is no finite number.
+    An unknown unit changes nothing. The smallest unit of some currencies is no hundredth: to_wire(500, "cents", "JPY")
+    is 500. A whole number is returned as int. ArgumentError when `amount` is no finite number.
     """
+    # Decimal, because 8.2 * 1_000_000 is 8199999.999999999 in binary floating point.
     try:
         exact = Decimal(str(amount).replace(",", ""))
     except InvalidOperation:
@@ -64,13 +66,13 @@ def _scale(unit: str, currency: str) -> Decimal:
 
 
 def from_wire(value: int | float, unit: str) -> int | float:
-    """The way back, for answers: from_wire(50000000, "micros") -> 50."""
+    """Return a value of an answer in people's units: from_wire(50000000, "micros") -> 50."""
     exact = Decimal(str(value)) / SCALES.get(unit.lower(), Decimal(1))
     return int(exact) if exact == exact.to_integral_value() else float(exact)
 
 
 def spoken(text: str, unit: str) -> int | float | None:
-    """A text with its unit ("$50") in the wire's `unit`; None when it says no unit, or none that `unit` measures."""
+    """Return a text with its unit ("$50") in the wire's `unit`; None where it has no unit that fits."""
     if unit not in SCALES:
         return None
     mark = MARKS.get(unit, CURRENCY)
@@ -81,7 +83,7 @@ def spoken(text: str, unit: str) -> int | float | None:
 
 
 def as_amount(schema: dict[str, Any], unit: str) -> dict[str, Any]:
-    """The schema of an amount as a model is shown it: a number on the wire, or a text with its unit."""
+    """Return the schema of an amount for a model: a number in wire units, or a text with its unit."""
     if unit not in SCALES:
         return schema
     kinds = {"integer", "number", "string"}.intersection(schema_types(schema))

@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 as nlapi checks by it, for arguments and for what the sandbox is sent."""
+"""The JSON Schema 2020-12 validator of nlapi, for arguments and for the requests to the sandbox."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ Faults = Iterator[ValidationError]
 
 
 def _multiple_of(_: Any, step: float, value: Any, __: Any) -> Faults:
-    """As people count: 19.99 is a multiple of 0.01."""
+    """Yield a fault unless `value` is a multiple of `step` in decimal: 19.99 is a multiple of 0.01."""
+    # jsonschema divides binary floats, by which 19.99 is no multiple of 0.01.
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if is_number and Fraction(str(value)) % Fraction(str(step)):
         yield ValidationError(f"{value!r} is not a multiple of {step}")
@@ -46,8 +47,11 @@ def _additional_properties(validator: Any, rest: Any, value: Any, schema: Any) -
 
 
 def _one_of(validator: Any, choices: Any, value: Any, _: Any) -> Faults:
-    """One choice at least. Choices overlap in most descriptions (objects that allow other properties): holding a value
-    to exactly one would leave no way to call such an operation, and what the API takes it for is the API's to say."""
+    """Yield a fault unless at least one choice fits.
+
+    JSON Schema asks for exactly one. Choices overlap in most descriptions (objects that allow other properties), so
+    that rule would leave no way to call such an operation; the API decides which choice it takes a value for.
+    """
     context: list[ValidationError] = []
     for place, choice in enumerate(choices):
         faults = list(validator.descend(value, choice, schema_path=place))
@@ -58,7 +62,7 @@ def _one_of(validator: Any, choices: Any, value: Any, _: Any) -> Faults:
 
 
 def _mismatch(expression: str, value: str) -> str:
-    """Why `value` does not match, or "". A pattern that takes too long is a fault: descriptions come from elsewhere."""
+    """Return the reason why `value` does not match, or "". A pattern that takes too long is a fault."""
     try:
         fits = matches(expression, value)
     except TimeoutError:
@@ -66,6 +70,7 @@ def _mismatch(expression: str, value: str) -> str:
     return "" if fits else f"{value!r} does not match {expression!r}"
 
 
+# jsonschema's class for Draft 2020-12, with patterns that are bounded in time and choices that may overlap.
 VALIDATOR: Any = extend(  # type: ignore[no-untyped-call]  # jsonschema's stubs leave it untyped
     Draft202012Validator,
     {
@@ -76,4 +81,3 @@ VALIDATOR: Any = extend(  # type: ignore[no-untyped-call]  # jsonschema's stubs 
         "additionalProperties": _additional_properties,
     },
 )
-"""jsonschema's class for Draft 2020-12, with patterns that are bounded in time, and choices that may overlap."""

@@ -1,4 +1,4 @@
-"""What a person is shown of an answer: the sentence about it, and the rows and columns that the sentence is about."""
+"""The view of an answer for a person: the sentence about it, and the rows and columns that it is about."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from nlapi.resources.fields import Thing, field_at, fields_of, is_empty, text_of
 from nlapi.resources.identity import columns
 from nlapi.resources.nouns import thing_words
 
+# Largest object two levels deep whose fields are shown one by one; larger ones are shown as one field.
 MOST_OPENED = 16
-"""Fields of an object two levels deep in a thing that are shown one by one."""
 
 VALUE = "value"
 """The column of a list of plain values."""
@@ -22,11 +22,11 @@ VALUE = "value"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerView:
-    """What is shown of an answer: a table of `rows`, or the fields of the one row of a thing, or a raw text.
+    """A view of an answer: a table of `rows`, or the fields of the single row of a resource, or a raw text.
 
-    `columns` are paths of fields, the most telling first, of which the first `fixed` are shown however narrow the table
-    is. `operation` gives the units of amounts. `text` says the same in a sentence; "" where nobody asked anything.
-    `is_certain` is False where a condition of the question could not be applied, which the text says.
+    `columns` are paths of fields, the most informative first; the first `fixed` are shown however narrow the table is.
+    `operation` gives the units of amounts. `text` is the same in a sentence; "" without a question. `is_certain` is
+    False where a condition of the question could not be applied, which the text says.
     """
 
     text: str = ""
@@ -44,18 +44,18 @@ class AnswerView:
 
 
 def headers_of(result: Result) -> dict[str, str]:
-    """Return the headers of an answer by name in lower case."""
+    """Return the headers of an answer by their names in lower case."""
     return {name.lower(): value for name, value in result.headers}
 
 
 def things_view(things: Sequence[Thing], operation: Operation | None) -> AnswerView:
-    """Return the table of several things."""
+    """Return the table of several resources."""
     noun = thing_words(operation) if operation is not None else ()
     return AnswerView(rows=tuple(things), columns=tuple(columns(things, noun)), operation=operation)
 
 
 def thing_view(thing: Thing, operation: Operation | None) -> AnswerView:
-    """Return the fields of one thing; those that are empty come last."""
+    """Return the fields of one resource; empty fields come last."""
     noun = thing_words(operation) if operation is not None else ()
     paths = [inner for path in columns([thing], noun) for inner in _opened(path, field_at(thing, path))]
     empty = [path for path, field in fields_of(thing).items() if is_empty(field)]
@@ -63,14 +63,14 @@ def thing_view(thing: Thing, operation: Operation | None) -> AnswerView:
 
 
 def _opened(path: str, value: Any) -> list[str]:
-    """The fields of an object two levels deep in a thing, where they are few and plain; else the object itself."""
+    """Return the paths of an object's fields where they are few and plain, else the path of the object itself."""
     fields = value if isinstance(value, Mapping) and not text_of(value, path.rpartition(".")[2]) else {}
     plain = not any(isinstance(field, Mapping | list) for field in fields.values())
     return [f"{path}.{name}" for name in fields] if plain and 0 < len(fields) <= MOST_OPENED else [path]
 
 
 def answer_view(result: Result, operation: Operation | None = None) -> AnswerView:
-    """Return what is shown of an answer to a call that no question led to."""
+    """Return the view of an answer to a call without a question."""
     listed = list_in(result.data, operation, headers_of(result))
     if listed is not None and (view := entries_view(listed.entries, operation)) is not None:
         return view
@@ -81,19 +81,21 @@ def answer_view(result: Result, operation: Operation | None = None) -> AnswerVie
 
 
 def entries_view(entries: Sequence[Any], operation: Operation | None = None) -> AnswerView | None:
-    """Return the table of the entries of a list; None where they are neither all things nor all plain values."""
+    """Return the table of the entries of a list; None where they are neither all objects nor all plain values."""
     things = [entry for entry in entries if isinstance(entry, Mapping)]
     if len(things) == len(entries):
         return things_view(things, operation)
+    # A table of objects beside plain values would have empty cells that look like missing data.
     if any(isinstance(entry, list | Mapping) for entry in entries):
         return None
     return AnswerView(rows=tuple({VALUE: entry} for entry in entries), columns=(VALUE,), operation=operation)
 
 
 def raw_text(result: Result) -> str:
-    """Return an answer that fits no rule as it is: JSON with a line for each entry, any other text unchanged."""
+    """Return an answer that fits no rule unchanged, except that JSON lists get a line for each entry."""
     import json
 
+    # One entry a line, so that `grep` and `head` are of use on a list.
     data = result.data
     if isinstance(data, list) and data:
         return "[{}]".format(",\n ".join(json.dumps(entry, ensure_ascii=False) for entry in data))

@@ -1,4 +1,4 @@
-"""The arguments of a tool beside the schemas that the description has for them: amounts, and what is hidden."""
+"""The transformation of arguments by the description's schemas: amounts to wire units, defaults of hidden values."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from nlapi.resources.schemas import schema_types
 from nlapi.tools.tool import Place, Tool
 from nlapi.tools.units import spoken
 
+# Levels of nested values that are transformed.
 MAX_DEPTH = 32
-"""Levels of values inside values that are walked."""
 
+# Levels of nested `allOf`, `anyOf` and `oneOf` that are followed; a schema may contain itself.
 MAX_COMBINED = 4
-"""Levels of `allOf`, `anyOf` and `oneOf` inside each other that are walked."""
 
+# Called with the schema and the value of each part; returns the new value.
 Change = Callable[[Mapping[str, Any], Any], Any]
-"""A schema and a value to what the value becomes."""
 
 
 def on_the_wire(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments with every amount that is a text with its unit as a number in the units of the wire.
+    """Return the arguments with every amount that is a text with its unit as a number in wire units.
 
-    A whole number that a model wrote as `2.0` goes out as `2` where the description has an integer.
+    A whole number that a model wrote as `2.0` becomes `2` where the description has an integer.
     """
+    # The description's schemas are read and not `input_schema`, where a wire unit is only a pattern and a sentence.
     spec = tool.operation.spec
 
     def amount(schema: Mapping[str, Any], value: Any) -> Any:
@@ -42,7 +43,9 @@ def on_the_wire(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def filled(operation: Operation, values: dict[Place, Any]) -> dict[Place, Any]:
-    """Values by their place, with the default of everything that is required and hidden (`x-nlapi: {hide: true}`)."""
+    """Return values by location, with the defaults of values that are required and hidden (`x-nlapi: {hide:
+    true}`).
+    """
     spec, body = operation.spec, operation.body
 
     def complete(schema: Mapping[str, Any], value: Any) -> Any:
@@ -79,7 +82,7 @@ def _defaults(spec: Spec, schema: Mapping[str, Any], value: Mapping[str, Any]) -
 
 
 def _changed(spec: Spec, schema: Any, value: Any, change: Change, depth: int) -> Any:
-    """`value` with every part of it as `change` makes it, given the schema of that part."""
+    """Return `value` with `change` applied to every part of it, innermost first."""
     schema = spec.follow(schema)
     if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
         return value
@@ -96,7 +99,7 @@ def _changed(spec: Spec, schema: Any, value: Any, change: Change, depth: int) ->
 
 
 def _parts(spec: Spec, schema: Any, *, any_of: bool = False, depth: int = 0) -> Iterator[Mapping[str, Any]]:
-    """A schema and those that it is put together from; those it may be as well, if `any_of`."""
+    """Yield a schema and the schemas in its `allOf`; with `any_of`, also those of `anyOf` and `oneOf`."""
     schema = spec.follow(schema)
     if not isinstance(schema, Mapping) or depth > MAX_COMBINED:
         return
@@ -107,7 +110,7 @@ def _parts(spec: Spec, schema: Any, *, any_of: bool = False, depth: int = 0) -> 
 
 
 def property_of(spec: Spec, schema: Any, name: str) -> Mapping[str, Any]:
-    """The schema of a property, `$ref`s at its top followed; {} when the schema does not know it."""
+    """Return the schema of a property, `$ref`s at its top followed; {} where the schema does not declare it."""
     for part in _parts(spec, schema, any_of=True):
         found = spec.follow(part.get("properties", {}).get(name))
         if isinstance(found, Mapping):
@@ -116,7 +119,7 @@ def property_of(spec: Spec, schema: Any, name: str) -> Mapping[str, Any]:
 
 
 def schema_at(tool: Tool, argument: str, *inside: str) -> Mapping[str, Any]:
-    """The schema that the description, rather than `input_schema`, has for an argument, or for a property inside it."""
+    """Return the description's schema (not `input_schema`) for an argument, or for a property inside it."""
     operation = tool.operation
     where, wire = tool.places.get(argument, ("body", argument))
     if where != "body":
