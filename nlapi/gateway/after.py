@@ -16,6 +16,7 @@ from nlapi.routing.nouns import Shadow, VersionRef
 from nlapi.routing.split import sampled
 
 
+# One object in place of five arguments that every step after the answer needs.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """One request that is being served, with its revision and the plan that it is served by."""

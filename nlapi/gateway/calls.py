@@ -69,6 +69,7 @@ class Failed(Exception):  # noqa: N818 - it is also a value, the result of a sha
     `ran` is true when the version may have been executed; then only an idempotent call may be repeated.
     """
 
+    # `ran` has no default: forgotten, it would let a call that is not idempotent be executed twice.
     def __init__(self, kind: FailureKind, message: str, *, ran: bool, attempts: int = 1) -> None:
         super().__init__(message)
         self.kind = kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -66,7 +66,6 @@ class Operation:
     """the validator of its body; None when it has no body"""
     body_required: bool = False
     largest: int = LARGEST_BODY
-    _by_place: dict[tuple[str, str], Parameter] = field(default_factory=dict, repr=False)
 
     @cached_property
     def query(self) -> dict[str, Parameter]:

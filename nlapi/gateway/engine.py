@@ -176,6 +176,7 @@ class Engine:
         """Refuse new requests, finish those in flight and close everything; return whether all ended in time."""
         self._draining = True
         finished = True
+        # Requests first, then copies and records: a request that ends late still writes its record.
         try:
             async with asyncio.timeout(timeout_s):
                 await self._idle.wait()

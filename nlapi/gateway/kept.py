@@ -24,6 +24,7 @@ class Revision:
     why: str
     summary: str = ""
     objectives: tuple[str, ...] = ()
+    # An undo skips revisions that restore others by this number, and so goes further back (Publisher._before).
     restores: int = 0
     document: Mapping[str, Any]
 

@@ -101,7 +101,7 @@ class Patience:
     LOOKS = 4
 
     def __init__(self, connections: Iterable[Any], read_s: float) -> None:
-        self._connections = connections
+        self._connections: Iterable[Protocol] = connections
         self._every_s = read_s / self.LOOKS
 
     async def watch(self) -> None:

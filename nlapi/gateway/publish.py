@@ -35,7 +35,7 @@ SUMMARY = 300
 RECENT = 50
 
 
-# A Protocol, so that a publisher can be tested without an engine; `typing.` keeps its name apart from a shard's Protocol.
+# A Protocol, so that a publisher can be tested without an engine (tests/gateway/test_gateway_kill.py).
 class Serving(typing.Protocol):
     """The part of the engine that the publisher uses."""
 
@@ -192,8 +192,6 @@ class Publisher:
     def _old(self, number: int) -> Configuration:
         """Return the configuration of a committed revision. Problem 404 when there is none of that number."""
         return self._recent.get(number) or decode_configuration(self.revision_of(number).document)
-
-
 
     def _before(self, objective: str) -> int:
         """Return the number of the revision before the last change of an objective; 0 when there is none."""
