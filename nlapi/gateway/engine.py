@@ -220,13 +220,7 @@ class Engine:
         plan = live.plan(live.table.decide(route.objective.name, ask.context, ask.client))
         if not ask.request_id:
             ask = replace(ask, request_id=self.new_request_id())
-        exchange = Exchange(
-            live=live,
-            route=route,
-            plan=plan,
-            ask=ask,
-            at=time.time(),
-        )
+        exchange = Exchange(live=live, route=route, plan=plan, ask=ask, at=time.time())
         before = self._clock()
         try:
             served = await _tried(exchange)

@@ -118,20 +118,16 @@ class Loaded:
         return known if known is not None and known.shard == shard else Cluster(shard)
 
     async def _opened(self, version: Version, shard: Shard, clusters: dict[str, Cluster], *, shadow: bool) -> Opened:
-        try:
-            runner = await self._runner(version, shard, clusters, shadow=shadow)
-        except LoadError:
-            raise
-        except NlapiError as error:
-            raise LoadError(version.ref, error.message, hint=error.hint) from error
-        return Opened(version=version, shard=shard, runner=runner)
-
-    async def _runner(self, version: Version, shard: Shard, clusters: dict[str, Cluster], *, shadow: bool) -> Runner:
+        runner: Runner
         if shard.protocol is Protocol.LOCAL:
-            # Importing a model can take seconds; in a thread it does not stop the event loop, which serves meanwhile.
-            return await asyncio.to_thread(open_runner, version.source, self._models, shadow=shadow)
-        cluster = clusters.get(shard.name)
-        if cluster is None:
+            try:
+                # In a thread: importing a model can take seconds, and requests are served meanwhile.
+                runner = await asyncio.to_thread(open_runner, version.source, self._models, shadow=shadow)
+            except NlapiError as error:
+                raise LoadError(version.ref, error.message, hint=error.hint) from error
+        elif cluster := clusters.get(shard.name):
+            # Copies get separate connections and a separate concurrency limit, so that they never delay a request.
+            runner = Remote(version, cluster.apart() if shadow else cluster, owns=shadow)
+        else:
             raise LoadError(version.ref, f"shard {shard.name!r} has no endpoints", hint="give the shard an endpoint")
-        # Copies get separate connections and a separate concurrency limit, so that they never delay a request.
-        return Remote(version, cluster.apart() if shadow else cluster, owns=shadow)
+        return Opened(version=version, shard=shard, runner=runner)

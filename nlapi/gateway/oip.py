@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import orjson
@@ -63,9 +64,7 @@ def value(given: Tensor, schema: Any) -> Any:
     data = _flat_any(data)
     if (given.get("parameters") or {}).get("content_type") == "json" and len(data) == 1:
         return orjson.loads(data[0])
-    count = 1
-    for size in shape:
-        count *= size
+    count = prod(shape)
     if count != len(data):
         raise ValueError(f"output {given['name']!r} has {len(data)} elements for shape {shape}")
     # A scalar has no shape of its own in the protocol: [1] may be a number or an array of one, and the schema decides.

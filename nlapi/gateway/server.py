@@ -76,17 +76,16 @@ class _Leaving:
         self.now = False
 
     async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
-        leaves = self.now and scope["type"] == "http"
-        await self._app(scope, receive, _closing(send) if leaves else send)
+        if not self.now or scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
 
+        async def send_closing(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
 
-def _closing(send: Send) -> Send:
-    async def closing(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
-        await send(message)
-
-    return closing
+        await self._app(scope, receive, send_closing)
 
 
 class _Server(uvicorn.Server):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -116,9 +116,9 @@ def _added(before: Counts, after: Counts) -> dict[tuple[str, VersionRef], Tally]
 
 
 def _totals(added: Mapping[tuple[str, VersionRef], Tally]) -> dict[str, int]:
-    totals: dict[str, int] = {}
+    totals: Counter[str] = Counter()
     for (objective, _), tally in added.items():
-        totals[objective] = totals.get(objective, 0) + tally.requests
+        totals[objective] += tally.requests
     return totals
 
 

@@ -60,7 +60,7 @@ async def serve(call: Call) -> Answer:
         trace=call.trace,
     )
     served = await gateway.engine.serve(name, ask)
-    said = {
+    document = {
         "output": served.output,
         "request_id": served.request_id,
         "decision": encode_decision(served.decision),
@@ -68,7 +68,7 @@ async def serve(call: Call) -> Answer:
         "attempts": served.attempts,
         "fallback": served.fallback,
     }
-    return Answer(body=said, headers={"X-Request-Id": served.request_id})
+    return Answer(body=document, headers={"X-Request-Id": served.request_id})
 
 
 async def resolve(call: Call) -> Answer:
