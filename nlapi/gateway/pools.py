@@ -223,8 +223,8 @@ class Processes(_Pooled):
         await self._end_apart()
 
 
+# The version of this worker process: a ProcessPoolExecutor has no other place for what its initializer loads.
 _loaded: Workflow | None = None
-"""the version of this worker process"""
 
 
 def _start_worker(manifest: Manifest, nice: int) -> None:
