@@ -1,4 +1,4 @@
-"""Who may do what: bearer tokens for two audiences, kept as hashes, and the roles of those who operate."""
+"""Access control: bearer tokens for two audiences, stored as hashes, and the roles of admin tokens."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from nlapi.gateway.kept import TokenRecord
 from nlapi.gateway.problem import Problem
 from nlapi.gateway.store import Store
 
+# The prefix of every secret lets secret scanners recognize one that has leaked.
 PREFIX = "nlg_"
-"""What every secret begins with, so that scanners find one that got out."""
 
-
+# Authors in revisions and the audit log that have no token: a token of that name could pass for them.
 RESERVED = frozenset(("gateway", "command-line"))
-"""Names that stand for nobody with a token."""
 
 
 class Audience(StrEnum):
-    """Whom a token is for: those who operate the gateway, or the clients that call it."""
+    """The audience of a token: operators of the gateway (admin), or clients that send requests (serve)."""
 
     ADMIN = "admin"
     SERVE = "serve"
 
 
 class Role(StrEnum):
-    """What an admin token may do; each may do what those before it may."""
+    """The role of an admin token; each role includes those before it."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -42,7 +41,7 @@ ROLES = tuple(Role)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who makes a request. `client` is the client of a serve token."""
+    """The sender of a request; `client` is the client of a serve token."""
 
     name: str = ""
     audience: Audience | None = None
@@ -54,16 +53,18 @@ NOBODY = Caller()
 
 
 def now() -> datetime:
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def stamp(moment: datetime) -> str:
-    """A moment as it is kept and shown: 2026-11-25T03:04:05.678901Z. Such texts sort by time."""
+    """Return a time as text in UTC: 2026-11-25T03:04:05.678901Z."""
+    # Always with microseconds, so that the texts sort by time: the store compares them in SQL.
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class Access:
-    """The tokens of a Store. Their digests are looked up in memory, and read again when the store has changed."""
+    """The tokens of a Store, cached by digest and read again after a change."""
 
     def __init__(self, store: Store, clock: Callable[[], datetime] = now) -> None:
         self._store = store
@@ -74,7 +75,7 @@ class Access:
     def make(
         self, name: str, audience: Audience, *, role: Role | None = None, client: str = "", days: int = 0
     ) -> tuple[TokenRecord, str]:
-        """A new token and its secret, 256 random bits that are kept nowhere. Problem 409: the name cannot be had."""
+        """Create a token; return it with its secret of 256 random bits. Problem 409 when the name is in use."""
         if name in RESERVED:
             hint = "take another name: this one stands for what is done without a token"
             raise Problem(409, f"no token can be called {name!r}", code="reserved", hint=hint)
@@ -96,7 +97,8 @@ class Access:
         return record, secret
 
     def revoke(self, name: str) -> TokenRecord | None:
-        """The token that is gone; None when there was none. Problem 409 rather than losing the last admin token."""
+        """Remove a token and return it, or None when there is none. Problem 409 for the last admin token."""
+        # Without an admin token nobody could create another one over HTTP.
         admins = [one for one in self._store.tokens() if one.role == Role.ADMIN]
         if [one.name for one in admins] == [name]:
             raise Problem(
@@ -105,9 +107,9 @@ class Access:
         return self._store.remove_token(name)
 
     async def caller(self, authorization: str | None) -> Caller:
-        """Who sends this Authorization header; NOBODY without one. Problem 401 when it is no good.
+        """Return the caller of an Authorization header, or NOBODY without one. Problem 401 when it is invalid.
 
-        It waits for the store only when the token is not known: others are served while a query takes long.
+        It waits for the store only for an unknown token, so that a slow query does not delay other requests.
         """
         if authorization is None:
             return NOBODY
@@ -131,13 +133,14 @@ class Access:
 
 
 def described(token: TokenRecord) -> str:
-    """A token in words, for the audit log."""
+    """Return the description of a token for the audit log."""
     days = f" until {token.expires_at[:10]}" if token.expires_at else ""
     return f"token {token.name} ({token.role or f'serve, client {token.client}'}){days}"
 
 
 def digest(secret: str) -> str:
-    """What is kept of a secret. It has 256 random bits, so that one sha256 is as good as a slow hash."""
+    """Return the stored form of a secret, its sha256."""
+    # A slow hash protects passwords, which can be guessed; 256 random bits cannot, and each request pays for the hash.
     return sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -152,7 +155,7 @@ def unauthorized(why: str) -> Problem:
 
 
 def allow(caller: Caller, audiences: frozenset[str], role: str) -> None:
-    """Problem 401 or 403 unless the caller may call an operation for these audiences (none: anybody) and this role."""
+    """Check the caller's audience and role; no audience allows anybody. Problem 401 or 403 when it is refused."""
     if not audiences:
         return
     if caller.audience is None:

@@ -1,4 +1,4 @@
-"""Which operation of the gateway a method and a path mean."""
+"""The router: from a method and a path to an operation of the gateway."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from nlapi.gateway.problem import Problem
 
 
 class Addresses:
-    """Which operation a method and a path mean."""
+    """The operations of the gateway by path and method."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._fixed: dict[str, dict[str, Operation]] = {}
         self._patterns: dict[str, tuple[re.Pattern[str], dict[str, Operation]]] = {}
         for one in operations:
+            # A path without parameters is one look-up in a dict; only the others cost a regular expression each.
             if "{" not in one.path:
                 self._fixed.setdefault(one.path, {})[one.method] = one
             else:
+                # RFC 3986 §3.3: a value in a path has no slash; one that is encoded as %2F is decoded after the match.
                 literal = re.escape(one.path).replace(r"\{", "{").replace(r"\}", "}")
                 pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", literal))
                 self._patterns.setdefault(one.path, (pattern, {}))[1][one.method] = one
 
     def match(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
-        """The operation, and the values in the path. Problem 404 or 405."""
+        """Return the operation and the values in the path. Problem 404 or 405."""
         found, values = self._find(path)
-        method = "GET" if method == "HEAD" else method
+        method = "GET" if method == "HEAD" else method  # RFC 9110 §9.3.2; the server drops the body
         if found is None:
             hint = self._nearest(method, path)
             raise Problem(404, f"there is no path {path[:80]!r}", code="unknown_path", hint=hint)
@@ -41,7 +43,7 @@ class Addresses:
         return operation, values
 
     def _nearest(self, method: str, path: str) -> str:
-        """A hint that names the path which was probably meant, of those that take the method; "" without any."""
+        """Return a hint with the nearest path that has the method; "" when there is none."""
         patterns = {name: found for name, (_, found) in self._patterns.items()}
         those = {
             re.sub(r"\{\w+\}", "", name): name for name, found in {**self._fixed, **patterns}.items() if method in found
@@ -59,7 +61,7 @@ class Addresses:
 
 
 def decoded(text: str) -> str:
-    """Percent-encoded text as it was meant. Problem 400 where that is no UTF-8."""
+    """Decode percent-encoded text. Problem 400 when it is not UTF-8."""
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:

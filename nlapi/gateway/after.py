@@ -1,9 +1,10 @@
-"""What happens after an answer was made: counting, recording, tracing, and copies for shadows."""
+"""The work that follows an answer: counts, records, spans and copies for shadow versions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from nlapi.gateway.calls import Ask, Failed, Ran, Served
 from nlapi.gateway.live import Live, Plan, Route
@@ -11,13 +12,14 @@ from nlapi.gateway.metrics import Metrics
 from nlapi.gateway.record import Record, Recorder
 from nlapi.gateway.shadow import Copy, Shadows
 from nlapi.gateway.trace import Tracer
-from nlapi.routing.nouns import Shadow
+from nlapi.routing.nouns import Shadow, VersionRef
 from nlapi.routing.split import sampled
 
 
+# One object in place of five arguments that every step after the answer needs.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request on its way: what it asked, and what the revision that it took says about it."""
+    """One request that is being served, with its revision and the plan that it is served by."""
 
     live: Live
     route: Route
@@ -28,9 +30,9 @@ class Exchange:
 
 
 class Afterwards:
-    """Does what is left to do for a request. Nothing here waits, and nothing here can fail an answer.
+    """The steps after an answer. None of them waits, and none of them can fail an answer.
 
-    `leave` tells the engine that a copy no longer uses its revision.
+    `leave` is called when a copy no longer uses its revision.
     """
 
     def __init__(
@@ -49,19 +51,22 @@ class Afterwards:
         self._leave = leave
 
     def finish(self, exchange: Exchange, outcome: Served | Failed, ms: float) -> None:
-        """Count, record, trace and copy one request that came to `outcome` after `ms`."""
+        """Count, record, trace and copy one request that ended with `outcome` after `ms` milliseconds."""
         plan = exchange.plan
         self._count(plan, outcome, ms)
-        if self._recorder.wanted:
-            self._recorder.note(_record(exchange, outcome, ms))
-        if self._tracer is not None:
-            self._tracer.trace(_record(exchange, outcome, ms), exchange.ask.trace)
+        if self._recorder.wanted or self._tracer is not None:
+            version = outcome.version if isinstance(outcome, Served) else plan.decision.version
+            record = _record(exchange, version, outcome, ms)
+            if self._recorder.wanted:
+                self._recorder.note(record)
+            if self._tracer is not None:
+                self._tracer.trace(record, exchange.ask.trace)
         for shadow, _ in plan.shadows:
             if sampled(shadow.name, exchange.ask.request_id, shadow.percent):
                 self._copy(exchange, shadow, outcome if isinstance(outcome, Served) else None)
 
     def _count(self, plan: Plan, outcome: Served | Failed, ms: float) -> None:
-        # A request that its fallback saved is an error of the version that was decided on: guards have to see it.
+        # A request that the fallback answered counts as an error of the decided version: canary guards have to see it.
         if isinstance(outcome, Failed):
             plan.series.observe(ms, failed=True)
         elif outcome.fallback:
@@ -74,13 +79,16 @@ class Afterwards:
 
     def _copy(self, exchange: Exchange, shadow: Shadow, served: Served | None) -> None:
         runner = exchange.live.shadowing[shadow.version]
-        exchange.live.active += 1  # its version stays loaded until the copy is done
+        exchange.live.active += 1  # keeps the shadow's version loaded until the copy has ended
 
         def answered(result: Ran | Failed) -> Ran | Failed:
             result = _checked(exchange, result)
             self._metrics.copy(shadow.name, shadow.version).observe(result, served)
             if self._recorder.wanted:
-                self._recorder.note(_shadow_record(exchange, shadow, result, served))
+                ms = sum(result.stages.values()) if isinstance(result, Ran) else 0.0
+                output = served.output if served else None
+                record = _record(exchange, shadow.version, result, ms, shadow=shadow.name, served=output)
+                self._recorder.note(record)
             return result
 
         self._shadows.offer(
@@ -96,7 +104,7 @@ class Afterwards:
 
 
 def _checked(exchange: Exchange, result: Ran | Failed) -> Ran | Failed:
-    """An output that breaks the objective's schema is a failure of a copy, as it is of a request."""
+    """Return the result of a copy, or the failure when its output breaks the objective's schema."""
     if isinstance(result, Ran):
         try:
             exchange.route.checks.output(result.output)
@@ -105,45 +113,31 @@ def _checked(exchange: Exchange, result: Ran | Failed) -> Ran | Failed:
     return result
 
 
-def _record(exchange: Exchange, outcome: Served | Failed, ms: float) -> Record:
-    served = outcome if isinstance(outcome, Served) else None
-    decision = exchange.plan.decision
-    return Record(
-        at=exchange.at,
-        request_id=exchange.ask.request_id,
-        decision=decision,
-        version=served.version if served else decision.version,
-        client=exchange.ask.client,
-        context=exchange.ask.context,
-        input=exchange.ask.input,
-        output=served.output if served else None,
-        error="" if served else str(outcome),
-        ms=ms,
-        stages=served.stages if served else {},
-        attempts=outcome.attempts,
-        fallback=served.fallback if served else False,
-        synthetic=exchange.ask.synthetic,
-    )
-
-
-def _shadow_record(exchange: Exchange, shadow: Shadow, result: Ran | Failed, served: Served | None) -> Record:
-    ran = result if isinstance(result, Ran) else None
-    stages = ran.stages if ran else {}
+def _record(
+    exchange: Exchange,
+    version: VersionRef,
+    outcome: Served | Ran | Failed,
+    ms: float,
+    *,
+    shadow: str = "",
+    served: Any = None,
+) -> Record:
+    answer = None if isinstance(outcome, Failed) else outcome
     return Record(
         at=exchange.at,
         request_id=exchange.ask.request_id,
         decision=exchange.plan.decision,
-        version=shadow.version,
+        version=version,
         client=exchange.ask.client,
         context=exchange.ask.context,
         input=exchange.ask.input,
-        output=ran.output if ran else None,
-        error="" if ran else str(result),
-        ms=sum(stages.values()),
-        stages=stages,
-        attempts=result.attempts,
-        fallback=False,
+        output=answer.output if answer else None,
+        error="" if answer else str(outcome),
+        ms=ms,
+        stages=answer.stages if answer else {},
+        attempts=outcome.attempts,
+        fallback=isinstance(outcome, Served) and outcome.fallback,
         synthetic=exchange.ask.synthetic,
-        shadow=shadow.name,
-        served=served.output if served else None,
+        shadow=shadow,
+        served=served,
     )

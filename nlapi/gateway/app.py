@@ -14,7 +14,7 @@ import orjson
 from nlapi.errors import UsageError
 from nlapi.gateway.access import NOBODY, Access, Caller, allow, now, stamp
 from nlapi.gateway.addresses import Addresses, decoded
-from nlapi.gateway.admin import canaries, decisions, nouns, revisions, serve, tokens, traffic
+from nlapi.gateway.admin import canaries, decisions, nouns, revisions, system
 from nlapi.gateway.admin.call import Answer, Call, Handler
 from nlapi.gateway.canary import Edit, Watcher
 from nlapi.gateway.codec import decode_configuration
@@ -33,28 +33,27 @@ HANDLERS: Mapping[str, Handler] = {
     **canaries.HANDLERS,
     **revisions.HANDLERS,
     **decisions.HANDLERS,
-    **traffic.HANDLERS,
-    **tokens.HANDLERS,
-    **serve.HANDLERS,
+    **system.HANDLERS,
 }
-"""operationId -> what carries it out."""
+"""operationId -> the function that carries it out."""
 
 SERVE = "serveObjective"
+# Seconds between two denials of unknown callers in the audit log: a flood of them must not fill the disk.
 DENIALS_S = 1.0
-"""Seconds between two denials of unknown callers that the audit log keeps: a flood of them must not fill the disk."""
+# Bytes: a body of this size or more is parsed and validated in a thread, so that other requests are served meanwhile.
 LONG = 128 * 1024
-"""Bytes of a body that is read in a thread, so that others are served meanwhile."""
+# A body that is too large is read up to this multiple of the limit before the connection closes; see `_body`.
 SKIPPED = 4
-"""How many times the largest body is read of one that is larger."""
 _ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 _log = logging.getLogger(__name__)
 
 
 class Gateway:
-    """The serving gateway as an ASGI application. `hosts` are the names it may be called by besides loopback's.
+    """The serving gateway as an ASGI application.
 
-    Its lifespan publishes the last revision of the store and drains the engine; a server has to support that. `first`
-    is the configuration document of a store that has no revision yet.
+    `hosts` are the host names that it accepts besides those of loopback. Its lifespan publishes the last revision of
+    the store and drains the engine, so the server has to support lifespan. `first` is the configuration document for a
+    store that has no revision yet.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class Gateway:
         self.access = Access(store)
         self.traffic = Traffic(engine.metrics.tallies)
         self.failure: Exception | None = None
-        """why it did not start"""
+        """the error that kept it from starting"""
         self._first = first
         self._watcher = Watcher(
             configuration=lambda: self.publisher.current.configuration,
@@ -86,7 +85,7 @@ class Gateway:
             await _send(send, answer, head=scope["method"] == "HEAD")
 
     async def flush(self) -> None:
-        """Everything that was decided so far is in the store once this returns."""
+        """Write every decision so far to the store."""
         await self.engine.recorder.flush()
 
     async def _answer(self, scope: Message, receive: Receive) -> Answer:
@@ -99,6 +98,7 @@ class Gateway:
             caller = await self.access.caller(headers.get("authorization"))
             operation, values = self._routes.match(scope["method"], path)
             allow(caller, operation.audiences, operation.role)
+            # The limit comes before the body: a client over its limits must not cost the time to read and parse it.
             if operation.id == SERVE:
                 self.engine.check_limit(values["objective"], caller.client)
                 unread = True
@@ -120,7 +120,7 @@ class Gateway:
             answer = await HANDLERS[operation.id](call)
         except Exception as error:
             problem = _problem(error, operation)
-            if unread:
+            if unread:  # else a flood of invalid requests would pass the client's rate
                 self.engine.spend(caller.client)
             await self._audit(operation, caller, path, problem=problem)
             return _refusal(problem)
@@ -132,7 +132,7 @@ class Gateway:
     async def _audit(
         self, operation: Operation | None, caller: Caller, path: str, *, problem: Problem | None = None, told: str = ""
     ) -> None:
-        """Changes that were made or refused, and whoever was not let in."""
+        """Add an entry to the audit log for a change, made or refused, and for a caller without access."""
         denied = problem is not None and problem.status in (401, 403, 421)
         if not denied and (operation is None or not operation.changes):
             return
@@ -156,7 +156,7 @@ class Gateway:
             _log.exception("%s of %s is not in the audit log", entry.action, entry.who)
 
     async def _commit(self, edit: Edit, why: str) -> Revision:
-        """What a canary that watches itself changes."""
+        """Publish a change that the canary watcher decided on."""
         return await self.publisher.change(edit, who=ITSELF, why=why)
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -200,13 +200,13 @@ def _pairs(query: bytes) -> list[tuple[str, str]]:
 
 
 async def _body(receive: Receive, headers: Mapping[str, str], largest: int) -> bytes:
-    """The whole body. Problem 413 when it is too large, 415 when it is packed."""
+    """Return the whole body. Problem 413 when it is larger than `largest` bytes, 415 for a content encoding."""
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem(415, "packed bodies are not taken", code="media_type", path="header.content-encoding")
     declared = headers.get("content-length", "0")
     chunks: list[bytes] = []
     size, skips = 0, declared.isdigit() and int(declared) > largest
-    if skips and "expect" in headers:  # the client waits for a word before it sends
+    if skips and "expect" in headers:  # RFC 9110 §10.1.1: the client waits for an answer before it sends the body
         raise _too_large(largest)
     while True:
         message = await receive()
@@ -216,7 +216,7 @@ async def _body(receive: Receive, headers: Mapping[str, str], largest: int) -> b
         skips = skips or size > largest
         if not skips:
             chunks.append(message.get("body", b""))
-        # What is too large is read on for a while and thrown away, so that the answer gets through to the client.
+        # Closing at once would reset the connection, and a client that still sends would never see the 413.
         if not message.get("more_body", False) or size > SKIPPED * largest:
             break
     if skips:
@@ -229,7 +229,7 @@ def _too_large(largest: int) -> Problem:
 
 
 def _problem(error: Exception, operation: Operation | None) -> Problem:
-    """The refusal that an error comes to. What nobody expected is logged, and the client told no more than that."""
+    """Return the problem that answers an error; an unexpected error is logged, and its text is not sent."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, UsageError):

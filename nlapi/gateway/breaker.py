@@ -1,4 +1,4 @@
-"""When a replica is not called: after failures in a row, or when it fails far more than it answers."""
+"""The circuit breaker of a replica: it opens after consecutive failures or at a high failure rate."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from enum import StrEnum
 
 from nlapi.gateway.limits import Clock
 
+# The thresholds are those of docs/design/012-serving-engine.md: five failures in a row, or half of the last fifty while
+# most of the other replicas work, eject a replica for a second, twice as long each time until 30 s.
 IN_A_ROW = 5
-"""failures that open it"""
-
 WINDOW = 50
-LEAST = 20
-"""calls seen before a failure rate is one"""
-
 OUTLIER = 0.5
-"""the failure rate of an outlier"""
-
 FIRST_S = 1.0
 LONGEST_S = 30.0
+
+# Calls before a failure rate counts: of fewer, one or two failures by chance would make an outlier.
+LEAST = 20
+
 HEALTHY = 100
-"""successes in a row after which its past is forgotten"""
+"""successes in a row after which the next ejection is short again"""
 
 
 class BreakerState(StrEnum):
-    """CLOSED calls go; OPEN none do; HALF_OPEN one does, and decides."""
+    """The state of a breaker: CLOSED allows calls, OPEN allows none, HALF_OPEN allows one that decides."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -32,7 +31,7 @@ class BreakerState(StrEnum):
 
 
 class Breaker:
-    """The circuit breaker of one replica. It opens for a second, and twice as long each time until 30 s."""
+    """The circuit breaker of one replica; it opens for 1 s, and twice as long each time up to 30 s."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -42,29 +41,29 @@ class Breaker:
         self._successes = 0
         self._outcomes: deque[bool] = deque(maxlen=WINDOW)
         self.ejections = 0
-        """times in a row that it opened"""
+        """number of consecutive openings"""
 
     @property
     def state(self) -> BreakerState:
-        """OPEN becomes HALF_OPEN by itself when its time is over."""
+        """The current state; OPEN becomes HALF_OPEN when its time is over."""
         if self._state is BreakerState.OPEN and self._clock() >= self._until:
             return BreakerState.HALF_OPEN
         return self._state
 
     @property
     def outlier(self) -> bool:
-        """Does it fail at least half of its calls?"""
+        """Whether at least half of the recent calls failed."""
         seen = len(self._outcomes)
         return seen >= LEAST and self._outcomes.count(False) >= OUTLIER * seen
 
     def ready(self, in_flight: int) -> bool:
-        """May a call go to it? Half open, only one at a time may."""
+        """Return whether a call is allowed; in HALF_OPEN only one at a time is."""
         if self._state is BreakerState.CLOSED:
             return True
         return self._clock() >= self._until and in_flight == 0
 
     def success(self) -> None:
-        """A call was answered."""
+        """Count an answered call."""
         self._outcomes.append(True)
         self._failures = 0
         self._successes += 1
@@ -75,7 +74,7 @@ class Breaker:
             self.ejections = 0
 
     def failure(self) -> None:
-        """A call failed for a reason that lies in the replica."""
+        """Count a call that failed because of the replica."""
         self._outcomes.append(False)
         self._successes = 0
         self._failures += 1
@@ -84,7 +83,7 @@ class Breaker:
             self.eject()
 
     def eject(self) -> None:
-        """Open it."""
+        """Open the breaker."""
         self.ejections += 1
         self._state = BreakerState.OPEN
         self._until = self._clock() + min(LONGEST_S, FIRST_S * 2 ** min(self.ejections - 1, 10))

@@ -1,4 +1,4 @@
-"""The nouns of serving: what is asked, what is served, and what runs a version."""
+"""The types of inference: request, result, response, failure, and the interface of a runner."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Ask:
     context: Context = field(default_factory=dict)
     client: str = ""
     request_id: str = ""
-    """made when empty"""
+    """generated when empty"""
     synthetic: bool = False
-    """made-up traffic: served like any other, and kept out of what training reads"""
+    """whether it is test traffic: served like any other, and not written to the training log"""
     trace: str = ""
     """the caller's W3C `traceparent`"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """An answer, and how it came about."""
+    """The answer to a request, with its decision and its cost."""
 
     output: Any
     decision: Decision
@@ -38,13 +38,13 @@ class Served:
     stages: Mapping[str, float]
     """milliseconds of each stage that ran"""
     attempts: int = 1
-    """calls made, over replicas and versions"""
+    """number of calls, over replicas and versions"""
     fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What one run of a version gave."""
+    """The result of one run of a version."""
 
     output: Any
     stages: Mapping[str, float]
@@ -54,18 +54,22 @@ class Ran:
 
 
 class FailureKind(StrEnum):
-    """How a version failed."""
+    """The kind of a version's failure."""
 
     ERROR = "error"
     TIMEOUT = "timeout"
     UNAVAILABLE = "unavailable"
     INVALID = "invalid"
-    """it refused the input, or its output breaks the objective's schema: others of its kind would do the same"""
+    """it refused the input, or its output breaks the objective's schema; another replica would do the same"""
 
 
-class Failed(Exception):  # noqa: N818 - it is also a value: what became of a copy
-    """A version gave no output. `ran` says that it may have done its work, so that only idempotent calls go on."""
+class Failed(Exception):  # noqa: N818 - it is also a value, the result of a shadow's copy
+    """A version returned no output.
 
+    `ran` is true when the version may have been executed; then only an idempotent call may be repeated.
+    """
+
+    # `ran` has no default: forgotten, it would let a call that is not idempotent be executed twice.
     def __init__(self, kind: FailureKind, message: str, *, ran: bool, attempts: int = 1) -> None:
         super().__init__(message)
         self.kind = kind
@@ -73,7 +77,8 @@ class Failed(Exception):  # noqa: N818 - it is also a value: what became of a co
         self.ran = ran
         self.attempts = attempts
 
-    def __reduce__(self) -> tuple[Any, ...]:  # it comes back from worker processes
+    # Worker processes send it pickled, and by default an exception is rebuilt from `args`, without keyword arguments.
+    def __reduce__(self) -> tuple[Any, ...]:
         return _failed, (self.kind, self.message, self.ran, self.attempts)
 
 
@@ -82,7 +87,7 @@ def _failed(kind: FailureKind, message: str, ran: bool, attempts: int) -> Failed
 
 
 class LoadError(NlapiError):
-    """A version cannot be loaded; nothing was published and the revision before goes on serving."""
+    """A version cannot be loaded; nothing was published, and the previous revision goes on serving."""
 
     def __init__(self, version: VersionRef, message: str, *, hint: str = "") -> None:
         super().__init__(f"{version}: {message}", hint=hint)
@@ -90,7 +95,9 @@ class LoadError(NlapiError):
 
 
 class Router(Protocol):
-    """What the engine needs of a compiled revision: `nlapi.routing.table.Table`, or another engine's."""
+    """The part of a compiled revision that the engine uses."""
+
+    # A Protocol and not `nlapi.routing.table.Table`, so that the table of another routing engine can be published.
 
     @property
     def revision(self) -> int: ...
@@ -102,10 +109,10 @@ class Runner(Protocol):
     """Runs one version, in this process or on a shard."""
 
     async def run(self, ask: Ask, timeout_s: float, *, repeatable: bool) -> Ran:
-        """The version's output within `timeout_s`. Failed when there is none.
+        """Run the version within `timeout_s` seconds. Failed when there is no output.
 
-        `repeatable` calls may be sent again when it is not known whether they were carried out.
+        A `repeatable` call may be sent again when it is not known whether it was executed.
         """
 
     async def close(self) -> None:
-        """Give back what it holds. Nothing is in flight any more."""
+        """Release its resources; no call is in flight any more."""

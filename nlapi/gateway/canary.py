@@ -1,4 +1,4 @@
-"""Canaries that watch themselves: a step further after each bake time, or back when a guard is broken."""
+"""The automatic control of canaries: a step forward after each bake time, a rollback when a guard is broken."""
 
 from __future__ import annotations
 
@@ -12,33 +12,34 @@ from nlapi.errors import NlapiError
 from nlapi.gateway.limits import Clock
 from nlapi.gateway.metrics import Metrics, Tally
 from nlapi.routing.change import put
-from nlapi.routing.nouns import Canary, CanaryState, Configuration, Guard, Step
+from nlapi.routing.nouns import OUTPUT, Canary, CanaryState, Configuration, Guard, Step
 
 _log = logging.getLogger(__name__)
 
 Edit = Callable[[Configuration], Configuration]
 Commit = Callable[[Edit, str], Awaitable[object]]
-"""Publishes what an edit makes of the current configuration, with the reason why. NlapiError when it is refused."""
+"""Publishes an edit of the current configuration with its reason; NlapiError when it is refused."""
 
+# Standard deviations that an error count may exceed its expectation by. Without it a base without errors would allow
+# the canary none (docs/design/012-serving-engine.md).
 SIGMAS = 3.0
-"""how far an error count may be over its expectation by chance"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
-    """What the canary and its base have served."""
+    """The counts of a canary and of its base."""
 
     canary: Tally
     base: Tally
 
     def since(self, before: Sides) -> Sides:
-        """What they served after `before`."""
+        """Return the counts after `before`."""
         return Sides(canary=self.canary.since(before.canary), base=self.base.since(before.base))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Watch:
-    """A canary as it was when it came to its share."""
+    """A canary and its counts at the time when it got its current share."""
 
     canary: Canary
     at: float
@@ -46,10 +47,10 @@ class _Watch:
 
 
 class Watcher:
-    """Looks at every running canary that has steps or guards, whenever `tick` is called.
+    """The control loop of all running canaries with steps or guards.
 
-    `configuration` gives the current one. What it decides goes out through `commit`; when that is refused, the next
-    tick tries again.
+    `configuration` returns the current configuration. A change is published through `commit`; when it is refused, the
+    next tick tries again.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Watcher:
         self._watched: dict[str, _Watch] = {}
 
     async def tick(self) -> None:
-        """Take every canary a step further or back that is due."""
+        """Advance or roll back every canary that is due."""
         canaries = {name: one for name, one in self._configuration().canaries.items() if _watchable(one)}
         self._watched = {name: watch for name, watch in self._watched.items() if name in canaries}
         for canary in canaries.values():
@@ -71,13 +72,14 @@ class Watcher:
                 await self._change(canary, found)
 
     async def watch(self, every_s: float = 1.0) -> None:
-        """Tick for ever."""
+        """Call `tick` every `every_s` seconds, without end."""
         while True:
             await self.tick()
             await asyncio.sleep(every_s)
 
     def _due(self, canary: Canary) -> Canary | None:
-        """The canary as it should be now; None when it stays as it is."""
+        """Return the changed canary, or None when it stays as it is."""
+        # Counts start again with each share: those of the step before say nothing about this one.
         now, sides = self._clock(), self._sides(canary)
         watch = self._watched.get(canary.name)
         if watch is None or not _same_share(watch.canary, canary):
@@ -106,7 +108,7 @@ class Watcher:
     async def _change(self, seen: Canary, wanted: Canary) -> None:
         def edit(configuration: Configuration) -> Configuration:
             if configuration.canaries.get(seen.name) != seen:
-                return configuration  # somebody was faster; the next tick looks again
+                return configuration  # an operator has changed it meanwhile; the next tick decides again
             return put(configuration, wanted)
 
         try:
@@ -116,7 +118,7 @@ class Watcher:
 
 
 def broken_by(guard: Guard, seen: Sides) -> str:
-    """How the canary broke a guard, in words; "" when it did not, or when too little was seen to say."""
+    """Return the reason why the canary broke a guard; "" when it did not, or when it had too few requests."""
     value = measure(guard.metric, seen.canary)
     if value is None or seen.canary.requests < guard.least:
         return ""
@@ -137,7 +139,7 @@ def _off_base(guard: Guard, value: float, base: float, requests: int) -> str:
     if guard.ratio is not None:
         most = guard.ratio * base
         if guard.metric == "error_rate":
-            # A base without errors would forbid the canary a single one: what chance explains is let through.
+            # The standard deviation of a rare count is the root of its expectation (Poisson), of at least one error.
             expected = most * requests
             most = (expected + SIGMAS * math.sqrt(max(expected, 1.0))) / requests
         if value > most:
@@ -148,16 +150,17 @@ def _off_base(guard: Guard, value: float, base: float, requests: int) -> str:
 
 
 def _undecided(guard: Guard, seen: Sides, canary: Canary) -> bool:
-    """Was too little seen to judge by a guard? At 100 % there is no base to compare with."""
+    """Return whether there are too few requests to evaluate a guard."""
+    # At 100 % the base has no traffic to compare with, and waiting for it would stop the canary for ever.
     compares = (guard.ratio is not None or guard.floor_ratio is not None) and canary.percent < 100
     sides = (seen.canary, seen.base) if compares else (seen.canary,)
     return any(one.requests < guard.least or measure(guard.metric, one) is None for one in sides)
 
 
 def measure(metric: str, tally: Tally) -> float | None:
-    """The value of a guard's metric; None when nothing was seen of it."""
-    if metric.startswith("output."):
-        return tally.mean(metric.removeprefix("output."))
+    """Return the value of a guard's metric, or None without data."""
+    if metric.startswith(OUTPUT):
+        return tally.mean(metric.removeprefix(OUTPUT))
     if not tally.requests:
         return None
     return tally.error_rate if metric == "error_rate" else tally.percentile(0.99)
@@ -172,7 +175,7 @@ def _same_share(a: Canary, b: Canary) -> bool:
 
 
 def _advanced(canary: Canary, baked_s: float, requests: int) -> Canary | None:
-    """The next step when this one has baked; DONE after the last."""
+    """Return the canary at its next step, or DONE after the last; None before its bake time is over."""
     if not canary.steps:
         return None
     at = _step(canary)
@@ -187,5 +190,5 @@ def _advanced(canary: Canary, baked_s: float, requests: int) -> Canary | None:
 
 
 def _step(canary: Canary) -> int:
-    """The index of the last step that the canary's share has reached; -1 before the first."""
+    """Return the index of the last step that the canary's share has reached; -1 before the first."""
     return max((index for index, step in enumerate(canary.steps) if step.percent <= canary.percent), default=-1)

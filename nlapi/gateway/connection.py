@@ -1,4 +1,4 @@
-"""HTTP/1.1 to one address over connections that are kept: as little as calling a shard needs (RFC 9112)."""
+"""A minimal HTTP/1.1 client with persistent connections to one address, for calls to shards (RFC 9112)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from urllib.parse import urlsplit
 
 from nlapi.errors import UsageError
 
+# An HTTP client of our own, because a general one costs too much: httpx takes 2.3 ms of CPU for a request, and a whole
+# request of the gateway 75 us (benchmarks/GATEWAY.md).
 LARGEST_HEAD = 64 * 2**10
 LARGEST_BODY = 64 * 2**20
 FRAMING = (b"transfer-encoding", b"content-length")
 IDLE = 64
-"""connections kept open to one address"""
+"""maximum number of idle connections to one address"""
 
 
 class NotSentError(Exception):
-    """No connection, so that nothing was sent."""
+    """There was no connection, so that nothing was sent."""
 
 
 class LostError(Exception):
-    """Something was sent and no complete answer came. `answered`: part of one did."""
+    """A request was sent and no complete answer arrived; `answered` is true when part of one did."""
 
     def __init__(self, message: str, *, answered: bool) -> None:
         super().__init__(message)
@@ -31,7 +33,7 @@ class LostError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A status and a body."""
+    """The status and the body of an answer."""
 
     status: int
     body: bytes
@@ -39,7 +41,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """An http or https URL, taken apart. `path` has no slash at its end."""
+    """The parts of an http or https URL; `path` has no trailing slash."""
 
     url: str
     host: str
@@ -50,7 +52,7 @@ class Address:
 
 
 def address(url: str) -> Address:
-    """UsageError when `url` is no absolute http(s) URL without credentials, query and fragment."""
+    """Parse an http(s) URL. UsageError when it is relative, or has credentials, a query or a fragment."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -72,7 +74,9 @@ def address(url: str) -> Address:
 
 
 class Connections:
-    """The open connections to one address. A call has one to itself."""
+    """The open connections to one address."""
+
+    # A call has a connection to itself and is never pipelined: a slow answer would delay the calls behind it.
 
     def __init__(self, place: Address) -> None:
         self.address = place
@@ -81,9 +85,10 @@ class Connections:
         self._closed = False
 
     async def post(self, path: str, headers: str, body: bytes, *, connect_s: float, repeatable: bool) -> Answer:
-        """The answer to a POST of JSON. `headers` are whole lines. NotSentError or LostError when there is none.
+        """Send a POST with a JSON body and return the answer. NotSentError or LostError when there is none.
 
-        A kept connection may have been closed at the other end just now: a repeatable call goes out again on a new one.
+        `headers` are complete lines. The server may just have closed an idle connection, so a repeatable call is sent
+        again on a new one (RFC 9112 §9.3.1).
         """
         target = f"{self.address.path}{path}" or "/"
         head = (
@@ -103,14 +108,14 @@ class Connections:
         return await self._exchange(*await self._open(connect_s), request)
 
     async def close(self) -> None:
-        """Close the connections that nothing uses; the others close after their call."""
+        """Close the idle connections; the others close after their call."""
         self._closed = True
         self._forget()
 
     def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         while self._idle:
             reader, writer = self._idle.pop()
-            # What came after an answer belongs to no request: the next one would take it for its own.
+            # Bytes after an answer belong to no request, and the next request would read them as its answer.
             beyond = getattr(reader, "_buffer", b"")
             if not (beyond or reader.at_eof() or writer.is_closing() or reader.exception()):
                 return reader, writer
@@ -130,8 +135,9 @@ class Connections:
             raise NotSentError(f"no connection to {place.url}: {error or 'too slow'}") from error
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> Answer:
-        answered = False
-        keep = False
+        # `keep` is set only after the whole answer was read: cancelled or broken, the connection may still deliver
+        # bytes of this answer.
+        answered = keep = False
         try:
             writer.write(request)
             await writer.drain()
@@ -139,17 +145,13 @@ class Connections:
             answered = True
             while head[9:10] == b"1":  # 100 Continue, 103 Early Hints
                 head = await reader.readuntil(b"\r\n\r\n")
-            status, headers, keep = _read_head(head)
+            status, headers, persistent = _read_head(head)
             body, framed = await _read_body(reader, status, headers)
-            keep = keep and framed
+            keep = persistent and framed
             return Answer(status=status, body=body)
         except (OSError, EOFError, asyncio.LimitOverrunError, ValueError) as error:
-            keep = False
             text = f"{self.address.url} gave no complete answer: {type(error).__name__}"
             raise LostError(text, answered=answered) from error
-        except BaseException:
-            keep = False
-            raise
         finally:
             if keep and not self._closed and len(self._idle) < IDLE:
                 self._idle.append((reader, writer))
@@ -158,7 +160,7 @@ class Connections:
 
 
 def _read_head(head: bytes) -> tuple[int, dict[bytes, bytes], bool]:
-    """Status, headers with names in small letters, and whether the connection may be kept. ValueError."""
+    """Return the status, the headers by lower-case names, and whether the connection persists. ValueError."""
     first, *lines = head[:-4].split(b"\r\n")
     if not first.startswith(b"HTTP/1.") or not first[9:12].isdigit():
         raise ValueError("not an HTTP/1 answer")
@@ -166,6 +168,7 @@ def _read_head(head: bytes) -> tuple[int, dict[bytes, bytes], bool]:
     for line in lines:
         name, colon, value = line.partition(b":")
         name = name.lower()
+        # Two framing headers of one name can be read in two ways, as for requests in guard.py.
         if not colon or (name in FRAMING and name in headers):
             raise ValueError("not a header")
         headers[name] = value.strip()
@@ -175,14 +178,14 @@ def _read_head(head: bytes) -> tuple[int, dict[bytes, bytes], bool]:
 
 
 async def _read_body(reader: asyncio.StreamReader, status: int, headers: dict[bytes, bytes]) -> tuple[bytes, bool]:
-    """The body, and whether its end was marked (RFC 9112 §6.3). ValueError when it is too large or not framed right."""
+    """Return the body, and whether its end was marked (RFC 9112 §6.3). ValueError when it is too large or malformed."""
     if status in (204, 304):
         return b"", True
     coding, length = (headers.get(name, b"").lower() for name in FRAMING)
     if coding:
         if coding != b"chunked":
             raise ValueError("unknown transfer coding")
-        # Two lengths of one body: what comes after it is nobody's answer.
+        # With a length as well (RFC 9112 §6.3) the end of the body is uncertain, and the connection is not used again.
         return await _read_chunks(reader), not length
     if length:
         if not length.isdigit() or int(length) > LARGEST_BODY:
@@ -197,7 +200,8 @@ async def _read_body(reader: asyncio.StreamReader, status: int, headers: dict[by
 
 
 def _chunk_size(line: bytes) -> int:
-    """ValueError for what Python takes for a number and RFC 9112 §7.1 does not: 0x5, +5, 1_0."""
+    """Return the size of a chunk. ValueError when it is not hexadecimal digits (RFC 9112 §7.1)."""
+    # int() alone would accept 0x5, +5 and 1_0.
     text = line.partition(b";")[0].strip()
     if not text or text.strip(b"0123456789abcdefABCDEF"):
         raise ValueError("not the size of a chunk")

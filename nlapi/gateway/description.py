@@ -1,10 +1,10 @@
-"""specs/gateway.yaml as what requests are checked against: the one definition of every parameter and body."""
+"""The gateway's own OpenAPI description, compiled into checks of parameters and bodies."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -19,16 +19,17 @@ from nlapi.issue import Issue
 METHODS = ("get", "post", "put", "patch", "delete")
 MOST_ISSUES = 20
 LARGEST_BODY = 4 * 2**20
+# Bytes of a whole configuration, which may have 10,000 rules and more; every other body is one object or one input.
 LARGEST_DOCUMENT = 32 * 2**20
-"""Bytes of a whole configuration."""
 
+# A double is exact up to 15 digits; a longer number stays text, and its schema refuses it.
 _INTEGER = re.compile(r"-?\d{1,15}")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A parameter of an operation. `where` is path, query or header."""
+    """A parameter of an operation; `where` is its `in`: path, query or header."""
 
     name: str
     where: str
@@ -39,7 +40,8 @@ class Parameter:
     default: Any = None
 
     def read(self, text: str) -> Any:
-        """The value that a text stands for; the text where it is no such value, so that its schema refuses it."""
+        """Convert a text to the parameter's type; return the text itself when that fails."""
+        # The schema then refuses the text, with a message that is as good as that of any other fault.
         if self.kind == "integer" and _INTEGER.fullmatch(text):
             return int(text)
         if self.kind == "number" and _NUMBER.fullmatch(text):
@@ -51,7 +53,7 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """An operation of the gateway. `audiences` may call it (none: anybody); `changes` something or only looks."""
+    """An operation of the gateway: `audiences` may call it (none: anybody); `changes` is false for a read."""
 
     id: str
     method: str
@@ -61,17 +63,16 @@ class Operation:
     role: str
     changes: bool
     body: Any = None
-    """the validator of its body; None when it takes none"""
+    """the validator of its body; None when it has no body"""
     body_required: bool = False
     largest: int = LARGEST_BODY
-    _by_place: dict[tuple[str, str], Parameter] = field(default_factory=dict, repr=False)
 
     @cached_property
     def query(self) -> dict[str, Parameter]:
         return {one.name: one for one in self.parameters if one.where == "query"}
 
     def check_path(self, given: Mapping[str, str]) -> dict[str, Any]:
-        """The path's values. Problem 404 when one of them cannot be the name of anything."""
+        """Return the values of the path. Problem 404 when one of them cannot be a name."""
         values = {}
         for one in self.parameters:
             if one.where == "path":
@@ -82,7 +83,7 @@ class Operation:
         return values
 
     def check_query(self, pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-        """The values of the query, with defaults. Problem 422 for one that is unknown, repeated or wrong."""
+        """Return the values of the query with defaults. Problem 422 for an unknown, repeated or invalid one."""
         issues, values = [], {}
         for name, text in pairs:
             known = self.query.get(name)
@@ -100,7 +101,7 @@ class Operation:
         return {**{one.name: one.default for one in self.query.values() if one.default is not None}, **values}
 
     def check_headers(self, headers: Mapping[str, str]) -> dict[str, Any]:
-        """The values of its own headers, by their names in small letters. Problem 422 for a wrong one."""
+        """Return the values of its header parameters by lower-case names. Problem 422 for an invalid one."""
         values, issues = {}, []
         for one in self.parameters:
             text = headers.get(one.name.lower())
@@ -112,7 +113,7 @@ class Operation:
         return values
 
     def check_body(self, content: bytes, media_type: str) -> Any:
-        """The value of the body; None when there is none. Problem 400, 415 or 422 when it is not as described."""
+        """Return the value of the body, or None without one. Problem 400, 415 or 422 when it is invalid."""
         if not content:
             if self.body_required:
                 raise unprocessable([_issue("body", f"{self.id} needs a body", "send it as application/json")])
@@ -130,14 +131,14 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """The operations of specs/gateway.yaml, and its text as it is served."""
+    """The content of specs/gateway.yaml: its text, its tree and its operations."""
 
     text: str
     tree: Mapping[str, Any]
     operations: Mapping[str, Operation]
 
     def check(self, name: str, value: Any) -> Any:
-        """A value that fits the schema called `name`. Problem 422 when it does not."""
+        """Return the value when it fits the schema called `name`. Problem 422 when it does not."""
         validator = _validator({"$ref": f"#/components/schemas/{name}"}, self.tree)
         if issues := _faults(validator, value, name.lower()):
             raise unprocessable(issues)
@@ -146,7 +147,7 @@ class Description:
 
 @lru_cache(maxsize=1)
 def description() -> Description:
-    """The gateway's own description, read once."""
+    """Return the gateway's own description, which is read once."""
     text = bundled.text("specs/gateway.yaml")
     tree = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
     operations = {one.id: one for one in _operations(tree)}
@@ -163,9 +164,11 @@ def _operations(tree: Mapping[str, Any]) -> Iterator[Operation]:
 def _operation(tree: Mapping[str, Any], path: str, method: str, node: Mapping[str, Any], above: Any) -> Operation:
     parameters = [_parameter(tree, _at(tree, one)) for one in (*above, *node.get("parameters", ()))]
     security = node.get("security", tree["security"])
+    # A POST may be a read too (simulate, explain): the description says so with an extension.
     changes = method != "get" and node.get("x-nlapi", {}).get("effect") != "read"
     body = node.get("requestBody")
     schema = body["content"]["application/json"]["schema"] if body else None
+    # These two hold a whole configuration document.
     whole = schema is not None and schema.get("$ref", "").endswith(("/Configuration", "/SimulateRequest"))
     return Operation(
         id=node["operationId"],
@@ -194,7 +197,7 @@ def _parameter(tree: Mapping[str, Any], node: Mapping[str, Any]) -> Parameter:
 
 
 def _at(tree: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a node's `$ref` leads to, or the node."""
+    """Return the target of a node's `$ref`, or the node itself without one."""
     found: Any = node
     if "$ref" in node:
         found = tree
@@ -204,7 +207,8 @@ def _at(tree: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _validator(schema: Mapping[str, Any], tree: Mapping[str, Any]) -> Any:
-    """A compiled schema whose `$ref`s lead into the description's components."""
+    """Compile a schema whose `$ref`s point into the description's components."""
+    # OpenAPI 3.1 schemas are JSON Schema 2020-12, so that the components can be part of the schema document.
     whole = {**schema, "components": {"schemas": tree["components"]["schemas"]}}
     return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
 

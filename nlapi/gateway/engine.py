@@ -29,16 +29,16 @@ from nlapi.routing.nouns import Configuration, Decision, VersionRef
 __all__ = ["Ask", "Engine", "LoadError", "Served"]
 
 Commit = Callable[[], Awaitable[None]]
-"""Keeps a revision that is about to serve; nothing but this can fail any more."""
+"""Commits a revision just before it serves; it is the last step that can fail."""
 
 _log = logging.getLogger(__name__)
 
 
 class Engine:
-    """Serves objectives by the current revision. Make it, publish to it and drain it in one event loop.
+    """The serving engine: it serves objectives by the current revision.
 
-    `models` is what the sources of local versions are relative to; `record` writes decisions down, in a thread;
-    `training` gets only those that a model may learn from.
+    Create it, publish to it and drain it in one event loop. The sources of local versions are relative to `models`;
+    `record` writes decisions, in a thread; `training` receives only the records that a model may be trained on.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Engine:
 
     @property
     def configuration(self) -> Configuration:
-        """What the current revision was made of; empty before the first."""
+        """The configuration of the current revision; empty before the first."""
         return self._live.configuration if self._live else Configuration()
 
     @property
@@ -85,18 +85,19 @@ class Engine:
 
     @property
     def draining(self) -> bool:
-        """Is it on its way to stop, or stopped?"""
+        """Whether it is stopping or stopped."""
         return self._draining
 
     def new_request_id(self) -> str:
-        """An id that no other request has."""
+        """Return an id that no other request has."""
+        # The prefix differs between processes, so that ids stay unique in a store that outlives one of them.
         return f"{self._prefix}{next(self._ids):08x}"
 
     async def publish(self, table: Router, configuration: Configuration, commit: Commit | None = None) -> None:
-        """Load the versions that are new, await `commit`, then make `table` decide every request from the next one on.
+        """Load the new versions, await `commit`, then let `table` decide every request from the next one on.
 
-        LoadError when a version cannot be loaded, ValueError when a schema is not one, or what `commit` raises: nothing
-        has changed then. Versions that are gone are closed when what they have is done.
+        LoadError when a version cannot be loaded, ValueError when a schema is invalid, or any error of `commit`:
+        nothing has changed then. Versions that were removed are closed when their last request has ended.
         """
         async with self._publishing:
             before = self._live
@@ -117,6 +118,8 @@ class Engine:
                 except BaseException:
                     await self._loaded.abandon(opening)
                     raise
+            # From here on only assignments: a revision that is committed cannot fail to serve
+            # (docs/design/013-gateway-api.md).
             self._loaded.adopt(opening)
             self._live = live
             if before is not None:
@@ -124,17 +127,21 @@ class Engine:
             self._retire()
 
     def replicas(self) -> dict[str, list[dict[str, object]]]:
-        """Remote shard -> its replicas: endpoint, breaker (closed, open, half_open), in_flight, answered, failed."""
+        """Return the replicas of each remote shard, by the shard's name.
+
+        A replica has endpoint, breaker (closed, open, half_open), in_flight, answered and failed.
+        """
         return self._loaded.health()
 
     def resolve(self, objective: str, ask: Ask) -> Decision:
-        """What would serve the request; nothing is run. Problem 404 or 422."""
+        """Return the decision on a request without running a version. Problem 404 or 422."""
         live = self._current()
         live.route(objective).checks.context(ask.context)
         return live.table.decide(objective, ask.context, ask.client)
 
     async def serve(self, objective: str, ask: Ask) -> Served:
-        """Run the version that the current revision decides on. Problem says why there is no output."""
+        """Run the version that the current revision decides on. Problem when there is no output."""
+        # The revision is read once: a request that takes two could be decided by one and run by the other.
         live = self._current()
         live.active += 1
         self._requests += 1
@@ -148,7 +155,7 @@ class Engine:
             self._leave(live)
 
     def check_limit(self, objective: str, client: str) -> None:
-        """Problem 429 for a client that is over its limits, before anything else of its request is looked at."""
+        """Check a client's limits before its request is read. Problem 429 when it is over one of them."""
         live = self._live
         limit = live.limits.get(client) if live else None
         if live is None or limit is None:
@@ -160,15 +167,16 @@ class Engine:
             raise
 
     def spend(self, client: str) -> None:
-        """Count a request of a client that was refused before it was served: a flood of faulty ones is one too."""
+        """Count a request that was refused before it was served against the client's rate."""
         limit = self._live.limits.get(client) if self._live else None
         if limit is not None:
             limit.spend()
 
     async def drain(self, timeout_s: float = 30.0) -> bool:
-        """Take nothing more, finish what there is, close everything. False when the time was too short."""
+        """Refuse new requests, finish those in flight and close everything; return whether all ended in time."""
         self._draining = True
         finished = True
+        # Requests first, then copies and records: a request that ends late still writes its record.
         try:
             async with asyncio.timeout(timeout_s):
                 await self._idle.wait()
@@ -212,13 +220,7 @@ class Engine:
         plan = live.plan(live.table.decide(route.objective.name, ask.context, ask.client))
         if not ask.request_id:
             ask = replace(ask, request_id=self.new_request_id())
-        exchange = Exchange(
-            live=live,
-            route=route,
-            plan=plan,
-            ask=ask,
-            at=time.time(),
-        )
+        exchange = Exchange(live=live, route=route, plan=plan, ask=ask, at=time.time())
         before = self._clock()
         try:
             served = await _tried(exchange)
@@ -239,7 +241,7 @@ class Engine:
         }
 
     def _routes(self, configuration: Configuration, before: Live | None) -> dict[str, Route]:
-        """Compiled objectives; those that have not changed are taken over."""
+        """Return the compiled objectives; those of `before` that have not changed are reused."""
         known = before.routes if before else {}
         found = {}
         for name, objective in configuration.objectives.items():
@@ -255,14 +257,14 @@ class Engine:
             self._retire()
 
     def _retire(self) -> None:
-        """Close what no request can reach any more."""
+        """Close the versions that no request can reach any more."""
         self._older = [live for live in self._older if live.active]
         used = [*self._older, *([self._live] if self._live else [])]
         self._loaded.close_all_but(used)
 
 
 async def _tried(exchange: Exchange) -> Served:
-    """The version that was decided on, and the objective's fallback when it fails."""
+    """Run the decided version, and the objective's fallback when it fails."""
     plan, route, ask = exchange.plan, exchange.route, exchange.ask
     repeatable = route.objective.idempotent
     try:

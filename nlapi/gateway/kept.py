@@ -1,4 +1,4 @@
-"""What the gateway keeps, row by row, and the conditions that rows are asked for by."""
+"""The rows of the gateway's database, and the conditions of its queries."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One change, as it was committed. `document` is the JSON of the whole configuration it made.
+    """A committed change; `document` is the JSON of the whole configuration after it.
 
-    `restores` is the number of the revision whose state it brought back; 0 when it is no rollback.
+    `restores` is the number of the revision that it restored; 0 when it is not a rollback.
     """
+
+    # The fields are the columns of the table `revisions`, and `as_revision` fills them by name.
 
     number: int
     at: str
@@ -22,13 +24,14 @@ class Revision:
     why: str
     summary: str = ""
     objectives: tuple[str, ...] = ()
+    # An undo skips revisions that restore others by this number, and so goes further back (Publisher._before).
     restores: int = 0
     document: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRecord:
-    """A token as it is kept: the sha256 of its secret, never the secret. Times are ISO 8601 in UTC."""
+    """A stored token with the sha256 of its secret, never the secret; times are ISO 8601 in UTC."""
 
     name: str
     digest: str
@@ -41,7 +44,9 @@ class TokenRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A line of the audit log."""
+    """An entry of the audit log."""
+
+    # The fields are the columns of the table `audit` and the keys of an answer, by asdict().
 
     at: str
     who: str
@@ -53,7 +58,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A page of rows, and where the next one begins (0: there is none)."""
+    """A page of rows; `next` is the key after which the next page begins, 0 on the last page."""
 
     rows: tuple[Any, ...]
     next: int
@@ -61,39 +66,45 @@ class Page:
 
 
 class Where:
-    """The conditions of a query and their values."""
+    """The conditions of a query with their bound values."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
         self.values: list[str] = []
 
     def add(self, condition: str, value: str) -> None:
-        """Adds a condition, unless its value is empty."""
+        """Add a condition unless its value is empty."""
         if value:
             self.parts.append(condition)
             self.values.append(value)
 
     def period(self, since: str, until: str) -> None:
+        """Add the conditions for rows from `since` on and before `until`."""
         self.add("at >= ?", since)
         self.add("at < ?", until)
 
     def text(self) -> str:
+        """Return the WHERE clause, or "" without conditions."""
         return f" WHERE {' AND '.join(self.parts)}" if self.parts else ""
 
 
 def as_revision(row: sqlite3.Row) -> Revision:
+    """Return the Revision of a row."""
     objectives = tuple(json.loads(row["objectives"]))
     return Revision(**dict(row) | {"objectives": objectives, "document": json.loads(row["document"])})
 
 
 def as_entry(row: sqlite3.Row) -> Entry:
+    """Return the Entry of a row."""
     return Entry(**{key: value for key, value in dict(row).items() if key != "id"})
 
 
 def as_body(row: sqlite3.Row) -> Mapping[str, Any]:
+    """Return the JSON object in the column `body`."""
     found: Mapping[str, Any] = json.loads(row["body"])
     return found
 
 
 def as_text(value: Any) -> str | None:
+    """Return a value as the text of a column; None stays NULL."""
     return None if value is None else str(value)

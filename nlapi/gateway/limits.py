@@ -1,4 +1,4 @@
-"""How much each client may ask for: a rate and a number in flight, over all objectives and versions."""
+"""The limits of each client, over all objectives and versions: a rate, and a number of requests in flight."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from nlapi.gateway import refusals
 from nlapi.routing.nouns import Client
 
 Clock = Callable[[], float]
-"""Seconds that only go up."""
+"""Returns seconds of a monotonic clock."""
 
 
 class Flying:
-    """How many calls of one client are in flight, whatever its limits have become meanwhile."""
+    """The number of calls of one client in flight, shared by the limits before and after a change of the client."""
 
     __slots__ = ("count",)
 
@@ -21,9 +21,9 @@ class Flying:
 
 
 class Limit:
-    """One client's token bucket and calls in flight. It lives as long as the client's limits stay the same.
+    """The token bucket and the calls in flight of one client; it is replaced when the client's limits change.
 
-    `before` is what was so until they changed: the calls that it let in are still in flight.
+    `before` is the limit that it replaces, whose calls are still in flight.
     """
 
     def __init__(self, client: Client, clock: Clock, before: Limit | None = None) -> None:
@@ -36,7 +36,7 @@ class Limit:
         self.refused = 0
 
     def check(self) -> None:
-        """Problem 429 when a call now would be one too many."""
+        """Check that a call is allowed now. Problem 429 when it is not."""
         client = self.client
         if client.concurrency and self._flying.count >= client.concurrency:
             self.refused += 1
@@ -49,18 +49,19 @@ class Limit:
                 raise refusals.too_many(client.name, f"{client.rate:g} requests a second", wait)
 
     def enter(self) -> None:
-        """Count a call in. Problem 429 when it is one too many; then nothing was counted."""
+        """Count the start of a call. Problem 429, with nothing counted, when it is not allowed."""
         self.check()
         self.spend()
         self._flying.count += 1
 
     def spend(self) -> None:
-        """Count a call against the rate alone: one that was refused before it was in flight."""
+        """Count a call against the rate alone, for a request that was refused before it was in flight."""
+        # A flood of invalid requests has to wait as a flood of valid ones does (docs/design/012-serving-engine.md).
         if self.client.rate:
             self._tokens -= 1.0
 
     def leave(self) -> None:
-        """Count a call out."""
+        """Count the end of a call."""
         self._flying.count -= 1
 
     def _refill(self, rate: float) -> None:
@@ -70,7 +71,8 @@ class Limit:
 
 
 def limits_of(clients: Mapping[str, Client], before: Mapping[str, Limit], clock: Clock) -> dict[str, Limit]:
-    """A Limit for each client that has limits; those of `before` whose client is the same go on as they are."""
+    """Return a Limit for each client that has limits; unchanged clients keep the Limit of `before`."""
+    # A new bucket is full. If every publication made new ones, a client could exceed its rate at each revision.
     found = {}
     for name, client in clients.items():
         if client.rate or client.concurrency:

@@ -1,4 +1,4 @@
-"""One published revision as requests see it: its table, checks, limits and what runs each version."""
+"""One published revision as requests see it: its decision table, schemas, client limits and runners."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from nlapi.gateway.problem import not_found
 from nlapi.gateway.validation import Checks
 from nlapi.routing.nouns import OUTPUT, Configuration, Decision, Objective, Shadow, VersionRef
 
+# Our table returns the same Decision object for all requests of one kind, so few plans exist. A table of another engine
+# may create one for each request: the bound keeps that from filling the memory.
 MOST_PLANS = 8192
-"""A table shares its Decisions; one that does not is not let fill the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """An objective, compiled."""
+    """An objective with its compiled schemas."""
 
     objective: Objective
     checks: Checks
@@ -27,22 +28,22 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a Decision comes to, looked up once for all requests that get it."""
+    """The runners, metrics and shadows of a Decision, looked up once for all requests with that Decision."""
 
     decision: Decision
     runner: Runner
     fallback: Runner | None
     fallback_version: VersionRef
     first_s: float
-    """the time that the first version gets; the fallback gets the rest"""
+    """seconds that the decided version has; the fallback has the rest of the objective's timeout"""
     series: Series
     measured: tuple[str, ...]
-    """the fields of the output that guards look at"""
+    """the fields of the output that canary guards measure"""
     shadows: tuple[tuple[Shadow, Runner], ...]
 
 
 class Live:
-    """A revision that serves. A request takes one at its beginning and uses nothing of another."""
+    """A published revision; a request uses exactly one from its beginning to its end."""
 
     def __init__(
         self,
@@ -62,25 +63,25 @@ class Live:
         self.shadowing = shadowing
         self.limits = limits
         self.active = 0
-        """requests and copies that use it"""
+        """requests and copies that use this revision"""
         self._metrics = metrics
         self._plans: dict[int, Plan] = {}
         self._measured = _measured(configuration)
 
     def route(self, objective: str) -> Route:
-        """Problem 404 that names the nearest objective."""
+        """Return the compiled objective. Problem 404 with the nearest name when there is none."""
         route = self.routes.get(objective)
         if route is None:
             raise not_found("objective", objective, self.routes)
         return route
 
     def plan(self, decision: Decision) -> Plan:
-        """The plan of a decision of this revision's table."""
+        """Return the plan for a decision of this revision's table."""
         plan = self._plans.get(id(decision))
         if plan is None:
             if len(self._plans) >= MOST_PLANS:
                 self._plans.clear()
-            # The plan holds the decision, so that no other one gets its id.
+            # An id is unique only while its object lives: the plan refers to the decision and so keeps it alive.
             plan = self._plans[id(decision)] = self._planned(decision)
         return plan
 
@@ -91,6 +92,8 @@ class Live:
             fallback = None
         runner = self.runners.get(fallback) if fallback else None
         shadows = [self.configuration.shadows[name] for name in decision.shadows if name in self.configuration.shadows]
+        # With a fallback, the decided version has two thirds of the time, so that the fallback has time to answer
+        # (docs/design/012-serving-engine.md).
         return Plan(
             decision=decision,
             runner=self.runners[decision.version],

@@ -1,4 +1,4 @@
-"""The versions that are loaded: opened when a configuration names them, closed when no request can reach them."""
+"""The runners of loaded versions: opened when a configuration names them, closed when no request can reach them."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from nlapi.gateway.shards import Cluster, Remote
 from nlapi.routing.nouns import Configuration, Protocol, Shard, Version, VersionRef
 
 LOCAL = Shard(name="local")
-"""the shard that need not be declared"""
+"""the shard of this process, which a configuration need not declare"""
 
 Key = tuple[VersionRef, bool]
-"""a version, and whether it runs copies for shadows"""
+"""a version, and whether the runner is for the copies of a shadow"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A runner, and what it was opened for."""
+    """A runner with the version and the shard that it was opened for."""
 
     version: Version
     shard: Shard
     runner: Runner
 
     def fits(self, version: Version, shard: Shard) -> bool:
-        """Would opening it again give the same?"""
+        """Return whether the runner can also serve `version` on `shard`."""
         mine = self.version
         same = mine.source == version.source and mine.output == version.output
         return same and self.shard == shard
@@ -38,19 +38,19 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """What a revision runs its versions with, before it serves: some of it is open already, `fresh` is new."""
+    """The runners of a revision that is not published yet; `fresh` are those that were opened for it."""
 
     clusters: dict[str, Cluster]
     opened: dict[Key, Opened] = field(default_factory=dict)
     fresh: list[Runner] = field(default_factory=list)
 
     def runners(self, *, shadow: bool) -> dict[VersionRef, Runner]:
-        """What runs each version for requests, or for copies of them."""
+        """Return the runner of each version, for requests or for the copies of shadows."""
         return {ref: one.runner for (ref, copies), one in self.opened.items() if copies is shadow}
 
 
 class Loaded:
-    """Every runner that is open."""
+    """All open runners."""
 
     def __init__(self, models: Path) -> None:
         self._models = models
@@ -60,7 +60,7 @@ class Loaded:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def open(self, configuration: Configuration) -> Opening:
-        """The runners of all versions, and of those that run copies. LoadError; then nothing new stays open."""
+        """Open the runners of all versions and shadows. LoadError, with nothing new left open."""
         wanted = [(version, False) for version in configuration.versions.values()]
         shadowed = {shadow.version for shadow in configuration.shadows.values()}
         wanted += [(configuration.versions[ref], True) for ref in sorted(shadowed) if ref in configuration.versions]
@@ -80,16 +80,17 @@ class Loaded:
         return opening
 
     async def abandon(self, opening: Opening) -> None:
-        """Close what was opened for a revision that does not come."""
+        """Close the runners that were opened for a revision that is not published."""
         await asyncio.gather(*(runner.close() for runner in opening.fresh))
 
     def adopt(self, opening: Opening) -> None:
-        """What was opened is what serves from now on."""
+        """Let the opened runners serve from now on."""
         self._current, self._clusters = opening.opened, opening.clusters
         self._open += [*opening.fresh, *(one for one in opening.clusters.values() if one not in self._open)]
 
     def close_all_but(self, used: Iterable[Live]) -> None:
-        """Close, in the background, what none of the revisions can reach."""
+        """Close, in the background, the runners that none of the revisions in `used` can reach."""
+        # By id: runners are mutable and compare by identity, and a Remote shares its cluster with others.
         kept: set[int] = {id(one) for one in self._clusters.values()}
         for live in used:
             for runner in (*live.runners.values(), *live.shadowing.values()):
@@ -108,28 +109,25 @@ class Loaded:
         await asyncio.gather(*self._closing, *(one.close() for one in everything), return_exceptions=True)
 
     def health(self) -> dict[str, list[dict[str, object]]]:
-        """Shard -> its replicas with their state."""
+        """Return the replicas of each shard with their state, by the shard's name."""
         return {name: cluster.health() for name, cluster in self._clusters.items()}
 
+    # An unchanged shard keeps its Cluster: its connections stay open, and its breakers remember who failed.
     def _cluster(self, shard: Shard) -> Cluster:
         known = self._clusters.get(shard.name)
         return known if known is not None and known.shard == shard else Cluster(shard)
 
     async def _opened(self, version: Version, shard: Shard, clusters: dict[str, Cluster], *, shadow: bool) -> Opened:
-        try:
-            runner = await self._runner(version, shard, clusters, shadow=shadow)
-        except LoadError:
-            raise
-        except NlapiError as error:
-            raise LoadError(version.ref, error.message, hint=error.hint) from error
-        return Opened(version=version, shard=shard, runner=runner)
-
-    async def _runner(self, version: Version, shard: Shard, clusters: dict[str, Cluster], *, shadow: bool) -> Runner:
+        runner: Runner
         if shard.protocol is Protocol.LOCAL:
-            # Importing and reading a model takes as long as it takes; requests go on meanwhile.
-            return await asyncio.to_thread(open_runner, version.source, self._models, shadow=shadow)
-        cluster = clusters.get(shard.name)
-        if cluster is None:
+            try:
+                # In a thread: importing a model can take seconds, and requests are served meanwhile.
+                runner = await asyncio.to_thread(open_runner, version.source, self._models, shadow=shadow)
+            except NlapiError as error:
+                raise LoadError(version.ref, error.message, hint=error.hint) from error
+        elif cluster := clusters.get(shard.name):
+            # Copies get separate connections and a separate concurrency limit, so that they never delay a request.
+            runner = Remote(version, cluster.apart() if shadow else cluster, owns=shadow)
+        else:
             raise LoadError(version.ref, f"shard {shard.name!r} has no endpoints", hint="give the shard an endpoint")
-        # Copies have connections and a concurrency of their own, so that they never take a call's place.
-        return Remote(version, cluster.apart() if shadow else cluster, owns=shadow)
+        return Opened(version=version, shard=shard, runner=runner)

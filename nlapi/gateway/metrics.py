@@ -1,4 +1,4 @@
-"""What was served, counted: requests, errors and latencies of each objective and version, as Prometheus text."""
+"""The counts of served requests by objective and version: requests, errors and latencies, as Prometheus text."""
 
 from __future__ import annotations
 
@@ -12,30 +12,32 @@ from typing import Any
 from nlapi.gateway.calls import Failed, Ran, Served
 from nlapi.routing.nouns import VersionRef
 
+# The upper bounds of the latency buckets, from 50 us to a minute. Each is a quarter above the one before, so that a
+# percentile between two bounds is off by a quarter at most.
 BOUNDS_MS = tuple(0.05 * 1.25**step for step in range(64))
-"""The upper ends of the latency buckets: each is a quarter more than the one before, from 50 us to a minute."""
 
+# Prometheus gets every fourth bucket, as each is a time series for each version; the rest is for our own percentiles.
 _SHOWN = range(3, len(BOUNDS_MS), 4)
-"""The buckets that Prometheus is shown; the finer ones are for our own percentiles."""
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """Counts at one moment; the difference of two is what happened between them."""
+    """Counts at one time; the difference of two is the traffic between them."""
 
     requests: int = 0
     errors: int = 0
     buckets: tuple[int, ...] = (0,) * (len(BOUNDS_MS) + 1)
     outputs: Mapping[str, tuple[int, float]] | None = None
-    """field of the output -> how many numbers, and their sum"""
+    """field of the output -> number of values, and their sum"""
 
     def since(self, before: Tally) -> Tally:
-        """What was added after `before`."""
+        """Return the counts after `before`."""
         return self._with(before, -1)
 
     def plus(self, other: Tally) -> Tally:
+        """Return the sum of both counts."""
         return self._with(other, 1)
 
     def _with(self, other: Tally, sign: int) -> Tally:
@@ -57,7 +59,7 @@ class Tally:
         return self.errors / self.requests if self.requests else 0.0
 
     def percentile(self, share: float) -> float:
-        """The latency in ms that `share` (0 to 1) of the requests kept within; 0.0 when there were none."""
+        """Return the latency in ms that `share` (0 to 1) of the requests did not exceed; 0.0 without requests."""
         wanted = share * sum(self.buckets)
         if not wanted:
             return 0.0
@@ -71,7 +73,7 @@ class Tally:
         return BOUNDS_MS[-1]
 
     def mean(self, field: str) -> float | None:
-        """The mean of a number in the outputs, or None when none was seen."""
+        """Return the mean of a numeric field of the outputs, or None without values."""
         count, total = (self.outputs or {}).get(field, (0, 0.0))
         return total / count if count else None
 
@@ -79,25 +81,26 @@ class Tally:
 class Series:
     """The running counts of one objective, version and canary."""
 
-    __slots__ = ("_buckets", "_errors", "_outputs", "_requests", "_sum")
+    __slots__ = ("_buckets", "_errors", "_outputs", "_requests", "sum_ms")
 
     def __init__(self) -> None:
         self._requests = 0
         self._errors = 0
-        self._sum = 0.0
+        self.sum_ms = 0.0
         self._buckets = [0] * (len(BOUNDS_MS) + 1)
         self._outputs: dict[str, list[float]] = {}
 
     def observe(self, ms: float, *, failed: bool) -> None:
         """Count one request."""
+        # No lock: all observations are made in the event loop.
         self._requests += 1
-        self._sum += ms
+        self.sum_ms += ms
         self._buckets[bisect_left(BOUNDS_MS, ms)] += 1
         if failed:
             self._errors += 1
 
     def observe_output(self, output: Any, fields: Iterable[str]) -> None:
-        """Add up the fields of an output that are numbers."""
+        """Add the numeric fields of an output to their sums."""
         for field in fields:
             value = output.get(field) if isinstance(output, dict) else None
             if isinstance(value, int | float):
@@ -105,12 +108,8 @@ class Series:
                 pair[0] += 1
                 pair[1] += value
 
-    @property
-    def sum_ms(self) -> float:
-        """All latencies added up."""
-        return self._sum
-
     def tally(self) -> Tally:
+        """Return the counts so far."""
         outputs = {name: (int(count), total) for name, (count, total) in self._outputs.items()}
         return Tally(requests=self._requests, errors=self._errors, buckets=tuple(self._buckets), outputs=outputs)
 
@@ -120,7 +119,7 @@ Key = tuple[str, VersionRef, str]
 
 
 class Copies:
-    """What one shadow answered, beside what was served."""
+    """The answers of one shadow, compared with the served ones."""
 
     def __init__(self, version: VersionRef) -> None:
         self.version = version
@@ -129,9 +128,9 @@ class Copies:
         self.same = 0
 
     def observe(self, result: Ran | Failed, served: Served | None) -> None:
-        """Count a copy; its output is compared with what was served, if something was."""
+        """Count a copy and compare its output with the served one, if there is one."""
         if isinstance(result, Failed):
-            return  # the outcomes count it
+            return  # counted in Metrics.shadows
         self.series.observe(sum(result.stages.values()), failed=False)
         if served is not None:
             self.compared += 1
@@ -141,12 +140,12 @@ class Copies:
 def _equal(one: Any, other: Any) -> bool:
     try:
         return bool(one == other)
-    except ValueError:  # arrays are compared element by element
+    except ValueError:  # numpy compares arrays element by element, and the result has no truth value
         return False
 
 
 class Metrics:
-    """All series of an engine, and what was refused or dropped. `gauges` gives what is so at the moment, by name."""
+    """All series of an engine, with the refused requests and the shadows' copies; `gauges` returns current values."""
 
     def __init__(self, gauges: Callable[[], Mapping[str, float]] = dict) -> None:
         self._gauges = gauges
@@ -155,25 +154,26 @@ class Metrics:
         """(objective, status) of requests that reached no version"""
         self.fallbacks: Counter[str] = Counter()
         self.shadows: Counter[tuple[str, str]] = Counter()
-        """(shadow, what became of a copy)"""
+        """(shadow, "ok" | "error" | "dropped") -> number of copies"""
         self.copies: dict[str, Copies] = {}
 
     def series(self, objective: str, version: VersionRef, canary: str = "") -> Series:
-        """The series of an objective, version and canary, made at its first request."""
+        """Return the series of an objective, version and canary, created at the first call."""
         return self._series.setdefault((objective, version, canary), Series())
 
     def copy(self, shadow: str, version: VersionRef) -> Copies:
-        """What a shadow answered, from its first copy on; that of another version begins anew."""
+        """Return the comparison of a shadow; it starts again when the shadow's version changes."""
         known = self.copies.get(shadow)
         if known is None or known.version != version:
             known = self.copies[shadow] = Copies(version)
         return known
 
     def tallies(self) -> dict[Key, Tally]:
+        """Return the counts of all series so far."""
         return {key: series.tally() for key, series in self._series.items()}
 
     def text(self) -> str:
-        """Everything in the Prometheus text format 0.0.4."""
+        """Return all metrics in the Prometheus text format 0.0.4."""
         return "\n".join([*self._requests(), *self._latencies(), *self._others(), ""])
 
     def _requests(self) -> Iterator[str]:

@@ -1,23 +1,24 @@
-"""JSON values as the tensors of the Open Inference Protocol v2, and back."""
+"""The conversion of JSON values to and from tensors of the Open Inference Protocol v2."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import orjson
 
 AS_JSON = {"content_type": "json"}
-"""the parameters of a BYTES tensor whose element is JSON text"""
+"""the parameters of a BYTES tensor with one element of JSON text"""
 
 Tensor = dict[str, Any]
 
 
 def encode(value: Any, request_id: str = "") -> bytes:
-    """An inference request ("Inference Request JSON Object"): each member of an object is an input by its name.
+    """Encode a value as an "Inference Request JSON Object", with one input for each member of an object.
 
-    Numbers, booleans, texts and (nested) arrays of one kind become tensors; what is none of them is sent as JSON text.
-    A value that is no object is one input named "input".
+    Numbers, booleans, texts and (nested) arrays of one type become tensors; other values are sent as JSON text. A value
+    that is not an object becomes one input named "input".
     """
     members = value if isinstance(value, Mapping) else {"input": value}
     document: Tensor = {"inputs": [tensor(str(name), one) for name, one in members.items()]}
@@ -27,10 +28,10 @@ def encode(value: Any, request_id: str = "") -> bytes:
 
 
 def decode(body: bytes, schema: Mapping[str, Any]) -> Any:
-    """The outputs of an inference response, as an object by their names. ValueError when it is none.
+    """Decode the outputs of an inference response into an object by their names. ValueError when it is malformed.
 
-    A tensor of one element is that element, unless `schema` says that the member is an array. One output named
-    "output" is the value itself when the schema is not of an object.
+    A tensor of one element becomes that element, unless `schema` declares an array. A single output named "output"
+    becomes the value itself when the schema does not declare an object.
     """
     document = orjson.loads(body)
     outputs = document.get("outputs") if isinstance(document, dict) else None
@@ -44,10 +45,11 @@ def decode(body: bytes, schema: Mapping[str, Any]) -> Any:
 
 
 def tensor(name: str, given: Any) -> Tensor:
-    """One value as a tensor."""
+    """Return the tensor of a value."""
     shape = _shape(given)
     flat = _flat(given, len(shape)) if shape is not None else []
     datatype = _datatype(flat)
+    # A tensor has one datatype and one shape; mixed, ragged and empty arrays, null and objects have neither.
     if shape is None or datatype is None:
         text = orjson.dumps(given).decode()
         return {"name": name, "shape": [1], "datatype": "BYTES", "parameters": AS_JSON, "data": [text]}
@@ -55,18 +57,17 @@ def tensor(name: str, given: Any) -> Tensor:
 
 
 def value(given: Tensor, schema: Any) -> Any:
-    """One tensor as a value. ValueError when its data does not fit its shape."""
+    """Return the value of a tensor. ValueError when its data does not fit its shape."""
     data, shape = given.get("data"), given.get("shape")
     if not isinstance(data, list) or not isinstance(shape, list):
         raise ValueError(f"output {given['name']!r} has no data or no shape")
     data = _flat_any(data)
     if (given.get("parameters") or {}).get("content_type") == "json" and len(data) == 1:
         return orjson.loads(data[0])
-    count = 1
-    for size in shape:
-        count *= size
+    count = prod(shape)
     if count != len(data):
         raise ValueError(f"output {given['name']!r} has {len(data)} elements for shape {shape}")
+    # A scalar has no shape of its own in the protocol: [1] may be a number or an array of one, and the schema decides.
     is_array = isinstance(schema, Mapping) and schema.get("type") == "array"
     if count == 1 and not is_array:
         return data[0]
@@ -74,7 +75,7 @@ def value(given: Tensor, schema: Any) -> Any:
 
 
 def _shape(given: Any) -> list[int] | None:
-    """The sizes of nested arrays of one shape, [] for a scalar; None for anything else, or anything empty."""
+    """Return the sizes of nested arrays, [] for a scalar, or None when there is no single shape."""
     if not isinstance(given, list):
         return [] if isinstance(given, str | int | float) else None
     if not given:
@@ -92,14 +93,14 @@ def _flat(given: Any, depth: int) -> list[Any]:
 
 
 def _flat_any(data: list[Any]) -> list[Any]:
-    """The protocol allows nested data as well as flat."""
+    # The protocol allows the data of a tensor to be flat or nested (row-major).
     while data and isinstance(data[0], list):
         data = [one for part in data for one in part]
     return data
 
 
 def _datatype(flat: list[Any]) -> str | None:
-    kinds = {type(one) for one in flat}
+    kinds = {type(one) for one in flat}  # type() and not isinstance(): a bool is also an int
     if kinds == {bool}:
         return "BOOL"
     if kinds == {int} and all(-(2**63) <= one < 2**63 for one in flat):

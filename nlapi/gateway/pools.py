@@ -1,4 +1,4 @@
-"""Running local versions: in the event loop, in threads, or in processes of their own."""
+"""The runners of local versions: in the event loop, in threads, or in worker processes."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ from nlapi.routing.nouns import Context
 
 _log = logging.getLogger(__name__)
 
+# Niceness of a process that runs copies for shadows: it must not take CPU from the requests.
 POLITE = 10
-"""the niceness of a process that runs copies of requests"""
 STUCK_S = 1.0
-"""how long after its deadline a call is taken to hang, and how long a pool that is stopped may take"""
+"""seconds after its deadline until a call counts as hanging, and until the processes of a stopped pool are killed"""
+# Hanging threads that are replaced, for each worker. A thread cannot be killed and keeps its memory, so there is an end
+# to it (docs/design/012-serving-engine.md).
 MOST_STUCK = 8
-"""threads that hang and are replaced, for each worker: they cannot be ended, and take memory"""
 
 
 def open_runner(source: str, root: Path, *, shadow: bool = False) -> Runner:
-    """Load the version at `source` and give what runs it. DescriptionError when it cannot be loaded.
+    """Load the version at `source` and return its runner. DescriptionError when it cannot be loaded.
 
-    A `shadow` runs in one process of its own at low priority whatever its manifest says: in this process it would
-    compete with the requests that are answered.
+    A `shadow` runs in one separate process at low priority, whatever its manifest says.
     """
+    # In this process a shadow would hold the interpreter's lock while requests wait for it.
     manifest = read(find(source, root))
     if shadow:
         return Processes(replace(manifest, mode=Mode.PROCESS, workers=1), nice=POLITE)
@@ -49,14 +50,14 @@ def open_runner(source: str, root: Path, *, shadow: bool = False) -> Runner:
 
 
 class Inline:
-    """Runs the stages in the event loop."""
+    """A runner in the event loop."""
 
     def __init__(self, workflow: Workflow) -> None:
         self._workflow = workflow
         self._pipeline = workflow.pipeline
 
     async def run(self, ask: Ask, timeout_s: float, *, repeatable: bool) -> Ran:
-        """The version's output. Only asynchronous stages can be interrupted by the timeout."""
+        """Return the version's output; the timeout interrupts asynchronous stages only."""
         if not self._pipeline.asynchronous:
             return self._pipeline.run(ask.input, ask.context)
         try:
@@ -66,30 +67,30 @@ class Inline:
             raise too_slow(timeout_s) from None
 
     async def close(self) -> None:
-        """Forget the version's code."""
+        """Unload the version's code."""
         self._workflow.unload()
 
 
 class _Pooled:
-    """What threads and processes share: an executor, a bounded line in front of it, and a deadline."""
+    """The common part of threads and processes: an executor, a bounded queue in front of it, and a deadline."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
         self._room = manifest.workers + manifest.waiting
         self._hanging: set[Future[Ran]] = set()
         self._latest = 0.0
-        """when the last of the calls so far is late"""
+        """the latest deadline of all calls so far"""
         self._executor: Executor = self._start()
 
     def _start(self) -> Executor:
         raise NotImplementedError
 
     def _replace(self, executor: Executor, job: Future[Ran]) -> bool:
-        """This call hangs: another worker takes its worker's place, unless one does already or too many hang."""
+        """Replace the worker of a hanging call; return False when one is being replaced or too many hang."""
         raise NotImplementedError
 
     async def _submit(self, timeout_s: float, function: Callable[..., Ran], *given: Any) -> Ran:
-        """What the function gives, which is called with what is given and the monotonic time by which it is late."""
+        """Run a function in the executor, with the arguments and its deadline on the monotonic clock."""
         if self._room <= 0:
             raise Failed(FailureKind.UNAVAILABLE, "too many calls wait for a worker", ran=False)
         executor, deadline = self._executor, time.monotonic() + timeout_s
@@ -100,13 +101,14 @@ class _Pooled:
             future = asyncio.wrap_future(job)
             future.add_done_callback(lambda one: self._leave(job, one))
             async with asyncio.timeout(timeout_s):
-                # A pool that breaks fails all that wait only if none of them was cancelled.
+                # Shielded: when a pool breaks, ProcessPoolExecutor fails the waiting calls, and that raises at the
+                # first one that was cancelled.
                 return await asyncio.shield(future)
         except TimeoutError:
             asyncio.get_running_loop().call_later(STUCK_S, self._look, executor, job)
             raise too_slow(timeout_s) from None
         except BrokenExecutor as error:
-            if self._executor is executor:  # the first of its calls to notice starts the next pool
+            if self._executor is executor:  # only the first of its calls that fail starts the next pool
                 _log.warning("a worker of %s died; starting new ones", self._manifest.folder.name)
                 self._executor = self._start()
             raise Failed(FailureKind.ERROR, "its worker process died", ran=True) from error
@@ -117,10 +119,11 @@ class _Pooled:
         else:
             self._room += 1
         if not future.cancelled():
-            future.exception()  # nobody may be there any more to look at it
+            future.exception()  # after a timeout nobody awaits it, and asyncio would log an unretrieved exception
 
     def _look(self, executor: Executor, job: Future[Ran]) -> None:
-        """Late calls are not begun, and those that were are interrupted: one that still runs hangs."""
+        """Count a call that still runs after its deadline as hanging, and replace its worker."""
+        # A late call is not started, and a running one is interrupted by a timer: one that still runs ignores both.
         if job.running() and self._executor is executor:
             self._hanging.add(job)
             self._room += 1
@@ -129,7 +132,7 @@ class _Pooled:
 
 
 class Threads(_Pooled):
-    """Runs the stages in threads."""
+    """A runner in threads."""
 
     def __init__(self, workflow: Workflow) -> None:
         super().__init__(workflow.manifest)
@@ -145,34 +148,34 @@ class Threads(_Pooled):
         return True
 
     async def run(self, ask: Ask, timeout_s: float, *, repeatable: bool) -> Ran:
-        """The version's output. A thread that is late goes on to its end; nobody waits for it."""
+        """Return the version's output; a late thread runs to its end, and nobody waits for it."""
         return await self._submit(timeout_s, _run_in_thread, self._workflow.pipeline, ask.input, ask.context)
 
     async def close(self) -> None:
-        """Stop the workers and forget the version's code."""
+        """Stop the workers and unload the version's code."""
         self._executor.shutdown(wait=False)
         self._workflow.unload()
 
 
 class Processes(_Pooled):
-    """Runs the stages in processes, each of which has loaded the version; one that dies is replaced."""
+    """A runner in processes that have each loaded the version; a process that dies is replaced."""
 
     def __init__(self, manifest: Manifest, *, nice: int = 0) -> None:
         self._nice = nice
         self._starting: list[Future[None]] = []
         self._renewing: asyncio.Task[None] | None = None
         self._apart: list[Executor] = []
-        """pools that take no calls: one that is not ready yet, one that was replaced"""
-        load(manifest).unload()  # what is wrong with it is said here, and not by a worker
+        """pools without new calls: one that is not ready yet, one that was replaced"""
+        load(manifest).unload()  # a fault of the version is raised here, where its message is not lost in a worker
         super().__init__(manifest)
         try:
-            for started in self._starting:  # a worker takes longer to start than many a request may take
+            for started in self._starting:  # starting a worker takes longer than the timeout of many a request
                 started.result()
         except BrokenExecutor as error:
             raise DescriptionError("its worker processes end as soon as they are started") from error
 
     def _start(self) -> ProcessPoolExecutor:
-        # spawn: a fork of a process with threads and an event loop may hang.
+        # spawn: a fork of a process with threads copies locks that no thread of the child releases.
         executor = ProcessPoolExecutor(
             self._manifest.workers,
             mp_context=multiprocessing.get_context("spawn"),
@@ -183,8 +186,8 @@ class Processes(_Pooled):
         return executor
 
     async def run(self, ask: Ask, timeout_s: float, *, repeatable: bool) -> Ran:
-        """The version's output. The worker itself is interrupted at the deadline."""
-        # The monotonic clock is one for all processes of a machine, so that time spent waiting counts.
+        """Return the version's output; the worker is interrupted at the deadline."""
+        # All processes of a machine share the monotonic clock, so a deadline includes the time in the queue.
         return await self._submit(timeout_s, _run_in_worker, ask.input, dict(ask.context))
 
     def _replace(self, executor: Executor, job: Future[Ran]) -> bool:
@@ -194,7 +197,7 @@ class Processes(_Pooled):
         return True
 
     async def _renew(self, old: Executor) -> None:
-        """Another pool in the place of one in which a call hangs. The others that the old one has, it still answers."""
+        """Start a pool in place of one in which a call hangs; the old one still answers its other calls."""
         fresh = self._start()
         self._apart.append(fresh)
         try:
@@ -212,7 +215,7 @@ class Processes(_Pooled):
             await asyncio.to_thread(end, self._apart.pop(), STUCK_S)
 
     async def close(self) -> None:
-        """Stop the workers, those that hang too."""
+        """Stop the workers, including those that hang."""
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
@@ -220,8 +223,8 @@ class Processes(_Pooled):
         await self._end_apart()
 
 
+# The version of this worker process: a ProcessPoolExecutor has no other place for what its initializer loads.
 _loaded: Workflow | None = None
-"""the one version of a worker process"""
 
 
 def _start_worker(manifest: Manifest, nice: int) -> None:
@@ -234,7 +237,7 @@ def _start_worker(manifest: Manifest, nice: int) -> None:
 
 
 def _end_with_gateway() -> None:
-    """A worker holds both ends of its line and would wait for ever for a gateway that was killed."""
+    # A worker holds both ends of its queue, and would wait for ever for a gateway that was killed.
     gateway = multiprocessing.parent_process()
     if gateway is not None:
         gateway.join()
@@ -242,7 +245,7 @@ def _end_with_gateway() -> None:
 
 
 def _started() -> None:
-    """The first thing that a worker does; by then it has loaded its version."""
+    """Do nothing: its result shows that a worker has loaded its version."""
 
 
 def _run_in_worker(given: Any, context: Context, deadline: float) -> Ran:
@@ -276,5 +279,5 @@ def _run(pipeline: Pipeline, given: Any, context: Context) -> Ran:
 
 
 def too_slow(timeout_s: float) -> Failed:
-    """The failure of a version that did not answer in time."""
+    """Return the failure of a version that did not answer in time."""
     return Failed(FailureKind.TIMEOUT, f"no answer within {timeout_s * 1000:.0f} ms", ran=True)

@@ -1,4 +1,4 @@
-"""What the gateway says when it refuses: RFC 9457 problem details."""
+"""The refusals of the gateway as RFC 9457 problem details."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from nlapi.errors import NlapiError
 from nlapi.issue import Issue, Level
 
+# Issues in one answer: a configuration of 10,000 rules may have as many faults.
 MOST_ISSUES = 50
-"""Issues that one answer lists."""
 
 
 class Problem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives it
-    """A refusal, with the HTTP `status` it is answered with.
+    """A refusal with its HTTP `status`.
 
-    `code` is its kind for programs ("unknown_objective"), `path` the place in the request that is at fault
-    ("body.when.country[0]"), `issues` every place when there are several, `headers` what the answer carries besides.
+    `code` is its kind for programs ("unknown_objective"), `path` the faulty location in the request
+    ("body.when.country[0]"), `issues` all faults when there are several, `headers` the extra headers of the answer.
     """
 
     def __init__(
@@ -40,8 +40,9 @@ class Problem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives it
         self.headers = dict(headers or {})
 
     def as_dict(self) -> dict[str, Any]:
-        """The members of application/problem+json; `errors` name each place that is at fault."""
+        """Return the members of application/problem+json; `errors` has one item for each faulty location."""
         said: dict[str, Any] = {
+            # RFC 9457 §4.2.1: without a type of its own a problem is "about:blank", whose title is the status phrase.
             "type": f"urn:nlapi:problem:{self.code}" if self.code else "about:blank",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
@@ -58,13 +59,13 @@ class Problem(NlapiError):  # noqa: N818 - the name that RFC 9457 gives it
 
 
 def issue_as_dict(issue: Issue) -> dict[str, Any]:
-    """An Issue as specs/gateway.yaml has it; what is empty is left out."""
+    """Return an Issue as specs/gateway.yaml describes it, without empty members."""
     said = {"level": str(issue.level), "where": issue.where, "message": issue.message}
     return said | {key: value for key, value in (("hint", issue.hint), ("rule", issue.rule)) if value}
 
 
 def not_found(kind: str, name: str, known: Iterable[str]) -> Problem:
-    """The 404 for a `kind` of thing ("objective") that is not there; its hint is the nearest of the `known` names."""
+    """Return the 404 for a missing object of a `kind` ("objective"); the hint is the nearest of the `known` names."""
     names = sorted(known)
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     some = (
@@ -79,7 +80,7 @@ def not_found(kind: str, name: str, known: Iterable[str]) -> Problem:
 
 
 def unprocessable(issues: Iterable[Issue], *, code: str = "invalid_request", hint: str = "") -> Problem:
-    """The 422 for values or a configuration with faults; its detail is the first ERROR."""
+    """Return the 422 for invalid values or an invalid configuration; its detail is the first ERROR."""
     found = sorted(issues, key=lambda issue: list(Level).index(issue.level))
     first = found[0]
     wrong = sum(issue.level is Level.ERROR for issue in found)

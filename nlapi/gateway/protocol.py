@@ -1,4 +1,4 @@
-"""The server's side of a connection: what a request may take in size and in time before it is one."""
+"""Limits on the size and the duration of an incoming HTTP request, at the level of the connection."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from nlapi.gateway.problem import Problem
 
+# Bytes of the request line and the headers. uvicorn with httptools has no limit and keeps all that arrives.
 LARGEST_HEAD = 64 * 2**10
-"""Bytes of a request's line and headers."""
+# Seconds until a whole request with its body has arrived, and until a new connection sends its first request: uvicorn
+# waits for ever for a client that sends a byte now and then.
 READ_S = 60.0
-"""Seconds that a whole request, its body included, may take to arrive; and a new connection to send one."""
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's, which lets a head grow for ever and waits for ever for the rest of a request.
+    """uvicorn's protocol with limits on the size of a request's head and on the time that it takes.
 
-    What it refuses by itself is a problem as everything else is.
+    Its refusals are problem details, as all refusals of the gateway are.
     """
 
     waited = 0
-    """looks of `Patience` since the request began, or the connection"""
+    """number of checks of `Patience` since the request or the connection began"""
     _reading = True
-    """is part of a request still to come?"""
+    """whether part of a request is still to arrive"""
     _head = 0
-    """bytes of a request's head that came while it was not whole, about; -1 in its body"""
+    """approximate number of bytes of an incomplete head; -1 while the body arrives"""
     _begun = False
-    """did a request begin in the bytes that came last?"""
+    """whether a request began in the last bytes that arrived"""
 
     @property
     def waits(self) -> bool:
-        """Is it for the client to send, and not for us to answer?"""
+        """Whether the client has to send, and not the gateway to answer."""
         return self._reading and not self.pipeline and not (self._head >= 0 and self._answering())
 
     def on_message_begin(self) -> None:
@@ -55,17 +56,18 @@ class Protocol(HttpToolsProtocol):
         self._begun = False
         super().data_received(data)
         if self._reading and self._head >= 0:
-            self._head += 1 if self._begun else len(data)  # what came before its beginning is no part of it
+            # The bytes may hold the end of the request before; they are not counted against the new one.
+            self._head += 1 if self._begun else len(data)
             if self._head > LARGEST_HEAD:
                 hint = f"{LARGEST_HEAD // 1024} KiB are the most"
                 self._refuse(Problem(431, "the request's head is too long", code="long_header", hint=hint))
 
     def send_400_response(self, msg: str) -> None:
-        """For what is no HTTP/1."""
+        """Refuse bytes that are not HTTP/1.1."""
         self._refuse(Problem(400, "this is no request of HTTP/1.1", code="malformed_request"))
 
     def give_up(self) -> None:
-        """Close a connection that took too long; with an answer when a request was begun."""
+        """Close a connection that took too long, with a 408 when a request has begun."""
         if self._head > 0:
             self._refuse(Problem(408, "the request did not arrive in time", code="too_slow"))
         else:
@@ -76,7 +78,8 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         if self._head >= 0 and self._answering():
-            self.cycle.keep_alive = False  # the answer to the request before comes first, and is the last
+            # Pipelined: the answer to the earlier request has to come first, and then the connection closes.
+            self.cycle.keep_alive = False
             return
         if self.transport.is_closing():
             return
@@ -91,12 +94,14 @@ class Protocol(HttpToolsProtocol):
 
 
 class Patience:
-    """Looks at the connections now and then, which costs a request nothing, and closes those that took too long."""
+    """A periodic check of all connections that closes those that took too long."""
+
+    # One task for all connections, and not a timer for each request: a request costs nothing.
 
     LOOKS = 4
 
     def __init__(self, connections: Iterable[Any], read_s: float) -> None:
-        self._connections = connections
+        self._connections: Iterable[Protocol] = connections
         self._every_s = read_s / self.LOOKS
 
     async def watch(self) -> None:

@@ -1,4 +1,4 @@
-"""Decisions that were made, written down in batches and off the request's path."""
+"""The records of served requests, written in batches off the request's path."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from nlapi.routing.nouns import Context, Decision, VersionRef
 
 _log = logging.getLogger(__name__)
 
+# Records that wait to be written; more are dropped and counted, as a store that cannot write must not fill the memory.
+# At the 4,407 requests a second of benchmarks/GATEWAY.md it is full after 4.5 s.
 LONGEST = 20_000
-"""records that wait to be written; more are dropped and counted"""
 
 BATCH = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One request that reached a version, or one copy that a shadow answered (`shadow` names it)."""
+    """One request that reached a version, or one copy that the shadow `shadow` answered."""
 
     at: float
     """seconds since 1970"""
@@ -39,7 +40,7 @@ class Record:
     output: Any
     """None when it failed"""
     error: str
-    """why it failed, or \"\""""
+    """the reason of a failure, or \"\""""
     ms: float
     stages: Mapping[str, float]
     attempts: int
@@ -47,32 +48,31 @@ class Record:
     synthetic: bool
     shadow: str = ""
     served: Any = None
-    """what the request itself was answered with, when this is a copy"""
+    """the output that the client received, when this is a copy"""
 
 
 Sink = Callable[[Sequence[Record]], None]
-"""Writes records down; called in a thread, one batch at a time."""
+"""Writes one batch of records; it is called in a thread."""
 
 
 def for_training(records: Iterable[Record]) -> list[Record]:
-    """The records that a model may be trained on: served to somebody real, and answered."""
+    """Return the records that a model may be trained on: real traffic that was answered."""
     return [one for one in records if not one.synthetic and not one.shadow and not one.error]
 
 
 def training_log(file: Path) -> Sink:
-    """A Sink that adds a line of JSON for each record to a file: what went in, and what came out of which version."""
-
+    """Return a Sink that appends a line of JSON with input, output and version of each record to a file."""
     return _lines(file, _example)
 
 
 def shadow_log(file: Path) -> Sink:
-    """A Sink that adds a line of JSON for each copy that a shadow got: what came of it, beside what was served."""
+    """Return a Sink that appends a line of JSON for each copy: the shadow's output beside the served one."""
     write = _lines(file, _compared)
     return lambda records: write([one for one in records if one.shadow])
 
 
 def both(*sinks: Sink) -> Sink:
-    """Every one of them."""
+    """Return a Sink that calls all of `sinks`."""
 
     def write(records: Sequence[Record]) -> None:
         for sink in sinks:
@@ -82,8 +82,9 @@ def both(*sinks: Sink) -> Sink:
 
 
 def _lines(file: Path, as_dict: Callable[[Record], dict[str, Any]]) -> Sink:
-    """Adds lines to a file that only the user can read: it holds what people asked. OSError when it cannot."""
+    """Return a Sink that appends lines to a file. OSError when the file cannot be opened."""
 
+    # Mode 0600: the lines hold what people asked. Opened again for each batch, which survives a rotation of the file.
     def opened() -> int:
         return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
@@ -92,7 +93,7 @@ def _lines(file: Path, as_dict: Callable[[Record], dict[str, Any]]) -> Sink:
             with os.fdopen(opened(), "ab") as stream:
                 stream.writelines(orjson.dumps(as_dict(one), option=_LINE, default=str) for one in records)
 
-    os.close(opened())
+    os.close(opened())  # a path that cannot be written is reported at start, and not at the first request
     return write
 
 
@@ -117,9 +118,9 @@ def _compared(one: Record) -> dict[str, Any]:
 
 
 class Recorder:
-    """Takes records at no cost to the request, and hands them to `sink` every `every_s` seconds or 500 records.
+    """A queue of records that go to `sink` every `every_s` seconds or 500 records, off the request's path.
 
-    `training` is handed those that a model may be trained on.
+    `training` receives those that a model may be trained on.
     """
 
     def __init__(self, sink: Sink | None, training: Sink | None = None, *, every_s: float = 0.5) -> None:
@@ -133,11 +134,11 @@ class Recorder:
 
     @property
     def wanted(self) -> bool:
-        """Does anybody read the records?"""
+        """Whether any sink is configured."""
         return self._sink is not None or self._training is not None
 
     def note(self, record: Record) -> None:
-        """Keep a record for the next batch."""
+        """Queue a record for the next batch."""
         if len(self._waiting) >= LONGEST:
             self.dropped += 1
             return
@@ -148,13 +149,14 @@ class Recorder:
             self._full.set()
 
     async def flush(self) -> None:
+        """Write all queued records."""
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             await self._write(self._sink, batch)
             await self._write(self._training, for_training(batch))
 
     async def close(self) -> None:
-        """Write what waits and stop."""
+        """Write all queued records and stop."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -167,7 +169,7 @@ class Recorder:
         try:
             await asyncio.to_thread(sink, batch)
         except Exception:
-            # A store that cannot write must not stop what is served.
+            # A full disk must not stop the serving: the records are counted as dropped instead.
             self.dropped += len(batch)
             _log.exception("%d decisions could not be recorded", len(batch))
 

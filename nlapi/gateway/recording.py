@@ -1,4 +1,4 @@
-"""What the engine records, written to the store as specs/gateway.yaml's `Recorded`."""
+"""The sink that writes the engine's records to the store, in the form of `Recorded` in specs/gateway.yaml."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from nlapi.gateway.store import Store
 
 
 def recorder(store: Store) -> Sink:
-    """A Sink that keeps the decisions on requests, without inputs and outputs. What shadows answered is none."""
+    """Return a Sink that stores the decisions on requests, without inputs and outputs."""
 
+    # Copies are left out: a shadow's answer is no decision, and simulate would replay its request twice.
     def write(records: Sequence[Record]) -> None:
         store.add_decisions(recorded(one) for one in records if not one.shadow)
 
@@ -21,6 +22,7 @@ def recorder(store: Store) -> Sink:
 
 
 def recorded(one: Record) -> Json:
+    """Return a record as `Recorded` in specs/gateway.yaml describes it."""
     said = encode_decision(one.decision)
     said.pop("shadows", None)
     return {

@@ -17,14 +17,15 @@ from nlapi.gateway.protocol import READ_S, Patience, Protocol
 from nlapi.serving import Message, Send, listening
 
 HOST = "127.0.0.1"
-"""Nothing listens beyond loopback unless it is told to."""
+"""the default host: loopback only"""
 
 PORT = 8700
 DRAIN_S = 30
-"""how long requests in flight are waited for"""
+"""seconds that requests in flight have to end"""
 
+# Seconds in which open connections are answered with `Connection: close`. Closing them unannounced lost a request on
+# each of eight busy connections (docs/design/012-serving-engine.md).
 LEAVE_S = 1.0
-"""how long clients with open connections have to hear that they will be closed"""
 
 READY_S = 60.0
 BACKLOG = 2048
@@ -33,9 +34,10 @@ BACKLOG = 2048
 def serve(
     app: Any, *, host: str = HOST, port: int = PORT, ready: Callable[[str], None] | None = None, drain_s: int = DRAIN_S
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; then take nothing more, finish what there is and end the application's lifespan.
+    """Serve until SIGTERM or Ctrl-C, then finish the requests in flight and end the application's lifespan.
 
-    `ready` is called with the base URL when requests are taken. Port 0 is any free one. UsageError: it is taken.
+    `ready` is called with the base URL when the server accepts requests. Port 0 is any free port. UsageError when the
+    port is in use.
     """
     leaving = _Leaving(app)
     with listening(host, port) as (listener, url):
@@ -46,7 +48,7 @@ def serve(
 
 @contextmanager
 def running(app: Any, *, port: int = 0, drain_s: int = DRAIN_S, read_s: float = READ_S) -> Iterator[str]:
-    """The base URL of a server on loopback in a thread of its own, for as long as the block lasts."""
+    """Run a server on loopback in a thread while the block lasts, and give its base URL."""
     up = threading.Event()
     with listening(HOST, port) as (listener, url):
         listener.listen(BACKLOG)
@@ -61,33 +63,33 @@ def running(app: Any, *, port: int = 0, drain_s: int = DRAIN_S, read_s: float = 
             yield url
         finally:
             server.should_exit = True
-            thread.join(2 * drain_s + READY_S)  # what is in flight, what the engine still has, and its workers
+            # uvicorn waits drain_s for its requests, then the engine as long for its copies, then workers have to end.
+            thread.join(2 * drain_s + READY_S)
 
 
 class _Leaving:
-    """An application whose answers say `Connection: close` from a moment on, so that clients go elsewhere (RFC 9112
-    §9.6): a connection that is closed unannounced takes the request with it that is just on its way."""
+    """An ASGI application that adds `Connection: close` to its answers once `now` is set (RFC 9112 §9.6)."""
 
+    # A connection that closes unannounced loses the request that is on its way; the header sends clients elsewhere.
     def __init__(self, app: Any) -> None:
         self._app = app
         self.now = False
 
     async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
-        leaves = self.now and scope["type"] == "http"
-        await self._app(scope, receive, _closing(send) if leaves else send)
+        if not self.now or scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
 
+        async def send_closing(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
 
-def _closing(send: Send) -> Send:
-    async def closing(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
-        await send(message)
-
-    return closing
+        await self._app(scope, receive, send_closing)
 
 
 class _Server(uvicorn.Server):
-    """Tells when it takes requests, and its clients when it is about to stop."""
+    """A uvicorn server that reports when it is ready and tells its clients before it stops."""
 
     def __init__(
         self,
@@ -106,6 +108,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._leaving:
             self._leaving.now = True
+            # The listener closes first: going on to accept meanwhile lost seven requests.
             for listening in (*self.servers, *(sockets or ())):
                 listening.close()
             end = time.monotonic() + LEAVE_S
@@ -133,7 +136,7 @@ def _config(app: Any, drain_s: int) -> uvicorn.Config:
         ws="none",
         lifespan="on",
         log_config=None,
-        log_level="error",  # anybody may send what is no HTTP: a line for each would fill the log
+        log_level="error",  # a warning for each invalid request would let anybody fill the log
         access_log=False,
         proxy_headers=False,
         server_header=False,
@@ -143,7 +146,7 @@ def _config(app: Any, drain_s: int) -> uvicorn.Config:
 
 
 def _loop() -> str:
-    with suppress(ImportError):  # there is none for Windows
+    with suppress(ImportError):  # uvloop does not exist for Windows
         import uvloop  # noqa: F401
 
         return "uvloop"

@@ -1,4 +1,4 @@
-"""Copies of requests for shadow versions: a small line of their own, dropped when it is full."""
+"""Copies of requests for shadow versions: a bounded queue for each shadow, from which excess copies are dropped."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from nlapi.gateway.calls import Ask, Failed, Ran, Runner
 
 _log = logging.getLogger(__name__)
 
+# Copies of one shadow that wait; more are dropped. Without a bound a slow or dead shadow holds memory and connections:
+# Envoy held 1,024 connections for a shadow at a dead port.
 LONGEST = 64
-"""copies of one shadow that wait; more are dropped"""
 
 AT_ONCE = 4
 """copies of one shadow in flight"""
@@ -21,19 +22,19 @@ AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """One copied request: what runs it, and who looks at what came of it. `finished` is called in any case."""
+    """One copied request with its runner; `finished` is called in any case."""
 
     shadow: str
     ask: Ask
     runner: Runner
     timeout_s: float
     answered: Callable[[Ran | Failed], Ran | Failed]
-    """looks at what came of it, and says what that comes to"""
+    """checks and counts the result; returns the result, or the failure that it counts as"""
     finished: Callable[[], None]
 
 
 class Shadows:
-    """Runs copies, never more than a few of one shadow at once; nothing it does is awaited by a request."""
+    """The queues of copies, one for each shadow; no request waits for a copy."""
 
     def __init__(self, outcomes: Counter[tuple[str, str]]) -> None:
         self._waiting: dict[str, deque[Copy]] = {}
@@ -43,7 +44,7 @@ class Shadows:
         """(shadow, "ok" | "error" | "dropped") -> copies"""
 
     def offer(self, copy: Copy) -> bool:
-        """Take a copy, or drop it when its shadow has as many as it may. Never waits, never raises."""
+        """Run or queue a copy, or drop it when the queue is full; return whether it was accepted."""
         name = copy.shadow
         if self._running[name] < AT_ONCE:
             self._running[name] += 1
@@ -60,7 +61,7 @@ class Shadows:
         return True
 
     async def close(self) -> None:
-        """Drop what waits, stop what runs."""
+        """Drop the waiting copies and cancel the running ones."""
         for line in self._waiting.values():
             while line:
                 self._drop(line.popleft())

@@ -1,4 +1,4 @@
-"""Versions on remote shards: the least loaded replica that works, and another when it fails."""
+"""The calls to versions on remote shards: to the least loaded replica, and to another one when it fails."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ from nlapi.routing.nouns import Protocol, Shard, Version
 
 MOST_TRIES = 3
 
+# The part of the timeout for opening a connection: an address that does not answer leaves time for another replica.
 CONNECT = 0.25
-"""the part of the time that a connection may take: an address that does not answer leaves time for another"""
 
-
+# The part of the timeout for a replica that has failed before: another one may have to answer in the rest.
 TRIAL = 0.5
-"""the part of the time that a replica gets which is tried again; another may have to answer in the rest"""
 
 
 class Replica:
-    """One address of a shard: its connections, what is in flight, and its breaker."""
+    """One address of a shard with its connections, its calls in flight and its breaker."""
 
     def __init__(self, url: str, clock: Clock) -> None:
         self.url = url
@@ -40,7 +39,7 @@ class Replica:
 
 
 class Cluster:
-    """The replicas of a shard. UsageError when an endpoint is no URL."""
+    """The replicas of a shard. UsageError when an endpoint is not a URL."""
 
     def __init__(self, shard: Shard, clock: Clock = time.monotonic) -> None:
         self.shard = shard
@@ -49,11 +48,11 @@ class Cluster:
         self._turn = 0
 
     def apart(self) -> Cluster:
-        """The same shard with connections, counts and breakers of its own."""
+        """Return a Cluster of the same shard with separate connections, counts and breakers."""
         return Cluster(self.shard, self._clock)
 
     def health(self) -> list[dict[str, object]]:
-        """Each replica: its endpoint, breaker, calls in flight, answered and failed."""
+        """Return endpoint, breaker state and the numbers of calls in flight, answered and failed of each replica."""
         return [
             {
                 "endpoint": one.url,
@@ -70,9 +69,9 @@ class Cluster:
             await replica.connections.close()
 
     async def call(self, path: str, headers: str, body: bytes, timeout_s: float, *, repeatable: bool) -> Ran:
-        """The body of the answer as `output`. Failed when no replica gave one in time.
+        """Call a replica and return the body of its answer as `output`. Failed when none answered in time.
 
-        Calls that were certainly not carried out go to another replica; others only when they are `repeatable`.
+        A call that was certainly not executed goes to another replica; any other only when it is `repeatable`.
         """
         tried: list[Replica] = []
         self._turn += 1
@@ -81,6 +80,7 @@ class Cluster:
             async with asyncio.timeout(timeout_s):
                 while len(tried) < MOST_TRIES and (replica := self._next(tried)):
                     tried.append(replica)
+                    # The call that tries a replica again is somebody's request: it may only take part of the time.
                     suspect = repeatable and replica.breaker.state is not BreakerState.CLOSED
                     send = self._try if suspect and len(self._replicas) > 1 else self._send
                     try:
@@ -98,7 +98,7 @@ class Cluster:
         raise Failed(failure.kind, failure.message, ran=failure.ran, attempts=len(tried))
 
     def _next(self, tried: list[Replica]) -> Replica | None:
-        """The replica with the fewest calls in flight of those that take one; equals take turns."""
+        """Return the ready replica with the fewest calls in flight, or None; equal ones take turns."""
         count = len(self._replicas)
         turned = (self._replicas[(self._turn + step) % count] for step in range(count))
         room = self.shard.concurrency
@@ -108,7 +108,7 @@ class Cluster:
     async def _try(
         self, replica: Replica, path: str, headers: str, body: bytes, timeout_s: float, *, repeatable: bool
     ) -> Answer:
-        """A replica that has failed gets half of the time: the request that tries it is somebody's."""
+        """Send to a replica that has failed before, with part of the timeout."""
         try:
             async with asyncio.timeout(timeout_s * TRIAL):
                 return await self._send(replica, path, headers, body, timeout_s, repeatable=repeatable)
@@ -141,7 +141,8 @@ class Cluster:
     def _failed(self, replica: Replica, kind: FailureKind, message: str, *, ran: bool) -> Failed:
         replica.failed += 1
         replica.breaker.failure()
-        # Outliers are ejected while most of the others work; when all fail alike, it is not for them.
+        # An outlier is ejected only while at least half of the replicas work: when all fail, the cause is elsewhere,
+        # and ejecting them would leave none.
         working = sum(1 for one in self._replicas if one.breaker.ready(0) and not one.breaker.outlier)
         if replica.breaker.outlier and working * 2 >= len(self._replicas) and replica.breaker.ready(0):
             replica.breaker.eject()
@@ -149,7 +150,8 @@ class Cluster:
 
 
 def _accepted(answer: Answer, replica: Replica, attempts: int) -> Ran:
-    """What an answer comes to. Another replica would refuse the request just the same."""
+    """Return the result of an answer below 500. Failed with INVALID unless its status is 2xx."""
+    # INVALID is not repeated: another replica would refuse the request as well.
     if not 200 <= answer.status < 300:
         text = f"{replica.url} answered {answer.status}"
         raise Failed(FailureKind.INVALID, text, ran=True, attempts=attempts)
@@ -157,7 +159,7 @@ def _accepted(answer: Answer, replica: Replica, attempts: int) -> Ran:
 
 
 class Remote:
-    """Runs one version on a shard."""
+    """The runner of one version on a shard."""
 
     def __init__(self, version: Version, cluster: Cluster, *, owns: bool = False) -> None:
         self.cluster = cluster
@@ -169,7 +171,7 @@ class Remote:
         self._headers = f"Nlapi-Model: {model}\r\nNlapi-Version: {name}\r\n"
 
     async def run(self, ask: Ask, timeout_s: float, *, repeatable: bool) -> Ran:
-        """The version's output; its one stage is "remote"."""
+        """Return the version's output, with the single stage "remote"."""
         before = perf_counter()
         body = oip.encode(ask.input, ask.request_id) if self._open_inference else orjson.dumps(ask.input)
         ran = await self.cluster.call(self._path, self._lines(ask), body, timeout_s, repeatable=repeatable)
@@ -188,7 +190,9 @@ class Remote:
     def _lines(self, ask: Ask) -> str:
         lines = self._headers
         if ask.context:
-            lines += f"Nlapi-Context: {json.dumps(dict(ask.context))}\r\n"  # ASCII, unlike orjson's
+            # json and not orjson, which writes UTF-8: a header has to be ASCII.
+            lines += f"Nlapi-Context: {json.dumps(dict(ask.context))}\r\n"
+        # A client chooses its request id: a line break in it would add headers to the shard's request.
         if ask.request_id.isalnum() and ask.request_id.isascii():
             lines += f"X-Request-Id: {ask.request_id}\r\n"
         if ask.trace:

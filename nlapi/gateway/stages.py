@@ -1,4 +1,4 @@
-"""The stages of a version: its functions, how each is called, and what each took."""
+"""The stages of a version: the functions of its module as a pipeline that is timed stage by stage."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from nlapi.gateway.trained import Trained
 from nlapi.routing.nouns import Context
 
 NAMES = ("preprocess", "features", "predict", "postprocess")
-"""The stages in the order in which they run; a version has any of them."""
+"""The stages in the order in which they run; a version has at least one."""
 
 EXTRAS = ("input", "context", "model")
-"""What a stage is given besides the value of the stage before, when it names it as a parameter."""
+"""The arguments that a stage receives by name, besides the value of the previous stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One function of a version. `extras` are the parameters that it wants besides its value."""
+    """One function of a version; `extras` are its parameters besides the value."""
 
     name: str
     function: Callable[..., Any]
@@ -35,16 +35,17 @@ class Stage:
 
 
 def stages_of(module: ModuleType, model: Trained | None) -> tuple[Stage, ...]:
-    """The stages that a module defines. A trained model predicts by itself when there is no `predict`.
+    """Return the stages that a module defines; without a `predict`, that stage is the trained model.
 
-    DescriptionError when there are none, when a function cannot be called with one value, or when a stage's declared
-    result is not what the next one declares to take.
+    DescriptionError when there are none, when a function cannot be called with one value, or when the annotated result
+    of a stage does not fit the annotated parameter of the next.
     """
     found = []
     for name in NAMES:
         function = getattr(module, name, None)
         if function is None and name == "predict" and model is not None:
             function = model.predict
+        # Only names are looked up, no decorator is needed: a version must not have to import nlapi.
         if function is not None:
             found.append(_stage(name, function))
     if not found:
@@ -83,28 +84,30 @@ def _check_types(before: Stage, after: Stage) -> None:
 
 
 def _class(hint: Any) -> type | None:
-    """The class of an annotation; None for a union, a name that is only for the type checker, and so on."""
+    """Return the class of an annotation, or None when it is not a plain class, such as a union or a TypedDict."""
     found = get_origin(hint) or hint
     return found if isinstance(found, type) and found is not UnionType and not is_typeddict(found) else None
 
 
 def _hints(stage: Stage) -> Mapping[str, Any]:
     try:
+        # PEP 484's numeric tower: an int is accepted where a float is annotated.
         return {name: float if hint is int else hint for name, hint in get_type_hints(stage.function).items()}
-    except (NameError, TypeError):  # names that exist for the type checker only
+    except (NameError, TypeError):  # names that are imported under TYPE_CHECKING only
         return {}
 
 
 class Pipeline:
-    """The stages of a version with its trained model, ready to run; each run is timed stage by stage."""
+    """The stages of a version with its trained model; each run is timed stage by stage."""
 
     def __init__(self, stages: tuple[Stage, ...], model: Trained | None) -> None:
         self._stages = stages
         self._model = model
         self.asynchronous = any(stage.asynchronous for stage in stages)
 
+    # `run` repeats the loop of `run_async` so that synchronous stages, the common case, need no coroutine.
     def run(self, given: Any, context: Context) -> Ran:
-        """Run stages that are all synchronous. Failed names the stage that raised."""
+        """Run stages that are all synchronous. Failed, with the name of the stage that raised."""
         value = given
         timings = {}
         before = perf_counter()
@@ -119,7 +122,7 @@ class Pipeline:
         return Ran(output=value, stages=timings)
 
     async def run_async(self, given: Any, context: Context) -> Ran:
-        """Run stages, some of which are coroutine functions. Failed names the stage that raised."""
+        """Run stages of which some are coroutine functions. Failed, with the name of the stage that raised."""
         value = given
         timings = {}
         before = perf_counter()
@@ -143,7 +146,8 @@ class Pipeline:
 
 
 def failed(stage: Stage, error: Exception) -> Failed:
-    """The failure of a version whose stage raised, and where. Its text is left out: it may hold a user's data."""
+    """Return the failure of a version whose stage raised, with the location of the error."""
+    # The message of the error is left out: it may hold a user's data, and the failure is logged and sent to the client.
     if isinstance(error, TimeoutError):
         return Failed(FailureKind.TIMEOUT, f"stage {stage.name} took too long", ran=True)
     return Failed(
@@ -152,7 +156,7 @@ def failed(stage: Stage, error: Exception) -> Failed:
 
 
 def _place(stage: Stage, error: Exception) -> str:
-    """The last line of the version's own code that the error came through, as " in stages.py, line 7"."""
+    """Return the innermost line of the version's code in the traceback, as " in stages.py, line 7"."""
     code = getattr(inspect.unwrap(stage.function), "__code__", None)
     folder = Path(code.co_filename).parent if code is not None else Path()
     frames = [one for one in extract_tb(error.__traceback__) if folder in Path(one.filename).parents]

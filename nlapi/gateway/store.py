@@ -1,4 +1,4 @@
-"""What the gateway keeps: revisions, tokens, the audit log and recorded decisions, in one SQLite file."""
+"""The gateway's database: revisions, tokens, the audit log and recorded decisions, in one SQLite file."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ except ImportError:  # Windows has none
 
 SCHEMA_VERSION = 1
 BUSY_S = 10.0
+# Seconds between two checks for tokens that the command line changed. Every request asks, so it is not done each time.
 LOOK_S = 1.0
-"""Seconds between two looks for changes that another process made."""
 MOST_DECISIONS = 200_000
-"""Decisions that are kept; the oldest go first."""
+"""maximum number of stored decisions; the oldest are deleted first"""
 
 _TABLES = """
 CREATE TABLE revisions (
@@ -61,7 +61,7 @@ class Store:
         self._looked = 0.0
         self._path = str(path)
         self._claim = -1
-        """the file that says that a gateway serves from this one"""
+        """the descriptor of the lock file of a gateway that serves from this database, or -1"""
         if self._path != ":memory:":
             _only_for_the_user(Path(path))
         try:
@@ -85,10 +85,9 @@ class Store:
                 raise NlapiError(f"the gateway's store is of version {version}", hint="a newer nlapi made it")
 
     def claim(self) -> None:
-        """Be the one gateway that serves from this file, until it is closed. NlapiError when another process is.
-
-        Each would decide by revisions that the other one does not know of. A process that is killed gives it back.
-        """
+        """Lock the database for one serving gateway until `close`. NlapiError when another process has the lock."""
+        # Two gateways would each decide by revisions that the other does not see. A lock of the kernel and not a file
+        # with a process id: it is released when the process is killed.
         if self._path == ":memory:" or fcntl is None:
             return
         self._claim = os.open(f"{self._path}-serving", os.O_CREAT | os.O_RDWR, 0o600)
@@ -107,7 +106,8 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing of what is written in the `with` block; nobody else writes meanwhile."""
+        """Run the `with` block as one transaction, which excludes other writers."""
+        # IMMEDIATE takes the write lock at once; a transaction that starts with a read can fail when it writes.
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -120,7 +120,7 @@ class Store:
     # revisions
 
     def add_revision(self, revision: Revision) -> None:
-        """Commits a revision, whose number must be the one after the last. NlapiError when it cannot be kept."""
+        """Commit a revision, whose number must follow the last. NlapiError when it cannot be stored."""
         row = (
             revision.number, revision.at, revision.who, revision.why, revision.summary,
             json.dumps(revision.objectives), revision.restores, json.dumps(revision.document, separators=(",", ":")),
@@ -132,7 +132,7 @@ class Store:
             raise NlapiError(f"revision {revision.number} cannot be kept: {error}") from None
 
     def last_number(self) -> int:
-        """The number of the current revision; 0 when there is none."""
+        """Return the number of the current revision; 0 when there is none."""
         found = self._one("SELECT max(number) AS number FROM revisions")
         return int(found["number"] or 0) if found else 0
 
@@ -143,7 +143,7 @@ class Store:
     def revisions(
         self, *, since: str = "", until: str = "", who: str = "", objective: str = "", limit: int, before: int = 0
     ) -> Page:
-        """Revisions without their documents, the newest first, from the moment `since` on and before `until`."""
+        """Return a page of revisions without documents, newest first, from `since` on and before `until`."""
         where = Where()
         where.period(since, until)
         where.add("lower(who) = lower(?)", who)
@@ -154,7 +154,7 @@ class Store:
     # tokens
 
     def add_token(self, token: TokenRecord) -> bool:
-        """False when there is one of that name already."""
+        """Store a token; return False when the name is in use."""
         row = (token.name, token.digest, token.audience, token.role, token.client, token.created_at, token.expires_at)
         try:
             with self.transaction():
@@ -176,9 +176,9 @@ class Store:
         return tuple(TokenRecord(**dict(row)) for row in rows)
 
     def token_version(self, *, fresh: bool = False) -> int:
-        """A number that is another one after any change of the tokens, here at once, by another process in a second.
+        """Return a number that differs after a change of the tokens; one by another process shows within a second.
 
-        It never waits for a write that is under way, for every request asks for it. `fresh` looks again, and waits.
+        Every request calls it, so it never waits for a running write; with `fresh` it waits and is up to date.
         """
         moment = time.monotonic()
         if (fresh or moment - self._looked > LOOK_S) and self._lock.acquire(blocking=fresh):
@@ -187,6 +187,8 @@ class Store:
                 self._looked = moment
             finally:
                 self._lock.release()
+        # data_version counts the commits of other connections only; our own changes are counted here. The factor keeps
+        # the two counts apart.
         return self._elsewhere * 1_000_003 + self._token_changes
 
     # audit
@@ -208,7 +210,7 @@ class Store:
     # decisions
 
     def add_decisions(self, recorded: Iterable[Mapping[str, Any]]) -> None:
-        """Keeps decisions as specs/gateway.yaml's `Recorded` has them."""
+        """Store decisions in the form of `Recorded` in specs/gateway.yaml."""
         rows = [
             (
                 one["request_id"], one["at"], one["objective"], one["model"], one["version"],
@@ -223,7 +225,7 @@ class Store:
             self._db.execute(oldest, (MOST_DECISIONS,))
 
     def decision(self, request_id: str) -> Mapping[str, Any] | None:
-        """What was recorded last for a request."""
+        """Return the last record of a request, or None."""
         found = self._one("SELECT body FROM decisions WHERE request_id = ? ORDER BY id DESC LIMIT 1", request_id)
         return as_body(found) if found else None
 
@@ -237,7 +239,7 @@ class Store:
         limit: int,
         before: int = 0,
     ) -> Page:
-        """Recorded decisions, the newest first. `equal` are columns (objective, user, ...) and what they have to be."""
+        """Return a page of recorded decisions, newest first; `equal` maps columns (objective, user) to their values."""
         where = Where()
         where.period(since, until)
         for column, value in (equal or {}).items():
@@ -278,15 +280,16 @@ class Store:
             return self._db.execute(query, values).fetchall()
 
 
+# A document may have up to 32 MiB: a list of revisions is read without documents.
 _HEAD = "number, at, who, why, summary, objectives, restores, '{}' AS document"
-"""The columns of a revision, without the document that makes it large."""
 
 
 def _only_for_the_user(path: Path) -> None:
-    """Makes the file if it is not there: what people asked for is nobody else's. SQLite's files beside it follow it."""
-    with suppress(OSError):  # SQLite itself says what is wrong
+    """Create the file with mode 0600 if it does not exist, as it holds what people asked."""
+    # SQLite gives the files beside it (-wal, -shm) the same mode. When this fails, SQLite reports the error.
+    with suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
+# Column names cannot be bound as parameters: only these get into the text of a query (SQL injection).
 _COLUMNS = {name: name for name in ("objective", "model", "version", "user", "client", "experiment", "canary")}
-"""The columns of decisions that may be asked for; nothing else gets into a query's text."""

@@ -1,4 +1,4 @@
-"""JSON as the gateway reads it: no repeated keys, no numbers that are none, nothing nested without end."""
+"""Strict parsing of JSON bodies: no repeated keys, no NaN or infinity, bounded nesting."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, NoReturn
 
 from nlapi.gateway.problem import Problem
 
+# Levels of objects and lists. The parser is recursive, and a deeper value could fail later, where it is encoded again.
 DEEPEST = 64
-"""Levels of objects and lists."""
 
 
 def loads(content: bytes) -> Any:
-    """The value in a request's body. Problem 400 when it is no JSON (RFC 8259 §2, and I-JSON's RFC 7493 §2.1, §2.3)."""
+    """Return the value of a body. Problem 400 when it is not I-JSON (RFC 8259 §2; RFC 7493 §2.1, §2.3)."""
     try:
         value = _DECODER.decode(content.decode("utf-8"))
     except UnicodeDecodeError:
@@ -22,8 +22,9 @@ def loads(content: bytes) -> Any:
         raise _refused(f"it is nested more than {DEEPEST} levels deep") from None
     except json.JSONDecodeError as error:
         raise _refused(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
-    except ValueError as error:  # an integer of thousands of digits
+    except ValueError as error:  # Python refuses to convert an integer of more than 4,300 digits
         raise _refused(str(error).partition(";")[0]) from None
+    # Counting brackets is cheap and settles nearly every body; only suspects are walked.
     if content.count(b"{") + content.count(b"[") > DEEPEST and _deep(value):
         raise _refused(f"it is nested more than {DEEPEST} levels deep")
     if b"\\u" in content:
@@ -69,7 +70,7 @@ def _deep(value: Any) -> bool:
 
 
 def _sound(value: Any) -> None:
-    """Half a surrogate pair is no character: it can be neither kept nor sent on."""
+    # An escape such as \ud800 is half a surrogate pair (RFC 7493 §2.1): SQLite and UTF-8 can store neither half.
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:

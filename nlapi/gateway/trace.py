@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of what was served: one for the request, one for each stage."""
+"""OpenTelemetry spans of served requests: one for the request, one for each stage."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from nlapi.gateway.record import Record
 
 NS = 1_000_000
 """nanoseconds in a millisecond"""
+# Milliseconds that the last batch may take at the end of the process; an exporter that is away must not delay it more.
 FLUSH_MS = 5000
 
 
 class Tracer(Protocol):
-    """Is told of each request after its answer."""
+    """The receiver of each request's record after its answer."""
 
     def trace(self, record: Record, parent: str) -> None:
-        """`parent` is the caller's W3C `traceparent`, or ""."""
+        """Trace one request; `parent` is the caller's W3C `traceparent`, or ""."""
 
     def close(self) -> None:
-        """Send what waits to be sent."""
+        """Send the pending spans."""
 
 
 class Spans:
-    """Makes spans with the OpenTelemetry SDK that the process has configured. They begin and end when the work did."""
+    """A Tracer that creates spans with the OpenTelemetry SDK of the process, with the times of the recorded work."""
 
     def __init__(self, provider: Any, propagator: Any) -> None:
         self._provider = provider
@@ -33,11 +34,13 @@ class Spans:
         self._propagator = propagator
 
     def close(self) -> None:
-        """Send what waits to be sent. A process that a signal ends does nothing more after this."""
+        """Send the pending spans."""
+        # The SDK flushes at exit, but a process that ends by a signal never runs its exit handlers.
         self._provider.force_flush(FLUSH_MS)
 
     def trace(self, record: Record, parent: str) -> None:
-        """One span for the request and one below it for each stage."""
+        """Create one span for the request with one child for each stage."""
+        # Imported here: OpenTelemetry is an optional dependency.
         from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
         start = int(record.at * 1000 * NS)
@@ -61,9 +64,9 @@ class Spans:
 
 
 def configured(environment: Mapping[str, str]) -> Tracer | None:
-    """Spans as OpenTelemetry's environment variables want them, or for the SDK that the process has configured itself.
+    """Return a Tracer for the SDK of the process, or for OpenTelemetry's environment variables.
 
-    None when neither is there; then nothing is done for a request. UsageError for an exporter that is not installed.
+    None when neither is configured. UsageError for an exporter that is not installed.
     """
     named = environment.get("OTEL_TRACES_EXPORTER", "")
     exporter = named or ("otlp" if any(environment.get(one) for one in _ENDPOINTS) else "")
@@ -77,7 +80,7 @@ def configured(environment: Mapping[str, str]) -> Tracer | None:
     provider: Any = trace.get_tracer_provider()
     if isinstance(provider, (trace.ProxyTracerProvider, trace.NoOpTracerProvider)):
         if exporter in ("", "none"):
-            return None  # only the API is there
+            return None  # the API is installed without an SDK, and its spans go nowhere
         provider = _provider(exporter, environment)
     return Spans(provider, TraceContextTextMapPropagator())
 
@@ -87,7 +90,8 @@ SERVICE = "nlapi-gateway"
 
 
 def _provider(exporter: str, environment: Mapping[str, str]) -> Any:
-    """An SDK that sends batches to an exporter; its other variables (sampler, endpoint, ...) it reads by itself."""
+    """Return an SDK provider that sends batches to an exporter."""
+    # The SDK reads its other variables itself (sampler, endpoint, ...); its exporters register as entry points.
     try:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider

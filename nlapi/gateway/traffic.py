@@ -1,9 +1,9 @@
-"""How the versions are doing: shares, rates, latencies and errors over the last minutes."""
+"""The traffic of versions over the last minutes and hours: shares, rates, latencies and errors."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -11,23 +11,22 @@ from itertools import pairwise
 from typing import Any
 
 from nlapi.gateway.access import stamp
-from nlapi.gateway.metrics import Tally
+from nlapi.gateway.metrics import Key, Tally
 from nlapi.routing.nouns import VersionRef
 
-Key = tuple[str, VersionRef, str]
-"""objective, version, and the canary that chose it or "" """
 Counts = Mapping[Key, Tally]
+# An hour of samples every 5 s and 25 hours every minute: enough for the last minutes and for a day, in 2,220 samples.
 FINE_S = 5.0
 FINE = 720
-"""An hour of counts, one each 5 seconds."""
 COARSE_S = 60.0
 COARSE = 1500
-"""A day of counts, one a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What one version served of one objective. Shares and errors are in per cent."""
+    """The traffic of one version of one objective; shares and errors are in per cent."""
+
+    # The fields are the keys of an answer, by asdict().
 
     objective: str
     model: str
@@ -50,7 +49,7 @@ class _Sample:
 
 
 class Traffic:
-    """Keeps the counts that `counts` gives, for a day. `tick` is to be called every few seconds."""
+    """The samples of `counts` over a day; `tick` has to be called every few seconds."""
 
     def __init__(self, counts: Callable[[], Counts], clock: Callable[[], float] = time.time) -> None:
         self._counts = counts
@@ -60,7 +59,7 @@ class Traffic:
         self._first = _Sample(at=clock(), counts={})
 
     def tick(self) -> None:
-        """Takes the counts, if it is time to."""
+        """Sample the counts when the next sample is due."""
         now = _Sample(at=self._clock(), counts=self._counts())
         if not self._fine or now.at - self._fine[-1].at >= FINE_S:
             self._fine.append(now)
@@ -68,11 +67,11 @@ class Traffic:
             self._coarse.append(now)
 
     def rows(self, minutes: float, *, objective: str = "", model: str = "", version: str = "") -> list[Row]:
-        """A Row for each objective and version that served in the last minutes, the largest share first."""
+        """Return a Row for each objective and version with requests in the last minutes, largest share first."""
         now = self._clock()
         start = self._at(now - 60 * minutes)
         added = _added(start.counts, self._counts())
-        seconds = max(now - start.at, 1.0)
+        seconds = max(now - start.at, 1.0)  # just after the start a rate over milliseconds would be absurd
         totals = _totals(added)
         rows = [
             _row(name, ref, tally, totals[name], seconds)
@@ -82,9 +81,9 @@ class Traffic:
         return sorted(rows, key=lambda row: (row.objective, -row.share, row.model, row.version))
 
     def history(self, minutes: float, points: int, *, objective: str = "") -> list[dict[str, Any]]:
-        """Requests and shares of each objective that was served, at `points` moments, the oldest first.
+        """Return the requests and shares of each objective at `points` times, oldest first.
 
-        There are fewer when they would lie closer together than counts are taken.
+        There are fewer points when they would be closer together than the samples.
         """
         now = self._clock()
         points = max(1, min(points, int(60 * minutes / FINE_S)))
@@ -96,7 +95,7 @@ class Traffic:
         return [_point(step, edge, name) for step, edge in zip(steps, edges, strict=True) for name in sorted(seen)]
 
     def _at(self, moment: float) -> _Sample:
-        """The counts as they were at a moment, as nearly as they are known."""
+        """Return the last sample at or before a time, or the first sample."""
         best = self._first
         for samples in (self._coarse, self._fine):
             for sample in reversed(samples):
@@ -117,9 +116,9 @@ def _added(before: Counts, after: Counts) -> dict[tuple[str, VersionRef], Tally]
 
 
 def _totals(added: Mapping[tuple[str, VersionRef], Tally]) -> dict[str, int]:
-    totals: dict[str, int] = {}
+    totals: Counter[str] = Counter()
     for (objective, _), tally in added.items():
-        totals[objective] = totals.get(objective, 0) + tally.requests
+        totals[objective] += tally.requests
     return totals
 
 

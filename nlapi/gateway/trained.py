@@ -1,4 +1,4 @@
-"""The trained part of a version: a model in JSON, evaluated in plain Python, an ONNX or a scikit-learn file."""
+"""The trained model of a version: JSON that is evaluated in plain Python, an ONNX file or a scikit-learn file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _INSTALL = "in the checkout of nlapi: pip install '.[models]'"
 
 
 class Trained(Protocol):
-    """A trained model: what `model` is in the functions of a version."""
+    """A trained model, which the stages of a version receive as `model`."""
 
     def predict(self, row: Row) -> float:
-        """The model's output for one row of features."""
+        """Return the model's output for one row of features."""
 
 
 def load(file: Path) -> Trained:
-    """The trained model of a `.json`, `.onnx`, `.joblib` or `.pkl` file. DescriptionError when it cannot be read."""
+    """Load the model of a `.json`, `.onnx`, `.joblib` or `.pkl` file. DescriptionError when it cannot be read."""
     if file.suffix == ".onnx":
         return Onnx(file)
     if file.suffix in (".joblib", ".pkl"):
@@ -43,7 +43,8 @@ def load(file: Path) -> Trained:
 
 
 def sigmoid(value: float) -> float:
-    """1 / (1 + e^-value), without overflow."""
+    """Return 1 / (1 + e^-value)."""
+    # Two forms: math.exp overflows above 709, and each form has an exponent that is never positive.
     if value >= 0:
         return 1.0 / (1.0 + math.exp(-value))
     small = math.exp(value)
@@ -51,24 +52,24 @@ def sigmoid(value: float) -> float:
 
 
 class Logistic:
-    """A logistic regression: `weights` and `bias` over features that are scaled by `mean` and `scale`."""
+    """A logistic regression with `weights` and `bias` over features that are scaled by `mean` and `scale`."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         weights = [float(weight) for weight in document["weights"]]
         means = document.get("mean") or [0.0] * len(weights)
         scales = document.get("scale") or [1.0] * len(weights)
-        # The scaling is folded into the weights: one multiplication a feature is left.
+        # The scaling is folded into the weights once, so that a prediction has one multiplication for each feature.
         self._weights = [weight / scale for weight, scale in zip(weights, scales, strict=True)]
         shift = sum(weight * mean for weight, mean in zip(self._weights, means, strict=True))
         self._bias = float(document["bias"]) - shift
 
     def predict(self, row: Row) -> float:
-        """The probability for one row."""
+        """Return the probability for one row."""
         return sigmoid(sum(map(float.__mul__, self._weights, map(float, row)), self._bias))
 
 
 class BoostedTrees:
-    """Gradient boosted trees for a probability: `base` + the sum of the `trees`' leaves, through a sigmoid.
+    """Gradient boosted trees for a probability: the sigmoid of `base` + the sum of the `trees`' leaves.
 
     A node is a number (a leaf) or [feature, threshold, node where feature <= threshold, other node].
     """
@@ -78,7 +79,7 @@ class BoostedTrees:
         self._trees = [_node(tree) for tree in document["trees"]]
 
     def predict(self, row: Row) -> float:
-        """The probability for one row."""
+        """Return the probability for one row."""
         total = self._base
         for tree in self._trees:
             node = tree
@@ -105,25 +106,25 @@ class Onnx:
             raise DescriptionError(f"{file.name} needs onnxruntime", hint=_INSTALL) from error
         try:
             self._session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises classes of its own for each thing that is wrong
+        except Exception as error:  # onnxruntime has an exception class for each fault
             raise DescriptionError(f"{file.name} is not an ONNX model: {type(error).__name__}") from error
         self._input = self._session.get_inputs()[0].name
 
     def predict(self, row: Row) -> float:
-        """The last number of the last output for one row: the probability of the positive class in a classifier."""
+        """Return the last number of the last output for one row, a classifier's probability of the positive class."""
         import numpy
 
         last = self._session.run(None, {self._input: numpy.asarray([row], dtype=numpy.float32)})[-1]
-        if isinstance(last, list) and last and isinstance(last[0], dict):  # class -> probability, as converters like it
+        # skl2onnx writes a classifier's output as a list of {class: probability} by default (ZipMap).
+        if isinstance(last, list) and last and isinstance(last[0], dict):
             last = list(last[0].values())
         return float(numpy.ravel(last)[-1])
 
 
 class Estimator:
-    """A fitted estimator of scikit-learn, or anything of its form that joblib or pickle kept. Needs `nlapi[models]`.
+    """A fitted estimator of scikit-learn, or of its interface, from a joblib or pickle file. Needs `nlapi[models]`."""
 
-    Such a file is code as much as the stages beside it are: whoever wrote it can do anything here.
-    """
+    # Loading a pickle executes code. That is no new risk: the stages beside it are code of the same author.
 
     def __init__(self, file: Path) -> None:
         try:
@@ -134,7 +135,7 @@ class Estimator:
             self.estimator = joblib.load(file)
         except ImportError as error:
             raise DescriptionError(f"{file.name} needs {error.name}, which is not installed") from error
-        except Exception as error:  # whatever a pickle may raise
+        except Exception as error:  # a pickle may raise anything
             raise DescriptionError(f"{file.name} cannot be loaded: {type(error).__name__}: {error}") from error
         predict = getattr(self.estimator, "predict_proba", None) or getattr(self.estimator, "predict", None)
         if not callable(predict):
@@ -143,7 +144,7 @@ class Estimator:
         self._predict = predict
 
     def predict(self, row: Row) -> float:
-        """For one row, a classifier's probability of the last class, or a regressor's value."""
+        """Return a classifier's probability of the last class, or a regressor's value, for one row."""
         import numpy
 
         return float(numpy.ravel(self._predict([row]))[-1])

@@ -1,4 +1,4 @@
-"""What makes a configuration dangerous to serve, beyond what routing knows: addresses, sources and doubled effects."""
+"""The validation of a configuration before it is served: routing's checks, addresses, sources and shadows."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from nlapi.issue import Issue
 from nlapi.routing.check import check
 from nlapi.routing.nouns import Configuration, Protocol
 
+# Instance metadata of clouds hands out credentials to whoever can send a request there (server-side request forgery).
 _METADATA = frozenset(("metadata.google.internal", "metadata", "instance-data"))
 
 
 def vet(configuration: Configuration) -> list[Issue]:
-    """Every fault of a whole configuration, those of `routing.check` first. An ERROR refuses it."""
+    """Return all faults of a configuration, those of `routing.check` first; an ERROR refuses it."""
     return [*check(configuration), *_shards(configuration), *_sources(configuration), *_shadows(configuration)]
 
 
@@ -29,7 +30,8 @@ def _shards(configuration: Configuration) -> Iterator[Issue]:
 
 
 def _forbidden(endpoint: str) -> str:
-    """Why nothing may be sent to an address; "" when it may. Private addresses are where shards live."""
+    """Return the reason to refuse an endpoint, or "" when it is allowed."""
+    # Private addresses are allowed, as shards are on private networks.
     try:
         parts = urlsplit(endpoint)
         host, _ = parts.hostname or "", parts.port
@@ -44,6 +46,7 @@ def _forbidden(endpoint: str) -> str:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
+        # 0x7f000001 and 2130706433 are 127.0.0.1 for many resolvers, but not for `ipaddress`.
         return "is a number in disguise" if host.replace(".", "").replace("0x", "").isdigit() else ""
     mapped = getattr(address, "ipv4_mapped", None) or address
     if mapped.is_link_local:

@@ -1,4 +1,4 @@
-"""Executors that end although what they run does not: a version that hangs must not keep the gateway from stopping."""
+"""Executors that can stop although a call in them hangs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from typing import Any, TypeAlias
 Job: TypeAlias = tuple[Future[Any], Callable[[], Any]]
 
 
+# A version that hangs must not keep the gateway from stopping: the interpreter waits at its end for the threads of a
+# ThreadPoolExecutor, and not for daemon threads.
 class Daemons(Executor):
-    """Threads that the interpreter does not wait for at its end, as it does for those of ThreadPoolExecutor."""
+    """A pool of daemon threads."""
 
     def __init__(self, count: int, name: str) -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._name = name
         self._count = 0
         self.stuck: set[Future[Any]] = set()
-        """what hangs: another thread works in the place of each of their threads, which end when they come back"""
+        """the calls that hang; each thread of them has been replaced, and ends when its call returns"""
         for _ in range(count):
             self._begin()
 
     def replace(self, future: Future[Any]) -> None:
-        """One thread more, in the place of the one that a call hangs in."""
+        """Start another thread in place of one in which a call hangs."""
         self.stuck.add(future)
         self._begin()
 
@@ -36,7 +38,7 @@ class Daemons(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Its threads end when they have done what was submitted; they are not waited for."""
+        """Let the threads end after the submitted calls, without waiting for them."""
         for _ in range(self._count):
             self._jobs.put(None)
 
@@ -50,7 +52,7 @@ class Daemons(Executor):
             if job[0] in self.stuck:
                 self.stuck.discard(job[0])
                 return
-            del job  # what was asked is not kept until something else is
+            del job  # else the thread would hold a request's input until the next one arrives
 
 
 def _carry_out(future: Future[Any], run: Callable[[], Any]) -> None:
@@ -62,8 +64,8 @@ def _carry_out(future: Future[Any], run: Callable[[], Any]) -> None:
 
 
 def end(executor: Executor, within_s: float) -> None:
-    """Stop a pool's processes, and kill those that have not ended in time. It waits for them."""
-    # Python 3.14 has kill_workers; before, there is no public way to the processes.
+    """Stop the processes of a pool, kill those that have not ended within `within_s` seconds, and wait for them."""
+    # Python 3.14 has ProcessPoolExecutor.kill_workers(); before, the processes are only in a private attribute.
     processes: list[BaseProcess] = list((getattr(executor, "_processes", None) or {}).values())
     killing = threading.Timer(within_s, _kill, [processes])
     killing.daemon = True
@@ -74,5 +76,5 @@ def end(executor: Executor, within_s: float) -> None:
 
 def _kill(processes: Iterable[BaseProcess]) -> None:
     for one in processes:
-        with suppress(ValueError):  # it has ended, and was closed
+        with suppress(ValueError):  # the process has ended meanwhile, and its handle is closed
             one.kill()

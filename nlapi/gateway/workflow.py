@@ -1,4 +1,4 @@
-"""A version on disk: a folder or a Python package with a `model.toml`, its stages and its trained part."""
+"""The loading of a version from disk: a folder or a Python package with a `model.toml`, stages and a trained model."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _loads = itertools.count()
 
 
 class Mode(StrEnum):
-    """Where a version's stages run."""
+    """The place where the stages of a version run."""
 
     INLINE = "inline"
     """in the event loop: for stages of microseconds, or asynchronous ones"""
     THREAD = "thread"
-    """in threads: for stages that wait, or that leave the interpreter's lock"""
+    """in threads: for stages that wait, or that release the interpreter's lock"""
     PROCESS = "process"
     """in processes: for stages that compute in Python"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a `model.toml` says."""
+    """The content of a `model.toml`."""
 
     folder: Path
     mode: Mode = Mode.INLINE
     workers: int = 1
     waiting: int = 256
-    """calls that may wait for a worker; more are refused"""
+    """number of calls that may wait for a worker; more are refused"""
     module: str = "stages.py"
     trained: str = ""
     description: str = ""
@@ -55,15 +55,16 @@ class Workflow:
     manifest: Manifest
     pipeline: Pipeline
     module: str
-    """the name that its stages were imported under"""
+    """the module name that its stages were imported under"""
 
     def unload(self) -> None:
         _forget(self.module)
 
 
 def find(source: str, root: Path) -> Path:
-    """The folder that `source` names: a path below `root`, or a Python package. DescriptionError when neither."""
+    """Return the folder of `source`, a path below `root` or a Python package. DescriptionError when it is neither."""
     folder = (root / source).resolve()
+    # After resolve(), which follows links: a source comes from an operator, and must not load code from elsewhere.
     if not folder.is_relative_to(root.resolve()):
         raise DescriptionError(f"{source!r} is outside the folder of models", hint="give a path below that folder")
     if (folder / MANIFEST).is_file():
@@ -82,7 +83,7 @@ def find(source: str, root: Path) -> Path:
 
 
 def read(folder: Path) -> Manifest:
-    """The manifest of a version's folder. DescriptionError names the field that is wrong."""
+    """Read the manifest in a version's folder. DescriptionError that names the invalid field."""
     file = folder / MANIFEST
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -108,7 +109,7 @@ def read(folder: Path) -> Manifest:
 
 
 def load(manifest: Manifest) -> Workflow:
-    """Import a version's stages and read its trained part. DescriptionError when that cannot be done."""
+    """Import a version's stages and load its trained model. DescriptionError when that is not possible."""
     trained = load_trained(_inside(manifest, manifest.trained)) if manifest.trained else None
     file = _inside(manifest, manifest.module)
     with _imported(file) as module:
@@ -118,8 +119,8 @@ def load(manifest: Manifest) -> Workflow:
 
 @contextmanager
 def _imported(file: Path) -> Iterator[ModuleType]:
-    # Each load is a module of its own name, so that two versions with a stages.py never meet, and one that is
-    # loaded again is read again.
+    # Each load gets a new module name: two versions may both have a stages.py, and a version that is loaded again has
+    # to be read again and not taken from sys.modules.
     name = f"nlapi_version_{next(_loads)}"
     found = importlib.util.spec_from_file_location(name, file, submodule_search_locations=[str(file.parent)])
     if found is None or found.loader is None or not file.is_file():
@@ -135,7 +136,7 @@ def _imported(file: Path) -> Iterator[ModuleType]:
     except ImportError as error:
         _forget(name)
         raise DescriptionError(f"{file.name} imports {error.name}, which is not installed") from error
-    except Exception as error:  # somebody else's code, at import
+    except Exception as error:  # user code runs at import and may raise anything
         _forget(name)
         raise DescriptionError(f"{file.name} cannot be imported: {type(error).__name__}: {error}") from error
 
@@ -166,6 +167,7 @@ def _known(table: dict[str, Any], names: set[str], where: str) -> None:
 
 def _whole(table: dict[str, Any], name: str, default: int) -> int:
     value = table.get(name, default)
+    # TOML has booleans of its own, but in Python `true` is also an int.
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10_000:
         raise DescriptionError(f"{MANIFEST}: run.{name} is {value!r}", hint="a whole number from 1 to 10000")
     return value

@@ -1,1 +1,1 @@
-"""The operations of specs/gateway.yaml, one function each, by operationId."""
+"""The operations of specs/gateway.yaml, one function for each operationId."""

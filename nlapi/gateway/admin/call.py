@@ -1,13 +1,15 @@
-"""What an operation is given and gives back."""
+"""The request and the answer of an operation, with paging."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nlapi.gateway.access import Caller
 from nlapi.gateway.codec import slug
+from nlapi.gateway.kept import Page
 
 if TYPE_CHECKING:
     from nlapi.gateway.app import Gateway
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request that was checked: everything fits the description, and the caller may make it."""
+    """A request whose values fit the description and whose caller is authorized."""
 
     gateway: Gateway
     operation: str
@@ -25,66 +27,72 @@ class Call:
     headers: Mapping[str, Any] = field(default_factory=dict)
     body: Any = None
     trace: str = ""
-    """the W3C traceparent that came with it"""
+    """the W3C traceparent of the request"""
 
     def name(self, parameter: str) -> str:
-        """A name in the path, as the gateway keeps it."""
+        """Return a name in the path in its stored spelling."""
         return slug(self.path[parameter])
 
     @property
     def why(self) -> str:
+        """The reason of a change, for its revision."""
         return str(self.query.get("why", ""))
 
     @property
     def expected(self) -> int | None:
-        """The revision that has to be current still (If-Match, or `revision` in the body)."""
+        """The revision that has to be current (If-Match, RFC 9110 §13.1.1), or None."""
         given = self.headers.get("if-match")
         return int(given.strip('"')) if given else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is sent back. `body` is sent as JSON unless it is text."""
+    """The answer to a Call; `body` is sent as JSON unless it is text."""
 
     body: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
     made: int = 0
-    """the revision that it made, for the audit log"""
+    """the revision that the operation published, for the audit log"""
     told: str = ""
-    """what the audit log says of it when it made none"""
+    """the text for the audit log when there is no revision"""
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Answer]]
 
 
 def etag(revision: int) -> dict[str, str]:
+    """Return the ETag header of a revision."""
     return {"ETag": f'"{revision}"'}
 
 
 def page_of(items: Sequence[Any], call: Call) -> Answer:
-    """The page of a whole list that `limit` and `cursor` ask for."""
+    """Return the page of a whole list that the query's `limit` and `cursor` select."""
     start = cursor(call)
     end = start + call.query["limit"]
-    after = str(end) if end < len(items) else None
-    page = {"next_cursor": after, "total": len(items)}
-    return Answer(body={"data": list(items[start:end]), "page": page})
+    return page_answer(items[start:end], Page(rows=(), next=end if end < len(items) else 0, total=len(items)))
+
+
+def page_answer(rows: Sequence[Any], page: Page) -> Answer:
+    """Return the answer with the rows of a page as they are sent."""
+    # The cursor is opaque for clients: an offset into a list, or a key of the store, which stays valid when rows come.
+    after = str(page.next) if page.next else None
+    return Answer(body={"data": list(rows), "page": {"next_cursor": after, "total": page.total}})
 
 
 def cursor(call: Call) -> int:
-    """The place where a page begins; 0 for the first."""
+    """Return the start of the page; 0 for the first."""
     return int(call.query.get("cursor", 0))
 
 
 def period(call: Call) -> tuple[str, str]:
-    """Since when and until before when: the moments that the days of the query stand for."""
-    from datetime import date, timedelta
-
+    """Return the start and the exclusive end of the days in the query; "" where it is open."""
     day = call.query.get("day", "")
     since, until = call.query.get("since", day), call.query.get("until", day)
+    # Times are compared as text: "2026-11-26" is below every time of that day, and so ends the day before.
     try:
         after = str(date.fromisoformat(until) + timedelta(days=1)) if until else ""
-    except OverflowError:
+    except OverflowError:  # the day after 9999-12-31
         after = ""
     return since, after

@@ -1,4 +1,4 @@
-"""The life of a canary: start, status, ramp, pause, resume, promote, roll back, and its end."""
+"""The operations on canaries: start, status, ramp, pause, resume, promote, roll back and delete."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ KIND = KINDS["canary"]
 
 
 def named(call: Call, configuration: Configuration) -> Canary:
-    """The canary of the name in the path, or the only one that moves a share of the objective of that name.
+    """Return the canary in the path, by its own name or as the only active one of an objective.
 
     Problem 404 when there is none, 409 when an objective has several.
     """
+    # People say "pause the payment-fraud canary" and mean the objective's (docs/design/013-gateway-api.md).
     name = call.name("canary")
     if name in configuration.canaries:
         return configuration.canaries[name]
+    # A canary that is done or rolled back moves nothing, and is meant only when there is no active one.
     those = [one for one in configuration.canaries.values() if one.objective == name]
     moving = [one for one in those if one.moves] or those
     if len(moving) > 1:
@@ -42,7 +44,7 @@ async def status(call: Call) -> Answer:
 
 
 def with_status(call: Call, canary: Canary) -> Json:
-    """A canary as an answer has it, with how its version and its base are doing."""
+    """Return the JSON of a canary with the traffic of its version and of its base over five minutes."""
     gateway = call.gateway
     current = gateway.publisher.current
     objective = current.configuration.objectives.get(canary.objective)
@@ -86,7 +88,8 @@ async def _put(call: Call, state: CanaryState, reason: str, *never: CanaryState)
 
 
 async def _step(call: Call, step: Callable[[Canary], Canary], *never: CanaryState) -> Answer:
-    """Changes a canary that is in none of the states `never`. Problem 409 when it is."""
+    """Change a canary. Problem 409 when it is in one of the states `never`."""
+    # The edit finds the canary again in the configuration that it changes, which may be newer than the request.
     meant: list[Canary] = []
 
     def edit(configuration: Configuration) -> Configuration:
@@ -105,7 +108,7 @@ async def update(call: Call) -> Answer:
 
 
 async def promote(call: Call) -> Answer:
-    """What the canary matches is served by its version from now on, and the canary is gone."""
+    """Let the canary's version serve all requests that the canary matches, and remove the canary."""
     meant: list[Canary] = []
 
     def edit(configuration: Configuration) -> Configuration:
@@ -123,9 +126,9 @@ async def promote(call: Call) -> Answer:
 
 
 def promoted(configuration: Configuration, canary: Canary) -> Configuration:
-    """The canary's version in the place of its base: as the default and in the rules, or by a rule of its own.
+    """Return the configuration with the canary's version in place of its base, as the default and in the rules.
 
-    A canary that matches some requests only becomes a rule before all others, with the canary's name.
+    A canary that matches only some requests becomes a rule before all others, with the canary's name.
     """
     objective = configuration.objectives[canary.objective]
     if canary.match != EVERYTHING:
@@ -141,6 +144,7 @@ def promoted(configuration: Configuration, canary: Canary) -> Configuration:
 
 def _replaced(rule: Rule, base: VersionRef | None, version: VersionRef) -> Rule:
     if any(share.version == version for share in rule.shares):
+        # The rule splits between base and canary version already: one share gets both parts.
         whole = sum(share.percent for share in rule.shares if share.version in (base, version))
         others = tuple(share for share in rule.shares if share.version not in (base, version))
         return replace(rule, shares=(*others, Share(version=version, percent=whole)))

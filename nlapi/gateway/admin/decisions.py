@@ -1,4 +1,4 @@
-"""What was decided, what would be, and why."""
+"""The operations on decisions: serve, resolve, explain, list the recorded ones, and simulate a change."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, period
+from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, page_answer, period
 from nlapi.gateway.admin.revisions import keeping_buckets
+from nlapi.gateway.calls import Ask
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_decision, slug
 from nlapi.gateway.problem import Problem, issue_as_dict, not_found, unprocessable
 from nlapi.issue import Issue, Level
@@ -18,12 +19,13 @@ from nlapi.routing.nouns import Canary, Configuration, Objective
 from nlapi.routing.simulate import Simulation, simulate
 from nlapi.routing.table import Table, compile
 
+# User ids are compared as they are; all other columns hold names, which have one stored spelling.
 COLUMNS = ("objective", "model", "version", "user", "client", "experiment", "canary")
 _NAMES = frozenset(COLUMNS) - {"user"}
 
 
 def objective_of(call: Call) -> Objective:
-    """The objective that the path names. Problem 404 with the nearest name."""
+    """Return the objective in the path. Problem 404 with the nearest name when there is none."""
     known = call.gateway.publisher.current.configuration.objectives
     name = call.path["objective"]
     found = known.get(name) or known.get(slug(name))
@@ -33,7 +35,7 @@ def objective_of(call: Call) -> Objective:
 
 
 def asked(call: Call, objective: Objective) -> tuple[dict[str, Any], str]:
-    """The context and the client that a body gives. Problem 422 for a field that the objective does not declare."""
+    """Return the context and the client of a body. Problem 422 for an undeclared field of the context."""
     body = call.body or {}
     context = body.get("context", {})
     if issues := check_context(objective, context):
@@ -42,7 +44,35 @@ def asked(call: Call, objective: Objective) -> tuple[dict[str, Any], str]:
     return context, call.caller.client or body.get("client", "")
 
 
+async def serve(call: Call) -> Answer:
+    """Run the version that is decided on for an objective, and return its output."""
+    gateway, body = call.gateway, call.body
+    # The hot path: the name is normalized only when it is not in its stored spelling.
+    name = call.path["objective"]
+    if name not in gateway.publisher.current.configuration.objectives:
+        name = slug(name)
+    ask = Ask(
+        input=body["input"],
+        context=body.get("context", {}),
+        client=call.caller.client,
+        request_id=call.headers.get("x-request-id") or gateway.engine.new_request_id(),
+        synthetic=call.headers.get("x-synthetic", False),
+        trace=call.trace,
+    )
+    served = await gateway.engine.serve(name, ask)
+    document = {
+        "output": served.output,
+        "request_id": served.request_id,
+        "decision": encode_decision(served.decision),
+        "stages_ms": dict(served.stages),
+        "attempts": served.attempts,
+        "fallback": served.fallback,
+    }
+    return Answer(body=document, headers={"X-Request-Id": served.request_id})
+
+
 async def resolve(call: Call) -> Answer:
+    """Return the decision on a request without running a version."""
     current = call.gateway.publisher.current
     objective = objective_of(call)
     decision = current.table.decide(objective.name, *asked(call, objective))
@@ -58,6 +88,7 @@ async def resolve(call: Call) -> Answer:
 
 
 async def explain(call: Call) -> Answer:
+    """Return the decision on a request with every step that led to it."""
     current = call.gateway.publisher.current
     objective = objective_of(call)
     context, client = asked(call, objective)
@@ -67,7 +98,8 @@ async def explain(call: Call) -> Answer:
 
 
 async def list_(call: Call) -> Answer:
-    await call.gateway.flush()
+    """Return a page of recorded decisions."""
+    await call.gateway.flush()  # a client that was just served expects to find its request
     since, until = period(call)
     equal = {
         name: slug(value) if name in _NAMES else value
@@ -83,12 +115,13 @@ async def list_(call: Call) -> Answer:
         limit=call.query["limit"],
         before=cursor(call),
     )
-    after = str(page.next) if page.next else None
-    return Answer(body={"data": list(page.rows), "page": {"next_cursor": after, "total": page.total}})
+    return page_answer(page.rows, page)
 
 
 async def get(call: Call) -> Answer:
+    """Return the recorded decision on one request. Problem 404 when there is none."""
     await call.gateway.flush()
+    # In a thread, as all reads of the store: it waits for a write that is under way.
     found = await asyncio.to_thread(call.gateway.store.decision, call.path["request_id"])
     if found is None:
         raise Problem(404, f"nothing is recorded of request {call.path['request_id']!r}", code="unknown_request")
@@ -96,6 +129,7 @@ async def get(call: Call) -> Answer:
 
 
 async def simulate_change(call: Call) -> Answer:
+    """Replay recorded decisions through a proposed configuration."""
     await call.gateway.flush()
     return Answer(body=await asyncio.to_thread(_simulated, call))
 
@@ -117,7 +151,8 @@ def _replay(call: Call, current: Table, configuration: Configuration) -> Simulat
 
 
 def proposal(call: Call, current: Configuration) -> Configuration:
-    """The configuration that a body of `simulate` asks about. Problem 422 when it asks about none, or two."""
+    """Return the configuration that a body of `simulate` proposes. Problem 422 unless it proposes exactly one."""
+    # The schema allows the properties of all three forms; that there is exactly one form is checked here.
     body = call.body
     ways = [name for name in ("revision", "configuration", "version") if name in body]
     if len(ways) != 1:
@@ -138,6 +173,7 @@ def proposal(call: Call, current: Configuration) -> Configuration:
 
 
 def simulation_json(found: Simulation) -> Json:
+    """Return a Simulation as answers have it."""
     return {
         "decisions": found.seen,
         "moved": round(100 * found.moved / found.seen, 2) if found.seen else 0.0,
@@ -162,6 +198,7 @@ def _moves(found: Simulation) -> Iterator[Json]:
 
 
 HANDLERS: dict[str, Handler] = {
+    "serveObjective": serve,
     "resolveObjective": resolve,
     "explainObjective": explain,
     "listDecisions": list_,

@@ -1,4 +1,4 @@
-"""List, get, create, update and delete: the same five operations for every kind of noun."""
+"""The operations list, get, create, update and delete for every kind of configuration object."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from functools import partial
 from typing import Any
 
 from nlapi.gateway.admin.call import Answer, Call, Handler, etag, page_of
+from nlapi.gateway.admin.revisions import revision_answer
 from nlapi.gateway.codec import KINDS, Json, Kind, ordered, slug
 from nlapi.gateway.problem import Problem, not_found, unprocessable
 from nlapi.issue import Issue
 from nlapi.routing.change import put, remove
-from nlapi.routing.nouns import Configuration, Objective, Rule, Shadow, Shard, Version, VersionRef
+from nlapi.routing.nouns import Configuration, Objective, Rule, Shadow, Shard, VersionRef
 
 LEFT_OUT = frozenset(("input", "output", "context"))
-"""What a list leaves out: schemas are long, and `get` shows them."""
+"""The fields that a list omits: schemas are long, and `get` returns them."""
+# The distance between the positions of two rules, so that another rule fits between them later.
 POSITION_STEP = 10
-"""Between the positions of two rules, so that one fits between them later."""
 
 
 def wanted(kind: Kind, call: Call) -> str | VersionRef:
-    """The name in the path of the thing that is meant, as Configuration keeps it."""
+    """Return the key of the object in the path, as Configuration has it."""
     if kind.name == "version":
         return VersionRef(model=call.name("model"), version=call.name("version"))
     return call.name(kind.name)
 
 
 def find(kind: Kind, call: Call, configuration: Configuration) -> Any:
-    """The noun that the path names. Problem 404, with the nearest name, when there is none."""
+    """Return the object in the path. Problem 404, with the nearest name, when there is none."""
     if kind.name == "version":
         model(call, configuration)
     things, name = kind.of(configuration), wanted(kind, call)
@@ -38,7 +39,7 @@ def find(kind: Kind, call: Call, configuration: Configuration) -> Any:
 
 
 def model(call: Call, configuration: Configuration) -> str:
-    """The model that the path names. Problem 404 when there is none."""
+    """Return the name of the model in the path. Problem 404 when there is none."""
     name = call.name("model")
     if name not in configuration.models:
         raise not_found("model", name, configuration.models)
@@ -46,11 +47,12 @@ def model(call: Call, configuration: Configuration) -> str:
 
 
 def shown(kind: Kind, noun: Any, revision: int) -> Json:
+    """Return the JSON of an object as answers have it."""
     return {**kind.encode(noun, False), "revision": revision}
 
 
 def _doing(call: Call, noun: Any) -> Json:
-    """What an answer says of a noun besides its configuration."""
+    """Return the runtime status of an object: a shard's replicas, or a shadow's copies."""
     if isinstance(noun, Shard) and noun.endpoints:
         return {"replicas": call.gateway.engine.replicas().get(noun.name, [])}
     if isinstance(noun, Shadow):
@@ -99,7 +101,7 @@ def _fits(noun: Any, query: Mapping[str, Any]) -> bool:
 
 
 def _refs(noun: Any) -> Iterator[VersionRef]:
-    """The versions that a noun may send requests to."""
+    """Yield the versions that an object may send requests to."""
     if isinstance(noun, Objective):
         yield from (one for one in (noun.default, noun.fallback) if one is not None)
     elif isinstance(getattr(noun, "version", None), VersionRef):
@@ -139,6 +141,7 @@ async def update(kind: Kind, call: Call) -> Answer:
     def edit(configuration: Configuration) -> Configuration:
         noun = find(kind, call, configuration)
         data = kind.encode(noun, True)
+        # A patch replaces one form of a rule's targets by the other, and the encoded rule has its old form.
         if isinstance(noun, Rule):
             _either(call.body, required=False)
             for name in ("shares",) if "model" in call.body else ("model", "version") if "shares" in call.body else ():
@@ -155,24 +158,23 @@ async def delete(kind: Kind, call: Call) -> Answer:
 
     publisher = call.gateway.publisher
     made = await publisher.change(edit, who=call.caller.name, why=call.why, expected=call.expected)
-    from nlapi.gateway.admin.revisions import revision_json
-
-    return Answer(body=revision_json(made, publisher.revision), headers=etag(made.number), made=made.number)
+    return revision_answer(call, made)
 
 
 async def changed(kind: Kind, call: Call, edit: Any, name: Any, *, status: int = 200) -> Answer:
-    """The answer to a change: the noun as the new revision holds it."""
+    """Publish a change and return the changed object as the new revision has it."""
     publisher = call.gateway.publisher
     made = await publisher.change(edit, who=call.caller.name, why=call.why, expected=call.expected)
     noun = kind.of(publisher.current.configuration).get(name())
-    if noun is None:
+    if noun is None:  # another change was published between this one and its answer
         raise Problem(409, f"the {kind.name} was removed by somebody else meanwhile", code="gone")
     body = shown(kind, noun, made.number)
     return Answer(body=body, status=status, headers=etag(made.number), made=made.number)
 
 
 async def limit_client(call: Call) -> Answer:
-    """Unlike the others, a client that is not there is made: it is known by its token."""
+    """Set the limits of a client, which is created when the configuration does not have it."""
+    # Clients come into being with their tokens, not in the configuration.
     kind = KINDS["client"]
 
     def edit(configuration: Configuration) -> Configuration:
@@ -184,7 +186,7 @@ async def limit_client(call: Call) -> Answer:
 
 
 def _either(data: Mapping[str, Any], *, required: bool = True) -> None:
-    """A rule has a model and a version, or else shares."""
+    """Check that a rule has either a model and a version, or shares. Problem 422 when it does not."""
     single, split = "model" in data or "version" in data, "shares" in data
     whole = "model" in data and "version" in data
     if (single and split) or (single and not whole) or (required and not single and not split):
@@ -202,8 +204,6 @@ for _kind in KINDS.values():
     HANDLERS[f"list{_kind.plural.capitalize()}"] = partial(list_, _kind)
     HANDLERS[f"get{_one}"] = partial(get, _kind)
     HANDLERS[f"delete{_one}"] = partial(delete, _kind)
-    if _kind.name != "client":
+    if _kind.name != "client":  # limitClient creates and updates a client
         HANDLERS[f"create{_one}"] = partial(create, _kind)
         HANDLERS[f"update{_one}"] = partial(update, _kind)
-
-__all__ = ["HANDLERS", "Version", "changed", "find", "shown"]

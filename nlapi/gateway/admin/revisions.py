@@ -1,12 +1,11 @@
-"""Revisions and whole configurations: list, get, diff, roll back, replace, check."""
+"""The operations on revisions and whole configurations: list, get, diff, roll back, replace and check."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import partial
 
-from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, etag, period
+from nlapi.gateway.admin.call import Answer, Call, Handler, cursor, etag, page_answer, period
 from nlapi.gateway.codec import KINDS, Json, decode_configuration, encode_configuration, slug
 from nlapi.gateway.kept import Revision
 from nlapi.gateway.problem import issue_as_dict, unprocessable
@@ -20,6 +19,7 @@ _BY_PLURAL = {kind.plural: kind for kind in KINDS.values()}
 
 
 def revision_json(revision: Revision, current: int) -> Json:
+    """Return the JSON of a revision without its configuration."""
     return {
         "revision": revision.number,
         "at": revision.at,
@@ -34,13 +34,13 @@ def revision_json(revision: Revision, current: int) -> Json:
 async def list_(call: Call) -> Answer:
     since, until = period(call)
     objective = slug(call.query.get("objective", ""))
-    who, limit = call.query.get("author", ""), call.query["limit"]
+    who, limit, before = call.query.get("author", ""), call.query["limit"], cursor(call)
     store, current = call.gateway.store, call.gateway.publisher.revision
-    query = partial(store.revisions, since=since, until=until, who=who, objective=objective)
-    page = await asyncio.to_thread(query, limit=limit, before=cursor(call))
-    rows = [revision_json(one, current) for one in page.rows]
-    after = str(page.next) if page.next else None
-    return Answer(body={"data": rows, "page": {"next_cursor": after, "total": page.total}})
+    # The store is read in a thread: it waits for a write that is under way, and requests are served meanwhile.
+    page = await asyncio.to_thread(
+        lambda: store.revisions(since=since, until=until, who=who, objective=objective, limit=limit, before=before)
+    )
+    return page_answer([revision_json(revision, current) for revision in page.rows], page)
 
 
 async def get(call: Call) -> Answer:
@@ -52,6 +52,7 @@ async def get(call: Call) -> Answer:
 async def difference(call: Call) -> Answer:
     number = call.path["revision"]
     start = call.query.get("from", number - 1)
+    # Decoding two documents of up to 32 MiB takes long, and requests are served meanwhile.
     rows = await asyncio.to_thread(_differences, call.gateway.publisher, start, number)
     return Answer(body={"from": start, "to": number, "differences": rows})
 
@@ -63,7 +64,7 @@ def _differences(publisher: Publisher, start: int, number: int) -> list[Json]:
 
 
 def difference_json(one: Difference) -> Json:
-    """A Difference with what was and what is, as answers have them."""
+    """Return a Difference as answers have it, with the object before and after."""
     kind = _BY_PLURAL[one.kind]
     said: Json = {"where": f"{one.kind}.{one.name}", "change": one.change, "text": one.text}
     said["fields"] = list(one.fields)
@@ -76,17 +77,18 @@ def difference_json(one: Difference) -> Json:
 async def roll_back(call: Call) -> Answer:
     publisher, number = call.gateway.publisher, call.path["revision"]
     made = await publisher.roll_back(number, who=call.caller.name, why=call.why, expected=call.expected)
-    return _made(call, made)
+    return revision_answer(call, made)
 
 
 async def roll_back_objective(call: Call) -> Answer:
     publisher = call.gateway.publisher
     name = call.name("objective")
     made = await publisher.undo(name, who=call.caller.name, why=call.why, expected=call.expected)
-    return _made(call, made)
+    return revision_answer(call, made)
 
 
-def _made(call: Call, made: Revision) -> Answer:
+def revision_answer(call: Call, made: Revision) -> Answer:
+    """Return the answer to an operation that published a revision."""
     body = revision_json(made, call.gateway.publisher.revision)
     return Answer(body=body, headers=etag(made.number), made=made.number)
 
@@ -103,6 +105,7 @@ async def replace_configuration(call: Call) -> Answer:
     expected = call.expected if call.expected is not None else call.body.get("revision")
 
     def edit(before: Configuration) -> Configuration:
+        # An empty document is a mistake far more often than the wish to stop all traffic.
         if before.objectives and not given.objectives:
             message, hint = "it would leave no objective, and fail all traffic", "delete objectives one by one"
             issue = Issue.error("body.objectives", message, hint, "no-objectives")
@@ -111,11 +114,12 @@ async def replace_configuration(call: Call) -> Answer:
 
     publisher = call.gateway.publisher
     made = await publisher.change(edit, who=call.caller.name, why=call.why, expected=expected)
-    return _made(call, made)
+    return revision_answer(call, made)
 
 
 def keeping_buckets(before: Configuration, after: Configuration) -> Configuration:
-    """Splits that come without buckets keep those they had, so that nobody moves who need not."""
+    """Return `after`, in which splits without buckets keep those of `before`."""
+    # A document that a person wrote has no buckets. Allotted anew they would move users who may stay.
     rules = {
         name: replace(rule, shares=allocate(before.rules[name].shares, rule.shares))
         if name in before.rules and not any(share.buckets for share in rule.shares)
