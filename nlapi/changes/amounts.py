@@ -15,10 +15,8 @@ from nlapi.tools.account import Origin, Source
 def money(case: Case) -> Iterator[str]:
     """Yield amounts that may be in another unit than the description asks for, or are sent without their currency."""
     for source in case.account.sources:
-        figure = next(
-            (figure_said for figure_said in figures(Sentence(text=case.text)) if _is_of(figure_said.mention, source)),
-            None,
-        )
+        numbers = figures(Sentence(text=case.text))
+        figure = next((number for number in numbers if _is_of(number.mention, source)), None)
         if source.origin is not Origin.WORDS or figure is None or not figure.currency or isinstance(source.value, bool):
             continue
         amount = isinstance(source.value, int | float) and figure.number == Decimal(str(source.value))

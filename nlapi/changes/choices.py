@@ -81,7 +81,7 @@ def _state(wanted: tuple[str, ...], words: tuple[Word, ...]) -> tuple[Origin, Me
             continue
         verb = stem(word.text.lower())
         if wanted[0] in map(_stem, _STATES.get(verb, ())) or (is_verb(verb) and _stem(verb) == wanted[0]):
-            return Origin.VERB, Mention(words=word.text, start=word.start, end=word.end)
+            return Origin.VERB, word.mention
     return None
 
 
@@ -96,15 +96,15 @@ def _flag(argument: str, value: bool, words: tuple[Word, ...]) -> tuple[Origin, 
         if not own:
             switched = _ON if value else _OFF
             if said in switched:
-                return (Origin.VERB if is_verb(said) else Origin.WORDS), _mention(word)
+                return (Origin.VERB if is_verb(said) else Origin.WORDS), word.mention
             continue
         opens = _opens(word, words)
         verb = next((one for one in own if said == one or (opens and len(own) == 1 and alike(said, one))), "")
         if verb and value is not denied and own <= {_stem(w.text.lower()) for w in words} | {said, verb}:
-            return (Origin.VERB if opens and is_verb(said) else Origin.WORDS), _mention(word)
+            return (Origin.VERB if opens and is_verb(said) else Origin.WORDS), word.mention
         # `unlock it` sets `locked: false`, although the sentence denies nothing.
         if opens and not value and len(own) == 1 and any(opposite(said, one) for one in own):
-            return Origin.VERB, _mention(word)
+            return Origin.VERB, word.mention
     return None
 
 
@@ -115,10 +115,6 @@ def _opens(word: Word, words: tuple[Word, ...]) -> bool:
     """Return whether a word is in the place of a command: first in the sentence, or behind an `and`."""
     place = words.index(word)
     return place == 0 or bool(_CONNECTIVES.fullmatch(words[place - 1].text)) or words[place - 1].text.lower() == "you"
-
-
-def _mention(word: Word) -> Mention:
-    return Mention(words=word.text, start=word.start, end=word.end)
 
 
 def _stem(word: str) -> str:

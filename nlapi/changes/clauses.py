@@ -6,16 +6,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from nlapi.changes import sentences
 from nlapi.changes.leftover import clauses_of
 from nlapi.changes.lexicon import command_of
-from nlapi.changes.sentences import case_of, opening
+from nlapi.changes.sentences import case_of, conditional, denied, not_a_command, opening
 from nlapi.resources.naming import VERBS, Intent
 from nlapi.tools.account import Account, Source
 from nlapi.tools.tool import Call
 
 # Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`.
-_OF_THE_WHOLE = (sentences.not_a_command, sentences.denied, sentences.conditional)
+_OF_THE_WHOLE = (not_a_command, denied, conditional)
 # A clause that only points to an earlier one: `pause it`.
 _POINTING = re.compile(r"\W*[A-Za-z]+ (?:it|them|that|this|that one|this one|those)\b[^,;]*", re.IGNORECASE)
 

@@ -43,6 +43,7 @@ CURRENCIES = {
     **{"£": "GBP", "pound": "GBP", "pounds": "GBP", "¥": "JPY", "yen": "JPY", "franc": "CHF", "francs": "CHF"},
 }
 """A word or sign for a currency -> its code (ISO 4217)."""
+_PERCENT = frozenset(("%", "percent", "pct"))
 _MONEY_UNITS = frozenset(("micros", "micro", "cents", "minor", "mills", "units"))
 _CENTS = re.compile(r"\b(?:cents?|pence|minor|smallest (?:currency )?unit)\b", re.IGNORECASE)
 SMALLEST = re.compile(rf"{_CENTS.pattern}|\b(?:micros?|milli\s?units?)\b", re.IGNORECASE)
@@ -76,11 +77,10 @@ def figures(sentence: Sentence) -> Iterator[Figure]:
 
 def figure_of(word: Word, after: str = "") -> Figure | None:
     """Return the number in a word, with the unit in it or `after` it; None where it has none."""
-    mention = Mention(words=word.text, start=word.start, end=word.end)
     behind = after.strip("().,").lower()
     code = CURRENCIES.get(behind) or (after if re.fullmatch(r"[A-Z]{3}", after) else "")
     if word.text.lower() in _SPELT:
-        return Figure(number=_SPELT[word.text.lower()], mention=mention, currency=code, unit=behind)
+        return Figure(number=_SPELT[word.text.lower()], mention=word.mention, currency=code, unit=behind)
     found = _FIGURE.fullmatch(word.text)
     if found is None:
         return None
@@ -91,7 +91,7 @@ def figure_of(word: Word, after: str = "") -> Figure | None:
     if unit in _TIMES:
         number *= _TIMES[unit]
     said = found["before"] or (found["after"] if found["after"] in CURRENCIES else "") or ""
-    return Figure(number=number, mention=mention, currency=CURRENCIES.get(said, said) or code, unit=unit)
+    return Figure(number=number, mention=word.mention, currency=CURRENCIES.get(said, said) or code, unit=unit)
 
 
 def is_figure(value: int | float | str, figure: Figure, unit: str, about: str) -> bool:
@@ -117,8 +117,7 @@ def _same_unit(one: Figure, other: Figure) -> bool:
     for table in (_SECONDS, _BYTES):
         if one.unit in table and other.unit in table:
             return one.number * table[one.unit] == other.number * table[other.unit]
-    percent = {"%", "percent", "pct"}
-    alike = one.unit == other.unit or {one.unit, other.unit} <= percent or bool(one.currency)
+    alike = one.unit == other.unit or {one.unit, other.unit} <= _PERCENT or bool(one.currency)
     return one.number == other.number and alike
 
 
@@ -131,7 +130,7 @@ def _forms(figure: Figure, unit: str, about: str) -> Iterator[Decimal]:
             yield number
         return
     yield number
-    if said in ("%", "percent", "pct"):
+    if said in _PERCENT:
         yield number / 100
         if unit in SCALES:
             yield number * SCALES[unit]

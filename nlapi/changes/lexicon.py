@@ -238,14 +238,14 @@ def is_verb(word: str) -> bool:
     """Return whether a stem is that of a verb which commands something, or undoes or repeats one."""
     for prefix in (*_UNDOING, "re"):
         rest = word.removeprefix(prefix).lstrip("-")
-        if (
-            # `re-run` and `undeploy` need not be listed. Short rests are left out: `red` is no repetition of `d`.
-            rest != word
-            and len(rest) >= _SHARED
-            and (rest in _CLASS_OF or VERBS.get(rest, Intent.READ) is not Intent.READ)
-        ):
+        # `re-run` and `undeploy` need not be listed. Short rests are left out: `red` is no repetition of `d`.
+        if rest != word and len(rest) >= _SHARED and _commands(rest):
             return True
-    return word in _CLASS_OF or (word in VERBS and VERBS[word] is not Intent.READ)
+    return _commands(word)
+
+
+def _commands(word: str) -> bool:
+    return word in _CLASS_OF or VERBS.get(word, Intent.READ) is not Intent.READ
 
 
 def echoes(verb: str, noun: str) -> bool:
@@ -329,6 +329,11 @@ def leading_verbs(operation: Operation) -> tuple[str, ...]:
 def _is_base(word: str) -> bool:
     """Return whether a word may be a verb of a command: no plural, and no participle, as `scheduled` is."""
     return singular(word) == word and not word.endswith(_PARTICIPLE)
+
+
+def path_end(operation: Operation) -> str:
+    """Return the last segment of an operation's path."""
+    return operation.path.rstrip("/").rpartition("/")[2]
 
 
 def _names(operation: Operation) -> tuple[list[str], ...]:

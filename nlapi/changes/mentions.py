@@ -38,6 +38,10 @@ class Word:
     end: int
     is_quoted: bool = False
 
+    @property
+    def mention(self) -> Mention:
+        return Mention(words=self.text, start=self.start, end=self.end)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sentence:
@@ -76,7 +80,7 @@ class Sentence:
         """Return the position of a text without a letter or a figure, which counts only between quotes."""
         for word in self.words:
             if word.is_quoted and word.text == wanted and wanted:
-                return Mention(words=word.text, start=word.start, end=word.end)
+                return word.mention
         return None
 
     def _edges(self, names: frozenset[str], beside: frozenset[str]) -> tuple[set[int], set[int]]:

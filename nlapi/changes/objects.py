@@ -15,6 +15,7 @@ from nlapi.changes.lexicon import (
     is_verb_form,
     leading_verbs,
     opposite,
+    path_end,
 )
 from nlapi.changes.sentences import Case, takes_choice
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation
@@ -79,7 +80,7 @@ def another_kind(case: Case) -> Iterator[str]:
 def many_for_one(case: Case) -> Iterator[str]:
     """Yield an operation on many items where one is named, or on all of a collection."""
     operation = case.operation
-    tail = operation.path.rstrip("/").rpartition("/")[2]
+    tail = path_end(operation)
     last = pieces(EXTENSION.sub("", tail))
     several = any(isinstance(one.value, list) and len(one.value) > 1 for one in case.account.sources)
     words = (*pieces(operation.id), *pieces(tail), *_of_all(operation))
@@ -89,31 +90,18 @@ def many_for_one(case: Case) -> Iterator[str]:
         return
     has_target = any(one.origin in SAID and one.origin is not Origin.DESCRIPTION for one in _sources_beside_path(case))
     echo = any(echoes(case.command, stem(word)) for word in last)
-    if (
-        operation.method == "DELETE"
-        and not echo
-        and "{" not in tail
-        and last
-        and singular(last[-1]) != last[-1]
-        and not has_target
-    ):
-        yield f"{operation.id} takes away all of the {last[-1]} at once"
-    elif (
-        operation.method != "DELETE"
-        and case.takes_away
-        and "{" not in tail
-        and not has_target
-        and _nouns(last, _WRAPPERS)
-    ):
+    if "{" in tail or has_target:
+        return
+    if operation.method == "DELETE":
+        if not echo and last and singular(last[-1]) != last[-1]:
+            yield f"{operation.id} takes away all of the {last[-1]} at once"
+    elif case.takes_away and _nouns(last, _WRAPPERS):
         yield f"which of them {operation.id} takes away is not said"
 
 
 def _unsaid_object(case: Case) -> str:
     """Return the deleted object in a summary that the sentence does not name: Delete a campaign [draft]; or ""."""
-    summary = re.split(
-        r"\b(?:by|of|from|for|in|on|with|using|to|and|if|at|as|via|or|its|all)\b|[.,;:(]", case.operation.summary
-    )[0]
-    words = pieces(summary)
+    words = pieces(_BREAK.split(case.operation.summary)[0])
     if len(words) < 2 or not is_verb_form(singular(words[0])):
         return ""
     noun = words[-1]

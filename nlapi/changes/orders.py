@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from nlapi.changes import objects, verbs
 from nlapi.changes.lexicon import DETERMINERS, alike, is_verb, leading_verbs, operation_verbs
+from nlapi.changes.objects import another_kind
 from nlapi.changes.sentences import Case
+from nlapi.changes.verbs import not_commanded
 from nlapi.resources.naming import IMPERATIVES, STOPWORDS, VERBS, Intent
 from nlapi.tools.account import Origin
 
@@ -41,10 +42,10 @@ def another_operation(case: Case) -> Iterator[str]:
     """
     if not case.account.traced or not case.account.answered:
         return
-    yield from verbs.not_commanded(case)
+    yield from not_commanded(case)
     # `delete the budget of cmp_1` names the target of DELETE /campaigns/{id} and means a part of it.
     if not _names_target(case) or (case.operation.method == "DELETE" and _says_more(case)):
-        yield from objects.another_kind(case)
+        yield from another_kind(case)
 
 
 def _says_more(case: Case) -> bool:

@@ -307,9 +307,8 @@ def unused(case: Case) -> Iterator[str]:
 
 def said_by_verb(case: Case) -> bool:
     """Return whether a value was read from the command itself: pause -> `status: PAUSED`."""
-    return any(one.origin is Origin.VERB for one in case.account.sources) or (
-        case.first is not None and case.first.covered
-    )
+    covered = case.first is not None and case.first.covered
+    return covered or any(one.origin is Origin.VERB for one in case.account.sources)
 
 
 def short(value: object) -> str:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from nlapi.changes import amounts, objects, orders, sentences, values, verbs, whole_words
-from nlapi.changes.sentences import Case, case_of
+from nlapi.changes.amounts import money
+from nlapi.changes.objects import another_kind, many_for_one
+from nlapi.changes.orders import another_operation, no_change
+from nlapi.changes.sentences import Case, case_of, conditional, denied, not_a_command, unaccounted, unused
+from nlapi.changes.values import doubtful, nearly_named, out_of_order, unsaid
+from nlapi.changes.verbs import not_commanded, opposed, sets_nothing, taken_away
+from nlapi.changes.whole_words import cut, turned
 from nlapi.tools.account import Account
 from nlapi.tools.tool import Call
 
@@ -13,26 +18,26 @@ Check = Callable[[Case], Iterator[str]]
 
 TABLE: tuple[tuple[Check, bool], ...] = (
     # The first reason is the one that exit code 6 reports, so that the order matters (docs/design/027-what-stands.md).
-    (sentences.not_a_command, True),
-    (sentences.denied, True),
-    (sentences.conditional, True),
-    (orders.no_change, True),
-    (orders.another_operation, True),
-    (verbs.opposed, True),
-    (verbs.taken_away, True),
-    (verbs.not_commanded, False),
-    (verbs.sets_nothing, True),
-    (objects.another_kind, False),
-    (objects.many_for_one, True),
-    (values.unsaid, True),
-    (whole_words.cut, True),
-    (values.doubtful, True),
-    (amounts.money, True),
-    (whole_words.turned, True),
-    (values.nearly_named, True),
-    (values.out_of_order, True),
-    (sentences.unaccounted, False),
-    (sentences.unused, True),
+    (not_a_command, True),
+    (denied, True),
+    (conditional, True),
+    (no_change, True),
+    (another_operation, True),
+    (opposed, True),
+    (taken_away, True),
+    (not_commanded, False),
+    (sets_nothing, True),
+    (another_kind, False),
+    (many_for_one, True),
+    (unsaid, True),
+    (cut, True),
+    (doubtful, True),
+    (money, True),
+    (turned, True),
+    (nearly_named, True),
+    (out_of_order, True),
+    (unaccounted, False),
+    (unused, True),
 )
 """Each check, the weightiest first, and whether it also applies to calls that a model wrote.
 

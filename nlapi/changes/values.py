@@ -51,32 +51,26 @@ def doubtful(case: Case) -> Iterator[str]:
     for source in case.account.sources:
         if source.origin not in (Origin.WORDS, Origin.LOOKUP) or not source.words:
             continue
-        other = _is_vocabulary(case, source) or _stands_behind_another(case, source) or _is_half_a_choice(case, source)
-        other = other or _is_name_as_id(case, source)
-        other = other or _is_called(case, source) or _is_told_otherwise(case, source) or _is_command(case, source)
-        other = other or _is_whole_body(case, source) or _is_no_name(case, source) or _leads_elsewhere(case, source)
         # One message for all of them: the user has only to see which words are in doubt.
-        if source.sure < LEAST or other:
+        if source.sure < LEAST or any(is_doubtful(case, source) for is_doubtful in _DOUBTS):
             yield f"it is not plain that {source.words!r} is meant as {source.argument}"
 
 
 def nearly_named(case: Case) -> Iterator[str]:
     """Yield an item whose name is only similar to the words of the sentence."""
     for source in case.account.sources:
-        if (
-            source.origin is Origin.LOOKUP
-            and source.name
-            and source.words
-            and _plain(source.name) != _plain(source.words)
-        ):
+        named = source.origin is Origin.LOOKUP and source.name and source.words
+        if named and _plain(source.name) != _plain(source.words):
             yield f"{source.words!r} was said, and what was found is called {source.name!r}"
 
 
 def out_of_order(case: Case) -> Iterator[str]:
     """Yield numbers that go by their order, as latitude and longitude, and are in the other order in the sentence."""
     for first, second in _ORDERED:
-        firsts = [source for source in case.account.sources if not {*pieces(source.argument)[-1:]}.isdisjoint(first)]
-        seconds = [source for source in case.account.sources if not {*pieces(source.argument)[-1:]}.isdisjoint(second)]
+        firsts, seconds = (
+            [source for source in case.account.sources if not {*pieces(source.argument)[-1:]}.isdisjoint(names)]
+            for names in (first, second)
+        )
         for source, other in zip(firsts, seconds, strict=False):
             if 0 <= other.start < source.start and not {stem(word) for word in first + second} & case.said:
                 yield f"{source.argument} is said behind {other.argument}"
@@ -182,13 +176,9 @@ def _is_no_name(case: Case, source: Source) -> bool:
         return False
     before = [word for word in case.words if word.end <= source.start]
     kind = {stem(singular(word)) for word in pieces(case.operation.path)}
-    if (
-        not before
-        or before[-1] is case.first
-        or before[-1].covered
-        or kind.isdisjoint(before[-1].stems)
-        or takes_choice(case.call, source.argument)
-    ):
+    if not before or before[-1] is case.first or before[-1].covered or kind.isdisjoint(before[-1].stems):
+        return False
+    if takes_choice(case.call, source.argument):
         return False
     return named[-1] not in _NAMING and not {stem(word) for word in named} & case.said
 
@@ -217,6 +207,13 @@ def _stands_behind_another(case: Case, source: Source) -> bool:
     others = {stem(word) for name in case.call.tool.places for word in pieces(name)[:1] if name.lower().endswith("id")}
     path = {stem(word) for word in pieces(case.operation.path)}
     return case.place(source) == "path" and mine.isdisjoint(said) and not said.isdisjoint(others & path - mine)
+
+
+# Ways in which the words of a value may mean something else; any one of them is enough.
+_DOUBTS = (
+    *(_is_vocabulary, _stands_behind_another, _is_half_a_choice, _is_name_as_id, _is_called, _is_told_otherwise),
+    *(_is_command, _is_whole_body, _is_no_name, _leads_elsewhere),
+)
 
 
 def _plain(text: str) -> str:

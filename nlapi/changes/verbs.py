@@ -15,6 +15,7 @@ from nlapi.changes.lexicon import (
     leading_verbs,
     operation_verbs,
     opposite,
+    path_end,
 )
 from nlapi.changes.sentences import Case, said_by_verb, takes_choice
 from nlapi.openapi.spec import Effect
@@ -56,7 +57,7 @@ def taken_away(case: Case) -> Iterator[str]:
         return
     if any(alike(command, one) for one in leading if one not in TAKING_AWAY):
         return
-    tail = operation.path.rstrip("/").rpartition("/")[2]
+    tail = path_end(operation)
     words = list(map(stem, pieces(tail))) if "{" not in tail else []
     # `unfollow` is DELETE of /followers, as one undoes the other.
     if any(opposite(command, word) or (echoes(command, word) and command not in words) for word in words):
@@ -111,7 +112,7 @@ def _is_own(case: Case) -> bool:
         return not TAKING_AWAY.isdisjoint(leading) or any(stem(word) in case.said for word in undone)
     if any(alike(command, one) for one in leading):
         return True
-    last = [stem(word) for word in pieces(case.operation.path.rstrip("/").rpartition("/")[2])]
+    last = [stem(word) for word in pieces(path_end(case.operation))]
     kinds = set(map(stem, map(singular, pieces(case.operation.path)))) - set(last)
     if command in own and (is_verb(command) or command not in kinds):
         return True
@@ -132,7 +133,7 @@ def _is_state(case: Case) -> bool:
 def _makes(case: Case) -> bool:
     """Return whether an operation may create an item: neither its names nor the end of its path are another verb."""
     leading = leading_verbs(case.operation)
-    last = pieces(EXTENSION.sub("", case.operation.path.rstrip("/").rpartition("/")[2]))
+    last = pieces(EXTENSION.sub("", path_end(case.operation)))
     plain = not last or not is_verb_form(last[-1]) or alike(stem(last[-1]), _CREATE)
     return plain and (not leading or any(alike(one, _CREATE) for one in leading))
 
@@ -155,7 +156,7 @@ def _is_switch(case: Case) -> bool:
 
 def _says_last(case: Case) -> bool:
     """Return whether the end of the path is in the sentence: set the [volume]."""
-    words = pieces(case.operation.path.rstrip("/").rpartition("/")[2])
+    words = pieces(path_end(case.operation))
     return bool(words) and stem(words[-1]) in case.said
 
 

@@ -155,15 +155,14 @@ class Resources:
         collection = self.collection(segments(operation.route))
         # Some descriptions have the schema of one item for the answer of a list; the path is then right.
         own = set(schema_nouns(answer_schema(operation)))
-        maker, shown = (
-            (collection.at.get("POST"), collection.item.get("GET")) if collection is not None else (None,) * 2
-        )
+        if collection is None:
+            return False
+        maker, shown = collection.at.get("POST"), collection.item.get("GET")
         if any(own & set(schema_nouns(answer_schema(other))) for other in (maker, shown) if other is not None):
             return True
-        taken = (
-            self.schemas.reader.properties(maker.body.schema) if maker is not None and maker.body is not None else {}
-        )
-        return bool(taken) and taken.keys() == self.schemas.reader.properties(answer_schema(operation)).keys()
+        properties = self.schemas.reader.properties
+        taken = properties(maker.body.schema) if maker is not None and maker.body is not None else {}
+        return bool(taken) and taken.keys() == properties(answer_schema(operation)).keys()
 
     def lists_of(self, noun: Words) -> Iterator[Operation]:
         """Yield the operations that list items of a noun in the singular, by their path, or else by their answer.
