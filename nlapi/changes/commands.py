@@ -48,7 +48,7 @@ _MOST_BETWEEN = 3
 def commanded_change(question: str, read: Operation, names: Callable[[str], bool]) -> str:
     """Return the words by which a sentence commands a change that `read` is not; "" where it may ask for a read.
 
-    `names` tells of a stem whether it names an item of the API: `order status 5` asks for a status.
+    `is_api_noun` tells of a stem whether it names an item of the API: `order status 5` asks for a status.
     """
     text = question.strip()
     rest = text[opening(text) :]

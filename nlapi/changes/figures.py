@@ -76,7 +76,7 @@ def figures(sentence: Sentence) -> Iterator[Figure]:
 
 
 def figure_of(word: Word, after: str = "") -> Figure | None:
-    """Return the number in a word, with the unit in it or `after` it; None where it has none."""
+    """Return the number in a word, with the unit in it or in `next_text`; None where it has none."""
     behind = after.strip("().,").lower()
     code = CURRENCIES.get(behind) or (after if re.fullmatch(r"[A-Z]{3}", after) else "")
     if word.text.lower() in _SPELT:
@@ -95,7 +95,7 @@ def figure_of(word: Word, after: str = "") -> Figure | None:
 
 
 def is_figure(value: int | float | str, figure: Figure, unit: str, about: str) -> bool:
-    """Return whether `value` is `figure` in the unit of an argument that is described by `about`.
+    """Return whether `value` is `number` in the unit of an argument with this `description`.
 
     A text is compared as a figure with a unit of its own ("$50", "30s").
     """

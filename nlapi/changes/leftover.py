@@ -18,10 +18,10 @@ _CLAUSE = re.compile(r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?
 
 
 def unused_words(sentence: Sentence, call: Call, used: Iterable[Source], of_call: Iterable[Source]) -> tuple[str, ...]:
-    """Return the quoted texts, numbers, ids and names that no source in `used` has, as they are written.
+    """Return the quoted texts, numbers, ids and names that no source in `used_sources` has, as they are written.
 
-    A clause that begins with a verb of its own, and of which `of_call` has no word, is another change with its own
-    values.
+    A clause that begins with a verb of its own, and of which `call_sources` have no word, is another change with its
+    own values.
     """
     spans = [(one.start, one.end) for one in used if one.start >= 0]
     mine = [(one.start, one.end) for one in of_call if one.start >= 0]

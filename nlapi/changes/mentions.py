@@ -61,8 +61,8 @@ class Sentence:
     def mention(self, text: str, names: Collection[str] = (), beside: Collection[str] = ()) -> Mention | None:
         """Return the position of `text`, in any case of its letters; None where it is absent, or only inside a word.
 
-        `names` are the stems of labels that a value may have (`limit=5`). `beside` are the other values of the call, in
-        small letters: of values written as one word (`acme/web`) each part must be one of them.
+        `label_stems` are the stems of labels that a value may have (`limit=5`). `sibling_values` are the other values
+        of the call, in small letters: of values written as one word (`acme/web`) each part must be one of them.
         """
         wanted = " ".join(text.split())
         if not any(map(str.isalnum, wanted)):
@@ -131,7 +131,7 @@ def _words(text: str) -> Iterator[Word]:
 
 
 def plain_words(text: str, first: int, last: int) -> Iterator[Word]:
-    """Yield the texts between blanks from `first` to before `last`, without the marks around them."""
+    """Yield the texts between blanks from `begin` to before `stop`, without the marks around them."""
     for match in _CHUNK.finditer(text, first, last):
         start, end = match.span()
         while start < end and text[start] in _EDGES:

@@ -186,7 +186,7 @@ def _words_of(parts: Sequence[str]) -> list[list[str]]:
 
 
 def _nouns(words: Sequence[str], silent: frozenset[str]) -> list[str]:
-    """Return the nouns of a segment, without the verb at its start as in `addTag`, and without `silent` words.
+    """Return the nouns of a segment, without the verb at its start as in `addTag`, and without `unspoken` words.
 
     `project_files` names files: a last word in the plural is a noun, whatever else it may mean.
     """

@@ -78,7 +78,7 @@ _PARTICLES = frozenset("up out down off over away back".split())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """A word of a sentence between blanks, without the marks around it; `covered` where it is a part of a value."""
+    """A word of a sentence between blanks, without the marks around it; `is_used` where it is a part of a value."""
 
     text: str
     start: int

@@ -35,7 +35,7 @@ MAX_LEAVES = 400
 def traced(
     call: Call, conversation: Conversation, during: tuple[Step, ...] = (), *, today: date | None = None
 ) -> Account:
-    """Return the account of `call`; `during` are the steps already taken in the current round.
+    """Return the account of `call`; `round_steps` are those of the current round so far.
 
     A value counts as said where a message of the user has it as whole words, in the forms that people write: $50 for
     50000000 micros, `paused` for PAUSED, tomorrow for a date. Any other value is from an answer, or from nobody. Days

@@ -61,7 +61,7 @@ _PROVIDED = frozenset(
     status suggestions summary usage version
     """.split()
 )
-# Verbs that are evidence of a read where their object is one of _PROVIDED.
+# Verbs that are evidence of a read where their object is one of the nouns above.
 _PROVIDES = frozenset(("provides", "provide", "requests", "report", "reports"))
 
 # Verbs of any operation, for what it does with its input.
@@ -134,7 +134,7 @@ def _is_object(after: Sequence[str]) -> bool:
 
 
 def _verb_clue(verb: Verb, word: str, after: Sequence[str], rest: str) -> Clue | None:
-    """Return the clue of the leading verb of a sentence; `after` are the words behind it."""
+    """Return the clue of the leading verb of a sentence; `following` are the words behind it."""
     if _READING_ACTS.get(verb.base, frozenset()) & set(after[:6]):
         purpose = re.search(r"\bto\s+(\w+)", rest)
         second = verb_of(purpose.group(1).lower()) if purpose else None

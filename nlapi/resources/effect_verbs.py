@@ -114,7 +114,7 @@ NOUNS = frozenset(_ALSO_NOUNS.split())
 """Verbs that are also nouns, or parts of names: only their position tells them apart."""
 
 TITLES = frozenset(_TITLES.split())
-"""Verbs among NOUNS that name resources: `transfersGet` gets transfers, where `updateEstimate` updates."""
+"""Verbs among VERB_NOUNS that name resources: `transfersGet` gets transfers, where `updateEstimate` updates."""
 
 HARD = frozenset(verb for verb, action in ACTIONS.items() if action is Action.CHANGE) - NOUNS
 """Verbs of a change at any position in a name."""

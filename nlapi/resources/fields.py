@@ -13,7 +13,7 @@ Thing = Mapping[str, Any]
 HOLDERS = frozenset("metadata labels annotations attributes fields properties spec status profile snippet sys".split())
 """Objects in an item with its identifying and describing fields: Kubernetes, Alertmanager, Jira, Airtable, HubSpot."""
 
-# Objects among HOLDERS whose fields are of the item around them, even where one is called `name`.
+# Objects among FIELD_OBJECTS whose fields are of the item around them, even where one is called `name`.
 _MAPS = HOLDERS - {"status", "profile"}
 
 # Fields of an object that represents one text: WordPress's `title.rendered`, Jira's `status.name`, GitHub's user.

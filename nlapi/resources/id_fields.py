@@ -110,8 +110,8 @@ def id_field(
 ) -> str | None:
     """Return the path of the field that an argument takes, of an item with this schema; None where no field fits.
 
-    `noun` is the noun that the argument identifies and `listed` that of the item, in the singular. `uri` means the last
-    segment of an address.
+    `noun` is the noun that the argument identifies and `item_noun` that of the item, in the singular. `uri` means the
+    last segment of an address.
     """
     described = {name_key(name): (name, inner) for name, inner in reader.properties(schema).items()}
     types = set(reader.types(parameter.schema)) - {"null"} if parameter is not None else set()

@@ -14,7 +14,6 @@ from nlapi.resources.answers import json_media
 from nlapi.resources.id_fields import (
     ID_WORDS,
     NAME_WORDS,
-    Place,
     Words,
     id_field,
     named_noun,
@@ -26,7 +25,7 @@ from nlapi.resources.id_fields import (
 from nlapi.resources.links import LinkedSources
 from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.nouns import thing_words
-from nlapi.resources.paths import FORMATS, Path, Shape, position, segments, shape
+from nlapi.resources.paths import FORMATS, Path, Place, Shape, position, segments, shape
 from nlapi.resources.resource import CALLER_WORDS, Resources, name_filter, resources_of
 
 # Words in the paths of lists without most items of a kind. GitHub's starred repositories once were the source of an
@@ -59,7 +58,7 @@ class IdSource:
 
 
 class IdSources:
-    """The sources of the ids of one Spec; of `some` operations, those that are among them."""
+    """The sources of the ids of one Spec; of some `operations`, those that are among them."""
 
     def __init__(self, spec: Spec, some: Iterable[Operation] | None = None) -> None:
         self.resources = resources_of(spec) if some is None else Resources(spec, some)

@@ -43,7 +43,7 @@ CURSORS = frozenset(
 """Names of parameters with a cursor, without case and separators; those of numbers only where it is no number."""
 
 _CURSOR_ENDINGS = ("cursor", "pagetoken", "nexttoken", "continuationtoken")
-# Flags of envelopes that are true while there is another page; those of _LAST are true on the last page.
+# Flags of envelopes that are true while there is another page; those of _LAST_FLAGS are true on the last page.
 _MORE = frozenset("hasmore hasnext hasnextpage more istruncated truncated moreitems hasmoreitems".split())
 _LAST = frozenset(("islast", "last", "islastpage", "lastpage", "done", "complete"))
 # Names of numbers and sizes of pages that count also where the parameter takes a text.

@@ -14,10 +14,10 @@ from typing import Any
 
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation, Spec
 from nlapi.resources.answers import answer_schema, answer_schemas, json_media
-from nlapi.resources.id_fields import Place, Words
+from nlapi.resources.id_fields import Words
 from nlapi.resources.naming import name_key, name_words, singular, singular_words
 from nlapi.resources.nouns import QUERY_WORDS, is_single, noun_of, path_noun, thing_words
-from nlapi.resources.paths import FORMATS, Path, Shape, segments, shape
+from nlapi.resources.paths import FORMATS, Path, Place, Shape, segments, shape
 
 NAME_FILTERS = (
     *("name", "q", "query", "search", "title", "keyword", "filtername", "namecontains", "searchterm", "text", "term"),
@@ -39,9 +39,9 @@ _ENTITY_QUALIFIERS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Collection:
-    """A path with items: `at` are the operations on it, `item` those on one item, both by method.
+    """A path with items: `operations` are those on it, `item_operations` those on one item, both by method.
 
-    `item_path` has the paths of one item, whose last segment is the placeholder of its id; [] where there is none.
+    `item_paths` are the paths of one item, whose last segment is the placeholder of its id; [] where there is none.
     """
 
     path: Path

@@ -56,7 +56,7 @@ class Parent:
 class OperationSemantics:
     """The meaning of an operation. `key` is the parameter with the id of the one item it is about, None without one.
 
-    `part` is the position of the list or the item in the answer; `verb` the verb of an ACT; `created` the resource of
+    `part` is the position of the list or the item in the answer; `verb` the verb of an ACT; `created_resource` that of
     another item that an ACT creates.
     """
 

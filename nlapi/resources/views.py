@@ -16,7 +16,7 @@ _MAP_LIKENESS = 0.8
 
 
 class Form(StrEnum):
-    """The form of a part of an answer; an array is of THINGS when all its entries are objects, BARE when unknown."""
+    """The form of a part of an answer; an OBJECT_ARRAY has only objects, an ANY_ARRAY is empty or unknown."""
 
     OBJECT = "object"
     THINGS = "things"
