@@ -10,12 +10,9 @@ from nlapi.openapi.parts import Media, Schema, may_be_json
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.envelope import (
     ANY,
-    DataView,
-    Form,
     Keys,
     ListEnvelope,
     Noun,
-    SchemaView,
     find_list,
     find_thing,
     total_in,
@@ -26,6 +23,7 @@ from nlapi.resources.fields import Thing
 from nlapi.resources.naming import name_words, singular, singular_words, stem
 from nlapi.resources.nouns import is_single, thing_words
 from nlapi.resources.schemas import SchemaReader, ref_of
+from nlapi.resources.views import DataView, Form, SchemaView
 
 # Levels of objects in which an object of another kind is looked for: GitHub's `pull_requests[].head.repo` is the third.
 _HOLDER_DEPTH = 3

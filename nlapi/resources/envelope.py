@@ -13,9 +13,8 @@ from typing import Any
 
 from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.views import DataView as DataView
-from nlapi.resources.views import Form as Form
+from nlapi.resources.views import Form, View
 from nlapi.resources.views import SchemaView as SchemaView
-from nlapi.resources.views import View as View
 
 Keys = tuple[str, ...]
 """The names of properties that lead, one inside the other, to a part of an answer."""

@@ -7,11 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
-from nlapi.resources.fields import HOLDERS as HOLDERS
-from nlapi.resources.fields import Thing as Thing
+from nlapi.resources.fields import HOLDERS, Thing, fields_of, is_empty, text_key
 from nlapi.resources.fields import field_at as field_at
-from nlapi.resources.fields import fields_of as fields_of
-from nlapi.resources.fields import is_empty, text_key
 from nlapi.resources.naming import name_key, name_words, same_name, singular
 
 NAMES = (
