@@ -1,1 +1,1 @@
-"""What makes a change one that the user meant: the verbs, the account of each value, and the table of what stands."""
+"""Decides whether a change is exactly what the user commanded: verbs, objects, values and where each value is from."""

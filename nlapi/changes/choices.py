@@ -1,4 +1,4 @@
-"""Whether a sentence says a choice of a closed list, a state or a flag: by its words, or by its verb."""
+"""Finds the words of a sentence that say a choice of a closed list, a state or a flag, or the verb that implies it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from nlapi.changes.mentions import Mention, Sentence, Word
 from nlapi.resources.naming import pieces, stem
 from nlapi.tools.account import Origin
 
+# Words in the names of flags that do not name what is switched: is_private, enable_backups.
 _SWITCHES = frozenset(map(stem, "is has be should enable enabled disable disabled flag active to do allow use".split()))
-"""Words of the names of flags that say nothing of what is switched."""
 _ON = frozenset(map(stem, "on enable enabled active activate yes true".split()))
 _OFF = frozenset(map(stem, "off disable disabled inactive deactivate no not without false".split()))
 _NEGATION = frozenset("no not without non never don't dont off false".split())
+# Verb -> the states that it sets, where these have other names than the verb.
 _STATES: dict[str, frozenset[str]] = {
     stem(verb): frozenset(map(stem, states.split()))
     for verb, states in {
@@ -40,11 +41,10 @@ _STATES: dict[str, frozenset[str]] = {
         "archive": "archived",
     }.items()
 }
-"""Verb -> the states that it puts a thing in, where they are called otherwise than the verb."""
 
 
 def verb_or_words(argument: str, value: Any, sentence: Sentence) -> tuple[Origin, Mention] | None:
-    """Return where a sentence says a choice or a flag; VERB where it is the command itself that says it."""
+    """Return the words of a sentence for a choice or a flag; VERB where the command itself implies it."""
     plain = tuple(word for word in sentence.words if not word.is_quoted)
     if isinstance(value, bool):
         return _flag(argument, value, plain)
@@ -55,7 +55,7 @@ def verb_or_words(argument: str, value: Any, sentence: Sentence) -> tuple[Origin
 
 
 def _choice(wanted: tuple[str, ...], words: tuple[Word, ...]) -> tuple[Origin, Mention] | None:
-    """A choice whose words stand next to each other in the sentence."""
+    """Return the words of a choice where they are next to each other in the sentence."""
     said = [(one, word) for word in words for one in map(_stem, pieces(word.text))]
     for place in range(len(said) - len(wanted) + 1):
         here = said[place : place + len(wanted)]
@@ -68,12 +68,12 @@ def _choice(wanted: tuple[str, ...], words: tuple[Word, ...]) -> tuple[Origin, M
 
 
 def _is_piece(words: list[Word], wanted: tuple[str, ...]) -> bool:
-    """Whether a word has more in it than the choice: `active` of active-users.txt."""
+    """Return whether a word has more parts than the choice: `active` of active-users.txt."""
     return sum(len(pieces(word.text)) for word in dict.fromkeys(words)) != len(wanted)
 
 
 def _state(wanted: tuple[str, ...], words: tuple[Word, ...]) -> tuple[Origin, Mention] | None:
-    """The state that the verb of the sentence puts a thing in."""
+    """Return the verb of the sentence where it sets this state."""
     if len(wanted) != 1:
         return None
     for word in words:
@@ -81,12 +81,12 @@ def _state(wanted: tuple[str, ...], words: tuple[Word, ...]) -> tuple[Origin, Me
             continue
         verb = stem(word.text.lower())
         if wanted[0] in map(_stem, _STATES.get(verb, ())) or (is_verb(verb) and _stem(verb) == wanted[0]):
-            return Origin.VERB, Mention(words=word.text, start=word.start, end=word.end)
+            return Origin.VERB, word.mention
     return None
 
 
 def _flag(argument: str, value: bool, words: tuple[Word, ...]) -> tuple[Origin, Mention] | None:
-    """A flag whose own words are said, and denied where it is false."""
+    """Return the word of a flag, where all its words are in the sentence, and denied where it is false."""
     name = argument.rpartition(".")[2]
     every = frozenset(map(_stem, pieces(name)))
     own = every - _SWITCHES
@@ -96,14 +96,15 @@ def _flag(argument: str, value: bool, words: tuple[Word, ...]) -> tuple[Origin, 
         if not own:
             switched = _ON if value else _OFF
             if said in switched:
-                return (Origin.VERB if is_verb(said) else Origin.WORDS), _mention(word)
+                return (Origin.VERB if is_verb(said) else Origin.WORDS), word.mention
             continue
         opens = _opens(word, words)
         verb = next((one for one in own if said == one or (opens and len(own) == 1 and alike(said, one))), "")
         if verb and value is not denied and own <= {_stem(w.text.lower()) for w in words} | {said, verb}:
-            return (Origin.VERB if opens and is_verb(said) else Origin.WORDS), _mention(word)
+            return (Origin.VERB if opens and is_verb(said) else Origin.WORDS), word.mention
+        # `unlock it` sets `locked: false`, although the sentence denies nothing.
         if opens and not value and len(own) == 1 and any(opposite(said, one) for one in own):
-            return Origin.VERB, _mention(word)
+            return Origin.VERB, word.mention
     return None
 
 
@@ -111,16 +112,13 @@ _CONNECTIVES = re.compile(r"(?:and|then|please|to|now|also)", re.IGNORECASE)
 
 
 def _opens(word: Word, words: tuple[Word, ...]) -> bool:
-    """Whether a word is where a command stands: at the beginning of the sentence, or behind an `and`."""
+    """Return whether a word is in the place of a command: first in the sentence, or behind an `and`."""
     place = words.index(word)
     return place == 0 or bool(_CONNECTIVES.fullmatch(words[place - 1].text)) or words[place - 1].text.lower() == "you"
 
 
-def _mention(word: Word) -> Mention:
-    return Mention(words=word.text, start=word.start, end=word.end)
-
-
 def _stem(word: str) -> str:
-    """The stem of a word, of `cancelled` that of cancel too."""
+    """Return the stem of a word, for `cancelled` and `canceled` the same."""
     found = stem(word.lower())
+    # British spelling doubles the l, and descriptions have both.
     return found[:-1] if found.endswith("ll") and len(found) > 5 else found

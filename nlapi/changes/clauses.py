@@ -1,4 +1,4 @@
-"""The clause of a sentence with several commands that one call is for."""
+"""Selects the clause of a sentence with several commands that belongs to one call."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from nlapi.changes import sentences
 from nlapi.changes.leftover import clauses_of
 from nlapi.changes.lexicon import command_of
-from nlapi.changes.sentences import case_of, opening
+from nlapi.changes.sentences import case_of, conditional, denied, not_a_command, opening
 from nlapi.resources.naming import VERBS, Intent
 from nlapi.tools.account import Account, Source
 from nlapi.tools.tool import Call
 
-_OF_THE_WHOLE = (sentences.not_a_command, sentences.denied, sentences.conditional)
-"""Checks of what is said of all clauses, wherever it stands."""
+# Checks whose words are about all clauses, at any position: `pause A and delete B, but not yet`.
+_OF_THE_WHOLE = (not_a_command, denied, conditional)
+# A clause that only points to an earlier one: `pause it`.
 _POINTING = re.compile(r"\W*[A-Za-z]+ (?:it|them|that|this|that one|this one|those)\b[^,;]*", re.IGNORECASE)
 
 
 def narrowed(call: Call, account: Account, text: str) -> Account:
-    """Return the account with the one clause of `text` that its words are in as its sentence.
+    """Return the account with one clause of `text` as its sentence, the clause with the call's words.
 
-    `pause A and delete B` is two commands, each with a verb of its own. Of `find A and pause it` the second clause is
-    the command, and what A is has no place in it. A sentence that asks, rules out or makes a condition stays whole.
+    `pause A and delete B` is two commands, each with a verb of its own. In `find A and pause it` the second clause is
+    the command, and the words for A have no position in it. A sentence that asks, rules out or makes a condition stays
+    whole.
     """
     whole = replace(account, sentence=text)
     clauses = clauses_of(text)
@@ -47,7 +48,7 @@ def _reads(clause: str) -> bool:
 
 
 def _moved(sources: Iterable[Source], start: int, end: int) -> Iterable[Source]:
-    """Sources with their places in a clause; what stands outside of it has none there."""
+    """Yield sources with positions in a clause; those outside of it have none (-1)."""
     for one in sources:
         inside = start <= one.start < end
         yield replace(one, start=one.start - start, end=one.end - start) if inside else replace(one, start=-1, end=-1)

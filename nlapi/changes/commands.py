@@ -1,4 +1,4 @@
-"""Whether a sentence commands or wishes a change, so that no read can be what it asks for."""
+"""Detects a sentence that commands or wishes a change, so that no read can be the right call for it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ _WISH = re.compile(
     r"\b(?:should(?! i\b| we\b)|ought to|from now on|(?:is|are) no \w+ any ?more|always|whenever|every time)\b",
     re.IGNORECASE,
 )
+# The start of a second sentence: of several, the first need not be the request.
 _SENTENCES = re.compile(r"[.!?]\s+\S")
-"""Where a second sentence begins: of several, the first need not be what is asked for."""
 _QUESTION = re.compile(r"\?\s*$")
+# Kinds of actions that change nothing.
 _READING = frozenset(("find", "compute", "convert", "check", "compare", "help"))
-"""Deeds that change nothing."""
+# Verbs of changes that people also use for reads: open the invoice, call up, log, rate.
 _ALSO_READS = frozenset(
     map(stem, "show list name call open watch log file record download export track report rate play note".split())
 )
-"""Verbs of changes that are said of reads as well."""
+# First words of sentences that ask for information.
 _ASKED = frozenset(
     """
         compare summarize summarise explain describe analyze analyse calculate compute estimate determine solve predict
@@ -37,18 +38,17 @@ _ASKED = frozenset(
         hello hey thanks show me us tell help let give need want looking interested planning
     """.split()
 )
-"""Words that a sentence begins with which asks to be told something."""
 _PARTICLES = frozenset("off up out down away back on over".split())
 _BEHIND_NOUNS = frozenset("of for on in at by is are was were between with from".split())
 _WORD = re.compile(r"\"[^\"]*\"|'[^']*'|\S+")
+# Words of a kind between a verb and an id: close [merge request] 7.
 _MOST_BETWEEN = 3
-"""Words of a kind that stand between a verb and an id: close [merge request] 7."""
 
 
 def commanded_change(question: str, read: Operation, names: Callable[[str], bool]) -> str:
-    """Return the words by which a sentence commands a change that `read` is not; "" where it may ask to be told.
+    """Return the words by which a sentence commands a change that `read` is not; "" where it may ask for a read.
 
-    `names` says of a stem whether it names a thing of the API: `order status 5` asks for a status.
+    `is_api_noun` tells of a stem whether it names an item of the API: `order status 5` asks for a status.
     """
     text = question.strip()
     rest = text[opening(text) :]
@@ -65,6 +65,7 @@ def commanded_change(question: str, read: Operation, names: Callable[[str], bool
         return ""
     if not is_verb(verb) and not _may_command(first, words[length:], names):
         return ""
+    # A plural or a participle is a noun phrase: `orders of ada`, `archived projects`.
     if singular(first) != first or first.endswith(("ed", "ing")) or verb in _own(read):
         return ""
     return " ".join(words[:length]).lower() if _goes_on(words[length:], names(stem(first))) else ""
@@ -76,9 +77,9 @@ def _reads(text: str) -> bool:
 
 
 def _may_command(first: str, after: list[str], names: Callable[[str], bool]) -> bool:
-    """Whether an unknown word may be a verb: mirror [all] traffic, cordon [the] node, boost status [5].
+    """Return whether an unknown word may be a verb: mirror [all] traffic, cordon [the] node, boost status [5].
 
-    It is no thing of the API, no verb of reading, and stands before what it is done to.
+    It is no noun of the API, no verb of reading, and is before its object.
     """
     if not first.isalpha() or names(stem(first)) or first in _ASKED or first in STOPWORDS or stem(first) in DEEDS:
         return False
@@ -88,14 +89,14 @@ def _may_command(first: str, after: list[str], names: Callable[[str], bool]) -> 
 
 
 def _own(read: Operation) -> tuple[str, ...]:
-    """The verbs of a read that are no nouns in the plural: `export` of /reports/export, not `comments`."""
+    """Return the verbs of a read that are no plural nouns: `export` of /reports/export, not `comments`."""
     words = {stem(word) for name in (read.id, read.summary) for word in pieces(name)[:1] if singular(word) == word}
     tail = [word for word in pieces(read.path.rstrip("/").rpartition("/")[2]) if not word.endswith("ed")]
     return (*words, *(stem(word) for word in tail if singular(word) == word and "{" not in read.path[-1:]))
 
 
 def _goes_on(words: list[str], is_noun: bool) -> bool:
-    """Whether what follows a verb is the thing that it is done to: the server, server 5, "please review"."""
+    """Return whether the words behind a verb are its object: the server, server 5, "please review"."""
     while words and words[0].lower() in _PARTICLES:
         words = words[1:]
     if not words:

@@ -1,4 +1,4 @@
-"""The days and times that a sentence says, and whether one of them is a value of a call."""
+"""Finds the days and times in a sentence, and those that are a value of a call."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _VALUE = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?"
     r"(?:Z|[+-]\d\d:?\d\d)?)?"
 )
+# Times at the start and the end of a whole day, which nobody says.
 _BOUNDS = {("00", "00"), ("23", "59")}
-"""The times by which a whole day begins and ends."""
 _COUNTS = {"a": 1, "one": 1, "two": 2, "three": 3}
 
 
 def day_mention(value: str, sentence: Sentence, today: date) -> Mention | None:
-    """Return the words of a sentence that say the day, or the day and the time, of `value`; None where none do."""
+    """Return the words of a sentence for the day, or the day and time, of `value`; None where it has none."""
     found = _VALUE.fullmatch(value.strip())
     if found is None:
         return None
@@ -57,6 +57,7 @@ def _days(text: str, today: date) -> Iterator[tuple[date, Mention]]:
     for pattern in (_MONTH_DAY, _DAY_MONTH):
         for match in pattern.finditer(text):
             month = next(n for n, name in enumerate(_MONTHS, 1) if name.startswith(match["month"][:3].lower()))
+            # A day without a year may be in this year or the next: in December, `January 5` is a month ahead.
             years = (int(match["year"]),) if match["year"] else (today.year, today.year + 1)
             yield from _dated(match, years, month, int(match["day"]))
     for match in _RELATIVE.finditer(text):
@@ -75,6 +76,7 @@ def _relative(match: re.Match[str], today: date) -> Iterator[date]:
     if near := match["near"]:
         yield today + timedelta(days={"tomorrow": 1, "yesterday": -1}.get(near.lower(), 0))
     elif weekday := match["weekday"]:
+        # `Friday` on a Friday is the next one. `next Friday` is used for both of the next two.
         ahead = (_WEEKDAYS.index(weekday.lower()) - today.weekday()) % 7
         yield today + timedelta(days=ahead or 7)
         if match[0].lower().startswith("next") and ahead:

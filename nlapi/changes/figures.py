@@ -1,4 +1,4 @@
-"""The numbers that a sentence says, and whether one of them is a value of a call in the unit that it takes."""
+"""Finds the numbers in a sentence, and those that are a value of a call in the unit of its argument."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _CURRENCY = r"[$€£¥]|[A-Z]{3}"
 _FIGURE = re.compile(
     rf"[#~]?(?P<before>{_CURRENCY})?(?P<number>{_NUMBER})(?P<after>%|[A-Za-zµ€$£¥]{{1,8}})?(?:/[A-Za-z]+)?"
 )
+# 25-44 and 1920x1080: each end is a value of its own.
 _RANGE = re.compile(rf"(?:{_CURRENCY})?(?P<first>\d+(?:\.\d+)?)[-–x×](?:{_CURRENCY})?(?P<last>\d+(?:\.\d+)?)")
 _SPELT = dict(
     zip(
@@ -41,17 +42,18 @@ CURRENCIES = {
     **{"$": "USD", "dollar": "USD", "dollars": "USD", "bucks": "USD", "€": "EUR", "euro": "EUR", "euros": "EUR"},
     **{"£": "GBP", "pound": "GBP", "pounds": "GBP", "¥": "JPY", "yen": "JPY", "franc": "CHF", "francs": "CHF"},
 }
-"""How a currency is said -> its code (ISO 4217)."""
+"""A word or sign for a currency -> its code (ISO 4217)."""
+_PERCENT = frozenset(("%", "percent", "pct"))
 _MONEY_UNITS = frozenset(("micros", "micro", "cents", "minor", "mills", "units"))
 _CENTS = re.compile(r"\b(?:cents?|pence|minor|smallest (?:currency )?unit)\b", re.IGNORECASE)
 SMALLEST = re.compile(rf"{_CENTS.pattern}|\b(?:micros?|milli\s?units?)\b", re.IGNORECASE)
-"""How a description says that it takes an amount in another unit than people do."""
+"""Words of a description that takes an amount in another unit than people say it in."""
 _MICROS = re.compile(r"\bmicros?\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A number that is said, its place, its currency (a code) and its unit in small letters, "" where none is said."""
+    """A number in a sentence, with its currency (a code) and its unit in small letters, "" where it has none."""
 
     number: Decimal
     mention: Mention
@@ -60,7 +62,7 @@ class Figure:
 
 
 def figures(sentence: Sentence) -> Iterator[Figure]:
-    """Yield the numbers of a sentence: whole words, and the ends of what is written as a range (25-44)."""
+    """Yield the numbers of a sentence: whole words, and the ends of ranges (25-44)."""
     words = sentence.words
     for place, word in enumerate(words):
         after = words[place + 1].text if place + 1 < len(words) and not words[place + 1].is_quoted else ""
@@ -74,26 +76,26 @@ def figures(sentence: Sentence) -> Iterator[Figure]:
 
 
 def figure_of(word: Word, after: str = "") -> Figure | None:
-    """Return the number that a word is, with the unit in it or `after` it; None where it is none."""
-    mention = Mention(words=word.text, start=word.start, end=word.end)
+    """Return the number in a word, with the unit in it or in `next_text`; None where it has none."""
     behind = after.strip("().,").lower()
     code = CURRENCIES.get(behind) or (after if re.fullmatch(r"[A-Z]{3}", after) else "")
     if word.text.lower() in _SPELT:
-        return Figure(number=_SPELT[word.text.lower()], mention=mention, currency=code, unit=behind)
+        return Figure(number=_SPELT[word.text.lower()], mention=word.mention, currency=code, unit=behind)
     found = _FIGURE.fullmatch(word.text)
     if found is None:
         return None
     number, unit = Decimal(found["number"].replace(",", "")), (found["after"] or behind).lower()
+    # `the 5th` is a day or an index, and no amount.
     if unit in ("st", "nd", "rd", "th"):
         return None
     if unit in _TIMES:
         number *= _TIMES[unit]
     said = found["before"] or (found["after"] if found["after"] in CURRENCIES else "") or ""
-    return Figure(number=number, mention=mention, currency=CURRENCIES.get(said, said) or code, unit=unit)
+    return Figure(number=number, mention=word.mention, currency=CURRENCIES.get(said, said) or code, unit=unit)
 
 
 def is_figure(value: int | float | str, figure: Figure, unit: str, about: str) -> bool:
-    """Whether `value` is what `figure` says, for an argument with this wire unit that is described by `about`.
+    """Return whether `value` is `number` in the unit of an argument with this `description`.
 
     A text is compared as a figure with a unit of its own ("$50", "30s").
     """
@@ -115,13 +117,12 @@ def _same_unit(one: Figure, other: Figure) -> bool:
     for table in (_SECONDS, _BYTES):
         if one.unit in table and other.unit in table:
             return one.number * table[one.unit] == other.number * table[other.unit]
-    percent = {"%", "percent", "pct"}
-    alike = one.unit == other.unit or {one.unit, other.unit} <= percent or bool(one.currency)
+    alike = one.unit == other.unit or {one.unit, other.unit} <= _PERCENT or bool(one.currency)
     return one.number == other.number and alike
 
 
 def _forms(figure: Figure, unit: str, about: str) -> Iterator[Decimal]:
-    """The numbers that may be sent for a figure, in the unit of the wire."""
+    """Yield the numbers that may be sent for a figure, in the unit of the argument."""
     number, said = figure.number, figure.unit
     if unit in _MONEY_UNITS:
         yield number * _scale(unit, figure.currency)
@@ -129,7 +130,7 @@ def _forms(figure: Figure, unit: str, about: str) -> Iterator[Decimal]:
             yield number
         return
     yield number
-    if said in ("%", "percent", "pct"):
+    if said in _PERCENT:
         yield number / 100
         if unit in SCALES:
             yield number * SCALES[unit]
@@ -142,10 +143,12 @@ def _forms(figure: Figure, unit: str, about: str) -> Iterator[Decimal]:
         wanted |= {_SECONDS["ms"]} if unit == "milliseconds" else set()
         yield from (number * _SECONDS[said] / scale for scale in wanted)
     if said in _BYTES:
+        # People say GB for both 10^9 and 2^30 bytes, and APIs mean either.
         yield from (number * size for size in {_BYTES[said], _BYTES.get(f"{said[:1]}ib", _BYTES[said])})
 
 
 def _scale(unit: str, currency: str) -> Decimal:
+    # Yen have no decimals: 500 JPY in the smallest unit are 500 (ISO 4217).
     if unit in ("cents", "minor") and currency:
         return Decimal(10) ** DECIMALS.get(currency, 2)
     return SCALES[unit]

@@ -1,4 +1,4 @@
-"""The words of a sentence that matter and that no value of a call is made of."""
+"""Finds the words of a sentence with a value that no argument of a call has."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from nlapi.resources.naming import STOPWORDS, pieces, singular, stem
 from nlapi.tools.account import Source
 from nlapi.tools.tool import Call
 
+# The start of another command: a conjunction or a stop before a verb.
 _CLAUSE = re.compile(r"(?:,?\s+(?:and then|and|then)\s+|\s*;\s*|\.\s+|,\s+)(?=(?:please\s+|also\s+)?([A-Za-z]+))")
-"""Where another command may begin: before a verb."""
 
 
 def unused_words(sentence: Sentence, call: Call, used: Iterable[Source], of_call: Iterable[Source]) -> tuple[str, ...]:
-    """Return the quoted texts, numbers, ids and names that no source in `used` is of, as they are written.
+    """Return the quoted texts, numbers, ids and names that no source in `used_sources` has, as they are written.
 
-    A clause that begins with a verb of its own, and of which `of_call` uses nothing, is another change: its words are
-    that one's.
+    A clause that begins with a verb of its own, and of which `call_sources` have no word, is another change with its
+    own values.
     """
     spans = [(one.start, one.end) for one in used if one.start >= 0]
     mine = [(one.start, one.end) for one in of_call if one.start >= 0]
@@ -39,7 +39,7 @@ def unused_words(sentence: Sentence, call: Call, used: Iterable[Source], of_call
 
 
 def _matters(word: Word, place: int, own: frozenset[str]) -> bool:
-    """Whether a word says a value: it is quoted, has a figure in it, or is written as a name is."""
+    """Return whether a word is a value: quoted, with a figure in it, or written as a name."""
     if word.is_quoted:
         return any(map(str.isalnum, word.text))
     lower = word.text.lower().removesuffix("'s")
@@ -50,12 +50,13 @@ def _matters(word: Word, place: int, own: frozenset[str]) -> bool:
     if re.search(r"\w[@/:._-]\w", word.text) or word.text[0] in "#@":
         return not {stem(piece) for piece in pieces(lower)} <= own
     stems = {stem(piece) for piece in pieces(lower)}
+    # A capital at the start of a sentence, or of the verb behind `Please`, is no mark of a name.
     named = word.text[:1].isupper() and place > 0 and word.text not in ("I", "API", "PM", "AM")
     return named and not stems <= own and not (is_verb(stem(lower)) and place <= 1)
 
 
 def _own_words(call: Call) -> frozenset[str]:
-    """The stems of what the operation, its API and its arguments are called by."""
+    """Return the stems of the names of the operation, its API and its arguments."""
     operation = call.tool.operation
     names = (operation.id, operation.summary, operation.path, *operation.tags, operation.spec.title, *call.tool.places)
     words = {piece for name in names for piece in pieces(name)}
@@ -63,7 +64,7 @@ def _own_words(call: Call) -> frozenset[str]:
 
 
 def clauses_of(text: str) -> list[tuple[int, int]]:
-    """Return the places of the clauses of a text that begin with a verb of their own."""
+    """Return the positions of the clauses of a text that begin with a verb of their own."""
     cuts = [match.end() for match in _CLAUSE.finditer(text) if is_verb(stem(match[1].lower()))]
     return list(pairwise([0, *cuts, len(text)]))
 

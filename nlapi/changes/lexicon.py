@@ -1,4 +1,4 @@
-"""The verbs that changes are commanded by: which mean the same, which are opposites, and what operations do."""
+"""Lists the verbs of commands: synonyms, opposites, and the verbs of operations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from itertools import pairwise
 from nlapi.openapi.spec import Operation
 from nlapi.resources.naming import VERBS, Intent, pieces, singular, stem
 
+# A class in each line: verbs that may stand for one another. A verb may be in several. Nearness in meaning is not
+# enough: to cancel and to delete are apart, as one leaves the item there.
 _CLASSES = """
 create add make new register insert generate build provision define setup open post submit log file raise record
 delete remove destroy drop erase purge discard trash wipe scrap bin
@@ -118,8 +120,8 @@ take
 wire
 hangup
 """
-"""A class a line: verbs that may stand for one another. A verb may be in several."""
 
+# Pairs of verbs of which one undoes the other, with all their synonyms.
 _OPPOSITES = """
 create delete
 pause resume
@@ -170,19 +172,18 @@ activate suspend
 lend return
 buy sell
 """
-"""Pairs of which the one undoes the other, with all that mean the same."""
 
 GENERIC_UPDATES = frozenset(
     map(stem, "update change edit modify set adjust alter patch configure make mark put".split())
 )
-"""Verbs that any update may be commanded by: what is changed, and to what, is said by the rest of the sentence."""
+"""Verbs for any update: the rest of the sentence says what is changed, and to what."""
 GENERIC_CREATES = frozenset(map(stem, "create add make new".split()))
-"""Verbs that anything may be made by."""
+"""Verbs for any creation."""
 TAKING_AWAY = frozenset(map(stem, "delete remove destroy drop erase purge discard trash wipe scrap bin".split()))
-"""Verbs that plainly say that a thing shall be gone. To cancel, stop, close or disable it leaves it there."""
+"""Verbs of a deletion. To cancel, stop, close or disable an item leaves it there."""
 
 DETERMINERS = frozenset("the a an my our your this that these those all every each his her their its".split())
-"""Words behind which a thing follows, so that the word before them is a verb: note [the] plumber."""
+"""Words before a noun, so that the word before them is a verb: note [the] plumber."""
 
 _TURNED = {"on": "enable", "off": "disable", "down": "stop", "up": "start"}
 _TURNING = frozenset(map(stem, ("turn", "switch", "power", "shut")))
@@ -227,27 +228,28 @@ _EITHER = re.compile(r"\((un|de|dis)-?\)(\w+)", re.IGNORECASE)
 _WORDS = frozenset(_CLASSES.split()) | frozenset(
     "review ping poll fetch apply process list search query execute perform sync flush drain revoke void".split()
 )
+# The least number of letters that a noun has in common with its verb: assign, assignee.
 _SHARED = 4
-"""Letters that a noun has in common with the verb that it is made of, at least: assign, assignee."""
 _PARTICIPLE = ("ed", "ing")
 _UNDOING = ("un", "de", "dis")
 
 
 def is_verb(word: str) -> bool:
-    """Whether the stem of a word is that of a verb which is known to command something, or undoes or repeats one."""
+    """Return whether a stem is that of a verb which commands something, or undoes or repeats one."""
     for prefix in (*_UNDOING, "re"):
         rest = word.removeprefix(prefix).lstrip("-")
-        if (
-            rest != word
-            and len(rest) >= _SHARED
-            and (rest in _CLASS_OF or VERBS.get(rest, Intent.READ) is not Intent.READ)
-        ):
+        # `re-run` and `undeploy` need not be listed. Short rests are left out: `red` is no repetition of `d`.
+        if rest != word and len(rest) >= _SHARED and _commands(rest):
             return True
-    return word in _CLASS_OF or (word in VERBS and VERBS[word] is not Intent.READ)
+    return _commands(word)
+
+
+def _commands(word: str) -> bool:
+    return word in _CLASS_OF or VERBS.get(word, Intent.READ) is not Intent.READ
 
 
 def echoes(verb: str, noun: str) -> bool:
-    """Whether a noun is made of a verb, or of what the verb undoes: followers of follow and of unfollow."""
+    """Return whether a noun is made of a verb, or of the verb's opposite: followers of follow and of unfollow."""
     for prefix in _UNDOING:
         if verb.startswith(prefix) and len(verb) >= _SHARED + len(prefix) and noun.startswith(verb[len(prefix) :]):
             return True
@@ -255,29 +257,30 @@ def echoes(verb: str, noun: str) -> bool:
 
 
 def is_verb_form(word: str) -> bool:
-    """Whether a word, as it is written, is a verb that commands something: `protect`, and not `protection`."""
+    """Return whether a word, as it is written, is a verb of a command: `protect`, and not `protection`."""
     return word in _WORDS or VERBS.get(word) is not None or (is_verb(stem(word)) and stem(word) == word)
 
 
 def alike(one: str, other: str) -> bool:
-    """Whether two stems are the same verb or may stand for one another."""
+    """Return whether two stems are the same verb or synonyms."""
     return one == other or not _CLASS_OF.get(one, frozenset()).isdisjoint(_CLASS_OF.get(other, frozenset()))
 
 
 def opposite(one: str, other: str) -> bool:
-    """Whether two stems are opposites, as pause and resume: the one undoes the other."""
+    """Return whether two stems are opposites, as pause and resume: one undoes the other."""
     if one == other:
         return False
     if any(one == prefix + other or other == prefix + one for prefix in _UNDOING):
         return True
+    # Opposites hold for synonyms too; a pair that shares a class (restore, delete) is none.
     mine = {word for word in _OPPOSITE_OF if word == one or alike(word, one)}
     return any(alike(undone, other) for word in mine for undone in _OPPOSITE_OF[word]) and not alike(one, other)
 
 
 def command_of(words: Iterable[str]) -> tuple[str, int]:
-    """Return the stem of the verb that a sentence begins with, and how many of its words say it: `get rid of` is 3.
+    """Return the stem of the verb at the start of a sentence, and its number of words: `get rid of` is 3.
 
-    `words` are those of the sentence from where it comes to the point, in small letters. ("", 0) where there are none.
+    `words` are those of the sentence without its opening, in small letters. ("", 0) where there are none.
     """
     listed = list(words)
     if not listed:
@@ -287,6 +290,7 @@ def command_of(words: Iterable[str]) -> tuple[str, int]:
     if pair in _PHRASES:
         return stem(_PHRASES[pair]), 3 if pair == ("get", "rid") else 2
     if stem(first) in _TURNING:
+        # `turn the lights off`: the particle may be at the end.
         turned = next((word for word in rest if word in _TURNED), "")
         if turned:
             return stem(_TURNED[turned]), 1
@@ -296,21 +300,22 @@ def command_of(words: Iterable[str]) -> tuple[str, int]:
 
 
 def operation_verbs(operation: Operation) -> tuple[str, ...]:
-    """Return the stems of the words that may be what an operation does: of its id, its summary and the end of its path.
+    """Return the stems of words that may be the action of an operation: of its id, summary and end of its path.
 
-    The first of each come first, as they are the verbs of most descriptions. Participles do nothing: to unlock a locked
-    manager locks none.
+    The first words of each are first, as they are the verbs of most descriptions. Participles are left out: to unlock a
+    locked manager locks none.
     """
     names = [[word for word in words if not word.endswith(_PARTICIPLE)] for words in _names(operation)]
     first = [words[0] for words in names if words]
+    # `check out` and `log in` are written in two words in some texts and as one in ids.
     joined = (one + other for words in names for one, other in pairwise(words))
     return tuple(dict.fromkeys(map(stem, (*first, *(word for words in names for word in words), *joined))))
 
 
 def leading_verbs(operation: Operation) -> tuple[str, ...]:
-    """Return the stems of what an operation says of itself that it does: the first verb of its id, summary and path.
+    """Return the stems of an operation's own actions: the first verb of its id, summary and path.
 
-    Of `Lock or unlock an issue` both. DELETE of `/issues/{id}/watch` undoes what its path says.
+    Both of `Lock or unlock an issue`. DELETE of `/issues/{id}/watch` undoes the verb of its path, which is left out.
     """
     leading = []
     *names, tail = _names(operation)
@@ -322,12 +327,17 @@ def leading_verbs(operation: Operation) -> tuple[str, ...]:
 
 
 def _is_base(word: str) -> bool:
-    """Whether a word may be a verb that commands: no plural, and no participle, as `scheduled` is."""
+    """Return whether a word may be a verb of a command: no plural, and no participle, as `scheduled` is."""
     return singular(word) == word and not word.endswith(_PARTICIPLE)
 
 
+def path_end(operation: Operation) -> str:
+    """Return the last segment of an operation's path."""
+    return operation.path.rstrip("/").rpartition("/")[2]
+
+
 def _names(operation: Operation) -> tuple[list[str], ...]:
-    """The words of an operation's id, of its summary and of the end of its path; of `(De)activate` both."""
+    """Return the words of an operation's id, of its summary and of the end of its path; of `(De)activate` both."""
     tail = operation.path.rstrip("/").rpartition("}")[2].rpartition("/")[2]
     name = pieces(operation.id)
     if operation.method != "DELETE":  # post_statuses_id_pin posts nothing, nor does pause_deployment_post

@@ -1,4 +1,4 @@
-"""What of a call's values an earlier answer gives for the user's own words: the id of the thing that he named."""
+"""Finds the values of a call that an earlier answer has for the user's own words: the id of a named item."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from nlapi.tools.plan import Outcome, Step
 from nlapi.tools.tool import Call
 from nlapi.tools.view import headers_of
 
+# Arguments with the revision of the item that is changed, which optimistic locking needs (Kubernetes' resourceVersion).
 _REVISIONS = frozenset("version revision rev etag sha resourceversion lockversion generation ifmatch".split())
-"""Arguments that say which state of a thing is changed, and no more."""
+# Fields that identify an item for people. Texts about an item are left out: any sentence may have a word of them.
 _NAMING = (frozenset(NAMES) | frozenset(IDS)) - {"text", "hash", "digest", "summary", "code"}
-"""Fields by which people tell a thing from others: what it is about says nothing of which it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A thing of an answer that the user's words name: `name` is what it is called, `mention` where he says it."""
+    """An item of an answer that the user's words name: `name` is the item's, `mention` its position in the sentence."""
 
     thing: Mapping[str, Any]
     id: Any
@@ -35,10 +35,10 @@ class Match:
 
 
 def matched(argument: str, value: Any, call: Call, steps: Iterable[Step], sentence: Sentence) -> Match | None:
-    """Return the thing whose id is `value`, and which the words of `sentence` name alone; None where none does.
+    """Return the item whose id is `value` and which alone is named by the words of `sentence`; or None.
 
-    Only answers of the same API count, and of them what they list or are about, not what stands in its texts. Where
-    several things of one operation are called so, and where the words name it in another sentence, there is no match.
+    Only answers of the same API count, and of them the entries or the item, not their texts. Where several items of one
+    operation have the name, and where another sentence has it, there is no match.
     """
     operation = call.tool.operation
     name = argument.rpartition(".")[2]
@@ -57,6 +57,7 @@ def matched(argument: str, value: Any, call: Call, steps: Iterable[Step], senten
                 candidates[(step.call.operation_id, str(id))] = found
     hits = [(at, one) for at, one in candidates.items() if str(one.id) == str(value)]
     for (by, id), one in hits:
+        # Where two items have the same name, the id is the model's choice and not the user's.
         rivals = (at for at, other in candidates.items() if at[0] == by and at[1] != id and _overlaps(one, other))
         if next(rivals, None) is None:
             return one
@@ -64,10 +65,10 @@ def matched(argument: str, value: Any, call: Call, steps: Iterable[Step], senten
 
 
 def unchanged(argument: str, value: Any, call: Call, steps: Iterable[Step], ids: Iterable[str]) -> str:
-    """Return what the thing with one of `ids` is called that has `value` at the same field already; "" where none has.
+    """Return the name of the item with one of `ids` that has `value` in the same field already; "" where none has.
 
-    An update repeats what stays as it is, or says which state of the thing it is about. `ids` are those of the path
-    that the user said, or that were looked up for his words.
+    An update repeats fields that stay, or has the revision of the item. `ids` are those of the path that the user said,
+    or that were looked up for his words.
     """
     operation, wanted = call.tool.operation, set(ids)
     revision = name_key(argument.rpartition(".")[2]) in _REVISIONS
@@ -84,7 +85,7 @@ def unchanged(argument: str, value: Any, call: Call, steps: Iterable[Step], ids:
 
 
 def is_in_answers(value: Any, steps: Iterable[Step]) -> bool:
-    """Whether a value stands anywhere in what was answered."""
+    """Return whether a value is anywhere in the answers."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     needle = text.casefold()
     return bool(needle) and any(
@@ -93,7 +94,7 @@ def is_in_answers(value: Any, steps: Iterable[Step]) -> bool:
 
 
 def has_answers(steps: Iterable[Step]) -> bool:
-    """Whether any API has answered: what a model plans from then on may be what an answer told it to."""
+    """Return whether any API has answered, so that an answer may have told a model what to plan."""
     return any(step.result is not None for step in steps)
 
 
@@ -102,7 +103,7 @@ def _answered(steps: Iterable[Step]) -> Iterator[Step]:
 
 
 def _things(step: Step) -> Iterator[Mapping[str, Any]]:
-    """What an answer lists, or the one thing that it is about."""
+    """Yield the entries that an answer lists, or its one item."""
     if step.result is None or not step.result.ok:
         return
     listed = list_in(step.result.data, step.call.tool.operation, headers_of(step.result))
@@ -111,7 +112,7 @@ def _things(step: Step) -> Iterator[Mapping[str, Any]]:
 
 
 def _named(thing: Mapping[str, Any], id: Any, path: str, sentence: Sentence) -> Match | None:
-    """The thing as the user's words name it, by the longest of its names that is said whole."""
+    """Return the match of an item by the longest of its names that is in the sentence as a whole."""
     found: list[Match] = []
     for key, field in _naming_fields(thing):
         mention = sentence.mention(field) if key != path or field == str(id) else None
@@ -131,13 +132,14 @@ def _naming_fields(thing: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _filtered(step: Step, thing: Mapping[str, Any], id: Any, sentence: Sentence) -> Match | None:
-    """The only thing of a list that was asked for by a text of the user's."""
+    """Return the only item of a list that was filtered by a text of the user's."""
     if step.call.tool.effect is not Effect.READ or len(list(_things(step))) != 1:
         return None
     schemas = step.call.tool.input_schema.get("properties", {})
     for argument, value in step.call.arguments.items():
         where = step.call.tool.places.get(argument, ("body", argument))[0]
         schema = schemas.get(argument, {})
+        # An id in the path or a choice selects many items alike, and names none.
         if where == "path" or not isinstance(value, str) or "enum" in schema or not any(map(str.isalpha, value)):
             continue
         if mention := sentence.mention(value):
@@ -146,7 +148,7 @@ def _filtered(step: Step, thing: Mapping[str, Any], id: Any, sentence: Sentence)
 
 
 def _overlaps(one: Match, other: Match) -> bool:
-    """Whether the same words name both; those of a longer name are not those of the shorter one in it."""
+    """Return whether the same words name both; words of a longer name do not name the shorter one inside."""
     if one.mention.end <= other.mention.start or other.mention.end <= one.mention.start:
         return False
     return len(other.mention.words) >= len(one.mention.words)

@@ -1,4 +1,4 @@
-"""Where a sentence says a text: always as whole words, never as a piece of one."""
+"""Finds the position of a text in a sentence, as whole words and never as a piece of one."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from nlapi.resources.naming import STOPWORDS, pieces, stem
 _CHUNK = re.compile(r"\S+")
 _EDGES = "\"'`“”‘’«»()[]{}<>,;:!?"
 QUOTED = re.compile(r"\"([^\"]*)\"|“([^”]*)”|«([^»]*)»|`([^`]*)`|(?<!\w)['‘]([^'’]*)['’](?!\w)")
+# Marks before a word that may be a part of it or not: #general, @ada.
 _SIGILS = "#@~$€£¥"
-"""Marks before a word that may be a part of it or not: #general, @ada."""
 _POSSESSIVE = re.compile(r"['’]s?$")
+# Separators of values that are written as one word: acme/web, nginx:1.25.
 _PAIRED = re.compile(r"[/:]")
-"""What parts the values that are written as one word: acme/web, nginx:1.25."""
 _LABELLED = re.compile(r"([A-Za-z][\w.-]*)=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mention:
-    """Words of a sentence: from `start` to before `end`."""
+    """Words of a sentence, from `start` to before `end`."""
 
     words: str
     start: int
@@ -31,17 +31,21 @@ class Mention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """What stands between blanks, or between quotes, without the marks around it."""
+    """A text between blanks, or between quotes, without the marks around it."""
 
     text: str
     start: int
     end: int
     is_quoted: bool = False
 
+    @property
+    def mention(self) -> Mention:
+        return Mention(words=self.text, start=self.start, end=self.end)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sentence:
-    """A message of the user, taken apart into words."""
+    """A message of the user with its words."""
 
     text: str
 
@@ -55,14 +59,15 @@ class Sentence:
         return frozenset(stem(piece) for word in self.words if not word.is_quoted for piece in pieces(word.text))
 
     def mention(self, text: str, names: Collection[str] = (), beside: Collection[str] = ()) -> Mention | None:
-        """Return where `text` is said, in any case of its letters; None where it is not, or only inside a word.
+        """Return the position of `text`, in any case of its letters; None where it is absent, or only inside a word.
 
-        `names` are the stems of what a value may be labelled with (`limit=5`). `beside` are the other values of the
-        call, in small letters: those written as one word (`acme/web`) are said if each part of it is one of them.
+        `label_stems` are the stems of labels that a value may have (`limit=5`). `sibling_values` are the other values
+        of the call, in small letters: of values written as one word (`acme/web`) each part must be one of them.
         """
         wanted = " ".join(text.split())
         if not any(map(str.isalnum, wanted)):
             return self._quoted(wanted)
+        # A value may have been written with other blanks, or over two lines.
         pattern = r"\s+".join(map(re.escape, wanted.split(" ")))
         starts, ends = self._edges(frozenset(names), frozenset(beside))
         for match in re.finditer(pattern, self.text, re.IGNORECASE):
@@ -72,14 +77,14 @@ class Sentence:
         return None
 
     def _quoted(self, wanted: str) -> Mention | None:
-        """A text without a letter or a figure is only said between quotes."""
+        """Return the position of a text without a letter or a figure, which counts only between quotes."""
         for word in self.words:
             if word.is_quoted and word.text == wanted and wanted:
-                return Mention(words=word.text, start=word.start, end=word.end)
+                return word.mention
         return None
 
     def _edges(self, names: frozenset[str], beside: frozenset[str]) -> tuple[set[int], set[int]]:
-        """The places where a value may begin, and those where it may end."""
+        """Return the positions where a value may begin, and those where it may end."""
         starts, ends = set(), set()
         for word in self.words:
             starts.add(word.start)
@@ -101,18 +106,19 @@ class Sentence:
         return starts, ends
 
     def _is_whole(self, start: int, end: int) -> bool:
-        """Whether no quoted text is cut, and what is said is more than a word that says nothing."""
+        """Return whether no quoted text is cut, and the text is more than a stopword."""
         for word in self.words:
             if word.is_quoted and word.start < end and start < word.end and not (start <= word.start < word.end <= end):
                 return False
             if word.is_quoted and (word.start, word.end) == (start, end):
                 return True
+        # A list called `all` would otherwise be named by every sentence with that word.
         said = self.text[start:end]
         return not (said.isalpha() and said.lower() in STOPWORDS)
 
 
 def _words(text: str) -> Iterator[Word]:
-    """The quoted texts and the words between them, in order."""
+    """Yield the quoted texts and the words between them, in order."""
     at = 0
     for match in QUOTED.finditer(text):
         yield from plain_words(text, at, match.start())
@@ -125,7 +131,7 @@ def _words(text: str) -> Iterator[Word]:
 
 
 def plain_words(text: str, first: int, last: int) -> Iterator[Word]:
-    """Yield what stands between blanks from `first` to before `last`, without the marks around it."""
+    """Yield the texts between blanks from `begin` to before `stop`, without the marks around them."""
     for match in _CHUNK.finditer(text, first, last):
         start, end = match.span()
         while start < end and text[start] in _EDGES:

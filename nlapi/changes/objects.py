@@ -1,4 +1,4 @@
-"""That an operation is about the very thing that the sentence names: no child of it, no attribute, not many for one."""
+"""Checks that an operation is about the object in the sentence: no child, no attribute, not many for one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from nlapi.changes.lexicon import (
     is_verb_form,
     leading_verbs,
     opposite,
+    path_end,
 )
 from nlapi.changes.sentences import Case, takes_choice
 from nlapi.openapi.spec import READ_METHODS, Effect, Operation
@@ -24,27 +25,30 @@ from nlapi.resources.paths import EXTENSION
 from nlapi.tools.account import SAID, Origin, Source
 from nlapi.tools.synonyms import SYNONYMS
 
+# Words of paths that people do not say.
 _WRAPPERS = frozenset(
     "api rest action actions resource resources object objects by name id me self current service services new"
     " in to of on".split()
 )
-"""Words of paths that name nothing which people say."""
+# Last words in the paths of updates that people do not say: /vlans/settings. To delete the settings is another
+# operation.
 _OF_UPDATES = frozenset(
     "setting settings state status details info configuration properties attributes preferences".split()
 )
-"""Ends of the paths of updates that name nothing either: /vlans/settings. To delete the settings is another thing."""
+# Verbs at the end of paths that say no more than the method.
 _GENERAL = GENERIC_CREATES | GENERIC_UPDATES | TAKING_AWAY
-"""Verbs that paths may end in without saying more than the method."""
 _ARTICLES = frozenset("a an the my our your this that old all its".split())
 _PREPOSITIONS = frozenset("of from for on in at to with by called named titled id no".split())
 _OBJECTS = frozenset(map(stem, "object item resource entity record".split()))
+# The end of the object in a summary: `Delete a branch [of a repository]`.
 _BREAK = re.compile(r"\b(?:by|of|from|for|in|on|with|using|to|and|if|at|as|via|or|its|all)\b|[.,;:(]")
 _MANY = frozenset("all bulk batch many multiple every".split())
 
 
 def another_kind(case: Case) -> Iterator[str]:
-    """A part of the path behind the thing, or the kind of the thing itself, that nobody said."""
+    """Yield the part of the path behind the item, or the kind of the item, that the sentence does not name."""
     kinds, tail = _named_parts(case.operation)
+    # DELETE is stricter: of two objects that a sentence may mean, one is lost.
     silent = _WRAPPERS if case.operation.method == "DELETE" else _WRAPPERS | _OF_UPDATES
     if case.operation.method == "POST" and tail and singular(tail[-1][-1]) != tail[-1][-1]:
         tail = tail[-1:]  # what is made is said; of what, by the ids before
@@ -74,9 +78,9 @@ def another_kind(case: Case) -> Iterator[str]:
 
 
 def many_for_one(case: Case) -> Iterator[str]:
-    """An operation on many things where one is named, or on all of a collection."""
+    """Yield an operation on many items where one is named, or on all of a collection."""
     operation = case.operation
-    tail = operation.path.rstrip("/").rpartition("/")[2]
+    tail = path_end(operation)
     last = pieces(EXTENSION.sub("", tail))
     several = any(isinstance(one.value, list) and len(one.value) > 1 for one in case.account.sources)
     words = (*pieces(operation.id), *pieces(tail), *_of_all(operation))
@@ -86,44 +90,32 @@ def many_for_one(case: Case) -> Iterator[str]:
         return
     has_target = any(one.origin in SAID and one.origin is not Origin.DESCRIPTION for one in _sources_beside_path(case))
     echo = any(echoes(case.command, stem(word)) for word in last)
-    if (
-        operation.method == "DELETE"
-        and not echo
-        and "{" not in tail
-        and last
-        and singular(last[-1]) != last[-1]
-        and not has_target
-    ):
-        yield f"{operation.id} takes away all of the {last[-1]} at once"
-    elif (
-        operation.method != "DELETE"
-        and case.takes_away
-        and "{" not in tail
-        and not has_target
-        and _nouns(last, _WRAPPERS)
-    ):
+    if "{" in tail or has_target:
+        return
+    if operation.method == "DELETE":
+        if not echo and last and singular(last[-1]) != last[-1]:
+            yield f"{operation.id} takes away all of the {last[-1]} at once"
+    elif case.takes_away and _nouns(last, _WRAPPERS):
         yield f"which of them {operation.id} takes away is not said"
 
 
 def _unsaid_object(case: Case) -> str:
-    """What a summary says is taken away, where nobody said that: Delete a campaign [draft]; "" else."""
-    summary = re.split(
-        r"\b(?:by|of|from|for|in|on|with|using|to|and|if|at|as|via|or|its|all)\b|[.,;:(]", case.operation.summary
-    )[0]
-    words = pieces(summary)
+    """Return the deleted object in a summary that the sentence does not name: Delete a campaign [draft]; or ""."""
+    words = pieces(_BREAK.split(case.operation.summary)[0])
     if len(words) < 2 or not is_verb_form(singular(words[0])):
         return ""
     noun = words[-1]
     if noun not in pieces(case.operation.path) and singular(noun) not in map(singular, pieces(case.operation.path)):
         return ""
+    # `delete it` and `delete the item` name any object.
     sayable = case.said | _OBJECTS
     return "" if stem(noun) in sayable or is_verb_form(noun) or _is_said(case, words[1:]) else noun
 
 
 def _unsaid_qualifier(case: Case) -> str:
-    """What an operation says of what it takes away, in its id, its summary and its path, and nobody said: [draft] ad.
+    """Return the qualifier of a deleted object that the sentence does not have: [draft] ad; "" without one.
 
-    A state is said by the id and the path alone: remove [deleted] nodes.
+    It is in the id, the summary and the path. A state is in the id and the path alone: remove [deleted] nodes.
     """
     operation = case.operation
     path, summary = pieces(operation.path), {stem(word) for word in pieces(operation.summary)}
@@ -137,7 +129,7 @@ def _unsaid_qualifier(case: Case) -> str:
 
 
 def _other_object(case: Case, parts: Sequence[Sequence[str]]) -> str:
-    """What the sentence wants taken away, where that is no part of the path: delete the [budget] of ad set 5."""
+    """Return the object that the sentence deletes, where the path has no such part: delete the [budget] of ad set 5."""
     nouns: list[str] = []
     for word in case.begun[case.command_length :]:
         if word.covered or word.lower in _PREPOSITIONS:
@@ -165,7 +157,7 @@ def _sources_beside_path(case: Case) -> Iterator[Source]:
 
 
 def _of_all(operation: Operation) -> Iterator[str]:
-    """Words of a summary by which it is about many: Archive [all] cards, Add a [list] of tags."""
+    """Yield words of a summary for an operation on many: Archive [all] cards, Add a [list] of tags."""
     words = pieces(operation.summary)
     for word, after in pairwise(words):
         if word in _MANY and singular(after) != after and after in pieces(operation.path):
@@ -175,7 +167,7 @@ def _of_all(operation: Operation) -> Iterator[str]:
 
 
 def _named_parts(operation: Operation) -> tuple[list[list[str]], list[list[str]]]:
-    """The words of the literal segments right before the last placeholder, and of those behind it."""
+    """Return the words of the literal segments right before the last placeholder, and of those behind it."""
     parts = [part for part in operation.route.strip("/").split("/") if part]
     last = max((at for at, part in enumerate(parts) if "{" in part), default=-1)
     tail = parts[last + 1 :] if last >= 0 else parts[-1:]
@@ -194,16 +186,16 @@ def _words_of(parts: Sequence[str]) -> list[list[str]]:
 
 
 def _nouns(words: Sequence[str], silent: frozenset[str]) -> list[str]:
-    """The words of a segment that name a thing: the verb that it begins with, as in `addTag`, does not.
+    """Return the nouns of a segment, without the verb at its start as in `addTag`, and without `unspoken` words.
 
-    `project_files` names files: what ends in a plural is a thing, whatever else it may mean.
+    `project_files` names files: a last word in the plural is a noun, whatever else it may mean.
     """
     plain = words[1:] if singular(words[0]) == words[0] and is_verb_form(words[0]) else words
     return [word for word in plain if word not in silent]
 
 
 def _is_another_act(case: Case, words: Sequence[str]) -> bool:
-    """Whether a segment is but a verb, as `/draft`, which is none of the sentence's and not a verb of any operation."""
+    """Return whether a segment is only a verb, as `/draft`, of neither the sentence nor any operation."""
     (word, *more) = words
     act = stem(word)
     if more or not is_verb_form(word) or singular(word) != word or act in _GENERAL:
@@ -214,7 +206,7 @@ def _is_another_act(case: Case, words: Sequence[str]) -> bool:
 
 
 def _sets_state(case: Case) -> bool:
-    """Whether a value is one of a closed set: what is done is then said by that, and not by the path."""
+    """Return whether a value is one of a closed set, which then says the action in place of the path."""
     return any(takes_choice(case.call, one.argument) for one in case.account.sources)
 
 
@@ -223,7 +215,7 @@ def _says_verb(case: Case, words: Sequence[str]) -> bool:
 
 
 def _says_argument(case: Case) -> bool:
-    """Whether what an operation without a placeholder works on is said by its argument: the [channel] C1."""
+    """Return whether the item of an operation without a placeholder is named by its argument: the [channel] C1."""
     if "{" in case.operation.path or case.takes_away:
         return False
     arguments = (pieces(one.argument) for one in case.account.sources if one.words)
@@ -232,7 +224,7 @@ def _says_argument(case: Case) -> bool:
 
 
 def _is_said(case: Case, nouns: Sequence[str]) -> bool:
-    """Whether the last noun is said: `the queue x` is enough for a work queue, and `pull request` for pullrequests."""
+    """Return whether the last noun is in the sentence: `queue` for a work queue, `pull request` for pullrequests."""
     last = nouns[-1]
     if echoes(case.command, stem(last)):
         return True
@@ -240,14 +232,14 @@ def _is_said(case: Case, nouns: Sequence[str]) -> bool:
 
 
 def _is_spoken(case: Case) -> bool:
-    """Whether the thing of the last placeholder was told by words; what the profile or a default says needs none."""
+    """Return whether words name the item of the last placeholder; a value of the profile or a default needs none."""
     last = case.operation.path.rpartition("{")[2].partition("}")[0]
     names = [name for name, place in case.call.tool.places.items() if place == ("path", last)]
     return any(one.words for one in case.account.sources if one.argument in names)
 
 
 def _is_only_one(case: Case) -> bool:
-    """Whether no other change of the API is commanded by the verb of the sentence, so that no kind has to be said."""
+    """Return whether the API has no other change with the sentence's verb, so that no kind has to be named."""
     command, operation = case.command, case.operation
     if command in TAKING_AWAY | GENERIC_UPDATES | GENERIC_CREATES:
         return False

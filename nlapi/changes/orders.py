@@ -1,25 +1,26 @@
-"""That the question which is asked now commands what a model would change: a change at all, and this one."""
+"""Checks that the current question commands a model's change: a change at all, and this one."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from nlapi.changes import objects, verbs
 from nlapi.changes.lexicon import DETERMINERS, alike, is_verb, leading_verbs, operation_verbs
+from nlapi.changes.objects import another_kind
 from nlapi.changes.sentences import Case
+from nlapi.changes.verbs import not_commanded
 from nlapi.resources.naming import IMPERATIVES, STOPWORDS, VERBS, Intent
 from nlapi.tools.account import Origin
 
+# The text before a command that is not the first of its sentence.
 _NEXT = re.compile(r"(?:and|then|,|;|\.|to)\W*(?:(?:then|please|also)\W+)*$", re.IGNORECASE)
-"""What stands before a command that is not the first of its sentence."""
 
 
 def no_change(case: Case) -> Iterator[str]:
-    """A model's change for a sentence that only reads, or that says nothing which is to be done (thanks, ok).
+    """Yield a reason against a model's change where the sentence only reads, or commands nothing (thanks, ok).
 
-    What was asked for in an earlier question was asked for then. A verb behind the first (`find x and pause it`)
-    counts where it is what the operation says that it does.
+    An earlier question is no command for now. A verb behind the first (`find x and pause it`) counts where it is the
+    operation's own action.
     """
     if not case.account.traced or _is_order(case):
         return
@@ -34,25 +35,26 @@ def no_change(case: Case) -> Iterator[str]:
 
 
 def another_operation(case: Case) -> Iterator[str]:
-    """A model's change that the sentence does not command, once an API has answered.
+    """Yield reasons against a model's change that the sentence does not command, once an API has answered.
 
-    What a model plans from then on may be what the answer tells it to. So the verb has to be the operation's, and the
-    kind of its target is said, unless the target itself is: update cmp_1.
+    An answer may tell a model what to plan (prompt injection). So the verb has to be the operation's, and the kind of
+    its target is named, unless the target itself is: update cmp_1.
     """
     if not case.account.traced or not case.account.answered:
         return
-    yield from verbs.not_commanded(case)
+    yield from not_commanded(case)
+    # `delete the budget of cmp_1` names the target of DELETE /campaigns/{id} and means a part of it.
     if not _names_target(case) or (case.operation.method == "DELETE" and _says_more(case)):
-        yield from objects.another_kind(case)
+        yield from another_kind(case)
 
 
 def _says_more(case: Case) -> bool:
-    """Whether the sentence has a word that matters besides its verb and its values: delete [the budget of] cmp_1."""
+    """Return whether the sentence has a word besides its verb and its values: delete [the budget of] cmp_1."""
     return any(word.lower not in STOPWORDS for word in case.free)
 
 
 def _names_target(case: Case) -> bool:
-    """Whether the path ends in a thing that the user named."""
+    """Return whether the path ends in an item that the user named."""
     path = case.operation.path.rstrip("/")
     if not path.endswith("}"):
         return False
@@ -62,7 +64,7 @@ def _names_target(case: Case) -> bool:
 
 
 def _is_order(case: Case) -> bool:
-    """Whether the sentence begins with a verb that asks for more than to be told something."""
+    """Return whether the sentence begins with a verb that asks for more than information."""
     command = case.command
     if not command or VERBS.get(command) is Intent.READ:
         return False

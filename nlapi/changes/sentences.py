@@ -1,4 +1,4 @@
-"""The sentence of a change, word by word: that it commands one, and that no word of it is left over."""
+"""Splits the sentence of a change into words, and checks that it is a command without unused words."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from nlapi.tools.synonyms import SAME, SYNONYMS
 from nlapi.tools.tool import Call
 from nlapi.tools.walk import schema_at
 
+# Words of politeness before a command. `will you please` and `I need you to` command as much as the verb alone.
 _OPENING = re.compile(
     r"^\W*(?:(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|then|and|also|only|just|go ahead and|quickly"
     r"|(?:can|could|would|will) you(?: please)?|(?:permanent|immediate|kind|quick|simp)ly"
@@ -26,6 +27,7 @@ _OPENING = re.compile(
     r")\b\W*)*",
     re.IGNORECASE,
 )
+# A question: its first word, or `should I` and `what if` anywhere. `Can you ...` is a command.
 ASKING = re.compile(
     r"^\W*(?:(?:can|could|would|will)\s+(?!you\b)|(?:should|shall|may|might|must|is|are|am|was|were|do|does|did|has|have"
     r"|what|which|who|whose|where|when|why|how)\b)|\b(?:should|may|can|could|must) (?:i|we)\b|\bwhether\b"
@@ -44,23 +46,24 @@ _DENYING = re.compile(
     re.IGNORECASE,
 )
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+# Words about a day that an argument takes: the due [date].
 _OF_DAYS = frozenset("date day time".split())
-"""What is said of a day that an argument takes: the due [date]."""
 _PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly", "year": "yearly"}
+# `no. 321` is a number, also where a blank stands for each of its figures.
 _NUMBERED = re.compile(r"\bno(?=\.?\s*\d|\.?\s{2,}|\.?\s*$)", re.IGNORECASE)
-"""`no. 321` is a number, also where a blank stands for each of its figures."""
+# Words that a negation is about: not [to archive it].
 _REACH = 3
-"""Words that a negation is about: not [to archive it]."""
 _CONDITION = re.compile(
     r"\b(?:if|unless|until|when|whenever|while|once|only|as soon as|as long as|in case|provided|older than|newer than"
     r"|more than|less than|that (?:are|is|have|has)|which (?:are|is|have|has)|whose)\b",
     re.IGNORECASE,
 )
+# The number of verbs of an operation that are the first words of its id, its summary and its path.
 _FIRST = 3
-"""How many of the verbs of an operation are the first words of its id, its summary and its path."""
+# First words of a sentence whose verb comes later: in store 5, [set] the quantity.
 _LEADING = frozenset("in for on with at to from of as a an the my our".split())
-"""What a sentence begins with whose verb comes later: in store 5, [set] the quantity."""
 _EVERY = frozenset("all every everything everyone everybody each both any several rest others other entire".split())
+# Words that change nothing in the meaning of a command.
 _FILLER = frozenset(
     """
         a an the my our your this that these those of to for in on at from with by as and is be are it its called named
@@ -69,21 +72,20 @@ _FILLER = frozenset(
         into onto via using use under per have has his her their there here pls plz kindly type kind permanently
     """.split()
 )
-"""Words that change nothing of what a command means."""
+# Words that belong to the verb right before them: shut [down] the server.
 _PARTICLES = frozenset("up out down off over away back".split())
-"""Words that belong to the verb right before them: shut [down] the server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """A word of a sentence between blanks, without the marks around it; `covered` where it was used for a value."""
+    """A word of a sentence between blanks, without the marks around it; `is_used` where it is a part of a value."""
 
     text: str
     start: int
     end: int
     covered: bool
     is_name: bool = False
-    """whether it is of a value that is told as a text or an id, which says nothing of what is to be done with it"""
+    """whether it is of a text or an id, and so says nothing about the action"""
 
     @property
     def lower(self) -> str:
@@ -96,14 +98,14 @@ class Word:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A call, its account and its sentence, as every check sees them."""
+    """A call, its account and its sentence, the input of every check."""
 
     call: Call
     account: Account
     text: str
     words: tuple[Word, ...]
     destroy: bool = False
-    """whether the user has consented to taking things away"""
+    """whether the user has consented to deletions"""
 
     @property
     def operation(self) -> Operation:
@@ -111,39 +113,40 @@ class Case:
 
     @cached_property
     def begun(self) -> tuple[Word, ...]:
-        """The words from where the sentence comes to the point."""
+        """The words of the sentence without its opening."""
         start = opening(self.text)
         return tuple(word for word in self.words if word.start >= start)
 
     @property
     def first(self) -> Word | None:
-        """The word that the sentence commands with."""
+        """The first word of the command."""
         return self.begun[0] if self.begun else None
 
     @cached_property
     def takes_away(self) -> bool:
-        """Whether the operation says that it takes something away, by its effect, its method or its verb."""
+        """Whether the operation deletes something, by its effect, its method or its verb."""
         operation = self.operation
         destroys = operation.effect is Effect.DESTROY or operation.method == "DELETE"
         return destroys or not TAKING_AWAY.isdisjoint(leading_verbs(operation))
 
     def place(self, source: Source) -> str:
-        """Where on the wire the argument of a source goes: path, query, header, cookie or body."""
+        """Return the location of a source's argument: path, query, header, cookie or body."""
         return self.call.tool.places.get(source.argument.partition(".")[0], ("body", ""))[0]
 
     def is_first(self, source: Source) -> bool:
-        """Whether a source was read from the word that the sentence commands with."""
+        """Return whether a source was read from the first word of the command."""
         return self.first is not None and source.start <= self.first.start < source.end
 
     @cached_property
     def command(self) -> str:
-        """The stem of the verb that the sentence begins with; of `new campaign` that of create."""
+        """The stem of the verb at the start of the sentence; of `new campaign` that of create."""
         words = [word.lower for word in self.begun]
         verb, _ = command_of(words)
         if verb == "new":
             return stem("create")
         if not words or is_verb(verb) or verb in operation_verbs(self.operation)[:_FIRST]:
             return verb
+        # `campaign 5: pause it` begins with a noun of the operation, so that a later verb is the command.
         if verb in self.own_words or words[0] in _LEADING:
             later = (stem(word.lower) for word in self.begun if not word.covered)
             return next(filter(is_verb, later), "")
@@ -151,12 +154,12 @@ class Case:
 
     @cached_property
     def command_length(self) -> int:
-        """How many words say the command."""
+        """The number of words of the command."""
         return command_of([word.lower for word in self.begun])[1]
 
     @cached_property
     def free(self) -> tuple[Word, ...]:
-        """The words that were used for no value, without the command."""
+        """The words of no value, without the command."""
         rest = self.begun[self.command_length :]
         if rest and rest[0].lower in _PARTICLES and not rest[0].covered:
             rest = rest[1:]
@@ -164,18 +167,19 @@ class Case:
 
     @cached_property
     def said(self) -> frozenset[str]:
-        """The stems of all words, and what else they may be called; of names, ids and quoted texts none."""
+        """The stems of all words, with their synonyms; names, ids and quoted texts are left out."""
         quoted = [(match.start(), match.end()) for match in QUOTED.finditer(self.text)]
         no_names = [word for word in self.words if not word.is_name]
         plain = [word for word in no_names if not any(start <= word.start < end for start, end in quoted)]
         stems = {one for word in plain for one in word.stems}
         words = [word.lower for word in plain]
+        # `work queue` for /workqueues.
         stems |= {stem(one + other) for one, other in pairwise(words)}
         return frozenset(stems.union(*(SYNONYMS.get(one, frozenset()) for one in stems)))
 
     @cached_property
     def own_words(self) -> frozenset[str]:
-        """The stems of the words that the operation and its arguments are called by."""
+        """The stems of the words in the names of the operation and its arguments."""
         operation = self.operation
         names = [operation.id, operation.summary, *operation.tags, operation.path]
         names += [one.argument for one in self.account.sources]
@@ -184,7 +188,7 @@ class Case:
 
     @cached_property
     def bare(self) -> str:
-        """The text with blanks where values and quoted texts stand."""
+        """The text with blanks in the place of values and quoted texts."""
         text = self.text
         spans = [(match.start(), match.end()) for match in QUOTED.finditer(text)]
         spans += [(one.start, one.end) for one in self.account.sources if 0 <= one.start < one.end]
@@ -194,13 +198,13 @@ class Case:
 
 
 def opening(text: str) -> int:
-    """Where a sentence comes to the point: how many characters of politeness and wishing it begins with."""
+    """Return the number of characters of politeness and wishing at the start of a sentence."""
     skipped = _OPENING.match(text)
     return skipped.end() if skipped else 0
 
 
 def case_of(call: Call, account: Account, question: str, *, destroy: bool = False) -> Case:
-    """Return the case of a call, with the sentence taken apart."""
+    """Return the case of a call, with the words of its sentence."""
     text = account.sentence or question
     placed = [one for one in account.sources if 0 <= one.start < one.end]
     words = []
@@ -213,7 +217,7 @@ def case_of(call: Call, account: Account, question: str, *, destroy: bool = Fals
 
 
 def not_a_command(case: Case) -> Iterator[str]:
-    """A question, a wish or a rule for the future commands nothing now."""
+    """Yield a reason against a question, a wish or a rule for the future."""
     bare = case.bare
     if ASKING.search(bare) and not re.match(r"^\W*(?:can|could|would|will)\s+you\b", bare, re.IGNORECASE):
         yield "the sentence asks, and commands nothing"
@@ -222,7 +226,7 @@ def not_a_command(case: Case) -> Iterator[str]:
 
 
 def denied(case: Case) -> Iterator[str]:
-    """What the sentence rules out, where no flag right behind it says so: no [autoplay]."""
+    """Yield the negation in a sentence, unless a flag right behind it is false: no [autoplay]."""
     bare = _NUMBERED.sub(lambda match: " " * len(match.group()), case.bare)
     for match in _DENYING.finditer(bare):
         behind = [word for word in case.words if word.start >= match.end()][:_REACH]
@@ -234,7 +238,7 @@ def denied(case: Case) -> Iterator[str]:
 
 
 def conditional(case: Case) -> Iterator[str]:
-    """What is said of when, or of which, and no argument says."""
+    """Yield the condition or quantity in a sentence that no argument expresses."""
     if match := _CONDITION.search(case.bare):
         yield f"the sentence makes a condition ({match.group().lower()!r}) that the call does not express"
     else:
@@ -244,7 +248,7 @@ def conditional(case: Case) -> Iterator[str]:
 
 
 def unaccounted(case: Case) -> Iterator[str]:
-    """Words that are in no value and that the operation is not called by."""
+    """Yield words that are in no value and in no name of the operation."""
     explained = case.own_words | _FILLER | (_OF_DAYS if _has_day(case) else frozenset())
     unexplained = [word.text for word in case.free if not _accounts_for(case, word, explained)]
     if unexplained:
@@ -252,7 +256,7 @@ def unaccounted(case: Case) -> Iterator[str]:
 
 
 def _is_period(case: Case, word: Word) -> bool:
-    """Whether a word says how often, and so does an argument or its value: $50 a [day] as a daily budget."""
+    """Return whether a word is a period that an argument or its value has too: $50 a [day] as a daily budget."""
     often = _PERIODS.get(word.lower)
     if often is None:
         return False
@@ -265,7 +269,7 @@ def _has_day(case: Case) -> bool:
 
 
 def _accounts_for(case: Case, word: Word, known: frozenset[str]) -> bool:
-    """Whether a word says nothing, or is one of the operation's, or the unit that an argument says it takes."""
+    """Return whether a word has no meaning, is a word of the operation, or is the unit of the argument before it."""
     stems = word.stems
     if word.lower in known or not stems or _is_period(case, word):
         return True
@@ -278,37 +282,36 @@ def _accounts_for(case: Case, word: Word, known: frozenset[str]) -> bool:
 
 
 def description_of(call: Call, argument: str) -> str:
-    """The name and the description of an argument, dotted where it is inside of one."""
+    """Return the name and the description of an argument, dotted where it is inside of one."""
     schema = schema_of(call, argument)
     return f"{argument} {schema.get('description', '')} {schema.get('title', '')}"
 
 
 def takes_choice(call: Call, argument: str) -> bool:
-    """Whether an argument, or each item of it, is one of a closed set."""
+    """Return whether an argument, or each item of it, is one of a closed set."""
     schema = schema_of(call, argument)
     item = schema.get("items")
     return any(isinstance(part, Mapping) and "enum" in part for part in (schema, item))
 
 
 def schema_of(call: Call, argument: str) -> Mapping[str, Any]:
-    """The schema of an argument, dotted where it is inside of one; {} where there is none."""
+    """Return the schema of an argument, dotted where it is inside of one; {} where there is none."""
     return schema_at(call.tool, *argument.split("."))
 
 
 def unused(case: Case) -> Iterator[str]:
-    """What the planner itself says that it used for nothing."""
+    """Yield the words that the planner reports as unused."""
     if case.account.unused:
         yield f"not used: {', '.join(case.account.unused)}"
 
 
 def said_by_verb(case: Case) -> bool:
-    """Whether the command is itself what a value was read from: pause -> `status: PAUSED`."""
-    return any(one.origin is Origin.VERB for one in case.account.sources) or (
-        case.first is not None and case.first.covered
-    )
+    """Return whether a value was read from the command itself: pause -> `status: PAUSED`."""
+    covered = case.first is not None and case.first.covered
+    return covered or any(one.origin is Origin.VERB for one in case.account.sources)
 
 
 def short(value: object) -> str:
-    """A value as it is shown in a reason."""
+    """Return a value in the form of a reason, shortened."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

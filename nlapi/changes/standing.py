@@ -1,51 +1,58 @@
-"""Whether a change stands: may be sent under `--yes`, or be shown with a plain y/N. One function, one table."""
+"""Decides whether a change may be sent under `--yes`, or be shown with a plain y/N, by one table of checks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from nlapi.changes import amounts, objects, orders, sentences, values, verbs, whole_words
-from nlapi.changes.sentences import Case, case_of
+from nlapi.changes.amounts import money
+from nlapi.changes.objects import another_kind, many_for_one
+from nlapi.changes.orders import another_operation, no_change
+from nlapi.changes.sentences import Case, case_of, conditional, denied, not_a_command, unaccounted, unused
+from nlapi.changes.values import doubtful, nearly_named, out_of_order, unsaid
+from nlapi.changes.verbs import not_commanded, opposed, sets_nothing, taken_away
+from nlapi.changes.whole_words import cut, turned
 from nlapi.tools.account import Account
 from nlapi.tools.tool import Call
 
 Check = Callable[[Case], Iterator[str]]
 
 TABLE: tuple[tuple[Check, bool], ...] = (
-    (sentences.not_a_command, True),
-    (sentences.denied, True),
-    (sentences.conditional, True),
-    (orders.no_change, True),
-    (orders.another_operation, True),
-    (verbs.opposed, True),
-    (verbs.taken_away, True),
-    (verbs.not_commanded, False),
-    (verbs.sets_nothing, True),
-    (objects.another_kind, False),
-    (objects.many_for_one, True),
-    (values.unsaid, True),
-    (whole_words.cut, True),
-    (values.doubtful, True),
-    (amounts.money, True),
-    (whole_words.turned, True),
-    (values.nearly_named, True),
-    (values.out_of_order, True),
-    (sentences.unaccounted, False),
-    (sentences.unused, True),
+    # The first reason is the one that exit code 6 reports, so that the order matters (docs/design/027-what-stands.md).
+    (not_a_command, True),
+    (denied, True),
+    (conditional, True),
+    (no_change, True),
+    (another_operation, True),
+    (opposed, True),
+    (taken_away, True),
+    (not_commanded, False),
+    (sets_nothing, True),
+    (another_kind, False),
+    (many_for_one, True),
+    (unsaid, True),
+    (cut, True),
+    (doubtful, True),
+    (money, True),
+    (turned, True),
+    (nearly_named, True),
+    (out_of_order, True),
+    (unaccounted, False),
+    (unused, True),
 )
-"""Each check, the weightiest first, and whether it is made of calls that a model wrote as well.
+"""Each check, the weightiest first, and whether it also applies to calls that a model wrote.
 
-A model reads more than words, so that no word of it has to be the description's own; where its values come from, what
-it undoes and what it takes away is looked at all the same.
+A model understands more than words, so that its calls need not have the description's own words; the origin of values,
+and what a call undoes or deletes, is checked all the same.
 """
 
 
 def reasons_against(call: Call, account: Account, question: str, *, destroy: bool = False) -> tuple[str, ...]:
-    """Return why a change does not stand, in words for the user, the weightiest first; nothing where it does.
+    """Return the reasons against a change, in words for the user, the weightiest first; () where it may be sent.
 
-    `question` is the user's whole sentence, of which `account` quotes the parts that were used. With `destroy` the
-    user has consented to taking things away: also by a verb that may leave a thing there (cancel the event).
+    `question` is the user's whole sentence, of which `account` quotes the parts that were used. With `destroy` the user
+    has consented to deletions, also by a verb that may leave an item there (cancel the event).
     """
     case = case_of(call, account, question, destroy=destroy)
     reasons = (reason for check, models in TABLE if models or not account.traced for reason in check(case))
+    # Two checks may find the same fault, and the user reads it once.
     return tuple(dict.fromkeys(reasons))

@@ -1,4 +1,4 @@
-"""The account of a call that a model wrote: each value traced to the user, to an answer, or to nobody."""
+"""Traces each value of a call that a model wrote to the user, to an answer, or to nobody."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ from nlapi.tools.plan import Conversation, Step, is_remembered
 from nlapi.tools.tool import Call
 from nlapi.tools.walk import property_of, schema_at
 
+# A bare agreement, which is about the change of the question before.
 _CONFIRMATION = re.compile(
     r"\W*(?:(?:yes|yeah|yep|ok|okay|sure|please|do (?:it|that|so)|go ahead|go on|confirm(?:ed)?|send it|i agree)\W*)+",
     re.IGNORECASE,
 )
 MAX_LEAVES = 400
-"""Values of one call that are traced; what comes behind is said by nobody."""
+"""Values of one call that are traced; those behind count as said by nobody, so that the change asks."""
 
 
 def traced(
     call: Call, conversation: Conversation, during: tuple[Step, ...] = (), *, today: date | None = None
 ) -> Account:
-    """Return the account of `call`; `during` are the steps already taken in the round that is under way.
+    """Return the account of `call`; `round_steps` are those of the current round so far.
 
-    A value counts as said where a message of the user has it as whole words, after what people write it as: $50 for
-    50000000 micros, `paused` for PAUSED, tomorrow for a date. Anything else comes from an answer, or from nobody. Days
+    A value counts as said where a message of the user has it as whole words, in the forms that people write: $50 for
+    50000000 micros, `paused` for PAUSED, tomorrow for a date. Any other value is from an answer, or from nobody. Days
     are relative to `today`, by default this machine's.
     """
     conversation = _confirmed(conversation)
@@ -61,7 +62,7 @@ def traced(
 
 
 def _confirmed(conversation: Conversation) -> Conversation:
-    """The conversation with the question that a bare `yes, do it` is about as its last; the answers are all in it."""
+    """Return the conversation without a last bare `yes, do it`, so that the question before is the current one."""
     *before, current = conversation.turns
     if not before or not _CONFIRMATION.fullmatch(current.question):
         return conversation
@@ -71,7 +72,7 @@ def _confirmed(conversation: Conversation) -> Conversation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Leaf:
-    """A value that is no object or list, or an empty one; `schema` is what the description has for it."""
+    """A value that is no object or list, or an empty one, with its schema in the description."""
 
     argument: str
     value: Any
@@ -90,10 +91,12 @@ def _inside(call: Call, argument: str, value: Any, schema: Mapping[str, Any]) ->
     if isinstance(value, Mapping) and value:
         for key, one in value.items():
             inner = property_of(spec, schema, str(key))
+            # A key that the description does not have is free text of the model, and is traced like a value.
             if not inner and not _names_argument(argument, str(key)):
                 yield _Leaf(argument=f"{argument}.{key}", value=str(key), schema={})
             yield from _inside(call, f"{argument}.{key}", one, inner)
     elif isinstance(value, list | tuple) and value:
+        # Each entry is traced alone: of three recipients two may be the user's.
         items = spec.follow(schema.get("items", {})) if isinstance(schema, Mapping) else {}
         for one in value:
             yield from _inside(call, argument, one, items if isinstance(items, Mapping) else {})
@@ -118,7 +121,7 @@ def _source(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tracer:
-    """What the values of a call are traced in. `sentences` are the user's messages, the current one first."""
+    """The texts in which a call's values are traced. `sentences` are the user's messages, the current one first."""
 
     call: Call
     sentences: tuple[Sentence, ...]
@@ -128,13 +131,14 @@ class _Tracer:
     today: date
 
     def sources(self, leaves: Iterable[_Leaf]) -> tuple[Source, ...]:
-        """The source of each value; what an update repeats is looked at once its target is known."""
+        """Return the source of each value; repeated values of an update come last, as they need its target."""
         sources = [(leaf, self._source(leaf)) for leaf in leaves]
+        # A PUT has to repeat every field, so that values copied from its own target are no choice of the model.
         targets = [str(one.value) for _, one in sources if one.origin in SAID and self._is_in_path(one.argument)]
         return tuple(self._repeated(leaf, one, targets) for leaf, one in sources)
 
     def of_step(self, step: Step) -> tuple[Source, ...]:
-        """The sources of an earlier call of the same question, for what of its words they use."""
+        """Return the sources of an earlier call of the same question, for its use of the words."""
         leaves = list(_leaves(step.call))[:MAX_LEAVES]
         return tuple(one for leaf in leaves if (one := self._said(leaf)) is not None)
 
@@ -153,7 +157,7 @@ class _Tracer:
         return None
 
     def _mention(self, leaf: _Leaf, sentence: Sentence) -> tuple[Origin, Mention] | None:
-        """Where a sentence says a value, as itself or in one of the forms that it takes on the wire."""
+        """Return the words of a sentence for a value, in any of the forms that people write."""
         value = leaf.value
         if isinstance(value, bool) or _is_choice(leaf):
             found = verb_or_words(leaf.argument, value, sentence)
@@ -175,6 +179,7 @@ class _Tracer:
     def _figure(self, leaf: _Leaf, sentence: Sentence) -> tuple[Origin, Mention] | None:
         unit = hints(leaf.schema).unit
         about = f"{' '.join(pieces(leaf.argument))} {leaf.schema.get('description', '')}"
+        # `web-2` and `v1.2` have figures and are no numbers.
         if isinstance(leaf.value, str) and not re.match(r"\W{0,3}\d", leaf.value):
             return None
         for figure in figures(sentence):
@@ -183,7 +188,7 @@ class _Tracer:
         return None
 
     def _known(self, leaf: _Leaf) -> Source | None:
-        """A value that the user gave by name, or when he was asked."""
+        """Return the source of a value that the user set by name, or in a reply."""
         top, *inside = leaf.argument.split(".")
         wanted = {name_key(leaf.argument), name_key(top) if not inside else name_key(leaf.argument)}
         for name, value in self.known.items():
@@ -214,13 +219,13 @@ class _Tracer:
 
 
 def _is_choice(leaf: _Leaf) -> bool:
-    """Whether a value is one of a closed list, or the state of a thing."""
+    """Return whether a value is one of a closed list, or the state of an item."""
     last = pieces(leaf.argument)[-1:]
     return isinstance(leaf.value, str) and ("enum" in leaf.schema or last in (["status"], ["state"]))
 
 
 def _described(leaf: _Leaf) -> Source | None:
-    """A value that the description gives: a constant, a default, the only choice."""
+    """Return the source of a value that the description has: a constant, a default, the only choice."""
     schema = leaf.schema
     fixed = [schema[key] for key in ("const", "default") if key in schema]
     choices = schema.get("enum")
@@ -231,7 +236,7 @@ def _described(leaf: _Leaf) -> Source | None:
 
 
 def _currency_mention(argument: str, value: str, sentence: Sentence) -> Mention | None:
-    """The figure whose currency a value is the code of: EUR for 49.99 €."""
+    """Return the figure whose currency has this code: EUR for 49.99 €."""
     if value not in CURRENCIES.values() or stem("currency") not in map(stem, pieces(argument)):
         return None
     return next((figure.mention for figure in figures(sentence) if figure.currency == value), None)

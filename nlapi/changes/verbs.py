@@ -1,4 +1,4 @@
-"""That the verb of the sentence is the operation's."""
+"""Checks that the verb of the sentence is the operation's."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from nlapi.changes.lexicon import (
     leading_verbs,
     operation_verbs,
     opposite,
+    path_end,
 )
 from nlapi.changes.sentences import Case, said_by_verb, takes_choice
 from nlapi.openapi.spec import Effect
@@ -25,18 +26,19 @@ from nlapi.tools.account import Origin
 _SAYING = frozenset((Origin.WORDS, Origin.VERB))
 _RENAMES = frozenset(map(stem, ("rename", "retitle")))
 _NAMES = frozenset(map(stem, ("name", "title", "label", "subject", "summary", "login")))
+# Verbs for a part of an item that DELETE carries out: empty the trash.
 _CLEARS = frozenset(map(stem, ("clear", "empty", "flush", "purge", "reset")))
-"""What may be done to a part of a thing by taking it away."""
+# Verbs for a deletion or for another state of the item: `--yes=destroy` covers both.
 _MAY_TAKE_AWAY = frozenset(map(stem, "cancel close stop end terminate disable revoke withdraw dismiss kick".split()))
-"""What is done to a thing by taking it away or by leaving it there in another state: `--yes=destroy` is for both."""
 _ONS, _OFFS = frozenset(("on", "enabled", "active", "true")), frozenset(("off", "disabled", "inactive", "false"))
 _ON, _OFF, _CREATE = stem("enable"), stem("disable"), stem("create")
 
 
 def opposed(case: Case) -> Iterator[str]:
-    """An operation that undoes what is said, by its own verb or by the state that it sets."""
+    """Yield an operation that undoes the command, by its own verb or by the state that it sets."""
     command, operation = case.command, case.operation
     leading = leading_verbs(operation)
+    # `Lock or unlock an issue` does both, and opposes neither.
     if command not in leading and (other := next((one for one in leading if opposite(command, one)), None)):
         yield f"{operation.id} does the opposite of {command_text(case)!r} ({other})"
         return
@@ -48,26 +50,28 @@ def opposed(case: Case) -> Iterator[str]:
 
 
 def taken_away(case: Case) -> Iterator[str]:
-    """A thing is taken away only by a word that says so, or that the API itself says it does by."""
+    """Yield a deletion that the command does not name, and that the API itself does not call by the command's verb."""
     operation, command = case.operation, case.command
     leading = leading_verbs(operation)
     if not case.takes_away or command in TAKING_AWAY or command in leading:
         return
     if any(alike(command, one) for one in leading if one not in TAKING_AWAY):
         return
-    tail = operation.path.rstrip("/").rpartition("/")[2]
+    tail = path_end(operation)
     words = list(map(stem, pieces(tail))) if "{" not in tail else []
+    # `unfollow` is DELETE of /followers, as one undoes the other.
     if any(opposite(command, word) or (echoes(command, word) and command not in words) for word in words):
         return
     if command in _CLEARS and "{" not in tail:
         return
+    # `cancel the event` may mean another state, unless the user has consented to deletions.
     if case.destroy and command in _MAY_TAKE_AWAY:
         return
     yield f"{command_text(case)!r} does not say that something is to be taken away, and {operation.id} does that"
 
 
 def not_commanded(case: Case) -> Iterator[str]:
-    """A change that the verb of the sentence does not ask for."""
+    """Yield a change that the verb of the sentence does not ask for."""
     operation, command = case.operation, case.command
     if operation.effect is Effect.DESTROY or operation.method == "DELETE":
         return
@@ -88,7 +92,7 @@ def not_commanded(case: Case) -> Iterator[str]:
 
 
 def sets_nothing(case: Case) -> Iterator[str]:
-    """An update that says which thing, and nothing of what shall become of it."""
+    """Yield an update with a target and without a new value."""
     operation, places = case.operation, case.call.tool.places
     if operation.method not in ("PUT", "PATCH") or not any(where == "body" for where, _ in places.values()):
         return
@@ -99,15 +103,16 @@ def sets_nothing(case: Case) -> Iterator[str]:
 
 
 def _is_own(case: Case) -> bool:
-    """Whether the operation says of itself that it does what is commanded; what takes away needs a verb that does."""
+    """Return whether the operation states the commanded action itself; for a verb of deletion it needs such a verb."""
     leading = leading_verbs(case.operation)
     command, own = case.command, operation_verbs(case.operation)
     if command in TAKING_AWAY:
+        # `remove the tag` is `untag`, although no word of the operation means removal.
         undone = (word.removeprefix("un") for word in own if word.startswith("un"))
         return not TAKING_AWAY.isdisjoint(leading) or any(stem(word) in case.said for word in undone)
     if any(alike(command, one) for one in leading):
         return True
-    last = [stem(word) for word in pieces(case.operation.path.rstrip("/").rpartition("/")[2])]
+    last = [stem(word) for word in pieces(path_end(case.operation))]
     kinds = set(map(stem, map(singular, pieces(case.operation.path)))) - set(last)
     if command in own and (is_verb(command) or command not in kinds):
         return True
@@ -115,7 +120,7 @@ def _is_own(case: Case) -> bool:
 
 
 def _is_state(case: Case) -> bool:
-    """Whether a state is set that the command says: cancel -> CANCELLING, enable -> `enable_backups`."""
+    """Return whether a state is set that the command names: cancel -> CANCELLING, enable -> `enable_backups`."""
     texts = [one for one in case.account.sources if isinstance(one.value, str) and one.origin in _SAYING]
     choices = [one for one in texts if takes_choice(case.call, one.argument)]
     for one in choices:
@@ -126,15 +131,15 @@ def _is_state(case: Case) -> bool:
 
 
 def _makes(case: Case) -> bool:
-    """Whether an operation may be what makes a thing: it says no other verb of itself, and its path ends in no verb."""
+    """Return whether an operation may create an item: neither its names nor the end of its path are another verb."""
     leading = leading_verbs(case.operation)
-    last = pieces(EXTENSION.sub("", case.operation.path.rstrip("/").rpartition("/")[2]))
+    last = pieces(EXTENSION.sub("", path_end(case.operation)))
     plain = not last or not is_verb_form(last[-1]) or alike(stem(last[-1]), _CREATE)
     return plain and (not leading or any(alike(one, _CREATE) for one in leading))
 
 
 def _is_field(case: Case) -> bool:
-    """Whether the verb names the argument that is set: rename -> name, assign -> assignees."""
+    """Return whether the verb names the argument that is set: rename -> name, assign -> assignees."""
     arguments = (one.argument for one in case.account.sources if case.place(one) != "path")
     words = {stem(word) for argument in arguments for word in pieces(argument)}
     if case.command in _RENAMES:
@@ -143,19 +148,19 @@ def _is_field(case: Case) -> bool:
 
 
 def _is_switch(case: Case) -> bool:
-    """Whether the command switches something on or off, and a flag is set so."""
+    """Return whether the command switches a flag on or off, and the flag has that value."""
     flags = {str(one.value).lower() for one in case.account.sources}
     on, off = alike(case.command, _ON), alike(case.command, _OFF)
     return (on and not flags.isdisjoint(_ONS)) or (off and not flags.isdisjoint(_OFFS))
 
 
 def _says_last(case: Case) -> bool:
-    """Whether the end of the path is said: set the [volume]."""
-    words = pieces(case.operation.path.rstrip("/").rpartition("/")[2])
+    """Return whether the end of the path is in the sentence: set the [volume]."""
+    words = pieces(path_end(case.operation))
     return bool(words) and stem(words[-1]) in case.said
 
 
 def command_text(case: Case) -> str:
-    """The command as it was written."""
+    """Return the command as it was written."""
     words = case.begun[: max(1, min(case.command_length, 2))]
     return " ".join(word.text for word in words).lower()

@@ -1,5 +1,5 @@
-"""What an API is about: its resources, lists, pages, ids, effects and the fields that identify things.
+"""The resources, lists, pages, ids and effects of an API, and the fields that identify its items.
 
-Pure functions of a `Spec` and of answers. The one place that says where a list is, whose id an argument takes and what
-only reads; the planner, the answers, MCP, the plugins and the sandbox ask here.
+Pure functions of a `Spec` and of answers. The planner, the answers, MCP, the plugins and the sandbox use them and have
+no rules of their own for where a list is, whose id an argument takes or which operation only reads.
 """

@@ -1,4 +1,4 @@
-"""The words that an answer tells something by: the names of its fields, and the values that they may have."""
+"""Collects the words of the answers of an operation: the names of their fields and the values of closed choices."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from nlapi.resources.answers import answer_schemas
 from nlapi.resources.naming import pieces, stem
 
 Stems = tuple[str, ...]
+# Levels of objects: `spec.template.spec` of Kubernetes is the third. Deeper words are seldom about the item itself.
 _DEEPEST = 3
+# Fields that are read, so that the recursive schemas of Kubernetes and Stripe cost no more than others.
 _MOST = 400
-"""Fields that are looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerWords:
-    """Stems of the thing, or of each thing, that an operation answers with.
+    """The stems of the words in the description of what an operation answers, or of each entry that it lists.
 
-    `fields` are the names of its fields and `values` the choices of these, `inner` the names of the fields of things in
-    it; `all` has every word, of inner fields too.
+    `fields` are the names of its fields and `values` the choices of these, `inner` the names of the fields of objects
+    in it; `all` has every word, also of inner fields.
     """
 
     fields: frozenset[Stems]
@@ -30,12 +31,12 @@ class AnswerWords:
     all: frozenset[str]
 
     def names_field(self, stems: Stems) -> bool:
-        """Whether stems are the whole name of a field, or its last words: code of status_code."""
+        """Return whether stems are the whole name of a field, or its last words: code of status_code."""
         return bool(stems) and any(field[-len(stems) :] == stems for field in self.fields)
 
 
 class _Words:
-    """The words of the answers of one Spec, each worked out when it is first asked for."""
+    """A cache of the answer words of the operations of one Spec."""
 
     def __init__(self, spec: Spec) -> None:
         self._schemas = answer_schemas(spec)
@@ -53,7 +54,7 @@ class _Words:
         return self._found[operation]
 
     def _levels(self, schema: Any) -> Iterator[tuple[list[Stems], list[Stems]]]:
-        """The names of fields and the values of closed choices, one level of objects after the other."""
+        """Yield the names of fields and the values of closed choices, one level of objects after the other."""
         level, reader, left = [schema], self._schemas.reader, _MOST
         for _ in range(_DEEPEST):
             pairs = [pair for one in level for pair in reader.properties(one).items()][:left]
@@ -66,7 +67,7 @@ class _Words:
 
 
 def answer_words(operation: Operation) -> AnswerWords:
-    """Return the words of the answer of an operation, by its description."""
+    """Return the words in the description of an operation's answer."""
     return operation.spec.derive(_Words).of(operation)
 
 

@@ -1,4 +1,4 @@
-"""Reads answers of an operation: what they list, the thing that they hold, by the schema and else by the data."""
+"""Finds the list, the item and the fields of an answer, by its schema and otherwise by its data."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from nlapi.openapi.parts import Media, Schema, may_be_json
 from nlapi.openapi.spec import Operation, Spec
 from nlapi.resources.envelope import (
     ANY,
-    DataView,
-    Form,
     Keys,
     ListEnvelope,
     Noun,
-    SchemaView,
     find_list,
     find_thing,
     total_in,
@@ -26,14 +23,15 @@ from nlapi.resources.fields import Thing
 from nlapi.resources.naming import name_words, singular, singular_words, stem
 from nlapi.resources.nouns import is_single, thing_words
 from nlapi.resources.schemas import SchemaReader, ref_of
+from nlapi.resources.views import DataView, Form, SchemaView
 
+# Levels of objects in which an object of another kind is looked for: GitHub's `pull_requests[].head.repo` is the third.
 _HOLDER_DEPTH = 3
-"""Objects inside each other in which a thing of another kind is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListAnswer:
-    """What an answer lists: the entries without their wrappers, and the number over all pages, if it says that."""
+    """The entries of a list without their wrappers, and the total over all pages where the answer has it."""
 
     envelope: ListEnvelope
     entries: tuple[Any, ...]
@@ -47,7 +45,7 @@ class ListAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerPart:
-    """A part of an answer: the keys that lead to it, and the schema of the thing, or of each listed thing, there."""
+    """A part of an answer: the keys that lead to it, and the schema of the item, or of each entry, that is there."""
 
     keys: Keys
     schema: Any
@@ -56,7 +54,7 @@ class AnswerPart:
 
 
 class AnswerSchemas:
-    """What the schemas of the answers of one Spec say, each read when it is first asked for."""
+    """A cache of the schemas of the answers of one Spec."""
 
     def __init__(self, spec: Spec) -> None:
         self.reader = SchemaReader(spec)
@@ -64,19 +62,19 @@ class AnswerSchemas:
         self._entries: dict[Operation, Any] = {}
 
     def view(self, operation: Operation) -> SchemaView | None:
-        """The schema of the JSON answer of success; None where none is described."""
+        """Return the schema of the JSON answer of success; None where none is described."""
         media = json_media(operation)
         return SchemaView(media.schema, self.reader) if media is not None and media.schema else None
 
     def list_of(self, operation: Operation) -> ListEnvelope | None:
-        """Where the list is in the answer of an operation, by its schema; None where it describes none."""
+        """Return the envelope of the list in an operation's answer, by its schema; None where it describes none."""
         if operation not in self._lists:
             view = self.view(operation)
             self._lists[operation] = find_list(view, noun(operation)) if view is not None else None
         return self._lists[operation]
 
     def field_schema(self, operation: Operation, path: str) -> Schema | None:
-        """The schema of a field, by its path, of the things that an operation answers with; None for no such field."""
+        """Return the schema of a field, by its path, of the items in an operation's answer; None for no such field."""
         schema: Any = self.entry_schema(operation)
         for depth, key in enumerate(path.split(".")):
             inner = self._property(schema, key)
@@ -89,7 +87,7 @@ class AnswerSchemas:
         return self.reader.flat(schema)
 
     def inner(self, schema: Any) -> Schema | None:
-        """The schema of the objects that a field holds: itself, or what its array is of; None for plain values."""
+        """Return the schema of the objects in a field: of itself or of its array's items; None for plain values."""
         flat = self.reader.flat(schema)
         held = self.reader.flat(flat["items"]) if isinstance(flat.get("items"), Mapping) else flat
         return held if self.reader.properties(held) else None
@@ -99,12 +97,12 @@ class AnswerSchemas:
         return self.reader.properties(schema).get(name, values if isinstance(values, Mapping) and values else None)
 
     def list_part(self, operation: Operation) -> AnswerPart | None:
-        """The list in the answer of an operation, with the schema of an entry as it stands there; None for none."""
+        """Return the list in an operation's answer, with the schema of an entry in its wrapper; None without a list."""
         view, envelope = self.view(operation), self.list_of(operation)
         return self._part(view, envelope) if view is not None and envelope is not None else None
 
     def thing_part(self, operation: Operation, refs: Collection[str] = ()) -> AnswerPart | None:
-        """The thing in the answer of an operation: what has one of the schemas `refs`, else what its envelope holds."""
+        """Return the item in an operation's answer: by one of the schemas `refs`, else by its envelope."""
         media, view = json_media(operation), self.view(operation)
         if view is None or ref_of(view.schema) in refs:
             return AnswerPart(keys=(), schema=media.schema) if media is not None else None
@@ -114,7 +112,7 @@ class AnswerSchemas:
         return AnswerPart(keys=keys, schema=_inside(view, keys).schema)
 
     def searched_schema(self, operation: Operation, kind: tuple[str, ...]) -> Any:
-        """The schema of what a general search lists of a kind of thing, in a list of its own; {} where it has none."""
+        """Return the entry schema of one kind in the answer of a search over several kinds; {} for none."""
         view = self.view(operation)
         name = next((name for name in view.names if singular_words(name) == kind), None) if view is not None else None
         inside = view.field(name) if view is not None and name is not None else None
@@ -128,14 +126,15 @@ class AnswerSchemas:
         return AnswerPart(keys=envelope.keys, schema=schema, is_list=True, is_map=envelope.is_map)
 
     def entry_schema(self, operation: Operation) -> Any:
-        """The schema of one entry of the list, else of the one thing, that an operation answers with; {} for none.
+        """Return the schema of one entry of the list, else of the one item, in an operation's answer; {} for none.
 
-        It is that of the thing in the entry: of campaign in `{"campaign": {...}}`.
+        A wrapper around the item is left out: of `{"campaign": {...}}` it is the schema of campaign.
         """
         if operation not in self._entries:
             part = self.list_part(operation) or self.thing_part(operation)
             schema = part.schema if part is not None else {}
             inner = list(self.reader.properties(schema).values())
+            # Such a wrapper has one property, which is an object (`campaigns wrapped one by one` in tests/resources).
             wraps = len(inner) == 1 and "object" in self.reader.types(inner[0])
             self._entries[operation] = inner[0] if wraps else schema
         return self._entries[operation]
@@ -148,20 +147,20 @@ def _inside(view: SchemaView, keys: Keys) -> SchemaView:
 
 
 def answer_schemas(spec: Spec) -> AnswerSchemas:
-    """Return the AnswerSchemas of a Spec, which live as long as it does."""
+    """Return the AnswerSchemas of a Spec, computed once."""
     return spec.derive(AnswerSchemas)
 
 
 def field_schema(operation: Operation, path: str) -> Schema | None:
-    """Return the schema of a field, by its path, of the things that an operation answers with; None for no such field.
+    """Return the schema of a field, by its path, of the items in an operation's answer; None for no such field.
 
-    {} is that of a field of which nothing is said.
+    A field without a description has the schema {}.
     """
     return answer_schemas(operation.spec).field_schema(operation, path)
 
 
 def holder_of(operation: Operation, kind: Sequence[str]) -> str:
-    """Return the field, in the singular, that holds a thing of a kind (stems) in an answer; "" where none does."""
+    """Return the field, in the singular, with an object of a kind (stems) in an answer; "" where none has one."""
     schemas = answer_schemas(operation.spec)
     level: list[Any] = [schemas.entry_schema(operation)]
     for _ in range(_HOLDER_DEPTH):
@@ -175,34 +174,34 @@ def holder_of(operation: Operation, kind: Sequence[str]) -> str:
 
 
 def json_media(operation: Operation) -> Media | None:
-    """Return the JSON form of the answer of success; None where there is none."""
+    """Return the JSON media type of the answer of success; None where there is none."""
     response = operation.response()
     return next((media for media in response.media if may_be_json(media.content_type)), None) if response else None
 
 
 def answer_schema(operation: Operation) -> Any:
-    """Return the schema of the answer of success, of JSON if there is one in it; {} where none is described."""
+    """Return the schema of the answer of success, of JSON where it has that; {} where none is described."""
     response, media = operation.response(), json_media(operation)
     first = media or (response.media[0] if response is not None and response.media else None)
     return first.schema if first is not None else {}
 
 
 def noun(operation: Operation) -> Noun:
-    """Return what the answer of an operation is expected to be of."""
+    """Return the noun that the answer of an operation is expected to be about."""
     return Noun(words=thing_words(operation), single=is_single(operation))
 
 
 def list_schema(operation: Operation) -> ListEnvelope | None:
-    """Return where the list is in the answer of an operation, as its schema says; None where it describes none."""
+    """Return the envelope of the list in an operation's answer, by its schema; None where it describes none."""
     return answer_schemas(operation.spec).list_of(operation)
 
 
 def list_in(
     data: Any, operation: Operation | None = None, headers: Mapping[str, str] | None = None
 ) -> ListAnswer | None:
-    """Return what an answer lists: where the schema says, else where the data shows it; None where it lists nothing.
+    """Return the list in an answer: where its schema has it, else where the data has it; None for no list.
 
-    A list that is left out, or null, where the schema has one is empty. An answer that reports an error lists nothing.
+    A list that is absent or null, where the schema has one, is empty. An answer that reports an error has no list.
     """
     if is_failure(data):
         return None
@@ -212,6 +211,7 @@ def list_in(
         entries = []
     if entries is None:
         envelope = find_list(DataView(data), noun(operation) if operation is not None else ANY)
+        # An item may have an array of its own, such as the tags of a ticket: that is no list of the answer.
         if operation is not None and described is None and envelope is not None and envelope.keys:
             envelope = None if _is_described(operation, envelope.keys[0]) else envelope
         entries = envelope.entries(data) if envelope is not None else None
@@ -221,20 +221,23 @@ def list_in(
 
 
 def thing_in(data: Any, operation: Operation | None = None) -> Thing | None:
-    """Return the one thing that an answer holds, without the envelope around it; None where it is no object."""
+    """Return the one item in an answer, without the envelope around it; None where it is no object."""
     if not isinstance(data, Mapping):
         return None
     keys: Keys = () if is_failure(data) else find_thing(DataView(data), noun(operation) if operation else ANY)
+    # Elasticsearch's `_source` is beside the id and not around it, so that no keys lead to it.
     inside = unwrap_entry(value_at(data, keys)) if keys or "_source" in data else data
     return inside if isinstance(inside, Mapping) else data
 
 
 def is_failure(data: Any) -> bool:
-    """Whether an answer says by itself that the call failed: `{"ok": false}`, `{"errors": [...]}` and nothing else."""
+    """Return whether an answer states that the call failed: `{"ok": false}`, `{"errors": [...]}` and no data."""
     if not isinstance(data, Mapping):
         return False
+    # Slack reports errors as `ok: false` with status 200, Cloudflare as `success: false`.
     if data.get("ok") is False or data.get("success") is False:
         return True
+    # GraphQL answers with data beside errors (GraphQL specification §7.1); such an answer is no failure.
     errors = data.get("errors") or data.get("error")
     carried = any(
         isinstance(data.get(key), list | Mapping) and data[key] for key in data if key not in ("errors", "error")
@@ -243,7 +246,7 @@ def is_failure(data: Any) -> bool:
 
 
 def _is_left_out(data: Any, keys: Keys) -> bool:
-    """Whether an answer has nothing where its schema has a list: null, or no such property on the way."""
+    """Return whether an answer has nothing in the place of its list: null, or a missing property on the way."""
     inside = data
     for key in keys:
         if not isinstance(inside, Mapping):
@@ -255,6 +258,6 @@ def _is_left_out(data: Any, keys: Keys) -> bool:
 
 
 def _is_described(operation: Operation, name: str) -> bool:
-    """Whether the schema of an answer, which lists nothing, has a property of that name: then it is part of a thing."""
+    """Return whether a schema without a list has a property of that name, which is then a part of an item."""
     view = answer_schemas(operation.spec).view(operation)
     return view is not None and view.form is Form.OBJECT and name in view.names

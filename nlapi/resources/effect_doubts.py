@@ -1,4 +1,4 @@
-"""Why words that say that an operation reads may not be enough for it."""
+"""Finds reasons for which words that speak of a read are not enough to classify a POST as one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from nlapi.resources.naming import name_key, name_words
 
 
 def doubt_about(operation: Operation, signs: list[Sign], shape: Shape, *, disclaimed: bool, repeats: bool) -> str:
-    """Return why words that say that an operation reads are not enough for it; "" where they are."""
+    """Return a reason to doubt that an operation reads although its words say so; "" where there is none."""
     actions = {sign.clue.action for sign in signs}
     words = [sign.clue.word for sign in signs]
     carried, sentence = shape.carries
     only = f"only this says that it reads: {', '.join(sign_sentences(signs))}"
+    # A client secret beside a client id names the caller (OAuth 2.0, RFC 6749 §2.3.1) and is no code to use up.
     codes = shape.input_keys & _CODES - ({"secret"} if "clientid" in shape.input_keys else set())
     checks = any(word.startswith(("check", "valid", "verif")) for word in words)
     if checks and (codes or _confirms(operation)):
+        # A one-time code is invalid once it was checked.
         return "it may use up a code"
     opening = f"{operation.summary} {operation.description[:200]}"
     if any(word.startswith(_RUNS) for word in words) and _STATEMENT.search(opening):
@@ -29,6 +31,7 @@ def doubt_about(operation: Operation, signs: list[Sign], shape: Shape, *, discla
     nothing = shape.answers_nothing or (not carried and not described and shape.lacks_content)
     if nothing and not _only_validates(operation, words):
         return "it answers nothing"
+    # A download is a read where the answer is the file; an object with data may describe a job that prepares it.
     stored = carried and all(word.startswith("download") for word in words) and sentence.startswith("the answer holds")
     if (not carried and all(word.startswith(_ANSWERED) for word in words)) or stored:
         return f"only `{words[0]}` says that it reads, and its answer is no file"
@@ -37,6 +40,7 @@ def doubt_about(operation: Operation, signs: list[Sign], shape: Shape, *, discla
     if not repeats and not any(sign.clue.leading for sign in signs) and not (carried and _names_work(signs)):
         return only
     if shape.answers_only_ids and not _looks_up_ids(operation):
+        # A creation answers with the id of the new item alone.
         return "its answer is but an id"
     access = bool(access_word(operation)) and is_token_named(operation, shape)
     if Action.RETRIEVE not in actions and shape.answers_new_thing and not access:
@@ -47,6 +51,7 @@ def doubt_about(operation: Operation, signs: list[Sign], shape: Shape, *, discla
     if sources == {Source.DESCRIPTION} and carried != "list" and not asked and not figured:
         return only
     elsewhere = sources & {Source.NAME, Source.PATH}
+    # A hosted page or a session (Stripe's checkout, Plaid's link tokens) is created with its link.
     linked = carried != "list" and not elsewhere and _hands_out_link(operation)
     if Action.RETRIEVE in actions and (linked or _PAGE_LINK.search(operation.description[:300])):
         return "it may make a link"
@@ -54,17 +59,17 @@ def doubt_about(operation: Operation, signs: list[Sign], shape: Shape, *, discla
 
 
 def _names(operation: Operation) -> list[tuple[str, ...]]:
-    """The words of its id, of the end of its path and of its summary."""
+    """Return the words of an operation's id, of the end of its path and of its summary."""
     return [name_words(text) for text in (operation.id, last_segment(operation), operation.summary)]
 
 
 def _confirms(operation: Operation) -> bool:
-    """Whether a token is checked that an e-mail or a message brought: that confirms the address."""
+    """Return whether a token from an e-mail or a message is checked, which confirms the address."""
     return any({"token", "code", "link"} & set(words) and _CONFIRMED & set(words) for words in _names(operation))
 
 
 def _names_work(signs: list[Sign]) -> bool:
-    """Whether several sources name what is computed: the simulation of `CartSimulation` and `/simulation`."""
+    """Return whether several sources name a computation: the simulation of `CartSimulation` and `/simulation`."""
     return len({sign.source for sign in signs if sign.clue.word in WORK}) > 1
 
 
@@ -74,13 +79,14 @@ def _hands_out_link(operation: Operation) -> bool:
 
 
 def _risk(operation: Operation, signs: list[Sign], shape: Shape) -> str:
-    """Return why verbs that compute in one API and change something in the next are not believed here."""
+    """Return why verbs that compute in one API and change something in another are no evidence here; "" if they are."""
     actions = {sign.clue.action for sign in signs}
     risky = [sign for sign in signs if sign.clue.action is Action.RISKY]
     if not risky:
         return ""
     doubt = f"{risky[0].sentence}, which may change something"
     elsewhere = [sign for sign in signs if sign.source is not Source.DESCRIPTION]
+    # To verify a domain or an account changes its state in most APIs: `POST /domains/{id}/verify`.
     verifies = any(sign.clue.word.startswith("verif") for sign in elsewhere)
     if verifies and not any(sign.clue.action is Action.RETRIEVE for sign in elsewhere):
         return doubt
@@ -94,32 +100,32 @@ def _risk(operation: Operation, signs: list[Sign], shape: Shape) -> str:
     return doubt if exports and shape.carries[1].startswith("the answer holds") else ""
 
 
+# Verbs that need an answer with data: `suggest` and `recommend` may also store a suggestion of the caller.
 _ANSWERED = ("download", "suggest", "recommend")
-"""Verbs whose answer shows whether a caller is answered: a suggestion may be one that the caller makes."""
 
 _CODES = frozenset("code pin verificationcode secret".split())
 _CONFIRMED = frozenset(
     "mail email phone sms mobile activation registration reset invitation invite confirmation".split()
 )
+# The text of an answer that is a link to a page made for one person.
 _PAGE_LINK = re.compile(
     r"\b(?:link|url)\s+(?:to|of|for)\s+(?:an?|the)\s[^.]{0,60}\b(?:page|form|questionnaire|checkout)\b", re.I
 )
-"""What says that an answer is a link to a page that is made for somebody."""
 
 _RUNS = ("query", "queries", "run", "execut", "perform")
+# Query languages in which a query may also be a write statement. One false read of the held-out set was such a query.
 _STATEMENT = re.compile(r"\b(?:SQL|Cypher|GraphQL|PartiQL)\b(?![- ]like)")
-"""Languages in which a query may also be an order."""
 
 _LINKS = frozenset("link links url urls session sessions".split())
 _DESTINATIONS = frozenset("bucket destination s3 gcs uri".split())
 _STATELESS = tuple("convert match encode quote resolve enrich encrypt decrypt render export annotat".split())
 _NAMING = frozenset("id ids code token arn uuid bucket destination uri location path".split())
+# Inputs that name the caller.
 _CLIENT = frozenset("clientid apikey key".split())
-"""Inputs that name the caller."""
 
 
 def _is_stateless(operation: Operation, signs: list[Sign], shape: Shape) -> bool:
-    """Whether a call brings all that it works on: no path parameter, no id of something that is stored."""
+    """Return whether a call has all that it works on: no path parameter, no id of something stored."""
     names = [name for name in shape.inputs if name_key(name) not in _CLIENT]
     return (
         "{" not in operation.route
@@ -139,16 +145,16 @@ def _looks_up_ids(operation: Operation) -> bool:
 
 
 _ACCESS = frozenset("token login signin authenticate session jwt otp password credential credentials sas".split())
+# Words after a word of access that leave it the object: `getTokenUrl` gets access, `getTokenBalance` a balance.
 _ACCESS_TO = frozenset(
     """
     url urls link links by for with using via post response request data pair set code key to from and or obtain tokens
     """.split()
 )
-"""Words behind a word of access that leave it the thing: `getTokenUrl` gets access, `getTokenBalance` a balance."""
 
 
 def access_word(operation: Operation) -> str:
-    """Return the word by which an operation may hand out access: what it answers is not there before."""
+    """Return the word by which an operation may issue access, such as a new token; "" where there is none."""
     opening = name_words(operation.summary or operation.description[:80])[:5]
     for words in (name_words(operation.id), name_words(last_segment(operation)), opening):
         for word, behind in zip(words, (*words[1:], ""), strict=False):
@@ -158,7 +164,7 @@ def access_word(operation: Operation) -> str:
 
 
 def is_token_named(operation: Operation, shape: Shape) -> bool:
-    """Whether a token, a session or a login is what is asked about: the caller has it already."""
+    """Return whether the operation is about a token, session or login that the caller has already."""
     words = set(chain.from_iterable(_names(operation)))
     if words & {"check", "validate", "introspect", "verify", "decode"}:
         return True

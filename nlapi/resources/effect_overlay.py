@@ -1,4 +1,4 @@
-"""The POSTs of a description that are reads by evidence, and an overlay that states them once a person accepts it."""
+"""Lists the POSTs of a description that are reads by evidence, and writes an overlay that states them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from nlapi.openapi.overlay import target_of
 from nlapi.openapi.spec import EFFECTS_KEY, Effect, Operation
 from nlapi.resources.effect import Basis, EffectEvidence, evidence_of
 
+# The overlay is a proposal: a person reads it before it is accepted (docs/design/020-effects.md).
 COMMENT = """\
 # POST operations that nlapi takes for reads, by the evidence that stands at each: it sends them without a question.
 # Read it, and remove each action whose operation changes something. Once it is accepted, no other POST is classified by
@@ -20,7 +21,7 @@ MAX_TITLE = 60
 
 
 def reads_by_evidence(operations: Iterable[Operation]) -> tuple[tuple[Operation, EffectEvidence], ...]:
-    """Return the POSTs that are reads by evidence, each with it."""
+    """Return the POSTs that are reads by evidence, each with the evidence."""
     judged = ((one, evidence_of(one)) for one in operations if one.method == "POST")
     return tuple(
         (one, evidence)
@@ -32,13 +33,14 @@ def reads_by_evidence(operations: Iterable[Operation]) -> tuple[tuple[Operation,
 def effect_overlay(operations: Iterable[Operation]) -> str:
     """Return an overlay, as YAML, that states the reads among operations of a Spec; "" where evidence gives none.
 
-    An operation of a path item that is a reference has no place of its own to state it: it is left out.
+    An operation of a path item behind a `$ref` is left out, as no target of the overlay's JSONPath reaches it.
     """
     reads = [(one, evidence) for one, evidence in reads_by_evidence(operations) if _is_in_place(one)]
     if not reads:
         return ""
     title = " ".join(reads[0][0].spec.title.split())[:MAX_TITLE]
     head = {"overlay": "1.1.0", "info": {"title": f"Reads of {title}", "version": "1"}}
+    # See `evidence_of`: with this statement at the root, evidence counts for no other POST.
     pinned = {
         "target": "$",
         "description": "No other POST is classified by evidence.",

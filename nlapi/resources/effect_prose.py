@@ -1,4 +1,4 @@
-"""Reads from prose what it says that an operation does, and where it speaks of a change."""
+"""Finds in sentences of a description the verbs that say what an operation does, and what speaks of a change."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ _MARKUP = re.compile(r"<[^>]{0,200}>|#{1,6}|\*{2,3}")
 _LINK = re.compile(r"\[([^\]]{0,200})\]\([^)]{0,400}\)")
 _CODE = re.compile(r"`[^`]{0,200}`|https?://\S+|(?<![\w<])/\w[\w{}.-]*(?:/[\w{}.-]*)*")
 _SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n\s*\n")
+# Characters of a text that are searched. The first sentences say what the operation does; examples follow.
 _READ_AT_MOST = 1500
-"""Characters of a text that are looked at; its first sentences say what the operation does."""
 
 _CALL = r"(?:end-?point|method|api|call|operation|service|resource|request|action|function|route|command)s?"
+# The words before the verb of a sentence: `Use this endpoint to`, `This method allows you to`.
 _LEAD = re.compile(
     rf"""^(?:\[[^\]]{{0,60}}\]|\([^)]{{0,40}}\)|\W+|
     (?:send|make|issue|submit)\s+an?\s+(?:\w+\s+)?requests?\s+[\w\s]{{0,30}}?to\s+|
@@ -48,12 +49,11 @@ _LEAD = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""What stands before the verb of a sentence: `Use this endpoint to`, `This method allows you to`."""
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*|[,;/&]")
 _SKIPPED = frozenset("batch bulk quickly real-time an a the of multiple advanced full basic simple".split())
+# The heading before a summary: `USERS - Check the user`.
 _LABEL = re.compile(r"^[\w()&/ ]{1,30}(?:\s[-–]|:)\s+")
-"""What a summary is filed under: `USERS - Check the user`."""
 
 _PROVIDED = frozenset(
     """
@@ -61,19 +61,19 @@ _PROVIDED = frozenset(
     status suggestions summary usage version
     """.split()
 )
+# Verbs that are evidence of a read where their object is one of the nouns above.
 _PROVIDES = frozenset(("provides", "provide", "requests", "report", "reports"))
-"""Verbs of change that read where what they hand over is one of these."""
 
+# Verbs of any operation, for what it does with its input.
 _NEUTRAL = frozenset(("accepts", "takes", "receives", "uses", "use", "using", "processes", "produces"))
-"""What an operation does with its input, whatever it is."""
 
+# Results that are generated for the answer and not stored.
 _FIGURES = frozenset(
     """
     caption description embedding embeddings estimate estimates forecast list prediction predictions score scores
     suggestion suggestions transcript
     """.split()
 )
-"""What is generated and not stored."""
 
 
 def sentences(text: str, limit: int) -> list[str]:
@@ -84,7 +84,7 @@ def sentences(text: str, limit: int) -> list[str]:
 
 
 def prose_clues(sentence: str) -> list[Clue]:
-    """Return what a sentence says that the operation does: its leading verb, else the noun that a heading ends with."""
+    """Return the clues of a sentence: its leading verb, else the noun at the end of a heading."""
     clues = _leading_clues(sentence, _without_lead(sentence))
     if clues is None and (label := _LABEL.match(sentence)):
         clues = _leading_clues(sentence, sentence[label.end() :])
@@ -92,8 +92,9 @@ def prose_clues(sentence: str) -> list[Clue]:
 
 
 def _leading_clues(sentence: str, rest: str) -> list[Clue] | None:
-    """Return what the first verb of the rest of a sentence says; None where its first words are no verb."""
+    """Return the clues of the first verb of a sentence without its lead; None where its first words are no verb."""
     words = [word.lower() for word in _WORD.findall(rest)[:8]]
+    # Up to two words of _SKIPPED may be before the verb: `Batch update`, `Full search`.
     for place, word in enumerate(words[:3]):
         after = words[place + 1 :]
         verb = verb_of(word) or (_camel_verb(rest) if place == 0 else None)
@@ -113,6 +114,7 @@ def _leading_clues(sentence: str, rest: str) -> list[Clue] | None:
 
 def _without_lead(sentence: str) -> str:
     rest = sentence.strip()
+    # Leads follow one another: `(Beta) This endpoint can be used to`.
     for _ in range(4):
         match = _LEAD.match(rest)
         if not match:
@@ -125,13 +127,14 @@ _OF_OBJECTS = frozenset("a an the all any your of for by multiple one several it
 
 
 def _is_object(after: Sequence[str]) -> bool:
-    """Whether the words behind a form in -ing are its object: those of `Finding contacts`, not of `Finding report`."""
+    """Return whether the words after a form in -ing are its object: of `Finding contacts`, not of `Finding report`."""
+    # A noun in -ing, as in the title `Finding report`, was one of two false reads of the held-out set.
     nearest = after[:2]
     return bool(_OF_OBJECTS & set(nearest)) or any(singular(word) != word for word in nearest)
 
 
 def _verb_clue(verb: Verb, word: str, after: Sequence[str], rest: str) -> Clue | None:
-    """Return what the leading verb of a sentence says; `after` are the words behind it."""
+    """Return the clue of the leading verb of a sentence; `following` are the words behind it."""
     if _READING_ACTS.get(verb.base, frozenset()) & set(after[:6]):
         purpose = re.search(r"\bto\s+(\w+)", rest)
         second = verb_of(purpose.group(1).lower()) if purpose else None
@@ -143,10 +146,12 @@ def _verb_clue(verb: Verb, word: str, after: Sequence[str], rest: str) -> Clue |
         return Clue(action=Action.COMPUTE, word=word)
     if verb.base in _ASKING and _WHETHER & set(after[:1]):
         return Clue(action=Action.COMPUTE, word=f"{word} {after[0]}")
+    # `POST` at the start of a sentence is the method more often than the verb.
     if verb.base == "post":
         return Clue(action=Action.CHANGE, word=word) if after[:1] in (["a"], ["an"], ["the"], ["new"]) else None
     if verb.form is VerbForm.ING and not _is_object(after):
         return None
+    # `Replaces /v1/search` says which operation is deprecated.
     supersedes = verb.base == "replace" and re.search(r"replaces?\s+(?:the\s+)?x0", rest)
     shown = verb.base in ("display", "show") and verb.form is not VerbForm.THIRD
     if verb.form is VerbForm.PAST or supersedes or shown:
@@ -155,12 +160,12 @@ def _verb_clue(verb: Verb, word: str, after: Sequence[str], rest: str) -> Clue |
 
 
 _ASKING = frozenset(("check", "verify", "determine", "test", "validate"))
+# Conjunctions that make a question of a verb: verifying an account changes it, verifying whether it exists does not.
 _WHETHER = frozenset(("if", "whether", "that"))
-"""What makes a question of a verb: to verify an account changes it, to verify whether it exists does not."""
 
 _QUERIES = frozenset("search searches query queries lookup lookups inquiry enquiry".split())
+# Verb -> nouns with which it changes nothing: a search is performed, a query submitted.
 _READING_ACTS = {**dict.fromkeys((*RUN, "make"), WORK | _QUERIES), "submit": _QUERIES}
-"""Verb -> what it does where nothing is changed by it: a search is performed, a query submitted."""
 
 
 _SECOND = re.compile(r"\band\s+(?:(?:then|also)\s+)?(returns?|retrieves?|gets?|fetch(?:es)?|lists?)\b", re.IGNORECASE)
@@ -173,7 +178,7 @@ def _second_clues(sentence: str) -> list[Clue]:
 
 
 def _heading_clues(sentence: str) -> list[Clue]:
-    """Return what a short heading without a verb names, such as `Gender Detection Service`."""
+    """Return the clue of a short heading without a verb, such as `Gender Detection Service`."""
     words = [word.lower() for word in _WORD.findall(sentence)]
     words = [word for word in words if word not in ("service", "api", "endpoint")]
     if not 0 < len(words) <= 6 or words[-1] not in COMPUTED:
@@ -182,25 +187,25 @@ def _heading_clues(sentence: str) -> list[Clue]:
 
 
 def _camel_verb(text: str) -> Verb | None:
-    """Return the verb of a sentence that is a name, such as `SearchCatalogObjects`."""
+    """Return the verb of a sentence that is a name in camel case, such as `SearchCatalogObjects`."""
     first = next(iter(text.split(maxsplit=1)), "")
     words = pieces(first)
     return verb_of(words[0]) if len(words) > 1 and "-" not in first else None
 
 
+# Words that a second verb of a sentence follows.
 _FINITE = frozenset(("and", "or", "then", "will", "also", "automatically", ",", ";", "/", "&"))
-"""What a second verb of a sentence stands behind."""
 
 _JOINS = frozenset(("and", "or", "then", "/", "&"))
 _PASSIVE = (["will", "be"], ["is", "then"], ["gets", "then"])
 _TO_BE = frozenset("stored saved created sent scheduled deleted removed updated".split())
 _NEGATED = frozenset(("not", "never", "without", "no", "don't", "doesn't", "before", "instead"))
+# First words of a sentence about another event than the call: `Before you delete it, ...`.
 _CONDITIONS = frozenset("before once after if when note see for because unless while although to in".split())
-"""What a sentence begins with that says when something else happens."""
 
 
+# The announcement of a second use: `Also can be used to update it`.
 _ALSO = re.compile(r"\b(?:also\s+(?:can\s+|may\s+)?(?:be\s+)?|(?:can|may)\s+also\s+be\s+)used\s+(?:to|for)\s+(\w+)")
-"""What says that an operation has a second use: `Also can be used to update it`."""
 
 
 def spoken_change(sentence: str, *, second: bool = False) -> str:
@@ -226,9 +231,10 @@ def spoken_change(sentence: str, *, second: bool = False) -> str:
 
 
 def _is_second_change(verb: Verb, word: str, before: list[str]) -> bool:
-    """Whether a verb behind these words says that the operation changes something, too."""
+    """Return whether a verb that follows these words says that the operation also changes something."""
     finite = verb.form in (VerbForm.BASE, VerbForm.THIRD)
     if verb.base in HARD and verb.base not in VAGUE:
+        # `This endpoint will be removed` announces the end of the endpoint.
         passive = (before in _PASSIVE and verb.base != "remove") or (before == ["to", "be"] and word in _TO_BE)
         return passive if verb.form is VerbForm.PAST else finite and bool(_FINITE & set(before[-1:]))
     orders = verb.action is Action.CHANGE and verb.base not in TITLES | VAGUE
@@ -249,6 +255,8 @@ _BACKGROUND = re.compile(
 )
 
 
+# Phrases of a side effect: a missing item is created, input is stored or charged, a request is passed on, a poll takes
+# messages out of a queue.
 _SIDE_EFFECT = re.compile(
     r"""(?:n['’]t|\bnot|\bnot\s+yet)\s+(?:already\s+|yet\s+)?(?:exist|found|present|available)\b[^.]{0,120}
     \b(?:will\s+be|is|gets|are)\s+(?:\w+ly\s+)?(?:creat|generat|register|assign|initiali[sz])ed\b|
@@ -261,10 +269,7 @@ _SIDE_EFFECT = re.compile(
 
 
 def side_effect(text: str) -> str:
-    """Return the words of a description that speak of a side effect; "" where none do.
-
-    What is not there is created, what is handed over is gone, what is brought is stored, or passed on to do anything.
-    """
+    """Return the words of a description that speak of a side effect; "" where none do."""
     for match in _SIDE_EFFECT.finditer(text[:_READ_AT_MOST]):
         if not _NEGATED & set(text[max(0, match.start() - 30) : match.start()].lower().split()):
             return " ".join(match.group().lower().split())[-40:]
@@ -272,11 +277,11 @@ def side_effect(text: str) -> str:
 
 
 def disclaims_change(text: str) -> bool:
-    """Whether a text says that nothing is changed."""
+    """Return whether a text says that nothing is changed."""
     return bool(_HARMLESS.search(text))
 
 
 def runs_later(text: str) -> str:
-    """Return the words of a text that say that work is started, not answered; "" where none do."""
+    """Return the words of a text that say that work is started in the background; "" where none do."""
     match = _BACKGROUND.search(text)
     return str(match.group()).lower() if match else ""

@@ -1,4 +1,4 @@
-"""The signs by which the words of an operation, its id, path, summary and description, say what it does."""
+"""Collects the verbs by which the id, path, summary and description of an operation say what it does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nlapi.resources.naming import name_words, singular
 
 
 class Source(StrEnum):
-    """Where a clue is from."""
+    """The part of a description that a clue is from."""
 
     NAME = "name"
     PATH = "path"
@@ -26,7 +26,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sign:
-    """A clue with where it is from."""
+    """A clue with its source."""
 
     clue: Clue
     source: Source
@@ -37,7 +37,7 @@ class Sign:
 
     @property
     def retrieves(self) -> bool:
-        """Whether its verb is one of looking for something, not of handing it over."""
+        """Whether its verb looks for something, and does not only hand it over."""
         handed = self.clue.word.startswith((*_HANDS_OVER, "download"))
         return self.clue.action is Action.RETRIEVE and self.clue.leading and not handed
 
@@ -48,7 +48,7 @@ class Sign:
 
     @property
     def weight(self) -> float:
-        """How much it counts: a word that is no verb half, and to return something less than to look for it."""
+        """The weight of the sign: less for a noun than for a verb, and for `returns` less than for `searches`."""
         if not self.clue.leading:
             return 1.0
         if self.clue.word.startswith(_HANDS_OVER):
@@ -57,17 +57,19 @@ class Sign:
 
 
 _HANDS_OVER = ("return", "obtain", "receiv", "provid", "respond")
+# Verbs of COMPUTE that hardly ever stand for anything else.
 _FIGURES_OUT = ("calculat", "comput", "estimat", "translat", "classif", "predict", "forecast")
-"""Verbs of COMPUTE that hardly ever stand for anything else."""
 
+# Conjunctions that make a question of a verb: `check if`.
 _WHETHER = (" if", " whether", " that")
-"""What makes a question of them: `check if`."""
 
+# A read needs ENOUGH (3.0): two verbs that retrieve, or one with a list in the answer and paging.
 _WEIGHTS = {Action.RETRIEVE: 2.0, Action.COMPUTE: 1.5, Action.RISKY: 1.0, Action.CHANGE: 0.0}
 
 
 def signs_of(operation: Operation) -> list[Sign]:
-    """Return what id, path, summary and description say that is done."""
+    """Return the signs in the id, the path, the summary and the description of an operation."""
+    # An id that nlapi derived from the path is no second source beside the path.
     name = name_clue(operation.id) if operation.id != derived_id("POST", operation.path) else None
     summary, description = sentences(operation.summary, 1), sentences(operation.description, 1)
     signs = [Sign(clue=name, source=Source.NAME)] if name is not None else []
@@ -84,7 +86,7 @@ def signs_of(operation: Operation) -> list[Sign]:
 
 
 def _is_object(clue: Clue, segment: str, signs: list[Sign], operation: Operation) -> bool:
-    """Whether the verb of a path segment is a noun: the report of `getReport` and of `Get a report`."""
+    """Return whether the verb of a path segment is a noun: the report of `getReport` and of `Get a report`."""
     words = name_words(segment)
     if clue.action is not Action.CHANGE or clue.word not in NOUNS or clue.word != words[0]:
         return False
@@ -93,9 +95,9 @@ def _is_object(clue: Clue, segment: str, signs: list[Sign], operation: Operation
 
 
 def _is_aside(clue: Clue, sentence: str, signs: list[Sign]) -> bool:
-    """Whether a verb of a description that is a noun too, such as labels, says less than name, path and summary.
+    """Return whether a verb of a description that is also a noun, such as labels, counts less than name and summary.
 
-    A verb it is where an article follows: `Starts a job`.
+    It is a verb where an article follows: `Starts a job`.
     """
     if re.search(rf"\b{clue.word}\s+(?:an?|the|your|new|one|remote)\b", sentence.lower()):
         return False
@@ -110,7 +112,7 @@ def _reads(sign: Sign) -> bool:
 def first_change(signs: Sequence[Sign], *, outright: bool = False) -> str:
     """Return the sentence of the first sign of a change; "" where there is none.
 
-    `outright`: a verb that a read may have too, to process or to run something, is no such sign.
+    `outright`: verbs that a read may have too, such as process and run, do not count.
     """
     changes = [sign for sign in signs if sign.clue.action is Action.CHANGE]
     if outright:
@@ -121,7 +123,7 @@ def first_change(signs: Sequence[Sign], *, outright: bool = False) -> str:
 
 
 def sign_sentences(signs: Sequence[Sign]) -> list[str]:
-    """Return a sentence for each word that signs have, with all sources of it."""
+    """Return a sentence for each word among the signs, with all its sources."""
     sources: dict[str, list[str]] = {}
     for sign in signs:
         sources.setdefault(sign.clue.word, []).append(sign.source.value)
@@ -133,8 +135,9 @@ def sign_sentences(signs: Sequence[Sign]) -> list[str]:
 
 
 def last_segment(operation: Operation) -> str:
-    """Return the last literal segment of a path, in `/orders:search` and `/#X-Amz-Target=Shop.ListOrders` the verb."""
+    """Return the last literal segment of a path; of `/orders:search` and `/#X-Amz-Target=Shop.ListOrders` the verb."""
     path, _, fragment = operation.path.partition("#")
+    # AWS descriptions have one URL path and tell operations apart in the fragment.
     if fragment:
         return re.split(r"[=./]", fragment)[-1]
     literal = [part for part in re.split(r"[/:]", path.partition("?")[0]) if part and "{" not in part]

@@ -1,4 +1,4 @@
-"""The verbs by which names and prose say what an operation does, each with what it does."""
+"""Lists the English verbs of names and texts of operations, each with the effect that it speaks of."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What a verb does. A RISKY one computes in one API and changes something in the next: verify, test, convert."""
+    """The effect of a verb. A RISKY one computes in one API and changes something in another: verify, test, convert."""
 
     RETRIEVE = "retrieve"
     COMPUTE = "compute"
@@ -18,7 +18,7 @@ class Action(StrEnum):
 
 
 class VerbForm(StrEnum):
-    """The form of a verb: search, searches, searching, searched."""
+    """The grammatical form of a verb: search, searches, searching, searched."""
 
     BASE = "base"
     THIRD = "third"
@@ -26,6 +26,8 @@ class VerbForm(StrEnum):
     PAST = "past"
 
 
+# A missing verb costs the user a question. A verb of change among these makes a read of a change, which is then sent
+# unasked (docs/design/020-effects.md).
 _RETRIEVE = """
     autocomplete browse count describe display download enumerate explore fetch filter find get inspect
     introspect list lookup obtain paginate query read receive retrieve return search see show summarize view
@@ -64,6 +66,7 @@ _CHANGE = """
     unlike unlink unload unlock unmount unpin unregister unshare unsubscribe update upgrade upload upsert use
     void vote wait wake warm wipe withdraw write
 """
+# `searchReport`, `listOrder`: as the last word these name the object.
 _ALSO_NOUNS = """
     allocate allow answer archive ask bind block book call change charge check checkout claim clone close comment
     commit complete confirm copy count delay deposit display drop edit email empty exchange export extract filter
@@ -80,6 +83,7 @@ _TITLES = """
     match offer order page play quote record refund report request scale schedule score share stage store tag
     test track trade transfer vote
 """
+# Verbs with meanings that change nothing: a search that uses an index, a result that extends another.
 _VAGUE = """
     adjust allow attest begin build call compile complete compose configure connect consume convert decrease deny
     expand expire extend finish hide increase lower make override prepare process produce propose raise recover
@@ -104,19 +108,19 @@ ACTIONS: dict[str, Action] = {
     )
     for verb in verbs.split()
 }
-"""A verb in its base form -> what it does."""
+"""A verb in its base form -> its effect."""
 
 NOUNS = frozenset(_ALSO_NOUNS.split())
-"""Verbs that are nouns, or parts of names, as well: only their place says which."""
+"""Verbs that are also nouns, or parts of names: only their position tells them apart."""
 
 TITLES = frozenset(_TITLES.split())
-"""Those of them that things are called by: `transfersGet` gets transfers, where `updateEstimate` updates."""
+"""Verbs among VERB_NOUNS that name resources: `transfersGet` gets transfers, where `updateEstimate` updates."""
 
 HARD = frozenset(verb for verb, action in ACTIONS.items() if action is Action.CHANGE) - NOUNS
-"""Verbs that speak of a change wherever they stand in a name."""
+"""Verbs of a change at any position in a name."""
 
 VAGUE = frozenset(_VAGUE.split())
-"""Verbs that the text of a read may hold: only as the verb of the operation do they speak of a change."""
+"""Verbs that the text of a read may have: they are evidence of a change only as the operation's own verb."""
 
 WORK = frozenset(
     """
@@ -124,7 +128,7 @@ WORK = frozenset(
     comparison recommendation simulation similarity sentiment extraction forecast
     """.split()
 )
-"""Nouns of what is computed."""
+"""Nouns of computations."""
 
 COMPUTED = WORK | frozenset(
     """
@@ -132,10 +136,10 @@ COMPUTED = WORK | frozenset(
     statistics stats metrics history availability eligibility status info details metadata
     """.split()
 )
-"""Nouns of what is only computed or looked up."""
+"""Nouns of results that are only computed or looked up."""
 
 RUN = frozenset(("execute", "run", "perform"))
-"""Verbs that do what their object does: a query is run, and so is a job."""
+"""Verbs whose object decides: a query is run, and so is a job."""
 
 
 _PREFIXES = ("re", "un", "dis", "de", "bulk", "auto", "pre", "multi", "mass")
@@ -143,7 +147,7 @@ _PREFIXES = ("re", "un", "dis", "de", "bulk", "auto", "pre", "multi", "mass")
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A verb as it is written somewhere."""
+    """A verb in one of its forms."""
 
     base: str
     form: VerbForm
@@ -154,19 +158,20 @@ class Verb:
 
 
 def verb_of(word: str) -> Verb | None:
-    """Return the verb that a word in lower case is a form of, one of change also with a prefix: resends, unassign."""
+    """Return the verb of a word in lower case, of a verb of change also behind a prefix: resends, unassign."""
     verb = _FORMS.get(word)
     if verb is not None:
         return verb
     for prefix in _PREFIXES:
         inner = _FORMS.get(word.removeprefix(prefix)) if word.startswith(prefix) else None
+        # Only with verbs of change: `research` is no form of search.
         if inner is not None and inner.base in HARD:
             return inner
     return None
 
 
 def is_hard(word: str) -> bool:
-    """Whether a word is, in its base form, a verb that speaks of a change wherever it stands in a name."""
+    """Return whether a word is the base form of a verb of change."""
     verb = verb_of(word)
     return verb is not None and verb.form is VerbForm.BASE and verb.base in HARD
 
@@ -185,6 +190,7 @@ def _forms() -> Iterator[tuple[str, Verb]]:
         yield past, Verb(base, VerbForm.PAST)
         yield _IRREGULAR.get(base, past), Verb(base, VerbForm.PAST)
         yield third, Verb(base, VerbForm.THIRD)
+        # Last of all: `set` and `read` are base forms and past forms, and dict() keeps the last.
         yield base, Verb(base, VerbForm.BASE)
 
 

@@ -1,4 +1,4 @@
-"""Reads from names, those of operations and of path segments, what they say that is done."""
+"""Finds in names, of operations and of path segments, the verb that says what is done."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from nlapi.resources.naming import pieces
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clue:
-    """What a name or a text says that an operation does.
+    """The effect that a name or a text speaks of.
 
-    `word` is the word that says so, `leading` whether it is the verb there, no noun at the end as in `Contact search`.
+    `word` is the word with that meaning; `leading` is whether it is the verb, and no noun at the end as in `Contact
+    search`.
     """
 
     action: Action
@@ -31,26 +32,28 @@ class Clue:
     leading: bool = True
 
 
+# Words before the verb of a name that say nothing: `postApiV2OrdersSearch`.
 _HTTP = frozenset(("post", "api", "v1", "v2", "v3", "http", "rest", "do", "bulk", "batch"))
-"""What stands before the verb of a name and says nothing."""
 
+# Verbs at the end of names: `accountsGet`.
 _ENDING = frozenset(
     "get list search find fetch query lookup count validate verify test convert preview estimate calculate".split()
 )
-"""Verbs that names end with: `accountsGet`."""
 
 _RUN_TO_READ = frozenset("query queries search searches lookup analysis report reports read".split())
+# Verbs of reads in prose that name a change in a name: to return a payment, to display a text on a screen.
 _ORDERS = frozenset(("return", "receive", "display", "show"))
-"""Verbs of prose that name an order in a name: to return a payment, to display a text on a screen."""
 
+# `obtainToken` of Square issues a token, so that this verb of a read is no clue in a name.
 _UNTELLING = frozenset(("obtain", "see"))
 
+# `checkIn`, `logOut`, `signUp`: the particle makes a change of them.
 _WITH_PARTICLE = frozenset(("check", "log", "sign", "opt", "clock", "set", "book"))
 
 
 @lru_cache(maxsize=16384)
 def name_clue(name: str) -> Clue | None:
-    """Return what an operationId or a path segment says that is done; None where it names no verb.
+    """Return the clue in an operationId or a path segment; None where it names no verb.
 
     The verb is the first word (`searchContacts`), that of the last part (`Shares_ListKeys`, `orders.search`), or the
     last word (`accountsGet`). A verb of change counts in each of these places.
@@ -58,10 +61,12 @@ def name_clue(name: str) -> Clue | None:
     words = _verbal(name)
     if not words:
         return None
+    # POST /returns and POST /orders/new create, although neither word is a verb of change.
     if words in (["returns"], ["new"]):
         return Clue(action=Action.CHANGE, word=words[0])
     reads = ACTIONS.get(words[0]) is Action.RETRIEVE and words[-1] not in ("in", "out", "up", "off")
     for before, word in pairwise(words):
+        # getOrCreateUser creates.
         if before in ("and", "or", "then") and ACTIONS.get(word) is Action.CHANGE:
             return Clue(action=Action.CHANGE, word=word)
         if before in _WITH_PARTICLE and word in ("in", "out", "up", "off") and not reads:
@@ -77,7 +82,7 @@ def name_clue(name: str) -> Clue | None:
 
 
 def _head_clue(heads: Sequence[str], words: Sequence[str]) -> Clue | None:
-    """Return what the first word says, or that of the last part. A namespace, such as `compute.`, reads nothing."""
+    """Return the clue of the first word, or of the last part. A namespace, such as `compute.`, is no clue."""
     head, last = heads[0] if heads[0] in ACTIONS else "", words[-1]
     if not head and ACTIONS.get(heads[-1]) is Action.CHANGE and heads[-1] not in TITLES:
         head = heads[-1]
@@ -100,7 +105,7 @@ def _ending_clue(words: Sequence[str]) -> Clue | None:
 
 
 def _verbal(name: str) -> list[str]:
-    """Return the words of a name without its numbers and what HTTP puts before its verb."""
+    """Return the words of a name without its numbers and the words of HTTP around its verb."""
     words = [word for word in pieces(name) if not word.isdigit()]
     while len(words) > 1 and words[0] in _HTTP:
         words = words[1:]
@@ -110,9 +115,9 @@ def _verbal(name: str) -> list[str]:
 
 
 def _last_part(name: str) -> str:
-    """Return the last part of a name such as `Shares_ListKeys` or `sessions.detectIntent`, "" where it has but one.
+    """Return the last part of a name such as `Shares_ListKeys` or `sessions.detectIntent`; "" where it has but one.
 
-    Underscores part a name only where its parts are in camel case: `list_all_keys` is one part.
+    Underscores divide a name only where its parts are in camel case: `list_all_keys` is one part.
     """
     for mark in (".", "/", ":", "_"):
         parts = [part for part in name.split(mark) if re.search(r"[A-Za-z]{2}", part)]

@@ -1,8 +1,8 @@
-"""Where the list, the thing, the total and the reason of an error are in an answer: one rule for schemas and for data.
+"""Finds the list, the item and the total in an answer, by one rule for schemas and for data.
 
-An envelope is an object that is there for what it carries. What it carries is found by the names that APIs give it
-(`data`, `items`), by the noun of the operation (`tickets`), and by what stands beside it: paging, totals, links.
-An object that identifies itself, by an id or a name, is a thing and no envelope.
+An envelope is an object around the content of an answer. The content is found by the usual names of APIs (`data`,
+`items`), by the noun of the operation (`tickets`), and by the fields beside it: paging, totals, links. An object with
+an id or a name of its own is an item and no envelope.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import Any
 
 from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.views import DataView as DataView
-from nlapi.resources.views import Form as Form
+from nlapi.resources.views import Form, View
 from nlapi.resources.views import SchemaView as SchemaView
-from nlapi.resources.views import View as View
 
 Keys = tuple[str, ...]
 """The names of properties that lead, one inside the other, to a part of an answer."""
@@ -25,21 +24,22 @@ LIST_NAMES = (
     *("resources", "objects", "hits", "docs", "nodes", "edges", "result", "members", "entry", "contents"),
     *("member", "hydramember", "features", "bindings"),
 )
-"""What arrays are called that hold the list of an answer, the likeliest first."""
+"""Usual names of the array with the list of an answer, the likeliest first."""
 
 WRAPPERS = (
     *("data", "result", "response", "item", "resource", "attributes", "object", "payload", "d", "embedded", "hits"),
     *("body", "queryresponse", "results", "page", "feed", "content", "output", "return"),
 )
-"""What objects are called that hold the list or the thing of an answer."""
+"""Usual names of the object around the list or the item of an answer."""
 
 TOTALS = (
     *("total", "totalcount", "totalresults", "totalitems", "totalelements", "totalrecords", "totalsize", "totalhits"),
     *("numfound", "nbhits", "estimatedtotalhits", "numresults", "odatacount", "objectcount", "itemcount", "count"),
     *("hydratotalitems", "hits"),
 )
-"""What the number of all things of a list is called, the most telling first: `count` may be that of the page."""
+"""Usual names of the number of all items of a list, the surest first: `count` may be that of the page."""
 
+# Words in the names of fields about a list, as in the envelopes of tests/resources/envelopes.yaml.
 _PAGING = frozenset(
     """
     after aggregations api ascending at batch before bookmark code constraints context continuation copyright count
@@ -52,29 +52,28 @@ _PAGING = frozenset(
     warnings window xml xmlns
     """.split()
 )
-"""Words of the names of what stands beside a list and tells of it."""
 
+# Names of arrays and objects beside the content, which are the content only where the noun says so.
 _NEVER = frozenset("errors error errormessages detail warnings warning links link shards notices debug".split())
-"""What arrays and objects are called that accompany what an answer carries, and are it only where the noun says so."""
 
+# Those, and names of arrays that are the list of an answer only where no other array is.
 _BESIDE = _NEVER | frozenset(
     "facets aggregations included includes order sort orderby constraints meta metadata infos messages".split()
 )
-"""Those, and what is the list of an answer only where it stands alone."""
 
+# Names of the field by which an object identifies itself.
 _IDENTITIES = frozenset(("id", "uuid", "guid", "uid", "gid", "name", "fullname", "slug"))
-"""What the field is called by which an object identifies itself."""
 
+# Words in the names of fields that only the envelope of a list has.
 _PAGE_SIGNS = frozenset(
     """
     total totals count next previous prev cursor offset limit page pages paging pagination token more pageinfo pageable
     etag kind took nextlink
     """.split()
 )
-"""Words of the names that only the envelope of a list has."""
 
+# Levels of objects that are searched; GraphQL's `data.repositories.edges` is the deepest common one.
 _DEEPEST = 4
-"""Objects inside each other that are looked into; GraphQL's `data.repositories.edges` is the deepest common one."""
 
 
 _ARRAYS = (Form.THINGS, Form.VALUES, Form.BARE)
@@ -82,7 +81,7 @@ _ARRAYS = (Form.THINGS, Form.VALUES, Form.BARE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noun:
-    """What an operation is about: `words` in the singular, and whether it is about one thing by its id."""
+    """The noun of an operation: `words` in the singular, and whether it is about a single item by its id."""
 
     words: tuple[str, ...] = ()
     single: bool = False
@@ -93,13 +92,13 @@ ANY = Noun()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListEnvelope:
-    """Where the list is in an answer: `keys` lead to the array, or to the map of things by their keys (`is_map`)."""
+    """The position of a list in an answer: `keys` lead to the array, or to a map of items by key (`is_map`)."""
 
     keys: Keys = ()
     is_map: bool = False
 
     def entries(self, data: Any) -> list[Any] | None:
-        """Return what `data` lists, each entry without the wrapper around it; None where `data` has no list there."""
+        """Return the list in `data`, each entry without the wrapper around it; None where `data` has no list there."""
         inside = value_at(data, self.keys)
         if self.is_map and isinstance(inside, Mapping):
             return [_keyed(key, entry) for key, entry in inside.items()]
@@ -107,13 +106,14 @@ class ListEnvelope:
 
 
 def find_list(view: View, noun: Noun = ANY) -> ListEnvelope | None:
-    """Return where the list is; None where the answer is a thing or a value, or leaves open which of several it is.
+    """Return the position of the list; None where the answer is an item or a value, or several lists fit.
 
-    Of several arrays the one that is called like the noun counts, then the one with a name that lists have.
+    An array named like the noun goes before one with a usual name of lists.
     """
     keys = _list_keys(view, noun, _DEEPEST)
     if keys is not None:
         return ListEnvelope(keys=keys)
+    # Consul lists services as a map by name. Arrays go first, as two objects in an item may look like a map.
     for keys in ((), *((name,) for name in view.names if name_key(name) in WRAPPERS and view.form is Form.OBJECT)):
         inside = view.field(keys[0]) if keys else view
         if not noun.single and inside.form is Form.OBJECT and inside.is_map and not _identifies(inside):
@@ -133,6 +133,7 @@ def _list_keys(view: View, noun: Noun, depth: int) -> Keys | None:
     if _identifies(view):
         return None
     carried = [name for name in arrays if not _is_beside(name, _BESIDE)]
+    # Facets or messages may be all that an answer lists.
     carried = carried or [name for name in arrays if not _is_beside(name, _NEVER)]
     chosen = _chosen(fields, carried, noun)
     if chosen is not None:
@@ -141,9 +142,10 @@ def _list_keys(view: View, noun: Noun, depth: int) -> Keys | None:
 
 
 def _chosen(fields: Mapping[str, View], carried: Sequence[str], noun: Noun) -> str | None:
-    """Return the array that an object is there for; None where it is more than the envelope of one."""
+    """Return the array that is the content of an object; None where the object is more than an envelope."""
     things = [name for name in carried if fields[name].form is not Form.VALUES]
     usual = [name for listed in LIST_NAMES for name in things if name_key(name) == listed]
+    # Other arrays may be side-loaded beside the list; `data`, `items` and `results` name it even then.
     if usual and not noun.single and (len(things) == 1 or name_key(usual[0]) in LIST_NAMES[:3]):
         return usual[0]
     arrays = things or carried
@@ -156,7 +158,7 @@ def _chosen(fields: Mapping[str, View], carried: Sequence[str], noun: Noun) -> s
 
 
 def _inner_keys(fields: Mapping[str, View], noun: Noun, depth: int) -> Keys | None:
-    """Return the way into the one object of an envelope that holds a list."""
+    """Return the keys into the one object of an envelope that has a list; None where several or none have."""
     objects = {name: field for name, field in fields.items() if field.form is Form.OBJECT}
     named = [name for name in objects if is_called(name, noun.words)]
     spare = [name for name in objects if not _is_beside(name, _BESIDE)]
@@ -170,7 +172,7 @@ def _inner_keys(fields: Mapping[str, View], noun: Noun, depth: int) -> Keys | No
 
 
 def _like_noun(arrays: Mapping[str, View], noun: Noun) -> str | None:
-    """Return the array that is called like the noun: `campaign_drafts` for drafts, `drafts` for campaign drafts."""
+    """Return the array named like the noun: `campaign_drafts` for drafts, `drafts` for campaign drafts."""
     if not noun.words or noun.single:
         return None
     exact = [name for name in arrays if singular_words(name) == noun.words]
@@ -179,14 +181,14 @@ def _like_noun(arrays: Mapping[str, View], noun: Noun) -> str | None:
 
 
 def is_called(name: str, noun: Sequence[str]) -> bool:
-    """Whether the shorter of a name and a noun ends the longer: `campaign_drafts` and draft, `drafts` and ad draft."""
+    """Return whether the shorter of a name and a noun ends the longer: `campaign_drafts` and draft."""
     words = singular_words(name)
     size = min(len(words), len(noun))
     return size > 0 and tuple(words[-size:]) == tuple(noun[-size:])
 
 
 def _identifies(view: View) -> bool:
-    """Whether an object has a field of its own by which it is identified; JSON-LD's `@id` is that of the answer."""
+    """Return whether an object has a field that identifies it; JSON-LD's `@id` is that of the answer."""
     return any(
         name_key(name) in _IDENTITIES
         and not name.startswith("@")
@@ -200,7 +202,7 @@ def _is_beside(name: str, names: frozenset[str]) -> bool:
 
 
 def _is_spare(name: str, field: View) -> bool:
-    """Whether a field is more than an envelope has: neither about the list nor empty."""
+    """Return whether a field is content: neither about the list nor empty."""
     if field.form is Form.NOTHING or _is_beside(name, _BESIDE):
         return False
     if field.form is Form.OBJECT and name_key(name) in WRAPPERS:
@@ -209,7 +211,7 @@ def _is_spare(name: str, field: View) -> bool:
 
 
 def find_thing(view: View, noun: Noun = ANY) -> Keys:
-    """Return the keys that lead to the thing in an answer about one thing: () where the answer is the thing itself."""
+    """Return the keys that lead to the item in an answer about one item: () where the answer is the item itself."""
     keys: Keys = ()
     for _ in range(_DEEPEST):
         if view.form is not Form.OBJECT or _identifies(view):
@@ -227,6 +229,7 @@ def _thing_name(view: View, noun: Noun) -> str | None:
     spare = [name for name, field in fields.items() if name not in objects and _is_spare(name, field)]
     named = [name for name in objects if noun.words and singular_words(name) == noun.words]
     wrapping = [name for name in objects if name_key(name) in WRAPPERS]
+    # An object named like the noun may have two other fields of content beside it, another object none.
     for names, most in ((named, 2), (wrapping, 0), (objects, 0)):
         if len(names) == 1 and len(spare) <= most and (names is not objects or len(fields) == 1 or _has_signs(fields)):
             return names[0]
@@ -234,12 +237,12 @@ def _thing_name(view: View, noun: Noun) -> str | None:
 
 
 def _has_signs(fields: Mapping[str, View]) -> bool:
-    """Whether fields beside the thing say how the call went (`ok`, `success`, `status`), as only an envelope does."""
+    """Return whether fields beside the item report the outcome (`ok`, `success`, `status`), as only an envelope has."""
     return any(name_key(name) in ("ok", "success", "status", "code", "requestid", "meta") for name in fields)
 
 
 def value_at(data: Any, keys: Keys) -> Any:
-    """Return what the keys lead to in data; None where they lead nowhere."""
+    """Return the value in data that the keys lead to; None where they lead nowhere."""
     for key in keys:
         data = data.get(key) if isinstance(data, Mapping) else None
     return data
@@ -253,14 +256,14 @@ def wrap(value: Any, keys: Keys) -> Any:
 
 
 def _keyed(key: str, entry: Any) -> Any:
-    """An entry of a map of things, with its key, unless the entry says it itself."""
+    """Return an entry of a map of items with its key as `key`, unless one of its fields has the key."""
     return entry if not isinstance(entry, Mapping) or key in entry.values() else {"key": key, **entry}
 
 
 def unwrap_entry(entry: Any) -> Any:
-    """Return the thing in an entry of a list: of `{"campaign": {...}}`, Relay's `node`, Elasticsearch's `_source`.
+    """Return the item in an entry of a list: of `{"campaign": {...}}`, Relay's `node`, Elasticsearch's `_source`.
 
-    What JSON:API has in `attributes` stands beside the id.
+    The fields in JSON:API's `attributes` are put beside the id.
     """
     if not isinstance(entry, Mapping):
         return entry
@@ -275,9 +278,9 @@ def unwrap_entry(entry: Any) -> Any:
 
 
 def total_in(data: Any, keys: Keys = (), headers: Mapping[str, str] | None = None) -> int | None:
-    """Return how many things a list has over all its pages, where the envelope or a header (X-Total-Count) says so.
+    """Return the number of items over all pages, where the envelope or a header (X-Total-Count) has it; else None.
 
-    RFC 9110 §14.4: `Content-Range: items 0-9/45`.
+    Also of `Content-Range: items 0-9/45` (RFC 9110 §14.4).
     """
     counted = {name.lower(): value for name, value in (headers or {}).items()}
     for name in ("x-total-count", "x-total", "x-wp-total", "total-count", "content-range"):
@@ -285,6 +288,7 @@ def total_in(data: Any, keys: Keys = (), headers: Mapping[str, str] | None = Non
         if text.isdecimal():
             return int(text)
     around = list(_around(data, keys))
+    # Some APIs name the total after the list: `totalTickets` beside `tickets`.
     for total in (f"total{''.join(keys[-1:]).lower()}", *TOTALS):
         for place in around:
             for name, value in place.items():
@@ -294,7 +298,7 @@ def total_in(data: Any, keys: Keys = (), headers: Mapping[str, str] | None = Non
 
 
 def _around(data: Any, keys: Keys) -> Iterator[Mapping[str, Any]]:
-    """The objects on the way to a list, the nearest first, each with the objects in it that tell of the list."""
+    """Yield the objects on the way to a list, the nearest first, each with the objects in it about the list."""
     places = [value_at(data, keys[:size]) for size in range(len(keys), -1, -1)]
     for place in places:
         if isinstance(place, Mapping):
@@ -307,6 +311,7 @@ def _around(data: Any, keys: Keys) -> Iterator[Mapping[str, Any]]:
 
 def _count(value: Any) -> int | None:
     if isinstance(value, Mapping):
+        # Elasticsearch has {"total": {"value": 3, "relation": "eq"}}.
         value = value.get("value")
     if isinstance(value, str) and value.isdecimal():
         return int(value)

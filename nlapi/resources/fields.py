@@ -1,4 +1,4 @@
-"""Reads the fields of a thing by their path, and the short text that an object in it stands for."""
+"""Reads the fields of an item by their path, and the short text that an object in it represents."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from nlapi.resources.naming import name_key
 Thing = Mapping[str, Any]
 
 HOLDERS = frozenset("metadata labels annotations attributes fields properties spec status profile snippet sys".split())
-"""Objects in a thing that hold what identifies and describes it: Kubernetes, Alertmanager, Jira, Airtable, HubSpot."""
+"""Objects in an item with its identifying and describing fields: Kubernetes, Alertmanager, Jira, Airtable, HubSpot."""
 
+# Objects among FIELD_OBJECTS whose fields are of the item around them, even where one is called `name`.
 _MAPS = HOLDERS - {"status", "profile"}
-"""Those of them whose fields are of the thing around them, even where one is called `name`."""
 
+# Fields of an object that represents one text: WordPress's `title.rendered`, Jira's `status.name`, GitHub's user.
 _TEXTS = (
     *("text", "value", "rendered", "raw", "name", "displayname", "fullname", "title", "full", "label", "login"),
     *("username", "email", "key", "datetime", "date"),
 )
-"""Fields of an object that stands for one text: WordPress's `title.rendered`, Jira's `status.name`, GitHub's user."""
 
 _NAMED = frozenset(("name", "displayname", "fullname", "title", "label", "login", "username", "email", "key"))
+# Fields beside a name in an object that refers to an item and is none itself.
 _REFERS = frozenset("id uid uuid gid sid accountid self url uri href htmlurl type kind iconurl active primary".split())
-"""Fields beside a name by which an object refers to a thing rather than being one."""
 
+# Contentful has a text in each language: {"title": {"en-US": "Hello"}}.
 _LOCALE = re.compile(r"[a-z]{2}(?:[-_][A-Za-z]{2,4})?")
+# Fields of an object with no more than a text and its format: WordPress's {"rendered": ..., "protected": false}.
 _SMALL = 4
-"""Fields of an object that is no more than a text with its format."""
 
 
 def fields_of(thing: Thing, depth: int = 2) -> dict[str, Any]:
-    """Return the fields of a thing by their path: those of the objects in it too, as `metadata.name`.
+    """Return the fields of an item by their path, also those of the objects in it: `metadata.name`.
 
-    Lists, objects that stand for a text, and those deeper than `depth` levels stay as they are.
+    Lists, objects that represent a text, and objects below `depth` levels stay values.
     """
     fields: dict[str, Any] = {}
     for key, value in thing.items():
@@ -46,9 +47,9 @@ def fields_of(thing: Thing, depth: int = 2) -> dict[str, Any]:
 
 
 def field_at(thing: Any, path: str) -> Any:
-    """Return the field of a thing at a path such as `metadata.name`; None where there is none.
+    """Return the field of an item at a path such as `metadata.name`; None where there is none.
 
-    A name with dots in it (`app.kubernetes.io/name`) is found too.
+    A name with dots in it (`app.kubernetes.io/name`) is also found.
     """
     if not isinstance(thing, Mapping):
         return None
@@ -61,9 +62,9 @@ def field_at(thing: Any, path: str) -> Any:
 
 
 def text_key(value: Thing, name: str = "") -> str:
-    """Return the field with the text that an object stands for; "" for an object that is more than a text.
+    """Return the field with the text that an object represents; "" for an object that is more than a text.
 
-    `name` is what the object is called: what is in `metadata` or `labels` is of the thing around it.
+    `name` is the name of the object: the fields in `metadata` or `labels` are of the item around it.
     """
     if name_key(name) in _MAPS:
         return ""
@@ -79,12 +80,12 @@ def text_key(value: Thing, name: str = "") -> str:
 
 
 def _holds_much(value: Thing) -> bool:
-    """Whether an object has lists of objects, or objects of its own that are more than texts: it is a thing itself."""
+    """Return whether an object has lists of objects, so that it is an item itself."""
     return any(isinstance(field, list) and any(isinstance(one, Mapping) for one in field) for field in value.values())
 
 
 def text_of(value: Any, name: str = "") -> str:
-    """Return the text that a value stands for; "" where it is neither a text nor an object that stands for one."""
+    """Return the text that a value represents; "" where it is neither a text nor an object for one."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and (key := text_key(value, name)):
@@ -93,7 +94,7 @@ def text_of(value: Any, name: str = "") -> str:
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a field says nothing: null, an empty text or list, an object of such fields."""
+    """Return whether a field has no content: null, an empty text or list, an object of such fields."""
     if isinstance(value, Mapping):
         return all(map(is_empty, value.values()))
     return value is None or value == "" or value == []

@@ -1,8 +1,8 @@
-"""Groups the collections of an API into resources: collections at several paths may hold things of one kind.
+"""Groups the collections of an API into resources: collections at several paths may have items of one kind.
 
-A path that ends in a literal is a collection of things where a path to one of them is below it, or where reading it
-lists things with ids. Two are of one resource when their things have the same schema, or the same name and much the
-same properties: `POST /accounts/{id}/campaigns` and `GET /campaigns/{id}` are.
+A path that ends in a literal is a collection where a path to one item is below it, or where reading it lists items with
+ids. Two are of one resource when their items have the same schema, or the same name and many properties in common:
+`POST /accounts/{id}/campaigns` and `GET /campaigns/{id}` are.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from nlapi.resources.resource import Collection, Resources
 from nlapi.resources.schemas import ref_of
 
 _WRITES = frozenset(("PUT", "PATCH", "DELETE"))
+# The share of properties that the items at two paths of one name have in common when they are of one kind. The body of
+# a creation lacks the id, the times and the state that a read answers.
 _LIKE = 0.5
-"""The share of properties that things at two paths of one name have in common when they are of one kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resource:
-    """A kind of thing, at one or more collections; a singleton (/account/settings) is the one thing at its path.
+    """A kind of item, at one or more collections; a singleton (/account/settings) is the one item at its path.
 
-    `schemas` are those of one thing, the fullest first, `properties` what they describe, by name; `id_path` is the
-    field with its id. `aliases` are its nouns as one word each.
+    `schemas` are those of one item, the fullest first, `properties` their properties by name; `id_path` is the field
+    with its id. `aliases` are its nouns as one word each.
     """
 
     name: str
@@ -49,17 +50,17 @@ class Resource:
 
     @property
     def noun(self) -> Words:
-        """What one thing is called, in the singular."""
+        """The noun of one item, in the singular."""
         return singular_words(self.name.rpartition("/")[2])
 
     @property
     def label(self) -> str:
-        """What one thing is called, for a person."""
+        """The name of one item, for a person."""
         return self.name.rpartition("/")[2] if self.is_singleton else " ".join(self.noun)
 
     @property
     def is_open(self) -> bool:
-        """Whether no client can list or create such things: then any id may be one."""
+        """Whether no client can list or create such items, so that any id may be one."""
         return not any({"GET", "POST"} & collection.at.keys() for collection in self.collections)
 
 
@@ -73,8 +74,9 @@ class Grouping:
         self.prefix = common_prefix([segments(operation.route) for operation in resources.operations])
 
     def groups(self) -> Iterator[Resource]:
-        """Yield every resource that is no singleton, those with paths to one thing first."""
+        """Yield every resource that is no singleton, those with paths to one item first."""
         groups: list[list[Resource]] = []
+        # A collection with paths to one item has the fullest schemas, by which the others are matched.
         order = sorted(self.resources.collections.values(), key=lambda one: (not one.item, len(one.path)))
         for resource in (self._resource([one], self._schemas(one)) for one in order):
             if self._is_collection(resource):
@@ -87,7 +89,7 @@ class Grouping:
             yield self._resource([one.collections[0] for one in group], schemas)
 
     def _schemas(self, collection: Collection) -> list[Any]:
-        """The schemas of one thing: as read, as changed, as created, as listed."""
+        """Return the schemas of one item: as read, as changed, as created, as listed."""
         shown = [
             one for one in map(collection.item.get, ("GET", "PATCH", "PUT")) if one and not self.answers.list_of(one)
         ]
@@ -112,7 +114,7 @@ class Grouping:
         return bool(resource.schemas) and collection.at.keys() == {"POST"} and self._has_things_below(collection)
 
     def _has_things_below(self, collection: Collection) -> bool:
-        """Whether there is a path below one of its things, as /tickets/{id}/qr is for /tickets."""
+        """Return whether there is a path below one of its items, as /tickets/{id}/qr is for /tickets."""
         size, here = len(collection.path), collection.shape
         return any(
             one[:size] == here and one[size] is None for one in self.resources.collections if len(one) > size + 1
@@ -127,6 +129,7 @@ class Grouping:
             return False
         names, others = set(resource.properties), set(group[0].properties)
         likeness = len(names & others) / min(len(names), len(others)) if names and others else 1.0
+        # Two collections that both have paths to one item are of two kinds, unless nothing tells them apart.
         if item and items:
             return not resource.refs and not group[0].refs and likeness == 1
         return likeness >= _LIKE
@@ -136,7 +139,7 @@ class Grouping:
         return compound(path[self.prefix :] if len(path) > self.prefix else path)
 
     def _resource(self, collections: Sequence[Collection], schemas: Sequence[Any]) -> Resource:
-        """The resource of some collections, whose first has the paths to one thing if any has."""
+        """Return the resource of some collections, whose first has the paths to one item if any has."""
         first = collections[0]
         name = "/".join("{}" if segment.parameter else segment.text for segment in first.path) or "items"
         keys = [one.key for one in collections if one.key and name_words(one.key)[-1] in ID_WORDS]
@@ -159,5 +162,6 @@ class Grouping:
         wanted = ((key, target or noun, parameter), (key, noun, parameter), ("id", noun, None))
         fields = [id_field(self.reader, {"properties": properties}, name, of, noun, one) for name, of, one in wanted]
         described = {name_key(name): name for name in properties}
+        # `uri` means the last segment of an address, and is no property with an id.
         found = [name for name in (*fields, described.get("code"), described.get("slug")) if name and name != "uri"]
         return next((name for name in found if "." not in name), next(iter(found), ""))

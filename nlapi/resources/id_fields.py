@@ -1,4 +1,4 @@
-"""Tells what takes the id of a thing, of which kind, and which field of a thing it is."""
+"""Finds the arguments that take the id of an item, the kind of the item, and the field of it with that id."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from nlapi.resources.schemas import SchemaReader, ref_of
 Words = tuple[str, ...]
 
 ID_WORDS = frozenset("id ids uuid uuids guid guids gid sid uid key keys number numbers identifier".split())
-"""Last words of the names of what takes an id."""
+"""Last words of the names of arguments that take an id."""
 
 NAME_WORDS = frozenset("name slug login username handle code tag sha digest ip email address".split())
-"""Last words of the names of what takes another field that tells a thing from others."""
+"""Last words of the names of arguments that take another identifying field."""
 
 _ID_FIELDS = ("id", "uuid", "guid", "gid", "uid", "sid", "identifier", "key", "number")
 _NAME_FIELDS = (
     *("slug", "login", "username", "handle", "key", "code", "name", "displayname", "label", "id", "uuid", "sha"),
     *("hash", "digest"),
 )
+# Fields for an argument that takes one of several, the surest first: `issueIdOrKey`.
 _ALTERNATIVES = ("key", "slug", "code", "id", "uuid", "number", "name", "username")
-"""What an argument may take that takes one of several, the surest first: `issueIdOrKey`."""
 
+# Last words of the names of path parameters that say how or when to read, and identify nothing.
 _NO_IDS = frozenset(
     """
     path format version language lang locale type status state kind category filter scope field date year month day hour
@@ -38,17 +39,16 @@ _NO_IDS = frozenset(
     longitude lat lng lon zoom radius from to start end x y z currency country logpath wildcard
     """.split()
 )
-"""Last words of the names of path parameters that say how or when, not which thing."""
 
+# Qualifiers of ids that another system issues.
 _FOREIGN = frozenset("external foreign client remote legacy custom reference tracking request app idp third".split())
-"""Qualifiers of ids that another system gives out."""
 
 _HOLDERS = ("metadata", "attributes", "fields")
 _IDS_ALONE = tuple((word,) for word in sorted(ID_WORDS))
 
 
 def takes_id(place: Place, parameter: Parameter | None = None) -> bool:
-    """Whether what goes to a place tells which thing is meant: every path parameter but those of closed choices."""
+    """Return whether the value for a place identifies an item, as every path parameter but a closed choice does."""
     where, name = place
     words = name_words(name)
     if parameter is not None and ("enum" in parameter.schema or parameter.schema.get("type") == "boolean"):
@@ -57,20 +57,21 @@ def takes_id(place: Place, parameter: Parameter | None = None) -> bool:
         return bool(words) and (words[-1] not in _NO_IDS or words[-1] in ID_WORDS)
     if words in (("id",), ("ids",), ("uuid",), ("uuids",)):
         return True
+    # Outside of a path, `page_number` and `sort_key` are more frequent than keys and numbers of items.
     return len(words) > 1 and (words[-1] in ID_WORDS - {"number", "numbers", "key", "keys"} or words[0] == "id")
 
 
 def names_item(operation: Operation, place: Place) -> bool:
-    """Whether a placeholder is called like the things before it: `version` names one in /versions/{version}."""
+    """Return whether a placeholder is named like the items before it, as `version` is in /versions/{version}."""
     pairs = pairwise(segments(operation.route)) if place[0] == "path" else ()
     before = next((name_words(before.text) for before, one in pairs if one.parameter == place[1]), ())
     return before != singular_words("_".join(before)) == singular_words(place[1])
 
 
 def named_noun(name: str) -> Words:
-    """Return what an argument or a property identifies by its name alone, in the singular; () where it does not say.
+    """Return the noun that an argument or a property identifies by its name, in the singular; () without one.
 
-    `campaignIds` identify a campaign, `project_name_or_id` a project; `id` and `name` say nothing.
+    `campaignIds` identify a campaign, `project_name_or_id` a project; `id` and `name` have no noun.
     """
     words = name_words(name)
     bare = [word for word in words if word not in ID_WORDS and word not in ("or", "by")]
@@ -82,9 +83,9 @@ def named_noun(name: str) -> Words:
 
 
 def target_noun(operation: Operation, place: Place) -> Words:
-    """Return what the value at a place identifies, in the singular: by its name, else by the path in front of it.
+    """Return the noun that the value for a place identifies, in the singular: by its name, else by the path before it.
 
-    `campaign_id` identifies a campaign, the `id` of /campaigns/{id} too; () where nothing says it.
+    `campaign_id` identifies a campaign, and so does the `id` of /campaigns/{id}; () where neither has a noun.
     """
     if noun := named_noun(place[1]):
         return noun
@@ -96,7 +97,7 @@ def target_noun(operation: Operation, place: Place) -> Words:
 
 
 def wider_nouns(noun: Words) -> Iterator[Words]:
-    """Yield a noun, and it without its qualifiers: what takes a `source_account_id` takes the id of an account."""
+    """Yield a noun, and the noun without its qualifiers: a `source_account_id` takes the id of an account."""
     if noun:
         yield noun
     for start in range(1, len(noun)):
@@ -107,10 +108,10 @@ def wider_nouns(noun: Words) -> Iterator[Words]:
 def id_field(
     reader: SchemaReader, schema: Any, argument: str, noun: Words, listed: Words, parameter: Parameter | None = None
 ) -> str | None:
-    """Return the field of a thing with this schema that an argument takes, as a path; None where none is.
+    """Return the path of the field that an argument takes, of an item with this schema; None where no field fits.
 
-    `noun` is what the argument identifies and `listed` what the thing is, in the singular. `uri` stands for the end of
-    an address.
+    `noun` is the noun that the argument identifies and `item_noun` that of the item, in the singular. `uri` means the
+    last segment of an address.
     """
     described = {name_key(name): (name, inner) for name, inner in reader.properties(schema).items()}
     types = set(reader.types(parameter.schema)) - {"null"} if parameter is not None else set()
@@ -126,6 +127,7 @@ def id_field(
         return own[0]  # it alone has the very schema of the argument
     text = _told(parameter) if parameter is not None else ""
     alike, says_name = _is_alike(noun, listed), _says_name(text)
+    # `customer` of Stripe is an id and `repo` of GitHub a name: the type of `id` or the description tells which.
     opaque = alike and "id" in described and "string" in reader.types(described["id"][1])
     by_id = types == {"integer"} or (not says_name and (opaque or _says_id(text)))
     names = tuple(_field_names(argument, noun, listed, text, by_id=by_id))
@@ -141,7 +143,7 @@ def id_field(
 
 
 def _part(reader: SchemaReader, described: Mapping[str, tuple[str, Any]], argument: str) -> str:
-    """The field of the object in a thing that is called like an argument: `owner.login`, `user.id` for `user_id`."""
+    """Return the field of the object in an item with an argument's name: `owner.login`, `user.id` for `user_id`."""
     names = _ID_FIELDS if name_words(argument)[-1:] in _IDS_ALONE else _NAME_FIELDS
     for key in (name_key(argument), "".join(named_noun(argument))):
         inner = {name_key(name): name for name in reader.properties(described[key][1])} if key in described else {}
@@ -152,15 +154,15 @@ def _part(reader: SchemaReader, described: Mapping[str, tuple[str, Any]], argume
 
 
 def _is_alike(noun: Words, listed: Words) -> bool:
-    """Whether a noun is what is listed, maybe in short: org and organization, intent and payment intent, rate token."""
+    """Return whether two nouns are the same, maybe shortened: org and organization, intent and payment intent."""
     one, other = sorted(("".join(noun[-1:]), "".join(listed[-1:])), key=len)
     return one == other or (len(one) > 2 and other.startswith(one)) or (bool(listed) and set(listed) <= set(noun))
 
 
 def _field_names(argument: str, noun: Words, listed: Words, text: str, *, by_id: bool) -> Iterator[str]:
-    """What the field of a thing may be called whose value an argument takes, the likeliest first.
+    """Yield the names that the field for an argument may have, the likeliest first.
 
-    `by_id`: an argument which is called like the thing itself (`customer`) takes its id and not its name.
+    `by_id`: an argument named like the item itself (`customer`) takes its id and not its name.
     """
     words = name_words(argument)
     last = words[-1] if words else ""
@@ -196,7 +198,7 @@ def _told(parameter: Parameter) -> str:
 
 
 def _says_id(text: str) -> bool:
-    """Whether the description of an argument speaks of an id."""
+    """Return whether the description of an argument mentions an id."""
     return re.search(r"\b(?:id|ids|identifier|uuid|guid)\b", text) is not None
 
 

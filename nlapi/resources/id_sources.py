@@ -1,4 +1,4 @@
-"""Tells for each argument that takes an id which operation gives it, and in which field; silent rather than far off."""
+"""Finds the operation and the field that give the id for an argument; it gives no source rather than a wrong one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from nlapi.resources.answers import json_media
 from nlapi.resources.id_fields import (
     ID_WORDS,
     NAME_WORDS,
-    Place,
     Words,
     id_field,
     named_noun,
@@ -26,28 +25,30 @@ from nlapi.resources.id_fields import (
 from nlapi.resources.links import LinkedSources
 from nlapi.resources.naming import name_key, name_words, singular_words
 from nlapi.resources.nouns import thing_words
-from nlapi.resources.paths import FORMATS, Path, Shape, position, segments, shape
+from nlapi.resources.paths import FORMATS, Path, Place, Shape, position, segments, shape
 from nlapi.resources.resource import CALLER_WORDS, Resources, name_filter, resources_of
 
+# Words in the paths of lists without most items of a kind. GitHub's starred repositories once were the source of an
+# owner in 16 of 20 skills (docs/design/021-resources.md).
 _ASIDE = frozenset("trash trashed archived deleted removed starred blocked hidden pending recent expired watch".split())
-"""Words of the paths of lists in which most things of a kind are not, or not at once."""
 
+# Names of the parameter of a general search that selects the kind of items.
 _KINDS = frozenset("type types kind kinds object objecttype entity entitytype resource resourcetype in".split())
-"""What the parameter of a general search is called that says what kind of thing to look for."""
 
+# The share of fields that items of one kind have in common where their schemas have different names.
 _ALIKE = 0.6
-"""The share of fields that things of one kind have in common where their schemas are called otherwise."""
 
+# The share of operations with a value in their path from which the value is asked for once: a tenant, GitHub's owner
+# and repo.
 _COMMON = 0.4
-"""The share of operations that take a value in their path for it to be one that is asked for once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdSource:
-    """An operation whose answer gives an id: in `field` of each thing that it lists, or of the thing that it answers.
+    """An operation whose answer has an id: in `field` of each item that it lists, or of the item that it answers.
 
-    `field` is a path such as `owner.login`; "" where no answer is described. `uri` stands for the end of an address.
-    `narrowing` are values by place that make a general search look for things of the kind: type=artist.
+    `field` is a path such as `owner.login`; "" where no answer is described. `uri` means the last segment of an
+    address. `narrowing` are values by place with which a general search lists the kind alone: type=artist.
     """
 
     operation: Operation
@@ -57,7 +58,7 @@ class IdSource:
 
 
 class IdSources:
-    """The sources of the ids of one Spec; of `some` operations alone, those that are among them."""
+    """The sources of the ids of one Spec; of some `operations`, those that are among them."""
 
     def __init__(self, spec: Spec, some: Iterable[Operation] | None = None) -> None:
         self.resources = resources_of(spec) if some is None else Resources(spec, some)
@@ -67,7 +68,7 @@ class IdSources:
         self._fields: dict[tuple[Operation, str, Words, int], str | None] = {}
 
     def of(self, operation: Operation, place: Place) -> tuple[IdSource, ...]:
-        """Return the sources of the value at a place of an operation, the best first; () where none is near."""
+        """Return the sources of the value for a place of an operation, the best first; () where none is near."""
         key = operation, place
         if key not in self._found:
             self._found[key] = ()  # an id that is needed for its own source has none
@@ -75,7 +76,7 @@ class IdSources:
         return self._found[key]
 
     def first(self, operation: Operation, place: Place) -> IdSource | None:
-        """Return the best source; the others are not looked for."""
+        """Return the best source, without a search for the others."""
         return next(iter(self._found.get((operation, place)) or self._sources(operation, place)), None)
 
     def _sources(self, operation: Operation, place: Place) -> Iterator[IdSource]:
@@ -106,10 +107,11 @@ class IdSources:
                 yield IdSource(operation=source, field=field, listed=False)
 
     def _above(self, operation: Operation, name: str, parameter: Parameter | None) -> Iterator[IdSource]:
-        """What lists at the path before the placeholder, or searches right below that, or shows the caller's there."""
+        """Yield lists at the path before the placeholder, searches below that path, and the caller's own item there."""
         path = segments(operation.route)
         at = position(path, name)
         noun = target_noun(operation, ("path", name))
+        # Kubernetes has /watch/... beside each list: a stream of events, which is no list to look up a name in.
         elsewhere = self._adds(operation, name) or "watch" in _literal_words(path[:at])
         if not at or elsewhere or self._is_scope(path[: at + 1], noun):
             return
@@ -123,12 +125,13 @@ class IdSources:
             if field is not None and one is not operation:
                 yield IdSource(operation=one, field=field)
         only = [one for one in there if one.method == "GET" and not self._wants_ids(one)]
+        # Without a list, the GET at that path may answer with an item that has the id.
         for one in (*only, *self._callers(path[:at], noun)) if not listing else ():
             if field := self.field(one, name, noun, parameter):
                 yield IdSource(operation=one, field=field, listed=False)
 
     def _adds(self, operation: Operation, name: str) -> bool:
-        """Whether an operation puts a thing that there is already among others: PUT /teams/{id}/members/{username}."""
+        """Return whether an operation adds an existing item to others: PUT /teams/{id}/members/{username}."""
         path = segments(operation.route)
         if operation.method != "PUT" or operation.body is not None or path[-1].parameter != name:
             return False
@@ -136,14 +139,14 @@ class IdSources:
         return shown is None or json_media(shown) is None
 
     def _callers(self, path: Path, noun: Words) -> Iterator[Operation]:
-        """What shows the caller's own thing of a collection: /applications/@me; no user is meant by that alone."""
+        """Yield the read of the caller's own item of a collection: /applications/@me. A user needs more than that."""
         for word in CALLER_WORDS if noun and noun[-1] not in (*CALLER_WORDS, "member", "person") else ():
             for text in (word, f"@{word}"):
                 if (own := self.resources.collections.get((*shape(path), text))) and "GET" in own.at:
                     yield own.at["GET"]
 
     def _at(self, path: Path) -> Sequence[Operation]:
-        """The operations at a path; one that ends in a placeholder counts if it lists: /repositories/{workspace}."""
+        """Return the operations at a path; at a placeholder those that list: /repositories/{workspace}."""
         if path and path[-1].parameter:
             above = self.resources.collection(path[:-1])
             return [one for one in above.item.values() if self.resources.is_list(one)] if above is not None else []
@@ -151,30 +154,30 @@ class IdSources:
         return list(collection.at.values()) if collection is not None else []
 
     def _is_scope(self, path: Path, noun: Words) -> bool:
-        """Whether a path that ends in a placeholder shows a list of other things, and no thing of its own."""
+        """Return whether a path that ends in a placeholder lists other items, and has none of its own."""
         return bool(self._at(path)) and (() if path[-2].parameter else singular_words(path[-2].text)) != noun
 
     def _searches(self, path: Path) -> Iterable[Operation]:
-        """The operations that read a collection through a segment of its own: /containers/json, /flows/filter."""
+        """Return the operations that read a collection through a segment: /containers/json, /flows/filter."""
         there = self._queries.get(shape(path), ())
         found = [one for one in there if self.resources.is_list(one) and not self._wants_ids(one)]
         return sorted(found, key=lambda one: (one.route.rpartition("/")[2] not in FORMATS, one.deprecated))
 
     def _wants_ids(self, operation: Operation) -> bool:
-        """Whether a list has to be told the very ids of what it lists: GET /artists?ids=."""
+        """Return whether a list requires the ids of the items that it lists: GET /artists?ids=."""
         names = (name_words(name) for where, name in self.resources.required(operation) if where != "path")
         return any(words[-1:] in (("ids",), ("uris",)) for words in names)
 
     @cached_property
     def _queries(self) -> Mapping[Shape, list[Operation]]:
-        """What is at a path right below another that says how what is there is read."""
+        """The operations right below another path that name a way of reading it, by that path."""
         found: dict[Shape, list[Operation]] = defaultdict(list)
         for operation in filter(self.resources.is_query, self.resources.operations):
             found[shape(segments(operation.route))[:-1]].append(operation)
         return found
 
     def _by_noun(self, operation: Operation, place: Place, parameter: Parameter | None) -> Iterator[IdSource]:
-        """What lists things of the noun elsewhere, the nearest first."""
+        """Yield lists of items of the noun elsewhere, the nearest first."""
         noun = target_noun(operation, place)
         elsewhere = place[0] != "path" or self._adds(operation, place[1])
         for words in wider_nouns(noun) if place[0] != "path" else (noun,):
@@ -190,9 +193,9 @@ class IdSources:
                     return
 
     def _listings(self, noun: Words, place: Place, *, elsewhere: bool) -> Iterator[Iterable[Operation]]:
-        """What lists things of a noun by its path, and if nothing of that does, by the schemas of its answer.
+        """Yield lists of items of a noun by their path, then those by the schemas of their answers.
 
-        Else what lists things of a longer noun that have a field called like the argument.
+        Last are lists of items with a longer noun and a field named like the argument.
         """
         if elsewhere:
             yield dict.fromkeys((*self.resources.lists_of(noun), *self.resources.lists_by_schema(noun)))
@@ -204,13 +207,13 @@ class IdSources:
         yield [one for one, entry in entries if name_key(place[1]) in map(name_key, self.reader.properties(entry))]
 
     def _is_nested(self, operation: Operation, name: str) -> bool:
-        """Whether a placeholder stands below another one, behind a noun of its own: /instances/{id}/backups/{id}."""
+        """Return whether a placeholder is below another one, behind a noun of its own: /instances/{id}/backups/{id}."""
         path = segments(operation.route)
         at = position(path, name)
         return at > 0 and not path[at - 1].parameter and any(segment.parameter for segment in path[:at])
 
     def _may_give(self, source: Operation, operation: Operation, place: Place, *, elsewhere: bool) -> bool:
-        """Whether what a source lists may be what is wanted: what is added or filtered by is not there already."""
+        """Return whether the listed items may be the target: an item to add is not in the list of those added."""
         if source is operation or not self._is_open(source, operation, place):
             return False
         if not elsewhere:
@@ -219,7 +222,7 @@ class IdSources:
         return not source.route.startswith(there) and (self.resources.is_home(source) or "{" not in source.route)
 
     def _agree(self, source: Operation, operation: Operation, name: str) -> bool:
-        """Whether what a source lists is what the path up to a placeholder shows: by their schemas, if both say it."""
+        """Return whether a source lists the items that the path up to a placeholder shows, as far as schemas tell."""
         path = segments(operation.route)
         shown = self.resources.shown_at(path[: position(path, name)])
         if shown is None or self.resources.is_list(shown):
@@ -232,7 +235,7 @@ class IdSources:
         return len(first & second) >= _ALIKE * min(len(first), len(second))
 
     def _general_searches(self, operation: Operation, place: Place) -> Iterator[IdSource]:
-        """Searches that are told what kind of thing to look for: /search?type=artist."""
+        """Yield searches over several kinds of items with the kind as a parameter: /search?type=artist."""
         noun = target_noun(operation, place)
         for one in self.resources.searches if noun else ():
             for parameter in (parameter for parameter in one.parameters if name_key(parameter.name) in _KINDS):
@@ -246,7 +249,7 @@ class IdSources:
                         yield IdSource(operation=one, field=field, narrowing=narrowing)
 
     def _of_caller(self, operation: Operation, name: str) -> Iterator[IdSource]:
-        """What tells of the caller, if it has a field of the very name, or the one value of a list called so."""
+        """Yield reads of the caller with a field of the same name, or with the one value of a list of that name."""
         words = name_words(name)
         if set(words) <= ID_WORDS | NAME_WORDS:
             return
@@ -258,7 +261,7 @@ class IdSources:
                 yield IdSource(operation=one, field=field, listed=False)
 
     def _by_part(self, operation: Operation, name: str) -> Iterator[IdSource]:
-        """Where a thing has two ids (/repos/{owner}/{repo}): the first is a part of what lists the second."""
+        """Yield, for an item with two ids (/repos/{owner}/{repo}), the list of the second with the first as a part."""
         path = segments(operation.route)
         second = next((segment.parameter for segment in path[position(path, name) + 1 :][:1]), None)
         for source in self.of(operation, ("path", second)) if second else ():
@@ -267,9 +270,9 @@ class IdSources:
                 yield IdSource(operation=source.operation, field=field)
 
     def reference(self, answering: Operation, operation: Operation, place: Place) -> str:
-        """Return the field in which what an operation answers refers to another thing, whose id goes to a place.
+        """Return the field of an operation's answer with the id of another item, which a place takes; "" without one.
 
-        Links say it, or the field is called like the argument: the `owner_id` of a car is the id of an owner.
+        It is named by Links, or like the argument: the `owner_id` of a car is the id of an owner.
         """
         linked = (field for source, field, _ in self.links.of(operation, place) if source is answering)
         named = next((field for field in linked if field != "id"), "")
@@ -277,7 +280,7 @@ class IdSources:
         return named or next((key for key in described if name_key(key) == name_key(place[1]) != "id"), "")
 
     def field(self, listing: Operation, name: str, noun: Words, parameter: Parameter | None) -> str | None:
-        """Return the field of what is listed that an argument takes; "" where no field is described, None for none."""
+        """Return the field of the listed items that an argument takes; "" without described fields, None for none."""
         key = listing, name, noun, id(parameter)  # the parameters of a description are many times the same ones
         if key not in self._fields:
             entry = self.resources.schemas.entry_schema(listing)
@@ -289,9 +292,9 @@ class IdSources:
         return self._fields[key]
 
     def _is_open(self, source: Operation, operation: Operation, place: Place) -> bool:
-        """Whether a source wants nothing but what the operation takes too, or one id that can be listed first.
+        """Return whether a source requires only values of the operation, or one id that can be listed first.
 
-        What is kept below another thing is listed below that: no backup of a database is one of a machine.
+        Items below another item are listed below that: no backup of a database is one of a machine.
         """
         name = place[1]
         taken = {name_key(one.name) for one in operation.parameters if one.where == "path"} - {name_key(name)}
@@ -302,14 +305,16 @@ class IdSources:
             return True
         if place[0] == "path" and self._is_nested(operation, name):
             return False
+        # Two missing ids mean two more look-ups, each of which may be ambiguous.
         if len(lacking) > 1 or lacking[0][0] != "path" or name_key(lacking[0][1]) == name_key(name):
             return False
         above = self.of(source, lacking[0])
         return any(not any(one.required for one in first.operation.parameters) for first in above)
 
     def _distance(self, source: Operation, operation: Operation) -> tuple[bool, bool, int, int, bool, int, int]:
-        """How far a source is: aside, not at home, asking for more, not below the same thing, not the caller's."""
+        """Return the sort key by which sources are ordered, the nearest first."""
         own, other = segments(operation.route), segments(source.route)
+        # A deprecated or partial list is the last choice, whatever else is near about it.
         shared = 0
         while shared < min(len(own), len(other)) and own[shared].text == other[shared].text:
             shared += 1
@@ -322,7 +327,7 @@ class IdSources:
         return source.deprecated or aside, away, more, -within, not mine, -shared, len(other)
 
     def common_values(self) -> Mapping[str, IdSource | None]:
-        """Return the sources of the values below which much of the API is: an account, a tenant, owner and project."""
+        """Return the sources of the values that most paths begin with: an account, a tenant, owner and project."""
         taking: dict[str, list[Operation]] = defaultdict(list)
         for operation in self.resources.operations:
             for segment in segments(operation.route)[:-1]:
@@ -337,7 +342,7 @@ class IdSources:
 
 
 def id_sources(spec: Spec) -> IdSources:
-    """Return the IdSources of a Spec, which live as long as it does."""
+    """Return the IdSources of a Spec, computed once."""
     return spec.derive(IdSources)
 
 

@@ -1,4 +1,4 @@
-"""Tells which fields identify and describe a thing for a person: its id, name, state, kind, owner and time."""
+"""Ranks the fields that identify and describe an item for a person: its id, name, state, kind, owner and time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
-from nlapi.resources.fields import HOLDERS as HOLDERS
-from nlapi.resources.fields import Thing as Thing
+from nlapi.resources.fields import HOLDERS, Thing, fields_of, is_empty, text_key
 from nlapi.resources.fields import field_at as field_at
-from nlapi.resources.fields import fields_of as fields_of
-from nlapi.resources.fields import is_empty, text_key
 from nlapi.resources.naming import name_key, name_words, same_name, singular
 
 NAMES = (
@@ -19,18 +16,18 @@ NAMES = (
     *("username", "realname", "nickname", "screenname", "names", "repotags", "hostname", "domain", "email"),
     *("slug", "key", "symbol", "code", "text"),
 )
-"""What the field is called that people call a thing by, without case and separators, the likeliest first."""
+"""Names of the field with the name of an item, without case and separators, the likeliest first."""
 
 IDS = ("id", "uuid", "guid", "gid", "sid", "uid", "objectid", "number", "key", "slug", "fingerprint", "digest", "hash")
-"""What the field is called by which an API tells a thing from others, the likeliest first."""
+"""Names of the field with the id of an item, the likeliest first."""
 
 LONGEST_NAME = 120
-"""Characters from which a text is read by itself and is no name."""
+"""Characters from which a text is a description and no name."""
 
 _NAME_HOLDERS = HOLDERS - {"annotations", "status", "spec"}
 _CODES = ("slug", "key", "symbol", "code", "text", "names", "repotags")
+# Fields that people write instead of an id: Jira's `key`, the `number` of a pull request.
 _HANDLES = frozenset(("key", "number", "code", "sku"))
-"""What people write in the place of an id: Jira's `key`, the `number` of a pull request."""
 
 _STATES = frozenset("status state phase health lifecycle stage condition conclusion".split())
 _FLAGS = frozenset("active enabled disabled archived draft".split())
@@ -40,15 +37,15 @@ _OWNERS = frozenset(
 )
 _UNITS = frozenset(("micros", "micro", "cents"))
 _AMOUNTS = frozenset("amount total price balance budget cost currency".split())
+# Words in the names of times, the first event before later changes.
 _TIMES = "start started starts created date time published due scheduled end ended ends updated modified at".split()
-"""Words in the names of times, what happened first before what happened to it since."""
 
+# An id that nobody reads: a hash, a UUID.
 _OPAQUE = re.compile(r"(?:sha\d+:)?[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-"""An id that nobody reads: a hash, a UUID."""
 
 
 class Rank(IntEnum):
-    """What a field says of a thing, the most identifying first."""
+    """The meaning of a field for a person, the most identifying first."""
 
     NAME = 0
     ID = 1
@@ -66,9 +63,9 @@ class Rank(IntEnum):
 
 
 def name_path(thing: Thing, noun: Sequence[str] = ()) -> str:
-    """Return the path of the field that people call a thing by; "" where it has none.
+    """Return the path of the field with the name of an item; "" where it has none.
 
-    `noun` is what the thing is, in the singular: `hotel_name` names a hotel.
+    `noun` is the noun of the item, in the singular: `hotel_name` names a hotel.
     """
     local = {name_key(str(key)): str(key) for key in reversed(list(thing))}
     named = "".join(noun) + "name"
@@ -76,6 +73,7 @@ def name_path(thing: Thing, noun: Sequence[str] = ()) -> str:
     for name in candidates:
         if name in local and name not in _CODES and (path := _text_path(thing, local[name])):
             return path
+    # A name one level down (`metadata.name`) goes before a code, and before a field such as `sourceName`.
     if held := next(_held_names(thing), ""):
         return held
     ends = [path for key in thing if name_words(str(key))[-1:] == ("name",) and (path := _text_path(thing, str(key)))]
@@ -84,7 +82,7 @@ def name_path(thing: Thing, noun: Sequence[str] = ()) -> str:
 
 
 def _held_names(thing: Thing) -> Iterator[str]:
-    """Names one level down, in the objects that hold what describes a thing, the likeliest first."""
+    """Yield the paths of names one level down, in the objects that describe an item, the likeliest first."""
     held = [(str(holder), inner) for holder, inner in thing.items() if isinstance(inner, Mapping)]
     held = [(holder, inner) for holder, inner in held if name_key(holder) in _NAME_HOLDERS]
     for name in (name for name in NAMES if name not in _CODES):
@@ -95,7 +93,7 @@ def _held_names(thing: Thing) -> Iterator[str]:
 
 
 def _text_path(thing: Thing, key: str) -> str:
-    """The path of the text in a field: the field itself, the first of its list, or what its object stands for."""
+    """Return the path of the text in a field: the field itself, the first of its list, or the text of its object."""
     value = thing.get(key)
     if isinstance(value, str) and value:
         return key if len(value) <= LONGEST_NAME else ""
@@ -110,22 +108,23 @@ def text_at(thing: Thing, path: str) -> str:
     """Return the text at a path of `name_path`: of `Names.0` the first of the list, without the slash before it."""
     holder, _, last = path.rpartition(".")
     if last == "0" and isinstance(listed := field_at(thing, holder), list):
+        # Docker lists container names as ["/web"].
         return str(listed[0]).removeprefix("/") if listed else ""
     value = field_at(thing, path)
     return value if isinstance(value, str) else ""
 
 
 def name_of(thing: Thing, noun: Sequence[str] = ()) -> str:
-    """Return what people call a thing; "" where it has no name."""
+    """Return the name of an item; "" where it has none."""
     path = name_path(thing, noun)
     return text_at(thing, path) if path else ""
 
 
 def id_path(thing: Thing, argument: str = "", noun: Sequence[str] = ()) -> str:
-    """Return the path of the field that tells a thing from others of its kind; "" where none does.
+    """Return the path of the field that identifies an item among those of its kind; "" where none does.
 
-    `argument` is what takes the id: of `pull_number` the field `number` goes before all others, of `name` the name,
-    and of `campaign_id` the field of that name before all others but `id`.
+    `argument` takes the id: for `pull_number` the field `number` goes before all others, for `name` the name, and for
+    `campaign_id` the field of that name before all others but `id`.
     """
     local = {name_key(str(key)): str(key) for key in reversed(list(thing)) if _is_key(thing[key])}
     one, whole, last = "".join(noun), name_key(argument), "".join(name_words(argument)[-1:])
@@ -138,7 +137,7 @@ def id_path(thing: Thing, argument: str = "", noun: Sequence[str] = ()) -> str:
 
 
 def _held_id(thing: Thing, argument: str) -> str:
-    """The id one level down: `sys.id`, and of what Kubernetes tells apart by its name `metadata.name`."""
+    """Return the path of the id one level down: `sys.id`, and `metadata.name`, by which Kubernetes identifies."""
     for holder, inner in thing.items():
         if name_key(str(holder)) in HOLDERS and isinstance(inner, Mapping):
             local = {name_key(str(key)): str(key) for key in inner if _is_key(inner[key])}
@@ -154,15 +153,16 @@ def _is_key(value: Any) -> bool:
 
 
 def id_of(thing: Thing, argument: str = "", noun: Sequence[str] = ()) -> Any:
-    """Return the id of a thing, for an argument of that name which takes the id of `noun`; None where it has none."""
+    """Return the id of an item, for an argument of that name which takes the id of `noun`; None where it has none."""
     path = id_path(thing, argument, noun)
     return field_at(thing, path) if path else None
 
 
 def columns(things: Sequence[Thing], noun: Sequence[str] = ()) -> list[str]:
-    """Return the paths of the fields that describe things in a table, the most identifying first.
+    """Return the paths of the fields that describe items in a table, the most identifying first.
 
-    What is empty in all of them is left out; what is the same in all, a link or nested deeper comes last.
+    A field that is empty in all items is left out; one with the same value in all, a link or a nested object comes
+    last.
     """
     rows = [fields_of(thing) for thing in things]
     paths = dict.fromkeys(path for row in rows for path in row)
@@ -183,7 +183,7 @@ def columns(things: Sequence[Thing], noun: Sequence[str] = ()) -> list[str]:
 
 
 def _without_repetition(paths: Sequence[str], rows: Sequence[Thing]) -> list[str]:
-    """The paths with those last whose texts another path has before them: `id` beside the same `name`."""
+    """Return the paths, with those last whose texts an earlier path also has: `id` beside the same `name`."""
     seen: set[str] = set()
     repeated: list[str] = []
     for path in paths:
@@ -195,7 +195,7 @@ def _without_repetition(paths: Sequence[str], rows: Sequence[Thing]) -> list[str
 
 
 def field_sort(path: str) -> Rank | None:
-    """Return what a field sorts things by rather than tells them apart: STATE, KIND or OWNER, as a label does."""
+    """Return STATE, KIND or OWNER for a field that sorts items as a label does; None for another field."""
     holder, _, name = path.rpartition(".")
     words = name_words(name)
     last = singular(words[-1]) if words else ""
@@ -215,13 +215,14 @@ def _is_opaque(values: Sequence[Any]) -> bool:
 
 
 def _rank(path: str, values: Sequence[Any], noun: Sequence[str]) -> tuple[Rank, int, int]:
-    """The rank of a field with its values, its depth below what holds the fields of a thing, and its place there."""
+    """Return the rank of a field with its values, its depth and its order among fields of that rank."""
     present = [value for value in values if not is_empty(value)]
     holder, _, name = path.rpartition(".")
     depth = 0 if name_key(holder) in HOLDERS else path.count(".")
     words = name_words(name)
     if any(isinstance(value, Mapping | list) and not _is_short(value) for value in present):
         return Rank.NESTED, depth, 0
+    # Links and hashes fill a column without telling a person anything.
     if any(is_link(value) or (isinstance(value, str) and len(value) > LONGEST_NAME) for value in present):
         return Rank.LINK, depth, 0
     if present and _is_opaque(present):
@@ -241,7 +242,7 @@ def _is_constant(values: Sequence[Any]) -> bool:
 def _meaning(
     words: Sequence[str], holder: str, values: Sequence[Any], noun: Sequence[str], *, has_time: bool
 ) -> Rank | None:
-    """What a field says of a thing by its name; None where the name tells nothing."""
+    """Return the rank of a field by its name; None where the name has no meaning for it."""
     words = [word for word in words if word not in _UNITS]
     last = singular(words[-1]) if words else ""
     short = len(words) <= 2
@@ -261,23 +262,23 @@ def _meaning(
 
 
 def _time(words: Sequence[str], present: Sequence[Any]) -> int | None:
-    """The place of a time among times, by its name; None for what is none."""
+    """Return the position of a time among times, by its name; None for another field."""
     places = [_TIMES.index(word) for word in words if word in _TIMES]
     return min(places) if places and all(map(_may_be_time, present)) else None
 
 
 def _may_be_time(value: Any) -> bool:
-    """Whether a value may be a moment: a text, or the seconds since 1970 of a day since 1973."""
+    """Return whether a value may be a moment: a text, or the seconds since 1970 of a day after March 1973."""
     return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool) and value > 10**8)
 
 
 def is_link(value: Any) -> bool:
-    """Whether a field is an address, or a path of several segments."""
+    """Return whether a field is an address, or a path of several segments."""
     return isinstance(value, str) and value.startswith(("http://", "https://", "/")) and "/" in value[1:]
 
 
 def _is_short(value: Any) -> bool:
-    """Whether a list is of a few plain values, or an object stands for a text."""
+    """Return whether a list is of a few plain values, or an object represents a text."""
     if isinstance(value, Mapping):
         return bool(text_key(value))
     return isinstance(value, list) and len(value) <= 3 and all(isinstance(one, str | int | float) for one in value)

@@ -1,4 +1,4 @@
-"""Follows OpenAPI Links backwards: which answers a description itself names as the source of a value."""
+"""Inverts OpenAPI Links: finds the answers that a description names as the source of a value."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from nlapi.openapi.spec import Effect, Operation
 from nlapi.resources.paths import Place
 
 Linked = tuple[Operation, str, bool]
-"""An operation, the field in what it answers or lists, and whether it lists."""
+"""An operation, the field in its answer or in each entry, and whether it lists."""
 
 _BODY = re.compile(r"^\$response\.body#(?P<path>(?:/[^/]+)+)$")
 _PLACES = ("path", "query", "header", "cookie")
 
 
 class LinkedSources:
-    """The sources that the Links of some operations name; OpenAPI 3.1.1 §4.8.20."""
+    """The sources that the Links of some operations name (OpenAPI 3.1.1 §4.8.20)."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._operations = tuple(operations)
 
     def of(self, operation: Operation, place: Place) -> Iterator[Linked]:
-        """Yield where Links say that the value at a place of an operation comes from."""
+        """Yield the sources that Links name for the value of a place of an operation."""
         for where in (place[0], ""):
             yield from self._found.get((operation.id, where, place[1]), ())
 
@@ -41,10 +41,12 @@ class LinkedSources:
         if spec is None or not _has_links(spec.document):
             return found
         for operation in self._operations:
+            # The answer of a creation has the id of the new item, which nobody looks up.
             for link in operation.links if operation.effect is Effect.READ else ():
                 for name, expression in link.parameters.items():
                     source = _source(operation, expression)
                     if source is not None:
+                        # A parameter may be qualified by its location, as in `path.id` (OpenAPI 3.1.1 §4.8.20).
                         where, _, bare = name.partition(".")
                         key = (where, bare) if bare and where in _PLACES else ("", name)
                         found.setdefault((link.operation_id, *key), []).append(source)
@@ -52,7 +54,7 @@ class LinkedSources:
 
 
 def _source(operation: Operation, expression: Any) -> Linked | None:
-    """`$response.body#/data/0/id` is the id of what is listed, `$response.body#/id` that of the thing answered."""
+    """Return the source in a runtime expression: in `$response.body#/data/0/id` of an entry, in `#/id` of the item."""
     found = _BODY.match(expression) if isinstance(expression, str) else None
     if found is None:
         return None
@@ -63,7 +65,7 @@ def _source(operation: Operation, expression: Any) -> Linked | None:
 
 
 def _has_links(document: Mapping[str, Any]) -> bool:
-    """Whether a description has any Link, as answers are costly to parse only to find none."""
+    """Return whether a description has any Link, as answers are costly to parse only to find none."""
     if as_map(document.get("components")).get("links"):
         return True
     nodes = (node for item in as_map(document.get("paths")).values() for node in as_map(item).values())

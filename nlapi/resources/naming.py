@@ -1,4 +1,4 @@
-"""Splits, stems and compares the words of identifiers and sentences, and sorts verbs by what they ask for."""
+"""Splits, stems and compares the words of identifiers and sentences, and classifies verbs by their intent."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 _RUN = re.compile(r"[^\W_]+")
+# Parts of a camel-case name; `IDs` and `URLs` stay one part each.
 _PIECE = re.compile(r"[A-Z]{2,}s?(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\dA-Z_]+|[A-Z]+|\d+|[^\W_]")
 _VOWEL = re.compile(r"[aeiouy]")
 _DOUBLED = re.compile(r"([bdfgkmnprt])\1$")
@@ -25,7 +26,7 @@ _IRREGULAR = dict(
 
 
 class Intent(StrEnum):
-    """What a verb asks for; each is carried by some HTTP methods."""
+    """The intent of a verb; each is carried by some HTTP methods."""
 
     READ = "read"
     CREATE = "create"
@@ -65,11 +66,11 @@ STOPWORDS = frozenset(
         using use via per each every both only very too now
     """.split()
 )
-"""Words that say nothing of what a sentence is about."""
+"""Words without meaning for the subject of a sentence."""
 
 
 def pieces(text: str) -> list[str]:
-    """The words of an identifier or of prose, in lower case: `getAdSetById` -> get ad set by id."""
+    """Return the words of an identifier or of prose, in lower case: `getAdSetById` -> get ad set by id."""
     found: list[str] = []
     for run in _RUN.findall(text):
         if run.islower():
@@ -80,11 +81,12 @@ def pieces(text: str) -> list[str]:
 
 
 def singular(word: str) -> str:
-    """`campaigns` -> campaign, `categories` -> category, `boxes` -> box; a singular word stays as it is."""
+    """Return the singular of a word: campaigns -> campaign, categories -> category, boxes -> box."""
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     if len(word) < 3 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
+    # `ties` and `pies` end in -ie in the singular.
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     if word.endswith(("sses", "shes", "ches", "xes", "zzes", "uses")):
@@ -97,7 +99,7 @@ _UNCOUNTABLE = frozenset("data metadata information info news weather traffic in
 
 
 def plural(word: str) -> str:
-    """`campaign` -> campaigns, `category` -> categories, `box` -> boxes; a plural word stays as it is."""
+    """Return the plural of a word: campaign -> campaigns, category -> categories, box -> boxes."""
     if word in _PLURALS or word in _UNCOUNTABLE or singular(word) != word:
         return _PLURALS.get(word, word)
     if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
@@ -105,21 +107,22 @@ def plural(word: str) -> str:
     return f"{word}es" if word.endswith(("s", "x", "z", "ch", "sh")) else f"{word}s"
 
 
+# The names of a description are split again for every operation and question, so that results are cached.
 @lru_cache(maxsize=65536)
 def name_words(name: str) -> tuple[str, ...]:
-    """The words of an identifier, remembered: `campaignIds`, `campaign_ids` and `campaign-ids` are (campaign, ids)."""
+    """Return the words of an identifier: `campaignIds`, `campaign_ids` and `campaign-ids` are (campaign, ids)."""
     return tuple(pieces(name))
 
 
 @lru_cache(maxsize=65536)
 def name_key(name: str) -> str:
-    """The identifier without case and separators: `campaign_id`, `campaignId` and `Campaign-ID` are `campaignid`."""
+    """Return the identifier without case and separators: `campaign_id`, `campaignId`, `Campaign-ID` -> `campaignid`."""
     return "".join(name_words(name))
 
 
 @lru_cache(maxsize=65536)
 def singular_words(name: str) -> tuple[str, ...]:
-    """The words of an identifier with the last in the singular: `ad_sets` is ("ad", "set")."""
+    """Return the words of an identifier with the last in the singular: `ad_sets` is ("ad", "set")."""
     return singular_last(name_words(name))
 
 
@@ -128,15 +131,15 @@ def singular_last(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def same_name(left: str, right: str) -> bool:
-    """Whether both identifiers name the same thing, in whatever case and number."""
+    """Return whether two identifiers are the same name, in whatever case and number."""
     return "".join(singular_words(left)) == "".join(singular_words(right))
 
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """What the forms of an English word have in common: creates, created, creating, creation -> creat.
+    """Return the common part of the forms of an English word: creates, created, creating, creation -> creat.
 
-    Light on purpose: it drops plurals, -ing, -ed, -ion, -ly and what those leave behind, and never looks a word up.
+    It drops plurals, -ing, -ed, -ion and -ly by rule, without a dictionary.
     """
     word = singular(word)
     if len(word) <= 3 or not word.isascii() or not word.isalpha():
@@ -145,6 +148,7 @@ def stem(word: str) -> str:
         word = word[:-2]
     if word.endswith("ification"):
         return word[:-7] + "i"
+    # The least lengths keep words that only look derived: `nation`, `string`, `feed`.
     for ending, least in (("ation", 3), ("ition", 3), ("ion", 4), ("ing", 3), ("ed", 3)):
         rest = word[: -len(ending)]
         if word.endswith(ending) and len(rest) >= least and _VOWEL.search(rest):
@@ -154,7 +158,7 @@ def stem(word: str) -> str:
 
 
 def _ending(word: str) -> str:
-    """What is left of a word once its suffix is gone, brought to one form."""
+    """Return a word without its suffix in one form: doubled consonants, final e, -at and y are unified."""
     if _DOUBLED.search(word):
         word = word[:-1]
     if word.endswith("e") and len(word) > 3:
@@ -167,7 +171,7 @@ def _ending(word: str) -> str:
 
 
 VERBS: dict[str, Intent] = {stem(word): intent for intent, words in _VERBS.items() for word in words.split()}
-"""Stem of a verb -> what it asks for."""
+"""Stem of a verb -> its intent."""
 
 
 IMPERATIVES = frozenset(
@@ -187,7 +191,7 @@ IMPERATIVES = frozenset(
         unmute unpin unsuspend upgrade upload use validate verify void vote warn watch withdraw write zip""".split(),
     )
 )
-"""Verbs that may command a change besides those whose intent is known; many are nouns as well."""
+"""Verbs that may command a change besides those in VERBS; many are nouns as well."""
 MAY_READ = frozenset(
     map(
         stem,
@@ -196,7 +200,7 @@ MAY_READ = frozenset(
         link ring hold keep issue require request charge fill permit""".split(),
     )
 )
-"""Those of them that as often ask to be told something."""
+"""Verbs among IMPERATIVES that as often ask for information."""
 
 
 _DEEDS: dict[str, str] = {
@@ -217,7 +221,7 @@ _DEEDS: dict[str, str] = {
     "log": "log record track report save store remember",
 }
 DEEDS = {stem(word): deed for deed, words in reversed(_DEEDS.items()) for word in words.split()}
-"""Stem of a word -> the kind of deed that it speaks of, finer than an Intent: to buy is not to make."""
+"""Stem of a word -> the kind of action, finer than an Intent: to buy is not to make."""
 
 
 _PLAIN = """
@@ -225,11 +229,11 @@ _PLAIN = """
     update change edit modify set put patch delete remove use need want provide return
 """
 PLAIN_VERBS = frozenset(map(stem, _PLAIN.split()))
-"""Stems of the verbs that any operation may have; the others say what an operation does all by themselves."""
+"""Stems of the verbs that any operation may have; other verbs identify an operation by themselves."""
 
 
 def intents(stemmed: Iterable[str]) -> dict[Intent, float]:
-    """How strongly a sentence asks for each Intent; the first verb counts most, question words least."""
+    """Return the weight of each Intent in a sentence; the first verb counts most."""
     found: dict[Intent, float] = {}
     weight = 1.0
     for word in stemmed:
@@ -237,5 +241,6 @@ def intents(stemmed: Iterable[str]) -> dict[Intent, float]:
         if intent is None:
             continue
         found[intent] = max(found.get(intent, 0.0), weight)
+        # In `show me how to delete a pet` the first verb is the intent.
         weight *= 0.6
     return found

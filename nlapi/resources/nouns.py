@@ -1,4 +1,4 @@
-"""Tells what an operation is about, in words: the noun of its path, else of its id.
+"""Finds the noun that an operation is about: that of its path, else that of its id.
 
 The noun of `GET /accounts/{id}/ad_sets`, of `POST /ad_sets/filter` and of `/ad_sets/{id}:pause` is ("ad", "sets").
 """
@@ -16,21 +16,23 @@ from nlapi.resources.paths import EXTENSION, FORMATS
 QUERY_WORDS = frozenset(
     "search filter query find lookup list count all get paginate paginated paged info details detail batch bulk".split()
 )
-"""Segments that say how a collection is read and name nothing themselves: /flows/filter, /conversations.info."""
+"""Segments that name a way of reading a collection, and no resource: /flows/filter, /conversations.info."""
 
 VERSION = re.compile(r"v?\d+(?:[.\w-]*)?|apis?|rest", re.IGNORECASE)
 """A segment that every path of an API may begin with: v1, 2010-04-01, api, rest."""
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+# The segment before a placeholder that names its field: /variables/name/{name}, /users/by-username/{username}.
 _TOLD_BY = re.compile(
     r"(?<=[^/{}])/(?:by[-_]?)?(?:name|slug|key|id|uuid|code|email|login|username|handle|tag)(?=/\{[^{}]*\})",
     re.IGNORECASE,
 )
+# Verbs that begin a segment as a command: `getStatus`. `viewSettings` and `new_leads` name resources.
 _IMPERATIVES = PLAIN_VERBS - frozenset(map(stem, ("view", "set", "new", "see", "use", "need", "want", "read")))
 
 
 def noun_of(operation: Operation) -> tuple[str, ...]:
-    """Return the words of what an operation is about, in the number of the path; () where nothing says it."""
+    """Return the words of the noun of an operation, in the number of the path; () without one."""
     return path_noun(operation) or id_noun(operation.id)
 
 
@@ -41,7 +43,7 @@ def path_noun(operation: Operation) -> tuple[str, ...]:
 
 
 def home_route(route: str) -> str:
-    """Return a route without the segments that say by which field a thing is told: /variables[/name]/{name}."""
+    """Return a route without the segments that name the field of a placeholder: /variables[/name]/{name}."""
     return _TOLD_BY.sub("", route)
 
 
@@ -52,7 +54,7 @@ def thing_words(operation: Operation) -> tuple[str, ...]:
 
 @lru_cache(maxsize=16384)
 def _path_noun(route: str, reads: bool, verb: str) -> tuple[str, ...]:
-    """The noun of a path; `verb` is the first word of the operation's id, which `/shelves/{id}/resolve` may end in."""
+    """Return the noun of a path; `verb` is the first word of the id, with which `/shelves/{id}/resolve` may end."""
     parts = list(_literal_parts(home_route(route)))
     for place in range(len(parts) - 1, -1, -1):
         words = name_words(parts[place])
@@ -67,17 +69,18 @@ def _path_noun(route: str, reads: bool, verb: str) -> tuple[str, ...]:
 
 
 def _literal_parts(route: str) -> Iterator[str]:
-    """The literal parts of a path in order, those that dots and colons divide apart: /chat.post, /runs/{id}:cancel."""
+    """Yield the literal parts of a path in order, also divided at dots and colons: /chat.post, /runs/{id}:cancel."""
     for segment in route.split("/"):
         bare = EXTENSION.sub("", _PLACEHOLDER.sub("", segment))
         yield from (part for part in re.split(r"[.:()]", bare) if part)
 
 
 def _without_verb(words: Sequence[str], *, reads: bool, alone: bool) -> tuple[str, ...]:
-    """The words of a segment without the verb that they begin with; () for a segment that is a verb."""
+    """Return the words of a segment without its leading verb; () for a segment that is a verb."""
     first = words[0]
     if len(words) == 1:
         plural = singular(first) != first
+        # A GET has the verb of its method, so that /{id}/schedule ends in a noun there.
         verb = first in QUERY_WORDS or (stem(first) in VERBS and not plural and not reads)
         return () if verb and not alone else tuple(words)
     if words[-1] == "count" and singular(words[-2]) != words[-2]:
@@ -90,7 +93,7 @@ def _without_verb(words: Sequence[str], *, reads: bool, alone: bool) -> tuple[st
 
 
 def id_noun(id: str) -> tuple[str, ...]:
-    """Return the noun of an operation id such as `ListBuckets` or `buckets/list`; () where it is but a verb."""
+    """Return the noun of an operation id such as `ListBuckets` or `buckets/list`; () where it is only a verb."""
     parts = [part for part in re.split(r"[/.:]", id) if part]
     words = [word for part in parts[-1:] for word in name_words(part) if word.isalpha()]
     while words and (stem(words[0]) in VERBS or words[0] in STOPWORDS):
@@ -100,5 +103,5 @@ def id_noun(id: str) -> tuple[str, ...]:
 
 
 def is_single(operation: Operation) -> bool:
-    """Whether the path ends in a placeholder, so that the operation is about one thing."""
+    """Return whether the path ends in a placeholder, so that the operation is about one item."""
     return EXTENSION.sub("", operation.route.rstrip("/")).endswith("}")

@@ -1,4 +1,4 @@
-"""Tells which parameters page through a list, and what asks for the page after an answer."""
+"""Finds the parameters that page through a list, and the values that ask for the page after an answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nlapi.resources.schemas import schema_types
 
 
 class PageRole(StrEnum):
-    """What a parameter says of the page wanted: how long it is, its number, how many entries or which come before."""
+    """The meaning of a parameter for paging: length of the page, number, entries before it, or a cursor."""
 
     SIZE = "size"
     NUMBER = "number"
@@ -32,6 +32,7 @@ SIZES = frozenset(
     "limit pagesize perpage pagelimit size maxresults maxitems top take first count itemsperpage resultsperpage "
     "pagelength pagelen numresults rows max maxresult resultsize batchsize perpagecount".split()
 )
+"""Names of parameters with the length of a page, without case and separators."""
 OFFSETS = frozenset("offset skip pageoffset startindex start from startat firstresult startrecord".split())
 NUMBERS = frozenset("page pagenumber pageno pagenum currentpage pageindex pageid".split())
 CURSORS = frozenset(
@@ -39,23 +40,25 @@ CURSORS = frozenset(
     "next continuation continue startcursor startafter exclusivestartkey scrollid bookmark nextpage pageafter sinceid "
     "pageinfo offset".split()
 )
-"""What parameters with each role are called, without case and separators; those of numbers only where it is one."""
+"""Names of parameters with a cursor, without case and separators; those of numbers only where it is no number."""
 
 _CURSOR_ENDINGS = ("cursor", "pagetoken", "nexttoken", "continuationtoken")
+# Flags of envelopes that are true while there is another page; those of _LAST_FLAGS are true on the last page.
 _MORE = frozenset("hasmore hasnext hasnextpage more istruncated truncated moreitems hasmoreitems".split())
 _LAST = frozenset(("islast", "last", "islastpage", "lastpage", "done", "complete"))
+# Names of numbers and sizes of pages that count also where the parameter takes a text.
 _TEXTS_TOO = frozenset("page pagenumber limit perpage pagesize maxresults maxitems".split())
-"""Those that are numbers or sizes of pages also where they take a text."""
 
 _AFTER = frozenset("after cursor continuation continuationtoken endcursor continue marker scrollid offset".split())
+# A link with `rel=next` in a Link header (RFC 8288 §3).
 _NEXT_LINK = re.compile(r'<([^>]+)>\s*;[^,]*\brel="?next\b', re.IGNORECASE)
+# Levels of objects in which an envelope has fields of its pages: DigitalOcean's `links.pages.next` is in the third.
 _STEPS = 3
-"""Objects inside each other in which an envelope speaks of its pages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageParameter:
-    """A parameter that pages. `schema` is what it takes."""
+    """A parameter for paging, with its schema."""
 
     place: Place
     role: PageRole
@@ -76,7 +79,7 @@ def _typed(text: str, schema: Schema) -> Any:
 
 
 def page_role(name: str, types: Sequence[str]) -> PageRole | None:
-    """Return what a parameter of that name and those JSON types says of a page; None where it says nothing of it."""
+    """Return the paging role of a parameter with that name and those JSON types; None where it has none."""
     key = name_key(name)
     words = name_words(name)
     if "integer" in types or "number" in types or not types or key in _TEXTS_TOO:
@@ -91,7 +94,7 @@ def page_role(name: str, types: Sequence[str]) -> PageRole | None:
 
 
 def page_parameters(operation: Operation) -> tuple[PageParameter, ...]:
-    """Return the parameters of an operation that page: of its query, and of the body of one that reads by POST."""
+    """Return the paging parameters of an operation: of its query, and of the body where it reads by POST."""
     reader = answer_schemas(operation.spec).reader
     described: list[tuple[Place, Any]] = [
         ((one.where, one.name), one.schema) for one in operation.parameters if one.where == "query"
@@ -107,11 +110,11 @@ def page_parameters(operation: Operation) -> tuple[PageParameter, ...]:
 def next_page(
     operation: Operation, values: Mapping[Place, Any], data: Any, headers: Mapping[str, str] | None = None
 ) -> dict[Place, Any] | None:
-    """Return the values by place that ask for the page after the one that `data` is.
+    """Return the values by place that ask for the page after the one in `data`.
 
-    {} where the answer says that there is more and no parameter asks for it, None where it does not say that there is.
-    `values` are what the call was given, by place. Known are the Link header (RFC 8288), links and cursors in the
-    envelope, flags such as `has_more`, totals, and a page that is as full as was asked for.
+    {} where the answer has another page and no parameter asks for it; None where there is no sign of another page.
+    `values` are those of the call, by place. It reads the Link header (RFC 8288), links and cursors in the envelope,
+    flags such as `has_more`, totals, and whether the page has as many entries as were requested.
     """
     listed = list_in(data, operation, headers)
     if listed is None or listed.envelope.is_map:
@@ -121,6 +124,7 @@ def next_page(
     link = _NEXT_LINK.search(by_name.get("link", ""))
     signs = [("next", link.group(1))] if link else list(_next_signs(data, listed.envelope.keys))
     count, flag = len(listed.entries), _more_flag(data, listed.envelope.keys)
+    # GraphQL connections send `endCursor` with their last page too, so that a flag goes before cursors.
     if flag is False or not (signs or flag or _is_unfinished(parameters, values, count, listed.total)):
         return None
     changes = next((found for _, value in signs if (found := _by_link(operation, values, value))), None)
@@ -135,7 +139,7 @@ def next_page(
 
 
 def _objects(data: Any, keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    """The objects around a list that may speak of its pages, without going into what is listed."""
+    """Yield the objects around a list that may be about its pages, without the listed entries."""
     places = [value_at(data, tuple(keys[:size])) for size in range(len(keys) + 1)]
     for place in places:
         if isinstance(place, Mapping):
@@ -150,7 +154,7 @@ def _inner(place: Mapping[str, Any], depth: int, keys: Sequence[str]) -> Iterato
 
 
 def _next_signs(data: Any, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Names and values of cursors, numbers and addresses of the next page in an envelope."""
+    """Yield names and values of cursors, numbers and addresses of the next page in an envelope."""
     for place in _objects(data, keys):
         for name, value in place.items():
             ahead = leads_ahead(name)
@@ -164,12 +168,13 @@ def _next_signs(data: Any, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _more_flag(data: Any, keys: Sequence[str]) -> bool | None:
-    """Whether an envelope says that there are more pages, or that this is the last; None where it says neither."""
+    """Return the flag of an envelope for another page; None where it has none."""
     for place in _objects(data, keys):
         for name, value in place.items():
             key = name_key(name)
             if (key in _MORE and value is True) or (key in _LAST and value is False):
                 return True
+            # `done: true` may be the state of a job and says nothing of pages.
             if (key in _MORE and value is False) or (key in _LAST - {"done", "complete"} and value is True):
                 return False
     return None
@@ -185,7 +190,7 @@ def _is_unfinished(
 
 
 def _before(parameters: Sequence[PageParameter], values: Mapping[Place, Any], count: int) -> int:
-    """How many entries were on the pages before this one."""
+    """Return the number of entries on the pages before this one."""
     for one in parameters:
         if one.role is PageRole.OFFSET:
             return _number(one, values) or 0
@@ -196,7 +201,7 @@ def _before(parameters: Sequence[PageParameter], values: Mapping[Place, Any], co
 
 
 def _by_link(operation: Operation, values: Mapping[Place, Any], text: str) -> dict[Place, Any]:
-    """The values of the parameters of a query that the address of the next page has, as far as they change."""
+    """Return the values of query parameters in the address of the next page, as far as they change."""
     query = dict(parse_qsl(urlsplit(text).query))
     reader = answer_schemas(operation.spec).reader
     changes: dict[Place, Any] = {}
@@ -209,12 +214,13 @@ def _by_link(operation: Operation, values: Mapping[Place, Any], text: str) -> di
 
 
 def _by_sign(parameters: Sequence[PageParameter], name: str, text: str) -> dict[Place, Any]:
-    """The cursor or the number of the next page in its place."""
+    """Return the cursor or the number of the next page by the place of its parameter."""
     if re.match(r"https?://|/", text) or urlsplit(text).query:
         return {}
     cursors = [one for one in parameters if one.role is PageRole.CURSOR]
     named = [one for one in cursors if name_key(one.name) in name_key(name) or name_key(name) in name_key(one.name)]
     if cursors:
+        # A cursor cut from an address is percent-encoded; in a request it would be encoded once more.
         return {(named or cursors)[0].place: unquote(text) if "%" in text else text}
     number = next((one for one in parameters if one.role is PageRole.NUMBER), None)
     if number is not None and text.isdecimal() and "offset" not in name.lower():
@@ -226,7 +232,7 @@ def _by_sign(parameters: Sequence[PageParameter], name: str, text: str) -> dict[
 def _stepped(
     parameters: Sequence[PageParameter], values: Mapping[Place, Any], count: int, last: Any
 ) -> dict[Place, Any]:
-    """One page on, by number, by offset or after the last entry; else as much as can be had at once."""
+    """Return the values of the next page by number, offset or last entry, else those of a longer page."""
     for one in parameters:
         if one.role is PageRole.NUMBER:
             return {one.place: one.numbered(_current(one, values) + 1)}
@@ -238,6 +244,7 @@ def _stepped(
             return {one.place: id}
     size = next((one for one in parameters if one.role is PageRole.SIZE), None)
     most = size.schema.get("maximum") if size is not None else None
+    # Without any cursor, the longest page that the schema allows has the most entries.
     if size is not None and isinstance(most, int) and most > count and values.get(size.place) != most:
         return {size.place: most}
     return {}
@@ -251,7 +258,7 @@ def _number(one: PageParameter, values: Mapping[Place, Any]) -> int | None:
 
 
 def first_number(schema: Schema) -> int:
-    """Return the number of the first page: 1, unless the schema presumes or allows page 0."""
+    """Return the number of the first page: 1, unless the schema has page 0 as default or minimum."""
     default = schema.get("default")
     return 0 if default == 0 or (schema.get("minimum") == 0 and default != 1) else 1
 
@@ -262,11 +269,11 @@ def _current(one: PageParameter, values: Mapping[Place, Any]) -> int:
 
 
 def flag_of_more(name: str) -> bool | None:
-    """Return what a flag of that name in an envelope is where there are more pages; None for another flag."""
+    """Return the value of an envelope's flag of that name while there are more pages; None for another flag."""
     key = name_key(name)
     return True if key in _MORE else False if key in _LAST else None
 
 
 def leads_ahead(name: str) -> bool:
-    """Whether a field of that name in an envelope leads to the next page."""
+    """Return whether a field of that name in an envelope leads to the next page."""
     return "next" in name_words(name) or name_key(name) in _AFTER

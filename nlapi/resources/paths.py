@@ -1,4 +1,4 @@
-"""Path templates as lists of segments: which are placeholders, and what of."""
+"""Splits path templates into segments, literal ones and placeholders."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 FORMATS = frozenset("json jsonl ndjson xml csv html txt text rss atom jsonp yaml yml pdf".split())
-"""Segments and endings of paths that say how the answer is written: /containers/json, /tickets.json."""
+"""Segments and endings of paths for the format of the answer: /containers/json, /tickets.json."""
 
 EXTENSION = re.compile(rf"\.(?:{'|'.join(sorted(FORMATS))})$", re.IGNORECASE)
 WHOLE = re.compile(r"\{([^{}]+)\}(\.\w+)?")
+# A custom method (Google AIP-136): /operations/{name}:cancel.
 VERB = re.compile(r"\{([^{}]+)\}:(\w+)")
 
 
 Place = tuple[str, str]
-"""(where, name): where is path, query, header, cookie or body; ("body", "") is the whole body."""
+"""(location, name): the location is path, query, header, cookie or body; ("body", "") is the whole body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One segment: a placeholder has its parameter's name, a literal its text."""
+    """One segment: of a placeholder the name of its parameter, of a literal its text."""
 
     text: str
     parameter: str | None = None
@@ -28,13 +29,14 @@ class Segment:
 
 Path = tuple[Segment, ...]
 Shape = tuple[str | None, ...]
-"""A path without the names of its placeholders: two templates of one shape are one place."""
+"""A path without the names of its placeholders: two templates of one shape are the same path (OpenAPI 3.1.1 §4.8.8)."""
 
 
 @lru_cache(maxsize=16384)
 def segments(template: str) -> Path:
-    """`/a/{x}.json` and `/a.json` are a, {x} and a; `/a/{x}:pause` is a, {x}, pause. `{x}-{y}` stays literal."""
+    """Return the segments of a template: `/a/{x}.json` -> a, {x}; `/a/{x}:pause` -> a, {x}, pause."""
     found: list[Segment] = []
+    # `{x}-{y}` has two values in one segment, neither of which identifies an item by itself.
     for text in EXTENSION.sub("", template.strip("/")).split("/"):
         if verb := VERB.fullmatch(text):
             found += [Segment(text, verb.group(1)), Segment(verb.group(2))]
@@ -46,7 +48,7 @@ def segments(template: str) -> Path:
 
 
 def position(path: Path, name: str) -> int:
-    """Return where in a path the placeholder of that name is; 0 where it is not."""
+    """Return the index of the placeholder of that name in a path; 0 where it has none."""
     return next((at for at, segment in enumerate(path) if segment.parameter == name), 0)
 
 
@@ -55,7 +57,7 @@ def shape(path: Path) -> Shape:
 
 
 def compound(path: Path) -> str:
-    """The literal segments at the end: `drafts/campaigns` of `/accounts/{id}/drafts/campaigns`."""
+    """Return the literal segments at the end: `drafts/campaigns` of `/accounts/{id}/drafts/campaigns`."""
     literal: list[str] = []
     for segment in reversed(path):
         if segment.parameter:
@@ -65,8 +67,9 @@ def compound(path: Path) -> str:
 
 
 def common_prefix(paths: list[Path]) -> int:
-    """How many leading literal segments (`/api/v1`) all of several paths share."""
+    """Return the number of leading literal segments (`/api/v1`) that all of several paths have."""
     count = 0
+    # One more segment is left to each path, so that `/api` alone still names a collection.
     while len(paths) > 1 and all(len(path) > count + 1 and not path[count].parameter for path in paths):
         if len({path[count].text for path in paths}) > 1:
             break

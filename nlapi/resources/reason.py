@@ -1,4 +1,4 @@
-"""Reads the server's own reason out of an error answer: RFC 9457 and the forms that APIs have for it."""
+"""Extracts the server's reason from an error answer: RFC 9457 and the other forms of public APIs."""
 
 from __future__ import annotations
 
@@ -14,39 +14,40 @@ LONGEST = 300
 """Characters of a reason that are shown: longer ones are stack traces."""
 
 _TITLES = ("title", "errorcode", "errortype", "error", "name")
+# Names of the field with the reason, the most specific first.
 _DETAILS = (
     *("detail", "message", "msg", "errordescription", "description", "reason", "errormessage", "exceptionmessage"),
     *("statusmessage", "errmsg", "errordetail", "faultstring", "err", "error", "errors"),
 )
-"""What the field is called that says why, the most telling first."""
 
+# Names of the field with several reasons, or with one for each invalid field.
 _LISTED = (
     *("errors", "errormessages", "details", "rootcause", "messages", "message", "exceptiondetail", "violations"),
     *("detail", "issues", "validationerrors"),
 )
-"""What the field is called that lists reasons, or has one for each field that is at fault."""
 
+# Objects around an error: Google and Stripe have `error`, Apigee `fault`, Foursquare `meta`.
 _AROUND = ("error", "fault", "meta")
-"""Objects that an error may be in."""
 
 _ASIDE = frozenset(
     "status code type instance timestamp path kind apiversion metadata more_info moreinfo documentationurl requestid "
     "statuscode".split()
 )
+# Reasons that are shown of several.
 _MOST = 3
-"""Reasons of several that are said."""
 
+# Levels of objects in which a reason is searched.
 _DEEPEST = 3
-"""Objects inside each other in which a reason is looked for."""
 
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _BODY = re.compile(r"<(pre|p)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+# The message in an XML error, such as S3's <Message> and a SOAP fault (SOAP 1.1 §4.4).
 _XML = re.compile(r"<(?:\w+:)?(message|faultstring|description|detail|error)[^>]*>([^<]+)</", re.IGNORECASE)
 _SAYS_NOTHING = frozenset(("", "error", "errors"))
 
 
 def error_reason(data: Any) -> str:
-    """Return why the server refused, in its own words and on one line; "" where the answer does not say it.
+    """Return the server's reason for a refusal, in its own words and on one line; "" where the answer has none.
 
     `data` is JSON, or the text of an answer that is none; of a page of HTML it is the title.
     """
@@ -85,7 +86,7 @@ def _of_object(data: Mapping[str, Any], depth: int) -> Iterator[str]:
 
 
 def _said(fields: Mapping[str, Any]) -> str:
-    """What an error says at its own level: its title and its detail, which are often the same."""
+    """Return the message of an error at its own level: title and detail, which are often the same."""
     title = next((_line(fields[name]) for name in _TITLES if isinstance(fields.get(name), str) and fields[name]), "")
     detail = next((_line(fields[name]) for name in _DETAILS if isinstance(fields.get(name), str) and fields[name]), "")
     where = _place(fields)
@@ -97,13 +98,15 @@ def _said(fields: Mapping[str, Any]) -> str:
 
 
 def _is_status(title: str, fields: Mapping[str, Any]) -> bool:
-    """Whether a title only names the status that is said beside it."""
+    """Return whether a title only repeats the status beside it."""
     status = fields.get("status", fields.get("code"))
+    # Spring sends {"status": 404, "error": "Not Found"} with the reason in `message`.
     return isinstance(status, int) and "error" in fields and "title" not in fields
 
 
 def _place(fields: Mapping[str, Any]) -> str:
-    """Where in the request a fault is: a field, a path of names, a JSON pointer."""
+    """Return the place of a fault in the request: a field, a path of names, a JSON pointer."""
+    # JSON:API has `source.pointer`, FastAPI `loc`, GraphQL `path`.
     source = fields.get("source")
     if isinstance(source, Mapping) and isinstance(source.get("pointer"), str):
         return str(source["pointer"])
@@ -123,14 +126,15 @@ def _listed(value: Any, depth: int) -> Iterator[str]:
 
 
 def _coded(entry: Mapping[str, Any]) -> str:
-    """A fault that is a field and a code: `title missing_field`."""
+    """Return a fault of a field and a code: `title missing_field`."""
+    # GitHub's validation errors have no message.
     field, code = entry.get("field"), entry.get("code")
     alone = not any(isinstance(entry.get(name), str) for name in ("message", "detail", "msg"))
     return f"{field} {code}" if alone and isinstance(field, str) and isinstance(code, str) else ""
 
 
 def _of_fields(data: Mapping[str, Any]) -> Iterator[str]:
-    """Faults by the name of the field that has them: `{"email": ["is not valid"]}`."""
+    """Yield faults by the name of their field: `{"email": ["is not valid"]}`."""
     for name, value in data.items():
         texts = [value] if isinstance(value, str) else as_list(value)
         if name_key(str(name)) not in _ASIDE and texts and all(isinstance(text, str) for text in texts):
@@ -142,7 +146,7 @@ def _repeats(said: str, listed: list[str]) -> bool:
 
 
 def _line(text: str) -> str:
-    """A text on one line; of a page of HTML its title, of XML its message."""
+    """Return a text on one line; of a page of HTML its title, of XML its message."""
     start = text.lstrip()[:200].lower()
     if start.startswith("<?xml") and (found := _XML.search(text)):
         return _bare(found.group(2))

@@ -1,4 +1,4 @@
-"""Reads the schemas of a description: follows references, merges `allOf`, names properties and types."""
+"""Reads the schemas of a description: follows references, merges `allOf`, lists properties and types."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ UNIONS = ("oneOf", "anyOf")
 
 
 class SchemaReader:
-    """The schemas of one Spec. What is computed for a schema is remembered by the identity of the schema."""
+    """The schemas of one Spec. Results are cached by the identity of the schema."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
+        # The schema is stored with its result: an id may be reused once an object is gone.
         self._flat: dict[int, tuple[Any, Schema]] = {}
 
     def follow(self, schema: Any) -> Schema:
-        """The schema behind any `$ref` at its top; {} for one that leads nowhere."""
+        """Return the schema behind any `$ref` at its top; {} for one that leads nowhere."""
         try:
             return self.spec.schema(schema)
         except LookupError:
             return {}
 
     def flat(self, schema: Any) -> Schema:
-        """The schema with its `$ref` and `allOf` merged into one; unions stay."""
+        """Return the schema with its `$ref` and `allOf` merged into one; unions stay."""
         known = self._flat.get(id(schema))
         if known is None:
             known = (schema, self._merged(schema, frozenset()))
@@ -47,7 +48,7 @@ class SchemaReader:
         return merge(merged, {key: value for key, value in found.items() if key != "allOf"})
 
     def branches(self, schema: Schema) -> tuple[Schema, ...]:
-        """The branches of a flat schema's union, each flat and without null; () when it is none."""
+        """Return the branches of a flat schema's union, each flat and without null; () without a union."""
         for key in UNIONS:
             if isinstance(schema.get(key), list):
                 flat = tuple(self.flat(branch) for branch in schema[key])
@@ -55,20 +56,21 @@ class SchemaReader:
         return ()
 
     def narrowed(self, schema: Schema, branch: Schema) -> Schema:
-        """A flat schema with one branch of its union merged in, and flat again."""
+        """Return a flat schema with one branch of its union merged in."""
         rest = {key: value for key, value in schema.items() if key not in UNIONS}
         return merge(rest, branch)
 
     def properties(self, schema: Any, depth: int = 3) -> dict[str, Schema]:
-        """Every property that an object of this schema may have, over all branches of its unions."""
+        """Return every property that an object of this schema may have, over all branches of its unions."""
         flat = self.flat(schema)
         found = dict(flat.get("properties") or {})
+        # Depth is limited, as a branch of a recursive schema may lead back to it.
         for branch in self.branches(flat) if depth else ():
             found = {**self.properties(branch, depth - 1), **found}
         return found
 
     def types(self, schema: Any, depth: int = 4) -> tuple[str, ...]:
-        """The JSON types that the schema allows, over its unions; () when it says nothing."""
+        """Return the JSON types that the schema allows, over its unions; () where it allows any."""
         flat = self.flat(schema)
         own = schema_types(flat)
         if own or not depth:
@@ -78,7 +80,7 @@ class SchemaReader:
 
 
 def schema_types(schema: Schema) -> tuple[str, ...]:
-    """The types a flat schema names, or shows by its keywords; () when it says nothing."""
+    """Return the types of a flat schema, stated or implied by its keywords; () where it allows any."""
     given = schema.get("type")
     if isinstance(given, str):
         return (given,)
@@ -98,7 +100,7 @@ def json_type(value: Any) -> str:
 
 
 def merge(left: Schema, right: Schema) -> Schema:
-    """A schema that asks what both ask; where that cannot be written simply, what the right one asks."""
+    """Return a schema with the constraints of both; where two cannot be combined, with that of `right`."""
     merged = dict(left)
     for key, value in right.items():
         old = merged.get(key)
@@ -129,5 +131,6 @@ def ref_of(schema: Any) -> str:
         return ""
     if isinstance(schema.get("$ref"), str):
         return str(schema["$ref"])
+    # In OpenAPI 3.0 siblings of `$ref` are ignored, so that a description beside one needs an `allOf` around it.
     parts = schema.get("allOf")
     return ref_of(parts[0]) if isinstance(parts, list) and len(parts) == 1 and "properties" not in schema else ""

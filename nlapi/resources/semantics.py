@@ -1,4 +1,4 @@
-"""Tells what each operation does to the resources of an API: list, create, read, change, delete, act or compute."""
+"""Classifies the operations on the resources of an API: list, create, read, change, delete, act or compute."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nlapi.resources.schemas import ref_of
 
 
 class OperationKind(StrEnum):
-    """What an operation does; an ACT does something else to a thing, a COMPUTE is about no thing that is kept."""
+    """The kind of an operation; an ACT does something else to an item, a COMPUTE is about no stored item."""
 
     LIST = "list"
     CREATE = "create"
@@ -45,7 +45,7 @@ _ON_THING = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parent:
-    """A placeholder above a thing. `name` is what a scope calls it; `resource` is None where it is of none."""
+    """A placeholder above an item. `name` identifies the scope; `resource` is None where it belongs to none."""
 
     name: str
     parameter: str
@@ -54,10 +54,10 @@ class Parent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationSemantics:
-    """What an operation does. `key` is the parameter that names the one thing it is about, None without one.
+    """The meaning of an operation. `key` is the parameter with the id of the one item it is about, None without one.
 
-    `part` is where in the answer the list or the thing is; `verb` what an ACT does; `makes` the resource of another
-    thing that it brings forth.
+    `part` is the position of the list or the item in the answer; `verb` the verb of an ACT; `created_resource` that of
+    another item that an ACT creates.
     """
 
     kind: OperationKind
@@ -71,7 +71,7 @@ class OperationSemantics:
 
 
 class Semantics:
-    """What the operations of one Spec do, each looked at when it is first asked for."""
+    """A cache of the semantics of the operations of one Spec."""
 
     def __init__(self, spec: Spec) -> None:
         self.paths = resources_of(spec)
@@ -102,6 +102,7 @@ class Semantics:
     def named(self, name: str) -> Resource | None:
         """Return the resource that a property or argument of that name (`parentAccountId`, `ad_ids`) refers to."""
         words = name_words(name)
+        # A name without a noun (`id`) refers to nothing, and `account` alone may be a nested object.
         if len(words) < 2 or not (takes_id(("body", name)) or words[-1] == "key"):
             return None
         for noun in map("".join, wider_nouns(named_noun(name))):
@@ -111,7 +112,7 @@ class Semantics:
         return None
 
     def references(self, resource: Resource) -> tuple[tuple[str, Resource], ...]:
-        """Return the properties of a thing that hold ids of other things, by Links and by their names, with those."""
+        """Return the properties with ids of other items, each with the resource, by Links and by name."""
         if resource not in self._references:
             linked = self._linked.get(resource, {})
             names = (name for name in resource.properties if name != resource.id_name)
@@ -121,7 +122,7 @@ class Semantics:
 
     @cached_property
     def _linked(self) -> Mapping[Resource, Mapping[str, Resource]]:
-        """What Links say: a property of a thing of one resource is the id of a thing of another."""
+        """The resources that properties refer to according to Links, by the resource of the property."""
         found: dict[Resource, dict[str, Resource]] = {}
         spec = self.paths.spec
         for id, parameter, (source, field, listed) in LinkedSources(self.paths.operations).all():
@@ -137,7 +138,7 @@ class Semantics:
         return found
 
     def parents(self, path: Path) -> Iterator[Parent]:
-        """Yield what the placeholders of a path name."""
+        """Yield the parents that the placeholders of a path name."""
         for at, segment in enumerate(path):
             if segment.parameter:
                 owner = self._owner(path, at)
@@ -145,7 +146,7 @@ class Semantics:
                 yield Parent(name=name, parameter=segment.parameter, resource=owner)
 
     def above(self, resource: Resource) -> tuple[Parent, ...]:
-        """Return what the placeholders of the paths of a resource name."""
+        """Return the parents that the placeholders of the paths of a resource name."""
         return tuple(parent for collection in resource.collections for parent in self.parents(collection.path))
 
     def of(self, operation: Operation) -> OperationSemantics:
@@ -159,6 +160,7 @@ class Semantics:
             return found
         if path and path[-1].parameter and (owner := self.at(path[:-1])) is not None:
             return self._on_item(operation, path, owner)
+        # A list by its schema goes before a creation: POST /campaigns/search answers with campaigns too.
         if found := self._lists(operation, path):
             return found
         if made := self._creates(operation, path):
@@ -170,6 +172,7 @@ class Semantics:
 
     def _on_collection(self, operation: Operation, path: Path, resource: Resource) -> OperationSemantics | None:
         part, there = self.answers.list_part(operation), self.paths.collection(path)
+        # A POST with a body beside a GET creates, even where it answers with the whole list.
         searches = there is None or "GET" not in there.at or operation.body is None or self.paths.is_query(operation)
         posted = operation.method == "POST" and searches
         if part and (operation.method in READ_METHODS or (posted and ref_of(part.schema) in resource.refs)):
@@ -192,7 +195,7 @@ class Semantics:
         return self._made(kind, operation, path[:-1], resource, key=key, part=part, verb=verb, makes=makes)
 
     def _lists(self, operation: Operation, path: Path) -> OperationSemantics | None:
-        """A list of things of a resource at a path of its own: /pets/findByStatus, POST /campaigns/search."""
+        """Return the semantics of a list at a path of its own: /pets/findByStatus, POST /campaigns/search."""
         part = self.answers.list_part(operation) if operation.method in ("GET", "POST", "QUERY") else None
         owners = self._by_ref.get(ref_of(part.schema), ()) if part is not None else ()
         above = self.at(path[:-1])
@@ -200,17 +203,19 @@ class Semantics:
         return self._made(OperationKind.LIST, operation, path, owner, part=part) if owner is not None else None
 
     def _creates(self, operation: Operation, path: Path) -> Resource | None:
-        """The resource of which a POST makes a thing at a path below another: /accounts/{id}/campaigns."""
+        """Return the resource of which a POST creates an item at a path below another: /accounts/{id}/campaigns."""
         part = self.answers.thing_part(operation) if operation.method == "POST" and len(path) > 1 else None
+        # The schema alone may be that of an unrelated answer, so that the path has to end in the plural noun as well.
         owners = self._by_ref.get(ref_of(part.schema), ()) if part is not None else ()
         return next(
             (one for one in owners if one.noun == singular_words(path[-1].text) != name_words(path[-1].text)), None
         )
 
     def _singleton(self, path: Path) -> Resource | None:
-        """The one thing at a path that can be read and changed: /account/settings."""
+        """Return the one item at a path that can be read and changed: /account/settings."""
         there = self.paths.collection(path)
         shown = there.at.get("GET") if there is not None else None
+        # What can only be read, as /status, is a computation and no stored item.
         if there is None or shown is None or not {"PUT", "PATCH", "DELETE"} & there.at.keys():
             return None
         view = self.answers.view(shown)
@@ -227,7 +232,7 @@ class Semantics:
         return self._singletons[there.shape]
 
     def _otherwise(self, operation: Operation, path: Path) -> OperationSemantics:
-        """An action on the nearest thing above, or something that is only computed."""
+        """Return the semantics of an action on the nearest item above, or of a computation."""
         places = [at for at, segment in enumerate(path) if segment.parameter]
         owner = self._owner(path, places[-1]) if places else None
         if owner is None or operation.effect is Effect.READ:
@@ -240,13 +245,13 @@ class Semantics:
         return self._made(OperationKind.ACT, operation, path[: places[-1]], owner, key=key, **more)
 
     def _owner(self, path: Path, at: int) -> Resource | None:
-        """The resource that a placeholder names a thing of: that of the path before it, else that of its name."""
+        """Return the resource of a placeholder: that of the path before it, else that of its name."""
         return self.at(path[:at]) or self.named(path[at].parameter or "")
 
     def _brings_forth(
         self, operation: Operation, owner: Resource, whole: AnswerPart | None
     ) -> tuple[AnswerPart | None, Resource | None]:
-        """The resource of what an action's answer holds, when it is another than it acts on: a draft's campaign."""
+        """Return the part and resource in an action's answer, where they are not the target's: a draft's campaign."""
         view = self.answers.view(operation)
         if view is None or whole is None or ref_of(whole.schema) in owner.refs:
             return whole, None
@@ -259,8 +264,9 @@ class Semantics:
         return whole, None
 
     def _thing(self, operation: Operation, resource: Resource) -> AnswerPart | None:
-        """Where in the answer the thing is, which some give as a list of one."""
+        """Return the position of the item in the answer, which some APIs return as a list of one."""
         listed = self.answers.list_part(operation)
+        # Some APIs answer a creation with a list of the one new item.
         if listed is not None and (ref_of(listed.schema) in resource.refs or not (listed.keys or listed.is_map)):
             return listed
         return self.answers.thing_part(operation, resource.refs)
@@ -281,5 +287,5 @@ def _kind_on_thing(operation: Operation, otherwise: OperationKind) -> OperationK
 
 
 def semantics_of(spec: Spec) -> Semantics:
-    """Return the Semantics of a Spec, which live as long as it does."""
+    """Return the Semantics of a Spec, computed once."""
     return spec.derive(Semantics)

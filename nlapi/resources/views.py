@@ -1,4 +1,4 @@
-"""Shows a schema and the data of an answer in one form to the rule that finds the list or the thing in them."""
+"""Gives the schema and the data of an answer one interface, for the rule that finds lists and items in them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any, TypeAlias
 from nlapi.openapi.parts import Schema, as_map
 from nlapi.resources.schemas import SchemaReader
 
+# The share of fields that the values of a map have in common when they are items of one kind. Consul's services, for
+# one, differ by optional fields.
 _MAP_LIKENESS = 0.8
-"""The share of fields that the values of a map have in common when they are things of one kind."""
 
 
 class Form(StrEnum):
-    """What a part of an answer is; an array is of THINGS when all in it are objects, BARE when that is open."""
+    """The form of a part of an answer; an OBJECT_ARRAY has only objects, an ANY_ARRAY is empty or unknown."""
 
     OBJECT = "object"
     THINGS = "things"
@@ -46,8 +47,9 @@ class DataView:
 
     @property
     def is_map(self) -> bool:
-        """Whether it is an object whose property names are keys of things of one kind."""
+        """Whether it is an object whose property names are keys of items of one kind."""
         things = list(self.value.values()) if isinstance(self.value, Mapping) else []
+        # One object in another may be anything; two of one kind show a map.
         if len(things) < 2 or not all(map(_is_object, things)):
             return False
         shared = set.intersection(*(set(thing) for thing in things))
@@ -77,7 +79,7 @@ class SchemaView:
 
     @property
     def items(self) -> Schema:
-        """The schema of what is in an array; {} where it says nothing, or that there is nothing."""
+        """The schema of an array's entries; {} where it is absent, or allows none."""
         flat = self.reader.flat(self.schema)
         items: Any = next((part["items"] for part in (flat, *self.reader.branches(flat)) if "items" in part), {})
         return as_map(items)
@@ -98,7 +100,7 @@ class SchemaView:
 
 
 View: TypeAlias = DataView | SchemaView
-"""A part of an answer as the rule sees it: the same for a schema and for data."""
+"""A part of an answer, with the same properties for a schema and for data."""
 
 
 def _is_object(value: Any) -> bool:
@@ -106,5 +108,5 @@ def _is_object(value: Any) -> bool:
 
 
 def _is_key(key: str, thing: Mapping[str, Any]) -> bool:
-    """Whether the name of a property is the key of the thing in it: the thing says it too, or it has a digit."""
+    """Return whether the name of a property is the key of the item in it: a field has it too, or it has a digit."""
     return key in thing.values() or any(map(str.isdigit, key))
