@@ -1,1 +1,1 @@
-"""A document in, a Spec out."""
+"""Fetches, reads and parses an OpenAPI description to a Spec."""
