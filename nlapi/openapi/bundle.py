@@ -76,7 +76,7 @@ class _Bundle:
             self.settle(*self.todo.popleft(), 0)
 
     def adopt(self, kind: str) -> None:
-        """Register components of the root that only refer to a file as the place of what is in that file."""
+        """Register each component of the root that is only a `$ref` to a file as the place of its target."""
         section = self.section(kind)
         for name, node in section.items() if isinstance(section, dict) else ():
             ref = node.get("$ref", "#") if isinstance(node, dict) and len(node) == 1 else "#"
@@ -211,7 +211,7 @@ class _Bundle:
                     link["operationRef"] = operations.get(id(found), ref)
 
     def lose(self, node: dict[str, Any], ref: str, file: str, reason: str) -> None:
-        """Keep an unresolved `$ref`, rewritten so that it is unique, and store the reason for whoever follows it."""
+        """Keep an unresolved `$ref`, rewritten so that it is unique, and store the reason."""
         ref = f"{file}{ref}" if ref.startswith("#") else ref
         if self.lost.get(ref, reason) != reason:
             ref = f"{ref} in {file or self.files.root}"

@@ -145,7 +145,7 @@ class Body:
 
     @property
     def schema(self) -> Schema:
-        """The schema of the Media that is sent, with a `$ref` at its top already followed."""
+        """Return the schema of the Media that is sent, with a `$ref` at its top already followed."""
         return self.media[0].schema
 
 
