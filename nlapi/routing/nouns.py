@@ -284,9 +284,8 @@ class Canary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shadow:
-    """A copy of a share of the matching requests goes to `version`; its answers are recorded, never served.
-
-    The requests are chosen by `split.sampled(name, request id, percent)`.
+    """A copy of a share of the matching requests (`split.sampled` by request id) goes to `version`; answers are
+    recorded, never served.
     """
 
     name: str
@@ -298,10 +297,7 @@ class Shadow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """A fixed version for one client or user (`field` = `value`), before anything else; no canary moves it.
-
-    `field` is a context field, or "client".
-    """
+    """A fixed version for the requests whose context field, or "client", has one value. No canary moves them."""
 
     name: str
     objective: str
