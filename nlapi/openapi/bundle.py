@@ -19,7 +19,7 @@ from nlapi.openapi.files import Files
 from nlapi.openapi.shapes import EXTENDED, HOMES, SHAPES, TEXTS, VALUES
 from nlapi.openapi.targets import Finder, LostError, Target, escape, percent
 
-# Levels of nesting over all files, so that recursion stays below Python's limit; one file has the same bound in `tree`.
+# Levels of nesting over all files, so that recursion stays below Python's limit; `document` bounds one file.
 MAX_DEPTH = 200
 
 # A `$ref` to another file, in JSON or YAML, or text that looks like one: a false match only costs one walk.
@@ -51,8 +51,8 @@ def bundle(tree: dict[str, Any], files: Files) -> tuple[dict[str, Any], dict[str
 class _Bundle:
     """The state of one bundling. The trees of all files belong to this object and are changed in place.
 
-    `done` (walked), `moved` (from a file to the root's components, still to be walked as part of that file) and `open`
-    (being walked) identify a node by its id; the first two also hold it, so that no id is reused.
+    `visited`, `moved_nodes` (from a file to the root's components, still to be walked as part of that file) and
+    `in_progress` identify a node by its id; the first two also hold it, so that no id is reused.
     """
 
     tree: dict[str, Any]
@@ -177,11 +177,11 @@ class _Bundle:
                     self.todo.append((found, kind, file))
             return
         try:
-            node["$ref"] = self.local(ref, kind, file)
+            node["$ref"] = self.local_ref(ref, kind, file)
         except LostError as error:
             self.lose(node, ref, file, str(error))
 
-    def local(self, ref: str, kind: str, file: str) -> str:
+    def local_ref(self, ref: str, kind: str, file: str) -> str:
         """Return the local `$ref` for `ref` as written in `file`; LostError when it is unresolved."""
         target = self.finder.target(ref, file)
         return self.home(target, kind) if target.file else f"#{percent(target.pointer)}"
@@ -194,7 +194,7 @@ class _Bundle:
         for key, value in mapping.items():
             if isinstance(value, str) and REFERENCE.search(value) and not (value.startswith("#") and not file):
                 with suppress(LostError):
-                    mapping[key] = self.local(value, "schema", file)
+                    mapping[key] = self.local_ref(value, "schema", file)
 
     def name_operations(self) -> None:
         """Make each `operationRef` of a Link into another file refer to that operation under `paths`."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nlapi.issue import Issue
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.openapi.upgrade import subschemas
-
-if TYPE_CHECKING:
-    from nlapi.openapi.spec import Operation, Spec
 
 BOUNDS = (
     ("minimum", "maximum"), ("exclusiveMinimum", "maximum"), ("minimum", "exclusiveMaximum"),

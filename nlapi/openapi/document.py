@@ -63,7 +63,7 @@ class Document:
         return families(self.tree)
 
     def schema(self, node: Any, *, named: bool = False) -> Any:
-        """Return a schema in the 3.1 dialect; `named` for a component, as opposed to a use of one."""
+        """Return a schema in the 3.1 dialect; `is_component` for a component, as opposed to a use of one."""
         schema = upgrade_schema(node, self.minor)
         return widened(schema, self._families, named=named) if self._families else schema
 

@@ -14,7 +14,7 @@ from nlapi.issue import Issue
 from nlapi.openapi.parts import as_list
 
 SUPPORTED = re.compile(r"1\.[01](\.\d+)?")
-# Nodes of a description after its overlays, as in `tree`; an action whose target is everything multiplies what it adds.
+# Nodes of a description after its overlays, as in `document`; an action on everything multiplies what it adds.
 MAX_NODES = 5_000_000
 
 

@@ -91,7 +91,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A parameter of an operation; OpenAPI 3.1.1 §4.8.12. `where` is path, query, header or cookie.
+    """A parameter of an operation; OpenAPI 3.1.1 §4.8.12. `location` is path, query, header or cookie.
 
     `content_type` is set for a parameter that is described by `content`: its value is serialised as that media type.
     """
@@ -177,7 +177,7 @@ class Response:
 class SecurityScheme:
     """A way to authenticate; OpenAPI 3.1.1 §4.8.27. `kind` is apiKey, http, oauth2, openIdConnect or mutualTLS.
 
-    apiKey: `where` (query, header, cookie) and `name`. http: `scheme` (bearer, basic, ...), in lower case.
+    apiKey: `location` (query, header, cookie) and `name`. http: `scheme` (bearer, basic, ...), in lower case.
     """
 
     id: str

@@ -23,7 +23,7 @@ class Reader:
         self.issues: list[Issue] = []
 
     def issue(self, level: Level, where: str, message: str, hint: str = "", rule: str = "") -> None:
-        """Add an Issue at `where`, relative to the operation."""
+        """Add an Issue at `location`, relative to the operation."""
         where = f"{self.operation.where}.{where}" if where else self.operation.where
         self.issues.append(Issue(level=level, where=where, message=message, hint=hint, rule=rule))
 

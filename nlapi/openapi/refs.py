@@ -31,7 +31,7 @@ BESIDE = ("not", "if", "then", "else")
 
 
 class _Known:
-    """The memo of one Spec's `$ref`s. In `refs` a text is the reason why one is unresolved."""
+    """The memo of one Spec's `$ref`s. In `targets` a text is the reason why one is unresolved."""
 
     def __init__(self, spec: Spec) -> None:
         self.circular: dict[str, bool] = {}

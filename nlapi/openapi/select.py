@@ -28,9 +28,12 @@ def select(spec: Spec, include: Iterable[str] = (), exclude: Iterable[str] = ())
     the description hides (`x-nlapi: {hide: true}`) is never selected.
     """
     shown = tuple(operation for operation in spec.operations if not operation.hidden)
-    wanted, idle = _matched(shown, _several(include))
-    unwanted, idle_too = _matched(shown, _several(exclude))
-    chosen = tuple(one for one in shown if (one in wanted or not _several(include)) and one not in unwanted)
+    include, exclude = _several(include), _several(exclude)
+    wanted, idle = _matched(shown, include)
+    unwanted, idle_too = _matched(shown, exclude)
+    chosen = tuple(
+        operation for operation in shown if (operation in wanted or not include) and operation not in unwanted
+    )
     issues = (
         *(_idle(spec, "include", pattern) for pattern in idle),
         *(_idle(spec, "exclude", pattern) for pattern in idle_too),

@@ -28,6 +28,13 @@ HOMES: Mapping[str, tuple[str, str]] = {
 EXTENDED = frozenset(("pathItem", "response"))
 """Kinds in whose maps a key that begins with `x-` is an extension; in other maps it is a name."""
 
+# A Header Object has the fields of a Parameter Object (OpenAPI 3.1.1 §4.8.21).
+PARAMETER_FIELDS: Mapping[str, Shape] = {
+    "schema": ("schema", False),
+    "content": ("media", True),
+    "examples": ("example", True),
+}
+
 SHAPES: Mapping[str, Mapping[str, Shape]] = {
     "root": {
         "info": ("plain", False),
@@ -64,16 +71,8 @@ SHAPES: Mapping[str, Mapping[str, Shape]] = {
     },
     # The keys of a callback are runtime expressions, so any key may hold a path item (OpenAPI 3.1.1 §4.8.18).
     "callback": {"*": ("pathItem", False)},
-    "parameter": {
-        "schema": ("schema", False),
-        "content": ("media", True),
-        "examples": ("example", True),
-    },
-    "header": {
-        "schema": ("schema", False),
-        "content": ("media", True),
-        "examples": ("example", True),
-    },
+    "parameter": PARAMETER_FIELDS,
+    "header": PARAMETER_FIELDS,
     "requestBody": {"content": ("media", True)},
     "response": {
         "schema": ("schema", False),
@@ -93,10 +92,7 @@ SHAPES: Mapping[str, Mapping[str, Shape]] = {
         **dict.fromkeys(IN_LISTS, ("schema", True)),
         **dict.fromkeys(IN_PLACE, ("schema", False)),
     },
-    "example": {},
-    "link": {},
-    "securityScheme": {},
-    "plain": {},
+    **{kind: {} for kind in ("example", "link", "securityScheme", "plain")},
 }
 """Kind -> its fields that hold objects; "*" stands for every field."""
 

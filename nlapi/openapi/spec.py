@@ -1,6 +1,6 @@
 """Defines Spec, Operation and Effect: a parsed description.
 
-`$ref`s are preserved; `Spec.lookup` follows one. An Operation parses its parts (openapi/parts) on demand.
+`$ref`s are preserved; `Spec.lookup` follows one. An Operation parses its parts (openapi/model) on demand.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class Operation:
     """One method of one path; OpenAPI 3.1.1 §4.8.10.
 
     `id` is the operationId, or one derived from method and path; it is unique in its Spec. `method` is in upper case.
-    `where` is its location in the description, for messages. `stated_effect` is the value of `x-nlapi-effect`, if any.
-    `details` and `answers` parse the costly parts, once.
+    `location` is its place in the description, for messages. `stated_effect` is the value of `x-nlapi-effect`, if any.
+    `details` and `response_details` parse the costly parts, once.
     """
 
     id: str
@@ -135,7 +135,7 @@ class Operation:
         return {(parameter.where, parameter.name): parameter for parameter in self.parameters}
 
     def parameter(self, where: str, name: str) -> Parameter | None:
-        """Return the parameter at `where` (path, query, header, cookie) with this name, or None."""
+        """Return the parameter at `location` (path, query, header, cookie) with this name, or None."""
         return self._by_place.get((where, name))
 
     @property

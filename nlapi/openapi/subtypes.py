@@ -95,7 +95,7 @@ def _family(
 def widened(schema: Any, known: Mapping[str, Family], *, named: bool = False) -> Any:
     """Return an upgraded schema in which each use of a base allows its subtypes.
 
-    The `allOf` at the top of a `named` one says what it is made from: that stays the base itself.
+    With `is_component` the bases in the `allOf` at its top stay: the schema is made from them.
     """
     if not isinstance(schema, dict):
         return schema

@@ -1,12 +1,12 @@
 """Converts the parts of a Swagger 2.0 description to the form of OpenAPI 3; no other module knows 2.0.
 
-Schemas are left to `upgrade`, and `$ref`s stay: `#/definitions/Pet` is still valid. An operation is converted on demand
-(docs/design/002).
+Schemas are left to `schema_upgrade`, and `$ref`s stay: `#/definitions/Pet` is still valid. An operation is converted on
+demand (docs/design/002).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -221,16 +221,12 @@ def _response(document: Document, value: Any, produces: list[str]) -> Any:
     if not types and "schema" in node:
         types = [BYTES if as_map(node["schema"]).get("type") == "file" else JSON]
     schema = {"schema": node["schema"]} if "schema" in node else {}
-    headers = {name: {"schema": dict(_header(one))} for name, one in as_map(node.get("headers")).items()}
+    headers = {name: {"schema": _schema(as_map(one))} for name, one in as_map(node.get("headers")).items()}
     return {
         **{key: one for key, one in node.items() if key not in ("schema", "examples")},
         "content": {one: {**schema, **({"example": examples[one]} if one in examples else {})} for one in types},
         "headers": headers,
     }
-
-
-def _header(node: Any) -> Iterator[tuple[str, Any]]:
-    yield from _schema(node).items() if isinstance(node, Mapping) else ()
 
 
 def _media_types(document: Document, node: Mapping[str, Any], key: str) -> list[str]:

@@ -40,8 +40,8 @@ class LostError(Exception):
 class Finder:
     """Resolves targets in a tree and its files.
 
-    `settled` are the nodes, by id, whose `$ref` was made local to the root. `added` are the pointers of components that
-    came from files, which the author of the root did not write.
+    `local_nodes` are the nodes, by id, whose `$ref` was made local to the root. `added_pointers` are those of
+    components that came from files, which the author of the root did not write.
     """
 
     tree: dict[str, Any]

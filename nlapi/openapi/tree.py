@@ -89,7 +89,7 @@ def _bounded_keys(tree: Any, source: str) -> int:
 def _may_be_doubled(data: bytes, keys: int) -> bool:
     """Return whether a JSON text has more keys than its tree. Counts quotes before colons: 20 ms for 13 MB.
 
-    Unusual white space, or a key that ends in a backslash, makes it say yes, which costs an exact look.
+    Unusual white space, or a key that ends in a backslash, gives True, which costs an exact search.
     """
     for mark in (b'":', b'" :'):
         keys -= data.count(mark) - data.count(b"\\" + mark)

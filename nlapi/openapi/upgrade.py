@@ -1,7 +1,7 @@
 """Converts schemas of OpenAPI 3.0 to the dialect of 3.1 (JSON Schema 2020-12); no other module knows 3.0.
 
 OpenAPI 3.0.4 §4.7.24 against 3.1.1 §4.8.24: `nullable`, boolean `exclusiveMinimum`, `example`, siblings of `$ref`.
-Invalid values (an unknown type, a `required` that is not a list) are left to `mend`: the result is always a valid
+Invalid values (an unknown type, a `required` that is not a list) are sanitized: the result is always a valid
 schema.
 """
 

@@ -1,4 +1,4 @@
-"""Puts one noun into a configuration or removes one, and compares two configurations."""
+"""Puts one entity into a configuration or removes one, and compares two configurations."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ KINDS: Mapping[type[Noun], str] = {
     Override: "overrides",
     Client: "clients",
 }
-"""The field of a configuration that holds each noun."""
+"""The field of a configuration that holds each entity."""
 
 
 # Characters of two values that a difference spells out; for longer ones it only says that they changed, to stay one
@@ -52,9 +52,9 @@ LONGEST = 200
 
 
 def put(configuration: Configuration, noun: Noun) -> Configuration:
-    """Return the configuration with the noun, which replaces the one of the same name; shares keep their buckets.
+    """Return the configuration with the entity, which replaces the one of the same name; shares keep their buckets.
 
-    The noun's own buckets count only when there was none of its name, as when a configuration is read again.
+    The entity's own buckets count only when there was none of its name, as when a configuration is read again.
     """
     kind = KINDS[type(noun)]
     # A client may send buckets it read earlier; only the current revision knows who holds them now.
@@ -79,9 +79,9 @@ def _put_experiment(configuration: Configuration, experiment: Experiment) -> Con
 
 
 def remove(configuration: Configuration, kind: str, name: str | VersionRef) -> Configuration:
-    """Return the configuration without the noun; `kind` is the configuration's field, such as "rules".
+    """Return the configuration without the entity; `kind` is the configuration's field, such as "rules".
 
-    UsageError when there is no such noun. Remaining references to it are found by `check`.
+    UsageError when there is no such entity. Remaining references to it are found by `check`.
     """
     nouns = _nouns(configuration, kind)
     if name not in nouns:
@@ -92,7 +92,7 @@ def remove(configuration: Configuration, kind: str, name: str | VersionRef) -> C
 
 
 def key(noun: Noun) -> str | VersionRef:
-    """Return the key of a noun in its mapping: its name, or a version's model and name."""
+    """Return the key of an entity in its mapping: its name, or a version's model and name."""
     return noun.ref if isinstance(noun, Version) else noun.name
 
 
@@ -110,14 +110,14 @@ def _with(configuration: Configuration, kind: str, nouns: Mapping[Any, Noun]) ->
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One noun that differs. `before` is None when it was added, `after` when it was removed."""
+    """One entity that differs. `before` is None when it was added, `after` when it was removed."""
 
     kind: str
     name: str
     before: Noun | None
     after: Noun | None
     fields: tuple[str, ...] = ()
-    """Fields that changed, of a noun that is in both."""
+    """Fields that changed, of an entity that is in both."""
     text: str = ""
 
     @property
@@ -136,7 +136,7 @@ def diff(before: Configuration, after: Configuration) -> list[Difference]:
         old, new = getattr(before, kind), getattr(after, kind)
         if old is new:
             continue
-        # Identity first: a revision shares its unchanged nouns with the one before, which need no comparison then.
+        # Identity first: a revision shares its unchanged entities with the one before, which need no comparison then.
         names = (name for name in {*old, *new} if old.get(name) is not new.get(name) and old.get(name) != new.get(name))
         found += [_difference(kind, str(name), old.get(name), new.get(name)) for name in sorted(names, key=str)]
     return found

@@ -14,7 +14,7 @@ from nlapi.routing.context import of_type
 from nlapi.routing.nouns import CLIENT, Client, Configuration, Field, Objective, Protocol, Shard
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]*", re.ASCII)
-# Names exclude "/" and "@", which salts (`verdict`) and version refs (`ranker@v8`) use as separators.
+# Names exclude "/" and "@", which salts (`decisions`) and version refs (`ranker@v8`) use as separators.
 FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
 # Characters of a name, as the gateway's description allows.
 LONGEST = 64

@@ -77,14 +77,14 @@ class _Targets:
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
-        # Built once for all nouns, not again for each of 10,000 rules.
+        # Built once for all entities, not again for each of 10,000 rules.
         self._fields: Mapping[str, Mapping[str, Field]] = {
             name: {**{field.name: field for field in objective.context}, CLIENT_FIELD.name: CLIENT_FIELD}
             for name, objective in configuration.objectives.items()
         }
 
     def issues(self, where: str, noun: object) -> Iterator[Issue]:
-        # By attribute and not by class: five kinds of nouns have these fields in different combinations.
+        # By attribute and not by class: five kinds of entities have these fields in different combinations.
         for share in (*getattr(noun, "shares", ()), *getattr(noun, "cells", ())):
             if share.version not in self._configuration.versions:
                 yield from known_version(f"{where}.{share.version}", self._configuration, share.version)
@@ -120,7 +120,7 @@ class _Targets:
 
 
 def _needs_unit(noun: object) -> bool:
-    """Return whether a noun splits units; a rule with one version does not."""
+    """Return whether an entity splits units; a rule with one version does not."""
     shares = getattr(noun, "shares", None)
     return shares is None or len(shares) > 1
 

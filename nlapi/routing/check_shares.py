@@ -119,7 +119,7 @@ def _salts(configuration: Configuration) -> Iterator[Issue]:
     """Yield a fault for a salt that is used twice: both splits would then choose the same units."""
     used = dict.fromkeys(configuration.layers, "layer")
     for experiment in configuration.experiments.values():
-        if "/" in experiment.salt:  # the salts of rules and canaries have one, see `verdict`
+        if "/" in experiment.salt:  # the salts of rules and canaries have one, see `decisions`
             where, message = f"experiments.{experiment.name}.salt", f"the salt {experiment.salt!r} holds a '/'"
             yield Issue.error(where, message, "leave it out, or take another text", "bad-salt")
         other = used.get(salt(experiment))

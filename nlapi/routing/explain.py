@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -59,7 +59,7 @@ class Explanation:
 def explain(nouns: Nouns, verdicts: Verdicts, context: Context) -> Explanation:
     """Return the explanation of one decision; `context` has "client", if there is one.
 
-    The nouns are visited one by one, independently of the compiled program.
+    The entities are visited one by one, independently of the compiled program.
     """
     shadows = tuple(shadow.name for shadow in nouns.shadows if fits(shadow.match, context))
     walk = _Walk(replace(verdicts, shadows=shadows), context)
@@ -214,12 +214,8 @@ def met(match: Match, context: Context) -> str:
     return ", ".join(parts) or "every request does"
 
 
-def unmet(match: Match, context: Context) -> Sequence[str]:
-    """Return the conditions that do not hold: "country is US, not BR"."""
-    return list(_unmet(match, context))
-
-
-def _unmet(match: Match, context: Context) -> Iterator[str]:
+def unmet(match: Match, context: Context) -> Iterator[str]:
+    """Yield the conditions that do not hold: "country is US, where it wants country is BR"."""
     for name in fields(match):
         value = context.get(name)
         if holds(match, name, value):

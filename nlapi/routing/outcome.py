@@ -1,4 +1,4 @@
-"""Compiles the nouns that matched to a function from a context to a Decision, by its unit."""
+"""Compiles the entities that matched to a function from a context to a Decision, by its unit."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def complete(shares: tuple[Share, ...]) -> tuple[Share, ...]:
 
 
 def by_experiment(experiment: Experiment, after: Outcome, verdicts: Verdicts) -> Outcome:
-    """Return the outcome by the unit's cell; `after` decides for units in no cell, and without a unit."""
+    """Return the outcome by the unit's cell; `next_step` decides for units in no cell, and without a unit."""
     cells = complete(experiment.cells)
     decisions = tuple(verdicts.cell(experiment, cell) for cell in cells)
     unit, otherwise, held = experiment.unit, after.decide, in_layer(experiment)

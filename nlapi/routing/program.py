@@ -25,7 +25,7 @@ MOST_SLOTS = 16
 # without end. Plain keys cost 0.32 us a decision over 10 rules, sums of codes 0.43 (docs/design/010).
 MOST_PLAIN = 16_384
 
-Noun = TypeVar("Noun")
+T = TypeVar("T")
 
 Found: TypeAlias = Decision | Split | Decide
 """The outcome of a set of matches: one Decision, a rule's split, or a function."""
@@ -35,10 +35,10 @@ Known: TypeAlias = Any
 """A dict of the keys met, or a list of all codes, with the outcome of each; None where it is not computed yet."""
 
 Entry: TypeAlias = tuple[Callable[[Context], Hashable], Known, Callable[[Context], Found], bool]
-"""The way `Table.decide` gets an outcome: key, known, meet, and whether the context needs the client's name.
+"""The way `Table.decide` gets an outcome: key, outcomes, compute, and whether the context needs the client's name.
 
-The outcome is `known[key(context)]`; where that is a KeyError or None, `meet(context)` computes and stores it. A plain
-tuple, because unpacking one costs least.
+The outcome is `outcomes[key(context)]`; where that is a KeyError or None, `compute(context)` computes and stores it. A
+plain tuple, because unpacking one costs least.
 """
 
 
@@ -185,5 +185,5 @@ def _lowest(mask: int) -> int:
     return (mask & -mask).bit_length() - 1
 
 
-def _chosen(nouns: Sequence[Noun], mask: int) -> list[Noun]:
+def _chosen(nouns: Sequence[T], mask: int) -> list[T]:
     return [noun for number, noun in enumerate(nouns) if mask >> number & 1]

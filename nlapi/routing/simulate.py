@@ -35,7 +35,7 @@ class Movement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """The requests with one value of a field: `seen` is their number, `moved` the number of those that move."""
+    """The requests with one value of a field: `requests` is their number, `moved` the number of those that move."""
 
     field: str
     value: str
@@ -102,7 +102,7 @@ class Simulation:
 
 
 def simulate(current: Table, proposed: Table, seen: Iterable[tuple[str, Context, str]]) -> Simulation:
-    """Replay `seen`, requests as (objective, context, client). One that neither table knows is not counted."""
+    """Replay `requests` as (objective, context, client). One that neither table knows is not counted."""
     tallies: dict[str, _Tally] = {}
     lost = gained = 0
     for objective, context, client in seen:

@@ -52,7 +52,7 @@ class Table:
             key, known, meet, asks_client = self._entry(objective)
         if asks_client:
             context = with_client(context, client)
-        found: Any  # mypy does not narrow the union Found by `__class__`
+        found: Any  # mypy does not narrow the union MatchOutcome by `__class__`
         try:
             found = known[key(context)]
         except KeyError:

@@ -46,21 +46,13 @@ def _of(match: Match, name: str) -> Iterable[str]:
 
 
 def _range(between: Range) -> str:
-    parts = [
-        text
-        for bound, text in (
-            (between.least, f"at least {number(between.least)}"),
-            (between.below, f"below {number(between.below)}"),
-        )
-        if bound is not None
-    ]
+    parts = [] if between.least is None else [f"at least {number(between.least)}"]
+    parts += [] if between.below is None else [f"below {number(between.below)}"]
     return " and ".join(parts) or "a number"
 
 
-def number(one: float | None) -> str:
+def number(one: float) -> str:
     """Return a number without trailing zeros, with all significant digits."""
-    if one is None:
-        return ""
     return str(int(one)) if float(one).is_integer() else repr(one)
 
 
