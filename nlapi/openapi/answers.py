@@ -1,4 +1,4 @@
-"""What one operation may answer: its responses and their links."""
+"""Parses the responses of one operation, with their links."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from urllib.parse import unquote
 
 from nlapi.issue import Level
 from nlapi.openapi.document import Document
-from nlapi.openapi.parts import Answers, Link, Response, as_map
+from nlapi.openapi.parts import Answers, Link, Response, as_map, unescape_step
 from nlapi.openapi.reader import Reader, media_of, text
 from nlapi.openapi.spec import Operation
 
 
 def load_answers(document: Document, node: Mapping[str, Any], operation: Operation) -> Answers:
-    """The Answers of an operation. Nothing here raises."""
+    """Return the Answers of an operation. Faults become Issues; nothing here raises."""
     reader = Reader(document, operation)
     responses = tuple(_responses(reader, node.get("responses")))
     return Answers(responses=responses, issues=tuple(reader.issues))
@@ -40,6 +40,7 @@ def _links(reader: Reader, value: Any, where: str) -> Iterator[Link]:
         node = reader.follow(one, f"{where}.links.{name}", Level.WARNING) or {}
         target = node.get("operationId") or _target(reader.operation, node.get("operationRef"))
         if not isinstance(target, str) or not reader.operation.spec.has(target):
+            # A link is a convenience: its loss never makes an operation unusable, so it is a warning.
             reader.issue(Level.WARNING, where, f"link {name!r} leads to no operation; left out")
             continue
         yield Link(
@@ -52,9 +53,10 @@ def _links(reader: Reader, value: Any, where: str) -> Iterator[Link]:
 
 
 def _target(operation: Operation, ref: Any) -> str | None:
-    """The id of the operation that an operationRef such as `#/paths/~1pets~1{id}/get` leads to."""
+    """Return the id of the operation that an operationRef such as `#/paths/~1pets~1{id}/get` refers to."""
+    # References to other files were made local by `bundle`; what is still elsewhere cannot be called.
     if not isinstance(ref, str) or not ref.startswith("#/paths/"):
         return None
     path, _, method = ref.removeprefix("#/paths/").rpartition("/")
-    path = unquote(path).replace("~1", "/").replace("~0", "~")
+    path = unescape_step(unquote(path))
     return next((o.id for o in operation.spec.operations if o.path == path and o.method == method.upper()), None)

@@ -1,8 +1,8 @@
-"""A description in several files to one tree, in which every `$ref` is local and nothing is expanded.
+"""Joins a description in several files into one tree, in which every `$ref` is local and nothing is expanded.
 
-What a `$ref` leads to is moved under `components` (in Swagger 2.0 `definitions`, `parameters`, `responses`) and keeps
-its name. What has no place there (a path item, an operation, a whole `paths`) is put where the `$ref` stood. Why this
-is ours and not prance's: docs/design/005-bundling.md.
+The target of a `$ref` to another file is moved under `components` (in Swagger 2.0 `definitions`, `parameters`,
+`responses`) under its own name. A target that has no section there (a path item, an operation, a whole `paths`)
+replaces the `$ref` in place. The reasons for an own bundler instead of prance: docs/design/005-bundling.md.
 """
 
 from __future__ import annotations
@@ -19,25 +19,27 @@ from nlapi.openapi.files import Files
 from nlapi.openapi.shapes import EXTENDED, HOMES, SHAPES, TEXTS, VALUES
 from nlapi.openapi.targets import Finder, LostError, Target, escape, percent
 
+# Levels of nesting over all files, so that recursion stays below Python's limit; `document` bounds one file.
 MAX_DEPTH = 200
-"""Levels of nesting, over all files; a single file has its own bound."""
 
+# A `$ref` to another file, in JSON or YAML, or text that looks like one: a false match only costs one walk.
 ELSEWHERE = re.compile(rb"""\$ref["']?\s*:\s*["']?[^\s"'#]""")
-"""A `$ref` to another file, in JSON or YAML, or a text that looks like one."""
 
+# A value of a discriminator's `mapping` is either a reference or a schema name (OpenAPI 3.1.1 §4.8.25); a slash, a `#`
+# or a file suffix marks the reference.
 REFERENCE = re.compile(r"[/#]|\.(?:json|ya?ml)$")
-"""What tells a reference among the values of a discriminator's `mapping` from the name of a schema."""
 
 
 def may_be_split(data: bytes) -> bool:
-    """Could this description have a `$ref` to another file? 5 ms for GitHub's 13 MB."""
+    """Return whether a description may have a `$ref` to another file. Takes 5 ms on GitHub's 13 MB."""
     return bool(ELSEWHERE.search(data))
 
 
 def bundle(tree: dict[str, Any], files: Files) -> tuple[dict[str, Any], dict[str, str]]:
-    """`tree`, changed in place, as one description; and each `$ref` that stayed -> why what it leads to is not there.
+    """Return `tree`, changed in place, as one description, and the `$ref`s that stay unresolved with the reason of
+    each.
 
-    DescriptionError when it is nested too deep.
+    DescriptionError when the description is nested too deep.
     """
     work = _Bundle(tree, files, Finder(tree, files))
     work.run()
@@ -47,10 +49,10 @@ def bundle(tree: dict[str, Any], files: Files) -> tuple[dict[str, Any], dict[str
 
 @dataclass(slots=True)
 class _Bundle:
-    """One tree on its way. The trees of all files are this object's own, and are changed in place.
+    """The state of one bundling. The trees of all files belong to this object and are changed in place.
 
-    `done` (walked), `moved` (from a file to the root's components, to be walked as part of that file) and `open` (being
-    walked) know a node by its id; the first two hold it, too, so that no id comes twice.
+    `visited`, `moved_nodes` (from a file to the root's components, still to be walked as part of that file) and
+    `in_progress` identify a node by its id; the first two also hold it, so that no id is reused.
     """
 
     tree: dict[str, Any]
@@ -65,14 +67,16 @@ class _Bundle:
     links: list[tuple[dict[str, Any], str]] = field(default_factory=list)
 
     def run(self) -> None:
+        """Walk the root, then each moved component as part of the file that it came from."""
         self.todo.append((self.tree, "root", ""))
         for kind in HOMES:
+            # Before the walk: a `$ref` met during it must already find the root's own name for its target.
             self.adopt(kind)
         while self.todo:
             self.settle(*self.todo.popleft(), 0)
 
     def adopt(self, kind: str) -> None:
-        """A component of the root that is nothing but a `$ref` to a file becomes the home of what is there."""
+        """Register each component of the root that is only a `$ref` to a file as the place of its target."""
         section = self.section(kind)
         for name, node in section.items() if isinstance(section, dict) else ():
             ref = node.get("$ref", "#") if isinstance(node, dict) and len(node) == 1 else "#"
@@ -82,14 +86,14 @@ class _Bundle:
                 target = self.finder.target(ref, "")
                 found, file = self.finder.found(target)
             except LostError:
-                continue  # told of when the walk comes by
+                continue  # reported when the walk reaches it
             if file and isinstance(found, dict) and (target, kind) not in self.homes:
                 self.homes[target, kind] = self.pointer(kind, name)
                 self.done[id(node)] = node
                 self.move(found, kind, file, section, name)
 
     def section(self, kind: str, *, make: bool = False) -> Any:
-        """The map of the root that holds the components of a kind, if there is one."""
+        """Return the map of the root that holds the components of `kind`, or None."""
         node: Any = self.tree
         for key in self.path(kind):
             if make and not isinstance(node.get(key), dict):
@@ -98,7 +102,7 @@ class _Bundle:
         return node
 
     def path(self, kind: str) -> tuple[str, ...]:
-        """The keys that lead to that map; none when this version of OpenAPI has no place for the kind."""
+        """Return the keys that lead to that map; empty when this version of OpenAPI has no section for the kind."""
         old, new = HOMES.get(kind, ("", ""))
         if "swagger" in self.tree and "openapi" not in self.tree:
             return (old,) if old else ()
@@ -107,10 +111,10 @@ class _Bundle:
     def pointer(self, kind: str, name: str) -> str:
         return f"#/{'/'.join(self.path(kind))}/{escape(name)}"
 
-    # Going through a tree
+    # Walking a tree
 
     def walk(self, node: Any, kind: str, file: str, depth: int) -> None:
-        """Settles every `$ref` below `node`, which is a map of that kind in `file`."""
+        """Resolve every `$ref` below `node`, a map of the given kind in `file`."""
         if id(node) in self.done:
             return
         if depth > MAX_DEPTH:
@@ -135,7 +139,7 @@ class _Bundle:
         self.open.discard(id(node))
 
     def enter(self, value: Any, kind: str, file: str, depth: int) -> Any:
-        """What is to stand in place of a list or a map of nodes of a kind."""
+        """Return the replacement of a list or map of nodes of one kind, with each node resolved."""
         value, file = self.included(value, file)
         if id(value) in self.done or not isinstance(value, dict | list):
             return value
@@ -149,7 +153,7 @@ class _Bundle:
         return value
 
     def settle(self, node: Any, kind: str, file: str, depth: int) -> Any:
-        """What is to stand in place of one node of a kind, its `$ref` settled."""
+        """Return the replacement of one node of the given kind, with its `$ref` resolved."""
         if not isinstance(node, dict):
             return node
         ref = node.get("$ref")
@@ -165,32 +169,35 @@ class _Bundle:
         return node
 
     def refer(self, node: dict[str, Any], ref: str, kind: str, file: str) -> None:
-        """Makes the `$ref` of `node` a local one, to a home under `components`."""
+        """Make the `$ref` of `node` a local one, to a place under `components`."""
         if not file and ref.startswith("#"):
-            if ref.startswith("#/x-"):  # the walk does not go there by itself
+            if ref.startswith("#/x-"):  # the walk skips extensions, so their targets are queued here
                 with suppress(LostError):
                     found, file = self.finder.found(self.finder.target(ref, ""))
                     self.todo.append((found, kind, file))
             return
         try:
-            target = self.finder.target(ref, file)
-            node["$ref"] = self.home(target, kind) if target.file else f"#{percent(target.pointer)}"
+            node["$ref"] = self.local_ref(ref, kind, file)
         except LostError as error:
             self.lose(node, ref, file, str(error))
 
+    def local_ref(self, ref: str, kind: str, file: str) -> str:
+        """Return the local `$ref` for `ref` as written in `file`; LostError when it is unresolved."""
+        target = self.finder.target(ref, file)
+        return self.home(target, kind) if target.file else f"#{percent(target.pointer)}"
+
     def map(self, discriminator: Any, file: str) -> None:
-        """Makes the references among the values of a discriminator's `mapping` local ones (OpenAPI 3.1.1 §4.8.25)."""
+        """Make the references among the values of a discriminator's `mapping` local (OpenAPI 3.1.1 §4.8.25)."""
         mapping = discriminator.get("mapping") if isinstance(discriminator, dict) else None
         if not isinstance(mapping, dict):
             return
         for key, value in mapping.items():
             if isinstance(value, str) and REFERENCE.search(value) and not (value.startswith("#") and not file):
                 with suppress(LostError):
-                    target = self.finder.target(value, file)
-                    mapping[key] = self.home(target, "schema") if target.file else f"#{percent(target.pointer)}"
+                    mapping[key] = self.local_ref(value, "schema", file)
 
     def name_operations(self) -> None:
-        """Makes each `operationRef` of a Link that leads into another file lead to that operation under `paths`."""
+        """Make each `operationRef` of a Link into another file refer to that operation under `paths`."""
         operations = {
             id(node): f"#/paths/{escape(path)}/{method}"
             for path, item in (self.tree["paths"].items() if isinstance(self.tree.get("paths"), dict) else ())
@@ -204,7 +211,7 @@ class _Bundle:
                     link["operationRef"] = operations.get(id(found), ref)
 
     def lose(self, node: dict[str, Any], ref: str, file: str, reason: str) -> None:
-        """The `$ref` stays, so written that it can be no other; whoever follows it is told the reason."""
+        """Keep an unresolved `$ref`, rewritten so that it is unique, and store the reason."""
         ref = f"{file}{ref}" if ref.startswith("#") else ref
         if self.lost.get(ref, reason) != reason:
             ref = f"{ref} in {file or self.files.root}"
@@ -213,11 +220,12 @@ class _Bundle:
         self.lost[ref] = reason
 
     def home(self, target: Target, kind: str) -> str:
-        """Where `target` stands in the bundle; it is moved there when it is first asked for."""
+        """Return the pointer of `target` in the bundle; the first request moves it there."""
         if (target, kind) not in self.homes:
             found, file = self.finder.found(target)
             section = self.section(kind, make=True)
             names = target.names()
+            # Two files may both have a `Pet`: the folders are tried before a number, which says nothing.
             numbered = (f"{names[-1]}_{number}" for number in count(2))
             name = next(one for one in chain(names, numbered) if one not in section)
             self.move(found, kind, file, section, name)
@@ -230,7 +238,7 @@ class _Bundle:
         self.todo.append((found, kind, file))
 
     def included(self, node: Any, file: str) -> tuple[Any, str]:
-        """What stands at the end of the `$ref`s of a node that has no home of its own, and its file."""
+        """Return the node at the end of a chain of `$ref`s that has no section under `components`, and its file."""
         beside: dict[str, Any] = {}
         passed: set[int] = set()
         while (
@@ -247,12 +255,13 @@ class _Bundle:
                 self.lose(node, ref, file, str(error))
                 break
             self.done[id(node)] = node
+            # Keys beside a `$ref` of a path item override its target (OpenAPI 3.1.1 §4.8.9); the outermost wins.
             beside = {**{key: value for key, value in node.items() if key != "$ref"}, **beside}
             node, file = found, found_in
         return ({**node, **beside} if beside and isinstance(node, dict) else node), file
 
     def text(self, value: Any, file: str) -> Any:
-        """The text that a description in a file of its own is."""
+        """Return the text of a description that is a file of its own (Redocly's museum keeps code samples so)."""
         ref = value.get("$ref") if isinstance(value, dict) else None
         if not isinstance(ref, str) or ref.startswith("#"):
             return value
@@ -261,7 +270,7 @@ class _Bundle:
         return value
 
     def value(self, value: Any, file: str) -> Any:
-        """An example in a file of its own; it is data, and no `$ref` in it is one."""
+        """Return an example that is a file of its own. It is data: a `$ref` inside it is not a reference."""
         ref = value.get("$ref") if isinstance(value, dict) and len(value) == 1 else None
         if isinstance(ref, str) and not ref.startswith("#"):
             with suppress(LostError):

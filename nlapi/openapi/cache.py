@@ -1,7 +1,7 @@
-"""What is slow to have again, kept on disk: parsed descriptions by their content, downloads by their URL.
+"""Stores on disk what is slow to compute or fetch again: parsed descriptions by content, downloads by URL.
 
-An entry is a line with the SHA-256 of what follows, then that. Never pickle: a damaged or foreign file can only be
-refused. Whatever goes wrong with the disk, the answer is that nothing was kept.
+An entry is one line with the SHA-256 of its data, then the data. Pickle is never used, so that a damaged or foreign
+file can only be rejected. Any error of the disk counts as a miss.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from typing import Any
 
 from nlapi.version import __version__
 
+# The version is part of every key: an entry of one release is never read by another.
 FORMAT = f"nlapi-cache-2-{__version__}"
-"""What one version keeps, another does not read."""
 
+# Limit of the folder; GitHub's description takes 7 MB parsed and 13 MB as downloaded, so about a dozen such fit.
 MAX_BYTES = 256 * 1024 * 1024
-"""Everything in the folder; GitHub's description takes 7 MB parsed and 13 MB as it was downloaded."""
 
+# Bytes of a description from which on parsing it again costs more than reading an entry.
 WORTH_KEEPING = 16 * 1024
-"""Bytes of a description from which on reading it again costs more than reading an entry."""
 
+# Seconds that a download is used without revalidation, whatever its server allows: a conditional request is cheap.
 MAX_FRESH = 600.0
-"""Seconds that a download is used without asking again, whatever its server allows: asking is cheap."""
 
+# Seconds after which a temporary file that was never renamed is removed: its writer has died.
 ABANDONED = 3600.0
-"""Seconds after which a file that was never finished is removed."""
 
 Doubles = list[tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """A download that was kept: `fresh_until` in seconds since 1970, and what its server knows it by."""
+    """A stored download: `fresh_until` is in seconds since 1970; `etag` and `modified` are its validators."""
 
     data: bytes
     etag: str = ""
@@ -55,20 +55,20 @@ class Download:
 
     @property
     def conditions(self) -> dict[str, str]:
-        """The headers that ask for it only if it has changed (RFC 9110 §13.1)."""
+        """Return the headers of a conditional request (RFC 9110 §13.1)."""
         named = {"if-none-match": self.etag, "if-modified-since": self.modified}
         return {name: value for name, value in named.items() if value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """A folder of entries. Safe under concurrent use: an entry is written beside its place and then renamed."""
+    """A folder of entries. Safe under concurrent use: an entry is written to a temporary file and then renamed."""
 
     folder: Path
     max_bytes: int = MAX_BYTES
 
     def get(self, key: str) -> bytes | None:
-        """What was kept under `key`, or None; a damaged entry is removed."""
+        """Return the data stored under `key`, or None; a damaged entry is removed."""
         path = self._path(key)
         try:
             digest, _, data = path.read_bytes().partition(b"\n")
@@ -78,11 +78,13 @@ class Cache:
             if digest != _digest(data):
                 path.unlink(missing_ok=True)
                 return None
+            # The modification time is the time of last use, which `_make_room` evicts by; access times are often not
+            # recorded.
             os.utime(path)
         return data
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep `data` under `key`, if there is room; the entries that were not used for longest make it."""
+        """Store `data` under `key`, if there is room; the least recently used entries are removed for it."""
         if len(data) > self.max_bytes // 2:
             return
         name = ""
@@ -116,7 +118,7 @@ class Cache:
                     total -= size
 
     def tree(self, data: bytes) -> tuple[Any, Doubles] | None:
-        """The tree that was parsed from these very bytes, and its duplicate keys."""
+        """Return the tree parsed from exactly these bytes, and its duplicate keys; None when it is not stored."""
         import orjson
 
         kept = self.get(_content_key(data)) if len(data) >= WORTH_KEEPING else None
@@ -129,7 +131,7 @@ class Cache:
             return None
 
     def keep_tree(self, data: bytes, tree: Any, doubles: Doubles) -> None:
-        """Keep what was parsed from `data`; a tree that JSON cannot hold (integers over 64 bits) is not kept."""
+        """Store the tree parsed from `data`; one that JSON cannot represent (integers over 64 bits) is not stored."""
         import orjson
 
         if len(data) >= WORTH_KEEPING:
@@ -137,7 +139,7 @@ class Cache:
                 self.put(_content_key(data), orjson.dumps({"doubles": doubles, "tree": tree}))
 
     def download(self, url: str) -> Download | None:
-        """What was downloaded from `url` before."""
+        """Return the stored download of `url`, or None."""
         import orjson
 
         kept = self.get(f"url {url}")
@@ -150,7 +152,7 @@ class Cache:
             return None
 
     def keep_download(self, url: str, data: bytes, headers: Mapping[str, str]) -> None:
-        """Keep a download as its headers allow (RFC 9111), if it can be fresh or be asked about later."""
+        """Store a download as its headers allow (RFC 9111), if it can be fresh or be revalidated later."""
         import orjson
 
         control = _directives(headers.get("cache-control", ""))
@@ -179,9 +181,10 @@ def _directives(text: str) -> dict[str, str]:
 
 
 def _lifetime(control: Mapping[str, str], age: str) -> float:
-    """Seconds that a download stays fresh."""
+    """Return the seconds that a download stays fresh (RFC 9111 §4.2.1)."""
     most = control.get("max-age", "")
     if "no-cache" in control or not most.isascii() or not most.isdigit():
         return 0.0
     spent = int(age) if age.isascii() and age.isdigit() else 0
+    # Nine digits are 31 years; a longer number would only cost time to convert.
     return max(0.0, min(float(int(most[:9]) - spent), MAX_FRESH))

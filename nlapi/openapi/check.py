@@ -1,4 +1,4 @@
-"""What the OpenAPI standard and nlapi itself find wrong with a description, as Issues; only when asked."""
+"""Collects every Issue of a description, with the findings of the OpenAPI standard's validator."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 from nlapi.issue import Issue, Level
 from nlapi.openapi.spec import Spec
 
+# A broken component is reported at each of its uses, so the list is cut; iterating all of GitHub's takes 13 s.
 MAX_FINDINGS = 200
-"""Findings of the standard's validator that are reported; a broken component is found wherever it is used."""
 
 RULE = "standard"
 
 
 def check(spec: Spec, *, standard: bool = True) -> tuple[Issue, ...]:
-    """Every Issue of a description, the worst first: its own, then the standard's (as warnings), if wanted.
+    """Return every Issue of a description, worst first: its own, then with `standard` the standard's, as warnings.
 
-    What a model will stumble over besides is in `nlapi.tools.lint`.
+    Problems for a model, such as a missing text, are reported by `nlapi.tools.lint`.
     """
     found = [*spec.issues, *(_standard(spec) if standard else ())]
     order = list(Level)
@@ -26,7 +26,7 @@ def check(spec: Spec, *, standard: bool = True) -> tuple[Issue, ...]:
 
 
 def _standard(spec: Spec) -> Iterator[Issue]:
-    """The findings of openapi-spec-validator. 13 s of CPU on GitHub's description."""
+    """Yield the findings of openapi-spec-validator. Takes 13 s of CPU on GitHub's description."""
     import openapi_spec_validator as validators
 
     kinds: dict[str, Any] = {
@@ -39,7 +39,7 @@ def _standard(spec: Spec) -> Iterator[Issue]:
     try:
         for error in islice(kinds[version](spec.document).iter_errors(), MAX_FINDINGS):
             if version == "2.0" and (error.instance, [*error.absolute_path]) == ("file", ["type"]):
-                continue  # the answer of an operation may be one, which the validator's second look does not know
+                continue  # a response may be a file (Swagger 2.0, "Response Object"); the validator refuses it
             yield Issue.warning(_where(error.absolute_path), _short(error.message), rule=RULE)
     except Exception as error:  # the validator raises whatever its libraries raise on what it did not expect
         message = f"the standard's validator gave up: {type(error).__name__}: {_short(str(error))}"

@@ -1,16 +1,14 @@
-"""What a schema asks for and can never have: of such an argument no value is right, and nobody is told why."""
+"""Finds schemas that no value satisfies, so that an argument of that schema can never be right."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nlapi.issue import Issue
+from nlapi.openapi.spec import Operation, Spec
 from nlapi.openapi.upgrade import subschemas
-
-if TYPE_CHECKING:
-    from nlapi.openapi.spec import Operation, Spec
 
 BOUNDS = (
     ("minimum", "maximum"), ("exclusiveMinimum", "maximum"), ("minimum", "exclusiveMaximum"),
@@ -21,7 +19,7 @@ KINDS = {str: "string", bool: "boolean", int: "integer", float: "number", list: 
 
 
 def contradictions(operation: Operation) -> Iterator[Issue]:
-    """An Issue for each schema of a request that no value fits; one behind a `$ref` is told of once in a Spec."""
+    """Yield an Issue for each unsatisfiable schema of a request; one behind a `$ref` is reported once in a Spec."""
     spec, where = operation.spec, operation.where
     for parameter in operation.parameters:
         yield from _inside(spec, parameter.schema, f"{where}.parameters.{parameter.name}")
@@ -39,16 +37,16 @@ def _inside(spec: Spec, schema: Any, where: str) -> Iterator[Issue]:
         ref = node.get("$ref")
         if isinstance(ref, str) and ref not in told:
             told.add(ref)
-            with suppress(LookupError):  # told of where it is read
+            with suppress(LookupError):  # reported by the parser
                 todo.append((spec.lookup(ref), ref.removeprefix("#/").replace("/", ".")))
         for fault in _faults(spec, node):
             yield Issue.warning(where, f"{fault}: no value fits", "mend the description, or overlay it")
-        # what stands behind `not` and `if` values do not have to fit
+        # A value need not match the schemas under `not` and `if`.
         todo.extend((one, f"{where}.{place}") for place, one in subschemas(node) if place not in ("not", "if"))
 
 
 def _reported(spec: Spec) -> set[str]:
-    """The `$ref`s of a Spec whose schemas have been looked at."""
+    """Return the set of `$ref`s of a Spec whose schemas were visited."""
     return set()
 
 

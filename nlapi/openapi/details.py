@@ -1,4 +1,4 @@
-"""What a request of one operation holds: parameters, body, security."""
+"""Parses the parameters, body and security of one operation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nlapi.openapi.document import Document
 from nlapi.openapi.headers import HARMLESS, METHOD_OVERRIDES, refusal
 from nlapi.openapi.hints import extensions, hints
 from nlapi.openapi.mend import as_name
-from nlapi.openapi.parts import FORM, Body, Details, Parameter, Requirement, Schema, Server, essence, is_form
+from nlapi.openapi.parts import FORM, Body, Details, Parameter, Requirement, Schema, Server, entries, essence, is_form
 from nlapi.openapi.reader import Reader, examples_of, media_of, text
 from nlapi.openapi.spec import Operation, Spec
 
@@ -23,24 +23,26 @@ STYLES = {
     "cookie": ("form", "cookie"),
     "querystring": ("querystring",),
 }
-"""The styles that each place knows, its default first; OpenAPI 3.1.1 §4.8.12.2, the last 3.2.0 §4.12.2.
+"""The styles of each parameter location, its default first; OpenAPI 3.1.1 §4.8.12.2, the last one 3.2.0 §4.12.2.
 
-A parameter `in: querystring` is all of the query: here its place is the query, and `querystring` its style.
+A parameter `in: querystring` is the whole query: here its location is the query, and `querystring` its style.
 """
 
 PLACES = tuple(STYLES)
 
+# Fields of a Parameter Object that do not belong to its schema when the type is written beside them (OpenAPI 3.1.1
+# §4.8.12.2).
 ABOUT_PARAMETER = frozenset((
     "name", "in", "required", "description", "deprecated", "style", "explode", "allowReserved", "allowEmptyValue",
     "example", "examples",
 ))  # fmt: skip
-"""Fields of a Parameter Object that are no part of a schema."""
 
 REFUSED = "refused"
-"""The `rule` of an Issue about what is left out on purpose."""
+"""The `rule` of an Issue about a parameter that is left out on purpose."""
 
+# OpenAPI 3 has no such styles in paths and headers, but Swagger 2.0's `collectionFormat` does; only `swagger2` sets
+# them (docs/design/002).
 COLLECTIONS = ("spaceDelimited", "pipeDelimited", "tabDelimited")
-"""The styles that Swagger 2.0's `collectionFormat` knows besides, in every place; only `swagger2` gives them."""
 
 
 def load_details(
@@ -50,7 +52,7 @@ def load_details(
     operation: Operation,
     servers: tuple[Server, ...],
 ) -> Details:
-    """The Details of an operation; its faults are in `issues`. Nothing here raises."""
+    """Return the Details of an operation; its faults are in `issues`. Nothing here raises."""
     reader = Reader(document, operation)
     return Details(
         parameters=_parameters(reader, item, node),
@@ -62,13 +64,11 @@ def load_details(
 
 
 def _parameters(reader: Reader, item: Mapping[str, Any], node: Mapping[str, Any]) -> tuple[Parameter, ...]:
-    """Those of the path item, those of the operation over them, and one for each bare `{name}` of the path."""
+    """Return the path item's parameters, overridden by the operation's, and one for each undescribed `{name}`."""
     found: dict[tuple[str, str], Parameter] = {}
     for owner in (item, node):
-        listed = owner.get("parameters")
-        values = listed if isinstance(listed, list) else list(listed.values()) if isinstance(listed, Mapping) else []
         own = set[tuple[str, str]]()
-        for index, value in enumerate(values):
+        for index, value in enumerate(entries(owner.get("parameters"))):
             parameter = _parameter(reader, value, f"parameters[{index}]")
             if parameter:
                 place = parameter.where, parameter.name
@@ -79,6 +79,8 @@ def _parameters(reader: Reader, item: Mapping[str, Any], node: Mapping[str, Any]
                 found[place] = parameter
     names = _template_names(reader.operation, found)
     for name in names:
+        # Many descriptions name a variable in the path and never describe it; without it the operation could not be
+        # called.
         if ("path", name) not in found:
             reader.issue(Level.WARNING, "parameters", f"{{{name}}} of the path is not described; taken as a string")
             found["path", name] = Parameter(
@@ -88,7 +90,7 @@ def _parameters(reader: Reader, item: Mapping[str, Any], node: Mapping[str, Any]
 
 
 def _template_names(operation: Operation, found: Mapping[tuple[str, str], Parameter]) -> list[str]:
-    """The names in braces of the path; of those in its fixed query, the ones that no query parameter sends."""
+    """Return the names in braces in the path, and those in its fixed query that no query parameter sends."""
     names = re.findall(r"\{([^{}]+)\}", operation.route)
     fixed = re.findall(r"\{([^{}]+)\}", operation.fixed_query)
     return [*names, *(name for name in fixed if ("query", name) not in found)]
@@ -102,13 +104,14 @@ def _in_path(reader: Reader, parameter: Parameter, names: list[str]) -> bool:
 
 
 def _parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
-    """The Parameter of a node. One that many operations refer to, and that nothing is wrong with, is parsed once."""
+    """Return the Parameter of a node. A shared one without faults is parsed once in a Spec."""
     ref = value.get("$ref") if isinstance(value, dict) else None
     if not isinstance(ref, str):
         return _one_parameter(reader, value, where)
     known = reader.operation.spec.derive(_shared_parameters)
     if ref in known:
         return known[ref]
+    # A faulty one is parsed at each use, as its Issues name the operation that they belong to.
     before = len(reader.issues)
     parameter = _one_parameter(reader, value, where)
     if parameter is not None and len(reader.issues) == before:
@@ -117,7 +120,7 @@ def _parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
 
 
 def _shared_parameters(spec: Spec) -> dict[str, Parameter]:
-    """The parameters of a Spec that have been parsed, by their `$ref`."""
+    """Return the parsed parameters of a Spec by their `$ref`."""
     return {}
 
 
@@ -165,7 +168,7 @@ def _one_parameter(reader: Reader, value: Any, where: str) -> Parameter | None:
 
 
 def _pinned(reader: Reader, node: Mapping[str, Any]) -> str:
-    """The one method that a header may name by its description, when a call of it can do no harm; else ""."""
+    """Return the only method that a method-override header may send, if such a call is safe; else ""."""
     schema = _parameter_schema(reader, node)[1]
     choices = schema.get("enum", ())
     value = schema.get("const", choices[0] if len(choices) == 1 else schema.get("default"))
@@ -173,7 +176,7 @@ def _pinned(reader: Reader, node: Mapping[str, Any]) -> str:
 
 
 def _refuse(reader: Reader, node: Mapping[str, Any], where: str, reason: str) -> None:
-    """Tells of a header that is left out. An operation that cannot be meant without it is lost."""
+    """Report a header that is left out. Without a required method override the operation itself is lost."""
     message = f"header {node['name']!r} is not for callers to set, {reason}; left out"
     if node["name"].lower() not in METHOD_OVERRIDES:
         reader.issue(Level.INFO, where, message)
@@ -188,7 +191,7 @@ def _parameter_schema(reader: Reader, node: Mapping[str, Any]) -> tuple[str | No
         content_type, media = next(iter(content.items()))
         return content_type, reader.schema(media.get("schema") if isinstance(media, Mapping) else {})
     given = node.get("schema", {})
-    if "schema" not in node and "type" in node:  # as Swagger 2.0 has it
+    if "schema" not in node and "type" in node:  # Swagger 2.0's form, which OpenAPI 3 descriptions use too
         given = {key: value for key, value in node.items() if key not in ABOUT_PARAMETER}
     schema = dict(reader.schema(given))
     examples = examples_of(node)
@@ -214,7 +217,7 @@ def _body(reader: Reader, value: Any) -> Body | None:
 
 
 def _rank(content_type: str) -> int:
-    """JSON is sent before its variants, forms, text and binary; XML, which nlapi cannot write from data, comes last."""
+    """Return the order of preference: JSON, its variants, forms, text, binary; XML last, as nlapi cannot write it."""
     kind = essence(content_type)
     if kind in ("application/json", "*/*", "application/*"):
         return 0
@@ -226,7 +229,7 @@ def _rank(content_type: str) -> int:
 
 
 def _security(reader: Reader, node: Mapping[str, Any]) -> tuple[Requirement, ...]:
-    """The operation's own requirements, else those of the description; OpenAPI 3.1.1 §4.8.10 and §4.8.30."""
+    """Return the operation's own requirements, else those of the description; OpenAPI 3.1.1 §4.8.10 and §4.8.30."""
     own = node.get("security")
     listed = reader.document.tree.get("security") if own is None else own
     known = reader.operation.spec.security_schemes
@@ -239,4 +242,5 @@ def _security(reader: Reader, node: Mapping[str, Any]) -> tuple[Requirement, ...
             reader.issue(Level.WARNING, "security", f"security scheme {unknown[0]!r} is not described; left out")
             continue
         result.append({id: tuple(map(str, scopes)) if isinstance(scopes, list) else () for id, scopes in one.items()})
+    # An empty requirement among others makes the credentials optional, but with no other there is nothing to send.
     return tuple(result) if any(result) else ()

@@ -1,4 +1,4 @@
-"""A description as one tree: its OpenAPI version, its other files and overlays in it, and what its `$ref`s lead to."""
+"""Reads a description as one tree with its version, files and overlays, and resolves its `$ref`s."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from nlapi.errors import DescriptionError
 from nlapi.issue import Issue, Level
 from nlapi.openapi import overlay
 from nlapi.openapi.cache import Cache
+from nlapi.openapi.parts import unescape_step
 from nlapi.openapi.subtypes import Family, families, widened
 from nlapi.openapi.tree import read_tree
 from nlapi.openapi.upgrade import upgrade_schema
@@ -20,8 +21,9 @@ from nlapi.openapi.upgrade import upgrade_schema
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 
 Join = Callable[[dict[str, Any]], tuple[Mapping[str, Any], Mapping[str, str]]]
-"""Makes one tree of a description in several files; beside it the `$ref`s that could not be had, and why."""
+"""Joins a description in several files into one tree; the second result maps unresolved `$ref`s to their reasons."""
 
+# A suffix such as `-rc1` is accepted: it marks a pre-release of the same minor version.
 SUPPORTED = re.compile(r"3\.[0-2](\.\d+)?(-\S+)?")
 READABLE = "nlapi reads Swagger 2.0 and OpenAPI 3.0, 3.1 and 3.2"
 
@@ -35,13 +37,13 @@ class Document:
     version: str
     issues: tuple[Issue, ...] = ()
     lost: Mapping[str, str] = field(default_factory=dict)
-    """`$ref`s to other files, and why what they lead to could not be had."""
+    """Unresolved `$ref`s to other files, each with its reason."""
     hinted: bool = True
-    """May there be an `x-nlapi` in it? False spares the search for one."""
+    """Whether an `x-nlapi` key may occur; False saves the search in every schema."""
 
     @property
     def minor(self) -> int:
-        """0 for OpenAPI 3.0 and Swagger 2.0, whose schemas are nearly the same; 1 for 3.1, 2 for 3.2."""
+        """Return 0 for OpenAPI 3.0 and Swagger 2.0, whose schemas are nearly the same; 1 for 3.1, 2 for 3.2."""
         return int(self.version[2])
 
     @property
@@ -50,6 +52,7 @@ class Document:
 
     @cached_property
     def _resolver(self) -> Any:
+        # Imported on first use: most descriptions have no anchor.
         from referencing import Registry
         from referencing.jsonschema import DRAFT202012
 
@@ -60,16 +63,18 @@ class Document:
         return families(self.tree)
 
     def schema(self, node: Any, *, named: bool = False) -> Any:
-        """The schema that a node is, in the 3.1 dialect; `named` when it is a component, not a use of one."""
+        """Return a schema in the 3.1 dialect; `is_component` for a component, as opposed to a use of one."""
         schema = upgrade_schema(node, self.minor)
         return widened(schema, self._families, named=named) if self._families else schema
 
     def lookup(self, ref: str) -> Any:
-        """The node that a `$ref` leads to; LookupError when it leads nowhere or out of the document."""
+        """Return the node that a `$ref` refers to; LookupError when there is none or it is in another file."""
         if not ref.startswith("#"):
             raise LookupError(f"{ref!r}: {self.lost[ref]}" if ref in self.lost else f"{ref!r} leads into another file")
         try:
             if ref.startswith("#/"):
+                # Pointers are nearly all references and are resolved here; the registry, slower to build, is for
+                # `$anchor` only.
                 return at(self.tree, ref)
             return self._resolver.lookup(ref).contents
         except Exception as error:  # referencing raises KeyError, TypeError, ValueError and its own, by what it met
@@ -84,14 +89,15 @@ def read(
     cache: Cache | None = None,
     join: Join | None = None,
 ) -> Document:
-    """The Document in `data`, joined with its other files by `join`, with `overlays` laid over it in order.
+    """Return the Document in `data`, joined with its other files by `join`, with `overlays` applied in order.
 
-    DescriptionError, with the line where there is one, when it holds no description.
+    DescriptionError, with the line if known, when it holds no description.
     """
     tree, doubles = read_tree(data, source, cache)
     if not isinstance(tree, dict):
         hint = f"it begins with {data[:1000].decode('utf-8', 'replace').strip()[:40]!r}"
         raise DescriptionError(f"{source} holds {_kind(tree)}, not an API description", hint=hint)
+    # Before joining: files of a description that nlapi cannot read are not fetched.
     version = _version(tree, source)
     tree, lost = join(tree) if join else (tree, {})
     tree, issues = overlay.apply(tree, overlays) if overlays else (tree, ())
@@ -106,12 +112,12 @@ def read(
 
 
 def at(tree: Any, pointer: str) -> Any:
-    """The node at a JSON pointer (RFC 6901 §6); KeyError, IndexError, ValueError or TypeError when there is none."""
+    """Return the node at a JSON pointer (RFC 6901 §6); KeyError, IndexError, ValueError or TypeError when there is
+    none.
+    """
     node = tree
     for part in pointer[2:].split("/"):
-        if "%" in part:
-            part = unquote(part)
-        part = part.replace("~1", "/").replace("~0", "~")
+        part = unescape_step(unquote(part))
         if isinstance(node, list) and not part.isdecimal():
             raise KeyError(part)
         node = node[int(part)] if isinstance(node, list) else node[part]
@@ -119,7 +125,7 @@ def at(tree: Any, pointer: str) -> Any:
 
 
 def _double(double: tuple[str, int]) -> Issue:
-    """A duplicate key as an Issue: an ERROR when it is a path or a method, as an operation is lost then."""
+    """Return the Issue of a duplicate key: an ERROR for a path or method, because an operation is lost then."""
     key, line = double
     lost = key.startswith("/") or key in METHODS
     return Issue(

@@ -1,4 +1,4 @@
-"""The bytes of a description, from a path, a URL, standard input or a bundled name, under limits."""
+"""Reads the bytes of a description from a path, a URL, standard input or a bundled name, under limits."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from nlapi.openapi.address import Address, is_public, parse, shown
 from nlapi.openapi.cache import Cache
 from nlapi.openapi.unreachable import Unreachable, explain_unreachable
 
+# GitHub's description is 13 MB; a server may send without end, so there is a limit.
 MAX_BYTES = 64 * 1024 * 1024
-"""The largest description that is read; GitHub's is 13 MB."""
 
+# Seconds for a whole download, redirects included: a server that sends a byte at a time must end too.
 DEADLINE = 30.0
-"""Seconds for a whole download, redirects included."""
 
 MAX_REDIRECTS = 5
 
@@ -35,7 +35,7 @@ _HINTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """`source` is where the bytes came from, after redirects; relative servers are resolved against it."""
+    """A description as bytes. `source` is its final location, after redirects; relative servers resolve against it."""
 
     data: bytes
     source: str
@@ -49,11 +49,11 @@ def fetch(
     cache: Cache | None = None,
     same_origin: bool = False,
 ) -> Fetched:
-    """The bytes of a description. FetchError says why they cannot be had.
+    """Return the bytes of a description. FetchError gives the reason when they are not available.
 
-    `source` is "-" (standard input), an http(s) URL, a path, or the name of a description that nlapi ships.
-    `deadline` is in seconds. What a server allows to be kept is kept in `cache`. With `same_origin` no redirect to
-    another origin is followed.
+    `source` is "-" (standard input), an http(s) URL, a path, or the name of a description that nlapi ships. `deadline`
+    is in seconds. A download is stored in `cache` as its server allows. With `same_origin` no redirect to another
+    origin is followed.
     """
     if source == "-":
         return Fetched(data=_capped(sys.stdin.buffer, "standard input", max_bytes), source="standard input")
@@ -85,7 +85,7 @@ def _read_file(source: str, max_bytes: int) -> Fetched:
 
 
 def _instead_of_file(source: str) -> str:
-    """What a name that is no file's may have been meant for."""
+    """Return a hint for a name that is not a file: a URL without a scheme, or the accepted forms."""
     if re.match(r"(?:localhost|[\w-]+(?:\.[\w-]+)+)(?::\d+)?/|[\w.-]+:\d+$", source):
         return f"a URL begins with its scheme: http://{source[:200]} or https://{source[:200]}"
     names = ", ".join(bundled.spec_names())
@@ -93,6 +93,7 @@ def _instead_of_file(source: str) -> str:
 
 
 def _capped(stream: Any, source: str, max_bytes: int) -> bytes:
+    # One byte more than allowed: a pipe has no size to ask for.
     data: bytes = stream.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise _too_large(source, max_bytes)
@@ -104,7 +105,7 @@ def _too_large(source: str, max_bytes: int) -> FetchError:
 
 
 def _download(url: str, max_bytes: int, seconds: float, cache: Cache | None, same_origin: bool) -> Fetched:
-    """One deadline for all of it, also for headers that come a byte at a time."""
+    """Download under one deadline for everything, so that slow headers count too."""
     kept = cache.download(url) if cache else None
     if kept and kept.is_fresh and len(kept.data) <= max_bytes:
         return Fetched(data=kept.data, source=shown(url))
@@ -127,14 +128,15 @@ async def _followed(url: str, max_bytes: int, seconds: float, cache: Cache | Non
             httpx2.AsyncClient(
                 timeout=seconds,
                 headers=headers,
-                trust_env=not named.is_loopback,  # no proxy leads to this machine
-                verify=httpcore2.default_ssl_context(),  # else SSL_CERT_FILE were not heeded there either
+                trust_env=not named.is_loopback,  # a proxy cannot reach this machine's loopback
+                verify=httpcore2.default_ssl_context(),  # with trust_env=False, SSL_CERT_FILE would be ignored
             ) as client,
         ):
             for _ in range(MAX_REDIRECTS + 1):
                 address = _address(url)
                 if same_origin and address.origin != named.origin:
                     raise FetchError(f"{named.site} redirects to {address.site}, another server")
+                # The user chose the first host, which may be private; a redirect must not choose a private one (SSRF).
                 if address.host != named.host:
                     _refuse_private(address)
                 kept = cache.download(url) if cache else None
@@ -194,7 +196,7 @@ async def _whole(response: Any, url: str, max_bytes: int) -> bytes:
 
 
 def _refuse_private(address: Address) -> None:
-    """A redirect may not lead from a host that the user named into a network that only this machine can see."""
+    """Refuse a redirect from the host that the user gave into a private network."""
     try:
         found = {str(info[4][0]) for info in socket.getaddrinfo(address.host, address.port)}
     except OSError:

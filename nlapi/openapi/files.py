@@ -1,4 +1,4 @@
-"""The other files of a description: where each may be, and its tree, under limits for all of them together."""
+"""Locates and reads the other files of a description, under limits for all of them together."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from nlapi.openapi.cache import Cache
 from nlapi.openapi.fetch import DEADLINE, MAX_BYTES, fetch
 from nlapi.openapi.tree import read_tree
 
+# DigitalOcean's description has 2,907 files, the most of any known.
 MAX_FILES = 10_000
-"""Files of one description; DigitalOcean's has 2,907."""
 
+# Entries that mark the top folder of a repository.
 REPOSITORIES = (".git", ".hg", ".svn", ".jj")
-"""What lies in the top folder of a repository."""
 
+# Seconds for all downloads together; the files are fetched one after the other.
 MAX_SECONDS = 120.0
-"""For everything that is downloaded."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Files:
-    """The files beside `root`, a path or a URL. LookupError says why one cannot be had.
+    """The files beside `root`, a path or a URL. LookupError gives the reason when one is not available.
 
-    A file is known by its place: for a local root its path from the root's folder, else its URL. Only what is on the
-    root's own origin is downloaded. Only what is in the root's folder, or in `within`, is read; without `within`, in
-    the repository that the root belongs to. Names that begin with a dot are never read (docs/design/005).
+    A file is identified by its place: for a local root its path from the root's folder, else its URL. Downloads are
+    limited to the root's own origin. Local files must be in the root's folder or in `within`; without `within`, in the
+    repository of the root. Names that begin with a dot are never read (docs/design/005).
     """
 
     root: str
@@ -55,7 +55,7 @@ class Files:
         return self.root.startswith(("http://", "https://"))
 
     def place(self, path: str, beside: str) -> str:
-        """The place of `path` as the file `beside` names it; "" is the root, for both."""
+        """Return the place of `path` as written in the file `beside`; "" is the root, for both."""
         key = path.replace("\\", "/"), beside if self.is_remote else posixpath.dirname(beside)
         if key not in self._places:
             self._places[key] = (self._url if self.is_remote else self._local)(*key)
@@ -75,6 +75,7 @@ class Files:
             raise LookupError(f"{path!r} is elsewhere; files may name only files in the folder of {self.root}")
         full = posixpath.normpath(posixpath.join(self.folder, beside, unquote(path)))
         try:
+            # Both forms are checked: the written path could be inside while a symbolic link leads outside.
             real = Path(full).resolve().as_posix()
         except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL in the name
             real = ""
@@ -95,7 +96,7 @@ class Files:
 
     @property
     def folder(self) -> str:
-        """The folder of a local root, with links followed; LookupError when the root is no file."""
+        """Return the folder of a local root, with links followed; LookupError when the root is not a file."""
         if not self._folder:
             path = Path(self.root).expanduser()
             if not path.exists():
@@ -105,14 +106,14 @@ class Files:
 
     @property
     def reach(self) -> str:
-        """The folder that files above the root's own may be in: `within`, else the root's repository, else its own."""
+        """Return the widest folder that files may be in: `within`, else the root's repository, else its folder."""
         if not self._reach:
             given = Path(self.within).expanduser().resolve() if self.within else _repository(Path(self.folder))
             self._reach = given.as_posix()
         return self._reach
 
     def tree(self, place: str) -> Any:
-        """The tree of a file, the same each time."""
+        """Return the tree of a file, the same object at each call."""
         if place not in self._trees:
             data = self._data(place)
             try:
@@ -123,11 +124,11 @@ class Files:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The path or URL of each file that was asked for, also of one that could not be had."""
+        """Return the path or URL of each requested file, including those that were not available."""
         return tuple(place if self.is_remote else str(Path(self.folder) / place) for place in self._asked)
 
     def text(self, place: str) -> str:
-        """A file as text, whatever is in it."""
+        """Return a file as text, in any format."""
         return self._data(place).decode("utf-8-sig", "replace")
 
     def _data(self, place: str) -> bytes:
@@ -153,6 +154,7 @@ class Files:
             if not path.is_file():
                 raise self._failed(place, f"no such file: {self._shown(place)}")
             return fetch(str(path), max_bytes=left).data
+        # The clock starts with the first download, not when the root was read.
         self._deadline = self._deadline or time.monotonic() + MAX_SECONDS
         seconds = min(DEADLINE, self._deadline - time.monotonic())
         if seconds <= 0:
@@ -168,7 +170,9 @@ class Files:
 
 
 def _repository(folder: Path) -> Path:
-    """The nearest repository that `folder` is in, or `folder`. A home folder that is one is not: too much is in it."""
+    """Return the nearest repository that contains `folder`, else `folder`. A home folder under version control is too
+    wide.
+    """
     try:
         home: Path | None = Path.home().resolve()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Names of headers: what they may be made of, and which are not for parameters to set."""
+"""Rules for header names: their syntax, and the names that a parameter must not set."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 CONNECTION = frozenset(
     ("transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade")
 )
-"""Headers that belong to the connection (RFC 9110 §7.6.1)."""
+"""Headers that belong to one connection (RFC 9110 §7.6.1)."""
 
 OF_CONNECTION = CONNECTION | {"host", "content-length", "expect"}
 OF_HTTP = OF_CONNECTION | {"cookie", "proxy-authorization"}
@@ -17,22 +17,23 @@ DESCRIBED_ELSEWHERE = {
     "content-type": "the media type of its body",
     "authorization": "its security",
 }
-"""Names that OpenAPI 3.1.1 §4.8.12.1 rules out for parameters -> what says the same."""
+"""Names that OpenAPI 3.1.1 §4.8.12.1 excludes from parameters, each with the part that describes it instead."""
 
 METHOD_OVERRIDES = frozenset(("x-http-method-override", "x-http-method", "x-method-override"))
-"""Headers by which many servers take a request for one of another method."""
+"""Headers that make many servers treat a request as one of another method."""
 
 HARMLESS = ("GET", "HEAD")
-"""What such a header may make of a call: no more than its own method may do."""
+"""The methods that an override header may ask for: safe ones, which need no consent (RFC 9110 §9.2.1)."""
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""The name of a header or a method (RFC 9110 §5.6.2)."""
+"""The syntax of a header name or a method (RFC 9110 §5.6.2)."""
 
 
 def refusal(name: str) -> str:
-    """Why a header parameter of that name is left out; "" when it is not."""
+    """Return the reason why a header parameter of this name is left out, or ""."""
     if not TOKEN.fullmatch(name):
         return "it is not the name of a header"
+    # A GET could become a DELETE on the server, after the user agreed to a read.
     if name.lower() in METHOD_OVERRIDES:
         return "with it a call would be another than the one that consent was asked for"
     if name.lower() in DESCRIBED_ELSEWHERE:

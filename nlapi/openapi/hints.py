@@ -1,8 +1,9 @@
-"""`x-nlapi`: what a description says to nlapi alone, on an operation, a parameter or a schema.
+"""Reads `x-nlapi`, the extension that addresses nlapi alone, on an operation, a parameter or a schema.
 
-    x-nlapi: {name: pause, description: Pauses a campaign., hide: false, effect: write, unit: micros}
+Example: `x-nlapi: {name: pause, description: Pauses a campaign., hide: false, effect: write, unit: micros}`.
 
-`x-nlapi-hide: true` is the same as `x-nlapi: {hide: true}`, and so on. An overlay adds them to what others wrote.
+`x-nlapi-hide: true` is the same as `x-nlapi: {hide: true}`, and so on. An overlay adds them to a description that
+somebody else wrote.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ SCALES: Mapping[str, Decimal] = {
     "basis_points": Decimal(100),
     "units": Decimal(1),
 }
-"""Unit on the wire -> how many of it make one of what people say (a dollar, a second, a per cent)."""
+"""Unit on the wire, with the number of it in one unit that people use (a dollar, a second, a per cent)."""
 
 KINDS: Mapping[str, type] = {"name": str, "description": str, "hide": bool, "effect": str, "unit": str}
 PREFIX = "x-nlapi"
@@ -33,7 +34,7 @@ PREFIX = "x-nlapi"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """What `x-nlapi` says. `unit` is that of the wire, in lower case; "" where nothing is said."""
+    """The values of `x-nlapi`. `unit` is the unit on the wire, in lower case; "" where it is not stated."""
 
     name: str = ""
     description: str = ""
@@ -46,7 +47,7 @@ NONE = Hints()
 
 
 def hints(node: Any) -> Hints:
-    """The Hints of a node of a description, of an Operation's or a Parameter's `extensions`, or of a schema."""
+    """Return the Hints of a node of a description, of an operation's or parameter's `extensions`, or of a schema."""
     given = _given(node)
     if not given:
         return NONE
@@ -59,6 +60,7 @@ def hints(node: Any) -> Hints:
 def _given(node: Any) -> dict[str, Any]:
     if not isinstance(node, dict):
         return {}
+    # A plain scan of the keys: this runs for every schema, and nearly none has such a key.
     for key in node:
         if key[:7] == PREFIX:
             break
@@ -70,17 +72,17 @@ def _given(node: Any) -> dict[str, Any]:
 
 
 def extensions(node: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of a node that speak to nlapi."""
+    """Return the keys of a node that address nlapi."""
     return {key: value for key, value in node.items() if key == PREFIX or key.startswith(f"{PREFIX}-")}
 
 
 def hidden(schema: Any, *, required: bool) -> bool:
-    """Is this property or parameter one that no planner sees? A required one only if it has a default to be sent."""
+    """Return whether planners must not see this property or parameter. A required one needs a default to be hidden."""
     return hints(schema).hide and (not required or "default" in schema)
 
 
 def faults(node: Any, where: str) -> Iterator[Issue]:
-    """What is wrong with the hints of one node."""
+    """Yield what is wrong with the hints of one node, as warnings."""
     given = _given(node)
     for key, value in given.items():
         if key not in KINDS:
@@ -90,6 +92,7 @@ def faults(node: Any, where: str) -> Iterator[Issue]:
             yield Issue.warning(where, f"{PREFIX}.{key} is {value!r}, not {wanted}; it is not heeded"[:200])
     if isinstance(node, Mapping) and PREFIX in node and not isinstance(node[PREFIX], Mapping):
         yield Issue.warning(where, f"{PREFIX} is no map; it is not heeded")
+    # An unknown unit must not stop a call: the amount is then sent unchanged.
     unit = given.get("unit")
     if isinstance(unit, str) and unit.lower() not in SCALES:
         message = f"{PREFIX}.unit {unit!r} is not known: amounts are sent as they are"
@@ -97,6 +100,7 @@ def faults(node: Any, where: str) -> Iterator[Issue]:
 
 
 def cannot_hide(where: str) -> Issue:
-    """The Issue of a hidden thing that has to be sent, with no value to send."""
+    """Return the Issue of a hidden element that is required and has no default value."""
+    # Hiding it would make every call invalid, so the hint is ignored.
     message = "hidden, but required and without a default: it is shown all the same"
     return Issue.warning(where, message, "give its schema a `default`")

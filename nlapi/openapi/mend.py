@@ -1,4 +1,4 @@
-"""The values of a schema's keywords: what cannot be meant is mended, or dropped, so that the schema is valid."""
+"""Sanitizes the values of schema keywords: a value that is not valid is corrected or dropped."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ ALIASES = {
     "date": "string", "datetime": "string", "date-time": "string", "file": "string", "list": "array",
     "dict": "object", "map": "object",
 }  # fmt: skip
-"""Types that people write and JSON Schema does not have."""
+"""Type names that descriptions use and JSON Schema does not have, with the type that is meant."""
 
 COUNTS = (
     "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains",
 )  # fmt: skip
 BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+# Syntax of ECMA-262 patterns (JSON Schema 2020-12 §6.3.3) that Python's `re` rejects or reads in another way.
 ECMA_ONLY = re.compile(r"\\[pPuc]|\\x\{|\(\?<[a-zA-Z]")
+# Characters; a longer pattern takes `re` too long to compile (tests/openapi/test_parse_hostile.py).
 MAX_PATTERN = 20_000
-"""Characters of a pattern that is worth the time to compile it."""
 
+# Python warns that it may read these as set operations one day; the warning is turned into a refusal.
 MAYBE_NESTED_SET = re.compile(r"\[\[|--|&&|~~|\|\|")
 
 
@@ -38,7 +40,7 @@ def _required(value: Any) -> Any:
 
 
 def as_name(value: Any) -> str:
-    """A name, also one that YAML reads as a number or a boolean; "" for what is none."""
+    """Return a name, also one that YAML read as a number or boolean; "" for any other value."""
     return value if isinstance(value, str) else json.dumps(value) if isinstance(value, bool | int) else ""
 
 
@@ -52,8 +54,10 @@ def _enum(value: Any) -> Any:
 
 
 def distinct(values: list[Any]) -> list[Any]:
+    """Return the values without duplicates, in order."""
     if all(type(value) is str for value in values):
         return list(dict.fromkeys(values))
+    # By type and repr: 1, 1.0 and True are equal in Python and distinct in JSON, and maps are not hashable.
     seen: dict[tuple[type, str], Any] = {}
     for value in values:
         seen.setdefault((type(value), repr(value)), value)
@@ -85,7 +89,7 @@ def _multiple(value: Any) -> Any:
 
 
 def pattern(value: Any) -> Any:
-    """Patterns are ECMA-262; one that Python reads otherwise is left out, so that nothing is refused for it."""
+    """Return an ECMA-262 pattern, or None for one that Python reads in another way: it must not refuse valid values."""
     if not isinstance(value, str) or len(value) > MAX_PATTERN or ECMA_ONLY.search(value):
         return None
     try:
@@ -109,7 +113,7 @@ def _flag(value: Any) -> Any:
 
 
 def fitting(value: Any, types: list[str]) -> Any:
-    """A choice or default as the type says: in YAML `enum: [1, 2]` of strings, and `enum: ['1', '2']` of integers."""
+    """Return a choice or default in the type of its schema: YAML reads `enum: [1, 2]` of strings as integers."""
     plain, texts = not {"boolean", "integer", "number"}.isdisjoint(types), "string" in types
     if isinstance(value, bool | int | float) and texts and not plain:
         return json.dumps(value)
@@ -121,7 +125,7 @@ def fitting(value: Any, types: list[str]) -> Any:
 
 
 def types_of(given: Any) -> list[str]:
-    """The types that are meant by a `type` that JSON Schema does not know, or by a list of them."""
+    """Return the JSON Schema types meant by an unknown `type`, or by a list of types."""
     names = [given] if isinstance(given, str) else as_list(given)
     types = [ALIASES.get(str(name).lower(), str(name).lower()) for name in names]
     return list(dict.fromkeys(name for name in types if name in TYPES))
@@ -141,6 +145,6 @@ KEYWORDS: dict[str, Callable[[Any], Any]] = {
 
 
 def mended(keyword: str, value: Any) -> Any:
-    """The value of a keyword as it is meant, None when it means nothing."""
+    """Return the sanitized value of a keyword, or None when it has no meaning."""
     mend = KEYWORDS.get(keyword)
     return mend(value) if mend else value

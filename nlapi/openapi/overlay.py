@@ -1,4 +1,4 @@
-"""Overlays: changes to a description that are kept beside it (OpenAPI Overlay 1.0 and 1.1)."""
+"""Reads and applies overlays: changes to a description that are stored beside it (OpenAPI Overlay 1.0 and 1.1)."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from nlapi.issue import Issue
 from nlapi.openapi.parts import as_list
 
 SUPPORTED = re.compile(r"1\.[01](\.\d+)?")
+# Nodes of a description after its overlays, as in `document`; an action on everything multiplies what it adds.
 MAX_NODES = 5_000_000
-"""Nodes of a description after its overlays; an action whose target is everything multiplies what it adds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlay:
-    """An Overlay document, read. `source` is where it came from, for messages."""
+    """A parsed Overlay document. `source` is its origin, for messages."""
 
     source: str
     actions: tuple[Mapping[str, Any], ...]
 
 
 class _MismatchError(Exception):
-    """An update that does not fit its target; Overlay 1.1.0 calls it an error."""
+    """An update that does not fit its target; an error by Overlay 1.1.0."""
 
 
 def overlay(tree: Any, source: str) -> Overlay:
-    """The Overlay in a parsed document. DescriptionError when it is none, or of a version that is not read."""
+    """Return the Overlay in a parsed document. DescriptionError when it is not one, or of another version."""
     if not isinstance(tree, Mapping) or "overlay" not in tree:
         hint = "an overlay begins with `overlay: 1.1.0`"
         raise DescriptionError(f"{source} is no overlay: it has no `overlay` key", hint=hint)
@@ -51,9 +51,9 @@ def target_of(path: str, method: str) -> str:
 
 
 def apply(tree: Mapping[str, Any], overlays: Iterable[Overlay]) -> tuple[Mapping[str, Any], tuple[Issue, ...]]:
-    """A copy of `tree` with the actions of all overlays carried out in order, and what could not be.
+    """Return a copy of `tree` with the actions of all overlays applied in order, and the Issues of failed actions.
 
-    An action that cannot be carried out changes nothing. DescriptionError when the tree grows too large.
+    A failed action changes nothing. DescriptionError when the tree grows too large.
     """
     changed: dict[str, Any] = _unshared(tree)
     issues: list[Issue] = []
@@ -61,20 +61,21 @@ def apply(tree: Mapping[str, Any], overlays: Iterable[Overlay]) -> tuple[Mapping
         for index, action in enumerate(one.actions):
             where = f"{one.source}: actions[{index}]"
             issues += (Issue.warning(where, message, hint, "overlay") for message, hint in _act(changed, action))
+        # After each overlay: `$..*` with an update doubles the tree at every action.
         if _size(changed) > MAX_NODES:
             raise DescriptionError(f"{one.source} makes the description grow to more than {MAX_NODES:,} nodes")
     return changed, tuple(issues)
 
 
 def _unshared(tree: Any) -> Any:
-    """A deep copy in which nothing is shared: YAML aliases would take a change to places that nobody named."""
+    """Return a deep copy in which nothing is shared: a change would spread to other places through YAML aliases."""
     if isinstance(tree, Mapping):
         return {key: _unshared(value) for key, value in tree.items()}
     return [_unshared(value) for value in tree] if isinstance(tree, list) else tree
 
 
 def _act(tree: dict[str, Any], action: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Carries out one action; yields what is wrong with it, as (message, hint). Overlay 1.1.0 §4.4.3."""
+    """Apply one action; yield what is wrong with it, as (message, hint). Overlay 1.1.0 §4.4.3."""
     target = action.get("target")
     if not isinstance(target, str):
         yield "an action needs a `target`", "such as $.paths['/pets'].get"
@@ -96,22 +97,24 @@ def _act(tree: dict[str, Any], action: Mapping[str, Any]) -> Iterator[tuple[str,
 
 
 Location = tuple[Any, ...]
-"""Keys and indexes from the root to a node."""
+"""The keys and indexes from the root to a node."""
 
 
 @cache
 def _environment() -> Any:
+    # Imported here: python-jsonpath is needed only where there is an overlay.
     from jsonpath import JSONPathEnvironment
 
     return JSONPathEnvironment(strict=True)
 
 
 def _find(tree: Any, path: str) -> tuple[list[Location], str]:
-    """Where the nodes are that a JSONPath selects; or what is wrong with it."""
+    """Return the locations of the nodes that a JSONPath selects, or the fault of the JSONPath."""
     from jsonpath import JSONPathError
 
     try:
         found = _environment().compile(path).finditer(tree)
+        # One node may be selected twice (`$..['a','a']`), and an array would then be extended twice.
         return list(dict.fromkeys(tuple(match.parts) for match in found)), ""
     except JSONPathError as error:
         return [], f"{path!r} is not a JSONPath: {str(error).splitlines()[0]}"
@@ -126,9 +129,10 @@ def _at(tree: Any, location: Location) -> Any:
 
 
 def _remove(tree: Any, nodes: list[Location]) -> bool:
-    """Removes nodes, the last first so that indexes keep their meaning. What is in a removed node goes with it."""
+    """Remove nodes, the last first so that indexes stay valid. Return False when the root is one of them."""
     gone = set(nodes)
     for location in sorted(nodes, key=_order, reverse=True):
+        # A node inside a removed node is removed with it; its own location no longer exists.
         if location and not any(location[:depth] in gone for depth in range(len(location))):
             del _at(tree, location[:-1])[location[-1]]
     return () not in gone
@@ -149,6 +153,7 @@ def _copy(tree: Any, nodes: list[Location], path: Any, target: str) -> Iterator[
 
 
 def _merge_all(tree: Any, nodes: list[Location], update: Any, target: str) -> Iterator[tuple[str, str]]:
+    # Overlay 1.1.0 §4.4.3 requires the selected nodes to be of one kind.
     kinds = {_kind(_at(tree, location)) for location in nodes}
     if len(kinds) > 1:
         yield f"target {target} matches {' and '.join(sorted(kinds))}", "it must match one kind; nothing was changed"
@@ -171,14 +176,14 @@ def _kind(value: Any) -> str:
 
 
 def _merged(target: Any, update: Any) -> Any:
-    """A new value: the action's own value merged into the node that was selected; an array takes one more entry too."""
+    """Return the node merged with the action's update, as a new value; an array also takes one more entry."""
     if isinstance(target, list) and not isinstance(update, list):
         return [*target, copy.deepcopy(update)]
     return _joined(target, update, "")
 
 
 def _joined(target: Any, update: Any, where: str) -> Any:
-    """Objects merge, arrays are put one after the other, a primitive replaces a primitive; Overlay 1.1.0 §4.4.3.1."""
+    """Return two values merged: objects by key, arrays concatenated, a primitive replaced; Overlay 1.1.0 §4.4.3.1."""
     if _kind(target) != _kind(update):
         place = where.lstrip(".") or "it"
         raise _MismatchError(f"{place} is {_kind(target)[:-1]} there and {_kind(update)[:-1]} here")

@@ -1,4 +1,4 @@
-"""A Document to a Spec: the operations at once, the parts of each when they are first asked for."""
+"""Parses a Document to a Spec: the operations at once, the parts of each on demand."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from nlapi.openapi.parts import Answers, Details, SecurityScheme, Server, as_lis
 from nlapi.openapi.servers import faults_of, servers
 from nlapi.openapi.spec import EFFECTS_KEY, READ_METHODS, Effect, Operation, Spec, effect_by_method, no_review
 
+# The largest description known has 7,000 paths; more is refused before any operation is made.
 MAX_PATHS = 25_000
-"""The largest description known has 7,000."""
 
 
 def parse(
@@ -35,11 +35,10 @@ def parse(
     files: tuple[str, ...] = (),
     registered: str = "",
 ) -> Spec:
-    """The Spec of a Document, whose operations have the effects that `classify` gives them, and the issues of `review`.
+    """Return the Spec of a Document, with effects from `classify` and further Issues from `review`.
 
-    `cache`, `files` and `registered` are those of Spec.
-
-    DescriptionError when `paths` is no map, or too large; no operations are an Issue.
+    `cache`, `files` and `registered` are those of Spec. DescriptionError when `paths` is not a map, or too large; a
+    description without operations is only an Issue.
     """
     tree = document.tree
     paths = tree.get("paths", {})
@@ -75,6 +74,7 @@ def parse(
     if not operations:
         hint = "webhooks and callbacks are not operations that can be called"
         found.append(Issue.error("paths", "the description has no operation", hint))
+    # An Operation refers to its Spec, so the frozen Spec has to exist before its operations.
     object.__setattr__(spec, "operations", operations)
     object.__setattr__(spec, "found", tuple(found))
     return spec
@@ -83,13 +83,14 @@ def parse(
 def _servers(document: Document, found: list[Issue]) -> tuple[Server, ...]:
     tree, source = document.tree, document.source
     listed = swagger2.servers(tree, source) if document.is_swagger else tree.get("servers")
+    # OpenAPI 3.1.1 §4.8.1: without `servers` the default is one server with the URL `/`.
     made = servers(listed, source) or servers([{"url": "/"}], source)
     found.extend(faults_of(made, "servers"))
     return made
 
 
 def _resolver(document: Document) -> Any:
-    """Spec.lookup for a document: schemas come upgraded, each once."""
+    """Return `Spec.lookup` for a document: each target is upgraded to the 3.1 dialect once."""
     seen: dict[str, Any] = {}
 
     def resolve(ref: str) -> Any:
@@ -122,6 +123,7 @@ def _schemes(document: Document, found: list[Issue]) -> dict[str, SecurityScheme
             flows=as_map(node.get("flows")),
             description=_text(node.get("description")),
         )
+        # The scheme stays in the Spec: an operation with an alternative can still be called.
         if scheme.fault:
             hint = "operations that have no other way in cannot be called"
             found.append(Issue.warning(f"{place}.{id}", f"it is {scheme.fault}", hint))
@@ -143,6 +145,7 @@ def _operations(spec: Spec, document: Document, found: list[Issue]) -> Iterator[
             found.append(Issue.error(where, fault, "its operations were left out"))
             continue
         for method, node in _methods(item):
+            # A method of `additionalOperations` (OpenAPI 3.2) is free text, and goes into the request line.
             if isinstance(node, Mapping) and TOKEN.fullmatch(method):
                 yield _operation(spec, document, item, path, method, node, ids, found)
             else:
@@ -151,13 +154,16 @@ def _operations(spec: Spec, document: Document, found: list[Issue]) -> Iterator[
 
 
 def _path_fault(path: str) -> str:
-    """Why a path template may not be used, or ""."""
+    """Return the reason why a path template is refused, or ""."""
+    # `//host/path` after a base URL would be a request to another host (RFC 3986 §4.2).
     if not path.startswith("/") or path.startswith("//"):
         return "a path must begin with one slash"
     if re.search(r"[\\\x00-\x1f\x7f]", path):
         return "a path may not hold a backslash, a line break or another control character"
+    # Descriptions of AWS distinguish operations by a fragment, which is not sent: a path after it would be lost.
     if "/" in path.partition("#")[2]:
         return "a path may not go on after a #, which ends what is sent"
+    # Servers and proxies resolve dot segments, also encoded ones (RFC 3986 §5.2.4), and would reach another path.
     if any(segment in (".", "..") for segment in re.split(r"[/?#]", re.sub(r"%2e", ".", path, flags=re.I))):
         return "a path may not hold dot segments"
     if re.search(r"[{}]", re.sub(r"\{[^{}]+\}", "", path)):
@@ -166,7 +172,8 @@ def _path_fault(path: str) -> str:
 
 
 def _methods(item: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Method and operation of each key of a path item that is a method, also one in capitals."""
+    """Yield method and operation of each key of a path item that is a method, in any case."""
+    # Keys in capitals are not OpenAPI, but occur; the correct spelling wins where both do.
     written = {key.lower(): key for key in item if key.isupper()} | {key: key for key in METHODS if key in item}
     for method in METHODS:
         if method in written:
@@ -229,22 +236,22 @@ def _answers(document: Document, node: Mapping[str, Any], operation: Operation) 
 
 
 def derived_id(method: str, path: str) -> str:
-    """An id for an operation without one: `get_users_id_posts` for GET /users/{id}/posts."""
+    """Return an id for an operation without one: `get_users_id_posts` for GET /users/{id}/posts."""
     words = re.findall(r"[A-Za-z0-9]+", path)
     return "_".join((method.lower(), *words)) if words else f"{method.lower()}_root"
 
 
 def _unique(id: str, method: str, path: str, ids: set[str]) -> str:
-    """An id for an operation whose own is taken, made of its method and path, so that it stays whatever is added."""
+    """Return a unique id from method and path, which stays the same when other operations are added."""
     unique = f"{id}_{derived_id(method, path)}"
     return unique if unique not in ids else f"{id}_{hashlib.sha256(f'{method} {path}'.encode()).hexdigest()[:8]}"
 
 
 def _stated_effect(method: str, stated: str, where: str, found: list[Issue]) -> Effect | None:
-    """What `x-nlapi-effect` says the operation does; None where it says nothing that can be believed.
+    """Return the effect that `x-nlapi-effect` states; None where it states none that can be trusted.
 
-    A POST may be called a read, as many searches are one. PUT, PATCH and DELETE mean a change (RFC 9110 §9.3), and no
-    description can spare the user the question.
+    A POST may be stated as a read, because many searches are one. PUT, PATCH and DELETE mean a change (RFC 9110 §9.3),
+    and no description can remove the user's consent to it.
     """
     if not stated:
         return None
@@ -260,9 +267,9 @@ def _stated_effect(method: str, stated: str, where: str, found: list[Issue]) -> 
 
 
 def _followed(document: Document, node: Any) -> Mapping[str, Any]:
-    """The map that `node` is or leads to; LookupError says why there is none.
+    """Return the map that `node` is or refers to; LookupError gives the reason when there is none.
 
-    Keys beside a `$ref` of a path item are kept (OpenAPI 3.1.1 §4.8.9).
+    Keys beside a `$ref` of a path item are preserved (OpenAPI 3.1.1 §4.8.9).
     """
     seen: set[str] = set()
     beside: dict[str, Any] = {}

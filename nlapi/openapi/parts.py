@@ -1,4 +1,4 @@
-"""The parts of an Operation: Server, Parameter, Body, Media, Response, Link, SecurityScheme.
+"""Defines the parts of an Operation: Server, Parameter, Body, Media, Response, Link, SecurityScheme.
 
 Every schema in here is in the OpenAPI 3.1 dialect (JSON Schema 2020-12) whatever the description was written in.
 """
@@ -12,23 +12,41 @@ from typing import Any
 from nlapi.issue import Issue
 from nlapi.openapi.headers import OF_CONNECTION, TOKEN
 
+# nlapi sends one request with one credential; these need an exchange with the server first.
 CHALLENGED = frozenset(("digest", "mutual", "negotiate", "ntlm", "scram-sha-1", "scram-sha-256"))
-"""Schemes of the header Authorization whose value is made from what the server asks (RFC 9110 §11.4)."""
+"""Schemes of the Authorization header whose value depends on the server's challenge (RFC 9110 §11.4)."""
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
+# A schema is a plain map: validators, models and MCP clients all take JSON Schema in this form.
 Schema = Mapping[str, Any]
 
 
 def as_map(value: Any) -> Mapping[str, Any]:
-    """Return a part of a description that should be a map; {} where it is none."""
+    """Return a part of a description that should be a map; {} when it is not one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return a part of a description that should be a list; [] where it is none."""
+    """Return a part of a description that should be a list; [] when it is not one."""
     return value if isinstance(value, list) else []
+
+
+def entries(value: Any) -> list[Any]:
+    """Return the entries of a list; those of a map where a list belongs, which some descriptions have."""
+    return list(value.values()) if isinstance(value, Mapping) else as_list(value)
+
+
+def escape_step(key: str) -> str:
+    """Return a key as a step of a JSON pointer (RFC 6901 §3)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def unescape_step(step: str) -> str:
+    """Return the key that a step of a JSON pointer stands for."""
+    # In this order: `~01` is the key `~1` (RFC 6901 §4).
+    return step.replace("~1", "/").replace("~0", "~")
 
 
 def essence(content_type: str) -> str:
@@ -37,23 +55,23 @@ def essence(content_type: str) -> str:
 
 
 def is_json(content_type: str) -> bool:
-    """Whether a media type is JSON: application/json, application/problem+json; RFC 8259, RFC 6839 §3.1."""
+    """Return whether a media type is JSON: application/json, application/problem+json; RFC 8259, RFC 6839 §3.1."""
     return essence(content_type).endswith(("/json", "+json"))
 
 
 def may_be_json(content_type: str) -> bool:
-    """Whether a media type, or a range such as `*/*`, is JSON or may be."""
+    """Return whether a media type, or a range such as `*/*`, is JSON or may be."""
     return is_json(content_type) or essence(content_type) in ("*/*", "application/*")
 
 
 def is_form(content_type: str) -> bool:
-    """Whether a media type is one of the forms, whose fields are the properties of an object."""
+    """Return whether a media type is one of the forms, whose fields are the properties of an object."""
     return essence(content_type) in (FORM, MULTIPART)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerVariable:
-    """OpenAPI 3.1.1 §4.8.6."""
+    """A variable of a server's URL; OpenAPI 3.1.1 §4.8.6."""
 
     default: str
     enum: tuple[str, ...] = ()
@@ -62,7 +80,9 @@ class ServerVariable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """OpenAPI 3.1.1 §4.8.5. `url` is a template; a relative one was resolved if the description came from a URL."""
+    """A base URL; OpenAPI 3.1.1 §4.8.5. `url` is a template; a relative one was resolved if the description came from a
+    URL.
+    """
 
     url: str
     description: str = ""
@@ -71,7 +91,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """OpenAPI 3.1.1 §4.8.12. `where` is path, query, header or cookie.
+    """A parameter of an operation; OpenAPI 3.1.1 §4.8.12. `location` is path, query, header or cookie.
 
     `content_type` is set for a parameter that is described by `content`: its value is serialised as that media type.
     """
@@ -92,7 +112,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """How one property of a form body is written; OpenAPI 3.1.1 §4.8.15. None: the default of the media type."""
+    """The form of one property in a form body; OpenAPI 3.1.1 §4.8.15. None means the default of the media type."""
 
     content_type: str | None = None
     headers: Mapping[str, Any] = field(default_factory=dict)
@@ -125,13 +145,15 @@ class Body:
 
     @property
     def schema(self) -> Schema:
-        """The schema of the Media that is sent, with a `$ref` at its top already followed."""
+        """Return the schema of the Media that is sent, with a `$ref` at its top already followed."""
         return self.media[0].schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """From an answer to a next call; OpenAPI 3.1.1 §4.8.20. `parameters` maps names (or `path.name`) to expressions."""
+    """A link from a response to a next call; OpenAPI 3.1.1 §4.8.20. `parameters` maps names (or `path.name`) to
+    expressions.
+    """
 
     name: str
     operation_id: str
@@ -142,7 +164,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """OpenAPI 3.1.1 §4.8.17. `status` is "200", "2XX" or "default"."""
+    """A response by status; OpenAPI 3.1.1 §4.8.17. `status` is "200", "2XX" or "default"."""
 
     status: str
     description: str = ""
@@ -153,9 +175,9 @@ class Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityScheme:
-    """OpenAPI 3.1.1 §4.8.27. `kind` is apiKey, http, oauth2, openIdConnect or mutualTLS.
+    """A way to authenticate; OpenAPI 3.1.1 §4.8.27. `kind` is apiKey, http, oauth2, openIdConnect or mutualTLS.
 
-    apiKey: `where` (query, header, cookie) and `name`. http: `scheme` (bearer, basic, ...), in lower case.
+    apiKey: `location` (query, header, cookie) and `name`. http: `scheme` (bearer, basic, ...), in lower case.
     """
 
     id: str
@@ -168,7 +190,8 @@ class SecurityScheme:
 
     @property
     def fault(self) -> str:
-        """Why no credential can be sent for it, or ""."""
+        """Return the reason why no credential can be sent for it, or ""."""
+        # A client certificate belongs to the connection, not to the request that nlapi builds.
         if self.kind == "mutualTLS":
             return "mutual TLS, which nlapi does not support yet"
         if self.kind == "apiKey":
@@ -183,20 +206,22 @@ class SecurityScheme:
     def _key_fault(self) -> str:
         if self.where not in ("query", "header", "cookie"):
             return f"a key in {self.where or 'no place'!r}, not in query, header or cookie"
+        # A cookie's name has the syntax of a token too (RFC 6265 §4.1.1).
         if self.where != "query" and not TOKEN.fullmatch(self.name):
             return f"a key called {self.name!r}, which is not the name of a {self.where}"
+        # Such a header would change how the message is framed or routed.
         if self.where == "header" and self.name.lower() in OF_CONNECTION:
             return f"a key in the header {self.name}, which belongs to the connection"
         return "" if self.name else "a key without a name"
 
 
 Requirement = Mapping[str, tuple[str, ...]]
-"""One way to be let in: every scheme named (id -> scopes) is needed. An empty one means no credential is needed."""
+"""One alternative of authentication: every scheme in it (id -> scopes) is needed; an empty one needs no credential."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """The parts of an Operation that a request needs, which cost something to parse."""
+    """The parts of an Operation that a request needs; parsed on demand, because parsing them is slow."""
 
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
@@ -207,8 +232,8 @@ class Details:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What an Operation may answer; parsed apart from its Details, since making tools does not need it."""
+    """The responses of an Operation; parsed apart from its Details, since making tools does not need them."""
 
     responses: tuple[Response, ...] = ()
     issues: tuple[Issue, ...] = ()
-    """Warnings only: what is wrong with an answer loses no operation."""
+    """Warnings only: a fault of a response never makes an operation unusable."""

@@ -1,4 +1,4 @@
-"""Reads one operation of a description and collects what is wrong with it."""
+"""Provides the parser of one operation's nodes, which collects Issues on the way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nlapi.openapi.upgrade import subschemas
 
 
 class Reader:
-    """One operation while it is read, and what was found wrong with it."""
+    """The parser of one operation. `issues` holds the faults found so far."""
 
     def __init__(self, document: Document, operation: Operation) -> None:
         self.document = document
@@ -23,11 +23,14 @@ class Reader:
         self.issues: list[Issue] = []
 
     def issue(self, level: Level, where: str, message: str, hint: str = "", rule: str = "") -> None:
+        """Add an Issue at `location`, relative to the operation."""
         where = f"{self.operation.where}.{where}" if where else self.operation.where
         self.issues.append(Issue(level=level, where=where, message=message, hint=hint, rule=rule))
 
     def follow(self, node: Any, where: str, level: Level = Level.ERROR) -> Mapping[str, Any] | None:
-        """The map that `node` is or leads to; None, with an Issue, when there is none. A lost `$ref` is of `level`."""
+        """Return the map that `node` is or refers to; None, with an Issue, when there is none. `level` is for a bad
+        `$ref`.
+        """
         seen: set[str] = set()
         while isinstance(node, Mapping) and isinstance(node.get("$ref"), str):
             ref = node["$ref"]
@@ -46,19 +49,22 @@ class Reader:
         return node
 
     def schema(self, node: Any) -> Schema:
+        """Return a schema in the 3.1 dialect; the schema `false` as `{"not": {}}`, so that it is always a map."""
         upgraded = self.document.schema(node)
         return upgraded if isinstance(upgraded, Mapping) else {} if upgraded else {"not": {}}
 
     def lost(self, schema: Schema, where: str) -> None:
-        """Tells of the `$ref`s in a schema that lead nowhere: an ERROR when that is all there is of it."""
+        """Report the unresolved `$ref`s in a schema: an ERROR when the whole schema is one."""
         for ref, reason in lost(self.operation.spec, schema).items():
+            # A ring of `$ref`s constrains nothing, so any value may still be sent.
             if ref == schema.get("$ref") and not reason.endswith(ITSELF):
                 self.issue(Level.ERROR, where, f"$ref {reason}")
             else:
                 self.issue(Level.WARNING, where, f"$ref {reason}", "any value is taken there")
 
     def hints(self, schema: Schema, where: str, *, required: bool = False) -> None:
-        """Tells what is wrong with the `x-nlapi` in a schema; nothing is looked at where a description has none."""
+        """Report faults of the `x-nlapi` in a schema; skipped for a description that has none."""
+        # Nearly no description has hints, and the search would visit every schema.
         if not self.document.hinted:
             return
         where = f"{self.operation.where}.{where}"
@@ -69,6 +75,7 @@ class Reader:
 
 
 def media_of(reader: Reader, content: Any, where: str, level: Level) -> Iterator[Media]:
+    """Yield the Media of a `content` map."""
     for content_type, value in as_map(content).items():
         node = reader.follow(value, f"{where}.{content_type}", level) or {}
         yield Media(
@@ -92,18 +99,19 @@ def _encoding(node: Mapping[str, Any]) -> Encoding:
 
 
 def examples_of(node: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The values of `example` and `examples` of a parameter or media type."""
+    """Return the values of `example` and `examples` of a parameter or media type."""
     values = [node["example"]] if "example" in node else []
     named = as_map(node.get("examples")).values()
     return (*values, *(one["value"] for one in named if isinstance(one, Mapping) and "value" in one))
 
 
 def text(value: Any) -> str:
+    """Return a text of a description; "" for any other value."""
     return value if isinstance(value, str) else ""
 
 
 def _hint_faults(spec: Spec, schema: Schema, where: str) -> Iterator[Issue]:
-    """What is wrong with the hints in a schema, and in all that it leads to; that once in a Spec."""
+    """Yield the faults of the hints in a schema, and in each referenced schema once in a Spec."""
     seen = spec.derive(_judged)
     todo = [(where, schema)]
     while todo:
@@ -114,6 +122,7 @@ def _hint_faults(spec: Spec, schema: Schema, where: str) -> Iterator[Issue]:
         ref = node.get("$ref")
         if isinstance(ref, str) and ref not in seen:
             seen.add(ref)
+            # Kept in a set of the Spec: a schema that 500 operations share is reported once.
             todo.append((ref, spec.follow({"$ref": ref})))
         required = node.get("required", ())
         todo.extend((f"{where}.{place}", one) for place, one in subschemas(node))
@@ -124,5 +133,5 @@ def _hint_faults(spec: Spec, schema: Schema, where: str) -> Iterator[Issue]:
 
 
 def _judged(spec: Spec) -> set[str]:
-    """The `$ref`s of a Spec whose schemas have been judged."""
+    """Return the set of `$ref`s of a Spec whose schemas were visited."""
     return set()

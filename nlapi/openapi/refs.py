@@ -1,4 +1,4 @@
-"""The `$ref`s of a schema, near and far, and which of them lead nowhere."""
+"""Lists the `$ref`s of a schema, direct and indirect, and finds cyclic and unresolved ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nlapi.openapi.upgrade import subschemas
 
 
 def refs(schema: Any) -> Iterator[str]:
-    """The `$ref`s that stand in a schema in the 3.1 dialect, not those behind them."""
+    """Yield the `$ref`s in a schema in the 3.1 dialect, not those behind them."""
     todo = [schema]
     while todo:
         node = todo.pop()
@@ -23,15 +23,15 @@ def refs(schema: Any) -> Iterator[str]:
 
 
 ITSELF = "leads to itself"
+# `$ref`s of one ring that are searched; a longer ring counts as cyclic, so that a hostile description ends in time.
 MAX_RING = 2_000
-"""`$ref`s in a ring that are walked to see whether one of them is in it."""
 
+# Keywords beside the lists whose schema applies to the same value, not to a part of it.
 BESIDE = ("not", "if", "then", "else")
-"""Keywords beside the lists whose schema is asked of the same value, not of something inside it."""
 
 
 class _Known:
-    """What is known of the `$ref`s of one Spec. Of `refs` a text is the reason why one leads nowhere."""
+    """The memo of one Spec's `$ref`s. In `targets` a text is the reason why one is unresolved."""
 
     def __init__(self, spec: Spec) -> None:
         self.circular: dict[str, bool] = {}
@@ -42,7 +42,7 @@ class _Known:
 
 
 def circular(spec: Spec, ref: str) -> bool:
-    """Does this `$ref` lead to itself before it says anything of a value's parts? Such a schema asks for nothing."""
+    """Return whether a `$ref` leads to itself before any part of the value, so that the schema constrains nothing."""
     if not _endless(spec, ref):
         return False
     known = spec.derive(_Known).circular
@@ -58,11 +58,12 @@ def circular(spec: Spec, ref: str) -> bool:
 
 
 def _endless(spec: Spec, ref: str) -> bool:
-    """Does this `$ref` lead into a ring? One walk, depth first, answers for everything on the way."""
+    """Return whether a `$ref` leads into a ring. One depth-first walk answers for everything on the way."""
     known = spec.derive(_Known).endless
     if ref in known:
         return known[ref] is not False
     known[ref] = None
+    # An explicit stack: a chain of 10,000 `$ref`s would exceed Python's recursion limit.
     walk, found = [(ref, iter(_in_place(spec, ref)))], set[str]()
     while walk:
         here, rest = walk[-1]
@@ -82,7 +83,7 @@ def _endless(spec: Spec, ref: str) -> bool:
 
 
 def _in_place(spec: Spec, ref: str) -> list[str]:
-    """The `$ref`s that are asked of the very value that this one is asked of."""
+    """Return the `$ref`s that apply to the same value as this one."""
     known = spec.derive(_Known).in_place
     if ref not in known:
         found: list[str] = []
@@ -101,7 +102,7 @@ def _in_place(spec: Spec, ref: str) -> list[str]:
 
 
 def lost(spec: Spec, schema: Schema) -> dict[str, str]:
-    """The `$ref`s in `schema`, and in what it leads to, that lead nowhere or to themselves: `$ref` -> reason."""
+    """Return the unresolved and cyclic `$ref`s in `schema` and behind it, each with its reason."""
     known, sound = spec.derive(_Known).refs, spec.derive(_Known).sound
     found: dict[str, str] = {}
     todo, seen = list(refs(schema)), set[str]()
@@ -122,6 +123,7 @@ def lost(spec: Spec, schema: Schema) -> dict[str, str]:
             todo.extend(further)
             if circular(spec, ref):
                 found[ref] = f"{ref!r} {ITSELF}"
+    # A whole closure without fault is skipped by later schemas; most share their definitions.
     if not found:
         sound |= seen
     return found

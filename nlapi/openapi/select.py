@@ -1,4 +1,4 @@
-"""Which operations of a description: by tag, id, method and path."""
+"""Selects operations of a description by tag, id, method or path."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ FIELDS = ("tag", "id", "path", "method")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The operations that were chosen, in the order of the description, and the filters that chose nothing."""
+    """The selected operations, in the order of the description, and an Issue for each filter that matches none."""
 
     operations: tuple[Operation, ...]
     issues: tuple[Issue, ...] = ()
 
 
 def select(spec: Spec, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> Selection:
-    """The operations that any of `include` is about (all, without one) and none of `exclude`.
+    """Return the operations that match any of `include` (all, when empty) and none of `exclude`.
 
-    A filter is a glob with what it is about in front: `tag:campaigns`, `id:list*`, `path:/campaigns/*`, `method:GET`.
-    Without that it is about the id or the path. `*` goes over slashes; tags and methods are found in any case.
-    An operation that the description hides (`x-nlapi: {hide: true}`) is never chosen.
+    A filter is a glob with a field in front: `tag:campaigns`, `id:list*`, `path:/campaigns/*`, `method:GET`. Without a
+    field it matches the id or the path. `*` also matches slashes; tags and methods match in any case. An operation that
+    the description hides (`x-nlapi: {hide: true}`) is never selected.
     """
     shown = tuple(operation for operation in spec.operations if not operation.hidden)
-    wanted, idle = _matched(shown, _several(include))
-    unwanted, idle_too = _matched(shown, _several(exclude))
-    chosen = tuple(one for one in shown if (one in wanted or not _several(include)) and one not in unwanted)
+    include, exclude = _several(include), _several(exclude)
+    wanted, idle = _matched(shown, include)
+    unwanted, idle_too = _matched(shown, exclude)
+    chosen = tuple(
+        operation for operation in shown if (operation in wanted or not include) and operation not in unwanted
+    )
     issues = (
         *(_idle(spec, "include", pattern) for pattern in idle),
         *(_idle(spec, "exclude", pattern) for pattern in idle_too),
@@ -39,12 +42,12 @@ def select(spec: Spec, include: Iterable[str] = (), exclude: Iterable[str] = ())
 
 
 def _several(patterns: Iterable[str]) -> tuple[str, ...]:
-    """A single filter may be given as it is."""
+    """Return the filters as a tuple; a single text is one filter."""
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
 def _matched(operations: Sequence[Operation], patterns: Iterable[str]) -> tuple[set[Operation], list[str]]:
-    """The operations that some pattern is about, and the patterns that are about none."""
+    """Return the operations that some pattern matches, and the patterns that match none."""
     found: set[Operation] = set()
     idle: list[str] = []
     for pattern in patterns:
@@ -56,9 +59,10 @@ def _matched(operations: Sequence[Operation], patterns: Iterable[str]) -> tuple[
 
 
 def matches(operation: Operation, pattern: str) -> bool:
-    """Is `pattern` about this operation?"""
+    """Return whether `pattern` matches this operation."""
     field, colon, glob = pattern.partition(":")
     if not colon or field not in FIELDS:
+        # Ids contain colons too (`pets:list`), so a pattern with an unknown field is matched whole.
         return any(fnmatchcase(text, _literal(pattern)) for text in (operation.id, operation.path))
     if field == "tag":
         return any(fnmatchcase(tag.casefold(), _literal(glob.casefold())) for tag in operation.tags)
@@ -68,7 +72,7 @@ def matches(operation: Operation, pattern: str) -> bool:
 
 
 def _literal(glob: str) -> str:
-    """Brackets stand for themselves: ids and paths have them, and nobody means a set of characters."""
+    """Return a glob in which brackets are literal: ids and paths contain them, and no user means a character set."""
     return glob.replace("[", "[[]")
 
 
@@ -85,6 +89,7 @@ def _idle(spec: Spec, option: str, pattern: str) -> Issue:
     if not colon or field not in FIELDS:
         field, glob = "path" if pattern.startswith("/") else "id", pattern
     near = difflib.get_close_matches(glob, known[field], n=3, cutoff=0.5)
+    # Tags and methods are few enough to list; ids and paths are not.
     choices = near or known[field][:12] if field in ("tag", "method") else near
     hint = f"{field}s here are such as {', '.join(choices)}" if choices else f"a filter is {_forms()}, or an id or path"
     return Issue.warning("", f"--{option} {pattern!r} is about no operation", hint)

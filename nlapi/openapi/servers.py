@@ -1,4 +1,4 @@
-"""The Servers of a `servers` list, and what is wrong with them."""
+"""Parses a `servers` list and reports its faults."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nlapi.issue import Issue
 from nlapi.openapi.parts import Server, ServerVariable, as_list, as_map
 
 ABSOLUTE = re.compile(r"[a-zA-Z{][\w{}+.-]*:|\{")
-"""How a URL begins that is absolute, or may be once its variables are put in."""
+"""The start of a URL that is absolute, or may be once its variables are replaced."""
 
 
 def servers(node: Any, source: str) -> tuple[Server, ...]:
-    """The Servers of a list; relative URLs are resolved against where the description came from (RFC 3986 §5)."""
+    """Return the Servers of a list; relative URLs resolve against the source of the description (RFC 3986 §5)."""
     return tuple(
         Server(
             url=_resolved(item["url"].strip() or "/", source),
@@ -28,6 +28,7 @@ def servers(node: Any, source: str) -> tuple[Server, ...]:
 
 
 def _resolved(url: str, source: str) -> str:
+    # A network-path reference (RFC 3986 §4.2) from a local file has no scheme to inherit: https.
     if url.startswith("//"):
         return f"{'http' if source.startswith('http://') else 'https'}:{url}"
     if not source.startswith(("http://", "https://")) or ABSOLUTE.match(url):
@@ -54,12 +55,13 @@ def _scalar(value: Any) -> str:
 
 
 def faults_of(found: Iterable[Server], where: str) -> Iterator[Issue]:
-    """What is wrong with the variables of servers; the server can be named with --base-url, so nothing is lost."""
+    """Yield warnings about the variables of servers; --base-url can replace the server, so nothing is unusable."""
     for server in found:
         for name in re.findall(r"\{([^{}]+)\}", server.url):
             variable = server.variables.get(name)
             if variable is None:
                 message, hint = f"server {server.url!r} uses {{{name}}}, which is not described", "give it a default"
+            # `default` is required (OpenAPI 3.1.1 §4.8.6), but often missing beside an enum.
             elif variable.enum and not variable.default:
                 message, hint = f"{{{name}}} has no default; {variable.enum[0]!r} is used", ""
             elif variable.enum and variable.default not in variable.enum:

@@ -1,6 +1,6 @@
-"""What stands where in a description: which fields of which object hold what other objects.
+"""Defines which fields of which OpenAPI object hold which other objects.
 
-OpenAPI 3.0 to 3.2 and Swagger 2.0 at once; their fields of one name hold the same.
+OpenAPI 3.0 to 3.2 and Swagger 2.0 share one table: a field of the same name holds the same kind of object in each.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from nlapi.openapi.document import METHODS
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE
 
 Shape = tuple[str, bool]
-"""The kind of object that a field holds; True when it holds a list or a map of them."""
+"""The kind of object that a field holds; True when it holds a list or map of them."""
 
 HOMES: Mapping[str, tuple[str, str]] = {
     "schema": ("definitions", "schemas"),
@@ -23,10 +23,17 @@ HOMES: Mapping[str, tuple[str, str]] = {
     "callback": ("", "callbacks"),
     "securityScheme": ("", "securitySchemes"),
 }
-"""Kind -> its section in Swagger 2.0 ("" for none), and under `components` in OpenAPI 3. Others have no home."""
+"""Kind -> its section in Swagger 2.0 ("" for none) and under `components` in OpenAPI 3. Other kinds have no section."""
 
 EXTENDED = frozenset(("pathItem", "response"))
-"""Kinds in whose maps a key that begins with `x-` is an extension; elsewhere it is a name."""
+"""Kinds in whose maps a key that begins with `x-` is an extension; in other maps it is a name."""
+
+# A Header Object has the fields of a Parameter Object (OpenAPI 3.1.1 §4.8.21).
+PARAMETER_FIELDS: Mapping[str, Shape] = {
+    "schema": ("schema", False),
+    "content": ("media", True),
+    "examples": ("example", True),
+}
 
 SHAPES: Mapping[str, Mapping[str, Shape]] = {
     "root": {
@@ -47,6 +54,7 @@ SHAPES: Mapping[str, Mapping[str, Shape]] = {
         "mediaTypes": ("media", True),
     },
     "pathItem": {
+        # Descriptions with methods in capitals are read too, see `parse`.
         **dict.fromkeys((*METHODS, *map(str.upper, METHODS)), ("operation", False)),
         "additionalOperations": ("operation", True),
         "parameters": ("parameter", True),
@@ -61,17 +69,10 @@ SHAPES: Mapping[str, Mapping[str, Shape]] = {
         "security": ("plain", True),
         "tags": ("plain", True),
     },
+    # The keys of a callback are runtime expressions, so any key may hold a path item (OpenAPI 3.1.1 §4.8.18).
     "callback": {"*": ("pathItem", False)},
-    "parameter": {
-        "schema": ("schema", False),
-        "content": ("media", True),
-        "examples": ("example", True),
-    },
-    "header": {
-        "schema": ("schema", False),
-        "content": ("media", True),
-        "examples": ("example", True),
-    },
+    "parameter": PARAMETER_FIELDS,
+    "header": PARAMETER_FIELDS,
     "requestBody": {"content": ("media", True)},
     "response": {
         "schema": ("schema", False),
@@ -91,15 +92,13 @@ SHAPES: Mapping[str, Mapping[str, Shape]] = {
         **dict.fromkeys(IN_LISTS, ("schema", True)),
         **dict.fromkeys(IN_PLACE, ("schema", False)),
     },
-    "example": {},
-    "link": {},
-    "securityScheme": {},
-    "plain": {},
+    **{kind: {} for kind in ("example", "link", "securityScheme", "plain")},
 }
-"""Kind -> its fields that hold objects; "*" is every field."""
+"""Kind -> its fields that hold objects; "*" stands for every field."""
 
+# Outside the standard, but in use: Redocly's museum description has texts in files of their own (docs/design/005).
 TEXTS = frozenset(("description", "summary", "title"))
-"""Fields whose text may stand in a file of its own."""
+"""Fields whose text may be a file of its own."""
 
 VALUES = frozenset(("example", "value"))
-"""Fields that hold data, which may stand in a file of its own."""
+"""Fields that hold data, which may be a file of its own."""

@@ -1,6 +1,6 @@
-"""The nouns of a description: Spec, Operation, Effect.
+"""Defines Spec, Operation and Effect: a parsed description.
 
-`$ref`s are kept; `Spec.lookup` follows one. An Operation parses its parts (openapi/parts) when they are asked for.
+`$ref`s are preserved; `Spec.lookup` follows one. An Operation parses its parts (openapi/model) on demand.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class Effect(StrEnum):
-    """What a call does to the world: READ changes nothing, WRITE changes something, DESTROY takes something away."""
+    """The effect of a call: READ changes nothing, WRITE changes something, DESTROY removes something."""
 
     READ = "read"
     WRITE = "write"
@@ -46,7 +46,7 @@ READ_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "QUERY"))
 
 
 def effect_by_method(operation: Operation) -> Effect:
-    """Return what `x-nlapi-effect` states, else what the method means (RFC 9110 §9.3)."""
+    """Return the effect that `x-nlapi-effect` states, else that of the method (RFC 9110 §9.3)."""
     if operation.stated_effect is not None:
         return operation.stated_effect
     if operation.method in READ_METHODS:
@@ -55,21 +55,22 @@ def effect_by_method(operation: Operation) -> Effect:
 
 
 def no_review(operation: Operation) -> Iterable[Issue]:
-    """Return nothing: a Spec that is reviewed by nobody."""
+    """Return no Issues: the default review of a Spec."""
     return ()
 
 
 EFFECTS_KEY = "x-nlapi-effects"
-"""At the root of a description: with the value `stated`, a POST is a read where `x-nlapi-effect` states it, only."""
+"""A key at the root of a description: with the value `stated`, a POST is a read only where `x-nlapi-effect` states it.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Operation:
     """One method of one path; OpenAPI 3.1.1 §4.8.10.
 
-    `id` is the operationId, or one made of method and path; it is unique in its Spec. `method` is in upper case.
-    `where` is its place in the description, for messages. `stated_effect` is what `x-nlapi-effect` says, if anything.
-    `details` and `answers` parse the costly parts, once.
+    `id` is the operationId, or one derived from method and path; it is unique in its Spec. `method` is in upper case.
+    `location` is its place in the description, for messages. `stated_effect` is the value of `x-nlapi-effect`, if any.
+    `details` and `response_details` parse the costly parts, once.
     """
 
     id: str
@@ -88,35 +89,41 @@ class Operation:
 
     @property
     def route(self) -> str:
-        """The path template that is sent: without the `?...` and `#...` that tell operations apart somewhere.
+        """Return the path template that is sent: without the `?...` and `#...` that distinguish operations in some
+        descriptions.
 
-        OpenAPI has neither in a path, but thousands of operations are described so.
+        OpenAPI allows neither in a path, but thousands of operations (AWS) are described so.
         """
         return self.path.partition("#")[0].partition("?")[0]
 
     @property
     def fixed_query(self) -> str:
-        """What stands behind a `?` in the path: it is sent with every call."""
+        """Return the part of the path behind a `?`, which is sent with every call."""
         return self.path.partition("#")[0].partition("?")[2]
 
     @cached_property
     def effect(self) -> Effect:
-        """What a call does to the world, as the Spec's `classify` judges it when it is first asked for."""
+        """Return the effect of a call, as the Spec's `classify` rates it; computed on first use."""
         return self.spec.classify(self)
 
     @property
     def hidden(self) -> bool:
-        """Does the description hide it from planners (`x-nlapi: {hide: true}`)? It can still be called by its name."""
+        """Return whether the description hides it from planners (`x-nlapi: {hide: true}`). It can still be called by
+        name.
+        """
+        # Most operations have no extension: `hints` is imported, and called, only for those that have one.
         from nlapi.openapi.hints import hints
 
         return bool(self.extensions) and hints(self.extensions).hide
 
     @cached_property
     def details(self) -> Details:
+        """Return the parts that a request needs; parsed on first use."""
         return self.load(self)
 
     @cached_property
     def answers(self) -> Answers:
+        """Return the responses with their issues; parsed on first use."""
         return self.load_answers(self)
 
     @property
@@ -128,6 +135,7 @@ class Operation:
         return {(parameter.where, parameter.name): parameter for parameter in self.parameters}
 
     def parameter(self, where: str, name: str) -> Parameter | None:
+        """Return the parameter at `location` (path, query, header, cookie) with this name, or None."""
         return self._by_place.get((where, name))
 
     @property
@@ -140,11 +148,12 @@ class Operation:
 
     @property
     def links(self) -> tuple[Link, ...]:
+        """Return the links of all responses."""
         return tuple(link for response in self.responses for link in response.links)
 
     @property
     def security(self) -> tuple[Requirement, ...]:
-        """The alternatives; empty when the operation needs no credential."""
+        """Return the alternatives of authentication; empty when the operation needs no credential."""
         return self.details.security
 
     @property
@@ -153,19 +162,23 @@ class Operation:
 
     @cached_property
     def issues(self) -> tuple[Issue, ...]:
+        """Return everything wrong with it. Parses details and responses."""
+        # Imported here: only a check of the whole description needs it, not a call.
         from nlapi.openapi.contradictions import contradictions
 
         return (*self.details.issues, *contradictions(self), *self.answers.issues, *self.spec.review(self))
 
     @property
     def usable(self) -> bool:
-        """False when something in it is so wrong that no tool can be made of it; `issues` says what."""
+        """Return False when a fault prevents a tool; `issues` names it."""
+        # Only the details count: a fault in a response does not stop a request.
         return not any(issue.level is Level.ERROR for issue in self.details.issues)
 
     def response(self, status: int | None = None) -> Response | None:
-        """The Response described for `status`; without one, that of success (the lowest 2xx, then default)."""
+        """Return the Response for `status`; without one, that of success (the lowest 2xx, then default)."""
         by_status = {response.status.upper(): response for response in self.responses}
         if status is not None:
+            # The more specific key wins (OpenAPI 3.1.1 §4.8.16).
             for key in (str(status), f"{status // 100}XX", "DEFAULT"):
                 if key in by_status:
                     return by_status[key]
@@ -176,11 +189,11 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Spec:
-    """A description, read. `source` is where it came from, as the user wrote it.
+    """A parsed description. `source` is its location as the user wrote it.
 
-    `classify` judges the effect of each operation; `nlapi.load` gives the one that weighs evidence too, and `review`,
-    which yields what that one finds wrong. `cache` is where what is slow to have again is stored, `files` are the other
-    files of the description, `registered` is the name under which it was registered, if it was loaded by that.
+    `classify` rates the effect of each operation; `nlapi.load` passes one that also weighs evidence, and `review`,
+    which yields the Issues of that one. `cache` stores results that are slow to compute again, `files` are the other
+    files of the description, `registered` is the registered name that it was loaded by, if any.
     """
 
     title: str
@@ -198,22 +211,23 @@ class Spec:
     files: tuple[str, ...] = field(default=(), repr=False)
     registered: str = ""
     operations: tuple[Operation, ...] = field(default=(), init=False)
+    # Keyed by function: each module stores its own results without a field for it here.
     _derived: dict[Callable[[Spec], Any], Any] = field(default_factory=dict, init=False, repr=False)
 
     def derive(self, make: Callable[[Spec], T]) -> T:
-        """Return what `make` derives from this Spec: computed when it is first asked for, living and dying with it."""
+        """Return the result of `make` for this Spec: computed on first use, and freed with the Spec."""
         if make not in self._derived:
             self._derived[make] = make(self)
         return cast(T, self._derived[make])
 
     @property
     def states_effects(self) -> bool:
-        """Whether the description states every POST that reads, so that none is to be found by evidence."""
+        """Return whether the description states every POST that reads, so that no evidence is weighed."""
         return self.document.get(EFFECTS_KEY) == "stated"
 
     @cached_property
     def shown(self) -> tuple[Operation, ...]:
-        """The operations that a planner may be told of: all but the hidden ones."""
+        """Return the operations that planners may see: all but the hidden ones."""
         return tuple(operation for operation in self.operations if not operation.hidden)
 
     @cached_property
@@ -222,19 +236,20 @@ class Spec:
 
     @cached_property
     def issues(self) -> tuple[Issue, ...]:
-        """Everything found wrong, the worst first. Parses every operation."""
+        """Return every Issue, worst first. Parses every operation."""
         order = list(Level)
         every = (*self.found, *(issue for operation in self.operations for issue in operation.issues))
         return tuple(sorted(every, key=lambda issue: order.index(issue.level)))
 
     def has(self, id: str) -> bool:
-        """Is there an operation called `id`?"""
+        """Return whether there is an operation with this id."""
         return id in self._by_id
 
     def operation(self, id: str) -> Operation:
-        """The operation called `id`, or a UsageError that names the nearest."""
+        """Return the operation with this id; UsageError names the nearest ids."""
         found = self._by_id.get(id)
         if found is None:
+            # Imported here: only the error needs it.
             import difflib
 
             near = difflib.get_close_matches(id, self._by_id, n=3, cutoff=0.5)
@@ -243,11 +258,11 @@ class Spec:
         return found
 
     def lookup(self, ref: str) -> Any:
-        """What a `$ref` leads to; a schema comes in the 3.1 dialect. LookupError if it leads nowhere."""
+        """Return the target of a `$ref`; a schema is in the 3.1 dialect. LookupError when there is none."""
         return self.resolve(ref)
 
     def follow(self, schema: Any) -> Any:
-        """The schema with `$ref`s at its very top followed, whose siblings win; {} when they lead nowhere."""
+        """Return the schema with the `$ref`s at its top followed; siblings win. {} when they are unresolved."""
         seen = set()
         while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
             ref = schema["$ref"]
@@ -263,5 +278,5 @@ class Spec:
         return schema
 
     def schema(self, node: Any) -> Schema:
-        """The schema that a node is or leads to; {} where that is no map."""
+        """Return the schema that a node is or refers to; {} when that is not a map."""
         return as_map(self.follow(node))

@@ -1,4 +1,4 @@
-"""The part of a description that some of its operations need, as a description of its own."""
+"""Cuts a description down to some of its operations and what they refer to."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from nlapi.openapi.document import METHODS, at
-from nlapi.openapi.parts import as_list, as_map
+from nlapi.openapi.parts import as_list, as_map, unescape_step
 from nlapi.openapi.servers import servers
 from nlapi.openapi.spec import EFFECTS_KEY, Spec
 
 SECTIONS = ("definitions", "parameters", "responses")
-"""Where Swagger 2.0 keeps what OpenAPI 3 keeps under `components`."""
+"""The sections of Swagger 2.0 that correspond to `components` of OpenAPI 3."""
 
+# Fields at the root that a subset always preserves; anything else stays only if it is referred to.
 TOP = frozenset(
     "openapi swagger info servers host basePath schemes consumes produces security securityDefinitions tags"
     f" externalDocs jsonSchemaDialect components paths {EFFECTS_KEY}".split()
@@ -22,9 +23,10 @@ TOP = frozenset(
 
 
 def subset(spec: Spec, ids: Mapping[str, str]) -> dict[str, Any]:
-    """The description of the operations in `ids` (their id -> the id that they get), and of what they refer to.
+    """Return the description of the operations in `ids` (id -> new id), with everything that they refer to.
 
-    Its servers are written out, as it will lie elsewhere; nothing of it is shared with the Spec where it differs.
+    Its servers are written as absolute URLs, because the file will be at another location. Parts that differ from the
+    Spec's document are copies.
     """
     chosen: dict[str, dict[str, str]] = {}
     for operation in spec.operations:
@@ -39,9 +41,10 @@ def subset(spec: Spec, ids: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _item(tree: Mapping[str, Any], path: str, ids: Mapping[str, str], *, hide: bool = False) -> dict[str, Any]:
-    """A path item with the operations in `ids` (method -> id) alone; with `hide` the others stay, out of sight."""
+    """Return a path item with the operations in `ids` (method -> id) only; with `hide` the others stay, hidden."""
     item = _whole(tree, tree["paths"][path])
     kept = {key: value for key, value in item.items() if key.lower() not in METHODS and key != "additionalOperations"}
+    # Capitals sort first, so that the correct spelling of a method overwrites them, as in `parse`.
     listed = [*((key, item[key]) for key in sorted(item, key=str.islower) if key.lower() in METHODS)]
     listed += as_map(item.get("additionalOperations")).items()
     for key, node in listed:
@@ -55,7 +58,7 @@ def _item(tree: Mapping[str, Any], path: str, ids: Mapping[str, str], *, hide: b
 
 
 def _whole(tree: Mapping[str, Any], item: Any) -> dict[str, Any]:
-    """A path item with its `$ref`s followed; keys beside a `$ref` win."""
+    """Return a path item with its `$ref`s followed; keys beside a `$ref` win."""
     beside: dict[str, Any] = {}
     while isinstance(item, Mapping) and isinstance(ref := item.get("$ref"), str) and ref.startswith("#/"):
         beside = {**{key: value for key, value in item.items() if key != "$ref"}, **beside}
@@ -64,13 +67,13 @@ def _whole(tree: Mapping[str, Any], item: Any) -> dict[str, Any]:
 
 
 Home = tuple[str, ...]
-"""The keys that lead to something that is kept or left out as a whole: `components.schemas.Pet`, `definitions.Pet`."""
+"""The keys of a part that is kept or dropped as a whole: `components.schemas.Pet`, `definitions.Pet`."""
 
 
 def _reached(tree: dict[str, Any], document: Mapping[str, Any], chosen: Mapping[str, Mapping[str, str]]) -> set[Home]:
-    """The homes that the paths of `tree` refer to, at first or at last hand; all of them, where one is by an anchor.
+    """Return the parts that the paths of `tree` refer to, directly or indirectly; all parts when a `$ref` is an anchor.
 
-    A path item of `document` that a `$ref` leads into comes back whole, its other operations hidden.
+    A path item of `document` that a `$ref` points into is restored whole, with its other operations hidden.
     """
     reached: set[Home] = set()
     todo: list[Any] = [tree["paths"]]
@@ -78,6 +81,7 @@ def _reached(tree: dict[str, Any], document: Mapping[str, Any], chosen: Mapping[
         for ref in _refs(todo.pop()):
             if not ref.startswith("#/"):
                 if ref.startswith("#"):
+                    # An anchor may be in any part, and finding it costs more than a larger file.
                     todo.append({"$ref": "#/components"})
                     todo += ({"$ref": f"#/{key}"} for key in tree if key != "paths")
                 continue
@@ -103,7 +107,7 @@ def _leads(tree: Mapping[str, Any], ref: str) -> bool:
 
 
 def _pruned(tree: Mapping[str, Any], reached: set[Home]) -> dict[str, Any]:
-    """`tree` without what nothing in it refers to."""
+    """Return `tree` without the parts that nothing in it refers to."""
     tops = {home[0] for home in reached}
     kept = {key: value for key, value in tree.items() if key in TOP or key in tops}
     for section in SECTIONS:
@@ -116,17 +120,18 @@ def _pruned(tree: Mapping[str, Any], reached: set[Home]) -> dict[str, Any]:
 
 
 def _only(kind: str, nodes: Any, reached: set[Home]) -> Any:
+    # Security requirements name schemes without a `$ref`, so all schemes stay.
     if kind == "securitySchemes" or ("components", kind) in reached:
         return nodes
     return {name: one for name, one in as_map(nodes).items() if ("components", kind, name) in reached}
 
 
 def _parts(ref: str) -> list[str]:
-    return [unquote(part).replace("~1", "/").replace("~0", "~") for part in ref[2:].split("/")]
+    return [unescape_step(unquote(part)) for part in ref[2:].split("/")]
 
 
 def _refs(node: Any) -> Iterator[str]:
-    """Every `$ref` below a node, and every schema that a discriminator names (OpenAPI 3.1.1 §4.8.25)."""
+    """Yield every `$ref` below a node, and every schema that a discriminator names (OpenAPI 3.1.1 §4.8.25)."""
     todo = [node]
     while todo:
         one = todo.pop()
@@ -142,7 +147,7 @@ def _refs(node: Any) -> Iterator[str]:
 
 
 def _place(tree: dict[str, Any], spec: Spec) -> None:
-    """Writes the servers of a description that came from a URL out in full."""
+    """Write the servers of a description that came from a URL as absolute URLs."""
     if not spec.source.startswith(("http://", "https://")):
         return
     if "swagger" in tree and "openapi" not in tree:
@@ -163,7 +168,7 @@ def _absolute(listed: Any, source: str) -> list[dict[str, Any]]:
 
 
 def _renamed(node: Any, names: Mapping[str, str]) -> Any:
-    """The tree with the operationIds of its Links changed as those of the operations were."""
+    """Return the tree with the operationIds of its Links renamed like those of the operations."""
     if isinstance(node, list):
         return [_renamed(one, names) for one in node]
     if not isinstance(node, Mapping):

@@ -1,7 +1,7 @@
-"""The schemas that one with a discriminator stands for: where it is wanted, any that is made from it may be sent.
+"""Expands a schema with a discriminator to the choice of its subtypes.
 
-OpenAPI 3.1.1 §4.8.25.2 and Swagger 2.0 say so without a keyword that JSON Schema has: the base names the property, and
-those that are all of the base (and more) are the choices. Here each such use becomes an `anyOf`.
+In OpenAPI 3.1.1 §4.8.25.2 and Swagger 2.0 a base schema names the property, and the schemas that include the base by
+`allOf` are the choices; JSON Schema has no keyword for this. Each use of such a base becomes an `anyOf`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nlapi.openapi.parts import as_list, as_map
+from nlapi.openapi.parts import as_list, as_map, escape_step
 from nlapi.openapi.upgrade import IN_LISTS, IN_MAPS, IN_PLACE, MAX_DISCRIMINATED, discriminate
 
 SECTIONS = ("components", "schemas"), ("definitions",)
@@ -19,7 +19,7 @@ SECTIONS = ("components", "schemas"), ("definitions",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """A base and the `$ref`s of what is made from it; `values` are those of its discriminator, `name` the property."""
+    """A base schema and the `$ref`s of its subtypes; `values` are those of its discriminator, `name` the property."""
 
     base: str
     made: tuple[str, ...]
@@ -27,7 +27,9 @@ class Family:
     values: Mapping[str, str]
 
     def choice(self, beside: Mapping[str, Any]) -> dict[str, Any]:
-        """What stands for a `$ref` to the base, with the keywords beside it. The base comes last: it takes the rest."""
+        """Return the replacement of a `$ref` to the base, with its sibling keywords. The base is last: it accepts any
+        rest.
+        """
         made = [{"$ref": ref} for ref in self.made]
         schema: dict[str, Any] = {"anyOf": [*made, {"$ref": self.base}], **beside}
         discriminate(schema, {"propertyName": self.name, "mapping": dict(self.values)}, made)
@@ -35,11 +37,14 @@ class Family:
 
 
 def families(tree: Mapping[str, Any]) -> Mapping[str, Family]:
-    """The families of a description by the `$ref` of their base; those of more than MAX_DISCRIMINATED are left out."""
+    """Return the families of a description by the `$ref` of their base, without those of over MAX_DISCRIMINATED
+    subtypes.
+    """
     schemas = dict(_schemas(tree))
     bases = {
         ref: one for ref, one in schemas.items() if one.get("discriminator") and not {"oneOf", "anyOf"} & one.keys()
     }
+    # Most descriptions have no discriminator: only they pay for the search of subtypes.
     if not bases:
         return {}
     below: dict[str, list[str]] = defaultdict(list)
@@ -58,7 +63,7 @@ def _schemas(tree: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
             node = node.get(key) if isinstance(node, Mapping) else None
         for name, schema in as_map(node).items():
             if isinstance(schema, Mapping):
-                yield f"#/{'/'.join(section)}/{name.replace('~', '~0').replace('/', '~1')}", schema
+                yield f"#/{'/'.join(section)}/{escape_step(name)}", schema
 
 
 def _family(
@@ -88,9 +93,9 @@ def _family(
 
 
 def widened(schema: Any, known: Mapping[str, Family], *, named: bool = False) -> Any:
-    """An upgraded schema with the choices of a family wherever its base is wanted.
+    """Return an upgraded schema in which each use of a base allows its subtypes.
 
-    The `allOf` at the top of a `named` one says what it is made from: that stays the base itself.
+    With `is_component` the bases in the `allOf` at its top stay: the schema is made from them.
     """
     if not isinstance(schema, dict):
         return schema
@@ -102,6 +107,7 @@ def widened(schema: Any, known: Mapping[str, Family], *, named: bool = False) ->
         if key in IN_MAPS and isinstance(value, dict):
             result[key] = {name: widened(one, known) for name, one in value.items()}
         elif key in IN_LISTS and isinstance(value, list):
+            # A subtype includes its base by `allOf`; widening that would make it include itself.
             own = named and key == "allOf"
             result[key] = [
                 one if own and isinstance(one, dict) and "$ref" in one else widened(one, known) for one in value

@@ -1,26 +1,28 @@
-"""The parts of a Swagger 2.0 description in the shape that OpenAPI 3 gives them; nothing else knows 2.0.
+"""Converts the parts of a Swagger 2.0 description to the form of OpenAPI 3; no other module knows 2.0.
 
-Schemas are left to `upgrade`, and `$ref`s stay as they are: `#/definitions/Pet` leads where it always led. An operation
-is converted when it is asked for (docs/design/002).
+Schemas are left to `schema_upgrade`, and `$ref`s stay: `#/definitions/Pet` is still valid. An operation is converted on
+demand (docs/design/002).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from nlapi.issue import Issue, Level
 from nlapi.openapi.document import Document
-from nlapi.openapi.parts import FORM, MULTIPART, as_list, as_map, essence
+from nlapi.openapi.parts import FORM, MULTIPART, as_list, as_map, entries, essence
 
 JSON = "application/json"
 BYTES = "application/octet-stream"
 
+# Fields of a Parameter Object that are not part of its schema.
 ABOUT_PARAMETER = frozenset(("name", "in", "required", "collectionFormat", "allowEmptyValue", "schema", "x-example"))
-"""Fields of a Parameter Object that are not part of its schema."""
 
+# collectionFormat -> (location -> style, else `simple`), explode; Swagger 2.0, Parameter Object, "Fixed Fields".
+# Lists with spaces, pipes or tabs exist in more locations than OpenAPI 3 has styles for, so the inner form is wider.
 COLLECTIONS = {
     "csv": ({"query": "form", "cookie": "form", "formData": "form"}, False),
     "multi": ({"query": "form", "formData": "form"}, True),
@@ -28,25 +30,24 @@ COLLECTIONS = {
     "tsv": (dict.fromkeys(("query", "path", "header", "formData"), "tabDelimited"), False),
     "pipes": (dict.fromkeys(("query", "path", "header", "formData"), "pipeDelimited"), False),
 }
-"""collectionFormat -> (place -> style, else `simple`), explode; Parameter Object, "Fixed Fields"."""
 
+# The OAuth flows that OpenAPI 3 renamed.
 FLOWS = {"accessCode": "authorizationCode", "application": "clientCredentials"}
-"""The OAuth flows that OpenAPI 3 calls otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upgraded:
-    """One operation in the shape of OpenAPI 3: its node, with the parameters of its path item, and what is wrong."""
+    """One operation in the form of OpenAPI 3, including the parameters of its path item, and its issues."""
 
     node: Mapping[str, Any]
     issues: tuple[Issue, ...] = ()
 
 
 def servers(tree: Mapping[str, Any], source: str, schemes: Any = None) -> list[dict[str, Any]]:
-    """A `servers` list out of `host`, `basePath` and `schemes`; `schemes` are those of an operation.
+    """Return a `servers` list made of `host`, `basePath` and `schemes`; `schemes` are those of an operation.
 
-    The scheme that the host itself names comes first, then https. What is left out is that of the place that the
-    description came from.
+    A scheme in the host itself is first, then https. Absent parts are taken from the description's own URL (Swagger
+    2.0, "Swagger Object").
     """
     base = tree.get("basePath")
     path = f"/{base.strip().strip('/')}" if isinstance(base, str) else "/"
@@ -64,12 +65,13 @@ def servers(tree: Mapping[str, Any], source: str, schemes: Any = None) -> list[d
 
 
 def _host(value: Any) -> tuple[str, str]:
-    """Scheme and host; some descriptions have a whole URL where a host belongs."""
+    """Return scheme and host: some descriptions have a whole URL as the host."""
     scheme, mark, host = value.strip().rpartition("://") if isinstance(value, str) else ("", "", "")
     return (scheme.lower() if mark else ""), host.strip("/")
 
 
 def security_schemes(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `securityDefinitions` in the form of OpenAPI 3."""
     return {id: _security_scheme(one) for id, one in as_map(tree.get("securityDefinitions")).items()}
 
 
@@ -87,7 +89,7 @@ def _security_scheme(node: Any) -> Any:
 
 
 def upgrade_operation(document: Document, item: Mapping[str, Any], node: Mapping[str, Any], where: str) -> Upgraded:
-    """The operation `node` of the path item `item`. A `$ref` that leads nowhere stays, for the reader to tell of it."""
+    """Return the operation `node` of the path item `item`. An unresolved `$ref` stays, to be reported by the parser."""
     upgrade = _Upgrade(document, node, where)
     parameters = upgrade.parameters(item)
     upgraded = {key: value for key, value in node.items() if key not in ("consumes", "produces", "schemes")}
@@ -100,14 +102,14 @@ def upgrade_operation(document: Document, item: Mapping[str, Any], node: Mapping
 
 
 def upgrade_answers(document: Document, node: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An operation `node` with its responses alone in the shape of OpenAPI 3."""
+    """Return an operation `node` that has only its responses, in the form of OpenAPI 3."""
     produces = _media_types(document, node, "produces")
     responses = as_map(node.get("responses"))
     return {"responses": {status: _response(document, one, produces) for status, one in responses.items()}}
 
 
 class _Upgrade:
-    """One operation on its way, and what is wrong with it."""
+    """The conversion of one operation. `issues` holds the faults found so far."""
 
     def __init__(self, document: Document, node: Mapping[str, Any], where: str) -> None:
         self.document = document
@@ -119,22 +121,21 @@ class _Upgrade:
         self.issues.append(Issue(level=level, where=f"{self.where}.{where}", message=message, hint=hint))
 
     def parameters(self, item: Mapping[str, Any]) -> list[Any]:
-        """Those of the path item with those of the operation over them, `$ref`s followed where they lead somewhere."""
+        """Return the parameters of path item and operation, with `$ref`s followed where possible."""
         found: dict[Any, Any] = {}
         for owner in (item, self.node):
-            listed = owner.get("parameters")
-            values = listed if isinstance(listed, list) else list(listed.values()) if isinstance(listed, dict) else []
-            for value in values:
+            for value in entries(owner.get("parameters")):
                 one = _followed(self.document, value)
                 named = isinstance(one, Mapping) and isinstance(one.get("name"), str)
                 key = (str(one.get("in")), one["name"]) if named else (len(found), id(value))
                 if isinstance(one, Mapping) and one.get("in") == "body":
+                    # There is one body parameter at most, whatever its name (Swagger 2.0, Parameter Object).
                     key = ("body", "")
                 found[key] = one
         return list(found.values())
 
     def parameter(self, node: Any) -> Any:
-        """A parameter of the path, the query or a header."""
+        """Return a path, query or header parameter in the form of OpenAPI 3."""
         if not isinstance(node, Mapping) or "$ref" in node:
             return node
         schema = _schema(node)
@@ -146,10 +147,11 @@ class _Upgrade:
         return {**upgraded, **self.collection(node, schema)}
 
     def collection(self, node: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-        """`style` and `explode` for a list; for anything else none."""
+        """Return `style` and `explode` of a list; empty for other types."""
         place, name = node.get("in"), node.get("name")
         if schema.get("type") != "array" and "items" not in schema:
             return {}
+        # Some descriptions write the format under `items`, where it is for nested lists only.
         given = node.get("collectionFormat", as_map(node.get("items")).get("collectionFormat", "csv"))
         wanted = str(given).lower()
         if wanted not in COLLECTIONS or (wanted == "multi" and place not in ("query", "formData")):
@@ -163,7 +165,7 @@ class _Upgrade:
         return {"style": styles.get(str(place), "simple"), "explode": explode}
 
     def body(self, nodes: list[Mapping[str, Any]]) -> dict[str, Any] | None:
-        """The `requestBody` that the body parameter, or else the form parameters, stand for."""
+        """Return the `requestBody` for the body parameter, or else for the form parameters."""
         whole = [one for one in nodes if one["in"] == "body"]
         fields = [one for one in nodes if one["in"] != "body"]
         if not whole:
@@ -180,7 +182,7 @@ class _Upgrade:
         return {**about, "content": {one: {"schema": schema, **example} for one in types}}
 
     def form(self, fields: list[Mapping[str, Any]]) -> dict[str, Any]:
-        """A form: multipart if it has a file or nothing else is consumed, else urlencoded."""
+        """Return a form body: multipart if it has a file or nothing else is consumed, else urlencoded."""
         named = {name: one for one in fields if isinstance(name := one.get("name"), str)}
         if any(not isinstance(one.get("name"), str) for one in fields):
             self.issue(Level.WARNING, "parameters", "a form field without a name is left out")
@@ -191,6 +193,7 @@ class _Upgrade:
         schema = {"type": "object", "properties": properties, "required": required}
         media = {"schema": schema, "encoding": encoding}
         types = [essence(one) for one in _media_types(self.document, self.node, "consumes")]
+        # Only multipart can carry a file, even where `consumes` names urlencoded first.
         has_file = any("file" in (one.get("type"), as_map(one.get("items")).get("type")) for one in named.values())
         multipart = has_file or (MULTIPART in types and FORM not in types)
         return {"required": bool(required), "content": {MULTIPART if multipart else FORM: media}}
@@ -201,7 +204,7 @@ def _in_body(node: Any) -> bool:
 
 
 def _schema(node: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema that the fields of a parameter, of its `items` or of a header stand for."""
+    """Return the schema made of the fields of a parameter, of its `items` or of a header."""
     own = {key: value for key, value in node.items() if key not in ABOUT_PARAMETER}
     if "x-example" in node:
         own["example"] = node["x-example"]
@@ -214,10 +217,11 @@ def _response(document: Document, value: Any, produces: list[str]) -> Any:
         return node
     examples = {key: one for key, one in as_map(node.get("examples")).items() if "/" in key}
     types = list(dict.fromkeys([*produces, *examples])) if "schema" in node else list(examples)
+    # Without `produces` a response has no media type in 2.0; OpenAPI 3 needs one to hold the schema.
     if not types and "schema" in node:
         types = [BYTES if as_map(node["schema"]).get("type") == "file" else JSON]
     schema = {"schema": node["schema"]} if "schema" in node else {}
-    headers = {name: {"schema": dict(_header(one))} for name, one in as_map(node.get("headers")).items()}
+    headers = {name: {"schema": _schema(as_map(one))} for name, one in as_map(node.get("headers")).items()}
     return {
         **{key: one for key, one in node.items() if key not in ("schema", "examples")},
         "content": {one: {**schema, **({"example": examples[one]} if one in examples else {})} for one in types},
@@ -225,17 +229,13 @@ def _response(document: Document, value: Any, produces: list[str]) -> Any:
     }
 
 
-def _header(node: Any) -> Iterator[tuple[str, Any]]:
-    yield from _schema(node).items() if isinstance(node, Mapping) else ()
-
-
 def _media_types(document: Document, node: Mapping[str, Any], key: str) -> list[str]:
-    """What the operation says under `consumes` or `produces`, even when that is nothing; else the description."""
+    """Return the operation's `consumes` or `produces`, even when empty; else the description's."""
     return _texts(node[key] if isinstance(node.get(key), list | str) else document.tree.get(key))
 
 
 def _followed(document: Document, node: Any) -> Any:
-    """What a chain of `$ref`s leads to, or the first node when it leads nowhere."""
+    """Return the target of a chain of `$ref`s, or the first node when it is unresolved."""
     found, seen = node, set[str]()
     while isinstance(found, Mapping) and isinstance(found.get("$ref"), str):
         if found["$ref"] in seen:

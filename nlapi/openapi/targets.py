@@ -1,4 +1,4 @@
-"""What a `$ref` in one of the files of a description leads to."""
+"""Resolves `$ref`s across the files of a description."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from typing import Any
 from urllib.parse import unquote
 
 from nlapi.openapi.files import Files
+from nlapi.openapi.parts import escape_step, unescape_step
 
+# Nested `$ref`s on the way to one target; more is taken for a ring.
 MAX_HOPS = 20
-"""`$ref`s on the way to what one leads to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a `$ref` leads to: `file` is its place, "" the root; `pointer` is "" or begins with a slash."""
+    """The target of a `$ref`: `file` is its place, "" the root; `pointer` is "" or begins with a slash."""
 
     file: str
     pointer: str
 
     def names(self) -> list[str]:
-        """What it may be called, the best first: its own name, then with the folders before it."""
+        """Return candidate names for a component, best first: the last step, then with its folders in front."""
         path = PurePosixPath(self.file.partition("?")[0])
-        steps = [_unescape(step) for step in self.pointer.split("/") if step] or [path.stem]
+        steps = [unescape_step(step) for step in self.pointer.split("/") if step] or [path.stem]
         before = [*path.parts[:-1], *([path.stem] if self.pointer else [])]
         own = _word(steps[-1]) or "item"
         prefixes = [_word(part) for part in before]
@@ -32,15 +33,15 @@ class Target:
 
 
 class LostError(Exception):
-    """What a `$ref` leads to cannot be had; the message is the reason."""
+    """An unresolved `$ref`; the message is the reason."""
 
 
 @dataclass(slots=True)
 class Finder:
-    """Finds targets in a tree and its files.
+    """Resolves targets in a tree and its files.
 
-    `settled` are the nodes, by id, whose `$ref` has been made one of the root. `added` are the pointers of components
-    that came from files: the root's author does not know of them.
+    `local_nodes` are the nodes, by id, whose `$ref` was made local to the root. `added_pointers` are those of
+    components that came from files, which the author of the root did not write.
     """
 
     tree: dict[str, Any]
@@ -50,7 +51,7 @@ class Finder:
     following: set[Target] = field(default_factory=set)
 
     def target(self, ref: str, file: str) -> Target:
-        """What `ref`, standing in `file`, leads to."""
+        """Return the target of `ref` as written in `file`."""
         path, _, fragment = ref.partition("#")
         pointer = unquote(fragment)
         if path:
@@ -59,7 +60,7 @@ class Finder:
             except LookupError as error:
                 raise LostError(str(error.args[0])) from None
         own, of_root = Target(file, pointer), Target("", pointer)
-        # Many write `#/components/...` in every file as if it were the root's.
+        # Many write `#/components/...` in every file as if it were the root's; the file's own target still wins.
         added = {f"#{'/'.join(pointer.split('/')[:length])}" for length in (3, 4)} & self.added
         return of_root if file and not self.has(own) and not added and self.has(of_root) else own
 
@@ -71,7 +72,7 @@ class Finder:
         return True
 
     def found(self, target: Target) -> tuple[Any, str]:
-        """The node of a target and the file that it is in; `$ref`s on the way to it are followed."""
+        """Return the node of a target and its file; `$ref`s on the way are followed."""
         if target in self.following or len(self.following) > MAX_HOPS:
             raise LostError("it leads to itself")
         try:
@@ -82,7 +83,7 @@ class Finder:
             return _anchored(node, target), file
         self.following.add(target)
         try:
-            for step in map(_unescape, target.pointer.split("/")[1:]):
+            for step in map(unescape_step, target.pointer.split("/")[1:]):
                 through = node.get("$ref") if isinstance(node, dict) and step not in node else None
                 if isinstance(through, str):
                     node, file = self.found(self.target(through, "" if id(node) in self.settled else file))
@@ -101,27 +102,24 @@ def _below(node: Any, step: str, file: str) -> Any:
 
 
 def _anchored(tree: Any, target: Target) -> Any:
-    """The schema with that `$anchor` (JSON Schema 2020-12 §8.2.2)."""
+    """Return the schema with this `$anchor` (JSON Schema 2020-12 §8.2.2)."""
     from referencing import Registry
     from referencing.jsonschema import DRAFT202012
 
     try:
         registry = Registry[Any]().with_resource("", DRAFT202012.create_resource(tree))
         return registry.resolver().lookup(f"#{target.pointer}").contents
-    except Exception as error:  # referencing raises what it met: KeyError, TypeError, its own
+    except Exception as error:  # referencing raises KeyError, TypeError and errors of its own
         raise LostError(f"{target.file} has no anchor {target.pointer}") from error
 
 
-def _unescape(step: str) -> str:
-    return step.replace("~1", "/").replace("~0", "~")
-
-
 def escape(name: str) -> str:
-    return percent(name.replace("~", "~0").replace("/", "~1"))
+    """Return a key as a step of a `$ref`'s JSON pointer (RFC 6901 §3 and §6)."""
+    return percent(escape_step(name))
 
 
 def percent(pointer: str) -> str:
-    """A JSON pointer as the fragment of a `$ref`, in which `%` means something else."""
+    """Return a JSON pointer as the fragment of a `$ref`, in which `%` begins an escape."""
     return pointer.replace("%", "%25")
 
 

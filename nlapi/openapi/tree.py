@@ -1,4 +1,4 @@
-"""Bytes to a tree of dicts, lists and scalars, JSON or YAML, under limits."""
+"""Parses bytes, JSON or YAML, to a tree of dicts, lists and scalars, under limits."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ import orjson
 from nlapi.errors import DescriptionError
 from nlapi.openapi.cache import Cache, Doubles
 
+# Nodes of a tree once its YAML aliases are followed; GitHub's description has 0.6 million.
 MAX_NODES = 5_000_000
-"""Nodes of a tree once its YAML aliases are followed; GitHub's description has 0.6 million."""
 
+# Opening braces and brackets of a JSON text: each takes 250 bytes of memory or more. The largest description has
+# 880,000.
 MAX_OBJECTS = 1_000_000
-"""Opening braces and brackets in a JSON text: each is worth 250 bytes of memory or more. The largest has 880,000."""
 
+# Commas of a JSON text: each takes 8 to 60 bytes of memory. The largest description has 1,022,000.
 MAX_VALUES = 3_000_000
-"""Commas in a JSON text: each is worth 8 to 60 bytes of memory. The largest description has 1,022,000."""
 
+# Levels of nesting; real descriptions stay under 40.
 MAX_DEPTH = 200
-"""Levels of nesting; real descriptions stay under 40."""
 
+# The first bytes of a text that is not UTF-8: a byte order mark, or zeros around an ASCII character (YAML 1.2.2 §5.2).
 ENCODINGS = {
     re.compile(rb"\xff\xfe\0\0|\0\0\xfe\xff"): "utf-32",
     re.compile(rb"\xff\xfe|\xfe\xff"): "utf-16",
@@ -33,17 +35,16 @@ ENCODINGS = {
     re.compile(rb"[^\0]\0"): "utf-16-le",
     re.compile(rb"\0[^\0]"): "utf-16-be",
 }
-"""How a text begins that is not in UTF-8, with a byte order mark or in ASCII (YAML 1.2.2 §5.2)."""
 
+# Bytes of a JSON text up to which its duplicate keys are searched, which takes 3 s at this size.
 MAX_TOLD = 32_000_000
-"""Bytes of a JSON text up to which its duplicate keys are told; finding them takes 3 s then."""
 
+# Characters up to which broken JSON is tried as YAML: libyaml takes 70 times as long as a JSON parser.
 MAX_FLOW_YAML = 1_000_000
-"""Characters up to which broken JSON is tried as YAML: libyaml takes 70 times as long as a JSON parser."""
 
 
 def read_tree(data: bytes, source: str, cache: Cache | None = None) -> tuple[Any, Doubles]:
-    """What the JSON or YAML in `data` says, and its duplicate keys; DescriptionError when it is neither."""
+    """Return the tree of the JSON or YAML in `data`, and its duplicate keys; DescriptionError when it is neither."""
     kept = cache.tree(data) if cache else None
     if kept is not None:
         return kept
@@ -54,9 +55,10 @@ def read_tree(data: bytes, source: str, cache: Cache | None = None) -> tuple[Any
 
 
 def _large_json(data: bytes, source: str) -> tuple[Any, Doubles] | None:
-    """What a large text that is plain JSON in UTF-8 says, without a copy of it; None for any other."""
+    """Return the tree of a large plain JSON text in UTF-8, read without a copy of it; None for any other text."""
     if len(data) <= MAX_FLOW_YAML or data[:1] not in (b"{", b"["):
         return None
+    # Counted in the bytes, before parsing: the memory would be taken already.
     if (objects := data.count(b"{") + data.count(b"[")) > MAX_OBJECTS or (values := data.count(b",")) > MAX_VALUES:
         much, most = (objects, MAX_OBJECTS) if objects > MAX_OBJECTS else (values, MAX_VALUES)
         what = "objects and lists" if objects > MAX_OBJECTS else "values"
@@ -72,7 +74,7 @@ def _large_json(data: bytes, source: str) -> tuple[Any, Doubles] | None:
 
 
 def _bounded_keys(tree: Any, source: str) -> int:
-    """How many keys a tree, in which nothing is shared, has; DescriptionError when it is too deep."""
+    """Return the number of keys of a tree without aliases; DescriptionError when it is too deep."""
     level, depth, keys = [tree], 0, 0
     while level:
         depth += 1
@@ -85,9 +87,9 @@ def _bounded_keys(tree: Any, source: str) -> int:
 
 
 def _may_be_doubled(data: bytes, keys: int) -> bool:
-    """Are there more keys in a JSON text than the `keys` of its tree? Counts quotes before colons, 20 ms for 13 MB.
+    """Return whether a JSON text has more keys than its tree. Counts quotes before colons: 20 ms for 13 MB.
 
-    Unusual white space, or a key that ends in a backslash, makes it say yes, which costs an exact look.
+    Unusual white space, or a key that ends in a backslash, gives True, which costs an exact search.
     """
     for mark in (b'":', b'" :'):
         keys -= data.count(mark) - data.count(b"\\" + mark)
@@ -108,6 +110,7 @@ def _decode(data: bytes, source: str) -> str:
         ) from None
     if not text.strip():
         raise DescriptionError(f"{source} is empty")
+    # The address of a documentation page is easily given in place of the raw file.
     if text.lstrip()[:1] == "<":
         raise DescriptionError(
             f"{source} is an HTML or XML page, not an API description",
@@ -117,7 +120,7 @@ def _decode(data: bytes, source: str) -> str:
 
 
 def _tree(text: str, source: str) -> tuple[Any, Doubles]:
-    """What a text says: as JSON if it looks like it, else, or if it is small and may still be flow style, as YAML."""
+    """Return the tree of a text: as JSON if it looks like it, else, or if it is small flow style, as YAML."""
     if text.lstrip()[:1] not in ("{", "["):
         return _yaml(text, source)
     try:
@@ -133,7 +136,7 @@ def _tree(text: str, source: str) -> tuple[Any, Doubles]:
 
 
 def _json_doubles(text: str | bytes) -> Doubles:
-    """The keys that stand twice in one object of a JSON text, line unknown."""
+    """Return the keys that occur twice in one object of a JSON text, without their lines."""
     found = Doubles()
 
     def note(pairs: list[tuple[str, Any]]) -> None:
@@ -176,14 +179,14 @@ def _yaml(text: str, source: str) -> tuple[Any, Doubles]:
 
 
 def _spaced(text: str) -> str:
-    """The text with spaces for the tabs that it is indented with, if it is indented with nothing else."""
+    """Return the text with spaces instead of tabs as indentation, if it has only tabs there."""
     if re.search(r"^\t* ", text, re.MULTILINE):
         return text
     return re.sub(r"^\t+", lambda tabs: "  " * len(tabs[0]), text, flags=re.MULTILINE)
 
 
 def _broken(error: Any, text: str, source: str) -> DescriptionError:
-    """What is wrong with a YAML text, where, and what to do about it."""
+    """Return the error of a YAML text, with its position and a hint."""
     mark = error.problem_mark or error.context_mark
     place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     problem, hint = error.problem or error.context, "is the file complete?"
@@ -195,13 +198,14 @@ def _broken(error: Any, text: str, source: str) -> DescriptionError:
 
 
 def _bound(tree: Any, source: str) -> None:
-    """Refuse a tree that is too deep, or too large once its aliases are followed, without following them all."""
+    """Refuse a tree that is too deep, or too large once its aliases are followed, without following each one."""
     sizes: dict[int, int] = {}
     open_now: set[int] = set()
 
     def size(node: Any, depth: int) -> int:
         if not isinstance(node, (dict, list)):
             return 1
+        # Each shared node is sized once: a "billion laughs" text has few nodes and grows by its aliases.
         if id(node) in sizes:
             return sizes[id(node)]
         if depth > MAX_DEPTH or id(node) in open_now:

@@ -1,4 +1,4 @@
-"""Makes what is large and stays without looking through it for garbage again and again."""
+"""Pauses the cyclic garbage collector while a large structure that stays is built."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """The cyclic collector rests in here: on half a million dicts that all stay it would take a third of the time.
+    """Pause the collector for the block: on half a million dicts that all stay it would take a third of the time.
 
-    What was made counts as old afterwards, unless somebody has frozen objects of theirs, which thawing would mix in.
+    Objects made meanwhile count as old afterwards, unless somebody has frozen objects, which unfreezing would mix in.
     """
     resting = not gc.isenabled()
     gc.disable()
@@ -19,6 +19,7 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if not gc.get_freeze_count():
+            # Moves everything to the oldest generation: else the next young collection would visit all of it.
             gc.freeze()
             gc.unfreeze()
         if not resting:

@@ -1,4 +1,4 @@
-"""Why a server cannot be reached, in words for a person: what a transport raised, and what is below it."""
+"""Explains in plain words why a server cannot be reached, from the error of a transport."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+# X509_V_ERR_CERT_HAS_EXPIRED, _NOT_YET_VALID, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH: `ssl` has no names for them.
 _EXPIRED, _NOT_YET, _OTHER_HOST, _OTHER_IP = 10, 9, 62, 64
-"""X509_V_ERR_CERT_HAS_EXPIRED, _NOT_YET_VALID, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH of OpenSSL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreachable:
-    """A `reason` and a `hint`. `is_final`: another try would end the same way."""
+    """A `reason` and a `hint`. `is_final`: another attempt would end the same way."""
 
     reason: str
     hint: str = ""
@@ -21,12 +21,13 @@ class Unreachable:
 
 
 def explain_unreachable(error: BaseException) -> Unreachable | None:
-    """Return why no connection was made; None for an error that says nothing of that."""
+    """Return the reason why no connection was made; None for another kind of error."""
     for cause in causes(error):
         if isinstance(cause, ConnectionRefusedError):
             return Unreachable(reason="connection refused")
         if isinstance(cause, socket.gaierror):
             return Unreachable(reason="the host name is not known")
+        # Before SSLError, its base class. It is final: no retry changes a certificate.
         if isinstance(cause, ssl.SSLCertVerificationError):
             reason = f"its TLS certificate is not trusted: {cause.verify_message.rstrip('.')}"
             return Unreachable(reason=reason, hint=_of_certificate(cause.verify_code), is_final=True)
@@ -46,7 +47,7 @@ def _of_certificate(code: int) -> str:
 
 
 def causes(error: BaseException) -> Iterable[BaseException]:
-    """An error and everything below it: causes, contexts and the members of groups."""
+    """Yield an error and everything below it: causes, contexts and the members of groups."""
     seen, queue = set[int](), [error]
     while queue:
         current = queue.pop()

@@ -1,8 +1,8 @@
-"""Schemas of OpenAPI 3.0 in, the dialect of 3.1 (JSON Schema 2020-12) out; nothing else knows 3.0.
+"""Converts schemas of OpenAPI 3.0 to the dialect of 3.1 (JSON Schema 2020-12); no other module knows 3.0.
 
 OpenAPI 3.0.4 §4.7.24 against 3.1.1 §4.8.24: `nullable`, boolean `exclusiveMinimum`, `example`, siblings of `$ref`.
-What cannot be meant (a type that does not exist, a `required` that is no list) is left to `mend`: what comes out is
-always a valid schema.
+Invalid values (an unknown type, a `required` that is not a list) are sanitized: the result is always a valid
+schema.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ IN_PLACE = (
     "items", "additionalProperties", "not", "contains", "if", "then", "else", "propertyNames", "unevaluatedItems",
     "unevaluatedProperties", "contentSchema",
 )  # fmt: skip
+# Keywords without meaning to a JSON Schema validator here; the first three are preserved in another form.
 DROPPED = frozenset((
     "nullable", "example", "discriminator", "xml", "externalDocs", "$schema", "$id", "id", "$ref", "$anchor",
     "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary", "dependencies",
     "collectionFormat",
 ))  # fmt: skip
-"""Keywords with no meaning to a JSON Schema validator here; the first two are kept in another form."""
 
+# Keywords that only annotate, and so keep their meaning beside a `$ref` in every version.
 BESIDE = frozenset((
     "title", "description", "default", "deprecated", "readOnly", "writeOnly", "example", "examples", "x-nlapi",
     "x-nlapi-name", "x-nlapi-description", "x-nlapi-hide", "x-nlapi-unit",
 ))  # fmt: skip
-"""Keywords that only annotate, and so keep their meaning beside a `$ref` in every version."""
 
+# Choices of a discriminator that are listed in a description; a longer list is left out, to keep the text short.
 MAX_DISCRIMINATED = 30
-"""Choices whose values are told."""
 
 
 def subschemas(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the schemas right inside one of the 3.1 dialect, each after its place: `items`, `allOf[0]`."""
+    """Yield the schemas directly inside one of the 3.1 dialect, each after its location: `items`, `allOf[0]`."""
     for key, value in schema.items():
         if key in IN_PLACE:
             yield key, value
@@ -48,7 +48,9 @@ def subschemas(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def upgrade_schema(node: Any, minor: int) -> Any:
-    """The schema in the 3.1 dialect, new dicts all the way down; `$ref`s are kept. `minor` is 0 for OpenAPI 3.0."""
+    """Return the schema in the 3.1 dialect, as new dicts throughout; `$ref`s are preserved. `minor` is 0 for OpenAPI
+    3.0.
+    """
     if isinstance(node, bool):
         return node
     if not isinstance(node, dict):
@@ -74,10 +76,11 @@ def upgrade_schema(node: Any, minor: int) -> Any:
 
 
 def _reference(node: Mapping[str, Any], minor: int) -> dict[str, Any]:
-    """A `$ref` and what stands beside it; OpenAPI 3.0 ignores what constrains, but a `nullable` there is meant."""
+    """Return a `$ref` with its siblings; OpenAPI 3.0 ignores those that constrain, except `nullable`."""
     reference = {"$ref": node["$ref"]}
     others = {key: value for key, value in node.items() if key in BESIDE or (minor and key not in DROPPED)}
     beside: dict[str, Any] = upgrade_schema(others, minor)
+    # Beside a `$ref` a constraint applies too from 3.1 on; `allOf` states it for tools that ignore siblings.
     if set(beside) - BESIDE:
         return {**beside, "allOf": [reference, *beside.get("allOf", ())]}
     if _nullable(node):
@@ -135,7 +138,7 @@ def _type(schema: dict[str, Any], node: Mapping[str, Any]) -> None:
 
 
 def _choices_of_items(schema: dict[str, Any]) -> None:
-    """Moves choices that were put a level too high: no list is one of them, its items are."""
+    """Move choices that are one level too high to the items: no list is one of them."""
     choices, items = schema.pop("enum"), schema.get("items", {})
     if isinstance(items, Mapping) and not {"$ref", "enum"} & items.keys():
         types = types_of(items.get("type"))
@@ -143,12 +146,12 @@ def _choices_of_items(schema: dict[str, Any]) -> None:
 
 
 def _nullable(node: Mapping[str, Any]) -> bool:
-    """OpenAPI 3.0 has `nullable`; descriptions in Swagger 2.0 say `x-nullable` for it."""
+    """Return whether null is allowed: `nullable` of OpenAPI 3.0, or `x-nullable` of Swagger 2.0 descriptions."""
     return node.get("nullable") is True or node.get("x-nullable") is True
 
 
 def _implied(schema: Mapping[str, Any]) -> list[str]:
-    """The type that a schema without one can only mean."""
+    """Return the only type that a schema without one can have."""
     if "properties" in schema or isinstance(schema.get("additionalProperties"), dict):
         return ["object"]
     return ["array"] if "items" in schema and not isinstance(schema["items"], bool) else []
@@ -178,7 +181,7 @@ def _bounds(schema: dict[str, Any]) -> None:
 
 
 def discriminate(schema: dict[str, Any], discriminator: Any, choices: list[Any]) -> None:
-    """Says in the description which value goes with which choice: JSON Schema has no discriminator (3.1.1 §4.8.25)."""
+    """Add to the description which value selects which choice: JSON Schema has no discriminator (3.1.1 §4.8.25)."""
     if not isinstance(discriminator, Mapping) or not isinstance(discriminator.get("propertyName"), str):
         return  # Swagger 2.0 has a plain name, beside no choice
     given = discriminator.get("mapping")

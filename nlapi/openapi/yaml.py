@@ -1,4 +1,4 @@
-"""YAML as descriptions mean it: the core schema of YAML 1.2, through libyaml, with duplicate keys told."""
+"""Loads YAML by the core schema of YAML 1.2, through libyaml, and reports duplicate keys."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ try:
 except ImportError:  # PyYAML was built without libyaml
     from yaml import SafeLoader as _Base  # type: ignore[assignment]  # the same face, no common type
 
+# Entries that merge keys (`<<`) may add to a document; chained, they grow with the square of its length.
 MAX_SPREAD = 1_000_000
-"""Entries that merge keys (`<<`) may add to a document; chained, they grow with the square of its length."""
 
+# Digits of an integer: a JSON number (a double) ends at 309, and `int` takes quadratic time.
 MAX_DIGITS = 300
-"""Digits of an integer; more than a JSON number may have for most who read it."""
 
 _TAG = "tag:yaml.org,2002:"
 
@@ -31,7 +31,7 @@ class _Loader(_Base):
         self.spread = 0
 
     def flatten_mapping(self, node: Any) -> None:
-        """Spreads merge keys: the map's own keys win, then those of the map that is merged first."""
+        """Expand merge keys: the map's own keys win, then those of the map that is merged first."""
         merged = [value for key, value in node.value if key.tag == f"{_TAG}merge"]
         if not merged:
             return
@@ -51,7 +51,7 @@ class _Loader(_Base):
             raise yaml.constructor.ConstructorError(None, None, "its merge keys grow too large", node.start_mark)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        """A map whose keys are texts, as they are written: an unquoted `200:` or `true:` is a name and no value."""
+        """Return a map whose keys are texts as written: an unquoted `200:` or `true:` is a name, not a value."""
         self.flatten_mapping(node)
         mapping: dict[Any, Any] = {}
         for key_node, value_node in node.value:
@@ -80,7 +80,7 @@ for _name, _pattern, _first in (
 
 
 def _integer(loader: Any, node: Any) -> int | str:
-    """A number, or the text as it stands where it has more digits than anybody counts with."""
+    """Return a number, or the text as written where it has more than MAX_DIGITS characters."""
     text: str = loader.construct_scalar(node)
     if len(text) > MAX_DIGITS:
         return text
@@ -88,7 +88,7 @@ def _integer(loader: Any, node: Any) -> int | str:
 
 
 def _float(loader: Any, node: Any) -> float | str:
-    """A number, or the text as it stands where JSON has no such number (.inf, .nan, 1e999)."""
+    """Return a number, or the text as written where JSON has no such number (.inf, .nan, 1e999)."""
     number: float = loader.construct_yaml_float(node)
     return number if math.isfinite(number) else str(node.value)
 
@@ -117,7 +117,7 @@ for _name in ("set", "omap", "pairs"):  # JSON has none of them
 
 
 def load(text: str) -> tuple[Any, list[tuple[str, int]]]:
-    """The one document in `text`, and its duplicate keys as (key, line). yaml.YAMLError when it is not YAML."""
+    """Return the one document in `text`, and its duplicate keys as (key, line). yaml.YAMLError when it is not YAML."""
     loader = _Loader(text)
     try:
         return loader.get_single_data(), loader.doubles

@@ -1,4 +1,4 @@
-"""One noun put into a configuration or taken out, and what two configurations differ in."""
+"""Puts one entity into a configuration or removes one, and compares two configurations."""
 
 from __future__ import annotations
 
@@ -43,19 +43,21 @@ KINDS: Mapping[type[Noun], str] = {
     Override: "overrides",
     Client: "clients",
 }
-"""Where a configuration keeps each noun."""
+"""The field of a configuration that holds each entity."""
 
 
+# Characters of two values that a difference spells out; for longer ones it only says that they changed, to stay one
+# line.
 LONGEST = 200
-"""Characters of values that are told; of longer ones only that they changed."""
 
 
 def put(configuration: Configuration, noun: Noun) -> Configuration:
-    """The configuration with the noun, in the place of the one of its name, whose shares keep their buckets.
+    """Return the configuration with the entity, which replaces the one of the same name; shares keep their buckets.
 
-    The noun's own buckets count only when there was none of its name, as when a configuration is read again.
+    The entity's own buckets count only when there was none of its name, as when a configuration is read again.
     """
     kind = KINDS[type(noun)]
+    # A client may send buckets it read earlier; only the current revision knows who holds them now.
     if isinstance(noun, Rule):
         old = configuration.rules.get(noun.name)
         noun = replace(noun, shares=allocate(old.shares if old else noun.shares, noun.shares))
@@ -67,6 +69,7 @@ def put(configuration: Configuration, noun: Noun) -> Configuration:
 def _put_experiment(configuration: Configuration, experiment: Experiment) -> Configuration:
     old = configuration.experiments.get(experiment.name)
     cells = allocate(old.cells if old else experiment.cells, experiment.cells)
+    # Buckets belong to a layer: an experiment that moves to another layer starts without any.
     buckets = (old or experiment).buckets if old is None or old.layer == experiment.layer else ()
     made = replace(experiment, cells=cells, buckets=buckets if experiment.layer else ())
     experiments = {**configuration.experiments, experiment.name: made}
@@ -76,9 +79,9 @@ def _put_experiment(configuration: Configuration, experiment: Experiment) -> Con
 
 
 def remove(configuration: Configuration, kind: str, name: str | VersionRef) -> Configuration:
-    """The configuration without the noun. `kind` as the configuration calls it: "rules". UsageError: there is none.
+    """Return the configuration without the entity; `kind` is the configuration's field, such as "rules".
 
-    What still speaks of it is found by `check`.
+    UsageError when there is no such entity. Remaining references to it are found by `check`.
     """
     nouns = _nouns(configuration, kind)
     if name not in nouns:
@@ -89,7 +92,7 @@ def remove(configuration: Configuration, kind: str, name: str | VersionRef) -> C
 
 
 def key(noun: Noun) -> str | VersionRef:
-    """What a noun is kept under: its name, or a version's model and name."""
+    """Return the key of an entity in its mapping: its name, or a version's model and name."""
     return noun.ref if isinstance(noun, Version) else noun.name
 
 
@@ -107,19 +110,19 @@ def _with(configuration: Configuration, kind: str, nouns: Mapping[Any, Noun]) ->
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One noun that differs. `before` is None when it was added, `after` when it was removed."""
+    """One entity that differs. `before` is None when it was added, `after` when it was removed."""
 
     kind: str
     name: str
     before: Noun | None
     after: Noun | None
     fields: tuple[str, ...] = ()
-    """those that changed, of a noun that is in both"""
+    """Fields that changed, of an entity that is in both."""
     text: str = ""
 
     @property
     def change(self) -> str:
-        """ "added", "removed" or "changed"."""
+        """Return "added", "removed" or "changed"."""
         return "added" if self.before is None else "removed" if self.after is None else "changed"
 
     def __str__(self) -> str:
@@ -127,12 +130,13 @@ class Difference:
 
 
 def diff(before: Configuration, after: Configuration) -> list[Difference]:
-    """What differs, in the order of the kinds, then of the names."""
+    """Return the differences, in the order of the kinds, then of the names."""
     found = []
     for kind in KINDS.values():
         old, new = getattr(before, kind), getattr(after, kind)
         if old is new:
             continue
+        # Identity first: a revision shares its unchanged entities with the one before, which need no comparison then.
         names = (name for name in {*old, *new} if old.get(name) is not new.get(name) and old.get(name) != new.get(name))
         found += [_difference(kind, str(name), old.get(name), new.get(name)) for name in sorted(names, key=str)]
     return found
@@ -153,8 +157,8 @@ def _difference(kind: str, name: str, before: Noun | None, after: Noun | None) -
     return Difference(kind=kind, name=name, before=before, after=after, fields=changed, text=text)
 
 
+# Fields that change as a consequence of others; a canary's reason is the cause of the revision itself.
 UNTOLD = ("buckets", "reason")
-"""What changes with other things and says nothing besides them; a canary's reason is why the revision was made."""
 
 
 def _told(name: str, before: Any, after: Any) -> str:
@@ -165,7 +169,7 @@ def _told(name: str, before: Any, after: Any) -> str:
 
 
 def _value(one: Any) -> str:
-    """A value in words; "" for one that takes too many."""
+    """Return a value in words; "" for one that takes too many."""
     if isinstance(one, Match):
         return words.conditions(one)
     if isinstance(one, tuple) and one and all(isinstance(share, Share) for share in one):

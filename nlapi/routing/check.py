@@ -1,4 +1,4 @@
-"""Whether a whole configuration may become current: everything that is wrong with it, as Issues."""
+"""Checks whether a whole configuration may become current, and reports every fault as an Issue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nlapi.routing.nouns import Configuration
 
 
 def check(configuration: Configuration) -> list[Issue]:
-    """Every fault, in the order of the configuration. An ERROR refuses publication; `Issue.rule` says of which kind.
+    """Return every fault, in the order of the configuration. An ERROR refuses publication; `Issue.rule` names its kind.
 
     `where` is a path such as "rules.tv-brazil.match.when.country".
     """
@@ -22,6 +22,7 @@ def check(configuration: Configuration) -> list[Issue]:
 
 
 def _issues(configuration: Configuration) -> Iterator[Issue]:
+    # From forms to meaning: a wrong name is reported before what follows from it.
     yield from check_names(configuration)
     yield from check_references(configuration)
     yield from check_shares(configuration)

@@ -1,4 +1,4 @@
-"""Names and plain numbers of a configuration: what has a wrong form whatever else there is."""
+"""Checks the form of names and plain numbers in a configuration."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from nlapi.routing.context import of_type
 from nlapi.routing.nouns import CLIENT, Client, Configuration, Field, Objective, Protocol, Shard
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]*", re.ASCII)
+# Names exclude "/" and "@", which salts (`decisions`) and version refs (`ranker@v8`) use as separators.
 FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
+# Characters of a name, as the gateway's description allows.
 LONGEST = 64
 
 
 def check_names(configuration: Configuration) -> Iterator[Issue]:
-    """Rules: bad-name, wrong-key, duplicate-field, reserved-field, wrong-type, no-endpoints, bad-endpoint,
-    bad-number."""
+    """Yield faults of rules bad-name, wrong-key, duplicate-field, reserved-field, wrong-type, no-endpoints,
+    bad-endpoint and bad-number.
+    """
     for kind in KINDS.values():
         for name, noun in getattr(configuration, kind).items():
             yield from _name(f"{kind}.{name}", noun.name)

@@ -1,4 +1,4 @@
-"""What gets into each other's way: experiments, canaries, positions, and rules that nothing reaches."""
+"""Checks for conflicts between experiments, canaries, overrides and positions, and for unreachable rules."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from nlapi.routing.order import Nouns, by_objective
 
 
 def check_overlaps(configuration: Configuration) -> Iterator[Issue]:
-    """Rules: duplicate-override, overlapping-experiments, overlapping-canaries, duplicate-position,
-    unreachable-rule."""
+    """Yield faults of rules duplicate-override, overlapping-experiments, overlapping-canaries, duplicate-position and
+    unreachable-rule.
+    """
     for name, nouns in by_objective(configuration).items():
         domains = _domains(configuration.objectives[name])
         yield from _overrides(nouns)
@@ -45,6 +46,7 @@ def _overrides(nouns: Nouns) -> Iterator[Issue]:
 
 def _experiments(nouns: Nouns, domains: Domains) -> Iterator[Issue]:
     for one, other in combinations(nouns.experiments, 2):
+        # Experiments of one layer hold different buckets of it, so they never share a unit.
         apart = one.layer and one.layer == other.layer
         if not apart and intersect(one.match, other.match, domains):
             message = f"experiments {one.name!r} and {other.name!r} both give cells to the same requests"
@@ -53,6 +55,7 @@ def _experiments(nouns: Nouns, domains: Domains) -> Iterator[Issue]:
 
 
 def _canaries(nouns: Nouns, domains: Domains) -> Iterator[Issue]:
+    # A canary that is done keeps its share as a new base, which a later canary may build on.
     moving = [canary for canary in nouns.canaries if canary.state is not CanaryState.DONE]
     for one, other in combinations(moving, 2):
         if (one.base == other.base or None in (one.base, other.base)) and intersect(one.match, other.match, domains):
@@ -75,7 +78,7 @@ def _rules(rules: Sequence[Rule], domains: Domains) -> Iterator[Issue]:
 
 
 def _position(before: Rule, rule: Rule, domains: Domains) -> Iterator[Issue]:
-    """An order that hangs on names is an error when it matters."""
+    """Yield an ERROR when two rules of one position overlap, as their names would decide; else a warning."""
     matters = intersect(before.match, rule.match, domains)
     yield Issue(
         level=Level.ERROR if matters else Level.WARNING,

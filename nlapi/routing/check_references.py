@@ -1,4 +1,4 @@
-"""Whether everything that a configuration speaks of is there: objectives, versions, shards, fields and their values."""
+"""Checks that everything a configuration refers to exists: objectives, versions, shards, fields and their values."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from nlapi.routing.nouns import (
 
 
 def check_references(configuration: Configuration) -> Iterator[Issue]:
-    """Rules: missing-default, unknown-objective, unknown-model, unknown-version, unknown-shard, unknown-field,
-    unknown-layer, wrong-type, wrong-value, empty-range."""
+    """Yield faults of rules missing-default, unknown-objective, unknown-model, unknown-version, unknown-shard,
+    unknown-field, unknown-layer, wrong-type, wrong-value and empty-range.
+    """
     yield from _objectives(configuration)
     for version in configuration.versions.values():
         yield from _version(configuration, version)
@@ -56,9 +57,10 @@ def _version(configuration: Configuration, version: Version) -> Iterator[Issue]:
 
 
 def known_version(where: str, configuration: Configuration, ref: VersionRef) -> Iterator[Issue]:
-    """An Issue when there is no such version, or no such model."""
+    """Yield an Issue when there is no such version, or no such model."""
     if ref in configuration.versions:
         return
+    # The nearest name is searched in the same model first: a wrong version is likelier than a wrong model.
     of_model = [str(one) for one in configuration.versions if one.model == ref.model]
     if of_model:
         yield Issue.error(where, f"there is no version {str(ref)!r}", nearest(str(ref), of_model), "unknown-version")
@@ -71,16 +73,18 @@ def known_version(where: str, configuration: Configuration, ref: VersionRef) -> 
 
 
 class _Targets:
-    """Checks what one rule, experiment, canary, shadow or override points at."""
+    """Checks the references of one rule, experiment, canary, shadow or override."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
+        # Built once for all entities, not again for each of 10,000 rules.
         self._fields: Mapping[str, Mapping[str, Field]] = {
             name: {**{field.name: field for field in objective.context}, CLIENT_FIELD.name: CLIENT_FIELD}
             for name, objective in configuration.objectives.items()
         }
 
     def issues(self, where: str, noun: object) -> Iterator[Issue]:
+        # By attribute and not by class: five kinds of entities have these fields in different combinations.
         for share in (*getattr(noun, "shares", ()), *getattr(noun, "cells", ())):
             if share.version not in self._configuration.versions:
                 yield from known_version(f"{where}.{share.version}", self._configuration, share.version)
@@ -116,7 +120,7 @@ class _Targets:
 
 
 def _needs_unit(noun: object) -> bool:
-    """A rule with one version needs no unit."""
+    """Return whether an entity splits units; a rule with one version does not."""
     shares = getattr(noun, "shares", None)
     return shares is None or len(shares) > 1
 
@@ -149,6 +153,7 @@ def _ranges(
         elif field.type not in (FieldType.NUMBER, FieldType.INTEGER):
             message = f"{name!r} is of type {field.type}, which has no ranges"
             yield Issue.error(f"{where}.{name}", message, "list its values under `when`", "wrong-type")
+        # An empty range is a mistake in every case: two bounds in the wrong order.
         elif between.least is not None and between.below is not None and not between.least < between.below:
             message = f"no number is at least {between.least:g} and below {between.below:g}"
             yield Issue.error(f"{where}.{name}", message, "put the smaller number first", "empty-range")

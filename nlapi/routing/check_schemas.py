@@ -1,4 +1,4 @@
-"""Whether the schemas of objectives and versions are JSON Schema, and whether a version gets what it requires."""
+"""Checks that the schemas of objectives and versions are JSON Schema, and that they are compatible."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from nlapi.routing.nouns import OUTPUT, Canary, Configuration, Objective, Versio
 
 Schema = Mapping[str, Any]
 
+# Levels of objects and arrays that are compared, so that a recursive schema ends.
 DEEPEST = 8
-"""Levels of objects and arrays that are compared."""
 
 
 def check_schemas(configuration: Configuration) -> Iterator[Issue]:
-    """Rules: invalid-schema (JSON Schema 2020-12), schema-mismatch, unmeasured-guard.
+    """Yield faults of rules invalid-schema (JSON Schema 2020-12), schema-mismatch and unmeasured-guard.
 
-    The comparison is conservative: it sees `type`, `properties`, `required` and `items`, and what it does not
-    understand it lets through.
+    The comparison is conservative: it reads `type`, `properties`, `required` and `items`, and accepts everything else.
     """
+    # A schema that is not JSON Schema is reported once and not compared.
     broken: set[int] = set()
     for kind in ("objectives", "versions"):
         for name, noun in getattr(configuration, kind).items():
@@ -42,7 +42,7 @@ def check_schemas(configuration: Configuration) -> Iterator[Issue]:
 
 
 def _unmeasured(canary: Canary, objective: Objective) -> Iterator[Issue]:
-    """A guard on what no output has would never be broken."""
+    """Yield an error for a guard on a field that no output has: it could never be broken."""
     properties = objective.output.get("properties")
     for at, guard in enumerate(canary.guards):
         field = guard.metric.removeprefix(OUTPUT)
@@ -58,6 +58,7 @@ def _unmeasured(canary: Canary, objective: Objective) -> Iterator[Issue]:
 
 
 def _invalid(where: str, schema: Any) -> Issue | None:
+    # Imported on use: `decide` runs without jsonschema.
     from jsonschema import Draft202012Validator
 
     problem = next(iter(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)), None)
@@ -69,7 +70,7 @@ def _invalid(where: str, schema: Any) -> Issue | None:
 
 
 def _served(configuration: Configuration) -> dict[str, set[VersionRef]]:
-    """The versions that requests of each objective may reach."""
+    """Return the versions that requests of each objective may reach."""
     served = {
         name: {ref for ref in (objective.default, objective.fallback) if ref is not None}
         for name, objective in configuration.objectives.items()
@@ -85,7 +86,7 @@ def _served(configuration: Configuration) -> dict[str, set[VersionRef]]:
 
 
 def _mismatches(objective: Objective, version: Version, broken: set[int]) -> Iterator[Issue]:
-    """What a version requires is promised by the objective's input; what the objective promises, by its output."""
+    """Yield the required properties that are not provided: to the version by its input, by it in its output."""
     sides = (
         ("input", objective.input, version.input, f"objective {objective.name!r}", f"version {version.ref}"),
         ("output", version.output, objective.output, f"version {version.ref}", f"objective {objective.name!r}"),
@@ -122,7 +123,8 @@ def _faults(given: Any, wanted: Any, path: str, giver: str, taker: str, depth: i
 
 
 def _absent(given: Schema, properties: Schema, name: str) -> tuple[Level, str] | None:
-    """How surely a required property is absent: never given, or perhaps."""
+    """Return the severity of a missing required property and a text; None when it is, or may be, provided."""
+    # With a combination or a `$ref` the property may be declared there, so nothing is claimed.
     if name in given.get("required", ()) or any(word in given for word in ("$ref", "allOf", "anyOf", "oneOf", "if")):
         return None
     if name in properties:
@@ -138,6 +140,6 @@ def _types(schema: Any) -> set[str]:
 
 
 def _fit(types: set[str], accepted: set[str]) -> bool:
-    """May a value of one of the types be accepted?"""
+    """Return whether a value of one of the types may be accepted."""
     numbers = {"integer", "number"}
     return bool(types & accepted) or bool(types & numbers and accepted & numbers)

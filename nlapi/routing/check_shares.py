@@ -1,4 +1,4 @@
-"""Whether shares, cells, layers and steps add up."""
+"""Checks that shares, cells, layers and canary steps add up."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from nlapi.routing.split import Ranges, size
 from nlapi.routing.verdict import salt
 from nlapi.routing.words import percent
 
+# Deviation from 100 % that is accepted, so that three times 33.33 % is a whole.
 SLACK = 0.05
-"""How far from 100 % shares may be, so that three thirds are a whole."""
 
 
 def check_shares(configuration: Configuration) -> Iterator[Issue]:
-    """Rules: bad-percent, no-shares, duplicate-share, shares-over-100, shares-under-100, layer-over-100, layer-units,
-    salt-in-use, bad-salt, bad-buckets, bad-guard, bad-number, same-version."""
+    """Yield faults of rules bad-percent, no-shares, duplicate-share, shares-over-100, shares-under-100, layer-over-100,
+    layer-units, salt-in-use, bad-salt, bad-buckets, bad-guard, bad-number and same-version.
+    """
     for rule in configuration.rules.values():
         yield from _rule(rule)
     for experiment in configuration.experiments.values():
@@ -55,7 +56,7 @@ def _shares(where: str, shares: Sequence[Share]) -> Iterator[Issue]:
 
 
 def _buckets(where: str, parts: Sequence[Ranges]) -> Iterator[Issue]:
-    """Ranges that whoever wrote the configuration gave must be apart from each other."""
+    """Yield faults of ranges that the author of a configuration wrote: they must not overlap."""
     hint = "leave the buckets out: they are allotted"
     end = 0
     for start, stop in sorted(held for ranges in parts for held in ranges):
@@ -105,7 +106,7 @@ def _layers(configuration: Configuration) -> Iterator[Issue]:
 
 
 def _units(layer: str, experiments: Sequence[Experiment]) -> Iterator[Issue]:
-    """Who is in one experiment by user may be in another by device: they would share a request."""
+    """Yield a fault when experiments of one layer split by different units: one request could then be in two."""
     first = experiments[0]
     for one in experiments[1:]:
         if one.unit != first.unit:
@@ -115,10 +116,10 @@ def _units(layer: str, experiments: Sequence[Experiment]) -> Iterator[Issue]:
 
 
 def _salts(configuration: Configuration) -> Iterator[Issue]:
-    """A salt that is used twice makes two splits the same split."""
+    """Yield a fault for a salt that is used twice: both splits would then choose the same units."""
     used = dict.fromkeys(configuration.layers, "layer")
     for experiment in configuration.experiments.values():
-        if "/" in experiment.salt:  # rules and canaries hash with such
+        if "/" in experiment.salt:  # the salts of rules and canaries have one, see `decisions`
             where, message = f"experiments.{experiment.name}.salt", f"the salt {experiment.salt!r} holds a '/'"
             yield Issue.error(where, message, "leave it out, or take another text", "bad-salt")
         other = used.get(salt(experiment))
@@ -140,6 +141,7 @@ def _canary(canary: Canary) -> Iterator[Issue]:
             hint = "write seconds, 0 or more"
             yield Issue.error(f"{where}.steps[{number}].bake_s", f"{step.bake_s} is no time", hint, "bad-number")
     for number, guard in enumerate(canary.guards):
+        # A guard without a bound would look like protection and never fire.
         if all(bound is None for bound in (guard.limit, guard.ratio, guard.floor, guard.floor_ratio)):
             message = f"the guard on {guard.metric!r} has no limit, ratio, floor or floor ratio"
             yield Issue.error(f"{where}.guards[{number}]", message, "give one of them", "bad-guard")

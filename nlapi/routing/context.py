@@ -1,4 +1,4 @@
-"""What a context may hold: the fields that an objective declares, of their types and values."""
+"""Checks a request's context against the fields that an objective declares."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nlapi.routing.nouns import CLIENT, Field, FieldType, Objective
 
 
 def check_context(objective: Objective, context: Mapping[str, Any]) -> list[Issue]:
-    """What is wrong with the context of a request. Rules: unknown-field, wrong-type, wrong-value."""
+    """Return the faults of a request's context. Rules: unknown-field, wrong-type, wrong-value."""
     declared = {field.name: field for field in objective.context}
     found = []
     for name, value in context.items():
@@ -24,13 +24,13 @@ def check_context(objective: Objective, context: Mapping[str, Any]) -> list[Issu
 
 
 def unknown_field(where: str, name: str, objective: Objective, known: Collection[str]) -> Issue:
-    """The Issue of a field that an objective does not declare."""
+    """Return the Issue of a field that an objective does not declare."""
     message = f"objective {objective.name!r} has no context field {name!r}"
     return Issue.error(where, message, nearest(name, known), "unknown-field")
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """A hint that names what was perhaps meant, or what there is."""
+    """Return a hint with the name that was perhaps meant, or the names that exist."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if near:
         return f"did you mean {near[0]!r}?"
@@ -38,7 +38,7 @@ def nearest(name: str, known: Collection[str]) -> str:
 
 
 def wrong_value(where: str, field: Field, value: Any) -> Issue | None:
-    """An Issue when a value is not of the field's type, or not one of its values."""
+    """Return an Issue when a value is not of the field's type or not one of its values, else None."""
     if not of_type(field.type, value):
         shown = "null" if value is None else words.value(value)
         message = f"{shown} is not of type {field.type}, which {field.name!r} is"
@@ -50,11 +50,12 @@ def wrong_value(where: str, field: Field, value: Any) -> Issue | None:
 
 
 def of_type(kind: FieldType, value: Any) -> bool:
-    """Is the value of the JSON type? 7.0 is an integer, true is no number (JSON Schema 2020-12 §6.1.1)."""
+    """Return whether a value has the JSON type: 7.0 is an integer, true is no number (JSON Schema 2020-12 §6.1.1)."""
     if kind is FieldType.STRING:
         return isinstance(value, str)
     if kind is FieldType.BOOLEAN:
         return isinstance(value, bool)
+    # `bool` is a subclass of `int` in Python.
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return kind is FieldType.NUMBER or float(value).is_integer()
@@ -67,5 +68,6 @@ def _allowed(field: Field) -> str:
     return f"it takes {words.listed(close, 'or')}"
 
 
+# Undeclared, but rules may match it, so the checks need a declaration.
 CLIENT_FIELD = Field(name=CLIENT, description="the name of the client that asks")
 """The field that every objective has."""

@@ -1,4 +1,4 @@
-"""Which earlier match, if any, covers a match: by masks, so that ten thousand of them take no pairs."""
+"""Finds an earlier match that covers a later one, by bit masks instead of comparing pairs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nlapi.routing.nouns import Match
 
 
 class Covering:
-    """Matches in their order."""
+    """An index over matches in their order."""
 
     def __init__(self, matches: Sequence[Match], domains: Domains) -> None:
         self._matches = matches
@@ -19,7 +19,7 @@ class Covering:
         self._fields = index(matches)
 
     def first(self, number: int) -> int | None:
-        """The first match before this one that is certain to match whatever this one does."""
+        """Return the index of the first earlier match that certainly matches whatever this one does, or None."""
         match = self._matches[number]
         possible = (1 << number) - 1
         for field in self._fields:
@@ -29,13 +29,14 @@ class Covering:
         while possible:
             lowest = possible & -possible
             earlier = lowest.bit_length() - 1
+            # The masks only exclude candidates field by field; the exact test is made for the few that remain.
             if covers(self._matches[earlier], match, self._domains):
                 return earlier
             possible ^= lowest
         return None
 
     def _possible(self, field: FieldIndex, match: Match) -> int:
-        """The matches that may cover this one, as far as one field can say."""
+        """Return the mask of matches that may cover this one, as far as one field shows."""
         name = field.name
         if name in match.when:
             possible = -1
@@ -48,4 +49,5 @@ class Covering:
             low = 0 if between.least is None else bisect_right(field.cuts, between.least)
             high = len(field.cuts) if between.below is None else bisect_left(field.cuts, between.below)
             return field.unnamed(low) & field.unnamed(high)
+        # A match that ignores the field admits every value of it; only in a closed domain can others cover that.
         return -1 if name in self._domains else field.unnamed(-1)

@@ -1,8 +1,8 @@
-"""Why a request gets its version: each step considered, in order, in words."""
+"""Explains a decision: each step considered, in order, in words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -16,7 +16,7 @@ from nlapi.routing.verdict import Verdicts, canary_salt, largest, rule_salt, sal
 
 
 class Fate(StrEnum):
-    """What became of a step: it DECIDED, it did not match or did not take the unit, or it came too late."""
+    """The result of a step: it DECIDED, it did not match or take the unit (PASSED), or an earlier one had decided."""
 
     DECIDED = "decided"
     PASSED = "passed"
@@ -25,7 +25,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Considered:
-    """One step on the way to a decision. `kind`: override, experiment, rule, default, canary or shadow."""
+    """One step of a decision. `kind`: override, experiment, rule, default, canary or shadow."""
 
     kind: str
     name: str
@@ -42,12 +42,13 @@ class Explanation:
     steps: tuple[Considered, ...]
 
     def __str__(self) -> str:
-        """One line a step, the outcome last; what was not reached is only counted."""
+        """Return one line per step, the decision last; steps that were not reached are only counted."""
         lines = [
             f"{'->' if step.fate is Fate.DECIDED else '  '} {step.text}"
             for step in self.steps
             if step.fate is not Fate.NOT_REACHED
         ]
+        # 10,000 rules may follow the one that decided, so they are not listed.
         late = sum(step.fate is Fate.NOT_REACHED for step in self.steps)
         lines += [f"   {late} more {'was' if late == 1 else 'were'} not reached"] if late else []
         decision = self.decision
@@ -56,7 +57,10 @@ class Explanation:
 
 
 def explain(nouns: Nouns, verdicts: Verdicts, context: Context) -> Explanation:
-    """Walks through an objective's nouns one by one; `context` has "client", if there is one."""
+    """Return the explanation of one decision; `context` has "client", if there is one.
+
+    The entities are visited one by one, independently of the compiled program.
+    """
     shadows = tuple(shadow.name for shadow in nouns.shadows if fits(shadow.match, context))
     walk = _Walk(replace(verdicts, shadows=shadows), context)
     for override in nouns.overrides:
@@ -73,6 +77,8 @@ def explain(nouns: Nouns, verdicts: Verdicts, context: Context) -> Explanation:
     return Explanation(decision=decision, context=context, steps=tuple(walk.steps))
 
 
+# Shares only the wording with the compiled way: a property test compares both, so each is the other's oracle
+# (docs/design/010).
 class _Walk:
     """The steps so far, and the decision once there is one."""
 
@@ -152,6 +158,7 @@ class _Walk:
         unit = self._context.get(rule.unit)
         if unit is None:
             return whole, f"; there is no {rule.unit} in the context, so its largest share: {whole.version}"
+        # A configuration that was never published has no buckets yet.
         shares = complete(rule.shares)
         number = bucket(rule_salt(rule), unit)
         index = holder(shares, number)
@@ -176,8 +183,9 @@ class _Walk:
         return self._verdicts.moved(decision, canary)
 
     def _unmoved(self, canary: Canary, decision: Decision) -> str:
-        """Why the canary leaves the decision as it is; "" when it does not."""
+        """Return the reason why the canary leaves the decision unchanged, or ""."""
         unit = self._context.get(canary.unit)
+        # docs/routing.md, "Order": no canary moves what an override decided.
         if decision.override:
             return "does not move what an override decided"
         if not fits(canary.match, self._context):
@@ -201,17 +209,13 @@ class _Walk:
 
 
 def met(match: Match, context: Context) -> str:
-    """What the context has that the match asks for: "country is BR, device is tv"."""
+    """Return the values of the context that the match requires: "country is BR, device is tv"."""
     parts = [f"{name} is {words.value(context.get(name))}" for name in fields(match)]
     return ", ".join(parts) or "every request does"
 
 
-def unmet(match: Match, context: Context) -> Sequence[str]:
-    """What does not fit: "country is US, not BR"."""
-    return list(_unmet(match, context))
-
-
-def _unmet(match: Match, context: Context) -> Iterator[str]:
+def unmet(match: Match, context: Context) -> Iterator[str]:
+    """Yield the conditions that do not hold: "country is US, where it wants country is BR"."""
     for name in fields(match):
         value = context.get(name)
         if holds(match, name, value):
@@ -224,7 +228,7 @@ def _unmet(match: Match, context: Context) -> Iterator[str]:
 
 
 def _only(match: Match, name: str) -> Match:
-    """The match's conditions on one field."""
+    """Return the match reduced to its conditions on one field."""
     when = {name: match.when[name]} if name in match.when else {}
     between = {name: match.between[name]} if name in match.between else {}
     return Match(when=when, between=between)

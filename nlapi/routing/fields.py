@@ -1,4 +1,4 @@
-"""Which of an objective's matches a value of a field leaves possible: one bit a match, looked up by value."""
+"""Indexes the matches of an objective by field: one bit per match, looked up by value."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from nlapi.routing.match import fields
 from nlapi.routing.nouns import Match, Range
 
+# Up to this many bits are set by shifting; for more, one bytearray avoids a new large int for each bit.
 FEW = 8
-"""Up to so many bits are set one by one."""
 
 
 class FieldIndex:
-    """One field over all matches of an objective.
+    """The index of one field over all matches of an objective.
 
-    Values that all matches treat alike have one code, and so have all that none of them names. Codes are steps of
-    `radix` (from 0), so that the codes of several fields add up to a key that says all of them.
+    Values that all matches treat alike share one code, and so do all values that no match names. Codes are multiples of
+    `radix`, from 0, so that the codes of several fields add up to one key.
     """
 
     __slots__ = (
@@ -35,7 +35,7 @@ class FieldIndex:
     )
 
     def __init__(self, name: str, matches: Sequence[tuple[int, Match]], count: int) -> None:
-        """`matches`: those that speak of the field, with their bit; `count` of all."""
+        """Index the matches with a condition on the field, each given with its bit, out of `count` bits."""
         when: dict[Any, list[int]] = {}
         unless: dict[Any, list[int]] = {}
         for bit, match in matches:
@@ -46,15 +46,16 @@ class FieldIndex:
         self.name = name
         self._when, self._unless, self._bits = when, unless, count
         self._neutral = ((1 << count) - 1) ^ bits((bit for bit, match in matches if name in match.when), count)
+        # Masks are made on demand: with 10,000 rules most values are never asked for.
         self._masks: dict[int, int] = {}
         self._examples: dict[int, Any] = {}
         ranges = [(bit, match.between[name]) for bit, match in matches if name in match.between]
         self.cuts, self._spans = _spans(ranges, count) if ranges else ([], [])
-        """where ranges begin and end; what each interval between leaves possible, then what no number does"""
+        # The bounds of all ranges; the mask of each interval between them, and last that of values without a number.
         self._codes = self._coded()
 
     def _coded(self) -> dict[Any, int]:
-        """Each named value with the number of its class, from 1."""
+        """Return each named value with the number of its class, from 1."""
         classes: dict[Any, int] = {}
         coded = {}
         for value in {**self._when, **self._unless}:
@@ -64,7 +65,7 @@ class FieldIndex:
         return coded
 
     def possible(self, value: Any) -> int:
-        """The matches that this value of the field leaves possible (None: absent)."""
+        """Return the mask of matches that this value leaves possible; None means that the field is absent."""
         code = self._codes.get(value)
         if code is None:
             return self.unnamed(self._span(value))
@@ -80,19 +81,20 @@ class FieldIndex:
         return mask & ~bits(self._unless.get(value, ()), self._bits)
 
     def unnamed(self, span: int) -> int:
-        """The matches that a value leaves possible which nobody names, in an interval."""
+        """Return the mask of matches that a value which no match names leaves possible, by its interval."""
         return self._neutral & self._spans[span] if self._spans else self._neutral
 
     def _span(self, value: Any) -> int:
-        """The interval of a value; -1 for what is no number."""
+        """Return the index of the interval of a value; -1 for a value that is no number."""
         kind = type(value)
         return bisect_right(self.cuts, value) if kind is int or kind is float else -1
 
     def coder(self, radix: int) -> tuple[Callable[[Any, int], int], int]:
-        """A function from (value, 0) to its code, and the radix of the next field."""
+        """Return a function from (value, 0) to its code, and the radix for the next field."""
         codes = {value: code * radix for value, code in self._codes.items()}
         width = max(self._codes.values(), default=0) + 1
         if not self._spans:
+            # The bare `dict.get` is the fastest coder there is: no Python frame at all.
             return codes.get, radix * width
         named, cuts = codes.get, self.cuts
 
@@ -107,7 +109,9 @@ class FieldIndex:
 
 
 def _spans(ranges: Iterable[tuple[int, Range]], count: int) -> tuple[list[float], list[int]]:
-    """The bounds of all ranges, ascending, and the mask of each interval between them; then that of no number."""
+    """Return the bounds of all ranges, ascending, and the mask of each interval between them; the last is for no
+    number.
+    """
     starts: dict[float, list[int]] = {}
     ends: dict[float, list[int]] = {}
     bounded = []
@@ -129,7 +133,7 @@ def _spans(ranges: Iterable[tuple[int, Range]], count: int) -> tuple[list[float]
 
 
 def bits(positions: Iterable[int], count: int) -> int:
-    """An int with these bits set, of `count`."""
+    """Return an int with these bits set, of `count`."""
     found = list(positions)
     if len(found) <= FEW:
         mask = 0
@@ -143,10 +147,11 @@ def bits(positions: Iterable[int], count: int) -> int:
 
 
 def index(matches: Sequence[Match]) -> tuple[FieldIndex, ...]:
-    """An index for each field that the matches speak of: first the one that most of them do."""
+    """Return an index for each field with conditions; the field that most matches use comes first."""
     by_field: dict[str, list[tuple[int, Match]]] = {}
     for numbered in enumerate(matches):
         for name in fields(numbered[1]):
             by_field.setdefault(name, []).append(numbered)
     made = [FieldIndex(name, those, len(matches)) for name, those in by_field.items()]
+    # The field that most matches use empties the mask soonest; names make the order stable.
     return tuple(sorted(made, key=lambda one: (-len(by_field[one.name]), one.name)))

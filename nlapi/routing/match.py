@@ -1,4 +1,4 @@
-"""Whether a Match fits a context, and how two Matches lie to each other."""
+"""Tests a Match against a context, and two Matches against each other."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from typing import Any, TypeAlias
 from nlapi.routing.nouns import Context, Match, Range, Scalar
 
 Domains: TypeAlias = Mapping[str, Collection[Scalar]]
-"""Field -> the only values that it takes, for the fields that have such."""
+"""Field -> its only possible values, for the fields that declare them."""
 
 
 def fits(match: Match, context: Context) -> bool:
-    """Does the context match?
+    """Return whether the context matches.
 
-    A field that is absent, or null, is none of the values of `when` nor of `unless`, and lies in no range.
+    A field that is absent or null equals no value of `when` or `unless` and lies in no range.
     """
     return all(holds(match, name, context.get(name)) for name in fields(match))
 
 
 def fields(match: Match) -> Iterable[str]:
-    """The fields that the match speaks of, each once."""
+    """Return the fields with a condition in the match, each once."""
+    # Most rules have `when` only; this runs for every match of a configuration.
     if not match.unless and not match.between:
         return match.when
     return dict.fromkeys((*match.when, *match.unless, *match.between))
 
 
 def holds(match: Match, name: str, value: Any) -> bool:
-    """Does the match allow this value (None: absent) of this field?"""
+    """Return whether the match allows this value of this field; None means absent."""
     wanted = match.when.get(name)
     if wanted is not None and (value is None or value not in wanted):
         return False
@@ -38,14 +39,14 @@ def holds(match: Match, name: str, value: Any) -> bool:
 
 
 def within(between: Range, value: Any) -> bool:
-    """Is the value a number of the range?"""
+    """Return whether the value is a number in the range."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return (between.least is None or between.least <= value) and (between.below is None or value < between.below)
 
 
 def intersect(one: Match, other: Match, domains: Domains) -> bool:
-    """May a context match both? Fields count as independent of each other."""
+    """Return whether a context may match both. Fields are treated as independent of each other."""
     shared = set(fields(one)) & set(fields(other))
     return all(_meet(one, other, name, domains.get(name)) for name in shared)
 
@@ -67,7 +68,7 @@ def _cross(first: Range, second: Range) -> bool:
 
 
 def covers(wide: Match, narrow: Match, domains: Domains) -> bool:
-    """Is it certain that every context that matches `narrow` matches `wide`?"""
+    """Return whether every context that matches `narrow` certainly matches `wide`."""
     return all(_within_field(wide, narrow, name, domains.get(name)) for name in fields(wide))
 
 
@@ -75,6 +76,7 @@ def _within_field(wide: Match, narrow: Match, name: str, domain: Collection[Scal
     values = _values(narrow, name, domain)
     if values is not None:
         return all(holds(wide, name, value) for value in values if holds(narrow, name, value))
+    # An open field of `narrow` can have values outside any list.
     if name in wide.when:
         return False
     if any(holds(narrow, name, value) for value in wide.unless.get(name, ())):
@@ -92,7 +94,8 @@ def _inside(inner: Range, outer: Range) -> bool:
 
 
 def _values(match: Match, name: str, domain: Collection[Scalar] | None) -> Collection[Scalar | None] | None:
-    """The values that can match, some that do not among them; None when they cannot be counted."""
+    """Return the values that can match, perhaps with some that do not; None when they cannot be listed."""
     if name in match.when:
         return match.when[name]
+    # None stands for the absent field, which is possible in every domain.
     return None if domain is None else (*domain, None)

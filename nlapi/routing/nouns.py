@@ -1,4 +1,4 @@
-"""The nouns of routing: what a configuration is made of, and the decision that comes out of it."""
+"""Defines the parts of a routing configuration, and the decision that comes out of it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from typing import Any, TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool
 Context: TypeAlias = Mapping[str, Scalar]
-"""What a request says about itself: field name -> value. Only declared fields."""
+"""The fields of one request: field name -> value. Only declared fields."""
 
 CLIENT = "client"
-"""The field that every context has without declaring it: the name of the client that asks."""
+"""The field that every context has without declaring it: the name of the calling client."""
 
 OUTPUT = "output."
-"""What a guard's metric begins with when it is a field of the output."""
+"""The prefix of a guard's metric that is a field of the output."""
 
+# Fixed for good: with another number every unit would get another bucket, and every share other users.
 BUCKETS = 10_000
 """Units are hashed into this many buckets, so a share is a multiple of 0.01 %."""
 
 
+# Ordered, so that lists of versions are stable in reports.
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class VersionRef:
-    """A version of a model, written "ranker@v8"."""
+    """A reference to a version of a model, written "ranker@v8"."""
 
     model: str
     version: str
@@ -33,7 +35,7 @@ class VersionRef:
 
     @classmethod
     def parse(cls, text: str) -> VersionRef:
-        """ "ranker@v8" as a VersionRef; ValueError for anything else."""
+        """Return the VersionRef of "ranker@v8"; ValueError for anything else."""
         model, at, version = text.partition("@")
         if not (model and at and version) or "@" in version:
             raise ValueError(f"{text!r} is not a version: write model@version, such as ranker@v8")
@@ -51,7 +53,7 @@ class FieldType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field that a request's context may hold. `values`, when there are any, are the only ones it takes."""
+    """A context field. `values`, when there are any, are the only ones that it accepts."""
 
     name: str
     type: FieldType = FieldType.STRING
@@ -61,22 +63,23 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """A business use case that clients ask for: what goes in and comes out, who owns it, what serves it by default."""
+    """A business use case that clients ask for: its schemas, its owner, and the version that serves by default."""
 
     name: str
     title: str = ""
     description: str = ""
     owner: str = ""
     input: Mapping[str, Any] = field(default_factory=dict)
-    """JSON Schema 2020-12 of the input"""
+    """JSON Schema 2020-12 of the input."""
     output: Mapping[str, Any] = field(default_factory=dict)
-    """JSON Schema 2020-12 of the output"""
+    """JSON Schema 2020-12 of the output."""
+    # None = None | A draft may lack it; `check` refuses to publish one without a default.
     default: VersionRef | None = None
     fallback: VersionRef | None = None
-    """served when the version that was decided on fails"""
+    """Serves when the chosen version fails."""
     context: tuple[Field, ...] = ()
     idempotent: bool = True
-    """may a call be sent again after it failed?"""
+    """Whether a call may be repeated after a failure."""
     timeout_ms: int = 1000
 
 
@@ -97,7 +100,7 @@ class Version:
     name: str
     shard: str = "local"
     source: str = ""
-    """local versions: the folder or package that holds its model.toml"""
+    """For a local version: the folder or package with its model.toml."""
     description: str = ""
     input: Mapping[str, Any] = field(default_factory=dict)
     output: Mapping[str, Any] = field(default_factory=dict)
@@ -108,22 +111,24 @@ class Version:
 
 
 class Protocol(StrEnum):
-    """How a shard is spoken to."""
+    """The protocol of a shard."""
 
     LOCAL = "local"
+    # Open Inference Protocol v2, as MLServer and Triton speak it.
     OPEN_INFERENCE = "oip-v2"
     JSON = "json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """A named place that versions run on: this process, or the addresses of a cluster's replicas."""
+    """A named place where versions run: this process, or the addresses of a cluster's replicas."""
 
     name: str
     protocol: Protocol = Protocol.LOCAL
+    # Empty for LOCAL only.
     endpoints: tuple[str, ...] = ()
     concurrency: int = 64
-    """calls in flight to one endpoint at most"""
+    """The maximum of simultaneous calls to one endpoint."""
     description: str = ""
 
 
@@ -137,7 +142,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """Which contexts: each field of `when` has one of its values, none of `unless` has, all of `between` fit."""
+    """A condition on contexts: a listed value for each field of `when`, none for `unless`, in range for `between`."""
 
     when: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     unless: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
@@ -145,7 +150,7 @@ class Match:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Match:
-        """The Match that `when`, `unless` and `between` of a parsed document are."""
+        """Return the Match in `when`, `unless` and `between` of a parsed document."""
         return cls(
             when={name: tuple(values) for name, values in data.get("when", {}).items()},
             unless={name: tuple(values) for name, values in data.get("unless", {}).items()},
@@ -154,40 +159,41 @@ class Match:
 
 
 EVERYTHING = Match()
-"""Matches every context."""
+"""The match of every context."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """A version's part of the units, in percent, and the buckets [start, end) it holds.
+    """A version's part of the units, in percent, and the buckets [start, end) that it holds.
 
-    The buckets are kept from revision to revision, so that a changed share moves nobody who need not move.
+    The buckets are stored from revision to revision, so that a changed share moves as few units as possible.
     """
 
     version: VersionRef
     percent: float
     name: str = ""
-    """the cell's name in an experiment"""
+    """The name of the cell in an experiment."""
     buckets: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """For the contexts that match, a version or a split of versions. First match by `position` wins."""
+    """A version or a split of versions for the contexts that match. The first match by `position` wins."""
 
     name: str
     objective: str
     match: Match = EVERYTHING
+    # A single share is the plain case; it needs no unit.
     shares: tuple[Share, ...]
     unit: str = "user"
-    """the context field that keeps a unit in its share"""
+    """The context field that identifies a unit, which stays in its share."""
     position: int = 0
     description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """Experiments in one layer never share a unit; those in different layers are independent."""
+    """A group of experiments that never share a unit; experiments of different layers are independent."""
 
     name: str
     description: str = ""
@@ -195,7 +201,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """Gives cells to units. Its cells' percents are of all units, or when it has a layer of its part of the layer."""
+    """An assignment of units to cells. Percents of cells are of all units, or with a layer of its part of the layer."""
 
     name: str
     objective: str
@@ -203,19 +209,19 @@ class Experiment:
     match: Match = EVERYTHING
     unit: str = "user"
     salt: str = ""
-    """what the unit is hashed with; the experiment's name when empty"""
+    """Hashed before the unit; the experiment's name when empty."""
     layer: str = ""
     percent: float = 100.0
-    """its part of the layer"""
+    """Its part of the layer."""
     buckets: tuple[tuple[int, int], ...] = ()
-    """the layer's buckets it holds"""
+    """The buckets of the layer that it holds."""
     running: bool = True
     description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One stage of a canary: a share in percent, held for `bake_s` seconds."""
+    """One stage of a canary: a share in percent that lasts `bake_s` seconds."""
 
     percent: float
     bake_s: float = 300.0
@@ -223,8 +229,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """What a canary must keep to: a metric ("error_rate", "p99_ms", or "output.FIELD") at most `limit`, at most `ratio`
-    times the base's, at least `floor`, at least `floor_ratio` times the base's."""
+    """A limit for a canary on a metric ("error_rate", "p99_ms" or "output.FIELD").
+
+    The metric must be at most `limit`, at most `ratio` times the base's, at least `floor`, and at least `floor_ratio`
+    times the base's.
+    """
 
     metric: str
     limit: float | None = None
@@ -232,13 +241,14 @@ class Guard:
     floor: float | None = None
     floor_ratio: float | None = None
     least: int = 50
-    """requests seen before it judges"""
+    """The requests needed before it judges."""
 
 
+# The values of these enums are stored in configurations and sent by the gateway's API.
 class CanaryState(StrEnum):
-    """Where a canary stands. It moves its share in every state but ROLLED_BACK.
+    """The state of a canary. It moves its share in every state but ROLLED_BACK.
 
-    PAUSED: the share is held and does not advance. DONE: the last step was baked; the share is kept until the canary is
+    PAUSED: the share stays and does not advance. DONE: the last step is complete; the share stays until the canary is
     removed, as it is when its version has become the default.
     """
 
@@ -250,21 +260,22 @@ class CanaryState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canary:
-    """Moves a share of the units that `base` would serve to `version`, over time."""
+    """A gradual move of a share of the units that `base` would serve to `version`."""
 
     name: str
     objective: str
     version: VersionRef
     base: VersionRef | None = None
-    """None: whatever was decided"""
+    """None means any version that was decided."""
     percent: float = 10.0
     match: Match = EVERYTHING
     unit: str = "user"
     steps: tuple[Step, ...] = ()
     guards: tuple[Guard, ...] = ()
+    # Part of the configuration, so that a rollback is a revision like any other change.
     state: CanaryState = CanaryState.RUNNING
     reason: str = ""
-    """why it is in its state"""
+    """The reason of its state."""
 
     @property
     def moves(self) -> bool:
@@ -273,9 +284,8 @@ class Canary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shadow:
-    """Sends a copy of a share of the matching requests to `version`; its answers are recorded, never served.
-
-    Which requests: `split.sampled(name, request id, percent)`.
+    """A copy of a share of the matching requests (`split.sampled` by request id) goes to `version`; answers are
+    recorded, never served.
     """
 
     name: str
@@ -287,8 +297,7 @@ class Shadow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """Sends the requests of one client or user (`field` = `value`) to a version, before anything else; no canary
-    moves them. `field` is a context field, or "client"."""
+    """A fixed version for the requests whose context field, or "client", has one value. No canary moves them."""
 
     name: str
     objective: str
@@ -299,21 +308,21 @@ class Override:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """Who calls: its limits over all versions. 0 = no limit."""
+    """A caller, with its limits over all versions. 0 means no limit."""
 
     name: str
     description: str = ""
     rate: float = 0.0
-    """requests a second"""
+    """Requests a second."""
     burst: int = 0
-    """requests at once beyond the rate; the rate's one second when 0"""
+    """Requests at once beyond the rate; 0 means those of one second."""
     concurrency: int = 0
-    """requests in flight"""
+    """Requests in flight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """Everything that decides, as one immutable value. Rules are in no order; `Rule.position` is theirs."""
+    """The whole routing configuration, as one immutable value. Rules have no order here but their `position`."""
 
     objectives: Mapping[str, Objective] = field(default_factory=dict)
     models: Mapping[str, Model] = field(default_factory=dict)
@@ -330,7 +339,9 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Which version serves a request, at which revision, and why. One value is shared by all requests that get it."""
+    """The version that serves a request, with revision and reason. One object is shared by all requests with this
+    result.
+    """
 
     objective: str
     version: VersionRef
@@ -342,5 +353,5 @@ class Decision:
     canary: str = ""
     override: str = ""
     shadows: tuple[str, ...] = ()
-    """names of the shadows that match; each takes its percent of the requests, `split.sampled` by request id"""
+    """The shadows that match; each receives its percentage of the requests, `split.sampled` by request id."""
     reason: str = ""

@@ -1,4 +1,4 @@
-"""An objective's nouns in the order of a decision."""
+"""Sorts the entities of each objective into the order of a decision."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nlapi.routing.nouns import Canary, CanaryState, Configuration, Experiment, 
 
 @dataclass(slots=True, kw_only=True)
 class Nouns:
-    """What decides for one objective, each kind in its order."""
+    """The entities that decide for one objective, each kind in its order."""
 
     overrides: list[Override] = field(default_factory=list)
     experiments: list[Experiment] = field(default_factory=list)
@@ -18,15 +18,16 @@ class Nouns:
     shadows: list[Shadow] = field(default_factory=list)
 
     def sort(self) -> None:
-        """Rules by position, the others by name; canaries that are done go before those that build on them."""
+        """Sort rules by position, other kinds by name; canaries that are done go before those that build on them."""
         for kind in (self.overrides, self.experiments, self.shadows):
             kind.sort(key=lambda one: one.name)
+        # By name where positions are equal: the order never depends on when an entity was made.
         self.rules.sort(key=lambda rule: (rule.position, rule.name))
         self.canaries.sort(key=lambda canary: (canary.state is not CanaryState.DONE, canary.name))
 
 
 def by_objective(configuration: Configuration) -> dict[str, Nouns]:
-    """The nouns that take part in decisions, of each objective."""
+    """Return the entities that take part in decisions, for each objective."""
     found = {name: Nouns() for name in configuration.objectives}
 
     def of(one: Override | Experiment | Rule | Canary | Shadow) -> Nouns:

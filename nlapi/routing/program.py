@@ -1,4 +1,4 @@
-"""One objective, compiled: its matches as bits, and what comes of each set of them."""
+"""Compiles one objective: its matches to bits, and each set of matches to its outcome."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ from nlapi.routing.order import Nouns
 from nlapi.routing.outcome import Decide, Split, outcome
 from nlapi.routing.verdict import Verdicts
 
+# Keys stored for one objective; at more they are all dropped and computed again, which bounds memory (docs/design/010).
 MOST_KNOWN = 65_536
-"""Keys that are kept of one objective; beyond that they are forgotten and met anew."""
 
+# Slots per match in a list of all codes, which is looked up faster than a dict of the codes met.
 MOST_SLOTS = 16
-"""Slots that a match may take in a list of all codes, which is looked up faster than a dict of those that were met."""
 
+# Contexts computed before an objective's plain keys are given up: its fields are then often absent, or have values
+# without end. Plain keys cost 0.32 us a decision over 10 rules, sums of codes 0.43 (docs/design/010).
 MOST_PLAIN = 16_384
-"""Contexts that may be met before an objective's plain keys are given up: then there are fields that are often absent,
-or have values without end."""
 
-Noun = TypeVar("Noun")
+T = TypeVar("T")
 
 Found: TypeAlias = Decision | Split | Decide
-"""What comes of a set of matches: the same for everybody, a rule's split, or anything else."""
+"""The outcome of a set of matches: one Decision, a rule's split, or a function."""
 
 
 Known: TypeAlias = Any
-"""A dict of what was met, or a list of all codes: what comes of each, None where that is not known yet."""
+"""A dict of the keys met, or a list of all codes, with the outcome of each; None where it is not computed yet."""
 
 Entry: TypeAlias = tuple[Callable[[Context], Hashable], Known, Callable[[Context], Found], bool]
-"""How `Table.decide` finds what comes of a context: key, known, meet, and whether the context needs the client's name.
+"""The way `Table.decide` gets an outcome: key, outcomes, compute, and whether the context needs the client's name.
 
-It is `known[key(context)]`; where that is a KeyError or None, `meet(context)` gives it and keeps it there. A plain
-tuple, which takes no time to take apart.
+The outcome is `outcomes[key(context)]`; where that is a KeyError or None, `compute(context)` computes and stores it. A
+plain tuple, because unpacking one costs least.
 """
 
 
 class Program:
-    """Decides for one objective.
+    """The decision program of one objective.
 
     Every match has a bit, in the order of a decision; every field has a mask of the matches that its value leaves
-    possible, and what is left of all masks is what matched. What comes of that is kept under a key of the context:
-    the plain values of the fields where they are few, else the sum of their codes, which is the same for all values
-    that the matches treat alike.
+    possible, and the AND of all masks is the set of matches. Its outcome is stored under a key of the context: the
+    plain values of the fields where they are few, else the sum of their codes, which is equal for all values that the
+    matches treat alike.
     """
 
     def __init__(self, nouns: Nouns, verdicts: Verdicts, entries: dict[str, Entry]) -> None:
-        """Puts its Entry into `entries`, and another when that proves better."""
+        """Put its Entry into `entries`, and replace it when another kind of key proves better."""
         self._nouns = nouns
         self._verdicts = verdicts
         matches: list[Match] = [Match(when={one.field: (one.value,)}) for one in nouns.overrides]
@@ -83,17 +83,18 @@ class Program:
         self._entries[self._verdicts.objective] = entry
 
     def _units(self) -> set[str]:
-        """The fields that tell units apart."""
+        """Return the fields that identify units."""
         nouns = self._nouns
         return {one.unit for kind in (nouns.experiments, nouns.rules, nouns.canaries) for one in kind}
 
     def _few(self) -> bool:
-        """Do the fields that matches speak of seem to have few values each?"""
+        """Return whether the fields with conditions seem to have few values each."""
+        # A user id has values without end, and a range suggests numbers: such fields would fill the plain keys.
         many = self._units() | {one.field for one in self._nouns.overrides}
         return bool(self._fields) and not any(field.cuts or field.name in many for field in self._fields)
 
     def _coder(self) -> tuple[Callable[[Context], int], int]:
-        """A function from a context to the sum of the codes of its values, and how many sums there can be."""
+        """Return a function from a context to the sum of the codes of its values, and the number of possible sums."""
         coders = []
         radix = 1
         for field in self._fields:
@@ -111,7 +112,7 @@ class Program:
         return code, radix
 
     def _meet_plain(self, context: Context) -> Found:
-        """What comes of a context whose values are not known yet, or absent."""
+        """Return the outcome of a context whose values are new, or absent, and store it."""
         key, coded = self._code(context), self._coded
         found = (coded.get(key) if isinstance(coded, dict) else coded[key]) or self._meet(context)
         self._met += 1
@@ -123,7 +124,7 @@ class Program:
         return found
 
     def _meet(self, context: Context) -> Found:
-        """What comes of a context whose code is not known yet."""
+        """Return the outcome of a context whose code is new, and store it."""
         if isinstance(self._coded, dict) and len(self._coded) >= MOST_KNOWN:
             self._coded.clear()
             self._outcomes.clear()
@@ -134,9 +135,10 @@ class Program:
         return found
 
     def _outcome(self, matched: int) -> Found:
-        """What is left to decide when it is known what matches; shared by all for whom the same matched."""
+        """Return the outcome of a set of matches, shared by all contexts with the same set."""
         experiments, rules, canaries, shadows = self._starts
         parts = (
+            # Only the first override and the first rule count, so sets that differ in later ones share an outcome.
             _lowest(_section(matched, 0, experiments)),
             _section(matched, experiments, rules),
             _lowest(_section(matched, rules, canaries)),
@@ -165,12 +167,12 @@ class Program:
 
 @lru_cache(maxsize=1024)
 def _getter(*names: str) -> Callable[[Context], Hashable]:
-    """One for all objectives that ask for the same fields, so that it stays in the processor's cache."""
+    """Return one getter for all objectives with the same fields, so that it stays in the processor's cache."""
     return itemgetter(*names)
 
 
 def _shared(value: Any) -> Any:
-    """The value, as one object for all keys: ten thousand keys of few values are compared in the processor's cache."""
+    """Return the value as one object for all keys: 10,000 keys of few values then stay in the processor's cache."""
     return intern(value) if value.__class__ is str else value
 
 
@@ -179,9 +181,9 @@ def _section(mask: int, start: int, end: int) -> int:
 
 
 def _lowest(mask: int) -> int:
-    """The number of the lowest bit that is set; -1 when none is."""
+    """Return the index of the lowest bit that is set; -1 when none is."""
     return (mask & -mask).bit_length() - 1
 
 
-def _chosen(nouns: Sequence[Noun], mask: int) -> list[Noun]:
+def _chosen(nouns: Sequence[T], mask: int) -> list[T]:
     return [noun for number, noun in enumerate(nouns) if mask >> number & 1]

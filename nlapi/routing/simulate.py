@@ -1,4 +1,4 @@
-"""Recorded requests through a proposed revision: which share of which traffic would move where."""
+"""Replays recorded requests through a proposed revision, and reports the shares of traffic that would move."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from nlapi.routing import words
 from nlapi.routing.nouns import Context, Decision, VersionRef
 from nlapi.routing.table import Table, UnknownObjectiveError
 
+# Slices reported for each objective, those with the most moved requests.
 MOST_SLICES = 20
-"""Slices told for each objective, those that moved most."""
 
+# A field with more values than these limits allow, such as a user id, makes no slices: each would be a few requests.
 MOST_VALUES = 1_000
 FEW_VALUES = 10
 VALUES_PER_REQUEST = 0.05
-"""A field that has more values than these allow, such as a user, makes no slices."""
 
+
+# Requests reported as examples of each movement.
 SAMPLES = 5
-"""Requests shown for each movement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
-    """Requests of an objective that go from one version to another; `percent` of all of the objective's."""
+    """The requests of an objective that move from one version to another; `percent` is of all its requests."""
 
     source: VersionRef
     target: VersionRef
@@ -34,7 +35,7 @@ class Movement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """Of the requests whose `field` is `value`, `seen` in all, those that move."""
+    """The requests with one value of a field: `requests` is their number, `moved` the number of those that move."""
 
     field: str
     value: str
@@ -61,13 +62,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moves:
-    """What a revision does to the requests of one objective."""
+    """The effect of a revision on the requests of one objective."""
 
     objective: str
     seen: int
     moved: int
     movements: tuple[Movement, ...]
-    """the largest first"""
+    """The largest first."""
     slices: tuple[Slice, ...]
     samples: tuple[Sample, ...]
 
@@ -79,9 +80,9 @@ class Moves:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
-    """What a proposed revision would do to recorded requests.
+    """The effect of a proposed revision on recorded requests.
 
-    `lost`: requests of objectives that it no longer has; `gained`: of those that only it has.
+    `lost` counts requests of objectives that it removes; `gained` those of objectives that only it has.
     """
 
     seen: int
@@ -91,7 +92,7 @@ class Simulation:
     objectives: tuple[Moves, ...]
 
     def __str__(self) -> str:
-        """What moves, in words."""
+        """Return the movements in words."""
         lines = [f"{_part(self.moved, self.seen)} requests move"]
         if self.lost:
             lines.append(f"{self.lost:,} ask for an objective that is removed")
@@ -101,7 +102,7 @@ class Simulation:
 
 
 def simulate(current: Table, proposed: Table, seen: Iterable[tuple[str, Context, str]]) -> Simulation:
-    """`seen`: recorded requests as (objective, context, client). A request that both tables do not know is left out."""
+    """Replay `requests` as (objective, context, client). One that neither table knows is not counted."""
     tallies: dict[str, _Tally] = {}
     lost = gained = 0
     for objective, context, client in seen:
@@ -159,6 +160,7 @@ class _Tally:
             Movement(source=source, target=target, count=count, percent=100 * count / self.seen)
             for (source, target), count in self.moved.items()
         )
+        # Ties are broken by name, so that two runs print the same.
         slices = sorted(self._slices(), key=lambda one: (-one.moved, -one.percent, one.field, one.value))
         return Moves(
             objective=objective,
@@ -181,5 +183,7 @@ def _count(values: dict[str, Counter[str]], context: Context, client: str) -> No
     for name, value in {**context, "client": client}.items():
         if value != "":
             counts = values.setdefault(name, Counter())
+            # One more than the limit is enough to know that the field makes no slices; a million users would fill
+            # memory.
             if len(counts) <= MOST_VALUES:
                 counts[words.value(value)] += 1

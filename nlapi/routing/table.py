@@ -1,4 +1,4 @@
-"""A configuration, compiled: which version serves a request of an objective."""
+"""Decides which version serves a request of an objective, by a compiled configuration."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nlapi.routing.verdict import Verdicts
 
 
 class UnknownObjectiveError(UsageError):
-    """There is no objective of that name; `nearest` is the one that was perhaps meant, or ""."""
+    """There is no objective of that name; `nearest` is the most similar name, or ""."""
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -31,7 +31,7 @@ class UnknownObjectiveError(UsageError):
 
 
 class Table:
-    """Decides, at one revision. Immutable to its callers, and safe to share between threads."""
+    """The decisions of one revision. Immutable to its callers, and safe to share between threads."""
 
     __slots__ = ("_entries", "_nouns", "configuration", "revision")
 
@@ -42,9 +42,9 @@ class Table:
         self._entries: dict[str, Entry] = {}
 
     def decide(self, objective: str, context: Context, client: str = "") -> Decision:
-        """The version that serves this request. UnknownObjectiveError names the nearest objective.
+        """Return the Decision for this request. UnknownObjectiveError names the nearest objective.
 
-        `context`: fields that the objective declares, of their types; an absent one matches no value.
+        `context` has fields that the objective declares, of their types; an absent field matches no value.
         """
         try:
             key, known, meet, asks_client = self._entries[objective]
@@ -52,12 +52,13 @@ class Table:
             key, known, meet, asks_client = self._entry(objective)
         if asks_client:
             context = with_client(context, client)
-        found: Any  # mypy does not tell apart by __class__ what Found may be
+        found: Any  # mypy does not narrow the union MatchOutcome by `__class__`
         try:
             found = known[key(context)]
         except KeyError:
             found = meet(context)
         decision: Decision
+        # Written out with `__class__` tests and without helpers: this is the hot path of every request, 0.2 to 0.4 us.
         if found.__class__ is Decision:
             decision = found
         elif found.__class__ is tuple:
@@ -77,12 +78,12 @@ class Table:
         return decision
 
     def explain(self, objective: str, context: Context, client: str = "") -> Explanation:
-        """The same decision, with each step on the way to it."""
+        """Return the same decision, with each step on the way to it."""
         nouns = self._known(objective)
         return explain(nouns, self._verdicts(objective), with_client(context, client))
 
     def _entry(self, objective: str) -> Entry:
-        """An objective is compiled when it is first asked for."""
+        """Return the entry of an objective, which is compiled on first use."""
         Program(self._known(objective), self._verdicts(objective), self._entries)
         return self._entries[objective]
 
@@ -97,15 +98,16 @@ class Table:
 
 
 def with_client(context: Context, client: str) -> Context:
-    """The context with the field that nobody declares; absent when the client has no name."""
+    """Return the context with the client's name; without that field when the client has no name."""
     if client:
         return {**context, CLIENT: client}
     return {name: value for name, value in context.items() if name != CLIENT} if CLIENT in context else context
 
 
 def compile(configuration: Configuration, revision: int) -> Table:
-    """The table of a configuration that was checked. Buckets that are absent are allotted."""
+    """Return the table of a checked configuration. Missing buckets are allocated."""
     experiments = dict(configuration.experiments)
+    # Published configurations have buckets; one from a file or a test may not.
     layers = {one.layer for one in experiments.values() if one.layer and one.percent and not one.buckets}
     for layer in layers:
         experiments |= allocate_layer(experiments, layer)

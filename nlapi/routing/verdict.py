@@ -1,4 +1,4 @@
-"""The Decisions that an objective can come to: what each says and why."""
+"""Makes the Decisions of an objective, with the reason of each in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nlapi.routing.nouns import Canary, Configuration, Decision, Experiment, Ove
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdicts:
-    """Makes the Decisions of one objective at one revision; `shadows` go into each."""
+    """Makes the Decisions of one objective at one revision; `shadows` are part of each."""
 
     configuration: Configuration
     revision: int
@@ -20,15 +20,17 @@ class Verdicts:
     shadows: tuple[str, ...] = ()
 
     def override(self, override: Override) -> Decision:
+        """Return the Decision of an override."""
         reason = f"override {override.name}: {override.field} is {words.value(override.value)}"
         return self._decision(override.version, reason, override=override.name)
 
     def cell(self, experiment: Experiment, cell: Share) -> Decision:
+        """Return the Decision of a cell of an experiment."""
         reason = f"experiment {experiment.name}: {experiment.unit} is in {words.cell(cell)}"
         return self._decision(cell.version, reason, experiment=experiment.name, cell=cell.name)
 
     def rule(self, rule: Rule, share: Share, *, matched: str = "", absent: bool = False) -> Decision:
-        """`matched`: its match in words, if they are known. `absent`: the unit is, so that no share could be chosen."""
+        """Return a rule's Decision. `matched` is its match in words, if known; `absent`: the unit is missing."""
         reason = f"rule {rule.name} matched: {matched or words.conditions(rule.match)}"
         if absent:
             reason += f"; there is no {rule.unit} in the context, so its largest share, {share.version}"
@@ -37,6 +39,8 @@ class Verdicts:
         return self._decision(share.version, reason, rule=rule.name)
 
     def default(self) -> Decision:
+        """Return the Decision of the objective's default; NlapiError when it has none."""
+        # `check` refuses an objective without default; a table of an unchecked configuration still gets a clear error.
         version = self.configuration.objectives[self.objective].default
         if version is None:
             raise NlapiError(
@@ -46,7 +50,7 @@ class Verdicts:
         return self._decision(version, "no rule matched: the objective's default")
 
     def moved(self, decision: Decision, canary: Canary) -> Decision:
-        """The decision after a canary took it."""
+        """Return the decision after a canary moved it."""
         reason = (
             f"{decision.reason}; canary {canary.name} moved its {words.percent(canary.percent)} from {decision.version}"
         )
@@ -70,20 +74,25 @@ class Verdicts:
 
 
 def largest(shares: Sequence[Share]) -> Share:
-    """The share that serves those whose unit is not known: the largest, the first of equals."""
+    """Return the share for requests without a unit: the largest, the first of equals."""
     return max(shares, key=lambda share: share.percent)
 
 
 def salt(experiment: Experiment) -> str:
-    """What an experiment hashes its units with."""
+    """Return the salt of an experiment."""
     return experiment.salt or experiment.name
 
 
 def rule_salt(rule: Rule) -> str:
-    """All rules of an objective hash alike: who is among the first 10 % of one is so of the others, and stays it when
-    rules are renamed or reordered. No name holds a "/", so that it has nothing to do with any experiment."""
+    """Return the salt of all rules of an objective.
+
+    They share it, so that renaming or reordering rules moves nobody, and the first 10 % of one rule are the first 10 %
+    of the others. No name contains a "/", so that it differs from every experiment's salt.
+    """
     return f"rule/{rule.objective}"
 
 
 def canary_salt(canary: Canary) -> str:
+    """Return the salt of a canary."""
+    # A salt of its own: by the rules' salt it would take the units of one share only, and not a sample of all.
     return f"canary/{canary.name}"
