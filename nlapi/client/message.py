@@ -30,7 +30,7 @@ class Request:
 
 
 class Framing(StrEnum):
-    """How the body of a streaming answer divides into items, and what an item is."""
+    """The division of a streaming answer's body into items, and the form of an item."""
 
     EVENTS = "events"
     """server-sent events: `{"event", "data", "id"}`"""

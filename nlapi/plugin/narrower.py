@@ -25,7 +25,7 @@ Follow = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
-    """How `$ref`s are followed in the old and in the new description, and the pairs compared already."""
+    """A comparison of two descriptions: how `$ref`s are followed in each, and the pairs compared already."""
 
     old: Follow
     new: Follow
