@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from nlapi.client.style import is_list, scalar
+from nlapi.client.style import is_list, item_texts, pair_texts, scalar
 from nlapi.errors import ArgumentError
 
 # More than any chain of proxies and servers decodes; a value that is still encoded after so many is meant to deceive.
@@ -20,7 +20,7 @@ def check_segment(value: Any, *, named: bool = False) -> None:
 
     `named`: the parameter's name precedes it (style matrix), so that an empty text leaves no empty segment.
     """
-    texts = list(_texts(value))
+    texts = _texts(value)
     if not texts:
         raise ArgumentError("a path parameter may not be empty")
     for text in texts:
@@ -28,17 +28,11 @@ def check_segment(value: Any, *, named: bool = False) -> None:
             _check_text(text)
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Yield the texts that a value is written with: of a scalar, of each item, of each name and value of an object."""
+def _texts(value: Any) -> list[str]:
+    """Return the texts that a value is written with: of a scalar, of each item, of each name and value of an object."""
     if isinstance(value, Mapping):
-        for name, item in value.items():
-            if item is not None:
-                yield name
-                yield scalar(item)
-    elif is_list(value):
-        yield from (scalar(item) for item in value if item is not None)
-    else:
-        yield scalar(value)
+        return [text for pair in pair_texts(value) for text in pair]
+    return item_texts(value) if is_list(value) else [scalar(value)]
 
 
 def _check_text(text: str) -> None:

@@ -66,11 +66,13 @@ def _query_text(text: str, reserved: bool) -> str:
     return "".join(piece if index % 2 else encode(piece, safe=RESERVED) for index, piece in enumerate(pieces))
 
 
-def _items(value: Sequence[Any]) -> list[str]:
+def item_texts(value: Sequence[Any]) -> list[str]:
+    """Return the items of a list as texts, without null."""
     return [scalar(item) for item in value if item is not None]
 
 
-def _pairs(value: Mapping[str, Any]) -> list[tuple[str, str]]:
+def pair_texts(value: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the names and values of an object as texts, without null."""
     return [(name, scalar(item)) for name, item in value.items() if item is not None]
 
 
@@ -92,12 +94,12 @@ def path(name: str, value: Any, style: str, explode: bool, *, reserved: bool = F
     joint = separator if explode else comma
     label = encode(name)
     if is_list(value):
-        items = [text(item) for item in _items(value)]
+        items = [text(item) for item in item_texts(value)]
         if named and explode:
             return "".join(f";{label}={item}" if item else f";{label}" for item in items)
         body = joint.join(items)
     elif isinstance(value, Mapping):
-        pairs = [(encode(key), text(item)) for key, item in _pairs(value)]
+        pairs = [(encode(key), text(item)) for key, item in pair_texts(value)]
         if named and explode:
             return "".join(f";{key}={item}" if item else f";{key}" for key, item in pairs)
         body = joint.join(f"{key}{'=' if explode else ','}{item}" for key, item in pairs)
@@ -118,13 +120,13 @@ def fields(name: str, value: Any, style: str, explode: bool) -> Iterator[tuple[s
     if style == "deepObject" and (isinstance(value, Mapping) or is_list(value)):
         yield from ((key, [item], separator) for key, item in deep(name, value))
     elif is_list(value):
-        items = _items(value)
+        items = item_texts(value)
         if explode:
             yield from ((name, [item], separator) for item in items)
         elif items:
             yield name, items, separator
     elif isinstance(value, Mapping):
-        pairs = _pairs(value)
+        pairs = pair_texts(value)
         if explode:
             yield from ((key, [item], separator) for key, item in pairs)
         elif pairs:
@@ -156,9 +158,9 @@ def deep(name: str, value: Any) -> Iterator[tuple[str, str]]:
 def header(value: Any, explode: bool, style: str = "simple") -> str:
     """Return a header's value. ArgumentError for line breaks and other control characters (RFC 9110 §5.5)."""
     if is_list(value):
-        text = DELIMITERS.get(style, ",").join(_items(value))
+        text = DELIMITERS.get(style, ",").join(item_texts(value))
     elif isinstance(value, Mapping):
-        text = ",".join(f"{key}={item}" if explode else f"{key},{item}" for key, item in _pairs(value))
+        text = ",".join(f"{key}={item}" if explode else f"{key},{item}" for key, item in pair_texts(value))
     else:
         text = scalar(value)
     if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", text):

@@ -167,6 +167,4 @@ def _unasked(prepared: Prepared, reason: str = NO_WAY) -> ConsentError:
 
 
 def _digest(prepared: Prepared) -> str:
-    request = prepared.request
-    parts = (request.method, request.url, repr(request.headers), repr(request.content))
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(repr(prepared.request).encode("utf-8", "surrogatepass")).hexdigest()

@@ -12,6 +12,7 @@ from nlapi.issue import Issue, Level
 from nlapi.plugin.build import DESCRIPTION, FORMAT, MANIFEST, Options, Plugin, digest
 from nlapi.plugin.command import command_of
 from nlapi.plugin.notes import own
+from nlapi.plugin.text import listed
 from nlapi.version import __version__
 
 AGAIN = "build it again"
@@ -106,7 +107,7 @@ def outdated(files: Mapping[str, bytes], fresh: Plugin) -> tuple[Issue, ...]:
         return ()
     before, after = _operations(old), _operations(new)
     told = [
-        f"{label} {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"
+        f"{label} {listed(names, 5)}"
         for label, names in (
             ("new:", [id for id in after if id not in before]),
             ("gone:", [id for id in before if id not in after]),

@@ -11,6 +11,7 @@ from nlapi.errors import NlapiError, UsageError
 from nlapi.plugin.build import MANIFEST
 from nlapi.plugin.drift import edited, manifest
 from nlapi.plugin.notes import own
+from nlapi.plugin.text import listed
 
 # Files are written here before they are moved to their places; a folder that holds it was being built by nlapi.
 STAGING = ".nlapi-plugin-build"
@@ -96,11 +97,8 @@ def _stale(folder: Path, files: Mapping[str, bytes], *, force: bool) -> tuple[st
     lost = [path for path in made.files if path in changed and path in there and there[path] != files.get(path)]
     lost += [path for path in files if path in there and path not in made.files and path != MANIFEST]
     if lost and not force:
-        more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
         hint = "keep what you need of them elsewhere, then --force writes over them"
-        raise UsageError(
-            f"edited or put there since it was built, and would be lost: {', '.join(lost[:5])}{more}", hint=hint
-        )
+        raise UsageError(f"edited or put there since it was built, and would be lost: {listed(lost, 5)}", hint=hint)
     return tuple(path for path in made.files if path not in files and path in there and path not in people)
 
 

@@ -171,8 +171,8 @@ def _parameter(operation: Operation, where: str, name: str) -> int | None:
 
 
 def _maps(value: Any) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+    return [one for one in as_list(value) if isinstance(one, Mapping)]
 
 
 def _texts(value: Any) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+    return [one for one in as_list(value) if isinstance(one, str)]

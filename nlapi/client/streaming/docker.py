@@ -33,7 +33,7 @@ class Frames(Parser):
             if self._left:
                 piece, rest = rest[: self._left], rest[self._left :]
                 self._left -= len(piece)
-                items += self._labelled(self._stream, self._lines[self._stream].feed(bytes(piece)))
+                items += _labelled(self._stream, self._lines[self._stream].feed(bytes(piece)))
                 continue
             missing = HEADER - len(self._header)
             self._header += rest[:missing]
@@ -51,14 +51,14 @@ class Frames(Parser):
         self._header.clear()
 
     def finish(self) -> list[Any]:
-        return [item for stream, lines in self._lines.items() for item in self._labelled(stream, lines.finish())]
+        return [item for stream, lines in self._lines.items() for item in _labelled(stream, lines.finish())]
 
     def remainder(self) -> list[Any]:
-        return [item for stream, lines in self._lines.items() for item in self._labelled(stream, lines.remainder())]
+        return [item for stream, lines in self._lines.items() for item in _labelled(stream, lines.remainder())]
 
-    @staticmethod
-    def _labelled(stream: str, lines: list[str]) -> list[Any]:
-        return [{"stream": stream, "text": line} for line in lines]
+
+def _labelled(stream: str, lines: list[str]) -> list[Any]:
+    return [{"stream": stream, "text": line} for line in lines]
 
 
 def is_header(start: bytes) -> bool:
