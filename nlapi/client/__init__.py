@@ -1,1 +1,1 @@
-"""An operation and its values in, a Result out."""
+"""HTTP requests built from operations, sent, and read back as results."""

@@ -1,4 +1,4 @@
-"""Adds to a Request the credentials that its operation requires, and says what is missing."""
+"""Credentials added to a Request as the security of its operation requires."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ from nlapi.openapi.address import origin, parse
 from nlapi.openapi.parts import SecurityScheme
 from nlapi.openapi.spec import Operation
 
+# Headers that a user adds carry no scheme, so only their names show that a value is secret. A word too many here masks
+# a harmless value; a word too few prints a key.
 _TELLING = re.compile(r"auth|cookie|key|passw|secret|session|sign|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorized:
-    """A Request with its credentials, and the strings that may not be shown (`send` and `redact` take them)."""
+    """A Request with its credentials, and the strings to mask in everything shown of it (see `send` and `redact`)."""
 
     request: Request = field(repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -38,13 +40,15 @@ class Authorized:
 def authorize(
     request: Request, operation: Operation, credentials: Mapping[str, str], *, base_url: str | None = None
 ) -> Authorized:
-    """`request` with what the operation's security asks for (OpenAPI 3.1.1 §4.8.30), out of `credentials` by scheme id.
+    """Return `request` with the credentials that the operation's security requires (OpenAPI 3.1.1 §4.8.30).
 
-    The first alternative is used for which every credential is there, or a later one that has all of it and more: whom
-    to act for may be a second credential. An operation without security gets none, even if some are given.
+    `credentials` maps the ids of security schemes to values. The first alternative with all its credentials present is
+    used; a later one replaces it when it contains them all and more, as with a key and an optional role. An operation
+    without security gets none, even if some are given.
 
-    Credentials go to the API's own origins and to that of `base_url`, which the user named; elsewhere an operation goes
-    without, and one that cannot raises. CredentialError says what is missing or wrong with one.
+    Credentials go only to the origins of the API and of `base_url`, which the user named. At another origin an
+    operation that allows anonymous calls is sent without credentials. Raises CredentialError for one that does not, and
+    for a credential that is missing, unknown or malformed.
     """
     _check(operation, credentials)
     chosen = alternative(operation, credentials)
@@ -68,9 +72,9 @@ def authorize(
 
 
 def alternative(operation: Operation, given: Collection[str]) -> Alternative | None:
-    """The alternative of the operation's security that is used when credentials for the schemes in `given` are there.
+    """Return the alternative of the operation's security that credentials for the schemes `given` satisfy.
 
-    An empty one means that no credential is added, None that none of the alternatives can be satisfied.
+    An empty one means that no credential is added, None that none of the alternatives is satisfied.
     """
     if not operation.security:
         return ()
@@ -78,6 +82,8 @@ def alternative(operation: Operation, given: Collection[str]) -> Alternative | N
     def used(credentials: Alternative) -> set[str]:
         return {id for credential in credentials for id in credential.given_ids(given)}
 
+    # An alternative that is a superset wins over the first one: with "key" and "key and role", a caller who gives both
+    # means the second; the first would act as somebody else (docs/design/022).
     usable = [one for one in alternatives(operation) if all(credential.given_ids(given) for credential in one)]
     chosen = next(filter(None, usable), () if usable else None)
     for one in usable:
@@ -87,10 +93,10 @@ def alternative(operation: Operation, given: Collection[str]) -> Alternative | N
 
 
 def same_api(operation: Operation, url: str, base_url: str | None = None) -> bool:
-    """Does `url` lead to the API's own origin: one of the description's own `servers`, or the user's `base_url`?
+    """Return whether `url` has an origin of the API: of its top-level `servers`, or of the user's `base_url`.
 
-    A server that only a path or an operation names is not enough: a description that has been tampered with in one
-    place would carry the user's credential away.
+    A server of a path or an operation does not count. Whoever tampers with one place of a description could otherwise
+    send the user's credential to a host of their own.
     """
     servers = operation.spec.servers
     own = {origin(base_url)} if base_url else set()
@@ -102,7 +108,10 @@ def same_api(operation: Operation, url: str, base_url: str | None = None) -> boo
 
 
 def _value(operation: Operation, credential: Credential, given: Mapping[str, str]) -> str:
-    """What goes to the location of a credential, `given` under one id or more. CredentialError if they differ."""
+    """Return the value for the location of a credential.
+
+    `given` has it under one scheme id or more. CredentialError if these differ.
+    """
     value, *others = (_encoded(scheme, given[scheme.id]) for scheme in credential.schemes if scheme.id in given)
     if any(other != value for other in others):
         location = credential.location
@@ -115,18 +124,20 @@ def _value(operation: Operation, credential: Credential, given: Mapping[str, str
 
 
 def _encoded(scheme: SecurityScheme, credential: str) -> str:
-    """A credential as it goes behind the prefix of its location (OpenAPI 3.1.1 §4.8.27), or a CredentialError."""
+    """Return a credential as it follows its location's prefix (OpenAPI 3.1.1 §4.8.27), or raise CredentialError."""
     if scheme.kind == "apiKey":
         if scheme.where == "cookie" and ";" in credential:
             raise CredentialError(f"the credential for {scheme.id} has a semicolon in it, which a cookie cannot hold")
         return credential
     if scheme.kind == "http" and scheme.scheme == "basic":
         return _basic(scheme, credential)
+    # People copy "Bearer abc" whole from documentation; the prefix is added later and must not stand there twice.
     word = location_of(scheme).prefix.rstrip()
     return re.sub(rf"^{re.escape(word)}\s+", "", credential, flags=re.IGNORECASE)
 
 
 def _basic(scheme: SecurityScheme, credential: str) -> str:
+    """Return the part after `Basic ` (RFC 7617 §2), also of a credential that is encoded already."""
     coded = re.match(r"basic\s+(\S+)$", credential, re.IGNORECASE)
     if not coded and ":" not in credential:
         raise CredentialError(
@@ -136,25 +147,27 @@ def _basic(scheme: SecurityScheme, credential: str) -> str:
 
 
 def secret_parts(credential: str) -> tuple[str, ...]:
-    """A credential and what of it is secret on its own: all behind `Bearer` or the like, and the password of a user."""
+    """Return a credential and the parts that are secret alone: the text after `Bearer` or the like, and a password."""
     whole = credential.strip()
     parts = (whole, whole.partition(" ")[2].strip(), whole.partition(":")[2])
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
 def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """What may not be shown of headers that a user added: the values of those whose names say that they are secret."""
+    """Return the secret values among headers that a user added, recognised by the names of the headers."""
     return tuple(part for name, value in headers.items() if _TELLING.search(name) for part in secret_parts(value))
 
 
 def _add(request: Request, location: CredentialLocation, value: str) -> Request:
-    """`request` with the value at its location, in place of anything that was there under the same name."""
+    """Return `request` with the value at its location, replacing any value of the same name."""
     value = location.prefix + value
     if location.where == "query":
         return replace(
             request, url=with_query(request.url, location.name, quote(value.encode("utf-8", "replace"), safe=""))
         )
     if location.where == "cookie":
+        # RFC 6265 §5.4 allows one Cookie header only, so cookies that are parameters of the operation go into the same
+        # line.
         pairs = [pair.strip() for name, line in request.headers if name.lower() == "cookie" for pair in line.split(";")]
         kept = [pair for pair in pairs if pair and pair.partition("=")[0] != location.name]
         others = tuple(header for header in request.headers if header[0].lower() != "cookie")
@@ -164,7 +177,10 @@ def _add(request: Request, location: CredentialLocation, value: str) -> Request:
 
 
 def with_query(url: str, name: str, value: str) -> str:
-    """`url` with `name=value` at the end of its query, in place of others of that name. `value` is encoded already."""
+    """Return `url` with `name=value` at the end of its query, replacing other pairs of that name.
+
+    `value` is percent-encoded already.
+    """
     base, _, query = url.partition("#")[0].partition("?")
     pairs = [pair for pair in query.split("&") if pair and unquote_plus(pair.partition("=")[0]) != name]
     pairs.append(f"{quote(name, safe='')}={value}")
@@ -179,6 +195,7 @@ def _check(operation: Operation, credentials: Mapping[str, str]) -> None:
             raise CredentialError(
                 f"{operation.spec.source} has no security scheme {id!r}", hint=f"its security schemes: {names}"
             )
+        # A line break would end the header and begin another (RFC 9110 §5.5).
         if re.search(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]", credential):
             raise CredentialError(
                 f"the credential for {id} has a line break or another control character in it",

@@ -1,4 +1,4 @@
-"""A request body from its value: JSON, forms, multipart, text and bytes."""
+"""Request bodies written from values: JSON, forms, multipart, text and bytes."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from nlapi.openapi.spec import Spec
 
 BYTES = "application/octet-stream"
 DEFAULT = Encoding()
+# A description that lists these headers for a part gets no second one: they are made from the part's value.
 OF_PART = frozenset(("content-type", "content-disposition", "content-transfer-encoding", "content-length"))
-"""Headers of a part that are made from its value."""
 
 
 def write(media: Media, value: Any, spec: Spec) -> tuple[str, bytes]:
-    """The content type and the bytes of a body. ArgumentError when the media type cannot hold the value."""
+    """Return the content type and the bytes of a body. ArgumentError when the media type cannot hold the value."""
     kind = essence(media.content_type)
     if kind == MULTIPART:
         return _multipart(media, _object(value, kind), spec)
     if isinstance(value, File):
         return value.content_type if "*" in kind else media.content_type, value.data
+    # A File is a `str`: without this check its name would be sent in place of its bytes.
     for name, item in as_map(value).items():
         if isinstance(item, File) or (is_list(item) and any(isinstance(one, File) for one in item)):
             raise ArgumentError(f"{name}: a file cannot be part of a body of type {kind}", hint="give its text")
@@ -55,7 +56,7 @@ def _utf8(text: str) -> bytes:
 
 
 def form_pairs(value: Any, encodings: Mapping[str, Encoding]) -> list[str]:
-    """The pairs of application/x-www-form-urlencoded, each property like a query parameter (OpenAPI 3.1.1 §4.8.15)."""
+    """Return the pairs of an urlencoded form, each property written as a query parameter (OpenAPI 3.1.1 §4.8.15)."""
     pairs: list[str] = []
     for name, item in _object(value, FORM).items():
         encoding = encodings.get(name, DEFAULT)
@@ -65,7 +66,7 @@ def form_pairs(value: Any, encodings: Mapping[str, Encoding]) -> list[str]:
 
 
 def _styled(value: Any, encoding: Encoding) -> tuple[Any, str, bool]:
-    """(value, style, explode) of a property of a form: lists repeat, objects are JSON unless they have a style."""
+    """Return (value, style, explode) for a form property: lists repeat, objects are JSON unless they have a style."""
     style = encoding.style or "form"
     explode = encoding.explode if encoding.explode is not None else style in ("form", "deepObject")
     as_json = isinstance(value, Mapping) or is_json(encoding.content_type or "")
@@ -77,7 +78,11 @@ def _has_style(encoding: Encoding) -> bool:
 
 
 def _multipart(media: Media, value: Mapping[str, Any], spec: Spec) -> tuple[str, bytes]:
-    """RFC 7578. The boundary is made from the parts, so that the same values always give the same bytes."""
+    """Return a multipart/form-data body (RFC 7578).
+
+    The boundary is derived from the parts, so that the same values always give the same bytes: a preview, its digest
+    and the bytes sent agree.
+    """
     properties = _properties(spec.schema(media.schema), spec)
     parts = [
         part
@@ -90,7 +95,7 @@ def _multipart(media: Media, value: Mapping[str, Any], spec: Spec) -> tuple[str,
 
 
 def _properties(schema: Any, spec: Spec, within: tuple[int, ...] = ()) -> Mapping[str, Any]:
-    """The properties of a schema and of what it is all of; a schema within itself adds nothing."""
+    """Return the properties of a schema and of its `allOf`; a schema within itself adds nothing."""
     found: dict[str, Any] = {}
     for part in map(spec.schema, schema.get("allOf", ())):
         if id(part) not in within:
@@ -101,6 +106,7 @@ def _properties(schema: Any, spec: Spec, within: tuple[int, ...] = ()) -> Mappin
 def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec) -> Iterator[bytes]:
     if value is None:
         return
+    # With style or explode, OpenAPI 3.1.1 §4.8.15.1.2 ignores contentType, so these parts go out without one.
     if _has_style(encoding):
         for key, texts, separator in fields(name, *_styled(value, encoding)):
             yield _part(key, _utf8(separator.join(texts)), headers=_headers(encoding, spec))
@@ -125,7 +131,7 @@ def _parts(name: str, value: Any, schema: Schema, encoding: Encoding, spec: Spec
 
 
 def _headers(encoding: Encoding, spec: Spec) -> str:
-    """The header lines of a part whose value the description fixes: by `const`, a single choice or a default."""
+    """Return the header lines of a part that the description fixes: by `const`, a single choice or a default."""
     lines = ""
     for name, node in encoding.headers.items():
         schema = spec.schema(spec.schema(node).get("schema"))
@@ -138,7 +144,7 @@ def _headers(encoding: Encoding, spec: Spec) -> str:
 
 
 def _file_type(allowed: str, own: str) -> str:
-    """The file's own type where it is among the `contentType`s of its encoding (`image/png, image/*`), or the first."""
+    """Return the type of a file where its encoding's `contentType` (`image/png, image/*`) allows it, else the first."""
     types = [one.strip() for one in allowed.split(",") if one.strip()]
     if not types or any(fnmatch(own, one) for one in types):
         return own
@@ -146,7 +152,7 @@ def _file_type(allowed: str, own: str) -> str:
 
 
 def _file_of(schema: Schema, content_type: str) -> str:
-    """The content type of a part that is sent as a file, by its schema or its encoding; "" for one that is not."""
+    """Return the content type of a part sent as a file, by its schema or its encoding; "" for any other part."""
     own = str(schema.get("contentMediaType", ""))
     if schema.get("format") == "binary" or own == BYTES:
         return content_type or own or BYTES
@@ -156,6 +162,7 @@ def _file_of(schema: Schema, content_type: str) -> str:
 
 
 def _part(name: str, data: bytes, filename: str = "", content_type: str = "", headers: str = "") -> bytes:
+    # RFC 7578 §4.2: the name and the filename are parameters of Content-Disposition, which comes first.
     head = f'Content-Disposition: form-data; name="{_quoted(name)}"'
     if filename:
         head += f'; filename="{_quoted(filename)}"'
@@ -167,7 +174,7 @@ def _part(name: str, data: bytes, filename: str = "", content_type: str = "", he
 
 
 def _quoted(text: str) -> str:
-    """As browsers quote it: the WHATWG multipart/form-data encoding algorithm."""
+    """Return a name quoted as browsers do: the WHATWG multipart/form-data encoding algorithm."""
     try:
         text.encode()
     except UnicodeEncodeError:

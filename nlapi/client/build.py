@@ -1,4 +1,4 @@
-"""An Operation and its values to the Request that the description asks for. Pure: no I/O, no clock, no credentials."""
+"""A Request built from an Operation and its values, as the description asks. Pure: no I/O, no clock, no credentials."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from nlapi.openapi.parts import FORM, Parameter, essence, is_json
 from nlapi.openapi.spec import Operation
 
 Values = Mapping[tuple[str, str], Any]
-"""(where, name) -> value; ("body", "") is the whole body, ("body", name) one property of it."""
+"""(location, name) -> value; ("body", "") is the whole body, ("body", name) one property of it."""
 
 
 def build(operation: Operation, values: Values, *, base_url: str | None = None, partial: bool = False) -> Request:
-    """The Request for `values`, which are taken to fit their schemas. A value of None means: not given.
+    """Return the Request for `values`, which are taken to fit their schemas. A value of None counts as absent.
 
-    With `partial`, a path parameter without a value stays `{name}`: such a Request is for showing.
+    With `partial`, a path parameter without a value stays `{name}`: such a Request is for display only.
 
-    ArgumentError when a value can never be sent (an empty path segment, a line break in a header), UsageError when
-    there is no server that it may be sent to.
+    Raises ArgumentError when a value can never be sent (an empty path segment, a line break in a header), UsageError
+    when there is no server that it may be sent to.
     """
     given = [(parameter, values[parameter.where, parameter.name]) for parameter in _given(operation, values, partial)]
     url = server_url(operation, base_url) + _path(operation, given)
@@ -54,6 +54,7 @@ def build(operation: Operation, values: Values, *, base_url: str | None = None, 
     return Request(method=operation.method, url=url, headers=tuple(headers), content=content)
 
 
+# None is a body that can be sent (JSON null), so it cannot stand for "no body".
 _ABSENT = object()
 
 
@@ -66,7 +67,7 @@ def _given(operation: Operation, values: Values, partial: bool) -> Iterator[Para
 
 
 def _named(parameter: Parameter, function: Any, *arguments: Any, **options: Any) -> Any:
-    """`function(...)`, with the name of the parameter in front of what it refuses."""
+    """Return `function(...)`, with the name of the parameter in front of the message of an ArgumentError."""
     try:
         return function(*arguments, **options)
     except ArgumentError as error:
@@ -74,20 +75,21 @@ def _named(parameter: Parameter, function: Any, *arguments: Any, **options: Any)
 
 
 def _content(parameter: Parameter, value: Any) -> Any:
-    """The value, as one text when the parameter is described by `content` (OpenAPI 3.1.1 §4.8.12.2.2)."""
+    """Return the value, as a text when the parameter is described by `content` (OpenAPI 3.1.1 §4.8.12.2.2)."""
     if parameter.content_type is None:
         return value
     return style.compact(value) if is_json(parameter.content_type) else style.scalar(value)
 
 
 def _path(operation: Operation, given: list[tuple[Parameter, Any]]) -> str:
-    """The route with its parameters in it; what they come to together may not be a dot segment either."""
+    """Return the path with its parameters filled in."""
     texts = {
         parameter.name: _segment(parameter, value)
         for parameter, value in given
         if parameter.where == "path" and f"{{{parameter.name}}}" in operation.route
     }
     path = _filled(operation.route, texts)
+    # Each value passed `check_segment`, but `{a}{b}` with "." twice is ".." all the same (docs/design/009).
     for segment in path.split("/"):
         if segment in (".", ".."):
             raise ArgumentError(f"the path would be {path!r}: a dot segment leads to another place")
@@ -95,7 +97,7 @@ def _path(operation: Operation, given: list[tuple[Parameter, Any]]) -> str:
 
 
 def _fixed_query(operation: Operation, given: list[tuple[Parameter, Any]]) -> Iterator[str]:
-    """The pairs behind a `?` of the path itself, except those that a query parameter stands for."""
+    """Yield the pairs behind a `?` of the path itself, except those that a query parameter replaces."""
     if not operation.fixed_query:
         return
     sent = {parameter.name for parameter in operation.parameters if parameter.where == "query"}
@@ -107,17 +109,18 @@ def _fixed_query(operation: Operation, given: list[tuple[Parameter, Any]]) -> It
 
 
 def _filled(template: str, texts: Mapping[str, str]) -> str:
-    """The template with `texts` in place of their names in braces."""
+    """Return the template with `texts` in place of their names in braces."""
     return re.sub(r"\{([^{}]+)\}", lambda match: texts.get(match[1], match[0]), template)
 
 
 def _visible(text: str) -> str:
-    """The text with what a URL may not hold (white space, what is not ASCII) percent-encoded."""
+    """Return the text with white space and non-ASCII characters percent-encoded, as a URL cannot hold them."""
     return re.sub(r"[^\x21-\x7e]", lambda match: style.encode(match[0]), text)
 
 
 def _segment(parameter: Parameter, value: Any) -> str:
-    """What stands in the path for a parameter (docs/design/009)."""
+    """Return the text of a parameter in the path, or refuse it (docs/design/009)."""
+    # In style matrix the name precedes the value, so that an empty one leaves `;color` and no empty segment.
     _named(parameter, check_segment, _content(parameter, value), named=parameter.style == "matrix")
     return _expanded(parameter, value)
 
@@ -142,7 +145,7 @@ def _query(parameter: Parameter, value: Any) -> Iterator[str]:
 
 
 def _whole_query(parameter: Parameter, value: Any) -> list[str]:
-    """The query that one parameter is all of (OpenAPI 3.2.0 §4.12.2.2)."""
+    """Return the pairs of a query that is one parameter (`in: querystring`, OpenAPI 3.2.0 §4.12.2.2)."""
     if essence(parameter.content_type or "") == FORM:
         return form_pairs(value, {})
     return [style.encode(_content(parameter, value))]
@@ -154,17 +157,18 @@ def _cookie(parameter: Parameter, value: Any) -> Iterator[str]:
 
 
 def _accept(operation: Operation) -> str:
-    """The media types that success is described with, JSON first."""
+    """Return the media types of a successful response for the Accept header, JSON first."""
     response = operation.response()
     types = [media.content_type for media in response.media] if response else []
     return ", ".join(sorted(dict.fromkeys(types), key=lambda one: not is_json(one)))
 
 
 def _body_value(operation: Operation, values: Values) -> Any:
-    """The whole body, put together from its properties if it comes in parts; _ABSENT when there is none to send."""
+    """Return the whole body, assembled from its properties if it comes in parts; _ABSENT when there is none to send."""
     if ("body", "") in values:
         return values["body", ""]
     parts = {name: value for (where, name), value in values.items() if where == "body"}
+    # A required body whose properties were all left out is `{}`: no body at all would break `required` (§4.8.13.1).
     if parts or (operation.body is not None and operation.body.required):
         return parts
     return _ABSENT

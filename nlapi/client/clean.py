@@ -1,4 +1,4 @@
-"""Text from elsewhere, made safe to show: no control characters, terminal escapes or invisible Unicode."""
+"""Untrusted text made safe to show: no control characters, terminal escapes or invisible Unicode."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _NEWLINES = re.compile(r"\r\n|\u2028|\u2029")
 
 
 def clean(text: str) -> str:
-    """`text` without terminal escapes, control characters (but for newline and tab) and invisible characters."""
+    """Return `text` without terminal escapes, control characters (except newline and tab) and invisible characters."""
     if text.isascii() and text.isprintable():
         return text
     return _REMOVED.sub("", _NEWLINES.sub("\n", text))
 
 
 def one_line(text: str) -> str:
-    """`text` cleaned, and every run of spaces and line breaks in it one space: it cannot pose as a line of its own."""
+    """Return `text` cleaned and on one line, each run of white space one space: it cannot pose as a line of its own."""
     return " ".join(clean(text).split())

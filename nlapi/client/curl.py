@@ -1,4 +1,4 @@
-"""A Request as a line for curl and a POSIX shell, with environment variables where its credentials go."""
+"""A Request as a curl command for a POSIX shell, with environment variables in place of credentials."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from nlapi.openapi.headers import TOKEN
 from nlapi.openapi.parts import SecurityScheme
 from nlapi.openapi.spec import Operation
 
+# In bytes. Linux takes at most 128 KB in one argument (MAX_ARG_STRLEN, 32 pages), quoting included.
 MAX_BODY = 100_000
-"""Bytes of a body that are written into the line; Linux takes 128 KB in one argument."""
 
 
 def to_curl(
@@ -27,17 +27,17 @@ def to_curl(
     base_url: str | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> str:
-    """The curl line that sends what `send` would send. It never holds a credential.
+    """Return the curl command that sends the request `send` would send, without any credential in it.
 
-    For the alternative of the operation's security that the schemes in `given` satisfy (the first one, if none is) a
-    variable stands where the credential goes: the one that `variables` has for the scheme, else one such as
-    `$BEARERAUTH_TOKEN`. A binary, multipart or very large body is
-    read from `body.bin`, and a comment at the end of the line says what has to be in it. UsageError when a header
-    cannot be written.
+    A variable stands in place of each credential of the alternative that the schemes in `given` satisfy (the first
+    alternative, if none is): the one that `variables` has for the scheme, else one such as `$BEARERAUTH_TOKEN`. A
+    binary, multipart or very large body is read from `body.bin`, and a comment at the end of the line says what it must
+    hold. UsageError when a header cannot be written.
     """
     additions = list(_additions(request, operation, given, base_url, variables or {}))
     words = ["curl", *_method(request)]
     if re.search(r"[\[\]{}]", request.url):
+        # Without it curl expands brackets and braces to several requests.
         words.append("--globoff")
     if any(segment.lower().replace("%2e", ".") in (".", "..") for segment in request.url.split("?")[0].split("/")):
         words.append("--path-as-is")
@@ -47,8 +47,9 @@ def to_curl(
     return " ".join(words) + note
 
 
+# The shortest line that sends the same: people read and edit it.
 def _method(request: Request) -> list[str]:
-    """The option for the method; none when curl takes it anyway."""
+    """Return the option for the method; none when curl uses that method anyway."""
     if request.method == "HEAD":
         return ["--head"]
     implied = "GET" if request.content is None else "POST"
@@ -65,7 +66,7 @@ def _headers(request: Request, additions: list[tuple[CredentialLocation, str]]) 
         elif name.lower() not in replaced:
             yield from ("-H", quote(_line(name, value)))
     if request.content is not None and request.header("content-type") is None:
-        yield from ("-H", "'Content-Type:'")  # else curl says that it is a form
+        yield from ("-H", "'Content-Type:'")  # else curl adds the type of a form
     for one, variable in additions:
         if one.where == "header" and one.prefix == "Basic ":
             yield from ("-u", f'"${variable}"')
@@ -78,14 +79,14 @@ def _headers(request: Request, additions: list[tuple[CredentialLocation, str]]) 
 
 
 def _word(*pieces: tuple[str, str]) -> str:
-    """One shell word of (text, variable) pieces. Text that a shell would read something into goes in single quotes."""
+    """Return a shell word of (text, variable) pieces, with single quotes around text that a shell would interpret."""
     if all(re.fullmatch(r"[\w .,:;=/+-]*", text) for text, _ in pieces):
         return '"' + "".join(f"{text}${variable}" for text, variable in pieces) + '"'
     return "".join(f'{quote(text)}"${variable}"' for text, variable in pieces)
 
 
 def _line(name: str, value: str) -> str:
-    """A header as curl wants it: `Name;` is how it is told to send an empty one."""
+    """Return a header as curl expects it; `Name;` sends an empty one."""
     if not TOKEN.fullmatch(name) or re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
         raise UsageError(f"the header {name[:100]!r} cannot be sent")
     return f"{name}: {value}" if value.strip() else f"{name};"
@@ -103,7 +104,7 @@ def _body(request: Request) -> tuple[list[str], str]:
 
 
 def _as_text(request: Request) -> str | None:
-    """The body, if it can stand in a command line; else None."""
+    """Return the body if it can stand on a command line, else None."""
     content = request.content or b""
     if len(content) > MAX_BODY or (request.header("content-type") or "").lower().startswith("multipart/"):
         return None
@@ -130,7 +131,7 @@ def _additions(
     base_url: str | None,
     variables: Mapping[str, str],
 ) -> Iterator[tuple[CredentialLocation, str]]:
-    """Where the security adds a credential, with the name of a variable for each."""
+    """Yield the locations of the credentials that the security adds, each with the name of a variable."""
     if operation is None or not same_api(operation, request.url, base_url):
         return
     chosen = alternative(operation, given)
@@ -141,7 +142,7 @@ def _additions(
 
 
 def _variable_of(credential: Credential, given: Collection[str], variables: Mapping[str, str]) -> str:
-    """The variable of the id under which a credential was given, else one made of the first id."""
+    """Return the variable of the id under which a credential was given, else one made from the first id."""
     id = next(iter(credential.given_ids(given)), credential.id)
     return variables.get(id) or _variable(next(scheme for scheme in credential.schemes if scheme.id == id))
 

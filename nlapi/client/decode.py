@@ -1,32 +1,34 @@
-"""The content codings of a body, undone piece by piece under a cap."""
+"""Content codings of a body, decoded piece by piece under a size limit."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
 
+# No server codes a body twice in earnest; a chain of forty is an attack on memory (CVE-2022-32206 in curl).
 MAX_CODINGS = 2
-"""Nobody codes a body twice in earnest; forty times is an attack (CVE-2022-32206)."""
 
+# 256 KB of output at a time: a bomb of a few KB that inflates to gigabytes is noticed after one such piece.
 _PIECE = 1 << 18
 
 
 class BodyError(Exception):
-    """The body is too large, damaged, cut off, or in a coding that nlapi cannot read."""
+    """A body that is too large, damaged, incomplete, or in a coding that nlapi cannot read."""
 
 
 class TooLargeError(BodyError):
-    """The body is larger than it may be; the bytes up to there have been decoded."""
+    """A body larger than allowed; the bytes up to the limit have been decoded."""
 
 
 class Decoder:
-    """Undoes `Content-Encoding` (RFC 9110 §8.4). No stage takes or gives more than `max_bytes`."""
+    """A decoder for `Content-Encoding` (RFC 9110 §8.4). No stage takes or gives more than `max_bytes`."""
 
     def __init__(self, codings: str, max_bytes: int) -> None:
         names = [name for name in (part.strip().lower() for part in codings.split(",")) if name not in ("", "identity")]
         if len(names) > MAX_CODINGS:
             raise BodyError(f"the body is in {len(names)} content codings at once; nlapi undoes at most {MAX_CODINGS}")
         for name in names:
+            # The Accept-Encoding that nlapi sends names no other (RFC 9110 §12.5.3); x-gzip is gzip (§8.4.1.3).
             if name not in ("gzip", "x-gzip", "deflate"):
                 raise BodyError(f"the body is in the content coding {name[:40]!r}, which nlapi did not ask for")
         self._stages = [_Inflate(name) for name in reversed(names)]
@@ -36,22 +38,22 @@ class Decoder:
         self._taken = 0
 
     def feed(self, data: bytes) -> None:
-        """Takes the next bytes of the body as they came."""
+        """Take the next bytes of the body as received."""
         for piece in self._through(0, data):
             self._out += piece
 
     def take(self) -> bytes:
-        """Return what has been decoded since the last time."""
+        """Return what has been decoded since the last call."""
         start, self._taken = self._taken, len(self._out)
         return bytes(self._out[start:])
 
     @property
     def decoded(self) -> bytes:
-        """All that has been decoded so far."""
+        """All bytes decoded so far."""
         return bytes(self._out)
 
     def finish(self) -> bytes:
-        """The whole body. BodyError when a coding did not come to its end."""
+        """Return the whole body. BodyError when a coding did not come to its end."""
         if self._counts[0] and not all(stage.done for stage in self._stages):
             raise BodyError("the compressed body is cut off")
         return bytes(self._out)
@@ -85,6 +87,7 @@ class _Inflate:
         pending = False  # zlib may have taken all of its input and still hold some output
         while data or pending:
             if self._zlib.eof:
+                # Zeros that pad a file to a whole block are ignored, as gzip(1) does.
                 if not data.strip(b"\0"):
                     return
                 self._zlib = self._next_member()
@@ -96,7 +99,7 @@ class _Inflate:
             pending = bool(piece) and not self._zlib.eof
 
     def _next_member(self) -> zlib._Decompress:
-        """A gzip file may have several members (RFC 1952 §2.2); a deflate stream is one."""
+        """Return a decompressor for the next member: gzip may have several (RFC 1952 §2.2), deflate has one."""
         if not self._gzip:
             raise BodyError("the body goes on after the end of its deflate coding")
         return zlib.decompressobj(zlib.MAX_WBITS | 16)
@@ -106,7 +109,7 @@ class _Inflate:
             return self._zlib.decompress(data, _PIECE)
         except zlib.error:
             if self._fresh and not self._gzip:
-                # Some servers send deflate without its zlib wrapper.
+                # Some servers send deflate without its zlib wrapper, against RFC 9110 §8.4.1.2, which notes it.
                 self._zlib = zlib.decompressobj(-zlib.MAX_WBITS)
                 self._fresh = False
                 return self._decompress(data)

@@ -1,4 +1,4 @@
-"""The form in which two requests are compared: what the API is asked for, not how it is written."""
+"""Requests in a canonical form, to tell whether two ask for the same, however they are written."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from nlapi.client.message import Request
 from nlapi.openapi.parts import FORM, essence, is_json
 
 Leaf = tuple[str, Any]
-"""One value of a request with its place: `query.limit`, `body.budget.amount`."""
+"""A scalar of a request with its path: `query.limit`, `body.budget.amount`."""
 
 
 def is_key_header(name: str) -> bool:
-    """Whether a header carries an idempotency key, which says which try it is and nothing of the change itself."""
+    """Return whether a header carries an idempotency key."""
+    # Idempotency-Key, with X- before it or underscores in it. It identifies the attempt and not the change.
     return name.lower().replace("-", "").replace("_", "").removeprefix("x") in ("idempotencykey", "idempotentkey")
 
 
 def digest(request: Request) -> str:
-    """Return a SHA-256 of what a request asks for, in hex: equal for two that ask for the same.
+    """Return the SHA-256 of a request in hex, equal for two requests that ask for the same.
 
     The order of keys, pairs and headers, blanks between JSON tokens, `2.0` for `2` and an idempotency key are left out.
     """
@@ -38,24 +39,24 @@ def digest(request: Request) -> str:
 
 
 def target_path(request: Request) -> str:
-    """Return the path of a request without case and the blanks at the ends of its segments."""
+    """Return the path of a request in lower case, without blanks at the ends of its segments."""
     return "/".join(loose(unquote(part)) for part in urlsplit(request.url).path.split("/"))
 
 
 def loose_leaves(request: Request) -> frozenset[Leaf]:
-    """Return every value of the query and the body with its place, texts as `loose` leaves them."""
+    """Return every scalar of the query and the body with its path, texts normalised by `loose`."""
     pairs = parse_qsl(urlsplit(request.url).query, keep_blank_values=True)
     query = ((f"query.{name}", loose(value)) for name, value in pairs)
     return frozenset((*query, *_leaves("body", _body(request))))
 
 
 def loose(text: str) -> str:
-    """Return a text without case and without blanks that nobody sees."""
+    """Return a text in lower case (case-folded), each run of blanks one space."""
     return " ".join(text.split()).casefold()
 
 
 def _body(request: Request) -> Any:
-    """The body as a value: JSON parsed, a form as its pairs in order, anything else as a text."""
+    """Return the body as a value: JSON parsed, a form as its pairs in order, anything else as a text."""
     if request.content is None:
         return None
     kind = request.header("content-type") or ""
@@ -63,6 +64,7 @@ def _body(request: Request) -> Any:
         if is_json(kind):
             return _plain(json.loads(request.content))
         if essence(kind) == FORM:
+            # Sorted: pairs in another order are the same change to an API that reads them by name.
             return sorted(map(list, parse_qsl(request.content.decode(), keep_blank_values=True)))
     except (ValueError, RecursionError):
         pass
@@ -70,11 +72,12 @@ def _body(request: Request) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A JSON value with its whole numbers as integers."""
+    """Return a JSON value with its whole numbers as integers."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
+    # JSON has one type of number, in which 2.0 and 2 are equal (RFC 8259 §6); Python writes them differently.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -1,4 +1,4 @@
-"""What goes over the wire and what comes back: Request and Result."""
+"""Request and Result: an HTTP request before credentials, and the answer to one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nlapi.openapi.parts import essence, is_json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Exactly what goes on the wire, before credentials. `content` is None when there is no body at all."""
+    """A request exactly as it goes on the wire, before credentials. `content` is None when there is no body at all."""
 
     method: str
     url: str
@@ -30,7 +30,7 @@ class Request:
 
 
 class Framing(StrEnum):
-    """How the body of an answer that streams divides into items, and what an item is."""
+    """The division of a streaming answer's body into items, and the form of an item."""
 
     EVENTS = "events"
     """server-sent events: `{"event", "data", "id"}`"""
@@ -45,7 +45,7 @@ class Framing(StrEnum):
 
 
 class Ended(StrEnum):
-    """Why an answer was read no further."""
+    """The reason why an answer was read no further."""
 
     COMPLETE = "complete"
     """it came to its end"""
@@ -61,13 +61,15 @@ class Ended(StrEnum):
     """the user stopped it"""
 
 
+# Without slots: cached_property stores its value in `__dict__`.
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """An answer. `elapsed` is in seconds, `url` the last one after redirects.
 
-    Of one that streams, `items` are what came of it, in order, and `framing` says what an item is; `content` are all
-    the bytes, with an incomplete item at their end where it was cut. `ended` says why no more was read: an answer that
-    does not stream is always COMPLETE, and its `items` are None. `fault` tells of a BROKEN one what was wrong.
+    Of a streaming answer, `items` are those received, in order, and `framing` says what an item is; `content` are all
+    bytes, with an incomplete item at their end where it was cut. `ended` is the reason why reading stopped: an answer
+    that does not stream is always COMPLETE, and its `items` are None. `fault` describes what was wrong with a BROKEN
+    one.
     """
 
     status: int
@@ -87,7 +89,7 @@ class Result:
 
     @property
     def is_cut(self) -> bool:
-        """Whether it was still going on, or may have been, when it was read no further."""
+        """Whether reading stopped while the answer was still going on, or may have been."""
         return self.ended is not Ended.COMPLETE
 
     def header(self, name: str) -> str | None:
@@ -100,6 +102,7 @@ class Result:
 
     @cached_property
     def text(self) -> str:
+        # UTF-8 where no charset is named, as RFC 8259 §8.1 demands of JSON.
         charset = (self.header("content-type") or "").partition("charset=")[2].partition(";")[0].strip(' "') or "utf-8"
         try:
             return self.content.decode(charset, "replace")
@@ -107,14 +110,14 @@ class Result:
             return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The body as JSON. ValueError when it is not (`data` gives None instead)."""
+        """Return the body as JSON. ValueError when it is not JSON (`data` is None then)."""
         return json.loads(self.content)
 
     @cached_property
     def data(self) -> Any:
-        """The body as JSON, whatever its content type says; None when it is empty or something else.
+        """The body as JSON, whatever its content type; None when it is empty or not JSON.
 
-        The items of an answer that streams, as a list.
+        For a streaming answer, the list of its items.
         """
         if self.items is not None:
             return list(self.items)
@@ -125,16 +128,18 @@ class Result:
 
 
 def as_dict(request: Request) -> Mapping[str, Any]:
-    """`{"method", "url", "headers", "body"}`: what `--dry-run -o json` prints. A JSON body is given parsed."""
+    """Return `{"method", "url", "headers", "body"}`, as `--dry-run -o json` prints it, a JSON body parsed."""
     body: Any = None
     if request.content is not None:
+        # Bytes that are no text are shown as such by `replace`: a dry run must print something for any body.
         text = request.content.decode("utf-8", "replace")
         body = json.loads(text) if request.json_like else text
     return {"method": request.method, "url": request.url, "headers": dict(request.headers), "body": body}
 
 
+# A `str`, as arguments are JSON everywhere else: checks, previews and transcripts need no case of their own.
 class File(str):
-    """A file as an argument. As a string it is its name, so that its bytes never show in a plan or a transcript."""
+    """A file as an argument: as a string its name, so that its bytes never show in a plan or a transcript."""
 
     __slots__ = ("content_type", "data")
 

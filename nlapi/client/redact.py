@@ -1,4 +1,4 @@
-"""Secrets, taken out of text and bytes in every form in which they are likely to come back."""
+"""Secrets masked in text and bytes, in every encoding in which they are likely to appear."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from urllib.parse import quote, quote_plus
 
 MASK = "***"
 
+# Shorter secrets are not masked: `any` is a credential in a sandbox and a word everywhere.
 SHORTEST = 6
-"""Shorter secrets are left alone: `any` is a credential in a sandbox and a word everywhere."""
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` with each secret replaced by `***`: as it is, percent-encoded, in base64, or escaped as in JSON."""
+    """Return `text` with each secret replaced by `***`: plain, percent-encoded, in base64, or escaped as in JSON."""
     for form in forms(secrets):
         text = text.replace(form, MASK)
     return text
 
 
 class Masker:
-    """Masks secrets in what comes piece by piece."""
+    """A filter that masks secrets in a stream of bytes."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._forms = forms(secrets)
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
-        """Return the next bytes, masked; what may be the beginning of a secret waits for what follows."""
+        """Return the next bytes, masked; a possible beginning of a secret is kept until the next call."""
         data = self._held + data
+        # TCP cuts an answer anywhere, also in the middle of a secret that a server echoes.
         encoded = [form.encode("utf-8", "replace") for form in self._forms]
         for form in encoded:
             data = data.replace(form, MASK.encode())
@@ -61,14 +62,14 @@ def _overlap(data: bytes, form: bytes) -> int:
 
 
 def redact_body(content: bytes, secrets: Iterable[str]) -> bytes:
-    """The same for the body of an answer."""
+    """Return the body of an answer with each secret replaced by `***`."""
     for form in forms(secrets):
         content = content.replace(form.encode("utf-8", "replace"), MASK.encode())
     return content
 
 
 def forms(secrets: Iterable[str]) -> list[str]:
-    """Every form of every secret, the longest first so that none is cut in two. Those under SHORTEST have none."""
+    """Return every form of every secret, longest first so that none is cut in two; none of those under SHORTEST."""
     found: set[str] = set()
     for secret in secrets:
         if len(secret) < SHORTEST:

@@ -1,26 +1,26 @@
-"""What a value in a path may never be: something that leads a server to another place than the path says."""
+"""Values refused in a path because they would lead a server to another path."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from nlapi.client.style import is_list, scalar
+from nlapi.client.style import is_list, item_texts, pair_texts, scalar
 from nlapi.errors import ArgumentError
 
+# More than any chain of proxies and servers decodes; a value that is still encoded after so many is meant to deceive.
 MAX_DECODINGS = 8
-"""Times that a text is percent-decoded: more than any chain of proxies and servers does."""
 
 
 def check_segment(value: Any, *, named: bool = False) -> None:
-    """ArgumentError, with the reason, unless `value`, and every item of a list or object, may stand in a path.
+    """Raise ArgumentError, with the reason, unless `value` and every item of a list or object may stand in a path.
 
-    `named`: the parameter's name stands before it (style matrix), so that an empty text leaves no empty segment.
+    `named`: the parameter's name precedes it (style matrix), so that an empty text leaves no empty segment.
     """
-    texts = list(_texts(value))
+    texts = _texts(value)
     if not texts:
         raise ArgumentError("a path parameter may not be empty")
     for text in texts:
@@ -28,24 +28,20 @@ def check_segment(value: Any, *, named: bool = False) -> None:
             _check_text(text)
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """The texts that a value is written with: that of a scalar, of each item, of each name and value of an object."""
+def _texts(value: Any) -> list[str]:
+    """Return the texts that a value is written with: of a scalar, of each item, of each name and value of an object."""
     if isinstance(value, Mapping):
-        for name, item in value.items():
-            if item is not None:
-                yield name
-                yield scalar(item)
-    elif is_list(value):
-        yield from (scalar(item) for item in value if item is not None)
-    else:
-        yield scalar(value)
+        return [text for pair in pair_texts(value) for text in pair]
+    return item_texts(value) if is_list(value) else [scalar(value)]
 
 
 def _check_text(text: str) -> None:
-    """Looks at a text as the most obliging server would: decoded to the end, look-alikes taken for what they look like.
+    """Check a text as the most lenient server would read it: fully decoded, look-alike characters normalised.
 
-    What is sent is the text as it is: RFC 6570 §3.2.2 writes a slash as %2F, and many servers read that as a slash.
+    The text is sent as it is: RFC 6570 §3.2.2 writes a slash as %2F, and many servers read that as a slash.
     """
+    # NFKC, as Java servers once took full-width dots for dots; a backslash is a slash to the
+    # WHATWG URL parser (docs/design/009).
     plain = unicodedata.normalize("NFKC", _decoded(text))
     if not plain.strip():
         raise ArgumentError("a path parameter may not be empty")
@@ -62,7 +58,7 @@ def _check_text(text: str) -> None:
 
 
 def _decoded(text: str) -> str:
-    """The text percent-decoded until it stays as it is."""
+    """Return the text percent-decoded until it no longer changes."""
     for _ in range(MAX_DECODINGS):
         plain = unquote(text)
         if plain == text:

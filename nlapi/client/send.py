@@ -1,4 +1,4 @@
-"""Sends a Request and reads its answer: one deadline, a size cap, careful redirects, and no write twice."""
+"""One Request sent and its answer read: one deadline, a size limit, careful redirects, and no write sent twice."""
 
 from __future__ import annotations
 
@@ -26,17 +26,20 @@ from nlapi.openapi import address
 if TYPE_CHECKING:
     from nlapi.client.wire import Answer, BrokenError, Client, Progress
 
+# The safe methods of RFC 9110 §9.2.1 without TRACE.
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-"""The methods that ask for nothing to change (RFC 9110 §9.2.1)."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHANCE = random.SystemRandom()
+
+# Every other header may hold a credential: httpx2 drops Authorization and Cookie on another origin, and sends X-API-Key
+# along (docs/design/003).
 _FOREIGN = frozenset({"accept", "accept-language", "user-agent"})
 
 
 @asynccontextmanager
 async def open_client() -> AsyncIterator[Client]:
-    """Connections to share between several calls of `send` in one event loop."""
+    """Open connections to share between several calls of `send` in one event loop."""
     from nlapi.client.wire import Client
 
     async with Client() as client:
@@ -54,17 +57,18 @@ async def send(
     expected: Expectation = UNKNOWN,
     watch: Watch | None = None,
 ) -> Result:
-    """The answer to `request`, whatever its status. `request` has its credentials already; `secrets` are those.
+    """Return the answer to `request`, whatever its status.
 
-    A GET, HEAD or OPTIONS is sent again after a network error or a 429 or 503 with Retry-After, and its redirects are
-    followed: to another origin without its headers and without the secrets. Everything else, and anything with
-    `repeat=False`, is sent once and its answer given as it is. Secrets that the API echoes are masked in the Result.
+    `request` has its credentials already; `secrets` are those. A GET, HEAD or OPTIONS is sent again after a network
+    error or a 429 or 503 with Retry-After, and its redirects are followed: to another origin without its headers and
+    without the secrets. Everything else, and anything with `repeat=False`, is sent once. Secrets that the API echoes
+    are masked in the Result.
 
-    Of an answer that streams (`expected` says what is known of that), what has come when the limits end it is its
-    Result, and `watch` is shown each Piece as it comes; nothing is sent again once one was shown.
+    The Result of a streaming answer (`expected` says what is known of that) is what has come when the limits end it.
+    `watch` is called with each Piece as it comes; nothing is sent again after that.
 
-    Raises SendError when no complete answer came within the limits, OutcomeUnknownError when that leaves open whether a
-    write was carried out, UsageError when HTTP cannot carry the request.
+    Raises SendError when no complete answer came within the limits, OutcomeUnknownError when a write may have been
+    carried out, UsageError when HTTP cannot carry the request.
     """
     limits = limits or Limits()
     sending = _Sending(
@@ -84,7 +88,7 @@ async def send(
 
 @dataclass(slots=True, kw_only=True)
 class _Sending:
-    """One call of `send` on its way."""
+    """The state of one call of `send`."""
 
     limits: Limits
     secrets: tuple[str, ...]
@@ -125,7 +129,7 @@ class _Sending:
         raise self._failed(f"more than {self.limits.max_redirects} redirects", self.first)
 
     async def _answered(self, client: Client, request: Request) -> Result:
-        """The answer to one request, tried again where that is allowed and may help."""
+        """Return the answer to one request, sent again where that is allowed and may help."""
         from nlapi.client.wire import BrokenError
 
         while True:
@@ -140,6 +144,7 @@ class _Sending:
                     return self.body.cut(Ended.BROKEN, self._elapsed(), error.reason)
                 if not (may_retry and error.again) or (self.body is not None and self.body.has_shown):
                     raise self._unanswered(error, request) from None
+                # Jitter, so that clients which lost a server at one moment do not all return at one moment.
                 wait = 0.1 * 2**self.tries * _CHANCE.uniform(0.5, 1.5)
             else:
                 asked = _retry_after(result)
@@ -152,6 +157,8 @@ class _Sending:
     async def _once(self, client: Client, request: Request) -> Result:
         self.progress.sent = False
         there = address.parse(request.url)
+        # The user chose the first origin, private or not. A redirect from it could reach what only this machine can,
+        # such as a cloud's metadata server.
         foreign = there.origin != address.origin(self.first.url)
         guarded = foreign and not self.limits.private_redirects
         async with client.exchange(request, there, self.progress, public_only=guarded) as answer:
@@ -167,7 +174,7 @@ class _Sending:
             return await self._read(answer, head)
 
     async def _read(self, answer: Answer, head: Result) -> Result:
-        """The answer with its body, or with as much of it as the number of items allows."""
+        """Return the answer with its body, or with as much of it as the number of items allows."""
         self.body = body = BodyReader(
             head=head,
             shown_head=self._masked(head),
@@ -187,7 +194,7 @@ class _Sending:
         return result
 
     def _bound(self, is_stream: bool) -> None:
-        """Bounds the time of an answer that turns out to stream, and no longer that of one that does not after all."""
+        """Set the deadline of an answer that turns out to stream, or restore it when the answer does not after all."""
         left = self.limits.deadline - self._elapsed()
         if is_stream and self.limits.stream_seconds is not None:
             left = min(left, self.limits.stream_seconds)
@@ -201,7 +208,7 @@ class _Sending:
         return seconds <= self.limits.max_retry_wait and seconds < left
 
     def _next(self, request: Request, location: str) -> Request:
-        """The request that a redirect asks for. Another origin gets no header of ours but a few that say nothing."""
+        """Return the request that a redirect asks for. Another origin gets only headers that identify nobody."""
         here = address.parse(request.url)
         try:
             url = urljoin(request.url, location.strip().replace(" ", "%20")).partition("#")[0]
@@ -211,6 +218,7 @@ class _Sending:
             raise self._failed(reason, request) from None
         if there.origin == here.origin:
             return replace(request, url=url)
+        # Credentials in the URL, protected by TLS so far, would go out in the clear.
         if here.scheme == "https" and there.scheme == "http" and self.secrets:
             raise self._failed(f"was redirected from https to {there.site}; nlapi did not follow", request)
         url = _without(url, self.secrets)
@@ -222,7 +230,7 @@ class _Sending:
     def _unanswered(self, error: BrokenError, request: Request) -> SendError:
         there = address.parse(request.url)
         if self.progress.sent:
-            # What speaks TLS hangs up on plain HTTP.
+            # A server that speaks TLS hangs up on plain HTTP.
             hint = f"does it speak https? --base-url https://{there.authority} then" if there.scheme == "http" else ""
             return self._failed(error.reason, request, hint=hint if error.is_hangup else "")
         return SendError(
@@ -231,7 +239,7 @@ class _Sending:
         )
 
     def _failed(self, reason: str, request: Request, hint: str = "") -> SendError:
-        """The error for a request that went out, or may have: for a write, nobody knows what became of it."""
+        """Return the error for a request that was sent, or may have been: the outcome of a write is unknown then."""
         there = address.parse(request.url)
         message = redact(clean(f"{request.method} {there.site}{there.path[:200]}: {reason}")[:600], self.secrets)
         if self.safe or not self.progress.sent:
@@ -253,7 +261,7 @@ class _Sending:
 
 
 def _retry_after(result: Result) -> float | None:
-    """The seconds that a 429 or 503 asks to wait (RFC 9110 §10.2.3); None when it asks for nothing sensible."""
+    """Return the seconds that a 429 or 503 asks to wait (RFC 9110 §10.2.3), None without a valid Retry-After."""
     value = (result.header("retry-after") or "").strip()
     if result.status not in (429, 503) or not value:
         return None
@@ -266,7 +274,7 @@ def _retry_after(result: Result) -> float | None:
 
 
 def _without(url: str, secrets: Sequence[str]) -> str:
-    """`url` without the pairs of its query that hold a secret."""
+    """Return `url` without the pairs of its query that hold a secret."""
     base, mark, query = url.partition("?")
     pairs = [pair for pair in query.split("&") if not any(secret in unquote_plus(pair) for secret in secrets if secret)]
     return base + mark + "&".join(pairs)

@@ -1,4 +1,4 @@
-"""Which server a request goes to, and which servers a description may not send anybody to."""
+"""The server of a request, and the servers to which a description may not send it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ HINT = "name the server yourself with --base-url"
 
 
 def server_url(operation: Operation, base_url: str | None = None) -> str:
-    """The absolute URL that the operation's path is put behind, without a slash at its end.
+    """Return the absolute URL that precedes the operation's path, without a slash at its end.
 
-    It is the first that is absolute, as a relative one in a file leads nowhere.
-
-    `base_url` is the user's word and may be any http(s) URL; the description's own server may not lead where a
-    description has no business to lead (OpenAPI 3.1.1 §4.8.5). UsageError says why it was refused.
+    `base_url` is the user's choice and may be any http(s) URL. Otherwise it is the first absolute one of the
+    description's servers (OpenAPI 3.1.1 §4.8.5), as a relative one in a file leads nowhere; one in a network that the
+    description has no business with is refused. Raises UsageError with the reason.
     """
     if base_url is not None:
         _checked(base_url, f"base URL {shown(base_url)!r}", _spelled(base_url))
@@ -36,7 +35,7 @@ def server_url(operation: Operation, base_url: str | None = None) -> str:
 
 
 def names_server(spec: Spec) -> bool:
-    """Does a description name a server itself? One that names none, or only a path, is taken to run where it is."""
+    """Return whether a description names a server itself; one with none, or only a path, runs where it came from."""
     host = spec.document.get("host")
     urls = [as_map(one).get("url") for one in as_list(spec.document.get("servers"))]
     absolute = (ABSOLUTE.match(url) or url.startswith("//") for url in urls if isinstance(url, str))
@@ -44,10 +43,11 @@ def names_server(spec: Spec) -> bool:
 
 
 def example_base_url(spec: Spec, tried: str = "") -> str:
-    """Return a base URL that may be the right one, to be shown as an example and never to be used.
+    """Return a base URL that may be the right one, as an example for a person and never for use.
 
-    It is another than `tried`: the folder of the description, else `/api` or nothing behind the same host.
+    It differs from `tried`: the folder of the description, else `/api` or nothing behind the same host.
     """
+    # Prefect's description names no server and needs /api behind the host that served it.
     place = tried or spec.source
     if not place.startswith(("http://", "https://")):
         return "http://127.0.0.1:8000/api"
@@ -57,7 +57,7 @@ def example_base_url(spec: Spec, tried: str = "") -> str:
 
 
 def explain_server(spec: Spec) -> str:
-    """Return what a person may have to say about where an API runs; "" when its description says it."""
+    """Return what a user has to provide about where an API runs; "" when its description names a server."""
     if names_server(spec):
         return ""
     with suppress(UsageError):
@@ -68,7 +68,7 @@ def explain_server(spec: Spec) -> str:
 
 
 def _no_server(operation: Operation, url: str) -> UsageError:
-    """The error for a description in a file that has no server, or only its path."""
+    """Return the error for a description in a file that has no server, or only its path."""
     path, source = url.strip("/"), operation.spec.source
     if path:
         message, example = f"{source} names no server, only the path {url!r} on it", f"https://HOST/{path}"
@@ -79,7 +79,7 @@ def _no_server(operation: Operation, url: str) -> UsageError:
 
 
 def _spelled(base_url: str) -> str:
-    """A hint for a base URL that is none: the same with http:// before it, where that makes one."""
+    """Return a hint for an invalid base URL: the same with http:// in front, where that is a valid one."""
     url = f"http://{base_url}"
     with suppress(UsageError):
         if "://" not in base_url and re.match(r"[\w.-]+(?::\d+)?(?:/|$)", base_url):
@@ -89,12 +89,14 @@ def _spelled(base_url: str) -> str:
 
 
 def expanded(server: Server) -> str:
-    """The server's URL with its variables at their defaults (OpenAPI 3.1.1 §4.8.6)."""
+    """Return the server's URL with its variables at their defaults (OpenAPI 3.1.1 §4.8.6)."""
 
     def value(match: re.Match[str]) -> str:
         variable = server.variables.get(match[1])
         if variable is None:
             raise UsageError(f"server {server.url!r} uses {{{match[1]}}}, which is not described", hint=HINT)
+        # `default` is required, yet descriptions leave it out; a single choice leaves no doubt, the first of several is
+        # a guess that the preview shows.
         return variable.default or (variable.enum[0] if variable.enum else "")
 
     return re.sub(r"\{([^{}]+)\}", value, server.url)
@@ -107,13 +109,15 @@ def _checked(url: str, label: str, hint: str) -> Address:
         raise UsageError(f"{label}: {error.message}", hint=hint) from None
     if "?" in url or "#" in url or "\\" in url:
         raise UsageError(f"{label} has a query, a fragment or a backslash in it", hint=hint)
+    # WHATWG URL takes %2e for a dot, so a proxy or server may climb out of the base path.
     if any(segment in (".", "..") for segment in re.sub("%2e", ".", address.path, flags=re.I).split("/")):
         raise UsageError(f"{label} has dot segments in its path", hint=hint)
     return address
 
 
 def _forbidden(address: Address, source: str) -> str:
-    """Why a description from `source` may not name this server, or ""."""
+    """Return why a description from `source` may not name this server, or ""."""
+    # 169.254.169.254 serves the credentials of a cloud machine, and no API of anybody.
     if address.is_link_local:
         return "a link-local or reserved address"
     from_elsewhere = source.startswith(("http://", "https://")) and parse(source).host != address.host

@@ -1,4 +1,4 @@
-"""Network connections that cap what comes before a body and remember what was read last."""
+"""Network connections that limit the bytes before a body and remember the last bytes read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import httpcore2
 
+# In bytes. A hostile server sends headers, or `100 Continue`, without end.
 MAX_HEAD = 256 * 1024
-"""Bytes that may come before the body; a hostile server sends headers or `100 Continue` without end."""
 
 
 class Backend(httpcore2.AsyncNetworkBackend):
@@ -26,7 +26,8 @@ class Backend(httpcore2.AsyncNetworkBackend):
 class Stream(httpcore2.AsyncNetworkStream):
     """A connection.
 
-    The parser above it (h11) takes `100 Continue` for ever, and keeps to itself what follows the end of a body.
+    The parser above it (h11) accepts `100 Continue` for ever, and discards what follows the end of a body
+    (docs/design/003).
     """
 
     CHUNK = 64 * 1024
@@ -38,10 +39,8 @@ class Stream(httpcore2.AsyncNetworkStream):
         self._last = b""
 
     def ended_with(self, tail: bytes) -> bool:
-        """Were these the last bytes that were read? `tail` is the end of a body, or all of a short one.
-
-        Some old servers put a stray line break behind a body (RFC 9112 §2.2); it does no harm.
-        """
+        """Return whether `tail`, the end of a body or all of a short one, was the last that was read."""
+        # Some old servers put a stray line break behind a body (RFC 9112 §2.2), which is harmless.
         tail = tail[-len(self._last) :] or b"\n"
         return self._last.endswith(tail) or self._last.rstrip(b"\r\n").endswith(tail)
 

@@ -1,4 +1,4 @@
-"""Parameter values to text, by `style` and `explode`: RFC 6570 and OpenAPI 3.1.1 §4.8.12.3."""
+"""Parameter values as text, by `style` and `explode`: RFC 6570 and OpenAPI 3.1.1 §4.8.12.3."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from urllib.parse import quote
 
 from nlapi.errors import ArgumentError
 
+# `allowReserved` in a query. `#`, `&`, `+`, `[` and `]` are encoded all the same: they would end the value, or mean
+# something else, to the server (RFC 3986 §3.4).
 RESERVED = ":/?@!$'()*,;="
-"""What `allowReserved` leaves alone in a query. `#`, `&`, `+`, `[` and `]` are encoded all the same: they would end the
-value, or mean something else, to the server (RFC 3986 §3.4)."""
 
+# `allowReserved` in a path: a slash, a `?` or a `%2F` would end the segment (RFC 3986 §3.3).
 SEGMENT_RESERVED = ":@!$'()*,;="
-"""What `allowReserved` leaves alone in a path: a slash, a `?` or a `%2F` would end the segment (RFC 3986 §3.3)."""
 
+# cookie-octet of RFC 6265 §4.1.1 without `%`, which begins an encoded character.
 COOKIE_SAFE = "!#$&'()*+-./:<=>?@[]^_`{|}~"
-"""cookie-octet of RFC 6265 §4.1.1 without `%`."""
 
+# Style `cookie` escapes nothing by itself (OpenAPI 3.2.0 §4.12.2.3).
 OF_STYLE_COOKIE = COOKIE_SAFE + "%"
-"""What style `cookie` leaves alone: it escapes nothing by itself (OpenAPI 3.2.0 §4.12.2.3)."""
 
+# token of RFC 9110 §5.6.2, without `%`.
 COOKIE_NAME_SAFE = "!#$&'*+-.^_`|~"
-"""token of RFC 9110 §5.6.2, without `%`."""
 
+# Between the values of a list. Only Swagger 2.0 has them in a path and a header, and the tab anywhere.
 DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
-"""What stands between the values of a list. In a path and a header, and the tab anywhere, only Swagger 2.0 has them."""
 
 SEPARATORS = {style: quote(mark) for style, mark in DELIMITERS.items()}
 
 
 def scalar(value: Any) -> str:
-    """A value as text: true, false, numbers as in JSON; an object or list inside another value as JSON."""
+    """Return a value as text: true, false, numbers as in JSON; an object or list inside another value as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and not math.isfinite(value):
@@ -43,7 +43,7 @@ def scalar(value: Any) -> str:
 
 
 def compact(value: Any) -> str:
-    """JSON without white space. ArgumentError for what JSON cannot hold."""
+    """Return JSON without white space. ArgumentError for a value that JSON cannot hold."""
     try:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except (ValueError, RecursionError):
@@ -51,7 +51,7 @@ def compact(value: Any) -> str:
 
 
 def encode(text: str, *, safe: str = "") -> str:
-    """Percent-encoded: all but unreserved characters and `safe` ones. ArgumentError for what is no text."""
+    """Return the text percent-encoded, except unreserved and `safe` characters. ArgumentError for a lone surrogate."""
     try:
         return quote(text, safe=safe)
     except UnicodeEncodeError:
@@ -59,18 +59,20 @@ def encode(text: str, *, safe: str = "") -> str:
 
 
 def _query_text(text: str, reserved: bool) -> str:
-    """Percent-encoded; with `reserved`, RESERVED and `%XX` are left as they are (RFC 6570 §3.2.3)."""
+    """Return the text percent-encoded; with `reserved`, RESERVED and `%XX` stay as they are (RFC 6570 §3.2.3)."""
     if not reserved:
         return encode(text)
     pieces = re.split(r"(%[0-9A-Fa-f]{2})", text)
     return "".join(piece if index % 2 else encode(piece, safe=RESERVED) for index, piece in enumerate(pieces))
 
 
-def _items(value: Sequence[Any]) -> list[str]:
+def item_texts(value: Sequence[Any]) -> list[str]:
+    """Return the items of a list as texts, without null."""
     return [scalar(item) for item in value if item is not None]
 
 
-def _pairs(value: Mapping[str, Any]) -> list[tuple[str, str]]:
+def pair_texts(value: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the names and values of an object as texts, without null."""
     return [(name, scalar(item)) for name, item in value.items() if item is not None]
 
 
@@ -79,7 +81,10 @@ def is_list(value: Any) -> bool:
 
 
 def path(name: str, value: Any, style: str, explode: bool, *, reserved: bool = False) -> str:
-    """The expansion of `{name}` in a path: simple, label or matrix (RFC 6570 §3.2.2, §3.2.5, §3.2.7), or delimited."""
+    """Return the expansion of `{name}` in a path.
+
+    Styles simple, label and matrix (RFC 6570 §3.2.2, §3.2.5, §3.2.7), and those with a delimiter of Swagger 2.0.
+    """
     prefix, separator, named = {"label": (".", ".", False), "matrix": (";", ";", True)}.get(style, ("", ",", False))
     comma = SEPARATORS.get(style, ",")
 
@@ -89,12 +94,12 @@ def path(name: str, value: Any, style: str, explode: bool, *, reserved: bool = F
     joint = separator if explode else comma
     label = encode(name)
     if is_list(value):
-        items = [text(item) for item in _items(value)]
+        items = [text(item) for item in item_texts(value)]
         if named and explode:
             return "".join(f";{label}={item}" if item else f";{label}" for item in items)
         body = joint.join(items)
     elif isinstance(value, Mapping):
-        pairs = [(encode(key), text(item)) for key, item in _pairs(value)]
+        pairs = [(encode(key), text(item)) for key, item in pair_texts(value)]
         if named and explode:
             return "".join(f";{key}={item}" if item else f";{key}" for key, item in pairs)
         body = joint.join(f"{key}{'=' if explode else ','}{item}" for key, item in pairs)
@@ -106,22 +111,22 @@ def path(name: str, value: Any, style: str, explode: bool, *, reserved: bool = F
 
 
 def fields(name: str, value: Any, style: str, explode: bool) -> Iterator[tuple[str, list[str], str]]:
-    """(key, items, separator) of each pair that a value is written as, nothing encoded yet.
+    """Yield (key, items, separator) for each pair that a value is written as, not yet encoded.
 
-    Styles form, spaceDelimited, pipeDelimited and deepObject. An empty list or object gives none (RFC 6570 §2.3:
-    undefined).
+    Styles form, spaceDelimited, pipeDelimited and deepObject. An empty list or object yields none, as it is undefined
+    (RFC 6570 §2.3).
     """
     separator = DELIMITERS.get(style, ",")
     if style == "deepObject" and (isinstance(value, Mapping) or is_list(value)):
         yield from ((key, [item], separator) for key, item in deep(name, value))
     elif is_list(value):
-        items = _items(value)
+        items = item_texts(value)
         if explode:
             yield from ((name, [item], separator) for item in items)
         elif items:
             yield name, items, separator
     elif isinstance(value, Mapping):
-        pairs = _pairs(value)
+        pairs = pair_texts(value)
         if explode:
             yield from ((key, [item], separator) for key, item in pairs)
         elif pairs:
@@ -131,14 +136,15 @@ def fields(name: str, value: Any, style: str, explode: bool) -> Iterator[tuple[s
 
 
 def query(name: str, value: Any, style: str, explode: bool, *, reserved: bool = False) -> Iterator[str]:
-    """The `key=value` pairs of a query parameter or of a property of an urlencoded form; see `fields`."""
+    """Yield the `key=value` pairs of a query parameter or of a property of an urlencoded form; see `fields`."""
     for key, items, separator in fields(name, value, style, explode):
         joint = "," if separator == "," else encode(separator)
         yield f"{encode(key)}={joint.join(_query_text(item, reserved) for item in items)}"
 
 
 def deep(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """`name[key][0]=...` for everything inside `value`; lists by index, as Stripe's own clients write them."""
+    """Yield (`name[key][0]`, value) for every scalar inside `value`."""
+    # OpenAPI leaves nested values and lists undefined; lists go by index, as Stripe's own clients write them.
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from deep(f"{name}[{key}]", item)
@@ -150,11 +156,11 @@ def deep(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def header(value: Any, explode: bool, style: str = "simple") -> str:
-    """A header's value. ArgumentError for line breaks and other control characters (RFC 9110 §5.5)."""
+    """Return a header's value. ArgumentError for line breaks and other control characters (RFC 9110 §5.5)."""
     if is_list(value):
-        text = DELIMITERS.get(style, ",").join(_items(value))
+        text = DELIMITERS.get(style, ",").join(item_texts(value))
     elif isinstance(value, Mapping):
-        text = ",".join(f"{key}={item}" if explode else f"{key},{item}" for key, item in _pairs(value))
+        text = ",".join(f"{key}={item}" if explode else f"{key},{item}" for key, item in pair_texts(value))
     else:
         text = scalar(value)
     if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", text):
@@ -163,7 +169,7 @@ def header(value: Any, explode: bool, style: str = "simple") -> str:
 
 
 def cookie(name: str, value: Any, explode: bool, style: str = "form") -> Iterator[str]:
-    """The `name=value` pairs of a cookie parameter; what a cookie may not hold is percent-encoded (RFC 6265 §4.1.1)."""
+    """Yield the `name=value` pairs of a cookie parameter, percent-encoded where RFC 6265 §4.1.1 requires it."""
     safe = OF_STYLE_COOKIE if style == "cookie" else COOKIE_SAFE
     for key, items, _ in fields(name, value, "form", explode):
         yield f"{encode(key, safe=COOKIE_NAME_SAFE)}={','.join(encode(item, safe=safe) for item in items)}"

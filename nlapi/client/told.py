@@ -8,12 +8,12 @@ from typing import Any
 from nlapi.client.clean import clean
 from nlapi.client.message import Request
 
+# In characters: nobody reads more in a terminal or in the dialog of an MCP client, and an upload may have megabytes.
 MAX_BODY = 100_000
-"""Characters of a body that are shown."""
 
 
 def request(request: Request) -> str:
-    """A request as it will be sent, before credentials, for a person to read."""
+    """Return a request as it will be sent, before credentials, as text for a person."""
     lines = [f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.headers)]
     if request.content:
         lines += ["", body(request)]
@@ -21,7 +21,7 @@ def request(request: Request) -> str:
 
 
 def body(request: Request) -> str:
-    """The body of a request for a person to read: JSON indented, text as it is, anything else by its size."""
+    """Return the body of a request as text for a person: JSON indented, text as it is, anything else as its size."""
     content = request.content or b""
     try:
         text = content.decode()
@@ -33,9 +33,10 @@ def body(request: Request) -> str:
 
 
 def json_text(data: Any) -> str:
+    """Return indented JSON, with `str` of what JSON has no form for."""
     import orjson
 
     try:
         return orjson.dumps(data, default=str, option=orjson.OPT_INDENT_2).decode()
-    except TypeError:  # what JSON cannot hold, or orjson will not: integers over 64 bits, halves of characters
+    except TypeError:  # orjson refuses integers over 64 bits and lone surrogates, which `json` writes
         return json.dumps(data, indent=2, ensure_ascii=False, default=str)

@@ -1,7 +1,7 @@
-"""One exchange over HTTP/1.1: exactly the bytes of a Request out, the answer's bytes in.
+"""One exchange over HTTP/1.1: exactly the bytes of a Request out, the bytes of the answer in.
 
-This stands on httpcore2, the transport of httpx2. The client above it rewrites URLs (`|`, `^`, `/../`), keeps cookies,
-adds headers and logs whole URLs, keys in the query included; here nothing is added that is not written below.
+httpcore2 is the transport below httpx2. The client above it rewrites URLs (`|`, `^`, `/../`), keeps cookies, adds
+headers and logs whole URLs, keys in the query included (docs/design/003); this module adds only what is written in it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ _TRANSPORT = (
 
 
 class BrokenError(Exception):
-    """No complete answer came. `reason` and `hint` are for a person; `again`: another try may go better.
+    """An exchange without a complete answer.
 
-    `is_hangup`: not a byte of an answer came.
+    `reason` and `hint` are for a person; `again`: another attempt may succeed. `is_hangup`: not a byte of an answer
+    came.
     """
 
     def __init__(self, reason: str, *, again: bool = True, hint: str = "", is_hangup: bool = False) -> None:
@@ -50,7 +51,7 @@ class BrokenError(Exception):
 
 @dataclass(slots=True)
 class Progress:
-    """How far a Request got. `sent`: the first byte of it may have reached the API."""
+    """The progress of a Request. `sent`: its first byte may have reached the API."""
 
     sent: bool = False
 
@@ -62,7 +63,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The head of an answer, and its body as it comes, its content codings still on it."""
+    """The head of an answer, and its body as it comes, its content codings not yet decoded."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -72,7 +73,9 @@ class Answer:
         return ", ".join(value for key, value in self.headers if key.lower() == name)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """The bytes of the body. BrokenError when more or fewer came than Content-Length says (RFC 9112 §6.3)."""
+        """Yield the bytes of the body. BrokenError when more or fewer came than Content-Length says (RFC 9112 §6.3)."""
+        # h11 drops what follows a body whose Content-Length is too small (docs/design/003). What is left of a number, a
+        # text or ndjson is still valid, and wrong.
         tail = b""
         counted = self.header("content-length") and not self.header("transfer-encoding")
         with _broken():
@@ -86,7 +89,7 @@ class Answer:
 
 
 class Client:
-    """Connections that are kept between calls of one event loop. It keeps nothing else: no cookies, no credentials."""
+    """Connections kept open between calls in one event loop. No cookies and no credentials are kept."""
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
@@ -102,9 +105,9 @@ class Client:
     async def exchange(
         self, request: Request, address: Address, progress: Progress, *, public_only: bool = False
     ) -> AsyncIterator[Answer]:
-        """Sends `request` once and gives the Answer. BrokenError when none comes; `progress` says how far it got.
+        """Send `request` once and yield the Answer. BrokenError when none comes; `progress` is updated meanwhile.
 
-        With `public_only`, SendError when the address is not one of the public Internet.
+        With `public_only`, SendError when the address is not on the public Internet.
         """
         proxy = _proxy(address)
         host = address.host
@@ -153,7 +156,7 @@ def _open_pool(proxy: str) -> httpcore2.AsyncConnectionPool:
 
 
 def _proxy(address: Address) -> str:
-    """The proxy that the environment names for this address; "" for none. Loopback is never behind one."""
+    """Return the proxy that the environment names for this address; "" for none. Loopback never has one."""
     if address.is_loopback or proxy_bypass(f"{address.host}:{address.port}"):
         return ""
     proxies = getproxies()
@@ -162,7 +165,9 @@ def _proxy(address: Address) -> str:
 
 
 async def _public_address(address: Address, *, resolve: bool) -> str:
-    """The IP address to connect to, checked, so that a second lookup cannot answer something else."""
+    """Return the IP address to connect to."""
+    # The checked address itself is used: a name looked up a second time could lead into the private network (DNS
+    # rebinding).
     found = [address.host]
     if resolve:
         loop = asyncio.get_running_loop()
@@ -181,7 +186,9 @@ async def _public_address(address: Address, *, resolve: bool) -> str:
 
 
 def _headers(request: Request, address: Address) -> list[tuple[bytes, bytes]]:
-    """The header lines: those of the Request, and the few that HTTP needs or that nlapi gives by default."""
+    """Return the header lines: those of the Request, and the few that HTTP requires or nlapi adds by default."""
+    # A Host or Content-Length of the Request that differs would split it at a proxy (request smuggling, RFC 9112
+    # §11.2), so these are refused and not replaced.
     own = {"host": address.authority}
     if request.content is not None or request.method in ("POST", "PUT", "PATCH"):
         own["content-length"] = str(len(request.content or b""))
@@ -195,6 +202,7 @@ def _headers(request: Request, address: Address) -> list[tuple[bytes, bytes]]:
         "Accept-Encoding": "gzip, deflate",
     }
     given = {name.lower() for name, _ in lines}
+    # Host comes first (RFC 9110 §7.2).
     first = [("Host", own["host"])]
     last = [("Content-Length", own["content-length"])] if "content-length" in own else []
     added = [(name, value) for name, value in defaults.items() if name.lower() not in given]
@@ -202,7 +210,7 @@ def _headers(request: Request, address: Address) -> list[tuple[bytes, bytes]]:
 
 
 def _line(name: str, value: str) -> tuple[bytes, bytes]:
-    """A header line in bytes; text outside ASCII goes as UTF-8, as curl in a UTF-8 terminal sends it."""
+    """Return a header line in bytes; text outside ASCII as UTF-8, as curl in a UTF-8 terminal sends it."""
     if not TOKEN.fullmatch(name):
         raise UsageError(f"{name[:100]!r} is not the name of a header")
     try:
@@ -223,7 +231,7 @@ def _text(value: bytes) -> str:
 
 @contextmanager
 def _broken() -> Iterator[None]:
-    """Turns what the transport raises into BrokenError."""
+    """Convert the exceptions of the transport to BrokenError."""
     try:
         yield
     except (*_TRANSPORT, OSError) as error:

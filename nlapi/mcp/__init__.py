@@ -1,1 +1,1 @@
-"""An API as an MCP server, over stdio and streamable HTTP: `nlapi mcp`. It stands on the SDK of the extra `mcp`."""
+"""An API as an MCP server, over stdio and streamable HTTP (`nlapi mcp`), on the SDK of the extra `mcp`."""

@@ -1,4 +1,4 @@
-"""One call of a tool: checked, agreed to, sent, watched and answered; whatever goes wrong is an answer too."""
+"""The call of a tool: checked, consented to, sent and answered, with every failure an answer too."""
 
 from __future__ import annotations
 
@@ -29,24 +29,29 @@ from nlapi.tools.rules import Ruling, forbidden, forbids
 from nlapi.tools.run import Prepared, Target, perform, permit, prepare
 from nlapi.tools.tool import Call, Tool
 
+# In characters of an answer. Claude Code replaces a result of 200,000 by a pointer to a file; the rest is read in
+# pages.
 SHOWN = 20_000
-"""Characters of an answer that a model is shown at once."""
 
+# In seconds. Claude Code sends a progress token with each call; without one nothing is reported.
 EVERY = 1.0
-"""Seconds after which a client is told that a call still waits, and again."""
 
+# A question of 20,000 characters and the ways to send the request fit.
 MAX_MESSAGE = 24_000
+
+# The arguments of the next page are those of this one and a cursor; more is not worth a model's context.
 MAX_NEXT = 4_000
 
 Answered = types.CallToolResult | types.InputRequiredResult
 
 
 async def call_tool(served: Served, context: Context, params: types.CallToolRequestParams) -> Answered:
-    """What a client gets for a call: never an error of the protocol, so that a model can read what was wrong."""
+    """Return the answer to a call, never an error of the protocol, so that a model can read what was wrong."""
     try:
         answer = await _called(served, context, params)
     except NlapiError as error:
         answer = failed(str(error))
+    # The error's own text may hold a credential or a path of this machine, so only its type is given.
     except Exception as error:
         served.say(f"{params.name}: {type(error).__name__} in nlapi")
         answer = failed(f"{type(error).__name__}: this is a fault of nlapi; nothing more is known of the call")
@@ -56,7 +61,7 @@ async def call_tool(served: Served, context: Context, params: types.CallToolRequ
 
 
 def failed(message: str) -> types.CallToolResult:
-    """An answer that says why there is none of the API."""
+    """Return an error as the answer of a tool."""
     text = clean(message)[:MAX_MESSAGE]
     return types.CallToolResult(
         content=[types.TextContent(text=text)], structured_content={"status": None, "error": text}, is_error=True
@@ -74,6 +79,8 @@ async def _called(served: Served, context: Context, params: types.CallToolReques
         return _told(about(tool))
     if params.name == READ and tool.effect is not Effect.READ:
         raise UsageError(f"{tool.operation.id} would {tool.effect} something", hint=f"the tool {CALL} calls it")
+    # `read` refuses a change although `call` would ask: a user may have allowed the tool `read` to run without a
+    # question.
     inner = given.get("arguments") or {}
     if not isinstance(inner, dict):
         raise UsageError(f"{params.name}: arguments is not an object", hint='such as {"name": "value"}')
@@ -104,12 +111,13 @@ async def _call(
 
 
 async def _sent(served: Served, context: Context, prepared: Prepared, target: Target) -> Result:
-    """The answer of the API; the client is told while it waits."""
+    """Return the answer of the API, with progress reported to the client while it waits."""
     telling = asyncio.create_task(_tell(context, prepared))
     try:
         limits, client = served.settings.limits, served.client
         return await perform(prepared, target, limits=limits, client=client, for_model=True)
     except asyncio.CancelledError:
+        # Both protocols forbid an answer to a cancelled call (docs/design/016).
         if prepared.effect is not Effect.READ:
             served.doubt(context, prepared)
         raise
@@ -119,7 +127,7 @@ async def _sent(served: Served, context: Context, prepared: Prepared, target: Ta
 
 async def _tell(context: Context, prepared: Prepared) -> None:
     waited = 0.0
-    with suppress(Exception):  # a client that has gone is noticed elsewhere
+    with suppress(Exception):  # the transport notices a client that has gone
         while True:
             await asyncio.sleep(EVERY)
             waited += EVERY
@@ -128,7 +136,7 @@ async def _tell(context: Context, prepared: Prepared) -> None:
 
 
 def _answer(served: Served, context: Context, prepared: Prepared, result: Result) -> types.CallToolResult:
-    """What the API answered, cut to what a model is shown; the whole is kept where something was cut."""
+    """Return the answer of the API, cut to what a model can use; the whole is stored where something was cut."""
     shown = json.loads(shrink(result, limit=SHOWN))
     content: list[types.ContentBlock] = []
     if (result.content or result.items) and _was_cut(shown):
@@ -147,17 +155,19 @@ def _answer(served: Served, context: Context, prepared: Prepared, result: Result
 
 
 def _was_cut(shown: Any) -> bool:
-    """Is there a note of `shrink` anywhere that something is missing? Binary data is not: it could not be read."""
+    """Return whether `shrink` left a note anywhere that something is missing."""
+    # Binary data are not missing: a page of text could not show them either.
     text = json.dumps(shown, ensure_ascii=False)
     return (f'"{NOTE}"' in text and "binary data, not shown" not in text) or "… [nlapi: " in text
 
 
 def _next(prepared: Prepared, result: Result) -> dict[str, Any]:
-    """The arguments that ask for the next page of a listing; {} when there is none, or no telling."""
+    """Return the arguments for the next page of a listing; {} when there is none, or it is unknown."""
     if prepared.effect is not Effect.READ or not result.ok:
         return {}
     given = prepared.call.arguments
     found = next_arguments(prepared.call, result) or {}
+    # A server that repeats the same cursor would have a model read one page for ever.
     goes_on = any(found.get(name) != given.get(name) for name in page_arguments(prepared.call.tool))
     return found if goes_on and len(json.dumps(found, default=str)) <= MAX_NEXT else {}
 

@@ -1,4 +1,4 @@
-"""Has the user agree to a change, through the client: the exact request is shown, and only a plain yes sends it."""
+"""The user's consent to a change, asked for through the client with the exact request; only a plain yes sends it."""
 
 from __future__ import annotations
 
@@ -28,10 +28,15 @@ SEND = "send"
 ASKED = "consent"
 NO_WAY = "This client has no way to ask the user (MCP elicitation)"
 MAX_SHOWN = 20_000
+
+# Claude Code shows a question in a frame of the terminal and cuts each line at its edge.
 WIDTH = 100
 _LINES = TextWrapper(WIDTH, drop_whitespace=False, replace_whitespace=False, expand_tabs=False, break_on_hyphens=False)
+
+# A client that abandons questions must not fill the memory; the oldest is dropped, and asked again when it comes.
 MAX_WAITING = 1_000
 
+# A boolean that has to be set: some clients answer "accept" by themselves, without a person.
 _FORM: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -47,9 +52,9 @@ _FORM: dict[str, Any] = {
 
 
 class Waiting:
-    """The requests that users are being asked about where a client answers with a second call (MCP 2026-07-28).
+    """The requests under question with clients that answer by a second call (MCP 2026-07-28).
 
-    Each is known by an id that nobody guesses, holds for the request that was shown, and once.
+    Each has an unguessable id, which is valid once and for the request that was shown.
     """
 
     def __init__(self) -> None:
@@ -63,14 +68,15 @@ class Waiting:
         return id
 
     def take(self, id: str, prepared: Prepared) -> bool:
-        """Was the user asked about this very request, and not answered yet?"""
+        """Return whether the user was asked about this very request, and forget the question."""
+        # The exact bytes count, unlike in `client.digest`: consent is to what was shown, and to nothing equivalent.
         return self._requests.pop(id, "") == _digest(prepared)
 
 
 async def ask(
     context: Context, params: types.CallToolRequestParams, prepared: Prepared, waiting: Waiting
 ) -> types.InputRequiredResult | None:
-    """None when the user has agreed to the change, or what the client has to ask the user first.
+    """Return None when the user has agreed to the change, or the question that the client has to put first.
 
     ConsentError when the user did not agree, or cannot be asked.
     """
@@ -94,9 +100,10 @@ async def ask(
 
 
 def question_about(prepared: Prepared) -> str:
-    """What the user is asked: what the call does, and the request exactly as it would be sent, without credentials.
+    """Return the question for the user: the effect of the call, and the exact request without credentials.
 
-    In lines that fit a terminal, what matters first: Claude Code shows three lines, each cut at the edge, and a number.
+    It is wrapped for a terminal with the request first: Claude Code shows three lines, each cut at the edge, and how
+    many more there are.
     """
     operation, request = prepared.call.tool.operation, prepared.request
     does = "takes something away" if prepared.effect is Effect.DESTROY else "changes something"
@@ -109,29 +116,31 @@ def question_about(prepared: Prepared) -> str:
 
 
 def _body(request: Request) -> str:
-    """The body of a request, JSON without line breaks."""
+    """Return the body of a request, JSON without line breaks, so that a short one fits the three lines."""
     if request.content and request.json_like:
         return clean(json.dumps(json.loads(request.content), ensure_ascii=False))
     return clean(told.body(request))
 
 
 def _wrapped(text: str) -> list[str]:
-    """Text in lines of WIDTH characters, nothing of it left out."""
+    """Return a text in lines of WIDTH characters, complete."""
     return [piece for line in text.split("\n") for piece in _LINES.wrap(line)]
 
 
 def _can_be_asked(context: Context) -> bool:
-    """A client that names no mode of elicitation has the form, the first that there was."""
+    """Return whether the client can put a form to its user."""
+    # A client that names no mode of elicitation has the form: protocols before 2025-11-25 know no other.
     declared = context.session.client_capabilities
     elicitation = declared.elicitation if declared is not None else None
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
 
 def _hold_to(answer: Any, prepared: Prepared) -> None:
-    """ConsentError unless the answer is a plain yes. A question that was dismissed may have had nobody to answer it."""
+    """Raise ConsentError unless the answer is a plain yes."""
     result = answer if isinstance(answer, types.ElicitResult) else types.ElicitResult(action="cancel")
     if result.action == "accept" and (result.content or {}).get(SEND) is True:
         return
+    # `claude -p` dismisses every question at once, so a dismissal is not the user's refusal.
     if result.action == "cancel":
         raise _unasked(prepared, "The question was dismissed; where a client runs by itself, nobody can answer it")
     raise ConsentError(
@@ -141,7 +150,7 @@ def _hold_to(answer: Any, prepared: Prepared) -> None:
 
 
 def _unasked(prepared: Prepared, reason: str = NO_WAY) -> ConsentError:
-    """Where nobody can be asked, the request is shown together with the ways to send it."""
+    """Return the error where nobody can be asked, with the request and the ways to send it."""
     call = prepared.call
     given = json.dumps(dict(call.arguments), ensure_ascii=False, default=str)
     command = shlex.join(["nlapi", "call", call.tool.operation.spec.source, call.operation_id, "--args", given])
@@ -158,6 +167,4 @@ def _unasked(prepared: Prepared, reason: str = NO_WAY) -> ConsentError:
 
 
 def _digest(prepared: Prepared) -> str:
-    request = prepared.request
-    parts = (request.method, request.url, repr(request.headers), repr(request.content))
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(repr(prepared.request).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""The tools as `tools/list` gives them: one for each operation, and the four that search a large API."""
+"""The definitions of tools for `tools/list`: one for each operation, and the four that search a large API."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from nlapi.mcp.reference import answers
 from nlapi.mcp.settings import Consent
 from nlapi.tools.tool import Tool
 
+# Results of `find`. A summary has at most 120 characters, so that 25 results are a page of some 4,000.
 MOST_FOUND = 25
 FOUND = 8
 
@@ -26,7 +27,8 @@ def forms(catalogue: Catalogue) -> list[dict[str, Any]]:
 
 
 def form(tool: Tool, catalogue: Catalogue) -> dict[str, Any]:
-    """The tool of one operation. What the user registered with the API need not be given."""
+    """Return the definition of the tool of one operation."""
+    # Values that the user registered with the API are not required of a model.
     shown = tool.as_dict("mcp")
     known = catalogue.settings.known
     if known and set(tool.required) & known.keys():
@@ -36,10 +38,10 @@ def form(tool: Tool, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def answer_schema(about: str = "") -> dict[str, Any]:
-    """What every answer is, whatever an API does: clients refuse an answer that breaks its schema.
-
-    So nothing of what a description promises is in it but the names of the fields, as text.
-    """
+    """Return the output schema of every tool: the frame of an answer, with data of any kind."""
+    # Real answers break their descriptions, and a client then shows an error in place of the answer. So the fields that
+    # a description promises are only named in a text; their schemas would take 17 times the room for GitHub's
+    # (design/016).
     data = {"description": f"As described: {about}"} if about else {}
     return {
         "type": "object",

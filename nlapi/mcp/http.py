@@ -1,4 +1,4 @@
-"""Serves MCP over streamable HTTP, to programs on this machine unless another address was named."""
+"""MCP over streamable HTTP, for programs on this machine unless the user chose another address."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, never listened on un
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a server listens, and the token that its clients send ("" for none)."""
+    """The address on which a server listens, and the token that its clients send ("" for none)."""
 
     host: str
     port: int
@@ -42,7 +42,10 @@ class Place:
 
 
 def place(text: str, token: str = "") -> Place:
-    """`HOST:PORT` or a port alone. UsageError for anything else, and for other machines without a token."""
+    """Return the address for `HOST:PORT` or a port alone.
+
+    UsageError if it is neither, or open to other machines without a token.
+    """
     host, _, port = text.rpartition(":")
     host = host.strip("[]").lower() or LOOPBACK[1]
     if not (port.isascii() and port.isdigit() and int(port) < 65536) or "/" in host:
@@ -70,7 +73,7 @@ async def serve(server: Server[Any], place: Place, on_ready: Callable[[str], Non
 
 
 class _Server(uvicorn.Server):
-    """A quiet uvicorn that leaves signals to others, says when it is ready, and does not wait for open streams."""
+    """A quiet uvicorn that leaves signals to `on_signal` and calls back when it is ready."""
 
     def __init__(self, app: ASGIApp, on_ready: Callable[[], None]) -> None:
         quiet: dict[str, Any] = {"log_config": None, "log_level": "critical", "access_log": False}
@@ -92,11 +95,7 @@ class _Server(uvicorn.Server):
 
 
 class Guard:
-    """Lets through what a program of the user's may have sent: right Host and Origin, and the token if there is one.
-
-    A web page can have a browser send requests to loopback, also under a name of its own that leads there (DNS
-    rebinding); the browser says so in Origin and Host.
-    """
+    """An ASGI filter for requests of the user's own programs, by Host, Origin and token."""
 
     def __init__(self, app: ASGIApp, place: Place) -> None:
         self._app = app
@@ -106,6 +105,9 @@ class Guard:
         refusal = self._refusal(Headers(scope=scope)) if scope["type"] == "http" else None
         await (refusal or self._app)(scope, receive, send)
 
+    # A web page can make a browser send requests to loopback, also under a name of its own that resolves there (DNS
+    # rebinding); the browser says so in Origin and Host. The SDK's own check knows no names for a server that listens
+    # on every address.
     def _refusal(self, headers: Headers) -> PlainTextResponse | None:
         host = _host(f"//{headers.get('host', '')}")
         if not self._may_be_called(host):
@@ -116,19 +118,20 @@ class Guard:
         if self._place.token:
             scheme, _, given = headers.get("authorization", "").partition(" ")
             wanted = self._place.token.encode()
+            # Compared in constant time; as bytes, since compare_digest refuses text outside ASCII.
             if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), wanted):
                 return PlainTextResponse("The token is missing or wrong.", 401, {"www-authenticate": "Bearer"})
         return None
 
     def _may_be_called(self, name: str, of_page: str = "") -> bool:
-        """Is it a name of this machine, or the one that the server was told to listen on?"""
+        """Return whether `name` is a name of this machine, or the one that the server listens on."""
         if self._place.host in ANYWHERE:  # its names are not known; there is a token then
             return bool(name) and (not of_page or name == of_page)
         return name == self._place.host or (self._place.is_loopback and name in LOOPBACK)
 
 
 def _host(url: str) -> str:
-    """The host of what a Host or an Origin says; "" for anything else, such as the page of an extension."""
+    """Return the host of a Host or Origin header; "" for anything else, such as the page of a browser extension."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Keeps answers that were too long to show, for the session that they belong to: bounded, and read in pages."""
+"""Answers too long to show, stored for the session that they belong to: bounded, and read in pages."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from nlapi.client.message import Result
 from nlapi.client.shrink import UNTRUSTED
 from nlapi.errors import UsageError
 
+# In characters, as many as a model is shown of an answer at once.
 PAGE = 20_000
-"""Characters of one page."""
 
+# In characters: of one answer, which is cut there, and of all sessions together, where the oldest answer is dropped.
+# Over HTTP anybody with the token can have answers stored, so neither may grow with the number of calls.
 MAX_ANSWER = 4_000_000
-"""Characters of one answer; what follows is let go, and the last page says so."""
-
-MAX_ANSWERS = 20
-"""Answers that one session has at a time."""
-
 MAX_TOTAL = 40_000_000
-"""Characters of all answers of all sessions; the oldest go first."""
+MAX_ANSWERS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +37,7 @@ class Answer:
         return max(1, -(-len(self.text) // PAGE))
 
     def page(self, number: int) -> str:
-        """One page, from 1, with a line above that says what it is. UsageError when there is no such page."""
+        """Return one page, counted from 1, below a line that describes it. UsageError when there is no such page."""
         if not 1 <= number <= self.pages:
             raise UsageError(f"there is no page {number}", hint=f"this answer has {self.pages}")
         end = " It went on, but was too long to keep." if self.cut and number == self.pages else ""
@@ -49,13 +46,13 @@ class Answer:
 
 
 class Kept:
-    """The answers that are kept, the oldest first."""
+    """The stored answers, oldest first."""
 
     def __init__(self) -> None:
         self._answers: OrderedDict[str, Answer] = OrderedDict()
 
     def keep(self, result: Result, owner: str, about: str) -> Answer:
-        """Keep what an API answered, as text; an id that nobody guesses is its name."""
+        """Store an answer of the API as text, under an unguessable id."""
         text = clean(_text(result))
         answer = Answer(
             id=secrets.token_urlsafe(16),
@@ -72,11 +69,12 @@ class Kept:
         return answer
 
     def of(self, owner: str) -> list[Answer]:
-        """The answers of one session, the oldest first."""
+        """Return the answers of one session, oldest first."""
         return [one for one in self._answers.values() if one.owner == owner]
 
     def get(self, id: str, owner: str) -> Answer:
-        """The answer of that id, if it is this session's. UsageError otherwise, in the same words."""
+        """Return the answer of that id, if it is this session's. UsageError otherwise."""
+        # The same words for another session's answer, which must not be told apart from one that is gone.
         found = self._answers.get(id)
         if found is None or found.owner != owner:
             raise UsageError("this answer is not kept any more", hint="call the operation again")

@@ -1,4 +1,4 @@
-"""What a client is told of an operation and of an area of an API, from the description alone, and bounded."""
+"""Operations and areas of an API described for a client, from the description alone, and bounded."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from nlapi.tools.terse import terse
 from nlapi.tools.text import plain
 from nlapi.tools.tool import Tool
 
+# In characters; of a longer schema only its top level is given. A model reads 60,000 at once.
 MAX_SCHEMA = 60_000
-"""Characters of a schema that are told; of a longer one only what stands at its top."""
 
 MAX_LISTED = 400
 MAX_SUMMARY = 120
 
 
 def about(tool: Tool) -> dict[str, Any]:
-    """An operation in full, for a model that is about to call it."""
+    """Return an operation in full, for a model that is about to call it."""
     operation = tool.operation
     told: dict[str, Any] = {
         "operation": operation.id,
@@ -38,14 +38,14 @@ def about(tool: Tool) -> dict[str, Any]:
 
 
 def summary(operation: Operation) -> str:
-    """What an operation does, on one line."""
+    """Return the summary of an operation, on one line."""
     text = one_line(plain(operation.summary.strip() or operation.description.strip().partition("\n\n")[0]))
     text = text or f"{operation.method} {one_line(operation.path)}"
     return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 1].rstrip()}…"
 
 
 def area(group: Area, catalogue: Catalogue) -> str:
-    """A group of operations, one a line."""
+    """Return an area of operations as Markdown, one operation a line."""
     lines = [f"# {one_line(group.label)[:80]}", ""]
     if group.about:
         lines += [one_line(plain(group.about))[:500], ""]
@@ -71,5 +71,6 @@ def _bounded(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _top(schema: Any) -> dict[str, Any]:
+    # Keywords that need no definition elsewhere: `$defs` are left out with the nested schemas.
     kept = ("type", "description", "enum", "format", "default")
     return {key: schema[key] for key in kept if key in schema} if isinstance(schema, Mapping) else {}

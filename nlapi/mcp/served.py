@@ -1,4 +1,4 @@
-"""The API that a server stands for, as it is at this moment, and what it knows of each client."""
+"""The state of a running server: the API as it is at this moment, and what concerns each client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_SESSIONS = 1_000
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Served:
-    """What the handlers of a server share. `say` tells the person who started it something."""
+    """The state that the handlers of a server share. `say` reports to the person who started it."""
 
     target: Target
     catalogue: Catalogue
@@ -46,15 +46,16 @@ class Served:
         return self.catalogue.spec
 
     def change(self, catalogue: Catalogue) -> None:
-        """Serve another reading of the description from now on; calls that are under way end as they began."""
+        """Replace the description; calls that are under way end as they began."""
         self.catalogue = catalogue
         self.target = replace(self.target, spec=catalogue.spec)
 
     def target_for(self, context: Context) -> Target:
-        """The API as this request of a client may call it: with the headers that it passes on."""
+        """Return the API as this request of a client may call it: with the headers that it passes on."""
         passed = passed_headers(context, self.settings)
         if not passed:
             return self.target
+        # A header that a scheme asks for is its credential, so that the client's own token replaces the registered one.
         credentials = dict(self.target.credentials)
         for name, value in passed.items():
             schemes = self.spec.security_schemes.values()
@@ -62,13 +63,14 @@ class Served:
         return replace(self.target, credentials=credentials, headers=passed)
 
     def remember(self, context: Context) -> None:
-        """A client that has connected, so that it can be told of changes."""
+        """Store the session of a client that has connected, to notify it of changes."""
         self.sessions[session_of(context)] = context.session
         if len(self.sessions) > MAX_SESSIONS:
             self.sessions.popitem(last=False)
 
     def doubt(self, context: Context, prepared: Prepared) -> None:
-        """A change was cancelled on its way. A cancelled call is not answered, so the next answer says it."""
+        """Record that a change was cancelled on its way."""
+        # A cancelled call is not answered, so the next answer of the session reports it.
         request = prepared.request
         told = f"{prepared.call.operation_id} was cancelled on its way ({request.method} {one_line(request.url)[:300]})"
         told += ": it may or may not have been carried out. Check before it is called again."
@@ -79,34 +81,35 @@ class Served:
                 self.doubts.popitem(last=False)
 
     def doubts_of(self, context: Context) -> list[str]:
-        """What a client has to be told before anything else, once."""
+        """Return the messages that a client has to get before any answer, once."""
         return self.doubts.pop(session_of(context), []) if is_private(context) else []
 
 
 def passed_headers(context: Context, settings: Settings) -> dict[str, str]:
-    """The headers of a client's HTTP request that are for the API."""
+    """Return the headers of a client's HTTP request that are passed on to the API."""
     given = {name: context.request.headers.get(name) for name in settings.pass_headers} if context.request else {}
     return {name: value for name, value in given.items() if value}
 
 
 def session_of(context: Context) -> str:
-    """What tells one client from another: "" over stdio, where there is one, and where clients have no sessions."""
+    """Return the id of the client's session: "" over stdio, which has one client, and for clients without sessions."""
     return (context.request.headers.get(SESSION) or "") if context.request else ""
 
 
 def is_private(context: Context) -> bool:
-    """Is what `session_of` says of one client alone?"""
+    """Return whether `session_of` identifies one client alone."""
+    # MCP 2026-07-28 over HTTP has no sessions: two users behind one server would read each other's messages.
     return context.request is None or bool(session_of(context))
 
 
 def owner_of(context: Context, settings: Settings) -> str:
-    """Who may read again what was answered: this session, and with the same credentials."""
+    """Return a key for who may read an answer again: the same session, with the same credentials."""
     passed = repr(sorted(passed_headers(context, settings).items()))
     return f"{session_of(context)} {hashlib.sha256(passed.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def _satisfies(name: str, value: str, scheme: SecurityScheme) -> bool:
-    """Is a header what a security scheme asks for?"""
+    """Return whether a header is the credential of a security scheme."""
     if scheme.fault:
         return False
     location = location_of(scheme)

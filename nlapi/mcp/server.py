@@ -1,4 +1,4 @@
-"""The SDK's server with handlers for one Served API."""
+"""The SDK's server with handlers for one API."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ Changed = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Watch(Protocol):
-    """Runs for as long as the server does, and calls what it is given when the description has changed."""
+    """A task beside the server that calls `changed` whenever the description has changed."""
 
     async def __call__(self, changed: Changed, *, task_status: TaskStatus[None]) -> None: ...
 
 
 class ApiServer(Server[None]):
-    """A server that says of itself, on every transport, that its lists may change."""
+    """A server that announces, on every transport, that its lists may change."""
 
     def create_initialization_options(
         self,
@@ -48,12 +48,14 @@ class ApiServer(Server[None]):
         experimental_capabilities: dict[str, dict[str, Any]] | None = None,
         extensions: dict[str, dict[str, Any]] | None = None,
     ) -> InitializationOptions:
+        # The SDK's transports ask for the options themselves and pass none, so they are set here.
         lists = NotificationOptions(tools_changed=True, prompts_changed=True, resources_changed=True)
         return super().create_initialization_options(lists, experimental_capabilities, extensions)
 
 
 def make(served: Served, watch: Watch | None = None) -> ApiServer:
-    """The server of an API; while it runs it shares connections to it, and watches its description if asked to."""
+    """Return the server of an API, with connections shared by its calls, and `watch` as a task beside it."""
+    # Clients of 2026-07-28 subscribe to the bus; those of 2025 get a notification in each session.
     bus = InMemorySubscriptionBus()
 
     async def changed() -> None:
@@ -130,6 +132,7 @@ class _Handlers:
             return texts.described(uri, served.catalogue)
         id, _, page = uri.removeprefix("nlapi://answer/").partition("/")
         answer = served.kept.get(id, owner_of(context, served.settings))
+        # int() alone accepts "١" and "1_0", and is slow on a number of a million digits.
         text = answer.page(int(page) if page.isascii() and page.isdigit() and len(page) < 9 else 1)
         return types.TextResourceContents(uri=uri, mime_type="text/plain", text=text)
 

@@ -1,4 +1,4 @@
-"""What an MCP server was told to be: how changes are agreed to, and what is offered."""
+"""The settings of an MCP server: who consents to changes, and what is offered."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from nlapi.errors import UsageError
 from nlapi.openapi.headers import CONNECTION, OF_CONNECTION, TOKEN
 from nlapi.tools.name import MAX_LENGTH
 
+# In characters: a hash of nine, and something to read.
 SHORTEST_NAME = 16
-"""Characters that a tool's name needs at least: a hash of nine, and something to read."""
 
+# Headers of the exchange between client and server. They say nothing of the caller, and would be wrong on another
+# request.
 OF_THE_TRANSPORT = frozenset(
     "accept accept-encoding content-encoding content-length content-type cookie date forwarded last-event-id origin"
     " referer user-agent via".split()
 )
-"""Headers that say something of the exchange between client and server, not of the caller."""
 
 
 class Consent(StrEnum):
-    """Who agrees to a change."""
+    """The party that consents to a change."""
 
     ELICIT = "elicit"
     """the user, whom the server asks through the client; without such a client nothing is changed"""
@@ -34,9 +35,10 @@ class Consent(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The choices of one server. `known` are values by argument name that the user registered with the API.
+    """The choices for one server.
 
-    `pass_headers` are the names of headers that go from each HTTP request of a client on to the API.
+    `known` are values by argument name that the user registered with the API. `pass_headers` are the names of headers
+    that go from each HTTP request of a client on to the API.
     """
 
     consent: Consent = Consent.ELICIT
@@ -48,7 +50,7 @@ class Settings:
 
 
 def checked_headers(names: tuple[str, ...], *, has_token: bool) -> tuple[str, ...]:
-    """The names of headers to pass on, in lower case. UsageError for one that is not for passing on."""
+    """Return the names of headers to pass on, in lower case. UsageError for one that must not be passed on."""
     for name in names:
         if reason := _refused(name.lower(), has_token=has_token):
             raise UsageError(f"--pass-header {name!r}: {reason}", hint="such as --pass-header Authorization")

@@ -1,4 +1,4 @@
-"""Serves MCP over standard input and output, which nothing else in the process can reach meanwhile."""
+"""MCP over standard input and output, closed to everything else in the process."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import anyio
 from mcp.server.lowlevel.server import Server
 from mcp.server.stdio import stdio_server
 
+# In bytes of one message; a longer one ends the connection. asyncio's default of 64 KB is less than a body.
 MAX_LINE = 32 * 1024 * 1024
-"""Bytes of one message; a longer one ends the connection."""
 
 
 async def serve(server: Server[Any]) -> None:
@@ -33,7 +33,7 @@ async def serve(server: Server[Any]) -> None:
 
 @contextmanager
 def on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM call `stop` in here, instead of ending the process in the middle of something."""
+    """Call `stop` at SIGINT and SIGTERM within the context, in place of ending the process in the middle of a call."""
     loop, names = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
     with suppress(NotImplementedError):  # on Windows, where Ctrl-C is a KeyboardInterrupt
         for name in names:
@@ -48,7 +48,9 @@ def on_signal(stop: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def _wire() -> Iterator[tuple[Any, Any]]:
-    """The two streams, taken from everybody else: what is printed goes to standard error, what is read is nothing."""
+    """Yield the two streams, and take them from everything else."""
+    # A `print` anywhere, in a library too, would break the protocol: it goes to standard error, and a read gets
+    # nothing.
     sys.stdout.flush()
     source, sink, nothing = os.dup(0), os.dup(1), os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -58,11 +60,12 @@ def _wire() -> Iterator[tuple[Any, Any]]:
         with os.fdopen(source, "rb", buffering=0) as reading, os.fdopen(sink, "wb", buffering=0) as writing:
             yield reading, writing
     finally:
-        os.set_blocking(2, True)  # of a terminal all streams are one
+        os.set_blocking(2, True)  # on a terminal the three share one open file, which the event loop set non-blocking
 
 
 async def _reader(source: Any) -> asyncio.StreamReader:
-    """Standard input in the event loop. A thread that waits in a read could not be ended."""
+    """Return standard input as a stream of the event loop."""
+    # The SDK's thread that waits in a read could not be ended, so SIGTERM would hang.
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=MAX_LINE, loop=loop)
     if _can_wait(source):
@@ -74,7 +77,7 @@ async def _reader(source: Any) -> asyncio.StreamReader:
 
 
 def _can_wait(stream: Any) -> bool:
-    """Can the event loop wait for it? A file, or /dev/null, has all that it will ever have."""
+    """Return whether the event loop can wait for a stream. A file, or /dev/null, has all its data at once."""
     mode = os.fstat(stream.fileno()).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stream.isatty()
 

@@ -1,4 +1,4 @@
-"""What a server says of itself: its instructions, its resources and its prompts."""
+"""The texts by which a server describes itself: instructions, resources and prompts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from nlapi.mcp.reference import about, area, listed
 from nlapi.mcp.settings import Consent
 from nlapi.tools.areas import Area
 
+# Areas with a prompt of their own, as many as a plugin has skills.
 MAX_PROMPTS = 20
-"""Areas that have a prompt of their own, as many as a plugin has skills."""
 
+# Lines of a prompt: the whole of a larger area is a resource, which a client reads when it needs it.
 MAX_LISTED = 60
 WHOLE = "operate"
 _CHANGES = {
@@ -31,12 +32,12 @@ _CHANGES = {
 
 
 def title(catalogue: Catalogue) -> str:
-    """What the API is called, on one line."""
+    """Return the title of the API on one line."""
     return one_line(catalogue.spec.title)[:80]
 
 
 def instructions(catalogue: Catalogue) -> str:
-    """What a model is told of the server as a whole."""
+    """Return the instructions for a model: the server as a whole."""
     count = f"{len(catalogue.operations):,}"
     return _filled("instructions.md", title=title(catalogue), count=count, **_ways(catalogue))
 
@@ -54,7 +55,7 @@ def _filled(name: str, **values: str) -> str:
 
 
 def listed_resources(catalogue: Catalogue, kept: list[Answer]) -> list[types.Resource]:
-    """The areas of the API, and the answers that are kept for whoever asks."""
+    """Return the areas of the API, and the answers stored for the client."""
     areas = [
         types.Resource(
             uri=f"nlapi://area/{group.slug}",
@@ -95,7 +96,7 @@ def templates() -> list[types.ResourceTemplate]:
 
 
 def described(uri: str, catalogue: Catalogue) -> types.TextResourceContents:
-    """The resource of an area or an operation. UsageError when there is none of that address."""
+    """Return the resource of an area or an operation. UsageError when there is none of that address."""
     kind, _, name = uri.removeprefix("nlapi://").partition("/")
     if kind == "area":
         group = next((one for one in catalogue.areas if one.slug == name), None)
@@ -108,7 +109,7 @@ def described(uri: str, catalogue: Catalogue) -> types.TextResourceContents:
 
 
 def prompts(catalogue: Catalogue) -> list[types.Prompt]:
-    """One prompt for the whole API and one for each area, while the areas are few."""
+    """Return a prompt for the whole API and one for each area, unless there are too many areas."""
     goal = types.PromptArgument(name="goal", description="What you want, in your own words.", required=False)
     api = title(catalogue)
     whole = types.Prompt(name=WHOLE, title=api, description=f"Operate {api}.", arguments=[goal])
@@ -125,7 +126,7 @@ def prompts(catalogue: Catalogue) -> list[types.Prompt]:
 
 
 def prompt(name: str, goal: str, catalogue: Catalogue) -> types.GetPromptResult:
-    """The text of a prompt. UsageError when there is none of that name."""
+    """Return the text of a prompt. UsageError when there is none of that name."""
     group = next((one for one in _prompted(catalogue) if _name(one) == name), None)
     if group is None and name != WHOLE:
         raise UsageError(f"there is no prompt {name[:100]!r}", hint="prompts/list names them")
@@ -143,6 +144,8 @@ def prompt(name: str, goal: str, catalogue: Catalogue) -> types.GetPromptResult:
     return types.GetPromptResult(description=f"{title(catalogue)}: {label}", messages=[message])
 
 
+# A client lists prompts as commands of the user: more than a screen of them hides the user's own. One area alone is the
+# whole, which has its prompt already.
 def _prompted(catalogue: Catalogue) -> tuple[Area, ...]:
     return catalogue.areas if 1 < len(catalogue.areas) <= MAX_PROMPTS else ()
 

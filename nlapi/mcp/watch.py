@@ -1,4 +1,4 @@
-"""Notices that a description has changed: a file by its time and size, a URL by asking its server now and then."""
+"""Changes of a description noticed: a file by its time and size, a URL by a request now and then."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from nlapi.mcp.server import Changed
 if TYPE_CHECKING:
     from nlapi.openapi.cache import Cache
 
+# In seconds between two checks of the files: a `stat` each.
 EVERY = 1.0
-"""Seconds between two looks at files: a `stat` each."""
 
+# In seconds between two requests. The server answers 304 where it knows ETag or Last-Modified.
 EVERY_URL = 30.0
-"""Seconds between two questions to a server, which answers that nothing has changed where it can."""
 
 Marks = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """Serves a description again when one of its `sources`, or of the files they name here, has changed.
+    """A task that serves a description anew when one of its `sources`, or of its files on this machine, has changed.
 
-    `load` reads it anew.
+    `load` reads it.
     """
 
     served: Served
@@ -41,13 +41,14 @@ class Watch:
     load: Callable[[], Catalogue]
 
     async def __call__(self, changed: Changed, *, task_status: TaskStatus[None]) -> None:
-        """Runs until it is cancelled. A description that cannot be read leaves the old one in its place."""
+        """Run until cancelled. A description that cannot be read leaves the old one in its place."""
         remote = any(is_url(source) for source in self.sources)
         marks = await anyio.to_thread.run_sync(self._marks)
         task_status.started()
         while True:
             await asyncio.sleep(EVERY_URL if remote else EVERY)
             now = await anyio.to_thread.run_sync(self._marks)
+            # Editors replace a file by rename, so for a moment there may be none.
             if now == marks or any(now[source] is None for source in self.sources):
                 continue
             marks = now
@@ -63,12 +64,12 @@ class Watch:
             await changed()
 
     def _places(self) -> list[str]:
-        """The sources, and the other files of the description where they are on this machine."""
+        """Return the sources, and the other files of the description that are on this machine."""
         files = (file for file in self.served.spec.files if not is_url(file))
         return list(dict.fromkeys((*self.sources, *files)))
 
     def _marks(self) -> Marks:
-        """What is another one as soon as a file has changed; None for one that cannot be had at this moment."""
+        """Return a fingerprint of each source, which differs once it has changed; None for one that cannot be read."""
         cache = self.served.spec.cache
         return {one: _of_url(one, cache) if is_url(one) else _of_file(one) for one in self._places()}
 

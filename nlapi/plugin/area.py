@@ -1,4 +1,4 @@
-"""What the skill of an area says: its operations, what needs consent, where ids come from, units, examples at work."""
+"""The skill of an area: its operations, what needs consent, id sources, units and examples."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from nlapi.tools.compile import compile_tool
 from nlapi.tools.units import SAID, SCALES
 from nlapi.tools.walk import schema_at
 
+# A SKILL.md with its notes has to stay under 200 lines (Claude Code's own advice is 500); the rest is in the
+# references.
 MAX_LISTED = 60
-"""Operations that a skill lists one by one."""
-
 MAX_UNITS = 8
 MAX_CONSENT = 20
 EXAMPLES = 3
+
+# Operations of a kind that are tried for an example: each try compiles a tool and checks values against its schema.
 TRIED = 12
-"""Operations of a kind that are tried for an example."""
 
 
 def area_body(
     area: Area, areas: Sequence[Area], files: Mapping[str, str], ids: Ids, values: Mapping[str, str], name: str
 ) -> str:
-    """The text of an area's skill below its heading. `files` are its references."""
+    """Return the text of an area's skill below its heading. `files` are its references."""
     homes = {one: other for other in areas for one in other.operations}
     return template(
         "area.md",
@@ -47,7 +48,7 @@ def area_body(
 
 
 def said(operation: Operation, limit: int) -> str:
-    """What an operation does, as a skill says it."""
+    """Return the summary of an operation for a skill."""
     return inert(summary(operation, limit), limit)
 
 
@@ -59,7 +60,7 @@ def _operations(area: Area) -> str:
 
 
 def _likely(operations: Sequence[Operation]) -> list[Operation]:
-    """The operations that a skill names: of many, those that are not deprecated and the least deep in the API."""
+    """Return the operations that a skill lists: of many, those that are not deprecated and least deep in the API."""
     order = sorted(operations, key=lambda one: (one.deprecated, one.path.count("/")))
     return order[:MAX_LISTED]
 
@@ -104,7 +105,7 @@ def _units(area: Area) -> str:
 
 
 def examples(operations: Sequence[Operation], ids: Ids, command: str) -> str:
-    """Up to three things that a user may want, with the commands: a list, one thing of it, a change."""
+    """Return up to three examples with their commands: a list, one item of it, a change."""
     shown: list[str] = []
     used: set[str] = set()
     kinds = (
@@ -114,6 +115,8 @@ def examples(operations: Sequence[Operation], ids: Ids, command: str) -> str:
         [one for one in operations if one.effect is Effect.DESTROY],
         list(operations),
     )
+    # Twice through the kinds, as an API of three lists has three examples all the same; placeholders in capitals only
+    # where no values could be derived.
     for kind, blank in (*((kind, False) for kind in (*kinds, *kinds)), *((kind, True) for kind in (*kinds, *kinds))):
         for operation in [one for one in kind if one.id not in used and not one.deprecated][:TRIED]:
             if len(shown) < EXAMPLES and (text := _example(operation, ids, command, blank=blank)):

@@ -1,4 +1,4 @@
-"""A Spec to the files of a plugin, and the manifest that says what they were made of."""
+"""The files of a plugin, built from a Spec, and the manifest of what they were built from."""
 
 from __future__ import annotations
 
@@ -35,22 +35,25 @@ from nlapi.tools.areas import areas
 from nlapi.version import __version__
 
 MANIFEST = "nlapi-plugin.json"
+# The overlay that states which POSTs are reads, for a person to accept: a description may not spare the user a question
+# by itself.
 PROPOSED_EFFECTS = "effects.proposed.yaml"
-"""The overlay that states which POSTs are reads, for a person to accept."""
 
 DESCRIPTION = "api/openapi.json"
 PLUGIN = ".claude-plugin/plugin.json"
 MARKETPLACE = ".claude-plugin/marketplace.json"
 
 MAX_PROMPTS = 15
+
+# Of the manifest; a plugin of another format has to be built anew, as options are read by their names.
 FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What was asked for when a plugin was built; its manifest keeps it, so that it can be built again.
+    """The choices of a build, stored by field name in the plugin's manifest so that it can be repeated.
 
-    `source`, `overlays` and `root` say where its description is, seen from the plugin's folder. `variables` maps
+    `source`, `overlays` and `root` say where the description is, seen from the plugin's folder. `variables` maps
     security schemes to environment variables, `base_url` is where the API runs if its description does not say so. With
     `no_auth` calls are sent without credentials.
     """
@@ -83,11 +86,10 @@ class Plugin:
 def build(
     spec: Spec, operations: Sequence[Operation], options: Options, people: Mapping[str, bytes] | None = None
 ) -> Plugin:
-    """The plugin for some operations of a Spec: the same bytes for the same description, options and nlapi.
+    """Return the plugin for some operations of a Spec: the same bytes for the same description, options and nlapi.
 
-    `people` are the files that are already in its folder: their notes are woven in, their licence stands.
-    UsageError when no operation is left or the name cannot be a plugin's; DescriptionError when the description holds
-    what JSON cannot.
+    `people` are the files already in its folder: their notes are woven in, their licence stands. UsageError when no
+    operation is left or the name cannot be a plugin's; DescriptionError when the description holds what JSON cannot.
     """
     usable = [one for one in operations if one.usable and _may_be_sent(one, options.base_url)]
     if not usable:
@@ -120,7 +122,7 @@ def _texts(
     named: Mapping[str, str],
     kept: Mapping[str, bytes],
 ) -> dict[str, str]:
-    """What people and models read, and what runs."""
+    """Return the texts for people and models, and the programs: path -> text."""
     parts = areas(spec, usable)
     command = command_of(name)
     values = {"command": command, "credentials": credentials(spec, name, named, options.base_url)}
@@ -157,7 +159,7 @@ def _texts(
 
 
 def _offered(name: str, count: int) -> str:
-    """What a skill says of the tools of the MCP server, which offers a large API by four of them."""
+    """Return what a skill says of the tools of the MCP server, which offers a large API by four of them."""
     if count <= FEW:
         return f"The tools `{tools_of(name)}*` are the same operations with the same rules, where they are offered."
     own = "`find`, `describe`, `read` and `call`"
@@ -167,7 +169,7 @@ def _offered(name: str, count: int) -> str:
 
 
 def _licence(spec: Spec) -> str:
-    """What a description says about its own licence."""
+    """Return a sentence on the licence of the description."""
     info = spec.document.get("info")
     said = info.get("license") if isinstance(info, Mapping) else None
     if not isinstance(said, Mapping):
@@ -177,7 +179,8 @@ def _licence(spec: Spec) -> str:
 
 
 def _may_be_sent(operation: Operation, base_url: str) -> bool:
-    """May a description from where this one came lead there? In the plugin nobody knows any more where it came from."""
+    """Return whether a description from this source may name the operation's server."""
+    # In the plugin the description is a local file, which may name any server; so the check belongs here.
     if base_url or not operation.spec.source.startswith(("http://", "https://")):
         return True
     try:
@@ -190,6 +193,7 @@ def _description(spec: Spec, ids: Mapping[str, str]) -> str:
     try:
         return json.dumps(subset(spec, ids), indent=1, allow_nan=False) + "\n"
     except ValueError as error:
+        # YAML has .nan and .inf.
         raise DescriptionError(f"{spec.source} holds what JSON has no way to write: {error}") from None
 
 
@@ -202,7 +206,8 @@ def digest(text: str | bytes) -> str:
 
 
 def _manifests(spec: Spec, name: str, title: str, count: int, digest: str, asked: Mapping[str, Any]) -> dict[str, str]:
-    """What the client reads. The version ends in a hash of everything: an update is one only if something changed."""
+    """Return the files that clients read about the plugin."""
+    # Clients update a plugin when its version differs, so the version ends in a hash of everything that was built.
     semver = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?![\w-])", spec.version)
     version = ".".join(part or "0" for part in semver.groups()) if semver else "0.0.0"
     info = spec.document.get("info")

@@ -1,4 +1,4 @@
-"""What another version of a description changes for whoever calls it: added, removed, breaking."""
+"""Differences between two versions of a description for its callers: added, removed, breaking."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from nlapi.resources.answers import answer_schema, answer_schemas
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.tool import Tool
 
+# `$ref`s that are followed in a row at the top of a schema: a cycle of them would never end.
 MAX_REFS = 6
 
 
 def changes(before: Sequence[Operation], after: Sequence[Operation]) -> Iterator[Issue]:
-    """What breaks (ERROR: a right call is refused, or an answer lacks what it had), and what else differs (INFO)."""
+    """Yield breaking changes (ERROR: a valid call is refused, an answer lacks what it had) and all others (INFO)."""
     old, new = ({callable_id(one): one for one in each if one.usable} for each in (before, after))
     moved = {(one.method, one.path): id for id, one in new.items()}
     for id, operation in old.items():
         if id in new:
             yield from _operation(id, operation, new[id])
             continue
+        # An operation that is found at the old method and path was renamed, which is a hint worth more than "is gone".
         other = moved.get((operation.method, operation.path), "")
         hint = f"it is called {other} now" if other and other not in old else f"{operation.method} {operation.path}"
         yield _breaking(id, "is gone", hint)
@@ -38,6 +40,7 @@ def changes(before: Sequence[Operation], after: Sequence[Operation]) -> Iterator
 def _operation(id: str, old: Operation, new: Operation) -> Iterator[Issue]:
     if (old.method, old.path) != (new.method, new.path):
         yield _breaking(id, f"is {new.method} {new.path} now, where it was {old.method} {old.path}")
+    # No call breaks, but the effect decides whether nlapi asks for consent.
     if old.effect is not new.effect:
         yield _told(id, f"is a {new.effect} now, where it was a {old.effect}")
     if new.deprecated and not old.deprecated:
@@ -61,7 +64,7 @@ def _operation(id: str, old: Operation, new: Operation) -> Iterator[Issue]:
 
 
 def _still_authorised(old: Operation, new: Operation) -> bool:
-    """Is every set of credentials that was enough still enough? Any of the ids of a credential gives it."""
+    """Return whether every set of credentials that was sufficient still is, under any of its ids."""
     before = [product(*(one.ids for one in needed)) for needed in _enough(old)]
     return all(
         any(all(one.given_ids(ids) for one in needed) for needed in _enough(new)) for given in before for ids in given
@@ -69,7 +72,7 @@ def _still_authorised(old: Operation, new: Operation) -> bool:
 
 
 def _enough(operation: Operation) -> tuple[Alternative, ...]:
-    """The sets of credentials that are enough to call it."""
+    """Return the sets of credentials that are sufficient to call an operation."""
     return alternatives(operation) if operation.security else ((),)
 
 
@@ -99,7 +102,7 @@ def _arguments(id: str, old: Tool, new: Tool) -> Iterator[Issue]:
 
 
 def _following(tool: Tool) -> Follow:
-    """What follows the `$ref`s of a tool's own definitions."""
+    """Return a function that follows the `$ref`s into a tool's own definitions."""
     definitions = tool.input_schema.get("$defs", {})
 
     def follow(schema: Any) -> Any:

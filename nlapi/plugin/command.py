@@ -1,4 +1,4 @@
-"""What of a plugin runs: its command, its MCP server, its hooks, and the settings that they read."""
+"""The programs of a plugin: its command, its MCP server, its hooks, and the settings that they read."""
 
 from __future__ import annotations
 
@@ -24,43 +24,44 @@ MCP = ".mcp.json"
 CODEX = ".codex-plugin/plugin.json"
 CODEX_MCP = ".codex-plugin/mcp.json"
 
+# The MCP server's name is part of the name of each tool, so it is short.
 SERVER = "api"
-"""What the MCP server of a plugin is called; short, as it is part of the name of each of its tools."""
 
+# In characters, the names of plugin and server included: the limit of the Messages API.
 MAX_TOOL = 64
-"""Characters of the full name of a tool, that of its plugin and server included."""
 
+# Claude Code gives hooks what the user configured in variables with this prefix; our MCP server as well. The Bash tool
+# has none of them, hence the hook that writes them to a folder (docs/design/015).
 OPTION = "CLAUDE_PLUGIN_OPTION_"
-"""Claude Code gives a plugin's hooks what the user configured in variables that begin so; our MCP server as well."""
 
 
 def command_of(name: str) -> str:
-    """The command that a plugin of this name puts on the PATH."""
+    """Return the command that a plugin of this name puts on the PATH."""
     return f"nlapi-{name}"
 
 
 def tools_of(name: str) -> str:
-    """How the full names of the tools of a plugin's MCP server begin."""
+    """Return the prefix of the full names of the tools of a plugin's MCP server."""
     return f"mcp__plugin_{name}_{SERVER}__"
 
 
 def tool_length(name: str) -> int:
-    """How long the names of those tools may be themselves."""
+    """Return the maximum length of the names of those tools themselves."""
     return MAX_TOOL - len(tools_of(name))
 
 
 def url_variable(name: str) -> str:
-    """The environment variable that says where the API of a plugin runs."""
+    """Return the environment variable for the base URL of a plugin's API."""
     return f"{shell(name)}_BASE_URL"
 
 
 def session_variable(name: str) -> str:
-    """The environment variable with the folder that the hook at the beginning of a session makes."""
+    """Return the environment variable for the folder that the hook makes at the beginning of a session."""
     return f"NLAPI_{shell(name)}_SESSION"
 
 
 def programs(name: str, named: Mapping[str, str], base_url: str, *, no_auth: bool) -> dict[str, str]:
-    """Path -> text of the command, the MCP server and the hooks. `named` maps security schemes to variables."""
+    """Return path -> text of the command, the MCP server and the hooks. `named` maps security schemes to variables."""
     command = command_of(name)
     values = {"command": command, "session": session_variable(name)}
     keys = {url_variable(name): BASE_URL, **{one.variable: one.option for one in credential_settings(named)}}
@@ -91,10 +92,9 @@ def _server(command: str, keys: Iterable[str]) -> dict[str, Any]:
 
 
 def _server_of_codex(command: str, variables: Iterable[str]) -> dict[str, Any]:
-    """The same for Codex (0.169), which starts a server in the plugin's folder with the variables that are named.
-
-    It knows no `${CLAUDE_PLUGIN_ROOT}` and no options, and a second server of one name displaces the first.
-    """
+    """Return the server's entry for Codex."""
+    # Codex 0.169 starts a server in the plugin's folder with the variables that are named. It knows no
+    # `${CLAUDE_PLUGIN_ROOT}` and no options, and a second server of one name displaces the first.
     return {"command": "sh", "args": [f"./bin/{command}", "--mcp"], "cwd": "./", "env_vars": list(variables)}
 
 
@@ -117,7 +117,7 @@ def _json(data: Any) -> str:
 
 
 def user_config(spec: Spec, title: str, named: Mapping[str, str], base_url: str) -> dict[str, Any]:
-    """What Claude Code asks the user for when the plugin is installed, none of it required."""
+    """Return the options that Claude Code asks for when the plugin is installed, none of them required."""
     where = _where(spec, base_url)
     about = f"Where {title} runs" + (f", if not at {inert(where, 200)}" if where else "")
     asked: dict[str, Any] = {BASE_URL: {"type": "string", "title": "Base URL", "description": about}}
@@ -133,7 +133,7 @@ def user_config(spec: Spec, title: str, named: Mapping[str, str], base_url: str)
 
 
 def _flags(name: str, named: Mapping[str, str], base_url: str, no_auth: bool) -> str:
-    """The lines of the command that put what the settings say in front of the arguments."""
+    """Return the lines of the command that put options from the settings in front of the arguments."""
     lines = [f"url=${{{url_variable(name)}:-}}"]
     lines += [f'[ -n "$url" ] || url={shlex.quote(base_url)}'] if base_url else []
     lines += ['[ -z "$url" ] || set -- --base-url "$url" "$@"']
@@ -145,7 +145,7 @@ def _flags(name: str, named: Mapping[str, str], base_url: str, no_auth: bool) ->
 
 
 def credentials(spec: Spec, name: str, named: Mapping[str, str], base_url: str) -> str:
-    """The settings that a user makes, one a line: the option of the plugin, and the variable that goes before it."""
+    """Return the settings for a user, one a line: the option of the plugin, and the variable that overrides it."""
     lines = [
         f"- `{one.option}`, or the variable `{one.variable}`: {_kind(spec.security_schemes[one.schemes[0]])}"
         for one in credential_settings(named)
@@ -158,7 +158,7 @@ def credentials(spec: Spec, name: str, named: Mapping[str, str], base_url: str) 
 
 
 def _where(spec: Spec, base_url: str) -> str:
-    """Where an API runs if nobody says otherwise; "" when that is not known."""
+    """Return where an API runs by default; "" when that is not known."""
     where = base_url
     with suppress(UsageError):
         where = where or (expanded(spec.servers[0]) if spec.servers else "")

@@ -1,7 +1,7 @@
-"""Where in a command of the shell an API is called by its plugin, and whether that can be told from the text at all.
+"""The calls of a plugin's command within a shell command, or the finding that they cannot be told from its text.
 
-Claude Code asks before each Bash command (docs/design/015). Whatever is not plain is not waved through: a variable in
-the place of an operation, a quote that does not end, arguments from elsewhere.
+Claude Code asks before each Bash command (docs/design/015). Whatever is not literal needs the user's consent: a
+variable in the place of an operation, a quote that does not end, arguments from elsewhere.
 """
 
 from __future__ import annotations
@@ -11,19 +11,21 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 MAX_NESTED = 4
+
+# Commands that take a name without running it; a model uses them to find the command.
 _SPOKEN_OF = frozenset(("which", "type", "ls", "cat", "head", "grep"))
 _REDIRECTION = re.compile(r"&>>?|>[>|&]?|<(?:<<?|[>&])?")
+# Variables by which one command can replace the program of the next, or change where it sends.
 _STEERING = (
     r"PATH|HOME|ENV|BASH_ENV|IFS|NLAPI_\w+|CLAUDE\w*|LD_\w+|PYTHON\w+|(?:UV|PIPX?|SSL|XDG)_\w+|\w*_(?:PROXY|proxy)"
 )
-"""Variables with which one command can make another program of the next, or send it elsewhere."""
 
+# Commands that set, or may set, a variable which they name without `=`.
 _SET = r"read|readarray|mapfile|getopts|printf\s+-v|declare|typeset|local|export|readonly|for|select"
-"""Commands that set a variable which they name without `=`, or may."""
 
 
 def steers(command: str, variables: Iterable[str]) -> str:
-    """What a command sets for the call, or "": `variables` are those that the plugin's command reads."""
+    """Return what a command sets for the call, or "". `variables` are those that the plugin's command reads."""
     names = "|".join([_STEERING, *map(re.escape, variables)])
     plain = re.sub(r"[\\'\"]", "", command)
     found = re.search(rf"(?<![\w-])({names})(?:\+?=|:?=)", plain)
@@ -35,11 +37,11 @@ def steers(command: str, variables: Iterable[str]) -> str:
 
 
 def calls(command: str, name: str, depth: int = 0) -> list[list[str]] | None:
-    """The arguments of each call of `name` in a command; None when they cannot be told from it.
+    """Return the arguments of each call of `name` in a command; None when they cannot be determined.
 
-    Commands within words (`bash -c '...'`, `"$(...)"`) are looked through as well. A word that may begin a comment ends
-    the arguments; what follows it is looked through, as it may be none. A name that is only kept for later (a variable,
-    an alias, a list of words) may be run in ways that cannot be seen.
+    Commands within words (`bash -c '...'`, `"$(...)"`) are examined as well. A word that may begin a comment ends the
+    arguments, and what follows it is examined all the same. A name that is stored (a variable, an alias, a list of
+    words) may be run in ways that cannot be seen.
     """
     found: list[list[str]] = []
     kept = re.compile(rf"[=,{{\[]{re.escape(name)}(?![\w-])|(?<![\w-]){re.escape(name)}[,}}\]]")
@@ -66,8 +68,9 @@ def calls(command: str, name: str, depth: int = 0) -> list[list[str]] | None:
 
 
 def _segments(command: str) -> Iterator[list[str]]:
-    """The words of each simple command, quotes taken off, redirections left out. ValueError for an open quote."""
-    plain = command.replace("\\\n", " ").replace("`", "; $ ")  # within quotes it is a word that the shell puts in
+    """Yield the words of each simple command, without quotes and redirections. ValueError for an open quote."""
+    # A backtick begins a command, which becomes a segment of its own; "$" marks the word that its output replaces.
+    plain = command.replace("\\\n", " ").replace("`", "; $ ")
     lexer = shlex.shlex(plain, posix=True, punctuation_chars="();<>|&\n")
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t", True, ""
     words: list[str] = []

@@ -1,4 +1,4 @@
-"""What a plugin on disk has drifted from: what was built, what would be built now, its description at the source."""
+"""Differences between a plugin on disk and what was built, what would be built now, and its source."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from nlapi.issue import Issue, Level
 from nlapi.plugin.build import DESCRIPTION, FORMAT, MANIFEST, Options, Plugin, digest
 from nlapi.plugin.command import command_of
 from nlapi.plugin.notes import own
+from nlapi.plugin.text import listed
 from nlapi.version import __version__
 
 AGAIN = "build it again"
@@ -19,9 +20,9 @@ AGAIN = "build it again"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a plugin says that it was made of: options, nlapi's version, path -> SHA-256.
+    """A plugin's record of how it was built: options, nlapi's version, path -> SHA-256.
 
-    `command` is what it puts on the PATH, `variables` are those that this reads: where the API is, then credentials.
+    `command` is its command on the PATH, `variables` are those that this reads: the base URL, then credentials.
     """
 
     options: Options
@@ -30,7 +31,7 @@ class Manifest:
     version: str
     files: Mapping[str, str]
     people: Mapping[str, str]
-    """What people had put there when it was built, path -> SHA-256."""
+    """The files of people at the time of the build, path -> SHA-256."""
 
     @property
     def name(self) -> str:
@@ -38,7 +39,7 @@ class Manifest:
 
 
 def manifest(content: bytes, where: str) -> Manifest:
-    """The Manifest in a file; NlapiError when it is none."""
+    """Return the Manifest in a file; NlapiError when it is invalid."""
     try:
         data: Any = json.loads(content)
         if data["format"] != FORMAT:
@@ -49,6 +50,7 @@ def manifest(content: bytes, where: str) -> Manifest:
         if not given.keys() <= {one.name for one in fields(Options)}:
             raise ValueError("options that are not known")
         files = {str(path): str(one) for path, one in data["files"].items()}
+        # Paths are written to and removed by; a plugin from elsewhere must not reach other files.
         if any(path.startswith("/") or "\\" in path or ".." in path.split("/") for path in files):
             raise ValueError("a path that leads out of the folder")
         return Manifest(
@@ -65,7 +67,7 @@ def manifest(content: bytes, where: str) -> Manifest:
 
 
 def edited(files: Mapping[str, bytes], made: Manifest) -> dict[str, str]:
-    """Path -> what became of it since the plugin was built: of what was built only."""
+    """Return path -> what became of it since the plugin was built, for generated files only."""
     return {
         path: "was changed" if path in files else "is missing"
         for path, was in made.files.items()
@@ -74,10 +76,11 @@ def edited(files: Mapping[str, bytes], made: Manifest) -> dict[str, str]:
 
 
 def drift(files: Mapping[str, bytes], made: Manifest, again: Plugin) -> tuple[Issue, ...]:
-    """What differs from the manifest, and from `again`, which was built of the plugin's own description."""
+    """Return what differs from the manifest, and from `again`, which was built from the plugin's own description."""
     there = own(files)
     changed = {path: what for path, what in edited(files, made).items() if path not in there}
     found = [_issue(path, f"{what} since it was built", AGAIN) for path, what in changed.items()]
+    # A file of the user's own makes the plugin no worse, hence INFO.
     foreign = (path for path in files if path not in made.files and path != MANIFEST and path not in there)
     found += (_issue(path, "nlapi did not write it", "", Level.INFO) for path in foreign)
     for path in sorted(made.people.keys() | there.keys()):
@@ -85,6 +88,7 @@ def drift(files: Mapping[str, bytes], made: Manifest, again: Plugin) -> tuple[Is
             found.append(_issue(path, "is not what the plugin was built with", AGAIN))
         elif path not in there:
             found.append(_issue(path, "is gone, and still in the plugin", AGAIN))
+    # Another nlapi makes other texts, so every file would differ: one line says it all.
     if made.version != __version__:
         message = f"was built by nlapi {made.version}, and this is {__version__}"
         return (*found, _issue(MANIFEST, message, AGAIN))
@@ -97,13 +101,13 @@ def drift(files: Mapping[str, bytes], made: Manifest, again: Plugin) -> tuple[Is
 
 
 def outdated(files: Mapping[str, bytes], fresh: Plugin) -> tuple[Issue, ...]:
-    """How the description has changed at its source, of which `fresh` was built."""
+    """Return how the description has changed at its source, from which `fresh` was built."""
     old, new = files.get(DESCRIPTION, b""), fresh.files[DESCRIPTION]
     if old == new:
         return ()
     before, after = _operations(old), _operations(new)
     told = [
-        f"{label} {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"
+        f"{label} {listed(names, 5)}"
         for label, names in (
             ("new:", [id for id in after if id not in before]),
             ("gone:", [id for id in before if id not in after]),

@@ -1,4 +1,4 @@
-"""Where ids come from among the operations of a plugin, as skills say it."""
+"""The sources of ids among the operations of a plugin, in the words of skills."""
 
 from __future__ import annotations
 
@@ -15,27 +15,26 @@ from nlapi.resources.nouns import thing_words
 from nlapi.tools.compile import compile_tool
 
 MAX_SOURCES = 15
+
+# Operations named for one kind of id: those that list it for an organization, for a repository and for the user.
 MAX_LISTED = 3
-"""Operations that are named for one kind of id: of an organization, of a repository, of the user."""
 
 
 class Ids:
-    """The sources of the ids that some operations of one Spec take, none of them an operation beside these."""
+    """The sources of the ids that some operations of one Spec take, all among these operations."""
 
     def __init__(self, operations: Sequence[Operation]) -> None:
         self._sources = IdSources(operations[0].spec, operations)
         self._found: dict[Operation, dict[str, IdSource]] = {}
 
     def of(self, operation: Operation) -> Mapping[str, IdSource]:
-        """The sources of the ids of an operation by argument, those that it requires first.
-
-        What a body says again of the path, or as the id of a new thing, is looked up nowhere.
-        """
+        """Return the sources of an operation's ids by argument, required arguments first."""
         if operation not in self._found:
             tool = compile_tool(operation)
             found = {}
             for name in sorted(tool.places, key=lambda name: name not in tool.required):
                 place = tool.places[name]
+                # A value that the body repeats from the path, or the id of a new thing, has no source.
                 repeated = place[0] == "body" and (place[1] == "id" or operation.parameter("path", place[1]))
                 source = None if repeated else self._sources.first(operation, place)
                 if source is not None:
@@ -49,12 +48,12 @@ class Ids:
         return self._sources.common_values()
 
     def taken(self, operations: Sequence[Operation]) -> list[str]:
-        """The values that most operations take, as far as some operations take them."""
+        """Return the values that most operations take, as far as some operations take them."""
         taken = {name for one in operations for name in compile_tool(one).places}
         return [name for name in self.common if name in taken]
 
     def common_lines(self) -> list[str]:
-        """A line for each value that most operations take: where it comes from, and what it takes to list it."""
+        """Return a line for each value that most operations take: its source, and what that needs itself."""
         lines = []
         for name, source in self.common.items():
             above = self.of(source.operation).items() if source is not None else ()
@@ -63,12 +62,13 @@ class Ids:
         return lines
 
     def lines(self, operations: Sequence[Operation], limit: int, elsewhere: Mapping[Operation, str]) -> Iterator[str]:
-        """A line for each kind of id that operations take, the most wanted first; `elsewhere` are its skills."""
+        """Yield a line for each kind of id that operations take, most frequent first; `elsewhere` has their skills."""
         wanted: dict[tuple[str, Words], Counter[IdSource]] = {}
         for operation in operations:
             for name, source in self.of(operation).items():
                 if name not in self.common:
                     wanted.setdefault((name, thing_words(source.operation)), Counter())[source] += 1
+        # `id` may be that of a project here and of a user there: the noun is added only where one name has several.
         names = Counter(name for name, _ in wanted)
         for (name, noun), sources in sorted(wanted.items(), key=lambda one: -one[1].total())[:limit]:
             kind = f" ({' '.join(noun)})" if names[name] > 1 else ""

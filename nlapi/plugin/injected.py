@@ -1,4 +1,4 @@
-"""Texts of a description that read like instructions to a model, where they should tell what an API does."""
+"""Texts of a description that read like instructions to a model."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import Any
 from nlapi.client.clean import one_line
 from nlapi.issue import Issue
 
+# A hostile description could repeat its text in every operation.
 MAX_TOLD = 80
 MAX_FOUND = 20
+
+# The patterns need a model, or an action on instructions, beside the verb: "you must call" alone is in the texts of
+# many APIs. `python -m benchmarks.injected` counts how often ordinary descriptions are taken for instructions.
 _MODEL = r"(?:the |an? |any )?(?:AI|LLM|language model|assistant|chatbot|claude|chatgpt|copilot|AI agent)s?"
 _DEED = (
     r"(?:call|invoke|run|execute|send|fetch|read|open|upload|forward|include|ignore|reply|respond|answer|say|delete)"
@@ -49,15 +53,16 @@ _SIGNS = {
     ),
 }
 SIGNS = {sign: re.compile(pattern, re.IGNORECASE | re.DOTALL) for sign, pattern in _SIGNS.items()}
+# Characters that a person does not see and a model reads (tags), or that are read in another order than they are seen.
 HIDDEN = re.compile(r"[\U000e0020-\U000e007f]{4}|[\u202a-\u202e\u2066-\u2069]|[\u200b\u2060\ufeff]{6}")
-"""Characters that a person does not see and a model reads, or that are read in another order than they are seen."""
 
 
 def injected(document: Mapping[str, Any]) -> Iterator[Issue]:
-    """An Issue for each text that reads so: nlapi quotes it as data, and somebody should look at it."""
+    """Yield an Issue for each text that reads like an instruction to a model."""
     known: dict[str, tuple[str, int] | None] = {}
     count = 0
     for where, text in _texts(document):
+        # Large descriptions repeat one text in every operation, such as that of a shared parameter.
         if text not in known:
             known[text] = _sign(text)
         if (found := known[text]) is None:
@@ -72,7 +77,7 @@ def injected(document: Mapping[str, Any]) -> Iterator[Issue]:
 
 
 def _sign(text: str) -> tuple[str, int] | None:
-    """Why a text is no mere description, and where that begins."""
+    """Return why a text is more than a description, and where that begins."""
     for sign, pattern in SIGNS.items():
         if found := pattern.search(text):
             return sign, found.start()
@@ -80,7 +85,8 @@ def _sign(text: str) -> tuple[str, int] | None:
 
 
 def _texts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The texts of a description that a model is told: not examples, and no values."""
+    """Yield the texts of a description that reach a model, without examples and values."""
+    # A stack in place of recursion: an untrusted description may be nested deeper than Python recurses.
     waiting: list[tuple[str, Any]] = [("", document)]
     while waiting:
         where, node = waiting.pop()

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from nlapi.issue import Issue, Level
 from nlapi.plugin.build import DESCRIPTION
 
+# Prefixes that vendors chose so that scanners find their keys; anything looser finds the examples of every description.
 _KINDS = {
     "a private key": r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----",
     "a key of Anthropic's": r"\bsk-ant-[\w-]{20,}",
@@ -22,14 +23,15 @@ _KINDS = {
     "a password in an address": r"https?://[^\s/:@'\"`]{1,60}:[^\s/@'\"`]{3,}@",
 }
 KINDS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items()}
+# A shorter credential is likely to occur in a text by chance.
 MIN_SECRET = 8
-"""Characters of a value that is looked for as it is."""
 
 
 def leaks(files: Mapping[str, bytes], values: Mapping[str, str]) -> Iterator[Issue]:
-    """What looks like a credential. `values` are the credentials themselves, by variable: none may be in a file.
+    """Yield an Issue for each text that looks like a credential.
 
-    What its description says too is an example of whoever wrote that, and a warning.
+    `values` are the credentials themselves, by variable: none may be in a file. A warning where the description has the
+    text too, as an example of its author.
     """
     described = files.get(DESCRIPTION, b"").decode("utf-8", "replace")
     for path, content in files.items():

@@ -1,4 +1,4 @@
-"""What a plugin costs in every session, and how long the full names of its tools are."""
+"""The cost of a plugin in every session, and the length of its tools' full names."""
 
 from __future__ import annotations
 
@@ -6,38 +6,34 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-import yaml
-
 from nlapi.issue import Issue
 from nlapi.openapi.spec import Spec
 from nlapi.plugin.build import PLUGIN
 from nlapi.plugin.command import MAX_TOOL, MCP
+from nlapi.plugin.rules import front_matter
 from nlapi.tools.name import MAX_LENGTH, tool_names
 
+# For the names and descriptions of skills and agents, which Claude Code has in every session. Kubernetes' plugin, with
+# 845 operations, takes 1,281, the most measured (docs/design/015).
 MAX_TOKENS = 1_500
-"""Of the names and descriptions of skills and agents, which Claude Code has in every session."""
 
+# Characters of a token, as `claude plugin details` counts them at most (2.1.331).
 A_TOKEN = 3.6
-"""Characters of a token, as `claude plugin details` counts them at most (2.1.331)."""
 
 
 def always_on(files: Mapping[str, bytes]) -> int:
-    """The tokens that a plugin adds to every session, as the client counts them or a few more."""
+    """Return the tokens that a plugin adds to every session, as the client counts them or a few more."""
     heads = [path for path in files if re.fullmatch(r"skills/[^/]+/SKILL\.md|agents/[^/]+\.md", path)]
     return round(sum(len(text) for path in heads for text in _head(files[path])) / A_TOKEN)
 
 
 def _head(content: bytes) -> list[str]:
-    found = re.match(r"---\n(.*?)\n---\n", content.decode("utf-8", "replace"), re.DOTALL)
-    try:
-        head = yaml.safe_load(found[1]) if found else None
-    except yaml.YAMLError:
-        head = None
-    return [str(head.get(key) or "") for key in ("name", "description")] if isinstance(head, dict) else []
+    head = front_matter(content.decode("utf-8", "replace")) or {}
+    return [str(head.get(key) or "") for key in ("name", "description")]
 
 
 def over(files: Mapping[str, bytes], spec: Spec) -> Iterator[Issue]:
-    """What of a plugin is larger than a client takes."""
+    """Yield an Issue for each part of a plugin that is larger than a client accepts."""
     if (tokens := always_on(files)) > MAX_TOKENS:
         message = f"names and descriptions cost {tokens:,} tokens in every session, more than {MAX_TOKENS:,}"
         yield _issue("skills", message, "shorter descriptions, or fewer skills")
@@ -51,7 +47,7 @@ def over(files: Mapping[str, bytes], spec: Spec) -> Iterator[Issue]:
 
 
 def _servers(files: Mapping[str, bytes]) -> list[tuple[dict[str, object], str]]:
-    """The MCP servers of a plugin, and how the full names of their tools begin."""
+    """Return the MCP servers of a plugin, each with the prefix of its tools' full names."""
     try:
         servers, plugin = json.loads(files[MCP])["mcpServers"], json.loads(files[PLUGIN])["name"]
         return [(dict(one), f"mcp__plugin_{plugin}_{name}__") for name, one in servers.items()]
@@ -60,7 +56,7 @@ def _servers(files: Mapping[str, bytes]) -> list[tuple[dict[str, object], str]]:
 
 
 def _name_length(files: Mapping[str, bytes], server: Mapping[str, object]) -> int:
-    """The --name-length that a server is started with, by itself or by the plugin's command."""
+    """Return the --name-length that a server is started with, by itself or by the plugin's command."""
     given = server.get("args")
     words = " ".join(map(str, given)) if isinstance(given, list) else ""
     started = [path for path in files if path in words.replace("${CLAUDE_PLUGIN_ROOT}/", "")]

@@ -1,4 +1,4 @@
-"""What the texts of a plugin speak of that a description does not have: operations, arguments, values of an enum."""
+"""Names in the texts of a plugin that a description does not have: operations, arguments, values of an enum."""
 
 from __future__ import annotations
 
@@ -16,35 +16,36 @@ from nlapi.plugin.notes import NOTES
 from nlapi.tools.compile import compile_tool
 
 _SPAN = re.compile(r"(?<!`)`([^`\n]{1,120})`(?!`)")
+# The spellings of names in descriptions (camelCase, snake_case, a/b, CAPITALS_X), which no word of English has.
 _IDENTIFIER = re.compile(r"[a-z]+(?:[A-Z][a-z0-9]*)+|[a-z]+(?:[_/.-][a-z0-9]+)*[_/][a-z0-9]+|[A-Z][A-Z0-9]*_[A-Z0-9_]+")
-"""What is written like a name in a description, and not like a word."""
 
+# After one of these the words belong to the shell, not to the call.
 _ENDS = re.compile(r"[|;&<>()]|\s#")
 SHOWN = 6
 
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """What an API can be spoken of with."""
+    """The names by which texts refer to an API."""
 
     spec: Spec
     operations: Sequence[Operation]
 
     @cached_property
     def arguments(self) -> dict[str, set[str]]:
-        """Operation -> its arguments, as tools and as the description call them."""
+        """Operation id -> its arguments, as named by tools and by the description."""
         tools = {callable_id(one): compile_tool(one) for one in self.operations if one.usable}
         return {id: {*tool.places, *(wire for _, wire in tool.places.values())} for id, tool in tools.items()}
 
     @cached_property
     def terms(self) -> set[str]:
-        """Operations, arguments, properties of schemas, and values of enums."""
+        """The operations, arguments, properties of schemas, and values of enums."""
         found = set(self.arguments) | {name for names in self.arguments.values() for name in names}
         return found | set(_named(self.spec.document))
 
 
 def gone(files: Mapping[str, bytes], before: Vocabulary, after: Vocabulary) -> Iterator[Issue]:
-    """What texts of a plugin speak of that its description had, and that the description at its source has not."""
+    """Yield an Issue for each text of a plugin with names that the description had, and no longer has at its source."""
     lost = before.terms - after.terms
     for path, text in _texts(files) if lost else ():
         if found := [one for one in _spans(text) if one in lost]:
@@ -53,12 +54,16 @@ def gone(files: Mapping[str, bytes], before: Vocabulary, after: Vocabulary) -> I
 
 
 def unknown(files: Mapping[str, bytes], known: Vocabulary, command: str, own: Sequence[str]) -> Iterator[Issue]:
-    """What the notes of people speak of that the description does not have; `own` are names of the plugin itself."""
+    """Yield an Issue for each name in people's notes that the description does not have.
+
+    `own` are names of the plugin itself.
+    """
     for path, text in _texts(files):
         if not path.startswith(NOTES):
             continue
         yield from (_issue(path, message, hint) for message, hint in _commands(text, known, command))
         for one in _spans(text):
+            # Notes may have ordinary words in backticks, so only the spelling of an identifier counts.
             if _IDENTIFIER.fullmatch(one) and one not in known.terms and one not in own:
                 near = difflib.get_close_matches(one, known.arguments, n=1, cutoff=0.6)
                 hint = f"did you mean `{near[0]}`?" if near else "without backticks, if it is nothing of the API"
@@ -66,7 +71,7 @@ def unknown(files: Mapping[str, bytes], known: Vocabulary, command: str, own: Se
 
 
 def _commands(text: str, known: Vocabulary, command: str) -> Iterator[tuple[str, str]]:
-    """What is wrong with the commands that a text tells."""
+    """Yield what is wrong with the commands in a text."""
     for found in re.finditer(rf"(?<![\w/-]){re.escape(command)} +([^`\n]+)", text):
         id, *words = _ENDS.split(found[1])[0].split() or [""]
         if id.startswith("-") or not id or not re.fullmatch(r"[\w./:-]+", id) or id == "OPERATION":
@@ -92,7 +97,7 @@ def _spans(text: str) -> list[str]:
 
 
 def _named(document: Any) -> Iterator[str]:
-    """The names of properties and the values of enums anywhere in a description."""
+    """Yield the names of properties and the values of enums anywhere in a description."""
     waiting = [document]
     while waiting:
         node = waiting.pop()

@@ -1,4 +1,4 @@
-"""Names for a plugin, its skills and its variables, such that client and shell take them."""
+"""Names for a plugin, its skills and its variables that client and shell accept."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from nlapi.openapi.spec import Operation, Spec
 from nlapi.tools.compile import compile_tool
 from nlapi.tools.slugs import RESERVED, joined, unique
 
+# In characters. Of the 64 of a tool's full name this leaves 16 for the tool itself (plugin.command.tool_length).
 MAX_NAME = 30
-"""Longer ones would leave the tools of its MCP server too little room: plugin.command.tool_length."""
 
 MAX_SKILL = 64
 KEBAB = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+# Words of a title that do not distinguish one API from another.
 EMPTY = frozenset("api apis rest restful http https openapi swagger spec specification the official web and of".split())
-"""Words of a title that say nothing of what the API is for."""
 
 BASE_URL = "base_url"
-"""The option that says where an API runs."""
+"""The option for where an API runs."""
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# An operationId that a shell takes literally.
 PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,99}")
-"""An operationId that a shell takes as it is."""
 
 
 def plugin_name(title: str) -> str:
-    """A name made of the title of an API: `Spotify Ads API` -> spotify-ads."""
+    """Return a name made from the title of an API: `Spotify Ads API` -> spotify-ads."""
     plain = unicodedata.normalize("NFKD", re.sub(r"['’]s\b", "", title)).encode("ascii", "ignore").decode().lower()
     words = [word for word in re.findall("[a-z0-9]+", plain) if word not in RESERVED]
     telling = [word for word in words if word not in EMPTY and not re.fullmatch(r"v?\d+", word)]
@@ -40,7 +40,7 @@ def plugin_name(title: str) -> str:
 
 
 def checked(name: str) -> str:
-    """`name`, or a UsageError that says why it can be no plugin's."""
+    """Return `name`, or raise UsageError with the reason why a plugin cannot have it."""
     if not KEBAB.fullmatch(name) or len(name) > MAX_NAME:
         hint = f"lower-case letters, digits and single dashes, a letter first, at most {MAX_NAME}: my-api"
         raise UsageError(f"{name[:80]!r} cannot be the name of a plugin", hint=hint)
@@ -52,7 +52,7 @@ def checked(name: str) -> str:
 
 
 def variables(spec: Spec, operations: Iterable[Operation], name: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Security scheme -> the environment variable that holds its credential; `given` goes over what is made up.
+    """Return security scheme -> the environment variable for its credential; `given` overrides generated names.
 
     Schemes that are one credential for some of `operations` have one variable.
     """
@@ -73,6 +73,7 @@ def variables(spec: Spec, operations: Iterable[Operation], name: str, given: Map
         groups.setdefault(shared.get(id, id), []).append(id)
     made: dict[str, str] = {}
     for ids in groups.values():
+        # A user sees one credential as "the token", whatever the description calls its scheme.
         own = "TOKEN" if len(groups) == 1 else re.sub(r"[^A-Z0-9]+", "_", ids[0].upper()).strip("_") or "KEY"
         named = next((given[id] for id in ids if id in given), "") or shell(unique(f"{prefix}_{own}", made.values()))
         made |= {id: given.get(id, named) for id in ids}
@@ -81,7 +82,7 @@ def variables(spec: Spec, operations: Iterable[Operation], name: str, given: Map
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialSetting:
-    """One credential that a user of a plugin sets, for one scheme or more: by a variable, or as an option."""
+    """A credential that a user of a plugin sets, for one scheme or more: by a variable, or as an option."""
 
     variable: str
     option: str
@@ -89,7 +90,7 @@ class CredentialSetting:
 
 
 def credential_settings(named: Mapping[str, str]) -> tuple[CredentialSetting, ...]:
-    """Return the settings for credentials, whose options stand beside `base_url`; `named` is what `variables` gives."""
+    """Return the settings for credentials, named apart from `base_url`; `named` is the result of `variables`."""
     schemes: dict[str, list[str]] = {}
     for id, variable in named.items():
         schemes.setdefault(variable, []).append(id)
@@ -107,13 +108,14 @@ def credential_settings(named: Mapping[str, str]) -> tuple[CredentialSetting, ..
 
 
 def shell(name: str) -> str:
-    """A name as that of a variable: spotify-ads -> SPOTIFY_ADS."""
+    """Return a name in the form of a variable: spotify-ads -> SPOTIFY_ADS."""
     return name.upper().replace("-", "_")
 
 
 def callable_id(operation: Operation) -> str:
-    """The id of an operation in a plugin: its own, or its tool's name where a shell would not take that."""
+    """Return the id of an operation in a plugin: its own, or its tool's name where a shell would not take that."""
     if PLAIN_ID.fullmatch(operation.id):
         return operation.id
     name = compile_tool(operation).name
+    # A leading dash or underscore would be an option, or no first character of an id.
     return name if PLAIN_ID.fullmatch(name) else f"op{name}"

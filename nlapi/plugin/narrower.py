@@ -1,4 +1,4 @@
-"""What one schema allows and another does not: in what a caller may send, and in what an API may answer."""
+"""Differences between two schemas: in what a caller may send, and in what an API may answer."""
 
 from __future__ import annotations
 
@@ -12,27 +12,30 @@ from nlapi.plugin.text import code, listed
 
 MAX_DEPTH = 6
 MAX_NAMED = 6
+
+# Keywords that allow or forbid nothing (JSON Schema 2020-12, Validation §9).
 _PROSE = ("description", "title", "examples", "example", "default", "$comment")
 
 Difference = tuple[bool, str]
-"""(Is it breaking?, what differs), as it stands behind the id of an operation."""
+"""(is breaking, message), to follow the id of an operation."""
 
 Follow = Callable[[Any], Any]
-"""What a schema is once a `$ref` at its top has been followed."""
+"""A function that returns a schema with a `$ref` at its top followed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
-    """How `$ref`s are followed on the old side and on the new, and the pairs of them that were compared already."""
+    """A comparison of two descriptions: how `$ref`s are followed in each, and the pairs compared already."""
 
     old: Follow
     new: Follow
     seen: set[tuple[str, str]] = field(default_factory=set)
 
     def plain(self, old: Any, new: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Both schemas, followed and without prose; None when there is nothing to compare (any more)."""
+        """Return both schemas, followed and without prose; None when there is nothing (more) to compare."""
         refs = tuple(one.get("$ref", "") if isinstance(one, Mapping) else "" for one in (old, new))
         if any(refs):
+            # Each pair once: schemas are recursive, and a shared one would be reported for every use.
             if refs in self.seen:
                 return None
             self.seen.add((str(refs[0]), str(refs[1])))
@@ -41,7 +44,7 @@ class Sides:
 
 
 def sent(old: Any, new: Any, where: str, sides: Sides, depth: int = 0) -> Iterator[Difference]:
-    """What a caller who sends what `old` allows meets in `new`."""
+    """Yield the differences for a caller who sends what `old` allows."""
     both = sides.plain(old, new)
     if both is None or depth > MAX_DEPTH:
         return
@@ -57,11 +60,12 @@ def sent(old: Any, new: Any, where: str, sides: Sides, depth: int = 0) -> Iterat
 
 
 def answered(old: Any, new: Any, where: str, sides: Sides, depth: int = 0) -> Iterator[Difference]:
-    """What a caller who reads what `old` promises misses in `new`; where either says nothing, nothing is known."""
+    """Yield the differences for a caller who reads what `old` promises; where either is silent, nothing is known."""
     both = sides.plain(old, new)
     if both is None or depth > MAX_DEPTH:
         return
     old, new = both
+    # Every integer is a number, so an answer may narrow to it.
     before, after = set(_list(old.get("type"))), set(_list(new.get("type")))
     if before and after and not after <= before | ({"integer"} if "number" in before else set()):
         now, was = (" or ".join(sorted(one)) for one in (after, before))
@@ -93,6 +97,7 @@ def _properties_sent(
         if name not in before and name not in required:
             yield False, f"takes {code(f'{where}.{name}')}, which is new"
     others, now = old.get("additionalProperties", True), new.get("additionalProperties", True)
+    # What was sent freely before is refused (JSON Schema 2020-12, Core §10.3.2.3).
     if closed and others is not False:
         yield True, f"takes in {code(where)} only the properties that it names now"
     elif isinstance(others, Mapping) and isinstance(now, Mapping):
@@ -102,7 +107,7 @@ def _properties_sent(
 def _alternatives(
     old: Mapping[str, Any], new: Mapping[str, Any], key: str, where: str, sides: Sides, depth: int
 ) -> Iterator[Difference]:
-    """Those that are gone and those that are new are compared in their order."""
+    """Yield the differences between alternatives: those removed are compared with those added, in their order."""
     before = [_bare(_plain(one, sides.old)) for one in _list(old.get(key))]
     after = [_bare(_plain(one, sides.new)) for one in _list(new.get(key))]
     lost, added = [one for one in before if one not in after], [one for one in after if one not in before]
@@ -155,7 +160,7 @@ def _bounds(old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> Itera
 
 
 def _plain(schema: Any, follow: Follow) -> dict[str, Any]:
-    """A schema without its prose; one value that is allowed alone is a choice of one."""
+    """Return a schema without its prose; `const` as an enum of one."""
     node = follow(schema)
     plain = {key: one for key, one in node.items() if key not in _PROSE} if isinstance(node, Mapping) else {}
     return {**plain, "enum": [plain["const"]]} if "const" in plain else plain
@@ -168,7 +173,7 @@ def _refers(value: Any) -> bool:
 
 
 def _bare(schema: Any) -> Any:
-    """The same without the prose of what is in it."""
+    """Return a schema without prose at any depth; properties that are called like prose stay."""
     if isinstance(schema, Mapping):
         return {
             key: {name: _bare(one) for name, one in value.items()}

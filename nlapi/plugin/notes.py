@@ -1,4 +1,4 @@
-"""What people wrote in a plugin's folder, woven into its skills: nlapi reads it and never writes it."""
+"""Files of people in a plugin's folder, woven into its skills: read by nlapi and never written."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ EFFECTS = "effects.overlay.yaml"
 
 OVERLAYS = (OVERLAY, EFFECTS)
 LICENSE = "LICENSE"
+# The first words of the licence that nlapi generates; any other text there is a person's.
 OURS = b"Licence of the plugin for "
-"""How the licence begins that nlapi writes."""
 
+# In lines of a skill with its notes; longer notes become a reference. `rules.MAX_LINES` refuses more than 200.
 MAX_LINES = 190
-"""Of a skill with its notes; longer notes become a reference of it."""
 
 
 def own(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What of the files in a folder is people's: notes, overlays, a licence that nlapi did not write."""
+    """Return the files of people in a folder: notes, overlays, a licence that nlapi did not write."""
     kept = {path: content for path, content in files.items() if path in OVERLAYS or _is_note(path)}
     if LICENSE in files and not files[LICENSE].startswith(OURS):
         kept[LICENSE] = files[LICENSE]
@@ -32,13 +32,13 @@ def _is_note(path: str) -> bool:
 
 
 def notes(files: Mapping[str, bytes]) -> dict[str, str]:
-    """Name of a note, without its suffix -> its text."""
+    """Return name of a note, without its suffix -> its text."""
     found = {path: content for path, content in sorted(files.items()) if _is_note(path)}
     return {path[len(NOTES) : -3]: content.decode("utf-8", "replace").strip() for path, content in found.items()}
 
 
 def woven(home: str, skill: str, names: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
-    """A skill, with `@notes@` in it, and the notes of these names, as files under `skills/`."""
+    """Return a skill, with `@notes@` in it, and the notes of these names, as files under `skills/`."""
     text = "\n\n".join(given[name] for name in dict.fromkeys(names) if given.get(name))
     head, _, tail = skill.rpartition("@notes@")
     if not text:

@@ -1,4 +1,4 @@
-"""An overlay of better names, groups and examples, as Claude proposes it: a file for people to read, never applied."""
+"""An overlay of better names, groups and examples proposed by Claude, for people to read and never applied."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from nlapi.tools.check import check
 from nlapi.tools.compile import compile_tool
 
 PROPOSED = "overlay.proposed.yaml"
-AT_ONCE = 200
-"""Operations that Claude is told of in one request."""
 
+# Operations in one request: some 500 characters each are 25,000 tokens, and the proposals for them fit into MAX_TOKENS.
+AT_ONCE = 200
 MAX_TOKENS = 16_000
 _TEXT = {"type": "string"}
 _LIST = {"type": "array", "items": _TEXT}
@@ -53,9 +53,10 @@ TOOL: dict[str, Any] = {
 async def propose(
     operations: Sequence[Operation], *, api_key: str, base_url: str | None = None, model: str = DEFAULT
 ) -> str:
-    """The overlay as YAML; "" when Claude would change nothing. PlannerError when the API cannot be asked or refuses.
+    """Return the overlay as YAML; "" when Claude would change nothing.
 
-    What Claude says of operations, arguments and values that are not there, or that do not fit, is left out.
+    Proposals for operations, arguments and values that do not exist, or that do not fit, are left out. PlannerError
+    when the API cannot be reached or refuses.
     """
     from anthropic import AsyncAnthropic
 
@@ -74,7 +75,7 @@ async def propose(
 
 
 async def _asked(client: Any, operations: Sequence[Operation], labels: Sequence[str], model: str) -> dict[str, Any]:
-    """What Claude proposes for some of the operations; `labels` are groups that it made of others."""
+    """Return what Claude proposes for some of the operations; `labels` are groups that it made of others."""
     import httpx2
     from anthropic import AnthropicError
 
@@ -95,6 +96,7 @@ async def _asked(client: Any, operations: Sequence[Operation], labels: Sequence[
                 pass
     except (AnthropicError, httpx2.HTTPError, ValueError) as error:
         raise explain(error, model=model, base_url=str(client.base_url), key=client.api_key or "") from error
+    # "auto", as the newest models refuse a forced tool; so an answer may be text alone.
     uses = [one for one in answer.content if one["type"] == "tool_use" and one["id"] not in answer.faults]
     if answer.stop != "tool_use" or not uses:
         why = answer.text.strip()[:200] or f"it ended with {answer.stop}"
@@ -116,7 +118,7 @@ def _told(operation: Operation) -> dict[str, Any]:
 
 
 def _actions(said: Mapping[str, Any], operations: Sequence[Operation]) -> Iterator[dict[str, Any]]:
-    """What was proposed as actions of an overlay, as far as it fits the description."""
+    """Yield the proposals as actions of an overlay, as far as they fit the description."""
     known = {one.id: one for one in operations}
     tags = {tag for one in operations for tag in one.tags}
     for one in _maps(said.get("names")):
@@ -142,12 +144,13 @@ def _actions(said: Mapping[str, Any], operations: Sequence[Operation]) -> Iterat
 
 
 def _example(operation: Operation, argument: str, value: Any) -> dict[str, Any] | None:
-    """An example for a parameter, if the description has that and takes the value."""
+    """Return an example for a parameter, if the description has that and accepts the value."""
     tool = compile_tool(operation)
     where, name = tool.places.get(argument, ("", ""))
     raw = _parameter(operation, where, name)
     if raw is None:
         return None
+    # The other required arguments have no value here; only a fault of this one counts.
     given = {**dict.fromkeys(tool.required), argument: value}
     try:
         check(tool, given)
@@ -158,7 +161,7 @@ def _example(operation: Operation, argument: str, value: Any) -> dict[str, Any] 
 
 
 def _parameter(operation: Operation, where: str, name: str) -> int | None:
-    """Where in an operation's own list a parameter stands that is written out there."""
+    """Return the index of a parameter in the operation's own list, None where it is inherited or a `$ref`."""
     node = operation.spec.document.get("paths", {}).get(operation.path, {}).get(operation.method.lower(), {})
     listed = node.get("parameters") if isinstance(node, Mapping) else None
     for at, one in enumerate(as_list(listed)):
@@ -168,8 +171,8 @@ def _parameter(operation: Operation, where: str, name: str) -> int | None:
 
 
 def _maps(value: Any) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+    return [one for one in as_list(value) if isinstance(one, Mapping)]
 
 
 def _texts(value: Any) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+    return [one for one in as_list(value) if isinstance(one, str)]

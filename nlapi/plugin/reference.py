@@ -1,4 +1,4 @@
-"""What the skills refer to: every operation with its arguments and answers, in Markdown, from the description alone."""
+"""The reference of a plugin: every operation with its arguments and answers, in Markdown."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from nlapi.tools.compile import compile_tool
 from nlapi.tools.fields import fields
 from nlapi.tools.groups import Group
 
+# Of one file: what a model reads at once.
 MAX_OPERATIONS = 50
 MAX_CHARACTERS = 60_000
-"""Of one file: what a model reads at once."""
 
+# An area of more groups is one file in parts: its skill has a link to each file, all on one line.
 MAX_GROUPS = 12
-"""Groups of an area that have files of their own."""
 
 MAX_ABOUT = 400
 MAX_ARGUMENT = 200
 MAX_ARGUMENTS = 40
+# Choices, properties or fields that are named; `--about` has the rest.
 MAX_NAMES = 16
-"""Choices, properties or fields that are named."""
 
+# The beginning of the sentence on the unit of an amount, which is never cut off: a wrong unit is a wrong budget.
 UNIT = "A number is in "
-"""How the sentence begins that tells the unit of an amount; it is never cut off."""
 
 MAX_DEPTH = 3
 
 
 def references(area: Area, title: str, command: str) -> dict[str, str]:
-    """File name -> its text: one file a group, or several where it is too large for a model to read at once."""
+    """Return file name -> text: one file a group, or several where it is too large for a model to read at once."""
     joint = Group(slug=area.slug, label=area.label, about="", operations=area.operations)
     groups = area.groups if len(area.groups) <= MAX_GROUPS else (joint,)
     return {file: text for group in groups for file, text in _files(group, title, command).items()}
@@ -57,7 +57,7 @@ def _files(group: Group, title: str, command: str) -> dict[str, str]:
 
 
 def summary(operation: Operation, limit: int) -> str:
-    """What an operation does, on one line."""
+    """Return the summary of an operation on one line."""
     text = operation.summary.strip() or operation.description.strip().partition("\n\n")[0]
     return line(text, limit).rstrip(".") or f"{operation.method} {line(operation.path, limit)}"
 
@@ -108,7 +108,7 @@ def _argument(name: str, schema: Any, definitions: Mapping[str, Any], *, require
 
 
 def _described(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
-    """What a schema says of itself, with the unit that only the definition it refers to may tell."""
+    """Return the description of a schema, with the unit that only the definition it refers to may state."""
     text = str(node.get("description", ""))
     target = definitions.get(str(node.get("$ref", "")).rpartition("/")[2])
     shared = str(target.get("description", "")) if isinstance(target, Mapping) else ""
@@ -116,7 +116,7 @@ def _described(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
 
 
 def _kind(schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> str:
-    """What a value is, in a few words."""
+    """Return the kind of a value in a few words."""
     if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
         return "any value"
     if isinstance(ref := schema.get("$ref"), str):

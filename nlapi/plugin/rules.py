@@ -1,4 +1,4 @@
-"""What Claude Code and its users ask of a plugin's files, and its client does not say."""
+"""Requirements of Claude Code and its users on the files of a plugin that its client does not report."""
 
 from __future__ import annotations
 
@@ -18,20 +18,24 @@ from nlapi.plugin.names import KEBAB, MAX_SKILL
 from nlapi.tools.slugs import RESERVED
 
 MAX_DESCRIPTION = 1024
+
+# Anthropic's advice is under 500. A skill is read whole each time it is used, so ours stay well below.
 MAX_LINES = 200
+
+# Of a README, as Claude Code's plugin directory requires.
 MIN_WORDS = 40
-"""Of a README, as Claude Code's plugin directory asks for."""
 
 KNOWN = frozenset(("name", "description", "allowed-tools", "license", "metadata", "version"))
-"""Keys of a skill's front matter."""
+"""The keys of a skill's front matter."""
 
 _FRONT = re.compile(r"---\n(.*?)\n---\n(.*)", re.DOTALL)
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
+# Claude Code 2.1.331 runs `!`command`` anywhere in a skill when it is opened, and fills in these variables.
 _RUN = re.compile(r"!`|```!|\$\{(?!CLAUDE_)|\$ARGUMENTS|\$\d")
 
 
 def broken(files: Mapping[str, bytes]) -> tuple[Issue, ...]:
-    """Every rule that the files of a plugin (path -> bytes) break."""
+    """Return an Issue for every rule that the files of a plugin (path -> bytes) break."""
     return tuple(
         Issue.error(where, message, hint, "client")
         for found in (
@@ -82,7 +86,7 @@ def _manifests(files: Mapping[str, bytes]) -> Iterator[Fault]:
 
 
 def _settings(files: Mapping[str, bytes]) -> Iterator[Fault]:
-    """The options that a plugin asks the user for, and those that its hooks and servers are given."""
+    """Yield faults of the options that a plugin asks for, and of their use in hooks and servers."""
     asked = (_object(files, PLUGIN) or {}).get("userConfig", {})
     asked = asked if isinstance(asked, dict) else {}
     for key, one in asked.items():
@@ -116,10 +120,11 @@ def _skills(files: Mapping[str, bytes]) -> Iterator[Fault]:
         text = files[path].decode("utf-8", "replace")
         if len(text.splitlines()) > MAX_LINES:
             yield path, f"has more than {MAX_LINES} lines", "move some of it to references"
-        front, head = _FRONT.fullmatch(text), _head(text)
+        front, head = _FRONT.fullmatch(text), front_matter(text)
         if not front or head is None:
             yield path, "has no front matter", "it begins with ---, name, description, ---"
             continue
+        # The client drops the whole of the front matter then, without a word.
         if "---" in front[1]:
             yield path, "has --- within its front matter, where the client ends it", "write it otherwise"
         yield from ((path, message, "") for message in _head_faults(head, path.split("/")[1]))
@@ -148,14 +153,15 @@ def _head_faults(head: Mapping[Any, Any], folder: str, kind: str = "folder") -> 
 def _agents(files: Mapping[str, bytes]) -> Iterator[Fault]:
     for path in files:
         if re.fullmatch(r"agents/[^/]+\.md", path):
-            head = _head(files[path].decode("utf-8", "replace"))
+            head = front_matter(files[path].decode("utf-8", "replace"))
             if head is None:
                 yield path, "has no front matter", "it begins with ---, name, description, ---"
                 continue
             yield from ((path, message, "") for message in _head_faults(head, path[len("agents/") : -3], "file"))
 
 
-def _head(text: str) -> dict[str, Any] | None:
+def front_matter(text: str) -> dict[str, Any] | None:
+    """Return the front matter of a Markdown file, None when there is none that can be read."""
     front = _FRONT.fullmatch(text)
     try:
         head = yaml.safe_load(front[1]) if front else None

@@ -1,4 +1,4 @@
-"""Arguments with which an operation may be shown at work, as somebody would type them."""
+"""Sample arguments for an operation, as a person would type them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from nlapi.tools.patterns import bounded
 from nlapi.tools.tool import Tool
 from nlapi.tools.walk import schema_at
 
+# Values that a shell, a client and a reader take literally.
 PLAIN = re.compile(r"[\w .,:@/+-]{1,60}")
-"""A value that a shell, a client and a reader take as it is."""
 
 FORMATS = {
     "date": "2026-06-01",
@@ -32,19 +32,19 @@ FORMATS = {
     "url": "https://example.com/",
     "ipv4": "192.0.2.1",
 }
+# Nobody is shown how to type these arguments: a secret on a command line is in the history of the shell.
 SECRET = re.compile(r"(?i)token|secret|passw|api_?key|credential")
-"""Arguments that nobody is shown to type."""
 
 MAX_ARGUMENTS = 8
 MAX_DEPTH = 3
+# A repetition of what repeats, or a long pattern: `(a+)+` may take exponential time on a short text.
 _SLOW = re.compile(r'"pattern": "(?:[^"\\]|\\.)*[)\]][*+{](?:[^"\\]|\\.)*[*+{]|"pattern": "(?:[^"\\]|\\.){200}')
-"""A pattern with a repetition of what repeats, or a long one: it may take for ever."""
 
 
 def sample(operation: Operation, *, blank: bool = False) -> dict[str, Any] | None:
-    """Values for what an operation requires, which its description takes; None where some cannot be made up.
+    """Return valid values for what an operation requires; None where some cannot be derived.
 
-    With `blank`, a text that cannot be made up is the name of its argument in capitals, for somebody to fill in.
+    With `blank`, a text that cannot be derived is the name of its argument in capitals, for a person to fill in.
     """
     tool = compile_tool(operation)
     if len(tool.required) > MAX_ARGUMENTS or any(map(SECRET.search, tool.required)):
@@ -58,7 +58,7 @@ def sample(operation: Operation, *, blank: bool = False) -> dict[str, Any] | Non
 
 
 def _fitting(tool: Tool, given: Mapping[str, Any]) -> bool:
-    """Does the description take these values? No, where a pattern would have to be tried that may take for ever."""
+    """Return whether the description accepts these values; False where a pattern may be too slow to try."""
     known = tool.input_schema["properties"]
     shapes = json.dumps([known[name] for name in given], default=str)
     if "$ref" in shapes:
@@ -73,7 +73,7 @@ def _fitting(tool: Tool, given: Mapping[str, Any]) -> bool:
 
 
 def _given(tool: Tool) -> list[str]:
-    """The arguments that are given: the required ones, and one for a body that would be empty."""
+    """Return the arguments of a sample: the required ones, and one for a body that would be empty."""
     names = list(tool.required)
     in_body = [name for name, (where, _) in tool.places.items() if where == "body"]
     if in_body and not set(in_body) & set(names):
@@ -82,7 +82,7 @@ def _given(tool: Tool) -> list[str]:
 
 
 def words(given: Mapping[str, Any]) -> str:
-    """The arguments as they are typed behind an operation."""
+    """Return the arguments as typed after an operation."""
     return "".join(f" {_word(name, value)}" for name, value in given.items())
 
 
@@ -98,6 +98,7 @@ def _word(name: str, value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
+    # shlex.quote writes '"'"' for an apostrophe, which is hard to read in an example.
     return shlex.quote(text) if re.fullmatch(r"[\w.,:@/+-]+", text) else "'" + text.replace("'", "'\\''") + "'"
 
 
@@ -108,6 +109,7 @@ def _value(operation: Operation, name: str) -> Any:
     told = _told(described)
     if told is not None:
         return told
+    # An id that nobody has would read like a real one, so it is a placeholder.
     if where == "path" or takes_id((where, wire)):
         kind = described.get("type")
         if kind == "string" and not described.keys() & {"enum", "pattern", "format", "minLength", "maxLength"}:
@@ -116,12 +118,12 @@ def _value(operation: Operation, name: str) -> Any:
 
 
 def _capitals(name: str) -> str:
-    """The name of an argument as somebody would write what is to be filled in: campaignId -> CAMPAIGN_ID."""
+    """Return the name of an argument as a placeholder: campaignId -> CAMPAIGN_ID."""
     return re.sub(r"[^A-Z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()).strip("_") or "VALUE"
 
 
 def _told(schema: Mapping[str, Any]) -> Any:
-    """An example that the description gives, if it is plain."""
+    """Return an example from the description, if it is plain."""
     for one in (schema.get("example"), *as_list(schema.get("examples")), schema.get("default")):
         if isinstance(one, bool | int | float) or (isinstance(one, str) and PLAIN.fullmatch(one)):
             return one
@@ -131,7 +133,7 @@ def _told(schema: Mapping[str, Any]) -> Any:
 
 
 def _made(reader: SchemaReader, schema: Any, name: str, depth: int) -> Any:
-    """A value of a schema; anything at all where it cannot be told, which is then found not to fit."""
+    """Return a value of a schema, or an arbitrary one where none can be derived; `_fitting` rejects that."""
     schema = reader.flat(schema)
     if depth > MAX_DEPTH:
         return "x"
@@ -150,7 +152,7 @@ def _made(reader: SchemaReader, schema: Any, name: str, depth: int) -> Any:
 
 
 def _text(schema: Mapping[str, Any], name: str) -> str:
-    """A text that fits a format, a pattern and a length, if one of a few does."""
+    """Return a text that fits a format, a pattern and a length, if one of a few does."""
     if (known := FORMATS.get(str(schema.get("format")))) is not None:
         return known
     plain = re.sub(r"[^a-z0-9]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()).strip()

@@ -1,4 +1,4 @@
-"""The skills of a plugin, one that knows the whole API and one for each area; and the agent that routes among them."""
+"""The skills of a plugin, one for the whole API and one for each area, and the agent that routes among them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from nlapi.plugin.reference import references, summary
 from nlapi.plugin.text import inert, listed, quoted, template
 from nlapi.tools.areas import Area
 
+# In characters. All names and descriptions together stay within ALWAYS_ON, as they are paid for in every session: 1,361
+# tokens at 3.6 characters, below limits.MAX_TOKENS. A description shares the rest, and has 120 however many there are.
 MAX_DESCRIPTION = 480
 FEW = 120
-"""Characters of a description that there always are."""
-
 ALWAYS_ON = 4_900
-"""Characters that all names and descriptions of a plugin may have together, as they are paid for in every session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """What all texts of a plugin share. `values` are those that every template takes, `notes` are people's."""
+    """The data that all texts of a plugin share. `values` are those of every template, `notes` are people's."""
 
     name: str
     title: str
@@ -35,7 +34,7 @@ class Outline:
 
     @property
     def split(self) -> bool:
-        """Are areas skills of their own?"""
+        """Whether areas are skills of their own."""
         return len(self.areas) > 1
 
     def home(self, area: Area) -> str:
@@ -43,7 +42,7 @@ class Outline:
 
 
 def skills(outline: Outline) -> dict[str, str]:
-    """Path under `skills/` -> text."""
+    """Return path under `skills/` -> text."""
     names = sum(len(outline.home(area)) for area in outline.areas) + 2 * len(outline.name)
     room = max(FEW, min(MAX_DESCRIPTION, (ALWAYS_ON - names) // (len(outline.areas) + 2)))
     made: dict[str, str] = {}
@@ -104,7 +103,7 @@ def _area_skill(outline: Outline, area: Area, body: str, room: int) -> dict[str,
 
 
 def agent(outline: Outline) -> str:
-    """The agent that turns a wished outcome into calls of several areas."""
+    """Return the agent that turns a goal into calls of several areas."""
     rows = "\n".join(_row(outline, area) for area in outline.areas)
     every = [one for area in outline.areas for one in area.operations]
     ids = [*outline.ids.common_lines(), *outline.ids.lines(every, MAX_SOURCES, {})]
@@ -126,7 +125,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def telling(operations: Sequence[Operation]) -> list[Operation]:
-    """A read and a change in turn: the first of each say most."""
+    """Return reads and changes in turn: the first of each say most about an area."""
     reads = [one for one in operations if one.effect is Effect.READ]
     changes = [one for one in operations if one.effect is not Effect.READ]
     pairs = [one for pair in zip(reads, changes, strict=False) for one in pair]
@@ -140,9 +139,10 @@ def _row(outline: Outline, area: Area) -> str:
 
 
 def prompts(parts: Sequence[Area], limit: int) -> list[str]:
-    """Things that a user may say, out of the summaries: of each area in turn a read, then a change."""
+    """Return example prompts from the summaries: of each area in turn a read, then a change."""
     columns = [telling(part.operations) for part in parts]
     depth = max(map(len, columns), default=0)
+    # Row by row, so that a list that is cut has something of every area.
     ordered = [column[row] for row in range(depth) for column in columns if row < len(column)]
     said_so = dict.fromkeys(summary(one, 80) for one in ordered if not one.deprecated and one.summary)
     return list(said_so)[:limit]

@@ -1,4 +1,4 @@
-"""Text of a description, made safe for Markdown that a model reads and a client acts on."""
+"""Text of a description made safe for Markdown that a model reads and a client acts on."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from nlapi import bundled
 from nlapi.client.clean import one_line
 from nlapi.tools.text import plain
 
+# Code (which Claude Code runs after a `!`), a tag, or a cell of a table.
 _MARKS = str.maketrans({"`": "'", "<": "‹", ">": "›", "|": "¦"})
-"""What would be code (which Claude Code runs, after a `!`), a tag, or a cell of a table."""
 
 _LINK = re.compile(r"(!?)\[([^\[\]]*)\]\(|\]\s*[\[(:]")
 _EMPHASIS = re.compile(r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|(?<!\w)_{1,3}(?=\S)|(?<=\S)_{1,3}(?!\w)")
@@ -19,7 +19,7 @@ _PLACEHOLDER = re.compile(r"@([a-z_]+)@")
 
 
 def line(text: str, limit: int) -> str:
-    """At most `limit` characters of `text` on one line, in which nothing is markup, code or a link."""
+    """Return at most `limit` characters of `text` on one line, in which nothing is markup, code or a link."""
     text = one_line(unescape(plain(unescape(text))))
     text = _LINK.sub(lambda found: f"{found[2] or ''} (", text)
     text = _EMPHASIS.sub("", text).translate(_MARKS).strip("# ")
@@ -27,32 +27,30 @@ def line(text: str, limit: int) -> str:
 
 
 def inert(text: str, limit: int) -> str:
-    """The same for skills and manifests, in which the client fills in `$ARGUMENTS` and `${...}`."""
+    """Return the same for skills and manifests, in which the client fills in `$ARGUMENTS` and `${...}`."""
     return line(text, limit).replace("$", "＄")
 
 
 def code(value: object, limit: int = 100) -> str:
-    """A value in a code span: as it is where that can be, else without what would end the span."""
+    """Return a value in a code span: unchanged where possible, else without what would end the span."""
     text = one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
     text = text.replace("`", "'")
     return f"`{text if len(text) <= limit else f'{text[: limit - 1]}…'}`" if text else '`""`'
 
 
 def quoted(text: str) -> str:
-    """A text as a value of YAML front matter: a JSON string is one.
-
-    Claude Code ends front matter at any `---`, even within a value (seen in 2.1.331).
-    """
+    """Return a text as a value of YAML front matter: a JSON string is one."""
+    # Claude Code ends front matter at any `---`, even within a value (seen in 2.1.331).
     return json.dumps(re.sub("-{3,}", "—", text), ensure_ascii=False)
 
 
 def template(name: str, /, **values: str) -> str:
-    """The template `name` with each `@key@` replaced, once: what is put in is not looked at again."""
+    """Return the template `name` with each `@key@` replaced once, so that a value cannot contain another key."""
     text = _PLACEHOLDER.sub(lambda found: values[found[1]].strip("\n"), bundled.text(f"prompts/skills/{name}"))
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
 def listed(names: list[str], limit: int) -> str:
-    """The first names, and how many more there are."""
+    """Return the first names, and how many more there are."""
     more = len(names) - limit
     return f"{', '.join(names[:limit])}{f' and {more} more' if more > 0 else ''}"

@@ -1,1 +1,1 @@
-"""Answers that come piece by piece: which they are, how their bodies divide into items, and how they end."""
+"""Streaming answers: recognised by evidence, divided into items, and read until a limit."""

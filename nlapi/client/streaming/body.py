@@ -1,4 +1,4 @@
-"""The body of one answer as it comes: decoded, bounded, its items shown to whoever watches."""
+"""The body of one answer as it comes: decoded, bounded, its items passed on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nlapi.client.streaming.rule import UNKNOWN, Expectation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """What came of an answer that streams: its next bytes, and the items that are complete with them.
+    """The next bytes of a streaming answer, and the items that are complete with them.
 
     `head` is its Result without a body. Secrets are masked, so that the bytes may lag a little behind.
     """
@@ -28,15 +28,15 @@ class Piece:
 
 
 Watch = Callable[[Piece], None]
-"""Is shown each Piece of an answer that streams, as it comes."""
+"""A function called with each Piece of a streaming answer, as it comes."""
 
 
 @dataclass(slots=True, kw_only=True)
 class BodyReader:
-    """Takes the bytes of a body, and gives the Result of what has come.
+    """A reader that takes the bytes of a body and gives the Result of what has come.
 
-    `head` is the Result so far, `shown_head` the same with secrets masked. `on_stream` is called when the answer
-    turns out to stream, and when it does not after all. Once `is_over`, nothing more is to be read.
+    `head` is the Result so far, `shown_head` the same with secrets masked. `on_stream` is called when the answer turns
+    out to stream, and when it does not after all. Once `is_over`, nothing more is to be read.
     """
 
     head: Result
@@ -63,7 +63,7 @@ class BodyReader:
         content_type = self.head.header("content-type") or ""
         if self.head.ok:
             self._reader = ItemReader(content_type, self.expected, has_length=has_length)
-        else:  # an error is read whole
+        else:  # an error is read whole: its text says what was wrong
             self._reader = ItemReader("", UNKNOWN, has_length=has_length)
         self._masker = Masker(self.secrets)
         if self._reader.is_stream:
@@ -76,6 +76,7 @@ class BodyReader:
             self._decoder.feed(chunk)
         except BodyError as error:
             fault = error
+        # What was decoded before the fault counts: a coding that breaks off gives the items before it.
         for data in self._portions():
             self._divide(data)
             if self.is_over:
@@ -87,9 +88,9 @@ class BodyReader:
         self._end(Ended.SIZE if isinstance(fault, TooLargeError) else Ended.BROKEN, str(fault))
 
     def finish(self, elapsed: float) -> Result:
-        """Return the Result of a body that is read to its end, or far enough.
+        """Return the Result of a body that was read to its end, or far enough.
 
-        BodyError when a content coding did not come to its end, and there is nothing of a stream to give.
+        BodyError when a content coding did not come to its end, and nothing of a stream has come.
         """
         if self.is_over:
             return self.cut(self.ended, elapsed, self.fault)
@@ -107,40 +108,43 @@ class BodyReader:
         return self._result(elapsed, is_divided=rest is not None)
 
     def can_end(self, ended: Ended) -> bool:
-        """Return whether what has come can be given as an answer that is not whole."""
+        """Return whether what has come can be given as an incomplete answer."""
         if not self._reader.is_stream:
             return False
         if rest := self._reader.cut():
             self._show(rest)
         if self.items:
             return True
+        # A watch in which nothing happened is an empty answer at its deadline. One that broke off with nothing is an
+        # error.
         is_silent = not self._decoder.decoded.strip()
         return ended is Ended.DEADLINE and (is_silent or self._reader.is_typed)
 
     def cut(self, ended: Ended, elapsed: float, fault: str = "") -> Result:
-        """Return the Result of what has come; `can_end` says whether there is one."""
+        """Return the Result of what has come; valid only where `can_end`."""
         self._show([], is_last=True)
         self._end(ended, fault)
         return self._result(elapsed, is_divided=True)
 
     @property
     def may_be_endless(self) -> bool:
-        """Whether bytes came of a body that does not say how long it is."""
+        """Whether bytes came of a body without a stated length."""
         return bool(self._decoder.decoded) and self.head.header("content-length") is None
 
     @property
     def _left(self) -> int | None:
-        """How many items may still come; None where that is not bounded."""
+        """The number of items that may still come; None where that is not bounded."""
         return None if self.limits.items is None else self.limits.items - len(self.items)
 
     def _portions(self) -> Iterator[bytes]:
-        """Yield the bytes that have been decoded: line by line where a number of items is to be met exactly."""
+        """Yield the decoded bytes, line by line where the number of items is bounded."""
         if self._reader.is_idle:
             return
         data = self._decoder.take()
         if self.limits.items is None:
             yield data
             return
+        # One chunk may hold hundreds of items; `content` must end with the last that counts.
         start = 0
         while start < len(data):
             end = data.find(b"\n", start) + 1 or len(data)

@@ -7,14 +7,15 @@ from typing import Any
 from nlapi.client.streaming.parser import Parser
 from nlapi.client.streaming.text import TextLines
 
+# In bytes: the stream, three zeros, the length of the frame in four bytes, big-endian.
 HEADER = 8
-"""Bytes before each frame: the stream, three zeros, the length of the frame in four bytes, big-endian."""
 
+# By the number in the header. Docker's own client reads 3 as errors of the daemon.
 STREAMS = ("stdin", "stdout", "stderr", "error")
 
 
 class Frames(Parser):
-    """Docker's frames; an item is `{"stream": "stdout", "text": "..."}`, a line.
+    """A parser of Docker's frames; an item is `{"stream": "stdout", "text": "..."}`, a line.
 
     A line may go on in the next frame of its stream, and a frame may hold many lines.
     """
@@ -32,7 +33,7 @@ class Frames(Parser):
             if self._left:
                 piece, rest = rest[: self._left], rest[self._left :]
                 self._left -= len(piece)
-                items += self._labelled(self._stream, self._lines[self._stream].feed(bytes(piece)))
+                items += _labelled(self._stream, self._lines[self._stream].feed(bytes(piece)))
                 continue
             missing = HEADER - len(self._header)
             self._header += rest[:missing]
@@ -50,14 +51,14 @@ class Frames(Parser):
         self._header.clear()
 
     def finish(self) -> list[Any]:
-        return [item for stream, lines in self._lines.items() for item in self._labelled(stream, lines.finish())]
+        return [item for stream, lines in self._lines.items() for item in _labelled(stream, lines.finish())]
 
     def remainder(self) -> list[Any]:
-        return [item for stream, lines in self._lines.items() for item in self._labelled(stream, lines.remainder())]
+        return [item for stream, lines in self._lines.items() for item in _labelled(stream, lines.remainder())]
 
-    @staticmethod
-    def _labelled(stream: str, lines: list[str]) -> list[Any]:
-        return [{"stream": stream, "text": line} for line in lines]
+
+def _labelled(stream: str, lines: list[str]) -> list[Any]:
+    return [{"stream": stream, "text": line} for line in lines]
 
 
 def is_header(start: bytes) -> bool:
@@ -71,7 +72,8 @@ def may_be_header(start: bytes) -> bool:
 
 
 def is_framed(content: bytes) -> bool:
-    """Return whether a whole body is frames of stdout and stderr, to its last byte; nothing else looks so by chance."""
+    """Return whether a whole body is frames of stdout and stderr, to its last byte."""
+    # podman sends logs without a Content-Type; nothing else consists of frames to its last byte by chance.
     position = 0
     while position < len(content):
         header = content[position : position + HEADER]

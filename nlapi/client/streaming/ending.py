@@ -1,10 +1,11 @@
-"""How a stream was left, in words for a person or a model."""
+"""The end of a streaming answer, in words for a person or a model."""
 
 from __future__ import annotations
 
 from nlapi.client.clean import one_line
 from nlapi.client.message import Ended, Framing, Result
 
+# A value or an object has no better name than "item"; a log has lines to everybody who reads one.
 _NOUNS = {Framing.LINES: "line", Framing.FRAMES: "line", Framing.EVENTS: "event"}
 
 
@@ -30,7 +31,7 @@ def describe_end(result: Result) -> str:
 
 
 def count_items(result: Result) -> str:
-    """Return how many items have come, in words: "1 event", "12 lines", "nothing"."""
+    """Return the number of items that have come, in words: "1 event", "12 lines", "nothing"."""
     count = len(result.items or ())
     noun = _NOUNS.get(result.framing, "item") if result.framing is not None else "item"
     return f"{count:,} {noun}{'' if count == 1 else 's'}" if count else "nothing"

@@ -1,4 +1,4 @@
-"""Whether one answer streams, and its items, from its head and its bytes as they come."""
+"""The items of one answer, if it streams, from its head and its bytes as they come."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from nlapi.client.streaming.rule import Evidence, Expectation, classify, is_gene
 from nlapi.client.streaming.sse import ServerSentEvents
 from nlapi.client.streaming.text import TextLines
 
+# The first value of an ordinary JSON answer has to end within so many bytes for a second one to be looked for, so that
+# no large document is scanned: a line of Docker's progress has about 100.
 MAX_PROBE = 64 * 1024
-"""Bytes in which the first value of an ordinary JSON answer has to end for a second one to be looked for, so that no
-large document is looked through: a line of Docker's progress has about 100."""
 
+# Bytes that no text has: tab to CR and ESC (colours in a log) do occur.
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 class ItemReader:
-    """Divides the body of one answer into items, if it streams.
+    """A reader that divides the body of one answer into items, if it streams.
 
     `is_stream` may change with the first bytes: it becomes true when one JSON value follows another, as no JSON text
-    does (RFC 8259 §2), and false when what was to be text is not.
+    does (RFC 8259 §2), and false when a supposed text is binary.
     """
 
     def __init__(self, content_type: str, expected: Expectation, *, has_length: bool) -> None:
@@ -37,13 +38,13 @@ class ItemReader:
         self._count = 0
         self._bytes = 0
         if self._evidence is Evidence.NONE and has_length:
-            self.framing = None  # its end is in sight
+            self.framing = None  # it ends at its length, so it need not be divided
         self._parser = None if self.framing in (None, Framing.FRAMES) else self._parser_of(self.framing)
         self.is_stream = self._evidence is not Evidence.NONE
 
     @property
     def is_sniffing(self) -> bool:
-        """Whether the first bytes still have to tell how the body divides."""
+        """Whether the first bytes are still needed to tell how the body divides."""
         return self.framing is Framing.FRAMES and self._parser is None
 
     @property
@@ -53,7 +54,7 @@ class ItemReader:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing that follows is looked at."""
+        """Whether the bytes that follow are ignored."""
         return self._parser is None and not self.is_sniffing
 
     @property
@@ -63,7 +64,7 @@ class ItemReader:
 
     @property
     def is_over(self) -> bool:
-        """Whether the body itself says that nothing more follows, or cannot be divided any further (`fault`)."""
+        """Whether nothing more follows by the body's own account, or nothing that can be divided (`fault`)."""
         return self._parser is not None and self._parser.is_over
 
     @property
@@ -82,7 +83,7 @@ class ItemReader:
         return self._release()
 
     def finish(self, content: bytes) -> list[Any] | None:
-        """Return what the end of the body completes; None when `content`, all of it, is an ordinary answer."""
+        """Return the items that the end of the body completes; None when all of `content` is an ordinary answer."""
         self._take_start()
         if self._parser is not None:
             self._held += self._parser.finish()
@@ -94,25 +95,26 @@ class ItemReader:
         return rest if self._divides(rest) else None
 
     def cut(self) -> list[Any]:
-        """Return what is readable of a body that is cut here, and was not returned before.
+        """Return the readable items of a body that is cut here, without those returned before.
 
         The beginning of an item counts only where it is text, and nothing else has come.
         """
         self._take_start()
         rest, self._held = self._held, []
+        # A model's tokens as text/plain may come for minutes without a line's end.
         if not rest and not self._count and self._parser is not None:
             rest = self._parser.remainder()
         self._count += len(rest)
         return rest
 
     def _take_start(self) -> None:
-        """Divide what is shorter than the header of a frame."""
+        """Divide a body that is shorter than the header of a frame."""
         if self.is_sniffing and self._start:
             start = self._choose()
             self._held += self._parser.feed(start) if self._parser is not None else []
 
     def _release(self) -> list[Any]:
-        """Return the items that can be shown by now, once."""
+        """Return the items that may be passed on by now, once."""
         if self._evidence is Evidence.NONE:
             self._probe()
         if not self.is_stream or self._may_be_document():
@@ -122,7 +124,7 @@ class ItemReader:
         return items
 
     def _probe(self) -> None:
-        """Find out whether an answer that nothing calls a stream is more than one JSON text."""
+        """Decide whether an answer without evidence of a stream is more than one JSON text, as Docker's /build is."""
         if not _are_values(self._held, self._parser) or (not self._held and self._bytes > MAX_PROBE):
             self._parser = self.framing = None
             self._held = []
@@ -130,13 +132,15 @@ class ItemReader:
             self._evidence, self.is_stream = Evidence.DESCRIBED, True
 
     def _may_be_document(self) -> bool:
-        """Whether all that has come is a list: an ordinary answer, unless another value follows."""
+        """Return whether all that has come is a list: an ordinary answer, unless another value follows."""
         is_first = self.framing is Framing.JSON_VALUES and not self.is_typed and not self._count
         return is_first and len(self._held) == 1 and isinstance(self._held[0], list)
 
     def _divides(self, rest: list[Any]) -> bool:
-        """Whether an answer that came to its end is its items: one JSON text is not, nor is a text that nobody asked to
-        have in lines."""
+        """Return whether an answer that came to its end is its items.
+
+        One JSON text is not, nor is a text that nobody asked to have in lines.
+        """
         if self._parser is None:
             return False
         if self.framing is Framing.JSON_VALUES and not self.is_typed:
@@ -176,7 +180,7 @@ class ItemReader:
 
 
 def _are_values(items: list[Any], parser: Parser | None) -> bool:
-    """Return whether all of these are objects and lists: what stands for itself in a row of JSON texts."""
+    """Return whether all items are objects and lists, the only unambiguous ones in a row of JSON texts."""
     malformed = parser.malformed if isinstance(parser, JsonValues) else 0
     return not malformed and all(isinstance(item, dict | list) for item in items)
 

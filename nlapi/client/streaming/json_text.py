@@ -7,9 +7,10 @@ from typing import Any
 
 from nlapi.client.streaming.parser import Parser, parse_json_or_text
 
+# Between two values: white space, and the RS of RFC 7464.
 _BETWEEN = re.compile(rb"[ \t\r\n\x1e]+")
-"""What stands between two values: white space, and the RS of RFC 7464."""
 
+# A value is searched from mark to mark, as a Python loop over its bytes would be slow.
 _OUTSIDE = re.compile(rb'["\[\]{}\x1e]')
 _INSIDE = re.compile(rb'["\\\x1e]')
 _WORD_END = re.compile(rb"[^-+.0-9A-Za-z]")
@@ -20,7 +21,7 @@ _MALFORMED = -2
 
 
 class JsonLines(Parser):
-    """JSON texts that are a line each. A line that is none is an item all the same, as text."""
+    """A parser of JSON texts that are a line each. A line that is not JSON is an item too, as text."""
 
     def __init__(self) -> None:
         self._line: list[bytes] = []
@@ -41,11 +42,11 @@ class JsonLines(Parser):
 
 
 class JsonValues(Parser):
-    """JSON texts that follow each other with or without anything between: RFC 7464, and Docker's answers.
+    """A parser of JSON texts that follow each other with or without separators: RFC 7464, and Docker's answers.
 
-    An object, array or string is complete with its last character, a number or word with what follows it. What is no
-    JSON is an item of text up to the end of its line; `malformed` counts those. RS never stands in a JSON text
-    (RFC 7464 §2.1), so one that comes before a text is complete shows that the text was cut off.
+    An object, array or string is complete with its last character, a number or word with what follows it. Anything else
+    is an item of text up to the end of its line; `malformed` counts those. RS never stands in a JSON text (RFC 7464
+    §2.1), so one that comes before a text is complete shows that the text was cut off.
     """
 
     def __init__(self) -> None:
@@ -70,7 +71,7 @@ class JsonValues(Parser):
         return values
 
     def _take_next(self, values: list[Any], *, final: bool) -> bool:
-        """Move one value, or one text that is none, from the buffer to `values`; False when it is not complete."""
+        """Move one value, or one malformed text, from the buffer to `values`; False when it is not complete."""
         if self._resync >= 0:
             return self._take_malformed(values, final=final)
         if not self._position:
@@ -95,11 +96,12 @@ class JsonValues(Parser):
     def _skip_between(self) -> None:
         match = _BETWEEN.match(self._buffer)
         end = match.end() if match else 0
-        del match  # it holds the buffer, which cannot shrink meanwhile
+        del match  # a match exports the bytearray, which cannot be resized meanwhile (BufferError)
         del self._buffer[:end]
 
     def _take_line(self, values: list[Any]) -> bool:
-        """Take the whole first line as a value, the form that most servers send, at the speed of C."""
+        """Take the whole first line as a value. False when the line is not complete or not JSON."""
+        # Most servers send a value a line; `json` reads that at the speed of C.
         end = self._buffer.find(b"\n")
         if end < 0:
             return False
@@ -110,7 +112,7 @@ class JsonValues(Parser):
         return is_json
 
     def _take_malformed(self, values: list[Any], *, final: bool) -> bool:
-        """Take what is no JSON up to the end of its line, or to RS; False when neither has come."""
+        """Take malformed text up to the end of its line, or to RS; False when neither has come."""
         match = _LINE_END.search(self._buffer, self._resync)
         if match is None and not final:
             self._resync = len(self._buffer)
@@ -131,7 +133,7 @@ class JsonValues(Parser):
     def _value_end(self, *, final: bool) -> int:
         """Return where the first value of the buffer ends; _PENDING when it goes on, _MALFORMED when it cannot end.
 
-        What was looked at is not looked at again with the next bytes.
+        The next call continues where this one stopped.
         """
         if self._buffer[0] in b'{["':
             return self._bracket_end()

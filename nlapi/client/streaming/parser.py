@@ -1,4 +1,4 @@
-"""What every parser of a streaming body does: bytes in as they come, whole items out."""
+"""The interface of parsers of streaming bodies: bytes in as they come, whole items out."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 class Parser:
-    """Divides a body into its items.
+    """A parser that divides a body into its items.
 
-    `is_over`: the body itself says that nothing more follows. `fault` says why nothing after the last item can be read.
+    `is_over`: nothing more follows by the body's own account. `fault` says why nothing after the last item can be read.
     """
 
     is_over = False
@@ -20,7 +20,7 @@ class Parser:
         raise NotImplementedError
 
     def finish(self) -> list[Any]:
-        """Return what the end of the body completes."""
+        """Return the items that the end of the body completes."""
         return []
 
     def remainder(self) -> list[Any]:
@@ -30,6 +30,7 @@ class Parser:
 
 def parse_json_or_text(data: bytes) -> tuple[Any, bool]:
     """Return `(value, True)` of a JSON text, or the text itself and False."""
+    # One bad line must not lose the rest: servers mix a plain error message into a stream of JSON.
     try:
         return json.loads(data), True
     except (ValueError, RecursionError):

