@@ -1,4 +1,4 @@
-"""`nlapi ask` and `nlapi chat`: a question in plain English, or a conversation."""
+"""`nlapi ask` and `nlapi chat`: questions in plain English, one or several in a conversation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ FAREWELLS = ("", "exit", "quit", "bye")
 
 
 def question_of(words: list[str], example: str) -> str:
-    """The question in the words of a command line. UsageError when there is none."""
+    """Return the question in the words of a command line. UsageError when it is empty."""
+    # Bytes of the command line that are no UTF-8 are surrogates in Python, which no request or transcript can hold.
     question = " ".join(words).strip().encode("utf-8", "replace").decode()
     if not question:
         raise UsageError("the question is empty", hint=f"such as {example}")
@@ -70,4 +71,5 @@ def chat(setup: Setup) -> None:
             try:
                 asyncio.run(session.answer(session.conversation.asked(question)))
             except NlapiError as error:
+                # One failed question does not end a chat; the conversation is kept up to the last answer.
                 show.error(str(error))

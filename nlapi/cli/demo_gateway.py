@@ -1,4 +1,4 @@
-"""The gateway of `nlapi demo`: the example objectives on a free port of this machine, with made-up traffic."""
+"""The gateway of `nlapi demo`: the example objectives on a free port, with generated traffic."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from nlapi import bundled
 from nlapi.cli import gateway, gateway_token, show
 from nlapi.errors import NlapiError
 
+# The security scheme of the token in specs/gateway.yaml.
 ADMIN = "admin"
-"""The security scheme of the gateway's description that the token is for."""
+# Requests a second, and seconds. 200 requests are enough for a canary's tenth of them to be counted.
 RATE, SECONDS = 200, 1
-"""Requests a second, and for how long they are sent each time."""
 DRAIN_S = 2
 PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A gateway at `url`; `token` is its admin's, `traffic_token` that of a client."""
+    """A running gateway: `token` is for its admin, `traffic_token` for a client that sends requests."""
 
     url: str
     script: Path
@@ -32,7 +32,7 @@ class Served:
     traffic_token: str = field(repr=False)
 
     def traffic(self) -> None:
-        """Send requests, and show what served those for continue-watching. NlapiError when they could not be sent."""
+        """Send requests, and print the versions that served continue-watching. NlapiError when sending fails."""
         command = [sys.executable, str(self.script), self.url, "--rate", str(RATE), "--seconds", str(SECONDS)]
         environment = {**os.environ, gateway_token.TOKEN: self.traffic_token}
         try:
@@ -48,7 +48,7 @@ class Served:
 
 @contextmanager
 def example() -> Iterator[Served]:
-    """The gateway with the example objectives, its store in memory, for as long as the block lasts."""
+    """Run the gateway with the example objectives, its store in memory, while the block lasts."""
     from nlapi.gateway.access import Access, Audience, Role
     from nlapi.gateway.server import running
     from nlapi.gateway.store import Store

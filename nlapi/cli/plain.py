@@ -1,4 +1,4 @@
-"""Descriptions of an API as plain text on one line: many are written in HTML."""
+"""Plain text on one line, of an API's descriptions in HTML or Markdown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TAGS = (
 
 
 def plain(text: str) -> str:
-    """`text` without HTML tags, entities, line breaks and anything that a terminal would obey."""
+    """Return a text without HTML tags, entities, line breaks and control characters."""
     from html import unescape
 
     for tags, instead in _TAGS:

@@ -1,4 +1,4 @@
-"""Does a request carry the credentials that its operation asks for?"""
+"""The check that a request carries the credentials of its operation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nlapi.sandbox.problem import Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
-    """Where credentials can be: headers by lower-case name, query pairs and cookies, all decoded."""
+    """The parts of a request that can hold credentials: headers by lower-case name, query and cookies, all decoded."""
 
     headers: Mapping[str, str]
     query: Mapping[str, str]
@@ -22,7 +22,7 @@ class Carried:
 
 
 def authenticate(operation: Operation, carried: Carried) -> None:
-    """Passes when one alternative of the operation's security is there whole, with any non-empty value; else 401."""
+    """Raise Problem 401 unless one alternative of the operation's security is complete, with any non-empty values."""
     if not operation.security:
         return
     schemes = operation.spec.security_schemes
@@ -32,6 +32,7 @@ def authenticate(operation: Operation, carried: Carried) -> None:
         if not missing:
             return
         wanted.append(missing)
+    # WWW-Authenticate is required in a 401 (RFC 9110 §15.5.2); it names the alternative that lacks least.
     nearest = min(wanted, key=len)
     told = " or ".join(dict.fromkeys(" and ".join(map(_describe, one)) for one in wanted))
     raise Problem(
@@ -42,14 +43,15 @@ def authenticate(operation: Operation, carried: Carried) -> None:
 
 
 def _missing(schemes: Sequence[SecurityScheme], carried: Carried) -> list[SecurityScheme]:
-    """The schemes of a requirement that are not there: one for each header, query or cookie, which holds one value."""
+    """Return the missing schemes of a requirement, one for each header, query parameter or cookie."""
+    # Schemes with one location are one credential (docs/design/022-credentials-by-place.md); loopback has no TLS.
     fields = {location_of(one).field: one for one in reversed(schemes) if one.kind != "mutualTLS"}
     filled = {location_of(one).field for one in schemes if one.kind != "mutualTLS" and present(one, carried)}
     return [scheme for field, scheme in reversed(fields.items()) if field not in filled]
 
 
 def present(scheme: SecurityScheme, carried: Carried) -> bool:
-    """Is a credential of this scheme there? Its value is not judged."""
+    """Return whether a request has a credential of this scheme, whatever its value."""
     if scheme.kind == "apiKey":
         places = {"header": carried.headers, "query": carried.query, "cookie": carried.cookies}
         name = scheme.name.lower() if scheme.where == "header" else scheme.name
