@@ -70,7 +70,7 @@ def registration_of(source: str | PathLike[str]) -> Registration | None:
     from nlapi import bundled, registry
 
     if not isinstance(source, str) or not registry.is_name(source):
-        # Files and bundled names come first, so that a program does not change with its user's settings (docs/design/022).
+        # Files and bundled names come first: a program does not change with its user's settings (docs/design/022).
         return None
     if Path(source).is_file() or bundled.spec(source) is not None:
         return None
@@ -121,7 +121,7 @@ def call(
 ) -> Result:
     """Call an operation and return its answer, whatever its status.
 
-    `auth` maps the id of a security scheme to its credential; False sends without one, whatever the description requires.
+    `auth` maps the id of a security scheme to its credential; False sends without any, even where one is required.
     For an API that was loaded by its registered name, `base_url` and `auth` override the registered ones.
 
     `yes` is your consent to a change, or a function that gets the change (`Prepared`) and returns True to consent.

@@ -16,7 +16,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """A problem of a description or a configuration, at the location `where`: `paths./pets.get.parameters[2].schema`."""
+    """A problem of a description or a configuration, located by `where`: `paths./pets.get.parameters[2].schema`."""
 
     level: Level
     # The field names are the keys of `nlapi check -o json` (`asdict`): they do not change.

@@ -80,7 +80,7 @@ def read_policy() -> tuple[str, Mapping[str, Any] | None]:
 
 
 def _parse(data: Mapping[str, Any]) -> Registration:
-    """Return one entry of the file. TypeError or AttributeError for a form that `write_registrations` does not write."""
+    """Return one entry of the file. TypeError or AttributeError for a form that write_registrations does not write."""
     entry = Registration(**data)
     texts = (entry.source, entry.base_url or "", entry.root or "", *entry.auth.items(), *entry.known.items())
     for text in (*texts, tuple(entry.overlays)):

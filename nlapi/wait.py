@@ -19,8 +19,8 @@ def wait(coroutine: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         pass
     else:
-        # A notebook or an agent's tool already has a loop, where asyncio.run fails; its loop is blocked meanwhile, which
-        # docs/design/017-answers-to-a-model.md accepts. The caller's context variables are copied to the thread.
+        # A notebook or an agent's tool already has a loop, where asyncio.run fails. That loop is blocked meanwhile
+        # (docs/design/017-answers-to-a-model.md). The caller's context variables are copied to the thread.
         with ThreadPoolExecutor(max_workers=1) as pool:
             return pool.submit(copy_context().run, asyncio.run, coroutine).result()
     return asyncio.run(coroutine)

@@ -24,7 +24,7 @@ _GUARD = "null as $ENV | " + " ".join(f"def {name}: $refused_{name.partition('('
 
 
 def jq_filter(expression: str) -> Filter:
-    """Return the function of a jq expression; UsageError for one that does not compile or reads more than the answer."""
+    """Return the function of a jq expression. UsageError when it does not compile or reads more than the answer."""
     import jq
 
     if _ENVIRONMENT.search(expression):

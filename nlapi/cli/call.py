@@ -101,12 +101,13 @@ def call(
         _show(prepare(wanted, target, intention=single_intention()), output, as_curl=curl)
         return
     consent = _Consent(target, yes=yes or yes_to is not None)
+    # The operation is named by the user, so --yes is enough for a DELETE too (docs/design/024-consent-to-a-plan.md).
     live = LivePrinter(output, chosen)
     bounds = stream_limits(timeout, events)
     try:
         result = asyncio.run(live.wait_for(run(wanted, target, consent, limits=bounds, watch=live)))
     except KeyboardInterrupt:
-        # The items that came are printed and the exit code is 130, as with curl and kubectl (docs/design/019-streams.md).
+        # The items so far are printed and the exit code is 130, as with curl and kubectl (docs/design/019-streams.md).
         if live.items and not live.has_printed:
             _print_items(live.items, output)
         if consent.given:

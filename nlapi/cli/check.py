@@ -107,6 +107,7 @@ def _all(found: tuple[Issue, ...], report: Report) -> tuple[Issue, ...]:
     from nlapi.openapi.check import RULE
 
     ours = [issue for issue in found if issue.rule != RULE]
+    # Real descriptions break the standard often without any effect on a call, so its findings come last.
     return (*ours, *report.issues, *(issue for issue in found if issue.rule == RULE))
 
 

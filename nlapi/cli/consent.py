@@ -33,8 +33,8 @@ def consent(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The plug
     """Answer a PreToolUse event on standard input: ask the user about a call that may change something."""
     reason = question(json.load(sys.stdin), folder)
     if reason:
-        # Without hookEventName Claude Code drops the answer and runs the command (2.1.331). "ask" overrides a permission
-        # that allows the command and, where nobody can be asked, denies it.
+        # Without hookEventName Claude Code (2.1.331) drops the answer and runs the command. "ask" overrides a
+        # permission that allows the command and, where nobody can be asked, denies it.
         answer = {"hookEventName": "PreToolUse", "permissionDecision": "ask", "permissionDecisionReason": reason}
         show.write(json.dumps({"hookSpecificOutput": answer}))
 
@@ -127,9 +127,9 @@ def _about(api: Target, words: list[str]) -> str:
 
 
 def _does(operation: Operation) -> str:
-    from nlapi.openapi.spec import Effect
+    from nlapi.cli.asking import DOES
 
-    return f"{operation.id} {'takes something away' if operation.effect is Effect.DESTROY else 'changes something'}"
+    return f"{operation.id} {DOES[operation.effect]}"
 
 
 def _parsed(words: list[str]) -> dict[str, Any]:

@@ -105,6 +105,7 @@ class _Asking:
 
     def all(self, questions: tuple[tuple[str, str], ...]) -> None:
         started = time.perf_counter()
+        # The clock runs from question to question, so the figure includes planning, calls and printing.
         for title, question in questions:
             self.worst = max(self.worst, asyncio.run(self._answered(title, question)))
             self.count += 1
@@ -138,7 +139,7 @@ def _heading(title: str, question: str, source: str) -> None:
 async def _consent(proposed: tuple[Proposed, ...]) -> Reply:
     from nlapi.agent.consent import Reply
 
-    # The demo must run without a person; it says so, as an ordinary session never agrees by itself.
+    # The demo runs without a person, and notes each consent: an ordinary session never agrees by itself.
     for change in proposed:
         typer.secho(f"  {change.call.operation_id} needs consent; the demo says yes", fg="yellow", err=True)
     return Reply(agreed=True)

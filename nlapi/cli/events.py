@@ -21,6 +21,7 @@ from nlapi.agent.events import (
 )
 from nlapi.agent.log import encode
 from nlapi.cli import menu, preview, show, table
+from nlapi.cli.asking import DOES
 from nlapi.cli.live import print_items
 from nlapi.client.clean import clean, one_line
 from nlapi.client.message import Ended
@@ -142,9 +143,9 @@ class Text:
 
     def _proposed(self, event: Proposed) -> None:
         self.has_printed = False
-        mark = {Effect.READ: "", Effect.WRITE: "  ! changes something", Effect.DESTROY: "  ! takes something away"}
+        mark = "" if event.effect is Effect.READ else f"  ! {DOES[event.effect]}"
         name = one_line(event.call.operation_id)
-        self.data(f"→ {name}: {event.request.method} {event.request.url}{mark[event.effect]}")
+        self.data(f"→ {name}: {event.request.method} {event.request.url}{mark}")
         if event.request.content:
             self.data(_indented(show.body(event.request)))
         for line in preview.changes(event.changes):

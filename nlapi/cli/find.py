@@ -41,6 +41,7 @@ def find(
     query = corrected(said, index)
     if query != said:
         show.note(f"read as: {query}")
+    # JSON has the score as well; a table has no room for it, and its order says enough.
     results = index.search(query, k=limit)
     if table.is_json(output):
         table.listing([{**_row(operation), "score": round(score, 2)} for operation, score in results], output, ())

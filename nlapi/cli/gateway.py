@@ -152,6 +152,7 @@ def _document(path: Path) -> dict[str, Any]:
 
 
 def _ready(url: str) -> None:
+    # The URL alone on standard output, for a script that waits for it.
     show.write(url)
     sys.stdout.flush()
     show.note(f"the gateway serves on {url}; Ctrl-C stops it. In another terminal:")
@@ -174,6 +175,7 @@ def status(
     """Show each version's share, requests a second, latency and errors. Ctrl-C stops it."""
     from nlapi.cli import gateway_view as view
 
+    # Three reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
     ask = _Asking(url, auth)
     only = {"objective": objective} if objective else {}
 

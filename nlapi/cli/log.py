@@ -92,6 +92,7 @@ def resume(
     session = open_session(_as_before(setup, records))
     earlier = rebuild(records, _tool_finder(records, tuple(session.targets)))
     values = {**session.known, **earlier.known, **pairs(setup.known, "--set")}
+    # The same transcript goes on, so that one conversation is one file.
     with Log.open(path, secrets=session.policy.secrets) as session.log:
         _, code = asyncio.run(session.answer(earlier.asked(question).with_known(values)))
     if code:

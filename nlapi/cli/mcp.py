@@ -81,6 +81,7 @@ def mcp(
 
     Reads run, a change is sent when the user agrees to it. Messages go to standard error.
     """
+    # Before any import below: the SDK is an extra, `nlapi[mcp]`.
     _need_sdk()
     from nlapi.client.server import explain_server
     from nlapi.mcp.catalogue import catalogue

@@ -48,6 +48,7 @@ def _meaning(one: Missing) -> str:
         return about.rstrip(".")
     about = about if len(about) <= MAX_MEANING else f"{about[: MAX_MEANING - 1].rstrip()}…"
     about = about.rstrip(".")
+    # "The campaign id." beside `campaign_id` tells nothing.
     if sorted(_letters(about.lower().removeprefix("the "))) == sorted(_letters(one.argument)):
         about = ""
     choices = f"one of {', '.join(one.choices[:MAX_CHOICES])}" if one.choices else ""

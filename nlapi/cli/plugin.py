@@ -93,6 +93,7 @@ def build(
     from nlapi.plugin.injected import injected
     from nlapi.plugin.notes import EFFECTS
 
+    # Checked first: the build takes seconds, and the proposal comes after it.
     if with_claude:
         _may_propose(folder)
     registered = registry.find_registration(source)
@@ -190,7 +191,7 @@ def _variables(references: dict[str, str]) -> dict[str, str]:
 
 
 def _people(folder: Path) -> dict[str, bytes]:
-    """Return the files that people wrote in a plugin's folder (overlays, notes, a licence), which a build only reads."""
+    """Return the files that people wrote in a plugin's folder (overlays, notes, a licence); a build only reads them."""
     from nlapi.plugin.folder import read
     from nlapi.plugin.notes import own
 

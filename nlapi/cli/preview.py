@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from nlapi.cli import show
 from nlapi.client.clean import one_line
 from nlapi.openapi.spec import Effect
 from nlapi.tools.account import Origin, Source
@@ -95,13 +96,9 @@ def _arguments(call: Call) -> str:
 
 def _quoted(words: str) -> str:
     """Return words in JSON quotes, without quotes that the user typed."""
-    return _cut(json.dumps(one_line(words).strip(QUOTES), ensure_ascii=False))
+    return show.shorten(json.dumps(one_line(words).strip(QUOTES), ensure_ascii=False), MAX_VALUE)
 
 
 def _shown(value: Any) -> str:
     # One line without control characters: the value may come from an API, and must not move the cursor.
-    return _cut(one_line(json.dumps(value, ensure_ascii=False, default=str)))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
+    return show.shorten(one_line(json.dumps(value, ensure_ascii=False, default=str)), MAX_VALUE)

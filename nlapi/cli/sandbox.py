@@ -66,7 +66,7 @@ def _try(spec: Spec, source: str, url: str) -> str:
 
 
 def _question(spec: Spec) -> str:
-    """Return a question for a read without required arguments: its summary, or "list" and the end of its path; or ""."""
+    """Return a question for a read without required arguments: its summary, or "list" and the end of its path."""
     from nlapi.resources.naming import name_words
 
     reads = [one for one in spec.operations if one.effect is Effect.READ and one.usable and not _needs_any(one)]

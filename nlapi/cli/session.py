@@ -49,7 +49,7 @@ LOST = 0.2
 
 @dataclass(kw_only=True)
 class Session:
-    """A run of `ask`, `chat` or `log resume`; `conversation` includes the steps of a question that ended in an error."""
+    """A run of `ask`, `chat` or `log resume`; `conversation` has the steps of a question that ended in an error too."""
 
     planner: Planner
     targets: Targets
@@ -105,7 +105,8 @@ class Session:
         rounds: list[Round] = []
         try:
             async for event in told:
-                self._keep(event)
+                if self.log is not None:
+                    self.log.write(event)
                 self.render(event)
                 last = event
                 if isinstance(event, Planned):
@@ -127,10 +128,6 @@ class Session:
             sources = [target.spec.source for target in self.targets.values()]
             about = {"conversation": conversation.id, "sources": sources, "planner": self.planner.name, **self.kept}
             self.log.asked(conversation.question, known=conversation.known, **about)
-
-    def _keep(self, event: Event) -> None:
-        if self.log is not None:
-            self.log.write(event)
 
 
 def open_session(setup: Setup) -> Session:
@@ -218,7 +215,7 @@ def has_key() -> bool:
 
 
 def make_planner(name: PlannerName, targets: Targets, model: str | None, routing: Path | None = None) -> Planner:
-    """Return the planner for a name; `auto` chooses by routing for each question. `model` replaces every Claude model."""
+    """Return the planner of a name; `auto` routes each question. `model` is used in place of every Claude model."""
     key = os.environ.get("ANTHROPIC_API_KEY", "")
 
     def claude(chosen: str) -> Planner:
@@ -299,7 +296,7 @@ def _misses_change(rounds: Sequence[Round]) -> bool:
 
 
 def exit_code(answered: Answered) -> int:
-    """Return 0 done, 1 failed, 3-5 the API's last status, 6 refused, 7 not understood, 8 the planner's answer was cut."""
+    """Return 0 done, 1 failed, 3-5 the API's last status, 6 refused, 7 not understood, 8 the answer was cut."""
     rounds = answered.conversation.current.rounds
     steps = answered.conversation.current.steps
     if rounds and rounds[-1].plan.ended:

@@ -54,7 +54,7 @@ class Setup:
 
     @property
     def kept(self) -> dict[str, Any]:
-        """Return the values that a transcript stores so that the conversation can be resumed; no credential is in them."""
+        """The values that a transcript stores, so that the conversation can be resumed; no credential is in them."""
         references = [text for text in self.auth or () if text.partition("=")[2].startswith("env:")]
         apis = [str(Path(name).resolve()) if Path(name).is_file() else shown(name) for name in self.sources or ()]
         base_url = self.base_url and shown(self.base_url)
@@ -62,7 +62,7 @@ class Setup:
 
 
 def options_of_setup(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that replaces a command's `setup` by an option for each field of Setup that is not in `without`."""
+    """Return a decorator that replaces a command's `setup` by options, one for each field of Setup not in `without`."""
     types = get_type_hints(Setup, include_extras=True)
     chosen = [one for one in fields(Setup) if one.name not in without]
 

@@ -65,6 +65,11 @@ def error(text: str) -> None:
     typer.echo(" ".join(clean(text).split()), err=True)
 
 
+def shorten(text: str, length: int) -> str:
+    """Return the beginning of a text with an ellipsis, at most `length` characters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 

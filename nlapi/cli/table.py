@@ -126,7 +126,7 @@ def _cell_of(view: AnswerView, path: str, thing: Row, most: int) -> str:
     from nlapi.tools.display import format_cell
 
     text = one_line(format_cell(view.operation, path, field_at(thing, path), thing))
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return show.shorten(text, most)
 
 
 def _counts(path: str, values: Sequence[Any]) -> bool:
@@ -141,9 +141,10 @@ def _is_numeric(values: Sequence[Any]) -> bool:
 
 
 def table(rows: Sequence[Row], columns: Sequence[str], right: Collection[str] = ()) -> None:
-    """Print a table. Short columns keep their width, the others fold; numbers and columns in `right` are right-aligned."""
+    """Print a table. Short columns keep their width, others fold; numbers and columns in `right` are right-aligned."""
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console(highlight=False, soft_wrap=False)
@@ -151,9 +152,9 @@ def table(rows: Sequence[Row], columns: Sequence[str], right: Collection[str] = 
     for column, width in zip(columns, _widths(rows, columns, console.width), strict=True):
         numeric = column in right or _is_numeric([row.get(column) for row in rows])
         justify: Literal["left", "right"] = "right" if numeric else "left"
-        made.add_column(_escaped(column), justify=justify, overflow="fold", width=width)
+        made.add_column(escape(column), justify=justify, overflow="fold", width=width)
     for row in rows:
-        made.add_row(*(_escaped(cell(row.get(column))) for column in columns))
+        made.add_row(*(escape(cell(row.get(column))) for column in columns))
     with console.capture() as captured:
         console.print(made)
     show.write("\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n"))
@@ -200,13 +201,7 @@ def cell(value: Any) -> str:
         return "yes" if value else "no"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     text = " ".join(clean(text).split())
-    return text if len(text) <= MAX_CELL else f"{text[: MAX_CELL - 1]}…"
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+    return show.shorten(text, MAX_CELL)
 
 
 def _fitting(rows: Sequence[Row], columns: Sequence[str], fixed: int) -> list[str]:

@@ -9,7 +9,7 @@ from types import TracebackType
 from nlapi.openapi.spec import Spec
 from nlapi.resources.naming import name_key
 from nlapi.sandbox.answers import answer
-from nlapi.sandbox.auth import Carried, authenticate
+from nlapi.sandbox.auth import Fields, authenticate
 from nlapi.sandbox.check import Incoming, check
 from nlapi.sandbox.parameters import decoded, split_pairs
 from nlapi.sandbox.problem import Problem
@@ -123,9 +123,9 @@ def _incoming(scope: Message, path: str, content: bytes) -> Incoming:
     return Incoming(method=scope["method"], path=path, query=query, headers=headers, content=content)
 
 
-def _carried(incoming: Incoming) -> Carried:
+def _carried(incoming: Incoming) -> Fields:
     query = {name: decoded(raw) for name, raw in split_pairs(incoming.query).pairs}
-    return Carried(headers=incoming.headers, query=query, cookies=incoming.cookies)
+    return {"header": incoming.headers, "query": query, "cookie": incoming.cookies}
 
 
 def _origin(scope: Message) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from nlapi.client.credentials import location_of
 from nlapi.openapi.parts import SecurityScheme
@@ -12,16 +11,11 @@ from nlapi.openapi.spec import Operation
 from nlapi.sandbox.problem import Problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
-    """The parts of a request that can hold credentials: headers by lower-case name, query and cookies, all decoded."""
-
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
-    cookies: Mapping[str, str]
+# The values of a request by location: header (names in lower case), query and cookie, all decoded.
+Fields = Mapping[str, Mapping[str, str]]
 
 
-def authenticate(operation: Operation, carried: Carried) -> None:
+def authenticate(operation: Operation, carried: Fields) -> None:
     """Raise Problem 401 unless one alternative of the operation's security is complete, with any non-empty values."""
     if not operation.security:
         return
@@ -42,7 +36,7 @@ def authenticate(operation: Operation, carried: Carried) -> None:
     )
 
 
-def _missing(schemes: Sequence[SecurityScheme], carried: Carried) -> list[SecurityScheme]:
+def _missing(schemes: Sequence[SecurityScheme], carried: Fields) -> list[SecurityScheme]:
     """Return the missing schemes of a requirement, one for each header, query parameter or cookie."""
     # Schemes with one location are one credential (docs/design/022-credentials-by-place.md); loopback has no TLS.
     fields = {location_of(one).field: one for one in reversed(schemes) if one.kind != "mutualTLS"}
@@ -50,13 +44,12 @@ def _missing(schemes: Sequence[SecurityScheme], carried: Carried) -> list[Securi
     return [scheme for field, scheme in reversed(fields.items()) if field not in filled]
 
 
-def present(scheme: SecurityScheme, carried: Carried) -> bool:
+def present(scheme: SecurityScheme, carried: Fields) -> bool:
     """Return whether a request has a credential of this scheme, whatever its value."""
     if scheme.kind == "apiKey":
-        places = {"header": carried.headers, "query": carried.query, "cookie": carried.cookies}
         name = scheme.name.lower() if scheme.where == "header" else scheme.name
-        return bool(places.get(scheme.where, {}).get(name, "").strip())
-    given, _, credential = carried.headers.get("authorization", "").partition(" ")
+        return bool(carried.get(scheme.where, {}).get(name, "").strip())
+    given, _, credential = carried["header"].get("authorization", "").partition(" ")
     wanted = scheme.scheme if scheme.kind == "http" else "bearer"
     if given.lower() != wanted or not credential.strip():
         return False

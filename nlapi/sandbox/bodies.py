@@ -84,7 +84,7 @@ def _has_style(encoding: Encoding | None) -> bool:
 def _form_property(name: str, schema: Any, encoding: Encoding | None, pairs: Pairs, schemas: Schemas) -> Any:
     """Return a property of a form: by its style if it has one, else as brackets, JSON or repeated names."""
     if not _has_style(encoding):
-        # An object is JSON by default (OpenAPI 3.1.1 §4.8.15.1.1), but many clients write brackets without any `encoding`.
+        # An object is JSON by default (OpenAPI 3.1.1 §4.8.15.1.1), but many clients write brackets without `encoding`.
         bracketed = take_brackets(name, pairs) if nests(schema, schemas) else MISSING
         if bracketed is not MISSING:
             return coerce_tree(bracketed, schema, schemas)
@@ -118,7 +118,7 @@ def _multipart(media: Media, parts: list[Part], schemas: Schemas) -> dict[str, A
         item = schemas.flat(schema).get("items", {}) if many else schema
         found = _part_value(part, item, encoding, schemas)
         if many:
-            # Each item is a part of its own (RFC 7578 §4.3); clients that send the whole list as one JSON part are common.
+            # Each item is a part of its own (RFC 7578 §4.3); one JSON part for the whole list is common as well.
             whole = isinstance(found, list) and shape(item, schemas) != "array"
             value.setdefault(part.name, []).extend(found if whole else [found])
         elif part.name in value:

@@ -17,7 +17,7 @@ BOOLEANS = {"true": True, "false": False}
 
 
 def coerce(text: str, schema: Any, schemas: Schemas) -> Any:
-    """Return the first reading of a text that fits the schema; the text itself when none does, which the check refuses."""
+    """Return the first reading of a text that fits the schema, else the text itself, which the check then refuses."""
     readings = list(_readings(text, schemas.types(schema)))
     if len(readings) == 1:
         return readings[0]

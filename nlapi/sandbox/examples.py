@@ -43,6 +43,7 @@ class Examples:
 
     def _listed(self, resource: Resource) -> Iterator[Any]:
         for collection in resource.collections:
+            # A list of another schema (search results, summaries) has examples of other items.
             part = self.answers.list_part(collection.at["GET"]) if "GET" in collection.at else None
             media = json_media(collection.at["GET"]) if part and ref_of(part.schema) in {"", *resource.refs} else None
             for example in (*media.examples, *self._examples(media.schema)) if part and media else ():

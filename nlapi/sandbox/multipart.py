@@ -46,6 +46,7 @@ def split_multipart(content: bytes, content_type: str) -> list[Part]:
         on_file,
         on_end=lambda: ended.append(True),
         boundary=boundary,
+        # No temporary files: the body is in memory already, and app.py bounds its size.
         config={"MAX_MEMORY_FILE_SIZE": float("inf")},
     )
     try:

@@ -110,8 +110,7 @@ def _refuse_repeated(parameter: Parameter, raw: Sequence[str]) -> None:
     if len(raw) > 1:
         message = f"given {len(raw)} times; it is written once"
         message += ", its values separated" if parameter.style in SPLITTERS and not parameter.explode else ""
-        where = f"{parameter.where}.{parameter.name}"
-        raise unprocessable([Fault(where=where, message=message)])
+        raise unprocessable([Fault(where=f"{parameter.where}.{parameter.name}", message=message)])
 
 
 def take_brackets(name: str, pairs: Pairs) -> Any:
@@ -187,6 +186,7 @@ def read_path(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
     if kind == "object" and explode:
         return _delimited(parameter, body, ";", schemas)
     marks = [part.partition("=") for part in body.split(";")]
+    # 404 and not 422: a path without the style's mark is no path of this operation.
     if any(decoded(key, plus=False) != name for key, _, _ in marks) or (len(marks) > 1 and not (kind == "array")):
         raise Problem(404, f"path parameter {name} is written ;{name}=VALUE, not {raw!r}")
     if kind == "array" and explode:
@@ -237,7 +237,6 @@ def _object(parameter: Parameter, parts: list[str], schemas: Schemas) -> dict[st
 def _flat_object(parameter: Parameter, parts: list[str], schemas: Schemas) -> dict[str, Any]:
     """Return `R,100,G,200` as {"R": 100, "G": 200}. Problem 422 for an odd number of parts."""
     if len(parts) % 2:
-        where = f"{parameter.where}.{parameter.name}"
         message = "an object is written as name,value,name,value"
-        raise unprocessable([Fault(where=where, message=message)])
+        raise unprocessable([Fault(where=f"{parameter.where}.{parameter.name}", message=message)])
     return coerce_object(dict(zip(parts[::2], parts[1::2], strict=True)), parameter.schema, schemas)

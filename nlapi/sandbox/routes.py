@@ -19,7 +19,7 @@ PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """An Operation and the percent-encoded values of its path parameters; `prefix` is the server's path, `/v1` or ""."""
+    """An Operation and the percent-encoded values of its path parameters; `prefix` is the server's path or ""."""
 
     operation: Operation
     raw: Mapping[str, str]

@@ -29,7 +29,7 @@ class Sampler:
 
     def sample(self, schema: Any, at: At, known: Any = NOTHING) -> Any:
         """Return a valid value that contains what is known of it; the first attempt when none is valid."""
-        # From the fullest form to the barest: optional parts and known values are given up only when they break the schema.
+        # From the fullest form to the barest: optional and known values are dropped only when they break the schema.
         first = NOTHING
         for sparse, given in ((at.sparse, known), (True, known), (True, NOTHING)):
             for pick in range(4):

@@ -27,7 +27,7 @@ class Schemas(SchemaReader):
         self._validators: dict[tuple[int, str], tuple[Any, Validator]] = {}
 
     def faults(self, schema: Any, value: Any, where: str, *, written: bool = True) -> list[Fault]:
-        """Return the faults of a value. A `written` value comes from a client, which need not send readOnly properties."""
+        """Return the faults of a value. A client need not send readOnly properties of a `written` value."""
         found = []
         for error in self.errors(schema, value, "write" if written else "read"):
             found.append(_fault(error, where))
@@ -61,7 +61,7 @@ class Schemas(SchemaReader):
         return {mode: self._validator_class(hidden) for mode, hidden in (("write", "readOnly"), ("read", "writeOnly"))}
 
     def _validator_class(self, hidden: str) -> Any:
-        """Return nlapi's validator class with `$ref` through Spec.lookup, and properties marked `hidden` never required."""
+        """Return nlapi's validator class with `$ref` through Spec.lookup, and without requiring `hidden` properties."""
         from jsonschema.exceptions import ValidationError
         from jsonschema.validators import extend
 

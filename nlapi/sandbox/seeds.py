@@ -59,7 +59,7 @@ class Seeds:
             return
         self._filling.append(resource)
         try:
-            # Where no parent can be listed (its kind is open, or not stored), the samples are below the requested parents.
+            # Where no parent can be listed (its kind is open, or not stored), samples are below the requested parents.
             for one in list(self._homes(resource, scope or {})) or [dict(scope or {})]:
                 self._fill_below(resource, one)
         finally:
@@ -143,7 +143,7 @@ class Seeds:
 
     def _add(self, resource: Resource, index: int, key: Any, scope: dict[str, str]) -> Row:
         self.relate(resource, index, scope, like=self.examples.of(resource, index))
-        # The kind may have other paths below other parents (`/accounts/1/ads` and `/campaigns/2/ads`): all have to agree.
+        # The kind may have other paths below other parents (`/accounts/1/ads`, `/campaigns/2/ads`): all have to agree.
         for parent in self.semantics.above(resource):
             other = self._relative(resource, parent.resource, index, scope) if parent.resource is not None else None
             if other is not None:
@@ -164,8 +164,8 @@ class Seeds:
     ) -> None:
         """Add to the scope an item of each kind that this one refers to.
 
-        All belong together: an ad's ad set is in the ad's campaign. Properties in `skip` are not used; ids in `like` are
-        preferred.
+        All belong together: an ad's ad set is in the ad's campaign. Properties in `skip` are not used; ids in `like`
+        are preferred.
         """
         for name, target in sorted(self.semantics.references(resource), key=lambda one: self._standing(one[1], scope)):
             row = self._relative(resource, target, index, scope, free=name not in skip, wanted=like.get(name))
@@ -194,7 +194,7 @@ class Seeds:
         return {name: str(id) for name, id in named if isinstance(id, str | int) and not isinstance(id, bool)}
 
     def _standing(self, target: Resource, scope: Scope) -> tuple[bool, int]:
-        """Return a key that sorts fixed references first, then those with most parents: a campaign determines its account."""
+        """Return a key that sorts fixed references first, then those with most parents, which determine the others."""
         above = {parent.name for parent in self.semantics.above(target)}
         above |= {other.name for _, other in self.semantics.references(target)}
         return target.name not in scope, -len(above)

@@ -74,7 +74,7 @@ def vary(example: str, schema: Schema, name: str, thing: str, index: int, rng: R
 
 
 def like(example: str, rng: Random) -> str:
-    """Return an id in the form of an example: `cmp_8k3m1p` for `cmp_1a2b3c`; the part up to the last separator stays."""
+    """Return an id in the form of an example, `cmp_8k3m1p` for `cmp_1a2b3c`; the part before the separator stays."""
     try:
         return str(UUID(int=rng.getrandbits(128), version=4)) if UUID(example) else example
     except ValueError:

@@ -16,7 +16,8 @@ def chosen(operations: Sequence[Operation], query: str, headers: Mapping[str, st
     The query of its path must be in the request. Of several, the one with most such pairs comes first, then the one
     whose parameters with a single value (`X-Amz-Target: {enum: [S.List]}`) match.
     """
-    # OpenAPI has no query in paths, but the converted descriptions of AWS do (`/?Action=ListUsers`, `/#X-Amz-Target=...`).
+    # OpenAPI has no query in paths, but the converted descriptions of AWS do: `/?Action=ListUsers`,
+    # `/#X-Amz-Target=S.List`.
     pairs = split_pairs(query)
     given = {(name, unquote_plus(value)) for name, value in pairs.pairs}
     fitting = [one for one in operations if given >= set(_literals(one))]

@@ -74,7 +74,7 @@ def _made(
 
 
 def _first_value(stage: Stage, name: str, schema: Mapping[str, Any], sampled: Any) -> Any:
-    """Return the server's value of a field of a new item: the time, the first status, the default, null, or a sample."""
+    """Return the server's value of a field of a new item: the time, a first status, the default, null, or a sample."""
     parts = set(name_words(name))
     if parts & (MADE | UPDATED) and schema.get("format") in ("date-time", "date"):
         return now(schema["format"])
@@ -112,6 +112,7 @@ def _key(
 
 def merge(stage: Stage, resource: Resource, operation: Operation, row: Row, body: Mapping[str, Any]) -> Row:
     """Update some fields of an item as RFC 7396 (JSON Merge Patch) does; null stays where the schema allows it."""
+    # The id in the path is the item's; an id in the body cannot move it.
     sent = {name: value for name, value in body.items() if name != resource.id_name}
     data = merged(row.data, sent)
     for name, value in sent.items():
@@ -141,6 +142,7 @@ def _changed(stage: Stage, resource: Resource, operation: Operation, row: Row, d
     open_fields = requested(stage, operation)
     for name, schema in resource.properties.items():
         flat = stage.schemas.flat(schema)
+        # `updated_at` is the server's unless the client can set it.
         if set(name_words(name)) & UPDATED and flat.get("format") == "date-time" and name not in open_fields:
             data[name] = now("date-time")
     scope = {**row.scope, **stage.seeds.relations(resource, data)}
