@@ -10,7 +10,6 @@ from nlapi.openapi.parts import SecurityScheme
 from nlapi.openapi.spec import Operation
 from nlapi.sandbox.problem import Problem
 
-
 # The values of a request by location: header (names in lower case), query and cookie, all decoded.
 Fields = Mapping[str, Mapping[str, str]]
 
