@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from nlapi.errors import NlapiError, UsageError
 
-if TYPE_CHECKING:
-    from nlapi.cli.live import Filter
+Filter = Callable[[Any], list[Any]]
 
 # Builtins of jq that read the environment or other input, write past standard output, or end the program.
 _REFUSED = (

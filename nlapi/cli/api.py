@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi import bundled, registry
-from nlapi.cli import effects, show, table
+from nlapi.cli import show, table
+from nlapi.cli.effects import accept_overlay, accepted_overlay, propose_overlay, remove_overlay
 from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, pairs
 from nlapi.cli.target import given_references
 from nlapi.errors import CredentialError, UsageError
@@ -66,7 +67,7 @@ def add(
     # Absolute paths, so that the name works from any folder; a URL or a bundled name stays as it is.
     source, *layers = (str(Path(one).resolve()) if Path(one).is_file() else one for one in (source, *(overlays or ())))
     root = str(Path(root).resolve()) if root else None
-    accepted = effects.stays_accepted(name, source, layers)
+    accepted = accepted_overlay(name, source, layers)
     if accepted is not None:
         # Last, so that no other overlay undoes the effects that a person has accepted (docs/design/020-effects.md).
         layers = [*(layer for layer in layers if layer != accepted), accepted]
@@ -86,7 +87,7 @@ def add(
     registry.write_registrations({**registry.read_registrations(), name: entry})
     show.note(f"{name}: {spec.title}, {show.counted(len(spec.operations), 'operation')}")
     if accepted is None:
-        effects.propose(name, spec)
+        propose_overlay(name, spec)
     else:
         show.note(f"its accepted reads stay: {accepted}")
     if base_url is None and (note := explain_server(spec)):
@@ -114,7 +115,7 @@ def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
 @app.command(epilog="nlapi api accept shop")
 def accept(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
     """Pin the POSTs that were classified as read: no other POST is sent without a question from then on."""
-    effects.accept(name)
+    accept_overlay(name)
 
 
 @app.command("list", epilog="nlapi api list -o json")
@@ -161,5 +162,5 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registere
     if name not in registrations:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
     registry.write_registrations({other: one for other, one in registrations.items() if other != name})
-    effects.discard(name)
+    remove_overlay(name)
     show.note(f"{name} is forgotten")

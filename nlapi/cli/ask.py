@@ -58,7 +58,7 @@ def chat(setup: Setup) -> None:
 
     An empty line, exit, quit, bye or Ctrl-D ends it.
     """
-    from nlapi.cli import prompt
+    from nlapi.cli.prompt import line
     from nlapi.cli.session import open_log, open_session
     from nlapi.tools.plan import Conversation
 
@@ -67,7 +67,7 @@ def chat(setup: Setup) -> None:
     titles = ", ".join(spec.title for spec in session.targets)
     show.dim(f"{titles}: say what you want in plain English; exit or an empty line ends it.")
     with open_log(not setup.no_log, session.policy) as session.log:
-        while (question := (prompt.line("you: ") or "").strip()).lower() not in FAREWELLS:
+        while (question := (line("you: ") or "").strip()).lower() not in FAREWELLS:
             try:
                 asyncio.run(session.answer(session.conversation.asked(question)))
             except NlapiError as error:

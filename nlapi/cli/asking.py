@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlapi.cli import prompt, show
+from nlapi.cli import show
+from nlapi.cli.prompt import line
 from nlapi.client.clean import one_line
 from nlapi.openapi.spec import Effect, Operation
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from nlapi.agent.events import Proposed
     from nlapi.tools.run import Prepared
 
-DOES = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
 YES, ALWAYS, EDIT = ("y", "yes"), ("a", "always"), ("e", "edit")
 # A no with its reason, which goes back to the planner. Any text that is none of the answers is the reason of a no.
 _NO = re.compile(r"(?:no?\b)?[\s:,.]*(.*)", re.IGNORECASE | re.DOTALL)
@@ -29,7 +29,7 @@ _NO = re.compile(r"(?:no?\b)?[\s:,.]*(.*)", re.IGNORECASE | re.DOTALL)
 
 def agrees(prepared: Prepared) -> bool:
     """Ask about a call that has been shown, and return whether the person typed yes."""
-    answer = prompt.line(f"{one_line(prepared.call.operation_id)} {DOES[prepared.effect]}. Send it? [y/N]: ")
+    answer = line(f"{one_line(prepared.call.operation_id)} {show.EFFECTS[prepared.effect]}. Send it? [y/N]: ")
     return (answer or "").strip().lower() in YES
 
 
@@ -51,7 +51,7 @@ class Asker:
             show.dim("  always agreed to in this session")
             return Reply(agreed=True)
         while True:
-            typed = (prompt.line(_question(proposed, always=plain)) or "").strip()
+            typed = (line(_question(proposed, always=plain)) or "").strip()
             answer = typed.lower()
             if answer in YES or (plain and answer in ALWAYS):
                 self.always |= operations if answer in ALWAYS else set()
@@ -67,7 +67,7 @@ def _question(proposed: tuple[Proposed, ...], *, always: bool) -> str:
     answers = "[y/N/always/edit]" if always else "[y/N/edit]"
     if len(proposed) == 1:
         (only,) = proposed
-        return f"{one_line(only.call.operation_id)} {DOES[only.effect]}. Send it? {answers}: "
+        return f"{one_line(only.call.operation_id)} {show.EFFECTS[only.effect]}. Send it? {answers}: "
     lost = sum(call.effect is Effect.DESTROY for call in proposed)
     takes = f", {lost} of them {'takes' if lost == 1 else 'take'} something away" if lost else ""
     return f"{len(proposed)} changes{takes}. Send them? {answers}: "
@@ -105,7 +105,7 @@ def _edited(proposed: tuple[Proposed, ...]) -> tuple[Mapping[str, Any], ...] | N
                 return tuple(values)
             objects = "an object" if len(before) == 1 else f"a list of {len(before)} objects"
             problem = f"this is not {objects}"
-        if (prompt.line(f"{problem}. Edit it again? [Y/n]: ") or "n").strip().lower() in ("n", "no"):
+        if (line(f"{problem}. Edit it again? [Y/n]: ") or "n").strip().lower() in ("n", "no"):
             return None
         text = changed.rstrip("\n")
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import show
-from nlapi.cli.live import Filter, LivePrinter, print_filtered, print_items
+from nlapi.cli.answer_filter import Filter, jq_filter
+from nlapi.cli.live import LivePrinter, print_filtered, print_items
 from nlapi.cli.options import (
     FLAG,
     Auth,
@@ -81,7 +82,6 @@ def call(
     A change asks first, and has an idempotency key of its own where the operation describes that header. Exits with
     3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
     """
-    from nlapi.cli.answer_filter import jq_filter
     from nlapi.cli.arguments import arguments
     from nlapi.cli.target import open_target, stream_limits
     from nlapi.tools.compile import compile_tool

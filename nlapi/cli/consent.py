@@ -127,9 +127,7 @@ def _about(api: Target, words: list[str]) -> str:
 
 
 def _does(operation: Operation) -> str:
-    from nlapi.cli.asking import DOES
-
-    return f"{operation.id} {DOES[operation.effect]}"
+    return f"{operation.id} {show.EFFECTS[operation.effect]}"
 
 
 def _parsed(words: list[str]) -> dict[str, Any]:

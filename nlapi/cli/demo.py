@@ -113,7 +113,7 @@ class _Asking:
 
     async def _answered(self, title: str, question: str) -> int:
         from nlapi.agent.policy import Policy
-        from nlapi.cli import events
+        from nlapi.cli.events import Text
         from nlapi.cli.session import Session
         from nlapi.tools.plan import ask
 
@@ -122,7 +122,7 @@ class _Asking:
         session = Session(
             planner=self.planner,
             targets=targets,
-            render=events.Text(targets, dry_run=False),
+            render=Text(targets, dry_run=False),
             policy=Policy(secrets=tuple(self.target.credentials.values())),
             consent=_consent,
         )

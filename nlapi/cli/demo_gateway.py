@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nlapi import bundled
-from nlapi.cli import gateway, gateway_token, show
+from nlapi.cli import show
+from nlapi.cli.gateway import EXAMPLE, make
+from nlapi.cli.gateway_token import TOKEN
 from nlapi.errors import NlapiError
 
 # The security scheme of the token in specs/gateway.yaml.
@@ -34,7 +36,7 @@ class Served:
     def traffic(self) -> None:
         """Send requests, and print the versions that served continue-watching. NlapiError when sending fails."""
         command = [sys.executable, str(self.script), self.url, "--rate", str(RATE), "--seconds", str(SECONDS)]
-        environment = {**os.environ, gateway_token.TOKEN: self.traffic_token}
+        environment = {**os.environ, TOKEN: self.traffic_token}
         try:
             sent = subprocess.run(
                 command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=True
@@ -53,13 +55,13 @@ def example() -> Iterator[Served]:
     from nlapi.gateway.server import running
     from nlapi.gateway.store import Store
 
-    folder = bundled.folder(gateway.EXAMPLE)
+    folder = bundled.folder(EXAMPLE)
     store = Store()
     try:
         access = Access(store)
         token = access.make("demo", Audience.ADMIN, role=Role.OPERATOR)[1]
         traffic_token = access.make("web", Audience.SERVE)[1]
-        app = gateway.make(store, folder / "configuration.json", folder / "models")
+        app = make(store, folder / "configuration.json", folder / "models")
         with running(app, drain_s=DRAIN_S) as url:
             yield Served(url=url, script=folder / "traffic.py", token=token, traffic_token=traffic_token)
     finally:

@@ -13,28 +13,28 @@ from nlapi.errors import NlapiError, UsageError
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
 
-FOLDER = "effects"
+EFFECTS_FOLDER = "effects"
 
 
 def overlay_file(name: str) -> Path:
     """Return the path of the overlay of a registered API."""
-    return registry.user_folder("config") / FOLDER / f"{name}.overlay.yaml"
+    return registry.user_folder("config") / EFFECTS_FOLDER / f"{name}.overlay.yaml"
 
 
-def stays_accepted(name: str, source: str, overlays: Sequence[str]) -> str | None:
+def accepted_overlay(name: str, source: str, overlays: Sequence[str]) -> str | None:
     """Return the accepted overlay of an API that is registered again for the same description, else None."""
     entry, file = registry.read_registrations().get(name), overlay_file(name)
     same = entry is not None and entry.source == source and str(file) in entry.overlays
     return str(file) if file.is_file() and (same or str(file) in overlays) else None
 
 
-def propose(name: str, spec: Spec) -> None:
+def propose_overlay(name: str, spec: Spec) -> None:
     """Write the overlay that states the reads of an API, replacing an earlier one, and note how to accept it."""
     from nlapi.resources.effect_overlay import effect_overlay, reads_by_evidence
 
     text = effect_overlay(spec.operations)
     if not text:
-        discard(name)
+        remove_overlay(name)
         return
     file = overlay_file(name)
     try:
@@ -48,12 +48,12 @@ def propose(name: str, spec: Spec) -> None:
     show.note(f"`nlapi api accept {name}` pins them, so that a changed description makes no read of a change")
 
 
-def discard(name: str) -> None:
+def remove_overlay(name: str) -> None:
     """Remove the overlay of an API."""
     overlay_file(name).unlink(missing_ok=True)
 
 
-def accept(name: str) -> None:
+def accept_overlay(name: str) -> None:
     """Make the proposed overlay part of the registration of an API."""
     from dataclasses import replace
 

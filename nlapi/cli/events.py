@@ -20,9 +20,9 @@ from nlapi.agent.events import (
     Stepped,
 )
 from nlapi.agent.log import encode
-from nlapi.cli import menu, preview, show, table
-from nlapi.cli.asking import DOES
+from nlapi.cli import preview, show, table
 from nlapi.cli.live import print_items
+from nlapi.cli.menu import lines
 from nlapi.client.clean import clean, one_line
 from nlapi.client.message import Ended
 from nlapi.client.streaming.ending import describe_end
@@ -123,7 +123,7 @@ class Text:
             case Needed():
                 self._needed(event)
             case Offered():
-                show.write("Which of these is meant?\n" + "\n".join(menu.lines(event)))
+                show.write("Which of these is meant?\n" + "\n".join(lines(event)))
             case Answered():
                 self._answered(event)
 
@@ -143,7 +143,7 @@ class Text:
 
     def _proposed(self, event: Proposed) -> None:
         self.has_printed = False
-        mark = "" if event.effect is Effect.READ else f"  ! {DOES[event.effect]}"
+        mark = "" if event.effect is Effect.READ else f"  ! {show.EFFECTS[event.effect]}"
         name = one_line(event.call.operation_id)
         self.data(f"→ {name}: {event.request.method} {event.request.url}{mark}")
         if event.request.content:

@@ -6,10 +6,11 @@ import asyncio
 import codecs
 import json
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from nlapi.cli import show
+from nlapi.cli.answer_filter import Filter
 from nlapi.cli.options import Output, is_terminal
 from nlapi.client.message import Framing, Result
 from nlapi.errors import NlapiError
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from nlapi.client.streaming.body import Piece
-
-Filter = Callable[[Any], list[Any]]
 
 # Seconds after which a spinner is shown. Most answers come earlier, and a spinner would only flicker.
 PATIENCE = 1.0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nlapi.agent.events import Offered
-from nlapi.cli import prompt
 from nlapi.cli.plain import plain
+from nlapi.cli.prompt import line
 from nlapi.client.clean import one_line
 from nlapi.errors import MissingError
 from nlapi.openapi.spec import Operation
@@ -19,7 +19,7 @@ def lines(offered: Offered) -> list[str]:
 def choose(offered: Offered, *, ask: bool) -> Operation:
     """Return the operation of the typed number. MissingError without a valid number, or when nobody can be asked."""
     count = len(offered.choices)
-    typed = (prompt.line(f"1 to {count}, or nothing: ") or "").strip() if ask else ""
+    typed = (line(f"1 to {count}, or nothing: ") or "").strip() if ask else ""
     if typed.isdecimal() and 1 <= int(typed) <= count:
         return offered.choices[int(typed) - 1].tool.operation
     # A script gets exit code 7 and the names, which `nlapi call` takes.

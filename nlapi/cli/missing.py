@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nlapi.cli import prompt, show
+from nlapi.cli import show
 from nlapi.cli.plain import plain
+from nlapi.cli.prompt import line
 from nlapi.errors import MissingError
 from nlapi.tools.coerce import coerce
 from nlapi.tools.tool import Missing
@@ -22,7 +23,7 @@ def ask_for(missing: tuple[Missing, ...]) -> dict[str, Any]:
     for one in missing:
         if meaning := _meaning(one):
             show.note(meaning)
-        text = prompt.line(f"{one.argument}: ")
+        text = line(f"{one.argument}: ")
         if not text or not text.strip():
             return {}
         values[one.argument] = coerce(text.strip(), one.schema, one.tool.input_schema.get("$defs", {}))

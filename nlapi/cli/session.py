@@ -15,13 +15,16 @@ from nlapi.agent.consent import Consent
 from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, Stepped
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
-from nlapi.cli import events, menu, missing, show, unfinished
+from nlapi.cli import show
 from nlapi.cli.asking import Asker
-from nlapi.cli.events import Renderer, Targets
+from nlapi.cli.events import Renderer, Targets, Text, json_lines
+from nlapi.cli.menu import choose
+from nlapi.cli.missing import ask_for, needed
 from nlapi.cli.options import PlannerName as PlannerName
 from nlapi.cli.options import Telling, is_interactive, is_terminal, pairs
 from nlapi.cli.setup import Setup
 from nlapi.cli.target import open_target, stream_limits
+from nlapi.cli.unfinished import add_hint, hint_after_unknown, hint_to_resume
 from nlapi.client.limits import Limits
 from nlapi.client.message import Ended
 from nlapi.errors import NlapiError, UsageError
@@ -69,10 +72,10 @@ class Session:
         try:
             return await self._answer(conversation)
         except NlapiError as error:
-            unfinished.add_hint(error, self.conversation, self.log)
+            add_hint(error, self.conversation, self.log)
             raise
         except (asyncio.CancelledError, KeyboardInterrupt):
-            if hint := unfinished.hint_to_resume(self.conversation, self.log):
+            if hint := hint_to_resume(self.conversation, self.log):
                 show.note(f"\n{hint}")
             raise
 
@@ -80,15 +83,15 @@ class Session:
         while True:
             last = await self._until_last(conversation)
             if isinstance(last, Answered):
-                if hint := unfinished.hint_after_unknown(last.conversation, self.log):
+                if hint := hint_after_unknown(last.conversation, self.log):
                     show.note(hint)
                 return last.conversation, exit_code(last)
             if isinstance(last, Offered):
-                conversation = last.conversation.choosing(menu.choose(last, ask=self.policy.interactive))
+                conversation = last.conversation.choosing(choose(last, ask=self.policy.interactive))
                 continue
-            values = missing.ask_for(last.missing) if self.policy.interactive else {}
+            values = ask_for(last.missing) if self.policy.interactive else {}
             if not values:
-                raise missing.needed(last.missing)
+                raise needed(last.missing)
             conversation = last.conversation.with_known(values)
 
     async def _until_last(self, conversation: Conversation) -> Answered | Needed | Offered:
@@ -141,7 +144,7 @@ def open_session(setup: Setup) -> Session:
     return Session(
         planner=planner,
         targets=targets,
-        render=events.Text(targets, dry_run=setup.dry_run) if as_text else events.json_lines(targets),
+        render=Text(targets, dry_run=setup.dry_run) if as_text else json_lines(targets),
         policy=Policy(
             yes=setup.yes or setup.yes_to is not None,
             destroy=setup.yes_to is not None,

@@ -15,6 +15,9 @@ from nlapi.client.clean import clean
 from nlapi.client.told import body as body
 from nlapi.client.told import json_text as json_text
 from nlapi.client.told import request as request
+from nlapi.openapi.spec import Effect
+
+EFFECTS = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
 
 
 class HungUp(Exception):  # noqa: N818 - it is no error

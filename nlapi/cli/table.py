@@ -147,16 +147,16 @@ def table(rows: Sequence[Row], columns: Sequence[str], right: Collection[str] = 
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=False)
+    screen = Console(highlight=False, soft_wrap=False)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column, width in zip(columns, _widths(rows, columns, console.width), strict=True):
+    for column, width in zip(columns, _widths(rows, columns, screen.width), strict=True):
         numeric = column in right or _is_numeric([row.get(column) for row in rows])
         justify: Literal["left", "right"] = "right" if numeric else "left"
         made.add_column(escape(column), justify=justify, overflow="fold", width=width)
     for row in rows:
         made.add_row(*(escape(cell(row.get(column))) for column in columns))
-    with console.capture() as captured:
-        console.print(made)
+    with screen.capture() as captured:
+        screen.print(made)
     show.write("\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n"))
 
 
