@@ -46,9 +46,9 @@ async def answer(
     yes: bool | Callable[[Prepared], bool | Awaitable[bool]] = False,
 ) -> str:
     """Return the text that answers a model's tool call, as `nlapi.answer` does."""
-    from nlapi.tools.answer import answer as answered
+    from nlapi.tools.answer import answer as answer_call
 
-    return await answered(tools, name, arguments, _consent(yes), base_url=base_url, auth=auth)
+    return await answer_call(tools, name, arguments, _consent(yes), base_url=base_url, auth=auth)
 
 
 def _consent(yes: bool | Callable[[Prepared], bool | Awaitable[bool]]) -> Consent:

@@ -182,7 +182,7 @@ def status(
     def traffic() -> Any:
         return ask("getTraffic", {"minutes": minutes, **only})
 
-    def drawn() -> RenderableType:
+    def render() -> RenderableType:
         named = ask("getObjective", only) if only else None
         objectives = [named] if named else ask("listObjectives", {"limit": 200})["data"]
         return view.status(traffic(), objectives, ask("listCanaries", {"limit": 200, **only})["data"])
@@ -190,9 +190,9 @@ def status(
     if is_json(output):
         show.write(show.json_text(traffic()))
     elif once:
-        view.draw(drawn())
+        view.draw(render())
     else:
-        view.live(drawn, EVERY_S)
+        view.live(render, EVERY_S)
 
 
 @app.command(epilog="nlapi gateway traffic continue-watching --minutes 30")

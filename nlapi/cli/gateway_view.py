@@ -138,7 +138,7 @@ def draw(what: RenderableType) -> None:
 
 
 def live(make: Callable[[], RenderableType], every_s: float) -> None:
-    """Draw again every `every_s` seconds until Ctrl-C; an error is shown below the last drawing."""
+    """Draw again at an interval until Ctrl-C; an error is shown below the last drawing."""
     import time
 
     from rich.console import Group

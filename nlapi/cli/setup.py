@@ -34,7 +34,7 @@ from nlapi.openapi.address import shown
 class Setup:
     """The values of the options, one field each, in the order of the help text."""
 
-    # A field's type carries its option: `options_of_setup` makes the parameters of a command from these fields.
+    # A field's type carries its option: `conversation_options` makes the parameters of a command from these fields.
     sources: Sources = None
     planner: Planner = PlannerName.AUTO
     model: Model = None

@@ -96,7 +96,7 @@ def write_list(items: Iterable[Any]) -> None:
 
 @contextmanager
 def working(text: str, *, told: bool = False) -> Iterator[None]:
-    """Show a spinner on standard error during the block; without a terminal a line instead, if `told`."""
+    """Show a spinner on standard error during the block; without a terminal, print a line if `as_line`."""
     if not sys.stderr.isatty():
         if told:
             note(text)

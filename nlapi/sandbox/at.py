@@ -19,7 +19,7 @@ Refer = Callable[[str, int], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class At:
-    """The context of a sample value. `index` is the number of the item, `pick` the branch of a union to try first.
+    """The context of a sample value. `index` is the number of the item, `branch` that of a union to try first.
 
     `sparse` leaves out optional properties; so does a partly known value, unless `full`.
     """

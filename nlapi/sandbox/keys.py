@@ -54,7 +54,7 @@ class Keys:
         return readable and all(self.schemas.valid(schema, key, "write") for schema in every)
 
     def inner(self, resource: Resource, data: Mapping[str, Any], otherwise: Any) -> Any:
-        """Return a nested id, as `user.id` of a membership at `/members/{user_id}`; `otherwise` when there is none."""
+        """Return a nested id, as `user.id` of a membership at `/members/{user_id}`; `default` when there is none."""
         found = value_at(data, tuple(resource.id_path.split("."))) if "." in resource.id_path else None
         return otherwise if found is None else found
 

@@ -34,7 +34,7 @@ USUAL = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A page of a list: `limit` items from `offset`, or from behind the id `after`."""
+    """A page of a list: `limit` items from `offset`, or from behind the id `after_id`."""
 
     offset: int = 0
     limit: int = USUAL

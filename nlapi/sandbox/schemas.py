@@ -27,7 +27,7 @@ class Schemas(SchemaReader):
         self._validators: dict[tuple[int, str], tuple[Any, Validator]] = {}
 
     def faults(self, schema: Any, value: Any, where: str, *, written: bool = True) -> list[Fault]:
-        """Return the faults of a value. A client need not send readOnly properties of a `written` value."""
+        """Return the faults of a value; with `is_write` its readOnly properties are not required."""
         found = []
         for error in self.errors(schema, value, "write" if written else "read"):
             found.append(_fault(error, where))

@@ -164,8 +164,8 @@ class Seeds:
     ) -> None:
         """Add to the scope an item of each kind that this one refers to.
 
-        All belong together: an ad's ad set is in the ad's campaign. Properties in `skip` are not used; ids in `like`
-        are preferred.
+        All belong together: an ad's ad set is in the ad's campaign. Properties in `skip` are not used; ids in
+        `preferred` come first.
         """
         for name, target in sorted(self.semantics.references(resource), key=lambda one: self._standing(one[1], scope)):
             row = self._relative(resource, target, index, scope, free=name not in skip, wanted=like.get(name))

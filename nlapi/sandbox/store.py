@@ -27,7 +27,7 @@ Scope = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A stored item. `place` is its index among its kind; a `sampled` row is a fixture, not created by a client."""
+    """A stored item. `index` is its number among its kind; a `sampled` row is a fixture, not created by a client."""
 
     number: int = 0
     entity: str
@@ -68,7 +68,7 @@ class Store:
         return next((row for row in map(_row, found) if _below(row, scope or {})), None)
 
     def count(self, entity: str) -> int:
-        """Return the number of items of a kind, deleted ones included: the `place` of the next one."""
+        """Return the number of items of a kind, deleted ones included: the `index` of the next one."""
         found = self._db.execute("SELECT next FROM counter WHERE entity = ?", (entity,)).fetchone()
         return int(found[0]) if found else 0
 

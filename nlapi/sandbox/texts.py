@@ -23,7 +23,7 @@ ALPHANUMERIC = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 def text(schema: Schema, name: str, thing: str, index: int, rng: Random) -> str:
-    """Return a text for a flat string schema: `name` is the property's, `thing` the kind of its item."""
+    """Return a text for a flat string schema: `name` is the property's, `noun` the kind of its item."""
     least, most = int(schema.get("minLength", 0)), schema.get("maxLength")
     format = schema.get("format")
     if isinstance(format, str) and format in FORMATS:
