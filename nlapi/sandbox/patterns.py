@@ -27,7 +27,7 @@ ATTEMPTS = 12
 
 
 def match(pattern: str, rng: Random, *, least: int = 0, most: int | None = None) -> str | None:
-    """Return a text of `min_length` to `max_length` characters that matches the pattern; None after ATTEMPTS failures."""
+    """Return a match of the pattern with `min_length` to `max_length` characters; None after ATTEMPTS failures."""
     try:
         tree = _parser.parse(pattern)
     except (re.error, OverflowError):
