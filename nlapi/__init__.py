@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from nlapi.tools.run import Prepared
     from nlapi.tools.tool import Call, Tool
 
+# A name's module is imported at its first use: `import nlapi` stays fast, and tests/cli check that help
+# imports nothing heavy.
 _HOMES = {
     **dict.fromkeys(("load", "build", "call", "answer", "plan"), "nlapi.api"),
     **dict.fromkeys(("Request", "Result"), "nlapi.client.message"),
@@ -53,7 +55,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Public names are imported when they are first used, so that `import nlapi` costs next to nothing."""
+    """Import a public name when it is first used, so that `import nlapi` is fast. AttributeError for any other name."""
     from importlib import import_module
 
     if name not in _HOMES and name not in _MODULES:

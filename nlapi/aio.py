@@ -1,4 +1,4 @@
-"""The asynchronous forms of the public functions that talk to an API; they take and give what those in `nlapi` do."""
+"""Asynchronous forms of `nlapi.call` and `nlapi.answer`, with the same parameters and results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def call(
     timeout: float | None = None,  # noqa: ASYNC109 - it ends a stream, whose items are then the answer
     events: int | None = None,
 ) -> Result:
-    """Call an operation and return its answer, as `nlapi.call` does. What `yes` calls may be asynchronous too."""
+    """Call an operation and return its answer, as `nlapi.call` does. `yes` may be an asynchronous function too."""
     from nlapi.client.limits import Limits
     from nlapi.tools.compile import compile_tool
     from nlapi.tools.run import run, target_of
@@ -45,22 +45,21 @@ async def answer(
     auth: Auth = None,
     yes: bool | Callable[[Prepared], bool | Awaitable[bool]] = False,
 ) -> str:
-    """Answer a model that called one of its tools, as `nlapi.answer` does."""
-    from nlapi.tools.answer import answer as answered
+    """Return the text that answers a model's tool call, as `nlapi.answer` does."""
+    from nlapi.tools.answer import answer as answer_call
 
-    return await answered(tools, name, arguments, _consent(yes), base_url=base_url, auth=auth)
+    return await answer_call(tools, name, arguments, _consent(yes), base_url=base_url, auth=auth)
 
 
 def _consent(yes: bool | Callable[[Prepared], bool | Awaitable[bool]]) -> Consent:
-    """Asks `yes`. Nothing but True is consent: the "n" that somebody typed is true as well.
-
-    Where the user's policy asks each time, only a function can answer.
-    """
+    """Return a function that asks `yes` for consent to a change."""
 
     async def consent(prepared: Prepared) -> bool:
+        # A rule of the user's policy that asks each time cannot be answered in advance by `yes=True`.
         if prepared.asks_always and not callable(yes):
             return False
         agreed = yes(prepared) if callable(yes) else yes
+        # Only True itself is consent: a function may return the text "n" that somebody typed, which is truthy.
         return (await agreed if isawaitable(agreed) else agreed) is True
 
     return consent

@@ -1,4 +1,4 @@
-"""The public functions load, build, call, answer and plan, all synchronous; `nlapi.tools` is the package so named."""
+"""The public synchronous functions load, build, call, answer and plan; `nlapi.tools` is in `nlapi.tools.compile`."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def load(
     cache: str | PathLike[str] | None = None,
     root: str | PathLike[str] | None = None,
 ) -> Spec:
-    """The Spec in an OpenAPI description.
+    """Return the Spec of an OpenAPI description.
 
     `source` is a path, an http(s) URL, "-" for standard input, the name of a bundled description such as "ads", or else
     a name that was registered with `nlapi api add`: its description comes with the overlays and the root registered for
-    it, and calls go to the base URL, with the credentials, that are registered, unless they are given others.
-    `overlays` are OpenAPI Overlays, by path or URL, that are laid over it in order. `cache` is a folder in which what
-    is slow to have again is kept; without one nothing is kept. `root` is a folder that the other files of a description
-    may be in; without one its own folder, and the repository that this is in.
-    DescriptionError when it cannot be read; what is wrong inside it is in `Spec.issues`.
+    it, and calls use the registered base URL and credentials unless they pass others.
+    `overlays` are OpenAPI Overlays, by path or URL, that are applied in order. `cache` is a folder for parsed and
+    downloaded descriptions; without it nothing is stored. `root` is the folder in which the other files of a
+    description may be; without it, the description's own folder and the repository that contains it.
+    DescriptionError when it cannot be read; problems inside it are in `Spec.issues`.
     """
     from nlapi.openapi.bundle import bundle, may_be_split
     from nlapi.openapi.cache import Cache
@@ -46,6 +46,7 @@ def load(
     from nlapi.openapi.uncollected import uncollected
 
     source, registered = fspath(source), registration_of(source)
+    # The Spec records the registered name, so that `nlapi.call` and the policy find the registration later.
     name = source if registered is not None else ""
     if registered is not None:
         source, overlays = registered.source, (*registered.overlays, *overlays)
@@ -57,6 +58,7 @@ def load(
         layers.append(overlay(read_tree(layer.data, layer.source)[0], layer.source))
     fetched = fetch(source, cache=kept)
     files = Files(root=fetched.source, cache=kept, within=fspath(root) if root else "")
+    # One regular expression over the bytes decides (5 ms for GitHub's 13 MB); docs/design/005-bundling.md.
     join = partial(bundle, files=files) if may_be_split(fetched.data) else None
     with uncollected():
         document = read(fetched.data, fetched.source, overlays=layers, cache=kept, join=join)
@@ -64,10 +66,11 @@ def load(
 
 
 def registration_of(source: str | PathLike[str]) -> Registration | None:
-    """Return the API that is registered as `source`; None where a file or a bundled description is called so."""
+    """Return the API that is registered as `source`, or None where a file or a bundled description has that name."""
     from nlapi import bundled, registry
 
     if not isinstance(source, str) or not registry.is_name(source):
+        # Files and bundled names come first: a program does not change with its user's settings (docs/design/022).
         return None
     if Path(source).is_file() or bundled.spec(source) is not None:
         return None
@@ -75,9 +78,10 @@ def registration_of(source: str | PathLike[str]) -> Registration | None:
 
 
 def _effect_of(operation: Operation) -> Effect:
-    """Return the effect of an operation; what weighs evidence is imported for the first POST, and not before."""
+    """Return the effect of an operation."""
     from nlapi.openapi.spec import effect_by_method
 
+    # Only a POST is classified by evidence (docs/design/020-effects.md); other descriptions never import the rules.
     if operation.method != "POST":
         return effect_by_method(operation)
     from nlapi.resources.effect import effect_of
@@ -92,9 +96,9 @@ def _issues_of_effect(operation: Operation) -> Iterable[Issue]:
 
 
 def build(spec: Spec, operation: str, arguments: Mapping[str, Any], *, base_url: str | None = None) -> Request:
-    """The Request that an operation's arguments ask for. Pure: nothing is sent, no credential is added.
+    """Return the Request for an operation and its arguments; nothing is sent and no credential is added.
 
-    `arguments` go by the names in the tool's `input_schema`. ArgumentError when they break it.
+    `arguments` have the names of the tool's `input_schema`. ArgumentError when they do not fit it.
     """
     from nlapi.tools.compile import compile_tool
     from nlapi.tools.run import prepare, target_of
@@ -117,16 +121,15 @@ def call(
 ) -> Result:
     """Call an operation and return its answer, whatever its status.
 
-    `auth` maps the id of a security scheme to its credential; False sends without one, whatever the description wants.
-    For an API that was loaded by its registered name, `base_url` and `auth` go over what is registered.
+    `auth` maps the id of a security scheme to its credential; False sends without any, even where one is required.
+    For an API that was loaded by its registered name, `base_url` and `auth` override the registered ones.
 
-    `yes` is your consent to a change, or a function that is shown the change (`Prepared`) and gives it. Raises
-    ArgumentError, CredentialError or ConsentError before anything is sent, SendError when no complete answer came. In
-    an event loop `nlapi.aio.call` does the same without holding it up.
+    `yes` is your consent to a change, or a function that gets the change (`Prepared`) and returns True to consent.
+    Raises ArgumentError, CredentialError or ConsentError before anything is sent, SendError when no complete answer
+    came. In an event loop `nlapi.aio.call` does the same without blocking it.
 
-    `timeout` is the longest that it may take, 30 seconds if not given. An answer that streams (events, a log that is
-    followed) is ended by it, or after as many items as `events` says: `Result.items` has what came, `Result.ended` why
-    it was read no further.
+    `timeout` is the longest time in seconds, 30 by default. A streamed answer (events, a followed log) ends at that
+    time or after `events` items: `Result.items` has the items, `Result.ended` the reason why reading stopped.
     """
     from nlapi import aio
     from nlapi.wait import wait
@@ -145,13 +148,13 @@ def answer(
     auth: Auth = None,
     yes: bool | Callable[[Prepared], bool] = False,
 ) -> str:
-    """Make the call that a model asked for, and give the text that it is answered: at most 20,000 characters.
+    """Make the call that a model requested and return the text that answers it, at most 20,000 characters.
 
-    `tools` are those that the model was given, `name` and `arguments` what it made of them; the arguments may be JSON
-    text. `base_url`, `auth` and `yes` are as in `call`. What the model or its user can mend is told: a tool that is not
-    among `tools`, arguments that do not fit, a credential that was not given, a change without `yes`, no complete
-    answer. What only you can mend is raised: UsageError, and CredentialError for a credential that cannot be used. In
-    an event loop `nlapi.aio.answer` does the same without holding it up.
+    `tools` are the tools of the model, `name` and `arguments` its call; the arguments may be JSON text. `base_url`,
+    `auth` and `yes` are as in `call`. The text reports errors that the model or its user can correct: a tool that is
+    not in `tools`, arguments that do not fit, a missing credential, a change without `yes`, no complete answer.
+    Errors that only the caller can correct are raised: UsageError, and CredentialError for a credential that cannot be
+    used. In an event loop `nlapi.aio.answer` does the same without blocking it.
     """
     from nlapi import aio
     from nlapi.wait import wait
@@ -160,7 +163,7 @@ def answer(
 
 
 def plan(question: str, spec: Spec, *, known: Mapping[str, Any] | None = None) -> Plan:
-    """What the embedded planner makes of a question: no model, no network. `known` are values by argument name."""
+    """Return the embedded planner's Plan for a question, without model and network. `known` are values by argument."""
     from nlapi.planner.planner import OfflinePlanner
 
     return OfflinePlanner((spec,)).plan(question, known=known)

@@ -8,18 +8,19 @@ from pathlib import Path
 
 from nlapi.errors import UsageError
 
+# Only these ship in the wheel; a checkout has more folders, and a name such as "tests/x" must fail in both.
 FOLDERS = ("prompts", "specs", "plugins", "examples")
 SPEC_SUFFIXES = (".yaml", ".json")
 
 
 def root() -> Traversable:
-    """The folder that holds what nlapi ships: `_data` in an installed wheel, else the checkout's top."""
+    """Return the folder of the bundled files: `_data` in an installed wheel, else the top of the checkout."""
     packed = files("nlapi") / "_data"
     return packed if packed.is_dir() else Path(__file__).parent.parent
 
 
 def text(name: str) -> str:
-    """The bundled file called `name`, such as "prompts/agent.md". UsageError when there is none."""
+    """Return the text of a bundled file such as "prompts/agent.md". UsageError when there is none."""
     file = root().joinpath(*name.split("/"))
     if name.split("/")[0] not in FOLDERS or not file.is_file():
         raise UsageError(f"nlapi ships no file {name!r}")
@@ -27,7 +28,7 @@ def text(name: str) -> str:
 
 
 def folder(name: str) -> Path:
-    """The bundled folder called `name`, such as "examples/gateway". UsageError when there is none on disk."""
+    """Return the path of a bundled folder such as "examples/gateway". UsageError when there is none on disk."""
     found = Path(str(root().joinpath(*name.split("/"))))
     if name.split("/")[0] not in FOLDERS or not found.is_dir():
         raise UsageError(f"nlapi ships no folder {name!r}")
@@ -35,14 +36,15 @@ def folder(name: str) -> Path:
 
 
 def spec_names() -> tuple[str, ...]:
-    """The names under which bundled descriptions can be loaded, such as "ads"."""
+    """Return the names of the bundled descriptions, such as "ads", sorted."""
     folder = root() / "specs"
     names = (Path(file.name) for file in folder.iterdir()) if folder.is_dir() else iter(())
     return tuple(sorted(name.stem for name in names if name.suffix in SPEC_SUFFIXES))
 
 
 def spec(name: str) -> tuple[str, bytes] | None:
-    """The file name and the bytes of the bundled description called `name`, or None."""
+    """Return the file name and the bytes of the bundled description `name`, or None."""
+    # A source such as "../x" or "a/b.yaml" is a path: it must not reach into the bundled folder.
     if not name.isidentifier():
         return None
     for suffix in SPEC_SUFFIXES:

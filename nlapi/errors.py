@@ -1,4 +1,4 @@
-"""The errors that nlapi raises on purpose.
+"""The exceptions of nlapi's public interface and their exit codes.
 
     NlapiError                   exit 1   anything below; catch this one
     ├── UsageError               exit 2   asked for something that is not there, or in a form that is not understood
@@ -14,7 +14,7 @@
     ├── ConsentError             exit 6   a write needed consent and did not get it; nothing was sent
     └── MissingError             exit 7   the planner needs something from the user first
 
-Each says what happened and where, and `hint` says what to do next.
+The message states the problem and its location; `hint` states the next step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import ClassVar
 
 
 class NlapiError(Exception):
-    """Base of every error raised on purpose. `str(error)` is the message and the hint on one line."""
+    """The base class of nlapi's errors. `str(error)` is the message and the hint on one line."""
 
     exit_code: ClassVar[int] = 1
 
@@ -37,7 +37,7 @@ class NlapiError(Exception):
 
 
 class UsageError(NlapiError):
-    """Asked for something that does not exist, or in a form that is not understood."""
+    """A request for something that does not exist, or in a form that is not understood."""
 
     exit_code = 2
 
@@ -77,6 +77,8 @@ class PlannerError(NlapiError):
 class UnfinishedError(PlannerError):
     """The answer of a model broke off, or the conversation is too long for one; nothing of it was run."""
 
+    # Distinct from 1: changes may have been made before the answer broke off, and a script must not repeat them
+    # (docs/design/025-once.md). 3, 4 and 5 are the API's own 3xx, 4xx and 5xx.
     exit_code = 8
 
 

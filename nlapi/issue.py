@@ -1,4 +1,4 @@
-"""What is wrong with a description or a configuration, as a value."""
+"""Problems of a description or a configuration, as values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """What an Issue costs: ERROR loses an operation or refuses a configuration, WARNING some of it, INFO nothing."""
+    """The severity of an Issue: ERROR loses an operation or a configuration, WARNING a part of it, INFO nothing."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -16,17 +16,15 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """One thing that is wrong with a description or a configuration.
-
-    `where` is the place as a person writes it: `paths./pets.get.parameters[2].schema`.
-    """
+    """A problem of a description or a configuration, located by `where`: `paths./pets.get.parameters[2].schema`."""
 
     level: Level
+    # The field names are the keys of `nlapi check -o json` (`asdict`): they do not change.
     where: str
     message: str
     hint: str = ""
+    # The category for programs: "overlay", "refused", or a rule of `nlapi check`.
     rule: str = ""
-    """What kind of thing it is, for programs: "overlay", "refused", or a rule of `nlapi check`; else ""."""
 
     @classmethod
     def error(cls, where: str, message: str, hint: str = "", rule: str = "") -> Issue:

@@ -1,7 +1,7 @@
-"""The APIs that the user has registered, in one JSON file that only the user can read, and what their references mean.
+"""The APIs that the user registered, stored in one JSON file, and the environment variables that they name.
 
-The command line and `nlapi.load` both use it. Beside the command line it is the one module that reads the environment:
-where the file is, and the credentials that the user registered by the names of variables.
+The command line and `nlapi.load` both use it, so it is below `cli` although it reads the environment
+(docs/design/022-credentials-by-place.md).
 """
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ from typing import Any
 
 from nlapi.errors import MissingCredentialError, NlapiError, UsageError
 
+# The prefix of a reference to an environment variable. The file never holds a credential itself.
 REFERENCE = "env:"
-"""How a reference to a variable of the environment begins."""
+# A policy that cannot be read stops the command: it may contain a `deny` (docs/design/024-consent-to-a-plan.md).
 MEND = "nothing is sent until it is mended, as it may forbid it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """One registered API. `auth` maps scheme ids to references such as `env:NAME`, never to a credential.
+    """A registered API. `auth` maps scheme ids to references such as `env:NAME`, never to a credential.
 
-    `known` are values by argument name. With `no_auth` it is called without credentials, whatever its description says.
+    `known` maps argument names to values. With `no_auth` it is called without credentials.
     """
 
     source: str
+    # The field names are the keys of apis.json (`asdict`): they do not change.
     base_url: str | None = None
     auth: Mapping[str, str] = field(default_factory=dict)
     known: Mapping[str, str] = field(default_factory=dict)
@@ -37,7 +39,7 @@ class Registration:
 
 
 def user_folder(kind: str) -> Path:
-    """Return `NLAPI_CONFIG_DIR`, else the folder that the system has for `config`; so for state, cache and data."""
+    """Return the user's folder for `kind` (config, state, cache or data): `NLAPI_CONFIG_DIR`, else the system's."""
     if folder := os.environ.get(f"NLAPI_{kind.upper()}_DIR"):
         return Path(folder)
     import platformdirs
@@ -46,7 +48,7 @@ def user_folder(kind: str) -> Path:
 
 
 def read_registrations() -> dict[str, Registration]:
-    """Return every registered API by name. NlapiError when the file is damaged (it is left as it is)."""
+    """Return every registered API by name. NlapiError when the file is damaged; it is not changed."""
     file = user_folder("config") / "apis.json"
     try:
         data: Any = json.loads(file.read_text(encoding="utf-8"))
@@ -61,7 +63,7 @@ def read_registrations() -> dict[str, Registration]:
 
 
 def read_policy() -> tuple[str, Mapping[str, Any] | None]:
-    """Return where the user's policy is, and what it says; None where there is none. UsageError when it is damaged."""
+    """Return the path of the user's policy and its content, None without a policy. UsageError when it is damaged."""
     file = user_folder("config") / "policy.toml"
     try:
         text = file.read_text(encoding="utf-8")
@@ -78,7 +80,7 @@ def read_policy() -> tuple[str, Mapping[str, Any] | None]:
 
 
 def _parse(data: Mapping[str, Any]) -> Registration:
-    """One entry of the file. TypeError or AttributeError when it is not what `write_registrations` writes."""
+    """Return one entry of the file. TypeError or AttributeError for a form that write_registrations does not write."""
     entry = Registration(**data)
     texts = (entry.source, entry.base_url or "", entry.root or "", *entry.auth.items(), *entry.known.items())
     for text in (*texts, tuple(entry.overlays)):
@@ -90,12 +92,14 @@ def _parse(data: Mapping[str, Any]) -> Registration:
 
 
 def write_registrations(registrations: Mapping[str, Registration]) -> None:
-    """Replace the file in one step, so that a kill leaves the old one or the new one."""
+    """Write every registered API, in one step. NlapiError when the folder cannot be written."""
     import tempfile
 
     folder = user_folder("config")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # A temporary file that is renamed: a process killed half way leaves the old file or the new one, never a part.
+        # It has mode 0600, so that only the user can read it.
         with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
             json.dump({name: asdict(entry) for name, entry in sorted(registrations.items())}, file, indent=2)
             file.flush()
@@ -106,7 +110,7 @@ def write_registrations(registrations: Mapping[str, Registration]) -> None:
 
 
 def is_name(text: str) -> bool:
-    """Can an API be registered under this name?"""
+    """Return whether an API can be registered under this name: letters, digits, `-` and `_`."""
     return text.replace("-", "_").isidentifier()
 
 
@@ -123,12 +127,12 @@ def resolve_credential(scheme: str, reference: str) -> str:
 
 
 def variables_of(references: Mapping[str, str]) -> dict[str, str]:
-    """Return scheme id -> the name of the variable that holds its credential, where one does."""
+    """Return the variable that holds the credential, by scheme id, for the references that name one."""
     return {scheme: text.removeprefix(REFERENCE) for scheme, text in references.items() if text.startswith(REFERENCE)}
 
 
 def read_variable(name: str, option: str) -> str:
-    """Return the environment's value of a variable that an option named. CredentialError when it has none."""
+    """Return the value of an environment variable that an option names. CredentialError when it has none."""
     value = os.environ.get(name)
     if not value:
         raise MissingCredentialError(f"the environment has no {name}, which {option} names", hint=f"export {name}=...")

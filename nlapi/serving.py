@@ -1,4 +1,4 @@
-"""What every server of nlapi needs: a socket that listens, its URL, and the types of ASGI."""
+"""The listening socket, its URL and the ASGI types that the sandbox, the gateway and the MCP server share."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ Send = Callable[[Message], Awaitable[None]]
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
-    """A socket on an address, and the URL that leads to it. Port 0 is any free one. UsageError: it is taken."""
+    """Yield a socket that listens on an address, and its URL. Port 0 is any free port. UsageError when it is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, for asyncio sets TCP_NODELAY only then; without it every answer waits 40 ms for an acknowledgement.
+    # IPPROTO_TCP is explicit because asyncio sets TCP_NODELAY only then; without it each answer waits 40 ms for an
+    # acknowledgement.
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -29,6 +30,6 @@ def listening(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
 
 
 def raw_path(scope: Message) -> str:
-    """The path of a request as it came, nothing of it decoded."""
+    """Return the path of a request, still percent-encoded."""
     raw = scope.get("raw_path")
     return raw.decode("latin-1").partition("?")[0] if raw else str(scope["path"])

@@ -1,3 +1,3 @@
-"""The version of nlapi, where every layer can read it; pyproject.toml takes it from here."""
+"""The version of nlapi; pyproject.toml reads it from here."""
 
 __version__ = "0.1.0"

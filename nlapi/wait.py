@@ -1,4 +1,4 @@
-"""Runs a coroutine to its end from synchronous code, also where an event loop is running already."""
+"""Running a coroutine from synchronous code, also inside a running event loop."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ T = TypeVar("T")
 
 
 def wait(coroutine: Coroutine[Any, Any, T]) -> T:
-    """What the coroutine returns or raises.
-
-    Inside an event loop (a notebook, a tool of an agent) it runs in a thread, and that loop stands still meanwhile.
-    """
+    """Return the result of a coroutine, or raise its exception."""
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
     from contextvars import copy_context
@@ -22,6 +19,8 @@ def wait(coroutine: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         pass
     else:
+        # A notebook or an agent's tool already has a loop, where asyncio.run fails. That loop is blocked meanwhile
+        # (docs/design/017-answers-to-a-model.md). The caller's context variables are copied to the thread.
         with ThreadPoolExecutor(max_workers=1) as pool:
             return pool.submit(copy_context().run, asyncio.run, coroutine).result()
     return asyncio.run(coroutine)

@@ -1,32 +1,30 @@
-"""What a jq expression makes of an answer: it sees the answer and nothing else of this machine."""
+"""The jq filter of `nlapi call --jq`, which can read the answer and nothing else of this machine."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from nlapi.errors import NlapiError, UsageError
 
-if TYPE_CHECKING:
-    from nlapi.cli.live import Filter
+Filter = Callable[[Any], list[Any]]
 
+# Builtins of jq that read the environment or other input, write past standard output, or end the program.
 _REFUSED = (
     *("env", "input", "inputs", "input_filename", "input_line_number", "debug", "debug(f)", "stderr"),
     *("get_search_list", "modulemeta", "halt", "halt_error", "halt_error(f)"),
 )
-"""jq's builtins that read the environment or other input, write past standard output, or end the program."""
 
 _ENVIRONMENT = re.compile(r"\$\s*ENV\b")
-
+# A prefix of every expression. jq drops a definition that is not used; one that is used does not compile, because its
+# variable is undefined, however the use is written. `import` must come first in a program, so it fails behind this too.
 _GUARD = "null as $ENV | " + " ".join(f"def {name}: $refused_{name.partition('(')[0]};" for name in _REFUSED) + "\n"
-"""Stands before an expression. A definition that is not used is dropped by jq's compiler; one that is used does not
-compile, as its variable is bound to nothing, however the use of it is written. `import` has to come first in a
-program, so behind this it does not compile either."""
 
 
 def jq_filter(expression: str) -> Filter:
-    """Return what a jq expression does to an answer; UsageError for one that is wrong or reads more than that."""
+    """Return the function of a jq expression. UsageError when it does not compile or reads more than the answer."""
     import jq
 
     if _ENVIRONMENT.search(expression):
@@ -55,6 +53,6 @@ def _refusal(expression: str, name: str) -> UsageError:
 
 
 def _in_expression(text: str) -> str:
-    """The first line of an error of jq's, with the line counted from the beginning of the expression."""
+    """Return the first line of a jq error, with its line number counted from the beginning of the expression."""
     first = text.splitlines()[0]
     return re.sub(r"\bline (\d+)", lambda found: f"line {max(int(found[1]) - 1, 1)}", first)

@@ -1,4 +1,4 @@
-"""`nlapi api`: register APIs under short names."""
+"""`nlapi api`: registered APIs, under short names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi import bundled, registry
-from nlapi.cli import effects, show, table
+from nlapi.cli import show, table
+from nlapi.cli.effects import accept_overlay, accepted_overlay, propose_overlay, remove_overlay
 from nlapi.cli.options import Auth, BaseUrl, ListOutput, NoAuth, Overlays, Root, pairs
 from nlapi.cli.target import given_references
 from nlapi.errors import CredentialError, UsageError
@@ -19,8 +20,8 @@ from nlapi.registry import Registration
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
 
+# Alternatives of credentials that a message names, which is one line; the most frequent ones come first.
 MAX_OPTIONS = 3
-"""Ways to give credentials that a message names."""
 
 app = typer.Typer(
     help="Register APIs under short names, with their base URL, credentials and fixed values.", no_args_is_help=True
@@ -63,10 +64,12 @@ def add(
     credentials = _references(auth, no_auth)
     if base_url is not None:
         parse(base_url)
+    # Absolute paths, so that the name works from any folder; a URL or a bundled name stays as it is.
     source, *layers = (str(Path(one).resolve()) if Path(one).is_file() else one for one in (source, *(overlays or ())))
     root = str(Path(root).resolve()) if root else None
-    accepted = effects.stays_accepted(name, source, layers)
+    accepted = accepted_overlay(name, source, layers)
     if accepted is not None:
+        # Last, so that no other overlay undoes the effects that a person has accepted (docs/design/020-effects.md).
         layers = [*(layer for layer in layers if layer != accepted), accepted]
     spec = nlapi.load(source, overlays=layers, root=root)
     for scheme in credentials.keys() - spec.security_schemes.keys():
@@ -84,7 +87,7 @@ def add(
     registry.write_registrations({**registry.read_registrations(), name: entry})
     show.note(f"{name}: {spec.title}, {show.counted(len(spec.operations), 'operation')}")
     if accepted is None:
-        effects.propose(name, spec)
+        propose_overlay(name, spec)
     else:
         show.note(f"its accepted reads stay: {accepted}")
     if base_url is None and (note := explain_server(spec)):
@@ -99,7 +102,7 @@ def add(
 
 
 def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
-    """`--auth` as the names of variables; UsageError for a credential itself, which is not shown."""
+    """Return the references of `--auth` by scheme id; UsageError for a credential itself, whose value is not shown."""
     references = given_references(auth, no_auth=no_auth)
     for scheme, value in references.items():
         if not value.startswith(registry.REFERENCE):
@@ -112,7 +115,7 @@ def _references(auth: list[str] | None, no_auth: bool) -> dict[str, str]:
 @app.command(epilog="nlapi api accept shop")
 def accept(name: Annotated[str, typer.Argument(metavar="NAME", help="A registered name.")]) -> None:
     """Pin the POSTs that were classified as read: no other POST is sent without a question from then on."""
-    effects.accept(name)
+    accept_overlay(name)
 
 
 @app.command("list", epilog="nlapi api list -o json")
@@ -136,7 +139,7 @@ def list_(output: ListOutput = None) -> None:
 
 
 def _credential_options(spec: Spec) -> list[str]:
-    """The options that give what operations require which cannot do without a credential, the most frequent first."""
+    """Return the `--auth` options of the operations that require a credential, the most frequent first."""
     from nlapi.client.credentials import alternatives
 
     counted: Counter[str] = Counter()
@@ -148,7 +151,7 @@ def _credential_options(spec: Spec) -> list[str]:
 
 
 def _told(pairs: Mapping[str, str]) -> str:
-    """As they are given on the command line."""
+    """Return pairs as they are written on the command line."""
     return " ".join(f"{name}={value}" for name, value in pairs.items())
 
 
@@ -159,5 +162,5 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A registere
     if name not in registrations:
         raise UsageError(f"no API is registered as {name!r}", hint="`nlapi api list` shows them")
     registry.write_registrations({other: one for other, one in registrations.items() if other != name})
-    effects.discard(name)
+    remove_overlay(name)
     show.note(f"{name} is forgotten")

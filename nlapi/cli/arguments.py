@@ -1,4 +1,4 @@
-"""What the user typed as arguments to the values that an operation takes."""
+"""Conversion of the arguments of `nlapi call` to the values that an operation takes."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from nlapi.tools.tool import Tool
 
 
 def arguments(tool: Tool, *, known: Mapping[str, str], given: str | None, pairs: Iterable[str]) -> dict[str, Any]:
-    """The arguments of one call: those of the profile that the tool takes, `--args` over them, the pairs over both."""
+    """Return the arguments of one call: registered values, overridden by `--args`, overridden by the pairs."""
     from_profile = {name: value for name, value in known.items() if name in tool.places}
     return {**coerce_arguments(from_profile, tool), **_from_json(given, tool), **_from_pairs(pairs, tool)}
 
 
 def _from_json(text: str | None, tool: Tool) -> dict[str, Any]:
-    """`--args`: a JSON object, `@` and the name of a file with one, or `-` for standard input."""
+    """Return the arguments in `--args`: a JSON object, `@FILE` with one, or `-` for standard input."""
     if text is None:
         return {}
     if text == "-":
         text = sys.stdin.read()
     elif text.startswith("@"):
+        # PowerShell writes a byte order mark, which json.loads refuses.
         text = _read(text[1:]).decode("utf-8-sig", "replace")
     try:
         value = json.loads(text)
@@ -37,7 +38,7 @@ def _from_json(text: str | None, tool: Tool) -> dict[str, Any]:
 
 
 def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[str, Any]:
-    """Every `KEY=VALUE`; lists that are given in several pieces are put together."""
+    """Return the arguments in `KEY=VALUE` pairs; repeated lists are joined. UsageError for another repeated key."""
     values: dict[str, Any] = {}
     for text in texts:
         name, value = _pair(text, tool)
@@ -51,7 +52,7 @@ def _from_pairs(texts: Iterable[str], tool: Tool) -> dict[str, Any]:
 
 
 def _pair(text: str, tool: Tool) -> tuple[str, Any]:
-    """`key=value` (typed by the schema), `key:=JSON` (as it is), `key=@path` (a file, where one is wanted)."""
+    """Return name and value of `key=value` (typed by the schema), `key:=JSON` (literal) or `key=@path` (a file)."""
     key, mark, value = text.partition("=")
     if not mark or not key:
         example = next(iter(tool.required or tool.input_schema["properties"]), "limit")
@@ -63,6 +64,7 @@ def _pair(text: str, tool: Tool) -> tuple[str, Any]:
         except (ValueError, RecursionError):
             raise ArgumentError(f"{name}: {value!r} is not JSON", hint=f"{name}=... takes it as text") from None
     name = _name(key, tool)
+    # "@home" is text where the operation takes no file: an API may have names that begin with @.
     wants = _wants_file(tool, name) if value.startswith("@") else ""
     if wants:
         file = _file(value[1:])
@@ -71,15 +73,16 @@ def _pair(text: str, tool: Tool) -> tuple[str, Any]:
 
 
 def _name(typed: str, tool: Tool) -> str:
-    """The argument that is meant: its own name, or the one that it has on the wire, such as `filter[name]`."""
+    """Return the argument of a typed name, which may also be its name on the wire, such as `filter[name]`."""
     if typed in tool.input_schema["properties"]:
         return typed
+    # Two arguments may share a wire name (one in the path, one in the query): then the typed name stays and is refused.
     meant = [name for name, (_, wire) in tool.places.items() if wire == typed]
     return meant[0] if len(meant) == 1 else typed
 
 
 def _wants_file(tool: Tool, name: str) -> str:
-    """`file` or `files` when the argument is one or a list of them, else nothing."""
+    """Return "file" or "files" for an argument that takes a file or a list of files, else ""."""
     where, wire = tool.places.get(name, ("", ""))
     body = tool.operation.body
     if where != "body" or body is None:

@@ -1,4 +1,4 @@
-"""`nlapi ask` and `nlapi chat`: a question in plain English, or a conversation."""
+"""`nlapi ask` and `nlapi chat`: questions in plain English, one or several in a conversation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ FAREWELLS = ("", "exit", "quit", "bye")
 
 
 def question_of(words: list[str], example: str) -> str:
-    """The question in the words of a command line. UsageError when there is none."""
+    """Return the question in the words of a command line. UsageError when it is empty."""
+    # Bytes of the command line that are no UTF-8 are surrogates in Python, which no request or transcript can hold.
     question = " ".join(words).strip().encode("utf-8", "replace").decode()
     if not question:
         raise UsageError("the question is empty", hint=f"such as {example}")
@@ -57,7 +58,7 @@ def chat(setup: Setup) -> None:
 
     An empty line, exit, quit, bye or Ctrl-D ends it.
     """
-    from nlapi.cli import prompt
+    from nlapi.cli.prompt import line
     from nlapi.cli.session import open_log, open_session
     from nlapi.tools.plan import Conversation
 
@@ -66,8 +67,9 @@ def chat(setup: Setup) -> None:
     titles = ", ".join(spec.title for spec in session.targets)
     show.dim(f"{titles}: say what you want in plain English; exit or an empty line ends it.")
     with open_log(not setup.no_log, session.policy) as session.log:
-        while (question := (prompt.line("you: ") or "").strip()).lower() not in FAREWELLS:
+        while (question := (line("you: ") or "").strip()).lower() not in FAREWELLS:
             try:
                 asyncio.run(session.answer(session.conversation.asked(question)))
             except NlapiError as error:
+                # One failed question does not end a chat; the conversation is kept up to the last answer.
                 show.error(str(error))

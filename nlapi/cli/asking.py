@@ -1,4 +1,4 @@
-"""Asks the person at the terminal about calls that are shown: yes, no and why, always, or other arguments."""
+"""Consent at the terminal: yes, no with a reason, always, or edited arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlapi.cli import prompt, show
+from nlapi.cli import show
+from nlapi.cli.prompt import line
 from nlapi.client.clean import one_line
 from nlapi.openapi.spec import Effect, Operation
 
@@ -21,38 +22,36 @@ if TYPE_CHECKING:
     from nlapi.agent.events import Proposed
     from nlapi.tools.run import Prepared
 
-DOES = {Effect.READ: "only reads", Effect.WRITE: "changes something", Effect.DESTROY: "takes something away"}
 YES, ALWAYS, EDIT = ("y", "yes"), ("a", "always"), ("e", "edit")
+# A no with its reason, which goes back to the planner. Any text that is none of the answers is the reason of a no.
 _NO = re.compile(r"(?:no?\b)?[\s:,.]*(.*)", re.IGNORECASE | re.DOTALL)
-"""A no and the reason behind it. Anything that is none of the answers is the reason of a no."""
 
 
 def agrees(prepared: Prepared) -> bool:
-    """Whether the person agrees to a call that has been shown. Anything but a yes is a no."""
-    answer = prompt.line(f"{one_line(prepared.call.operation_id)} {DOES[prepared.effect]}. Send it? [y/N]: ")
+    """Ask about a call that has been shown, and return whether the person typed yes."""
+    answer = line(f"{one_line(prepared.call.operation_id)} {show.EFFECTS[prepared.effect]}. Send it? [y/N]: ")
     return (answer or "").strip().lower() in YES
 
 
 class Asker:
-    """Asks with one question about all calls of a plan; remembers the operations that are always agreed to.
-
-    That covers only a call that nothing speaks against, and ends with the session.
-    """
+    """A prompt for consent to all calls of a plan; it remembers the operations that were answered with "always"."""
 
     def __init__(self) -> None:
         self.always: set[Operation] = set()
 
     async def __call__(self, proposed: tuple[Proposed, ...]) -> Reply:
-        """What the person replies."""
+        """Return the person's reply to the proposed calls."""
         from nlapi.agent.consent import Reply
 
+        # "always" never covers a call with a reason against it, and ends with the session
+        # (docs/design/024-consent-to-a-plan.md).
         plain = not any(call.reason for call in proposed)
         operations = {call.call.tool.operation for call in proposed}
         if plain and operations <= self.always:
             show.dim("  always agreed to in this session")
             return Reply(agreed=True)
         while True:
-            typed = (prompt.line(_question(proposed, always=plain)) or "").strip()
+            typed = (line(_question(proposed, always=plain)) or "").strip()
             answer = typed.lower()
             if answer in YES or (plain and answer in ALWAYS):
                 self.always |= operations if answer in ALWAYS else set()
@@ -68,20 +67,20 @@ def _question(proposed: tuple[Proposed, ...], *, always: bool) -> str:
     answers = "[y/N/always/edit]" if always else "[y/N/edit]"
     if len(proposed) == 1:
         (only,) = proposed
-        return f"{one_line(only.call.operation_id)} {DOES[only.effect]}. Send it? {answers}: "
+        return f"{one_line(only.call.operation_id)} {show.EFFECTS[only.effect]}. Send it? {answers}: "
     lost = sum(call.effect is Effect.DESTROY for call in proposed)
     takes = f", {lost} of them {'takes' if lost == 1 else 'take'} something away" if lost else ""
     return f"{len(proposed)} changes{takes}. Send them? {answers}: "
 
 
 def _reason(typed: str) -> str:
-    """Why not: what stands behind a no."""
+    """Return the reason that was typed behind a no."""
     found = _NO.fullmatch(typed)
     return found.group(1).strip() if found else typed
 
 
 def _edited(proposed: tuple[Proposed, ...]) -> tuple[Mapping[str, Any], ...] | None:
-    """The arguments as they are after the editor; None, and why on standard error, where nothing comes of it."""
+    """Return the arguments of each call after editing; None, with a note on standard error, when they do not change."""
     before = [dict(call.call.arguments) for call in proposed]
     try:
         text = json.dumps(before if len(before) > 1 else before[0], indent=2, ensure_ascii=False)
@@ -89,6 +88,7 @@ def _edited(proposed: tuple[Proposed, ...]) -> tuple[Mapping[str, Any], ...] | N
         show.note("these arguments are not JSON: they cannot be edited here")
         return None
     while True:
+        # Text that is not valid JSON is offered again as the person left it, so that no edit is lost.
         changed = _in_editor(text + "\n")
         if changed is None:
             return None
@@ -105,13 +105,13 @@ def _edited(proposed: tuple[Proposed, ...]) -> tuple[Mapping[str, Any], ...] | N
                 return tuple(values)
             objects = "an object" if len(before) == 1 else f"a list of {len(before)} objects"
             problem = f"this is not {objects}"
-        if (prompt.line(f"{problem}. Edit it again? [Y/n]: ") or "n").strip().lower() in ("n", "no"):
+        if (line(f"{problem}. Edit it again? [Y/n]: ") or "n").strip().lower() in ("n", "no"):
             return None
         text = changed.rstrip("\n")
 
 
 def _in_editor(text: str) -> str | None:
-    """Text as it is after the user's editor; None where there is none, or it failed."""
+    """Return the text after the user's editor has ended; None when the editor cannot be run or fails."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory(prefix="nlapi-") as folder:
         file = Path(folder) / "arguments.json"

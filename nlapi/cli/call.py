@@ -1,4 +1,4 @@
-"""`nlapi call`: one operation, called by its name."""
+"""`nlapi call`: a call of one operation by its name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlapi.cli import show
-from nlapi.cli.live import Filter, LivePrinter, print_filtered, print_items
+from nlapi.cli.answer_filter import Filter, jq_filter
+from nlapi.cli.live import LivePrinter, print_filtered, print_items
 from nlapi.cli.options import (
     FLAG,
     Auth,
@@ -76,12 +77,11 @@ def call(
     overlays: Overlays = None,
     root: Root = None,
 ) -> None:
-    """Call one operation: its arguments are checked, the request is built as the description asks, then sent.
+    """Call one operation: check its arguments, build the request by the description, and send it.
 
     A change asks first, and has an idempotency key of its own where the operation describes that header. Exits with
     3, 4 or 5 when the API answers 3xx, 4xx or 5xx; its answer is still printed.
     """
-    from nlapi.cli.answer_filter import jq_filter
     from nlapi.cli.arguments import arguments
     from nlapi.cli.target import open_target, stream_limits
     from nlapi.tools.compile import compile_tool
@@ -92,6 +92,7 @@ def call(
 
     if source == "-" and args == "-":
         raise UsageError("standard input cannot be both the description and --args", hint="give one of them as a file")
+    # Compiled before anything is sent, so that a wrong expression costs no change.
     chosen = jq_filter(jq) if jq is not None else None
     target, known = open_target(source, base_url, auth, overlays, root, no_auth=no_auth)
     tool = compile_tool(target.spec.operation(operation))
@@ -100,11 +101,13 @@ def call(
         _show(prepare(wanted, target, intention=single_intention()), output, as_curl=curl)
         return
     consent = _Consent(target, yes=yes or yes_to is not None)
+    # The operation is named by the user, so --yes is enough for a DELETE too (docs/design/024-consent-to-a-plan.md).
     live = LivePrinter(output, chosen)
     bounds = stream_limits(timeout, events)
     try:
         result = asyncio.run(live.wait_for(run(wanted, target, consent, limits=bounds, watch=live)))
     except KeyboardInterrupt:
+        # The items so far are printed and the exit code is 130, as with curl and kubectl (docs/design/019-streams.md).
         if live.items and not live.has_printed:
             _print_items(live.items, output)
         if consent.given:
@@ -115,6 +118,7 @@ def call(
     if doubt := diagnose(result, tool.operation, target):
         show.note(doubt)
     if not result.ok:
+        # 3, 4 or 5; a status above 599 is also an error of the server.
         raise typer.Exit(min(result.status // 100, 5))
     if result.is_cut:
         _note_cut(result, changed=consent.given)
@@ -135,7 +139,7 @@ def _show(prepared: Prepared, output: Output | None, *, as_curl: bool) -> None:
 
 
 class _Consent:
-    """Asks the person at the terminal, unless --yes has said it. `given` once a change may be on its way."""
+    """Consent to one call, by the person at the terminal or by --yes. The field is True once a change may be sent."""
 
     def __init__(self, target: Target, *, yes: bool) -> None:
         self.target = target
@@ -166,9 +170,9 @@ def print_result(
     operation: Operation | None = None,
     live: LivePrinter | None = None,
 ) -> None:
-    """The answer on standard output, its status and why it failed on standard error.
+    """Print the answer on standard output, its status and the reason of a failure on standard error.
 
-    A filter is for answers that are no errors. What `live` has printed already is not printed again.
+    The filter applies only to answers that are no errors. Items that `live` has already printed are not repeated.
     """
     from nlapi.cli import table
     from nlapi.resources.reason import error_reason
@@ -199,7 +203,7 @@ def print_result(
 
 
 def _print_items(items: list[Any], output: Output | None) -> None:
-    """The items of an answer that streamed, all together."""
+    """Print all items of a streamed answer."""
     from nlapi.cli import table
     from nlapi.tools.view import entries_view
 
@@ -214,7 +218,7 @@ def _print_items(items: list[Any], output: Output | None) -> None:
 
 
 def _note_cut(result: Result, *, changed: bool) -> None:
-    """Say that the answer was still going on, and how to have more of it. NlapiError when it broke off."""
+    """Note that the answer was cut, and the options that read more of it. NlapiError when the connection broke."""
     from nlapi.client.message import Ended
     from nlapi.client.streaming.ending import describe_end
 
@@ -231,6 +235,7 @@ def _print_raw(result: Result) -> None:
     if not is_terminal():
         show.write_bytes(result.content)
         return
+    # Binary bytes may contain control sequences of the terminal; text goes through `show.write`, which removes them.
     try:
         result.content.decode()
     except UnicodeDecodeError:
@@ -246,6 +251,7 @@ def _print_lines(result: Result, operation: Operation | None) -> None:
     from nlapi.tools.view import headers_of
 
     listed = list_in(result.data, operation, headers_of(result))
+    # One line for each entry of the list that the description or the answer shows, else one for the whole answer.
     inside = value_at(result.data, listed.envelope.keys) if listed is not None else None
     for row in inside if isinstance(inside, list) else [result.data]:
         show.write(json.dumps(row, ensure_ascii=False))

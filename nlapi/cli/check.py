@@ -1,4 +1,4 @@
-"""`nlapi check`: what is wrong with a description, and how well a model can work with it."""
+"""`nlapi check`: the problems of a description, and a score of how well a model can use it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def check(
         typer.Option("--no-standard", metavar=FLAG, help="Leave out the slow check against the OpenAPI standard."),
     ] = False,
 ) -> None:
-    """Check a description: what loses operations, what breaks the standard, what a model will stumble over.
+    """Check a description for lost operations, violations of the standard, and what is unclear to a model.
 
     Exits with 1 when an operation is lost, or when the score is below --min-score.
     """
@@ -70,7 +70,8 @@ def check(
 
 
 def _write_reads(spec: Spec) -> None:
-    """The POSTs that are reads by evidence, as a table."""
+    """Print a table of the POSTs that are reads by evidence, with the reasons for each."""
+    # They are sent without a question, so a person should see the reasons (docs/design/020-effects.md).
     reads = _reads(spec)
     if not reads:
         return
@@ -96,20 +97,22 @@ def _issues(spec: Spec, *, standard: bool) -> tuple[Issue, ...]:
 
     if not standard:
         return check(spec, standard=False)
+    # openapi-spec-validator takes 13 s of CPU for GitHub's description, hence the note and --no-standard.
     with show.working(f"checking {len(spec.operations)} operations against the OpenAPI standard", told=True):
         return check(spec, standard=True)
 
 
 def _all(found: tuple[Issue, ...], report: Report) -> tuple[Issue, ...]:
-    """The worst first: what loses something, what a model will stumble over, what only the standard minds."""
+    """Return all issues, worst first: nlapi's own, then the model's, then those of the standard alone."""
     from nlapi.openapi.check import RULE
 
     ours = [issue for issue in found if issue.rule != RULE]
+    # Real descriptions break the standard often without any effect on a call, so its findings come last.
     return (*ours, *report.issues, *(issue for issue in found if issue.rule == RULE))
 
 
 def _lines(issues: tuple[Issue, ...]) -> Iterator[str]:
-    """A line for each thing that is wrong, with the first place where it is."""
+    """Yield a line for each problem; one at more than two locations is written once, with the count."""
     places: dict[tuple[str, str, str], list[Issue]] = {}
     for issue in issues:
         places.setdefault((issue.level, issue.message, issue.hint), []).append(issue)
@@ -127,5 +130,5 @@ def _summary(spec: Spec, report: Report, issues: tuple[Issue, ...]) -> dict[str,
         "usable": sum(operation.usable for operation in spec.operations),
         "points_lost": {rule.value: round(points, 2) for rule, points in report.lost.items()},
         "reads_by_evidence": _reads(spec),
-        "issues": [{**asdict(issue), "level": issue.level.value} for issue in issues],
+        "issues": [asdict(issue) for issue in issues],
     }

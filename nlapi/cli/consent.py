@@ -1,4 +1,4 @@
-"""`nlapi plugin consent`: what a plugin's hook answers Claude Code before a Bash command or a tool of the plugin."""
+"""`nlapi plugin consent`: the answer of a plugin's PreToolUse hook before a Bash command or a tool of the plugin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from nlapi.tools.run import Target
     from nlapi.tools.tool import Tool
 
+# Characters of a question. Of several calls all are named first, so that a cut hides none of them.
 MAX_REASON = 3_000
+# Options of the plugin's command that only print.
 LOOKS = ("--find", "--about", "-h", "--help")
 
 
@@ -31,12 +33,14 @@ def consent(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The plug
     """Answer a PreToolUse event on standard input: ask the user about a call that may change something."""
     reason = question(json.load(sys.stdin), folder)
     if reason:
+        # Without hookEventName Claude Code (2.1.331) drops the answer and runs the command. "ask" overrides a
+        # permission that allows the command and, where nobody can be asked, denies it.
         answer = {"hookEventName": "PreToolUse", "permissionDecision": "ask", "permissionDecisionReason": reason}
         show.write(json.dumps({"hookSpecificOutput": answer}))
 
 
 def question(event: Any, folder: Path) -> str:
-    """What the user is asked about an event; "" when it calls nothing, or only reads."""
+    """Return the question to the user about an event; "" when it makes no call, or only reads."""
     import nlapi
     from nlapi.plugin.build import DESCRIPTION, MANIFEST
     from nlapi.plugin.command import tools_of
@@ -73,17 +77,18 @@ def _of_command(api: Callable[[], Target], made: Manifest, command: str) -> str:
 
 
 def _cut(reason: str) -> str:
-    """What a question has room for, and that there is more."""
+    """Return a question cut to MAX_REASON characters, with its full length."""
     return reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}… ({len(reason):,} characters)"
 
 
 def _of_tool(api: Target, made: Manifest, name: str, given: Any) -> str:
-    """The same for a tool of the plugin's MCP server."""
+    """Return the question about a call of a tool of the plugin's MCP server."""
     from nlapi.mcp.catalogue import CALL, DESCRIBE, FIND, READ, catalogue
     from nlapi.mcp.settings import Consent, Settings
     from nlapi.openapi.spec import Effect
     from nlapi.plugin.command import tool_length
 
+    # The same list of tools as the server makes, so that hook and server cannot read a call differently.
     settings = Settings(consent=Consent.CLIENT, name_length=tool_length(made.name))
     offered = catalogue(api.spec, api.spec.shown, settings)
     if offered.searched and name in (FIND, DESCRIBE):
@@ -100,7 +105,7 @@ def _of_tool(api: Target, made: Manifest, name: str, given: Any) -> str:
 
 
 def _about(api: Target, words: list[str]) -> str:
-    """What one call would change, with its request where that can be told; "" when it only reads."""
+    """Return the question about one call of the plugin's command, with its request; "" when it only reads."""
     from nlapi.openapi.spec import Effect
 
     if words[:1] and words[0] in LOOKS:
@@ -113,11 +118,8 @@ def _about(api: Target, words: list[str]) -> str:
         return ""
     try:
         options = _parsed(words)
-        if (
-            (options["dry_run"] or options["curl"])
-            and not (options["yes"] or options["yes_to"])
-            and not _from_shell(words)
-        ):
+        sends = options["yes"] or options["yes_to"] or not (options["dry_run"] or options["curl"])
+        if not sends and not _from_shell(words):
             return ""
         return f"{_does(operation)}:\n{_request(api, options)}"
     except (NlapiError, typer.TyperException) as error:
@@ -125,23 +127,23 @@ def _about(api: Target, words: list[str]) -> str:
 
 
 def _does(operation: Operation) -> str:
-    from nlapi.openapi.spec import Effect
-
-    return f"{operation.id} {'takes something away' if operation.effect is Effect.DESTROY else 'changes something'}"
+    return f"{operation.id} {show.EFFECTS[operation.effect]}"
 
 
 def _parsed(words: list[str]) -> dict[str, Any]:
-    """The options of `nlapi call` as it will read them itself. Without --help, which would print here."""
+    """Return the options that `nlapi call` will read from the words, by its own parser."""
     from nlapi.cli import call
 
     alone = typer.Typer()
     alone.command()(call.call)
     command = typer.main.get_command(alone)
+    # Without --help, which would print its text into the hook's answer.
     return command.make_context("call", ["SOURCE", *spelled_out(words)], help_option_names=[]).params
 
 
 def _from_shell(words: list[str]) -> bool:
-    """Are there words that the shell puts in? Of `${X:+ --dry-run }` nothing may be left."""
+    """Return whether the shell substitutes a part of the words."""
+    # `${X:+ --dry-run }` looks like a dry run and may expand to nothing.
     return any("$" in word for word in words)
 
 

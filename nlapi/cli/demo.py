@@ -1,4 +1,4 @@
-"""`nlapi demo`: the main job, on this machine, from beginning to end."""
+"""`nlapi demo`: questions in plain English to a sandbox and a gateway on this machine."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def demo() -> None:
 
 
 def _ads() -> int:
-    """The sandbox of the ads API; the worst exit code."""
+    """Ask a sandbox of the ads API, and return the worst exit code."""
     import nlapi
     from nlapi.sandbox import running
     from nlapi.tools.run import Target
@@ -69,7 +69,7 @@ def _ads() -> int:
 
 
 def _gateway() -> int:
-    """The serving gateway with its example objectives and traffic; the worst exit code."""
+    """Ask the gateway with its example objectives and traffic, and return the worst exit code."""
     import nlapi
     from nlapi.cli.demo_gateway import ADMIN, example
     from nlapi.tools.run import Target
@@ -80,6 +80,7 @@ def _gateway() -> int:
     with example() as served:
         show.note(f"It serves three example objectives on {served.url}, on this machine only.")
         asking = _Asking("gateway", Target(spec=spec, base_url=served.url, credentials={ADMIN: served.token}))
+        # Traffic before each group of questions, so that its answers have something to count, and after the rollback.
         served.traffic()
         asking.all(LOOK)
         served.traffic()
@@ -90,7 +91,7 @@ def _gateway() -> int:
 
 
 class _Asking:
-    """Asks one API; `worst` is the worst exit code, `seconds` how long the answers took."""
+    """The questions of the demo to one API, with the worst exit code and the seconds that the answers took."""
 
     def __init__(self, source: str, target: Target) -> None:
         from nlapi.cli.session import PlannerName, has_key, make_planner
@@ -104,6 +105,7 @@ class _Asking:
 
     def all(self, questions: tuple[tuple[str, str], ...]) -> None:
         started = time.perf_counter()
+        # The clock runs from question to question, so the figure includes planning, calls and printing.
         for title, question in questions:
             self.worst = max(self.worst, asyncio.run(self._answered(title, question)))
             self.count += 1
@@ -111,7 +113,7 @@ class _Asking:
 
     async def _answered(self, title: str, question: str) -> int:
         from nlapi.agent.policy import Policy
-        from nlapi.cli import events
+        from nlapi.cli.events import Text
         from nlapi.cli.session import Session
         from nlapi.tools.plan import ask
 
@@ -120,7 +122,7 @@ class _Asking:
         session = Session(
             planner=self.planner,
             targets=targets,
-            render=events.Text(targets, dry_run=False),
+            render=Text(targets, dry_run=False),
             policy=Policy(secrets=tuple(self.target.credentials.values())),
             consent=_consent,
         )
@@ -137,6 +139,7 @@ def _heading(title: str, question: str, source: str) -> None:
 async def _consent(proposed: tuple[Proposed, ...]) -> Reply:
     from nlapi.agent.consent import Reply
 
+    # The demo runs without a person, and notes each consent: an ordinary session never agrees by itself.
     for change in proposed:
         typer.secho(f"  {change.call.operation_id} needs consent; the demo says yes", fg="yellow", err=True)
     return Reply(agreed=True)

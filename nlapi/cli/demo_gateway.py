@@ -1,4 +1,4 @@
-"""The gateway of `nlapi demo`: the example objectives on a free port of this machine, with made-up traffic."""
+"""The gateway of `nlapi demo`: the example objectives on a free port, with generated traffic."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nlapi import bundled
-from nlapi.cli import gateway, gateway_token, show
+from nlapi.cli import show
+from nlapi.cli.gateway import EXAMPLE, make
+from nlapi.cli.gateway_token import TOKEN
 from nlapi.errors import NlapiError
 
+# The security scheme of the token in specs/gateway.yaml.
 ADMIN = "admin"
-"""The security scheme of the gateway's description that the token is for."""
+# Requests a second, and seconds. 200 requests are enough for a canary's tenth of them to be counted.
 RATE, SECONDS = 200, 1
-"""Requests a second, and for how long they are sent each time."""
 DRAIN_S = 2
 PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A gateway at `url`; `token` is its admin's, `traffic_token` that of a client."""
+    """A running gateway: `token` is for its admin, `traffic_token` for a client that sends requests."""
 
     url: str
     script: Path
@@ -32,9 +34,9 @@ class Served:
     traffic_token: str = field(repr=False)
 
     def traffic(self) -> None:
-        """Send requests, and show what served those for continue-watching. NlapiError when they could not be sent."""
+        """Send requests, and print the versions that served continue-watching. NlapiError when sending fails."""
         command = [sys.executable, str(self.script), self.url, "--rate", str(RATE), "--seconds", str(SECONDS)]
-        environment = {**os.environ, gateway_token.TOKEN: self.traffic_token}
+        environment = {**os.environ, TOKEN: self.traffic_token}
         try:
             sent = subprocess.run(
                 command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=True
@@ -48,18 +50,18 @@ class Served:
 
 @contextmanager
 def example() -> Iterator[Served]:
-    """The gateway with the example objectives, its store in memory, for as long as the block lasts."""
+    """Run the gateway with the example objectives, its store in memory, while the block lasts."""
     from nlapi.gateway.access import Access, Audience, Role
     from nlapi.gateway.server import running
     from nlapi.gateway.store import Store
 
-    folder = bundled.folder(gateway.EXAMPLE)
+    folder = bundled.folder(EXAMPLE)
     store = Store()
     try:
         access = Access(store)
         token = access.make("demo", Audience.ADMIN, role=Role.OPERATOR)[1]
         traffic_token = access.make("web", Audience.SERVE)[1]
-        app = gateway.make(store, folder / "configuration.json", folder / "models")
+        app = make(store, folder / "configuration.json", folder / "models")
         with running(app, drain_s=DRAIN_S) as url:
             yield Served(url=url, script=folder / "traffic.py", token=token, traffic_token=traffic_token)
     finally:

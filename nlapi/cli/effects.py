@@ -1,4 +1,4 @@
-"""The proposed overlay that states the reads of a registered API, beside its registration."""
+"""The overlay file that states the POSTs of a registered API which read, proposed or accepted."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from nlapi.errors import NlapiError, UsageError
 if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
 
-FOLDER = "effects"
+EFFECTS_FOLDER = "effects"
 
 
 def overlay_file(name: str) -> Path:
-    """Return where the overlay of a registered API lies, proposed or accepted."""
-    return registry.user_folder("config") / FOLDER / f"{name}.overlay.yaml"
+    """Return the path of the overlay of a registered API."""
+    return registry.user_folder("config") / EFFECTS_FOLDER / f"{name}.overlay.yaml"
 
 
-def stays_accepted(name: str, source: str, overlays: Sequence[str]) -> str | None:
-    """Return the overlay of an API that is registered once more, where it was accepted for the same description."""
+def accepted_overlay(name: str, source: str, overlays: Sequence[str]) -> str | None:
+    """Return the accepted overlay of an API that is registered again for the same description, else None."""
     entry, file = registry.read_registrations().get(name), overlay_file(name)
     same = entry is not None and entry.source == source and str(file) in entry.overlays
     return str(file) if file.is_file() and (same or str(file) in overlays) else None
 
 
-def propose(name: str, spec: Spec) -> None:
-    """Write the overlay that states the reads of an API, in place of an earlier one, and say how it is accepted."""
+def propose_overlay(name: str, spec: Spec) -> None:
+    """Write the overlay that states the reads of an API, replacing an earlier one, and note how to accept it."""
     from nlapi.resources.effect_overlay import effect_overlay, reads_by_evidence
 
     text = effect_overlay(spec.operations)
     if not text:
-        discard(name)
+        remove_overlay(name)
         return
     file = overlay_file(name)
     try:
+        # For the user alone: whoever can write this file decides which POSTs are sent without a question.
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -47,12 +48,12 @@ def propose(name: str, spec: Spec) -> None:
     show.note(f"`nlapi api accept {name}` pins them, so that a changed description makes no read of a change")
 
 
-def discard(name: str) -> None:
+def remove_overlay(name: str) -> None:
     """Remove the overlay of an API."""
     overlay_file(name).unlink(missing_ok=True)
 
 
-def accept(name: str) -> None:
+def accept_overlay(name: str) -> None:
     """Make the proposed overlay part of the registration of an API."""
     from dataclasses import replace
 
@@ -67,6 +68,8 @@ def accept(name: str) -> None:
         raise UsageError(f"the reads of {name} are accepted already", hint=f"{file} has them, and can be edited")
     if not file.is_file():
         raise UsageError(f"{name} has no POST that is a read by evidence", hint=f"`nlapi check {name}` lists what is")
+    # Last, so that no other overlay undoes it. The description is loaded before the registration is written: an edited
+    # overlay that does not fit is noted below.
     overlays = (*(overlay for overlay in entry.overlays if overlay != str(file)), str(file))
     spec = nlapi.load(entry.source, overlays=overlays, root=entry.root)
     registry.write_registrations({**registrations, name: replace(entry, overlays=overlays)})

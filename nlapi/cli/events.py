@@ -1,4 +1,4 @@
-"""What the agent's loop tells, as text for a person or as JSON lines for a program."""
+"""Events of the agent's loop, rendered as text for a person or as JSON lines for a program."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from nlapi.agent.events import (
     Stepped,
 )
 from nlapi.agent.log import encode
-from nlapi.cli import menu, preview, show, table
+from nlapi.cli import preview, show, table
 from nlapi.cli.live import print_items
+from nlapi.cli.menu import lines
 from nlapi.client.clean import clean, one_line
 from nlapi.client.message import Ended
 from nlapi.client.streaming.ending import describe_end
@@ -33,13 +34,13 @@ Targets = Mapping[Spec, Target]
 
 
 class Renderer(Protocol):
-    """Shows one event at a time."""
+    """A function that shows one event."""
 
     def __call__(self, event: Event) -> None: ...
 
 
 class Doubts:
-    """Says on standard error what may be wrong with base URL or credential, each thing once in a conversation."""
+    """Notes on standard error about a base URL or credential that may be wrong, each once in a conversation."""
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
@@ -56,7 +57,7 @@ class Doubts:
 
 
 def json_lines(targets: Targets) -> Renderer:
-    """Every event as one line of JSON on standard output; what is missing comes with the request so far."""
+    """Return a renderer that prints each event as one line of JSON; missing arguments come with the request so far."""
     doubts = Doubts(targets)
 
     def render(event: Event) -> None:
@@ -72,6 +73,7 @@ def json_lines(targets: Targets) -> Renderer:
                 {"operation": call.operation_id, "arguments": dict(call.arguments), **_sketched(call, targets)}
                 for call in event.plan.calls
             ]
+        # Flushed at once: a program that reads the lines shows progress while the question is still being answered.
         show.write(json.dumps(record, ensure_ascii=False, default=str))
         show.flush()
 
@@ -84,7 +86,7 @@ def _sketched(call: Any, targets: Targets) -> dict[str, str]:
 
 
 class Text:
-    """For a person: what is planned and done on standard error, answers on standard output."""
+    """A renderer for a person: plans and calls on standard error, answers on standard output."""
 
     def __init__(self, targets: Targets, *, dry_run: bool) -> None:
         self.targets = targets
@@ -92,10 +94,11 @@ class Text:
         self.doubts = Doubts(targets)
         self.planner = ""
         self.said = False
+        # Whether the items of the last streamed answer are already on standard output.
         self.has_printed = False
-        """whether the items of the last answer, which streams, are on standard output"""
+        # The reason why the last call was not sent. It is printed only when another event follows, because the error
+        # that ends a question states it too.
         self.unsent = ""
-        """why the last call was not sent, told when anything follows: else the error that ends the question tells it"""
 
     def __call__(self, event: Event) -> None:
         if self.unsent:
@@ -111,6 +114,7 @@ class Text:
             case Proposed():
                 self._proposed(event)
             case ItemsReceived():
+                # Claude tells the answer in its own words; the embedded planner's answer is its items.
                 if self.planner != "claude":
                     self.has_printed = True
                     print_items(event.items, event.framing)
@@ -119,7 +123,7 @@ class Text:
             case Needed():
                 self._needed(event)
             case Offered():
-                show.write("Which of these is meant?\n" + "\n".join(menu.lines(event)))
+                show.write("Which of these is meant?\n" + "\n".join(lines(event)))
             case Answered():
                 self._answered(event)
 
@@ -139,15 +143,16 @@ class Text:
 
     def _proposed(self, event: Proposed) -> None:
         self.has_printed = False
-        mark = {Effect.READ: "", Effect.WRITE: "  ! changes something", Effect.DESTROY: "  ! takes something away"}
+        mark = "" if event.effect is Effect.READ else f"  ! {show.EFFECTS[event.effect]}"
         name = one_line(event.call.operation_id)
-        self.data(f"→ {name}: {event.request.method} {event.request.url}{mark[event.effect]}")
+        self.data(f"→ {name}: {event.request.method} {event.request.url}{mark}")
         if event.request.content:
             self.data(_indented(show.body(event.request)))
         for line in preview.changes(event.changes):
             self.data(f"  {line}")
         for line in preview.account(event.call):
-            if not ("not used: " in line and "not used: " in event.reason):  # once is enough
+            # The reason against a change names the unused words as well.
+            if not ("not used: " in line and "not used: " in event.reason):
                 show.dim(f"  {line}")
         self.data(f"  {event.curl}")
         if event.reason:
@@ -196,7 +201,7 @@ class Text:
             show.write(clean(event.text))
 
     def _show_items(self, event: Answered) -> bool:
-        """Whether the last answer streams, so that its items are shown and no table is."""
+        """Print the items of a streamed last answer, and return whether it is one; no table is printed then."""
         done = [step.result for step in event.conversation.current.steps if step.result is not None]
         if not done or not done[-1].ok or done[-1].items is None:
             return False

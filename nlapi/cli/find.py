@@ -1,4 +1,4 @@
-"""`nlapi find`: the operations that some words are about."""
+"""`nlapi find`: search for operations by words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def find(
     overlays: Overlays = None,
     root: Root = None,
 ) -> None:
-    """Find the operations that some words are about, the likeliest first. Exits with 1 when there is none."""
+    """Find the operations that match some words, the likeliest first. Exits with 1 when there is none."""
     from nlapi.tools.index import Index
     from nlapi.tools.spelling import corrected
 
@@ -37,9 +37,11 @@ def find(
         raise UsageError("there are no words to look for", hint='such as nlapi find ads "pause a campaign"')
     spec = target.load(source, overlays, root)
     index = Index.of(target.select(spec, include, exclude))
+    # Misspelt words are corrected against the words of this description only, and the correction is shown.
     query = corrected(said, index)
     if query != said:
         show.note(f"read as: {query}")
+    # JSON has the score as well; a table has no room for it, and its order says enough.
     results = index.search(query, k=limit)
     if table.is_json(output):
         table.listing([{**_row(operation), "score": round(score, 2)} for operation, score in results], output, ())

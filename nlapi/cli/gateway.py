@@ -1,4 +1,4 @@
-"""`nlapi gateway`: start the serving gateway, make tokens for it, and watch what it serves."""
+"""`nlapi gateway`: start the serving gateway, make tokens, and show its traffic."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def serve(
 ) -> None:
     """Start the gateway on this machine, and serve until it is stopped.
 
-    It goes on with the last revision of its database. When that has no token yet, the first one is made and shown
-    this once.
+    It continues with the last revision of its database. When there is no token yet, the first one is made and shown
+    once.
     """
     from nlapi.gateway.store import Store
 
@@ -86,7 +86,9 @@ def serve(
         config, models = folder / "configuration.json", folder / "models"
     store = Store(database_file(database))
     try:
+        # One gateway at a time serves from a database: two would commit revisions that the other does not serve.
         store.claim()
+        # The Host header has brackets around an IPv6 address (RFC 3986 §3.2.2).
         hosts = [f"[{host}]" if ":" in host else host, *(allow_host or ())]
         gateway = make(store, config, models, hosts, training=training_log, shadows=shadow_log)
         first_token(gateway.access, store, token_file)
@@ -104,7 +106,7 @@ def make(
     training: Path | None = None,
     shadows: Path | None = None,
 ) -> Gateway:
-    """The gateway on a store; `config` is the first configuration of one that has none, the last are logs."""
+    """Return a gateway on a store; `config` is used when the store has none, `training` and `shadows` are log files."""
     from nlapi.gateway.app import Gateway
     from nlapi.gateway.engine import Engine
     from nlapi.gateway.record import both, shadow_log, training_log
@@ -124,12 +126,13 @@ def make(
 
 
 def _run(gateway: Gateway, host: str, port: int) -> None:
-    """Serves until it is stopped. What kept it from starting is raised: the server itself only exits."""
+    """Serve until it is stopped, or raise the error that prevented the start."""
     from nlapi.gateway.server import serve as run
 
     try:
         run(gateway, host=host, port=port, ready=_ready)
     except SystemExit:
+        # uvicorn exits by itself when start-up fails, without the cause.
         if gateway.failure is None:
             raise
     if gateway.failure is not None:
@@ -149,6 +152,7 @@ def _document(path: Path) -> dict[str, Any]:
 
 
 def _ready(url: str) -> None:
+    # The URL alone on standard output, for a script that waits for it.
     show.write(url)
     sys.stdout.flush()
     show.note(f"the gateway serves on {url}; Ctrl-C stops it. In another terminal:")
@@ -168,16 +172,17 @@ def status(
     once: Annotated[bool, typer.Option("--once", metavar=FLAG, help="Show it once, not again each second.")] = False,
     output: ListOutput = None,
 ) -> None:
-    """Show how each version is doing: its share, requests a second, latency and errors. Ctrl-C stops it."""
+    """Show each version's share, requests a second, latency and errors. Ctrl-C stops it."""
     from nlapi.cli import gateway_view as view
 
+    # Three reads for each drawing, through the gateway's own API: the same operations that `nlapi ask` uses.
     ask = _Asking(url, auth)
     only = {"objective": objective} if objective else {}
 
     def traffic() -> Any:
         return ask("getTraffic", {"minutes": minutes, **only})
 
-    def drawn() -> RenderableType:
+    def render() -> RenderableType:
         named = ask("getObjective", only) if only else None
         objectives = [named] if named else ask("listObjectives", {"limit": 200})["data"]
         return view.status(traffic(), objectives, ask("listCanaries", {"limit": 200, **only})["data"])
@@ -185,16 +190,16 @@ def status(
     if is_json(output):
         show.write(show.json_text(traffic()))
     elif once:
-        view.draw(drawn())
+        view.draw(render())
     else:
-        view.live(drawn, EVERY_S)
+        view.live(render, EVERY_S)
 
 
 @app.command(epilog="nlapi gateway traffic continue-watching --minutes 30")
 def traffic(
     objective: Objective = None, url: Url = None, auth: Auth = None, minutes: Minutes = 15, output: ListOutput = None
 ) -> None:
-    """Plot how the shares of the traffic moved between versions."""
+    """Plot the shares of the traffic by version over time."""
     from nlapi.cli.gateway_view import draw, history_plot
 
     query = {"minutes": minutes, "points": 60, **({"objective": objective} if objective else {})}
@@ -206,7 +211,7 @@ def traffic(
 
 
 class _Asking:
-    """Calls operations of the gateway, through the same pipeline as every other API."""
+    """A caller of the gateway's operations, through the same pipeline as every other API."""
 
     def __init__(self, url: str | None, auth: list[str] | None) -> None:
         given = auth or ([f"admin=env:{TOKEN}"] if os.environ.get(TOKEN) else [])

@@ -1,4 +1,4 @@
-"""`nlapi gateway token`, and the first token of a new gateway: made in its database, on this machine."""
+"""`nlapi gateway token`: tokens made in a gateway's database on this machine, the first one included."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 TOKEN = "NLAPI_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
 SERVE_TOKEN = "NLAPI_SERVE_TOKEN"  # noqa: S105 - the name of a variable; the admin's token stays in the other one
+# The name of the token of a gateway that has none.
 FIRST = "first-admin"
-"""The name of the token that is made when there is none."""
+# The author in the audit log of tokens made here, where write access to the database is enough and no token is needed.
 COMMAND_LINE = "command-line"
-"""Who it is that makes tokens without having one: whoever can write to the database."""
 
 
 class ForWhom(StrEnum):
-    """What a new token may do."""
+    """The role of a new token, or `serve` for a client's token."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -49,7 +49,7 @@ TokenFile = Annotated[
 
 
 def first_token(access: Access, store: Store, file: Path | None) -> None:
-    """Nobody could do anything with a gateway that has no token."""
+    """Make the admin's token of a gateway that has no token, which nobody could operate otherwise."""
     from nlapi.gateway.access import Audience, Role
 
     if not store.tokens():
@@ -59,11 +59,12 @@ def first_token(access: Access, store: Store, file: Path | None) -> None:
 
 
 def hand_over(secret: str, file: Path | None, what: str, variable: str = TOKEN) -> None:
-    """Gives a secret to the user: in a file that only the user can read, or on standard error."""
+    """Show a secret on standard error, or write it to a new file that only the user can read."""
     if file is None:
         show.note(f"{what}\n  export {variable}={secret}")
         return
     try:
+        # O_EXCL: an existing file may be a link, or may be readable by others.
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise NlapiError(f"{file} cannot be written: {error.strerror}", hint="name a file that is not there") from None
@@ -85,7 +86,7 @@ def token(
     database: Database = None,
     token_file: TokenFile = None,
 ) -> None:
-    """Make a token for a gateway whose database is on this machine. Its secret is shown this once."""
+    """Make a token for a gateway whose database is on this machine. Its secret is shown once."""
     from nlapi.gateway.access import Access, Audience, Role
     from nlapi.gateway.codec import slug
     from nlapi.gateway.store import Store
@@ -117,7 +118,7 @@ def token(
 
 
 def audited(store: Store, action: str, token: TokenRecord) -> None:
-    """What is done to the database from here is in the audit log as what is done over HTTP is."""
+    """Add an entry to the gateway's audit log, as changes over HTTP do."""
     from nlapi.gateway.access import described, now, stamp
     from nlapi.gateway.kept import Entry
 

@@ -1,4 +1,4 @@
-"""What `nlapi gateway` draws: the table of versions, and the plot of shares over time."""
+"""The table of versions and the plot of traffic shares that `nlapi gateway` draws."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
+# The character of each version, so that versions are distinct without colours.
 MARKS = "█▓▒░#+"
-"""What a version is drawn with, so that it can be told from the others without colours."""
+# Lines and columns of a plot; with the labels it fits 80 columns.
 HEIGHT = 10
 WIDTH = 60
+# Per cent of errors from which on they are red.
 BAD = 1.0
-"""Errors in per cent from which on they are shown in red."""
 
 
 def status(
     traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]], canaries: Sequence[Mapping[str, Any]]
 ) -> RenderableType:
-    """The table of getTraffic's rows, objectives that nothing was served of as well, and a line for each canary."""
+    """Return the table of getTraffic's rows, with objectives without traffic, and a line for each canary."""
     from rich.console import Group
     from rich.text import Text
 
@@ -65,7 +66,7 @@ def _table(traffic: Mapping[str, Any], objectives: Sequence[Mapping[str, Any]]) 
 
 
 def _ms(value: float) -> str:
-    """Milliseconds with the digits that count: 0.04, 1.3, 250."""
+    """Return milliseconds with two or three significant digits: 0.04, 1.3, 250."""
     return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
@@ -81,7 +82,7 @@ def _canary_line(one: Mapping[str, Any]) -> str:
 
 
 def history_plot(points: Sequence[Mapping[str, Any]], minutes: int) -> RenderableType:
-    """Shares over time, stacked, a plot for each objective, from the answer of getTrafficHistory."""
+    """Return a stacked plot of the shares over time for each objective, from the answer of getTrafficHistory."""
     from rich.console import Group
     from rich.text import Text
 
@@ -119,24 +120,25 @@ def _plot(objective: str, points: Sequence[Mapping[str, Any]], minutes: int) -> 
 
 
 def _column(shares: Mapping[str, float], versions: Sequence[str]) -> list[int]:
-    """Which version each of the HEIGHT levels belongs to, from the bottom up."""
+    """Return the index of the version at each of the HEIGHT levels, from the bottom up."""
     column: list[int] = []
     total = 0.0
     for at, version in enumerate(versions):
         total += shares.get(version, 0.0)
+        # Sums are rounded, not shares: the rounding errors do not add up.
         column += [at] * (round(total * HEIGHT / 100) - len(column))
     return (column + [len(versions) - 1] * HEIGHT)[:HEIGHT]
 
 
 def draw(what: RenderableType) -> None:
-    """Draws once, on standard output."""
+    """Print to standard output."""
     from rich.console import Console
 
     Console(highlight=False).print(what)
 
 
 def live(make: Callable[[], RenderableType], every_s: float) -> None:
-    """Draws again and again, until Ctrl-C. A gateway that does not answer for a while is waited for."""
+    """Draw again at an interval until Ctrl-C; an error is shown below the last drawing."""
     import time
 
     from rich.console import Group
@@ -150,5 +152,6 @@ def live(make: Callable[[], RenderableType], every_s: float) -> None:
             try:
                 last = make()
                 screen.update(last, refresh=True)
+            # A gateway that restarts does not answer for some seconds. Only the first drawing may fail.
             except NlapiError as error:
                 screen.update(Group(last, Text(error.message, style="red")), refresh=True)

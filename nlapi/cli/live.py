@@ -1,4 +1,4 @@
-"""An answer that streams, printed while it comes."""
+"""Printing of a streamed answer, item by item as it comes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 import codecs
 import json
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from nlapi.cli import show
+from nlapi.cli.answer_filter import Filter
 from nlapi.cli.options import Output, is_terminal
 from nlapi.client.message import Framing, Result
 from nlapi.errors import NlapiError
@@ -19,14 +20,12 @@ if TYPE_CHECKING:
 
     from nlapi.client.streaming.body import Piece
 
-Filter = Callable[[Any], list[Any]]
-
+# Seconds after which a spinner is shown. Most answers come earlier, and a spinner would only flicker.
 PATIENCE = 1.0
-"""Seconds after which a person is shown that an answer is waited for."""
 
 
 def format_item(item: Any, framing: Framing | None) -> str:
-    """Return an item for a person to read: a text as it is, an event behind its name, anything else as JSON."""
+    """Return an item as text: a string unchanged, an event with its name before it, anything else as JSON."""
     if framing is Framing.FRAMES and isinstance(item, dict):
         stream, text = item.get("stream"), item.get("text")
         return str(text) if stream == "stdout" else f"[{stream}] {text}"
@@ -37,14 +36,14 @@ def format_item(item: Any, framing: Framing | None) -> str:
 
 
 def print_items(items: Iterable[Any], framing: Framing | None) -> None:
-    """Print each item as a line, at once."""
+    """Print each item as a line, and flush."""
     for item in items:
         show.write(format_item(item, framing))
     show.flush()
 
 
 def print_filtered(data: Any, chosen: Filter) -> None:
-    """Print what a filter makes of a value: texts as they are, everything else as JSON, one a line."""
+    """Print the results of a filter, one a line: strings unchanged, everything else as JSON."""
     for value in chosen(data):
         show.write(_text(value))
 
@@ -54,10 +53,10 @@ def _text(value: Any) -> str:
 
 
 class LivePrinter:
-    """Prints each Piece of an answer at once, unless a list (`-o json`) or a table is wanted, which need all of it.
+    """A printer of each Piece of an answer, except for a list (`-o json`) or a table, which need the whole answer.
 
-    `items` are all that have come, `has_printed` says whether they are on standard output. `misfit` is what the filter
-    said of the first item that it does not fit: that is no reason to hang up, which may stop a change half way.
+    `items` are the items so far, `has_printed` is whether they are on standard output, `misfit` is the error of the
+    filter at the first item that it does not fit.
     """
 
     def __init__(self, output: Output | None, chosen: Filter | None) -> None:
@@ -83,7 +82,7 @@ class LivePrinter:
             show.flush()
 
     def _is_raw(self, framing: Framing) -> bool:
-        """Whether bytes are printed and not items: text is, unless something else is wanted."""
+        """Return whether bytes are printed instead of items: of text, unless another output is chosen."""
         if self._chosen is not None:
             return False
         return self._output is Output.RAW or (self._output is None and framing is Framing.LINES)
@@ -99,6 +98,7 @@ class LivePrinter:
                 try:
                     print_filtered(item, self._chosen)
                 except NlapiError as error:
+                    # Reported at the end: closing the connection now may stop a change half way, as Docker's build.
                     self.misfit = self.misfit or error
         elif self._output is Output.NDJSON:
             for item in piece.items:
@@ -108,11 +108,12 @@ class LivePrinter:
         elif not is_terminal():
             show.write_bytes(piece.data)
         elif text := self._decoder.decode(piece.data):
+            # A model's tokens come as text/plain without line ends for minutes, and are shown at once.
             self._is_line_open = not text.endswith("\n")
             show.write(text, end="")
 
     async def wait_for(self, answer: Coroutine[Any, Any, Result]) -> Result:
-        """Return the answer. A person who waits for more than a moment is shown how much has come."""
+        """Wait for the answer and return it; after PATIENCE seconds a terminal shows the number of items so far."""
         timer = asyncio.get_running_loop().call_later(PATIENCE, self._start) if sys.stderr.isatty() else None
         try:
             return await answer

@@ -1,4 +1,4 @@
-"""`nlapi log`: what was asked, planned, sent and answered."""
+"""`nlapi log`: the transcripts of questions, plans, calls and answers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def log(context: typer.Context) -> None:
 
 @app.command("list", epilog="nlapi log list -n 5")
 def list_(limit: Limit = 20, output: ListOutput = None) -> None:
-    """Show the transcripts, the newest first."""
+    """Show the transcripts, newest first."""
     from nlapi.agent.log import entries
     from nlapi.cli.session import log_folder
 
@@ -77,9 +77,9 @@ def show_(
 def resume(
     id: Id, words: Annotated[list[str], typer.Argument(metavar="QUESTION", help="What to ask next.")], setup: Setup
 ) -> None:
-    """Go on with a conversation: ask something that builds on what was said before.
+    """Continue a conversation: ask a question that may refer to the earlier ones.
 
-    It goes to the same APIs at the same place. A credential that was not given as env:NAME has to be given again.
+    It goes to the same APIs at the same base URL. A credential that was not given as env:NAME has to be given again.
     """
     from nlapi.agent.log import Log, read
     from nlapi.agent.resume import resume as rebuild
@@ -92,6 +92,7 @@ def resume(
     session = open_session(_as_before(setup, records))
     earlier = rebuild(records, _tool_finder(records, tuple(session.targets)))
     values = {**session.known, **earlier.known, **pairs(setup.known, "--set")}
+    # The same transcript goes on, so that one conversation is one file.
     with Log.open(path, secrets=session.policy.secrets) as session.log:
         _, code = asyncio.run(session.answer(earlier.asked(question).with_known(values)))
     if code:
@@ -99,12 +100,13 @@ def resume(
 
 
 def _as_before(setup: Setup, records: Iterable[Record]) -> Setup:
-    """The setup with what the transcript says of its APIs, where the user says nothing else."""
+    """Return the setup with the transcript's APIs, base URL and credentials, unless the user gives others."""
     from dataclasses import replace
 
     asked = [record for record in records if record.get("event") == "asked"][-1]
     return replace(
         setup,
+        # `apis` are the names that the user gave, `sources` the files or URLs behind them.
         sources=asked.get("apis") or asked.get("sources"),
         base_url=setup.base_url or asked.get("base_url"),
         auth=[] if setup.no_auth else [*asked.get("auth", ()), *(setup.auth or ())],
@@ -113,9 +115,11 @@ def _as_before(setup: Setup, records: Iterable[Record]) -> Setup:
 
 
 def _tool_finder(records: Iterable[Record], specs: tuple[Spec, ...]) -> Callable[[str, str], Tool]:
-    """Finds the tool for (source, operation) in a record. The source may be written in another way by now."""
+    """Return a function that finds the tool of a source and an operation in a record."""
     from nlapi.tools.compile import compile_tool
 
+    # Each "asked" record lists its sources in the order of the APIs: a file that was moved, or registered under another
+    # path, still belongs to the same Spec.
     known = {spec.source: spec for spec in specs}
     for record in records:
         if record.get("event") == "asked":
@@ -142,7 +146,7 @@ def _find(id: str) -> Path:
 
 
 def told(record: Mapping[str, Any]) -> str:
-    """A record of a transcript as a line for a person; nothing for one that has nothing to tell."""
+    """Return a record of a transcript as a line of text; "" for a record that is not shown."""
     from nlapi.agent.events import Fate
 
     at = str(record.get("at", ""))[11:19]
@@ -172,7 +176,7 @@ def told(record: Mapping[str, Any]) -> str:
 
 
 def _took(raw: Any) -> str:
-    """What a plan of Claude's took."""
+    """Return the tokens and the cost of a plan of Claude, or ""."""
     from nlapi.agent.claude import told_of
 
     return told_of([raw]) if isinstance(raw, dict) and "usage" in raw else ""

@@ -1,4 +1,4 @@
-"""The `nlapi` command: its subcommands, and how every error ends."""
+"""The entry point of the command line: its subcommands, and the exit code of every error."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from nlapi.cli.options import YES_TO, spelled_out
 from nlapi.errors import NlapiError
 from nlapi.version import __version__
 
+# 128 + SIGINT, the exit code that a shell expects after Ctrl-C.
 INTERRUPTED = 130
-"""What a shell expects of a program that Ctrl-C ended."""
 
 EXAMPLES = """nlapi demo
 nlapi ask "list the campaigns" -a ads --dry-run
@@ -66,9 +66,10 @@ app.add_typer(plugin.app, name="plugin")
 
 
 def main() -> NoReturn:
-    """Run the command line. Whatever goes wrong ends in one line on stderr and its own exit code."""
+    """Run the command line and exit; every error is one line on standard error and its own exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
+            # A terminal in an ASCII or Windows code page cannot show every character of an API's answer.
             stream.reconfigure(errors="backslashreplace")
     sys.exit(_run())
 
@@ -99,7 +100,7 @@ def _run() -> int:
 
 
 def _misused(error: typer.TyperException) -> None:
-    """A command line that typer does not take. Without a message its help has been printed."""
+    """Print the error of a command line that typer refuses; without a message, typer has printed the help."""
     message = error.format_message().replace("Value error, ", "").replace(YES_TO, "--yes").rstrip(".")
     context = getattr(error, "ctx", None)
     if message:
@@ -108,7 +109,8 @@ def _misused(error: typer.TyperException) -> None:
 
 
 def _let_go() -> None:
-    """Nothing is left for the interpreter to flush into a pipe that is closed."""
+    """Flush standard output, and redirect it where its reader has gone."""
+    # The interpreter flushes again at exit, and would print a traceback for a closed pipe.
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""`nlapi mcp`: any API as an MCP server."""
+"""`nlapi mcp`: an MCP server for any API."""
 
 from __future__ import annotations
 
@@ -81,12 +81,14 @@ def mcp(
 
     Reads run, a change is sent when the user agrees to it. Messages go to standard error.
     """
+    # Before any import below: the SDK is an extra, `nlapi[mcp]`.
     _need_sdk()
     from nlapi.client.server import explain_server
     from nlapi.mcp.catalogue import catalogue
     from nlapi.mcp.http import place
     from nlapi.mcp.served import Served
 
+    # A literal token would be in the process list and in the shell's history.
     secret = _token(token)
     where = place(http, secret) if http else None
     if where is None and (secret or pass_header):
@@ -124,7 +126,7 @@ def _need_sdk() -> None:
 
 
 def _token(reference: str | None) -> str:
-    """The token of the server, from the environment alone."""
+    """Return the server's bearer token from an `env:NAME` reference. UsageError for a literal token."""
     if reference is None:
         return ""
     if not reference.startswith("env:"):
@@ -142,6 +144,7 @@ def _watch(served: Served, source: str, overlays: Sequence[str] | None, load: Ca
 
     registered = registry.find_registration(source) or registry.Registration(source=source)
     sources = (registered.source, *registered.overlays, *(overlays or ()))
+    # A bundled description is neither, and never changes: a watch of it would be a mistake in the command.
     if not is_url(sources[0]) and not Path(sources[0]).expanduser().is_file():
         raise UsageError(f"--watch: {sources[0]} is no file and no URL", hint="what nlapi ships does not change")
     return Watch(served=served, sources=sources, load=load)
@@ -154,6 +157,7 @@ def _serve(served: Served, watching: Watch | None, where: Place | None) -> None:
     server = make(served, watching)
     count = len(served.catalogue.operations)
     if where is None:
+        # Standard output is the protocol's channel over stdio, so the note goes to standard error.
         show.note(f"{served.spec.title}: {count:,} operations over stdio; an MCP client starts this and speaks to it")
         asyncio.run(stdio.serve(server))
         return

@@ -1,27 +1,29 @@
-"""What a planner needs from the person first: told, or asked for at the terminal."""
+"""Arguments that a plan still needs: requested at the terminal, or named in an error."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from nlapi.cli import prompt, show
+from nlapi.cli import show
 from nlapi.cli.plain import plain
+from nlapi.cli.prompt import line
 from nlapi.errors import MissingError
 from nlapi.tools.coerce import coerce
 from nlapi.tools.tool import Missing
 
+# Characters of a description and values of an enum: a prompt should stay within two lines of a terminal.
 MAX_MEANING = 160
 MAX_CHOICES = 8
 
 
 def ask_for(missing: tuple[Missing, ...]) -> dict[str, Any]:
-    """What the person at the terminal gives for each missing argument; nothing when they would rather not."""
+    """Ask at the terminal for each missing argument, and return the values by name; {} when one is left empty."""
     values: dict[str, Any] = {}
     for one in missing:
         if meaning := _meaning(one):
             show.note(meaning)
-        text = prompt.line(f"{one.argument}: ")
+        text = line(f"{one.argument}: ")
         if not text or not text.strip():
             return {}
         values[one.argument] = coerce(text.strip(), one.schema, one.tool.input_schema.get("$defs", {}))
@@ -29,7 +31,7 @@ def ask_for(missing: tuple[Missing, ...]) -> dict[str, Any]:
 
 
 def needed(missing: tuple[Missing, ...]) -> MissingError:
-    """Names what is missing, says what it means, and how to give it."""
+    """Return the error that names the missing arguments with their meaning and the options that set them."""
     told = "; ".join(f"{one.tool.operation.id} needs {_named(one)}" for one in missing)
     options = " ".join(f"--set {one.argument}=..." for one in missing)
     return MissingError(told, hint=f"say it in the question, or add {options}")
@@ -41,12 +43,13 @@ def _named(one: Missing) -> str:
 
 
 def _meaning(one: Missing) -> str:
-    """What an argument means and may be; "" when that is no more than its name says."""
+    """Return the description and the choices of an argument; "" when they only repeat its name."""
     about = plain(one.description)
     if one.choices and all(choice in about for choice in one.choices[:MAX_CHOICES]):
         return about.rstrip(".")
     about = about if len(about) <= MAX_MEANING else f"{about[: MAX_MEANING - 1].rstrip()}…"
     about = about.rstrip(".")
+    # "The campaign id." beside `campaign_id` tells nothing.
     if sorted(_letters(about.lower().removeprefix("the "))) == sorted(_letters(one.argument)):
         about = ""
     choices = f"one of {', '.join(one.choices[:MAX_CHOICES])}" if one.choices else ""
@@ -54,7 +57,7 @@ def _meaning(one: Missing) -> str:
 
 
 def _form(schema: Mapping[str, Any]) -> str:
-    """How to write a value that is more than one; "" for any other."""
+    """Return the way to write a list or an object at the prompt; "" for any other value."""
     kinds = schema.get("type", ())
     kinds = (kinds,) if isinstance(kinds, str) else kinds
     if "string" in kinds:

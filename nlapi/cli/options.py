@@ -1,4 +1,4 @@
-"""The options that several commands share."""
+"""The options that several commands share, and their types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nlapi.errors import UsageError
 
 
 class Output(StrEnum):
-    """How an answer is printed."""
+    """The output formats of an answer."""
 
     JSON = "json"
     NDJSON = "ndjson"
@@ -23,14 +23,14 @@ class Output(StrEnum):
 
 
 class Listing(StrEnum):
-    """How nlapi's own lists are printed."""
+    """The output formats of nlapi's own lists."""
 
     JSON = "json"
     TABLE = "table"
 
 
 class Telling(StrEnum):
-    """How a conversation is told: for a person, or as one JSON object a line."""
+    """The output formats of a conversation: text for a person, or one JSON object a line."""
 
     TEXT = "text"
     NDJSON = "ndjson"
@@ -42,8 +42,8 @@ class PlannerName(StrEnum):
     OFFLINE = "offline"
 
 
+# The metavar of an option without a value: help shows `--yes`, not `--yes <bool>`.
 FLAG = ""
-"""The metavar of an option without a value: `--yes` reads better than `--yes <bool>`."""
 
 Source = Annotated[
     str,
@@ -62,18 +62,20 @@ NoAuth = Annotated[
     bool,
     typer.Option("--no-auth", metavar=FLAG, help="Send without credentials, though the description wants them."),
 ]
+# The hidden option behind `--yes=VALUE`: in typer's parser an option either has a value or has none
+# (docs/design/024-consent-to-a-plan.md).
 YES_TO = "--yes-to"
-"""What `--yes=VALUE` is for the parser of options, in which none may have a value or not."""
 
 
 class Advance(StrEnum):
-    """What `--yes=` consents to beyond changes."""
+    """The values of `--yes=`: consent beyond ordinary changes."""
 
     DESTROY = "destroy"
 
 
 def spelled_out(words: Sequence[str]) -> list[str]:
-    """Return the words of a command line with `--yes=VALUE` as the hidden option that takes a value."""
+    """Return the words of a command line with `--yes=VALUE` replaced by the hidden option that takes a value."""
+    # Behind `--` everything is an argument.
     end = words.index("--") if "--" in words else len(words)
     options = (f"{YES_TO}={word[6:]}" if word.startswith("--yes=") else word for word in words[:end])
     return [*options, *words[end:]]
@@ -146,21 +148,22 @@ Told = Annotated[Telling | None, typer.Option("-o", "--output", help="text on a 
 
 
 def pairs(given: list[str] | None, option: str) -> dict[str, str]:
-    """Return `["a=b"]` as {"a": "b"}; UsageError for anything without `=`, its value not shown."""
+    """Return `["a=b"]` as {"a": "b"}; UsageError for a text without `=`."""
     result = {}
     for text in given or ():
         key, mark, value = text.partition("=")
         if not mark or not key:
+            # The text is not shown: it may be a credential.
             raise UsageError(f"{option} takes NAME=VALUE", hint=f"such as {option} name=value")
         result[key] = value
     return result
 
 
 def is_terminal() -> bool:
-    """Is somebody reading standard output?"""
+    """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def is_interactive() -> bool:
-    """Is somebody there who can answer a question?"""
+    """Return whether a person can be asked; standard output may be a file."""
     return sys.stdin.isatty() and sys.stderr.isatty()

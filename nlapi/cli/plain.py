@@ -1,4 +1,4 @@
-"""Descriptions of an API as plain text on one line: many are written in HTML."""
+"""Plain text on one line, of an API's descriptions in HTML or Markdown."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from nlapi.client.clean import one_line
 
 _INLINE = "a|abbr|b|code|em|i|kbd|small|span|strong|sub|sup|tt|u"
 _BLOCK = "blockquote|br|dd|div|dl|dt|h[1-6]|hr|img|li|ol|p|pre|section|table|tbody|td|th|thead|tr|ul"
+# Only these tags of HTML are removed: `<id>` in a description is a placeholder.
 _TAGS = (
     (re.compile(rf"</?(?:{_INLINE})(?:\s[^<>]*)?/?>", re.IGNORECASE), ""),
     (re.compile(rf"</?(?:{_BLOCK})(?:\s[^<>]*)?/?>|<!--.*?-->", re.IGNORECASE | re.DOTALL), " "),
 )
-"""Tags of HTML, and no others: `<id>` in a description is a placeholder."""
 
 
 def plain(text: str) -> str:
-    """`text` without HTML tags, entities, line breaks and anything that a terminal would obey."""
+    """Return a text without HTML tags, entities, line breaks and control characters."""
     from html import unescape
 
     for tags, instead in _TAGS:

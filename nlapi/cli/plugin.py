@@ -1,4 +1,4 @@
-"""`nlapi plugin`: make a Claude Code plugin of a description, and see what has drifted in one."""
+"""`nlapi plugin`: build a Claude Code plugin from a description, and check one for drift."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def build(
 ) -> None:
     """Make a Claude Code plugin of a description: skills, an agent, a command, an MCP server, a hook that asks.
 
-    The same description makes the same files. --auth SCHEME=env:NAME names the variable that a credential will be in.
+    The same description makes the same files. --auth SCHEME=env:NAME names the variable of a credential.
     """
     from nlapi.plugin import Options
     from nlapi.plugin import build as make
@@ -93,6 +93,7 @@ def build(
     from nlapi.plugin.injected import injected
     from nlapi.plugin.notes import EFFECTS
 
+    # Checked first: the build takes seconds, and the proposal comes after it.
     if with_claude:
         _may_propose(folder)
     registered = registry.find_registration(source)
@@ -132,7 +133,7 @@ def build(
 
 
 def _may_propose(folder: Path) -> None:
-    """Is there a key, and no proposal that somebody may be reading?"""
+    """Raise an error without a key for Claude, or when a proposal that somebody may be reading would be overwritten."""
     from nlapi.plugin.propose import PROPOSED
 
     if not os.environ.get("ANTHROPIC_API_KEY"):
@@ -159,7 +160,7 @@ def _propose(folder: Path, operations: Sequence[Operation], model: str | None) -
 
 
 def _short(source: str, registered: Registration | None) -> str:
-    """A bundled or registered API is called as the user calls it."""
+    """Return the plugin's name for a bundled or registered API, which is the user's name for it; else ""."""
     from nlapi import bundled
 
     shipped = not Path(source).exists() and bundled.spec(source) is not None
@@ -167,7 +168,8 @@ def _short(source: str, registered: Registration | None) -> str:
 
 
 def _seen_from(folder: Path, source: str, there: Callable[[Path], bool] = Path.is_file) -> str:
-    """Where a file is, as the plugin's manifest keeps it: no path of this machine, so that both can move together."""
+    """Return a file's path as the plugin's manifest stores it, relative to the plugin's folder."""
+    # No path of this machine, so that plugin and description can move together.
     path = Path(source).expanduser()
     if not source or not there(path):
         return source
@@ -175,7 +177,7 @@ def _seen_from(folder: Path, source: str, there: Callable[[Path], bool] = Path.i
 
 
 def _found_from(folder: Path, source: str, there: Callable[[Path], bool] = Path.is_file) -> str:
-    """The way back."""
+    """Return the path of a file from the form in the manifest; a URL or a name is unchanged."""
     path = Path(os.path.normpath(folder.resolve() / source))
     return str(path) if source and "://" not in source and there(path) else source
 
@@ -189,7 +191,7 @@ def _variables(references: dict[str, str]) -> dict[str, str]:
 
 
 def _people(folder: Path) -> dict[str, bytes]:
-    """What people put into a plugin's folder, which a build reads and never writes."""
+    """Return the files that people wrote in a plugin's folder (overlays, notes, a licence); a build only reads them."""
     from nlapi.plugin.folder import read
     from nlapi.plugin.notes import own
 
@@ -199,7 +201,7 @@ def _people(folder: Path) -> dict[str, bytes]:
 def _chosen(
     folder: Path, options: Options, people: Mapping[str, bytes], *, tell: bool = False
 ) -> tuple[Spec, tuple[Operation, ...]]:
-    """The source of a plugin's description, with its overlays, and the operations of it that the plugin is made of."""
+    """Return the Spec of a plugin's source with its overlays, and the operations that the filters select."""
     import nlapi
     from nlapi.openapi.select import select
     from nlapi.plugin.notes import OVERLAYS
@@ -211,6 +213,7 @@ def _chosen(
             *(str(folder / overlay) for overlay in OVERLAYS if overlay in people),
         ],
         cache=registry.user_folder("cache"),
+        # The root as given at the build: a description outside a repository may need it for its other files.
         root=_found_from(folder, options.root, Path.is_dir) or None,
     )
     chosen = select(spec, options.include, options.exclude)
@@ -232,13 +235,13 @@ def check(
     ] = None,
     output: ListOutput = None,
 ) -> None:
-    """Tell what has drifted in a plugin: files edited, the description changed at its source, rules of the client.
+    """Report the drift of a plugin: edited files, a changed description, broken rules of the client.
 
-    Exits with 1 when something has; with --against when something would break.
+    Exits with 1 when there is drift; with --against when something would break.
     """
     issues = _against(folder, against) if against else _issues(folder, source)
     if is_json(output):
-        show.write(show.json_text([{**asdict(issue), "level": issue.level.value} for issue in issues]))
+        show.write(show.json_text([asdict(issue) for issue in issues]))
     else:
         for issue in issues:
             show.write(" ".join(str(issue).split()))
@@ -261,7 +264,7 @@ def _opened(folder: Path) -> tuple[dict[str, bytes], Manifest]:
 
 
 def _against(folder: Path, source: str) -> Sequence[Issue]:
-    """What another description would change, with the plugin's overlays and filters."""
+    """Return the changes that another description would make, with the plugin's overlays and filters."""
     import nlapi
     from nlapi.plugin.build import DESCRIPTION
     from nlapi.plugin.changes import changes
@@ -291,6 +294,8 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
     try:
         spec = nlapi.load(folder / DESCRIPTION)
         known = Vocabulary(spec, spec.shown)
+        # The description in the plugin makes the plugin again, so drift needs no rules about which files may be edited
+        # (docs/design/015-plugins.md).
         again = make(spec, spec.shown, made.options, files)
         names = (made.name, made.command, *made.variables)
         found = [*drift(files, made, again), *found, *over(files, spec), *unknown(files, known, made.command, names)]
@@ -305,8 +310,10 @@ def _issues(folder: Path, source: str | None) -> Sequence[Issue]:
         found += gone(files, known, Vocabulary(fresh, operations))
     except NlapiError as error:
         where, hint = made.options.source, "name where it is now with --source"
+        # A warning only: the plugin works with its own description where the source cannot be reached.
         found.append(Issue.warning(where, f"not compared: {error.message}", hint))
     return found
 
 
+# Hidden: the plugin's hook calls it, not a person.
 app.command(hidden=True)(consent)

@@ -1,4 +1,4 @@
-"""`nlapi policy`: the rules of what is sent without a question, only after one, or never."""
+"""`nlapi policy`: the user's rules that allow, ask about or deny operations."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def check(
         typer.Argument(metavar="SOURCE", help="APIs to check the rules on; the registered ones, if none is given."),
     ] = None,
 ) -> None:
-    """Say how many operations each rule is about, and name what matches nothing."""
+    """Count the operations that each rule matches, and name the rules that match nothing."""
     from nlapi.cli.target import load
     from nlapi.tools.rules import api_names, unmatched
 
@@ -66,13 +66,14 @@ def check(
     if not sources:
         idle = (rule for rule in rules if rule not in concerned and rule.api != ("*",))
         problems += [f"{rule.location}: no API is called {' or '.join(rule.api)}" for rule in idle]
+    # A glob with a typing error in a `deny` protects nothing, so it is an error here and not only a note.
     if problems:
         raise UsageError("; ".join(problems), hint="such a rule holds nothing back")
     show.note(f"{file}: {show.counted(len(rules), 'rule')}")
 
 
 def _rules() -> tuple[str, tuple[Rule, ...]]:
-    """The file of the policy, and its rules."""
+    """Return the path of the policy and its rules."""
     from nlapi.tools.rules import parse_rules
 
     file, document = registry.read_policy()
@@ -80,7 +81,8 @@ def _rules() -> tuple[str, tuple[Rule, ...]]:
 
 
 def _known(rules: tuple[Rule, ...]) -> list[str]:
-    """The names of the registered APIs, and of the bundled ones that a rule names."""
+    """Return the names of the registered APIs, and of the bundled ones that a rule names."""
+    # A rule for any API ("*") would load every bundled description as well, though nobody uses them.
     names = list(registry.read_registrations())
     named = [rule for rule in rules if rule.api != ("*",)]
     shipped = (name for name in bundled.spec_names() if any(rule.is_about_api((name,)) for rule in named))

@@ -1,4 +1,4 @@
-"""What is shown of a change beside its request: where its values came from, what it changes, what became of several."""
+"""Lines about a change beside its request: the source of its values, the fields it changes, the report of a plan."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from nlapi.cli import show
 from nlapi.client.clean import one_line
 from nlapi.openapi.spec import Effect
 from nlapi.tools.account import Origin, Source
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from nlapi.agent.events import Reported
     from nlapi.agent.preview import FieldChange
 
+# Characters of a value, or of quoted words, in a line.
 MAX_VALUE = 60
-"""Characters of a value, or of words, that a line shows."""
 
+# Removed at the ends of quoted words: JSON's own quotes stand around them.
 QUOTES = "\"'“”‘’«»`"
 
 _ORIGINS = {
@@ -32,7 +34,7 @@ _ORIGINS = {
 
 
 def account(call: Call) -> Iterator[str]:
-    """Yield a line that says where each value came from, and one for the words that were used for nothing."""
+    """Yield a line with the source of each value, and a line with the words of the question that were not used."""
     if call.account is None or call.tool.effect is Effect.READ:
         return
     if call.account.sources:
@@ -52,7 +54,7 @@ def _source(source: Source) -> str:
 
 
 def changes(fields: tuple[FieldChange, ...]) -> Iterator[str]:
-    """Yield a line for each field of an update: before and after, or that it stays."""
+    """Yield a line for each field of an update, with its value before and after, or that it stays."""
     from nlapi.agent.preview import FieldState
 
     for change in fields:
@@ -68,7 +70,7 @@ def changes(fields: tuple[FieldChange, ...]) -> Iterator[str]:
 
 
 def report(event: Reported) -> Iterator[str]:
-    """Yield what became of the changes of a plan: how many, then each that was not carried out."""
+    """Yield the report of the changes of a plan: counts, then a line for each change unless all were carried out."""
     from nlapi.agent.events import Fate, fate_of
 
     counts = [f"{len(event.of(fate))} {fate}" for fate in Fate if event.of(fate)]
@@ -83,7 +85,7 @@ def report(event: Reported) -> Iterator[str]:
 
 
 def _arguments(call: Call) -> str:
-    """The arguments in the path: which thing a change is about."""
+    """Return the path arguments of a call, which identify the item that it changes."""
     named = [
         f"{name}={_shown(call.arguments[name])}"
         for name, (where, _) in call.tool.places.items()
@@ -93,13 +95,10 @@ def _arguments(call: Call) -> str:
 
 
 def _quoted(words: str) -> str:
-    """Words in quotes, of which those that the user typed are left out."""
-    return _cut(json.dumps(one_line(words).strip(QUOTES), ensure_ascii=False))
+    """Return words in JSON quotes, without quotes that the user typed."""
+    return show.shorten(json.dumps(one_line(words).strip(QUOTES), ensure_ascii=False), MAX_VALUE)
 
 
 def _shown(value: Any) -> str:
-    return _cut(one_line(json.dumps(value, ensure_ascii=False, default=str)))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
+    # One line without control characters: the value may come from an API, and must not move the cursor.
+    return show.shorten(one_line(json.dumps(value, ensure_ascii=False, default=str)), MAX_VALUE)

@@ -12,7 +12,7 @@ from nlapi.client.clean import clean
 
 
 def line(prompt: str) -> str | None:
-    """What is typed; None at the end of the input (Ctrl-D). Ctrl-C raises KeyboardInterrupt at once."""
+    """Return the typed line; None at the end of the input (Ctrl-D). Ctrl-C raises KeyboardInterrupt at once."""
     prompt = clean(prompt)
     with _interruptible():
         if sys.stdin.isatty() and sys.stdout.isatty():
@@ -23,6 +23,7 @@ def line(prompt: str) -> str | None:
             except EOFError:
                 print(file=sys.stderr)
                 return None
+        # `input` would write the prompt to standard output, where an answer may go into a file.
         print(prompt, end="", file=sys.stderr, flush=True)
         typed = sys.stdin.readline()
         return typed.rstrip("\n") if typed else None
@@ -30,10 +31,11 @@ def line(prompt: str) -> str | None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C ends the wait for an answer, also inside `asyncio.run`, which would only take note of it."""
+    """Make Ctrl-C raise KeyboardInterrupt inside the block."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    # asyncio.run replaces the handler by one that only cancels its task, which the blocking read never notices.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

@@ -1,4 +1,4 @@
-"""`nlapi sandbox`: a stand-in server for any description."""
+"""`nlapi sandbox`: a stateful stand-in server for any description."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from nlapi.openapi.parts import SecurityScheme
     from nlapi.openapi.spec import Operation, Spec
 
+# Characters of a summary that can be suggested as a question; longer ones are sentences of documentation.
 MAX_QUESTION = 60
-"""Characters of a summary that still reads as a question."""
 
 
 EPILOG = """nlapi sandbox ads --port 8080
@@ -38,13 +38,14 @@ def sandbox(
 
     It starts with sample data and remembers what you create and change until it stops.
 
-    What the description forbids is refused, saying why. Where a credential is wanted, any will do.
+    Requests that the description forbids are refused with the reason. Any value is accepted as a credential.
     """
     from nlapi.sandbox import serve
 
     spec = target.load(source)
 
     def on_ready(url: str) -> None:
+        # The URL alone on standard output, for a script that reads it; port 0 gives a free one.
         show.write(url)
         sys.stdout.flush()
         show.note(f"{spec.title}, {len(spec.operations)} operations; Ctrl-C stops it. In another terminal:")
@@ -57,7 +58,7 @@ def sandbox(
 
 
 def _try(spec: Spec, source: str, url: str) -> str:
-    """A command that does something at once."""
+    """Return a command that works at once with this sandbox."""
     question = _question(spec)
     if not question:
         return f"nlapi find {source} WORDS"
@@ -65,7 +66,7 @@ def _try(spec: Spec, source: str, url: str) -> str:
 
 
 def _question(spec: Spec) -> str:
-    """What a read that needs no argument is asked with: its own summary, or "list " and the end of its path; or ""."""
+    """Return a question for a read without required arguments: its summary, or "list" and the end of its path."""
     from nlapi.resources.naming import name_words
 
     reads = [one for one in spec.operations if one.effect is Effect.READ and one.usable and not _needs_any(one)]
@@ -82,7 +83,7 @@ def _needs_any(one: Operation) -> bool:
 
 
 def _credentials(spec: Spec) -> str:
-    """The options that satisfy what the first operation with security asks for."""
+    """Return the `--auth` options for the first operation with security."""
     from nlapi.client.credentials import alternatives
 
     required = next((credentials for one in spec.operations for credentials in alternatives(one)[:1]), ())
@@ -90,7 +91,7 @@ def _credentials(spec: Spec) -> str:
 
 
 def _any(scheme: SecurityScheme) -> str:
-    """Any credential, in the form that the scheme takes."""
+    """Return a placeholder credential in the form of the scheme."""
     return "any:any" if (scheme.kind, scheme.scheme) == ("http", "basic") else "any"
 
 

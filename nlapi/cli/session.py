@@ -1,4 +1,4 @@
-"""One conversation at the command line: what it works with, what is said and kept of it, and how it ends."""
+"""A conversation at the command line: its planner, targets, transcript and exit code."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from nlapi.agent.consent import Consent
 from nlapi.agent.events import Answered, Event, Needed, Offered, Planned, Stepped
 from nlapi.agent.loop import converse
 from nlapi.agent.policy import Policy
-from nlapi.cli import events, menu, missing, show, unfinished
+from nlapi.cli import show
 from nlapi.cli.asking import Asker
-from nlapi.cli.events import Renderer, Targets
+from nlapi.cli.events import Renderer, Targets, Text, json_lines
+from nlapi.cli.menu import choose
+from nlapi.cli.missing import ask_for, needed
 from nlapi.cli.options import PlannerName as PlannerName
 from nlapi.cli.options import Telling, is_interactive, is_terminal, pairs
 from nlapi.cli.setup import Setup
 from nlapi.cli.target import open_target, stream_limits
+from nlapi.cli.unfinished import add_hint, hint_after_unknown, hint_to_resume
 from nlapi.client.limits import Limits
 from nlapi.client.message import Ended
 from nlapi.errors import NlapiError, UsageError
@@ -36,22 +39,20 @@ if TYPE_CHECKING:
     from nlapi.openapi.spec import Spec
     from nlapi.tools.run import Target
 
+# The embedded planner's confidence below which a plan is a guess: a call asks first, and no call is exit code 7.
 UNSURE = 0.4
-"""The embedded planner's confidence under which it guesses: a call asks first, no call means it did not understand."""
+# The confidence that a change needs under `--yes`: `python -m benchmarks.changes` counts the wrong changes above it
+# (docs/design/027-what-stands.md).
 SURE = 0.8
-"""The confidence that a change wants to be sent under `--yes`."""
+# The exit code of a question whose answer the model refused, or that was cut at a limit.
 UNFINISHED = 8
-"""The exit code of a question whose answer the model refused, or that was cut at a limit."""
+# The confidence below which the user chooses from the likeliest operations.
 LOST = 0.2
-"""The confidence under which the user is offered the likeliest operations to choose from."""
 
 
 @dataclass(kw_only=True)
 class Session:
-    """What one run of `ask`, `chat` or `log resume` works with.
-
-    `conversation` is as far as the last answer came, also when it ended in an error; `kept` goes into the transcript.
-    """
+    """A run of `ask`, `chat` or `log resume`; `conversation` has the steps of a question that ended in an error too."""
 
     planner: Planner
     targets: Targets
@@ -66,15 +67,15 @@ class Session:
     conversation: Conversation = field(default_factory=lambda: Conversation(turns=()))
 
     async def answer(self, conversation: Conversation) -> tuple[Conversation, int]:
-        """Answer the conversation's last question; the conversation after it, and the exit code of how it ended."""
+        """Answer the last question, and return the conversation after it and the exit code."""
         self._keep_question(conversation)
         try:
             return await self._answer(conversation)
         except NlapiError as error:
-            unfinished.add_hint(error, self.conversation, self.log)
+            add_hint(error, self.conversation, self.log)
             raise
         except (asyncio.CancelledError, KeyboardInterrupt):
-            if hint := unfinished.hint_to_resume(self.conversation, self.log):
+            if hint := hint_to_resume(self.conversation, self.log):
                 show.note(f"\n{hint}")
             raise
 
@@ -82,15 +83,15 @@ class Session:
         while True:
             last = await self._until_last(conversation)
             if isinstance(last, Answered):
-                if hint := unfinished.hint_after_unknown(last.conversation, self.log):
+                if hint := hint_after_unknown(last.conversation, self.log):
                     show.note(hint)
                 return last.conversation, exit_code(last)
             if isinstance(last, Offered):
-                conversation = last.conversation.choosing(menu.choose(last, ask=self.policy.interactive))
+                conversation = last.conversation.choosing(choose(last, ask=self.policy.interactive))
                 continue
-            values = missing.ask_for(last.missing) if self.policy.interactive else {}
+            values = ask_for(last.missing) if self.policy.interactive else {}
             if not values:
-                raise missing.needed(last.missing)
+                raise needed(last.missing)
             conversation = last.conversation.with_known(values)
 
     async def _until_last(self, conversation: Conversation) -> Answered | Needed | Offered:
@@ -107,7 +108,8 @@ class Session:
         rounds: list[Round] = []
         try:
             async for event in told:
-                self._keep(event)
+                if self.log is not None:
+                    self.log.write(event)
                 self.render(event)
                 last = event
                 if isinstance(event, Planned):
@@ -117,6 +119,7 @@ class Session:
                 elif isinstance(event, Needed | Offered):
                     rounds.pop()
         finally:
+            # Also after an error or Ctrl-C: the next question, or `nlapi log resume`, must know which calls were sent.
             for round in rounds:
                 conversation = conversation.with_round(round)
             self.conversation = conversation
@@ -129,13 +132,9 @@ class Session:
             about = {"conversation": conversation.id, "sources": sources, "planner": self.planner.name, **self.kept}
             self.log.asked(conversation.question, known=conversation.known, **about)
 
-    def _keep(self, event: Event) -> None:
-        if self.log is not None:
-            self.log.write(event)
-
 
 def open_session(setup: Setup) -> Session:
-    """Reads the descriptions and makes everything else that a conversation needs; nothing is asked or sent yet."""
+    """Return a Session for the options of a command. It reads the descriptions, and sends and asks nothing."""
     setup = setup if setup.sources else replace(setup, sources=_registered())
     with show.working("reading the description"):
         targets, values = _open_targets(setup)
@@ -145,7 +144,7 @@ def open_session(setup: Setup) -> Session:
     return Session(
         planner=planner,
         targets=targets,
-        render=events.Text(targets, dry_run=setup.dry_run) if as_text else events.json_lines(targets),
+        render=Text(targets, dry_run=setup.dry_run) if as_text else json_lines(targets),
         policy=Policy(
             yes=setup.yes or setup.yes_to is not None,
             destroy=setup.yes_to is not None,
@@ -165,7 +164,7 @@ def open_session(setup: Setup) -> Session:
 
 
 def _open_targets(setup: Setup) -> tuple[Targets, dict[str, Any]]:
-    """The Targets of the APIs, and every value that is known: those that are registered, the user's over them."""
+    """Return the Target of each API, and the known values by argument: registered ones, overridden by `--set`."""
     names = list(dict.fromkeys(setup.sources or ()))
     if len(names) > 1 and (setup.base_url or setup.auth or setup.no_auth):
         raise UsageError(
@@ -177,6 +176,7 @@ def _open_targets(setup: Setup) -> tuple[Targets, dict[str, Any]]:
     unused = [name for name in given if not any(_takes(target.spec, name) for target, _ in opened)]
     if unused:
         raise UsageError(f"no operation takes an argument {unused[0]!r}", hint=_nearest(unused[0], opened))
+    # A registered value is dropped where another API takes an argument of the same name: it belongs to one API alone.
     values = {
         name: value
         for target, own in opened
@@ -197,14 +197,14 @@ def _nearest(name: str, opened: list[tuple[Target, dict[str, str]]]) -> str:
 
 
 def _takes(spec: Spec, name: str) -> bool:
-    """Does some operation take an argument of that name? What is registered for one API is not for another."""
+    """Return whether an operation of an API takes an argument of that name."""
     import nlapi
 
     return any(name in tool.places for tool in nlapi.tools(spec))
 
 
 def _registered() -> list[str]:
-    """All the registered APIs, for a question that names none."""
+    """Return the names of all registered APIs, for a question without `-a`. UsageError when there is none."""
     names = list(registry.read_registrations())
     if not names:
         raise UsageError(
@@ -218,8 +218,7 @@ def has_key() -> bool:
 
 
 def make_planner(name: PlannerName, targets: Targets, model: str | None, routing: Path | None = None) -> Planner:
-    """The planner called `name`; auto is what routing decides on for each question, by default the embedded one and,
-    where it is not sure and there is a key, Claude. A `model` is asked in place of every Claude model."""
+    """Return the planner of a name; `auto` routes each question. `model` is used in place of every Claude model."""
     key = os.environ.get("ANTHROPIC_API_KEY", "")
 
     def claude(chosen: str) -> Planner:
@@ -242,12 +241,13 @@ def make_planner(name: PlannerName, targets: Targets, model: str | None, routing
     from nlapi.agent.auto import AutoPlanner
 
     operations = sum(len(spec.operations) for spec in targets)
+    # By default the embedded planner plans, and Claude where that is not sure and there is a key.
     routes = _routes(routing)
     return AutoPlanner(embedded, claude if key else None, routes=routes, operations=operations, spent=_spent)
 
 
 def _routes(given: Path | None) -> Routes:
-    """The routing in the file that is named, else in the user's settings, else the built-in one."""
+    """Return the routing of `--routing FILE`, else of the user's settings, else the built-in one."""
     import json
 
     from nlapi.agent.routes import built_in, read_routes
@@ -266,7 +266,7 @@ def _routes(given: Path | None) -> Routes:
 
 
 def _spent() -> tuple[float, float]:
-    """What was spent this day and this month, in the user's time."""
+    """Return the cost in dollars of today and of this month, by the user's local time, from the transcripts."""
     from datetime import datetime
 
     from nlapi.agent.spending import spent
@@ -275,7 +275,7 @@ def _spent() -> tuple[float, float]:
 
 
 def open_log(wanted: bool, policy: Policy) -> AbstractContextManager[Log | None]:
-    """A new transcript, or nothing with --no-log."""
+    """Return a new transcript, or a context of None with --no-log."""
     if not wanted:
         return nullcontext()
     from nlapi.agent.log import Log
@@ -288,7 +288,7 @@ def log_folder() -> Path:
 
 
 def _misses_change(rounds: Sequence[Round]) -> bool:
-    """Whether look-ups were made for a change that was then not planned: there is no such thing, or several."""
+    """Return whether look-ups for a change succeeded and no change was planned: there is no such item, or several."""
     goals = [round.plan.goal for round in rounds if round.plan.goal is not None]
     aimed = any(goal.tool.effect is not Effect.READ for goal in goals)
     reads = all(
@@ -299,12 +299,13 @@ def _misses_change(rounds: Sequence[Round]) -> bool:
 
 
 def exit_code(answered: Answered) -> int:
-    """0 done, 1 failed, 3-5 the API's last answer, 6 refused, 7 not understood, 8 the planner's answer is not whole."""
+    """Return 0 done, 1 failed, 3-5 the API's last status, 6 refused, 7 not understood, 8 the answer was cut."""
     rounds = answered.conversation.current.rounds
     steps = answered.conversation.current.steps
     if rounds and rounds[-1].plan.ended:
         return UNFINISHED
     plan = rounds[-1].plan if rounds else None
+    # A command never ends as a read with exit code 0 (docs/design/027-what-stands.md).
     if steps and plan is not None and not plan.calls and _misses_change(rounds):
         return 7
     if not steps:
@@ -316,6 +317,7 @@ def exit_code(answered: Answered) -> int:
         return 1
     if step.result is not None and not step.result.ok:
         return min(step.result.status // 100, 5)
+    # A web page instead of JSON, such as a sign-in page with status 200, is no success.
     if step.result is not None and is_foreign_page(step.result, step.call.tool.operation):
         return 1
     stopped = rounds[-1].plan.calls and step.outcome is not Outcome.SHOWN

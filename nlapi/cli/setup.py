@@ -1,4 +1,4 @@
-"""What the user chose for a conversation, and the options that `ask`, `chat` and `log resume` choose it by."""
+"""The options of a conversation that `ask`, `chat` and `log resume` share."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ from nlapi.openapi.address import shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """A field an option, in the order in which help shows them."""
+    """The values of the options, one field each, in the order of the help text."""
 
+    # A field's type carries its option: `conversation_options` makes the parameters of a command from these fields.
     sources: Sources = None
     planner: Planner = PlannerName.AUTO
     model: Model = None
@@ -53,7 +54,7 @@ class Setup:
 
     @property
     def kept(self) -> dict[str, Any]:
-        """What a transcript keeps of it, so that the conversation can be gone on with: no credential."""
+        """The values that a transcript stores, so that the conversation can be resumed; no credential is in them."""
         references = [text for text in self.auth or () if text.partition("=")[2].startswith("env:")]
         apis = [str(Path(name).resolve()) if Path(name).is_file() else shown(name) for name in self.sources or ()]
         base_url = self.base_url and shown(self.base_url)
@@ -61,7 +62,7 @@ class Setup:
 
 
 def options_of_setup(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command that takes `setup` an option for every field of Setup, except for those named in `without`."""
+    """Return a decorator that replaces a command's `setup` by options, one for each field of Setup not in `without`."""
     types = get_type_hints(Setup, include_extras=True)
     chosen = [one for one in fields(Setup) if one.name not in without]
 
@@ -78,6 +79,7 @@ def options_of_setup(*without: str) -> Callable[[Callable[..., None]], Callable[
             setup = Setup(**{one.name: values.pop(one.name) for one in chosen})
             command(**values, setup=setup)
 
+        # typer reads a command's options from its signature and annotations.
         run.__name__, run.__doc__ = command.__name__, command.__doc__
         run.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in (*kept, *added)}

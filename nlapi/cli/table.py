@@ -1,4 +1,4 @@
-"""Tables, as wide as the terminal: of an API's answer, and of nlapi's own lists."""
+"""Tables of an API's answer and of nlapi's own lists, fitted to the width of the terminal."""
 
 from __future__ import annotations
 
@@ -18,41 +18,39 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 MAX_COLUMNS = 8
+# Characters of a terminal from which on a table may have twelve columns.
 WIDE = 140
-"""Characters of a terminal from which a table may have half as many columns more."""
 
 MAX_ROWS = 50
 MAX_CELL = 60
+# Characters below which a column is hard to read.
 NARROWEST = 12
-"""Characters that a column needs, if it has as many: below that a table is no longer read with ease."""
 
+# The length of a UUID: words up to this length are not folded where there is room.
 LONGEST_WORD = 36
-"""Words of up to so many characters, such as a UUID or a time, are kept in one piece where there is room."""
 
+# A word, or a date with its time: folding between these two makes a row hard to read.
 _WORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d\S*|\S+")
-"""What is kept in one piece: a word, a time with its day."""
 
+# Characters between two columns, and at both edges together, of rich's box.SIMPLE_HEAD.
 GAP = 3
-"""Characters between two columns."""
-
 EDGES = 2
-"""Characters before the first column and after the last."""
 
+# Characters of a value in the table of one item, which has a line or several for itself.
 MAX_VALUE = 300
-"""Characters of a value in the table of one thing."""
 
+# Lists inside one item that are printed below its fields.
 MOST_LISTS = 2
-"""Lists in one thing that are shown below its fields."""
 
+# Entries with at most this many fields (an id and a name) are listed in the field's own cell.
 MOST_NAMING = 2
-"""Fields of an entry of such a list that its name stands for."""
 
+# Names of hidden columns in the note below a table.
 MAX_NAMED = 12
-"""Columns that are named when they are not shown."""
 
 
 def listing(rows: Sequence[Row], output: Listing | None, columns: Sequence[str], empty: str = "") -> None:
-    """Rows of nlapi's own: a table on a terminal, else JSON. `empty` is said, on standard error, for none."""
+    """Print rows as a table on a terminal, else as JSON; `empty` goes to standard error when there are no rows."""
     if is_json(output):
         show.write(show.json_text(list(rows)))
     elif rows:
@@ -62,12 +60,12 @@ def listing(rows: Sequence[Row], output: Listing | None, columns: Sequence[str],
 
 
 def is_json(output: Listing | None) -> bool:
-    """Are lists of nlapi's own wanted as JSON?"""
+    """Return whether nlapi's own lists are printed as JSON."""
     return (output or (Listing.TABLE if is_terminal() else Listing.JSON)) is Listing.JSON
 
 
 def answer(view: AnswerView) -> None:
-    """Shows the rows and columns of an answer: a line for each thing, the fields of one, or a raw text as it is."""
+    """Print an answer: a table of its rows, the fields of a single item, or its raw text."""
     if view.raw:
         show.write(clean(view.raw))
     elif view.is_thing:
@@ -88,7 +86,7 @@ def answer(view: AnswerView) -> None:
 
 
 def _lists_in(view: AnswerView, thing: Row) -> Iterator[tuple[str, AnswerView]]:
-    """The lists in one thing whose entries have so many fields that their names alone do not tell them: its records."""
+    """Yield the lists in an item whose entries are records, with more fields than an id and a name."""
     from nlapi.resources.fields import field_at
     from nlapi.tools.view import entries_view
 
@@ -128,11 +126,11 @@ def _cell_of(view: AnswerView, path: str, thing: Row, most: int) -> str:
     from nlapi.tools.display import format_cell
 
     text = one_line(format_cell(view.operation, path, field_at(thing, path), thing))
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return show.shorten(text, most)
 
 
 def _counts(path: str, values: Sequence[Any]) -> bool:
-    """Whether a column is of numbers, and these are no times."""
+    """Return whether a column holds numbers that are no timestamps."""
     from nlapi.tools.display import moment_of
 
     return _is_numeric(values) and all(moment_of(path, value) is None for value in values)
@@ -143,34 +141,32 @@ def _is_numeric(values: Sequence[Any]) -> bool:
 
 
 def table(rows: Sequence[Row], columns: Sequence[str], right: Collection[str] = ()) -> None:
-    """A table of rows, to standard output. Short columns stay whole, the others share the rest and fold.
-
-    Columns of numbers, and those in `right`, end at the right.
-    """
+    """Print a table. Short columns keep their width, others fold; numbers and columns in `right` are right-aligned."""
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=False)
+    screen = Console(highlight=False, soft_wrap=False)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column, width in zip(columns, _widths(rows, columns, console.width), strict=True):
+    for column, width in zip(columns, _widths(rows, columns, screen.width), strict=True):
         numeric = column in right or _is_numeric([row.get(column) for row in rows])
         justify: Literal["left", "right"] = "right" if numeric else "left"
-        made.add_column(_escaped(column), justify=justify, overflow="fold", width=width)
+        made.add_column(escape(column), justify=justify, overflow="fold", width=width)
     for row in rows:
-        made.add_row(*(_escaped(cell(row.get(column))) for column in columns))
-    with console.capture() as captured:
-        console.print(made)
+        made.add_row(*(escape(cell(row.get(column))) for column in columns))
+    with screen.capture() as captured:
+        screen.print(made)
     show.write("\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n"))
 
 
 def _widths(rows: Sequence[Row], columns: Sequence[str], total: int) -> list[int]:
-    """The width of each column in a table of `total` characters."""
+    """Return the width of each column in a table of `total` characters."""
     room = max(total - EDGES - GAP * (len(columns) - 1), len(columns))
     longest = [_longest(rows, column) for column in columns]
     widths = [longest[0], *(_least(rows, column) for column in columns[1:])]
     while sum(widths) > room:
-        # The first column tells which row it is: it gives way when the others cannot.
+        # The first column identifies the row, so it becomes narrower only when no other column can.
         wide = [place for place, width in enumerate(widths) if place and width > NARROWEST]
         place = max(wide or range(len(widths)), key=widths.__getitem__)
         widths[place] -= 1
@@ -189,7 +185,7 @@ def _longest(rows: Sequence[Row], column: str) -> int:
 
 
 def _least(rows: Sequence[Row], column: str) -> int:
-    """The width below which a column is hard to read: all of a short one, else its longest word."""
+    """Return the width below which a column is hard to read: that of a short column, else of its longest word."""
     from rich.cells import cell_len
 
     words = (word for row in rows for word in _WORD.findall(cell(row.get(column))))
@@ -198,24 +194,18 @@ def _least(rows: Sequence[Row], column: str) -> int:
 
 
 def cell(value: Any) -> str:
-    """One value on one line."""
+    """Return a value as one line of text."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     text = " ".join(clean(text).split())
-    return text if len(text) <= MAX_CELL else f"{text[: MAX_CELL - 1]}…"
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+    return show.shorten(text, MAX_CELL)
 
 
 def _fitting(rows: Sequence[Row], columns: Sequence[str], fixed: int) -> list[str]:
-    """As many of the columns as can be read side by side; two and the `fixed` ones at least."""
+    """Return the first columns that can be read side by side, at least two and the `fixed` ones."""
     left = shutil.get_terminal_size().columns - EDGES + GAP
     chosen: list[str] = []
     for column in columns:

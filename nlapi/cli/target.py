@@ -1,4 +1,4 @@
-"""From what the user typed to an API that can be talked to."""
+"""Opening of an API from a command's options: its description, base URL, credentials and rules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def load(source: str, overlays: Sequence[str] | None = None, root: str | None = None) -> Spec:
-    """The Spec of a registered API, or of anything that `nlapi.load` takes, with `overlays` laid over it."""
+    """Return the Spec of a registered API, or of any source of `nlapi.load`, with `overlays` applied."""
     registered = registry.find_registration(source)
     if registered is None:
         return _load(source, overlays, root)
@@ -28,7 +28,7 @@ def load(source: str, overlays: Sequence[str] | None = None, root: str | None = 
 
 
 def select(spec: Spec, include: Sequence[str] | None, exclude: Sequence[str] | None) -> tuple[Operation, ...]:
-    """The operations that the filters leave; a filter that is about none is told on standard error."""
+    """Return the operations that the filters select, with a note for each filter that matches nothing."""
     from nlapi.openapi.select import select
 
     chosen = select(spec, include or (), exclude or ())
@@ -38,13 +38,14 @@ def select(spec: Spec, include: Sequence[str] | None, exclude: Sequence[str] | N
 
 
 def _load(source: str, overlays: Sequence[str] | None, root: str | None) -> Spec:
-    """The Spec of a description; a DescriptionError when it has no operation: there is nothing to do with it then."""
+    """Return the Spec of a description. DescriptionError when it has no operation."""
     import nlapi
     from nlapi.openapi.uncollected import uncollected
 
     with uncollected():
         spec = nlapi.load(source, overlays=overlays or (), cache=registry.user_folder("cache"), root=root)
-        gc.freeze()  # a large description stays until the process ends
+        # A large description stays until the process ends: the collector need not look at it again.
+        gc.freeze()
     for issue in spec.found:
         if issue.rule == "overlay":
             show.note(str(issue))
@@ -62,11 +63,12 @@ def open_target(
     *,
     no_auth: bool = False,
 ) -> tuple[Target, dict[str, str]]:
-    """The Target of `source` and the values registered for it; what the user gave goes over what is registered."""
+    """Return the Target of a source and its registered values; the user's options override the registration."""
     from nlapi.tools.run import Target
 
     registered = registry.find_registration(source) or Registration(source=source)
     given = given_references(auth, no_auth=no_auth)
+    # A credential on the command line is stronger than a registered --no-auth.
     no_auth = no_auth or (registered.no_auth and not given)
     references = {} if no_auth else {**registered.auth, **given}
     credentials = {scheme: registry.resolve_credential(scheme, text) for scheme, text in references.items()}
@@ -83,7 +85,7 @@ def open_target(
 
 
 def _rules(spec: Spec, source: str) -> tuple[Rule, ...]:
-    """The rules of the user's policy for an API; globs that match none of its operations are named."""
+    """Return the rules of the user's policy for an API, with a warning for globs that match no operation."""
     from nlapi.tools.rules import rules_of, unmatched
 
     rules = rules_of(spec, source)
@@ -93,23 +95,24 @@ def _rules(spec: Spec, source: str) -> tuple[Rule, ...]:
 
 
 def given_references(auth: list[str] | None, *, no_auth: bool) -> dict[str, str]:
-    """`--auth` by scheme id; UsageError when there is `--no-auth` too."""
+    """Return the values of `--auth` by scheme id; UsageError together with `--no-auth`."""
     if auth and no_auth:
         raise UsageError("--auth gives a credential, and --no-auth sends none", hint="give one of the two")
     return pairs(auth, "--auth")
 
 
 def limits(timeout: float | None) -> Limits:
-    """The Limits with the user's deadline in them, if one was given."""
+    """Return the Limits with the user's deadline in seconds, if there is one."""
     from nlapi.client.limits import Limits
 
     return Limits() if timeout is None else Limits(deadline=timeout)
 
 
 def stream_limits(timeout: float | None, events: int | None) -> Limits:
-    """The same, for a person: an answer that streams goes on as long and as far as was chosen, a model's too."""
+    """Return the Limits for a person, with the options for streamed answers."""
     from dataclasses import replace
 
     chosen = limits(timeout)
+    # A model's stream ends after 5 seconds (docs/design/019-streams.md), unless the person chose a time or a number.
     seconds = None if timeout is None and events is None else chosen.deadline
     return replace(chosen, items=events, stream_seconds=seconds)

@@ -1,4 +1,4 @@
-"""`nlapi tools`: the tools of a description, as a manifest or as a table."""
+"""`nlapi tools`: a manifest or a table of the LLM tools of a description."""
 
 from __future__ import annotations
 
@@ -60,11 +60,12 @@ def tools(
     else:
         show.write_list(manifest(made, format or Format.ANTHROPIC, strict=strict))
     if not chosen:
+        # An empty manifest is still printed, but a script should notice filters that match nothing.
         raise typer.Exit(1)
 
 
 def _refused(chosen: Iterable[Operation]) -> Counter[str]:
-    """What was left out on purpose, and of how many operations."""
+    """Return the number of operations by message about what was left out on purpose."""
     from nlapi.openapi.details import REFUSED
 
     return Counter(str(issue.message) for one in chosen for issue in one.details.issues if issue.rule == REFUSED)
@@ -73,6 +74,7 @@ def _refused(chosen: Iterable[Operation]) -> Counter[str]:
 def _table(made: tuple[Tool, ...]) -> None:
     from nlapi.tools.lint import tokens
 
+    # Tokens, as each tool is paid for in every request of a model (docs/design/007-what-a-model-is-sent.md).
     sizes = [tokens(tool) for tool in made]
     rows = [
         {

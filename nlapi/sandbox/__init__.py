@@ -1,4 +1,4 @@
-"""A stateful stand-in server for any Spec, that refuses what the Spec forbids."""
+"""A stateful stand-in server for any Spec, which refuses requests that the Spec forbids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sandbox does for each allowed request, and the value it answers with."""
+"""Handlers: the change that each kind of operation makes to the sandbox, and the value of its answer."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ from nlapi.sandbox.store import SINGLE, Row, Scope
 from nlapi.sandbox.verbs import after
 
 MORE: Mapping[str, Any] = {}
+# Body fields whose value is the verb of an action: `POST /orders/5/actions {"action": "cancel"}`.
 COMMANDS = frozenset("action operation command mode event transition".split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The value of an answer (NOTHING for none), the thing that was made by it, and the size of a whole list."""
+    """The result of a handler: the answer's value (NOTHING for none), the created row, and the total of a list."""
 
     value: Any = NOTHING
     made: Row | None = None
@@ -40,7 +41,7 @@ class Outcome:
 
 
 def answer(stage: Stage, operation: Operation, checked: Checked, url: str) -> Outcome:
-    """Does what an operation is for. Problem 404 for a thing, or a parent of one, that is not there."""
+    """Carry out an operation and return its Outcome. Problem 404 when the item or one of its parents does not exist."""
     role = stage.semantics.of(operation)
     scope = _scope(stage, role, checked)
     if role.resource is None:
@@ -60,7 +61,7 @@ def answer(stage: Stage, operation: Operation, checked: Checked, url: str) -> Ou
 
 
 def _scope(stage: Stage, role: OperationSemantics, checked: Checked) -> Scope:
-    """The parents that a path names; 404 for one that is not there."""
+    """Return the parents in a path, by kind. Problem 404 for a parent that does not exist."""
     scope: dict[str, str] = {}
     for parent in role.parents:
         key = str(checked.path.get(parent.parameter, ""))
@@ -83,13 +84,14 @@ def _row(stage: Stage, role: OperationSemantics, resource: Resource, checked: Ch
 
 
 def _show(stage: Stage, role: OperationSemantics, row: Row, *others: Row, more: Mapping[str, Any] = MORE) -> Any:
-    """The answer about one thing, or several: what is shown in its wrapper, and whatever else the schema requires."""
+    """Return the answer for one or several items, in its envelope, with the other fields that the schema requires."""
     media = json_media(role.operation)
     if media is None:
         return NOTHING
     part = role.part or AnswerPart(keys=(), schema=media.schema)
     types = stage.schemas.types(part.schema)
     if types and "object" not in types:
+        # A text, a number or a boolean about the item: nothing of what is stored fits it.
         return stage.sampler.sample(media.schema, _at(stage, row))
     things = [stage.view(one, part.schema) for one in (row, *others)]
     shown = things if part.is_list else things[0]
@@ -123,7 +125,7 @@ def _merge(stage: Stage, role: OperationSemantics, resource: Resource, checked: 
 
 
 def _replace(stage: Stage, role: OperationSemantics, resource: Resource, checked: Checked, scope: Scope) -> Outcome:
-    """Replaces a thing; makes it when it is not there and its collection creates none by POST (RFC 9110 §9.3.4)."""
+    """Replace an item, or create it where its collection has no POST (RFC 9110 §9.3.4)."""
     key = str(checked.path.get(role.key, "")) if role.key else SINGLE
     row = stage.seeds.get(resource, key, scope)
     body = writes.fields(resource, checked.body)
@@ -141,6 +143,7 @@ def _delete(stage: Stage, role: OperationSemantics, resource: Resource, checked:
     writes.remove(stage, resource, row)
     media = json_media(role.operation)
     described = stage.schemas.properties(media.schema) if media else {}
+    # Answers of a deletion often confirm it beside the item: `{"deleted": true, "id": ...}`, `{"deleted_count": 1}`.
     more: dict[str, Any] = {}
     for name, schema in described.items():
         types = stage.schemas.types(schema)
@@ -152,7 +155,7 @@ def _delete(stage: Stage, role: OperationSemantics, resource: Resource, checked:
 
 
 def _clear(stage: Stage, role: OperationSemantics, resource: Resource, checked: Checked, scope: Scope) -> Outcome:
-    """Deletes every thing of a collection that the query lets through."""
+    """Delete every item of a collection that the query's filters match."""
     rows = stage.seeds.rows(resource, scope)
     chosen = select([row.data for row in rows], checked.query, resource.label, resource.id_name)
     for row in rows:
@@ -169,6 +172,7 @@ def _list(
         return Outcome(value=compute(stage, role.operation, checked, scope))
     part = window(role.operation, checked.query, checked.body)
     asked = {**checked.query, **(checked.body if isinstance(checked.body, dict) else {})}
+    # Paging parameters are no filters, although an item may have a property called `limit` or `page`.
     wanted = {name: value for name, value in asked.items() if name not in part.used}
     rows = {id(row.data): row for row in stage.seeds.rows(resource, scope)}
     chosen = select([row.data for row in rows.values()], wanted, resource.label, resource.id_name)
@@ -181,6 +185,7 @@ def _list(
         return Outcome(value=shown, total=len(chosen))
     around = Envelope(stage.schemas, part, total=len(chosen), shown=len(page), url=url, query=checked.query)
     known = writes.merged(around.fill(media.schema, skip=role.part.keys[0]), wrap(shown, role.part.keys))
+    # The envelope may be two levels deep, as GraphQL's `data.campaigns`: both levels may have totals and cursors.
     if len(role.part.keys) > 1:
         outer = around.fill(stage.schemas.properties(media.schema)[role.part.keys[0]], skip=role.part.keys[1])
         known = writes.merged({role.part.keys[0]: outer}, known)
@@ -189,26 +194,27 @@ def _list(
 
 
 def _listed(stage: Stage, resource: Resource, row: Row, schema: Any) -> Any:
-    """A thing in a list: as the schema shows it, or its id alone in a list of ids."""
+    """Return an item of a list by the list's schema, or its id alone in a list of ids."""
     key = stage.keys.typed(resource, row.key)
     plain_ids = "object" not in stage.schemas.types(schema) and stage.schemas.valid(schema, key)
     return key if plain_ids and stage.schemas.types(schema) else stage.view(row, schema)
 
 
 def _over(stage: Stage, schema: Any, at: At, known: Any) -> Any:
-    """The envelope around things that are known to be valid; mended only when it is not."""
+    """Return the envelope around items that are already valid."""
+    # Checked once as a whole, and repaired only when that fails: a list may have a hundred items.
     value = stage.sampler.make(schema, at, known)
     return value if stage.schemas.valid(schema, value) else stage.sampler.sample(schema, at, known)
 
 
 def _defaults(stage: Stage, operation: Operation) -> dict[str, Any]:
-    """The defaults of the query parameters, of which only those that sort have an effect."""
+    """Return the defaults of the query parameters, for the order of a list."""
     flat = {one.name: stage.schemas.flat(one.schema) for one in operation.parameters if one.where == "query"}
     return {name: schema["default"] for name, schema in flat.items() if "default" in schema}
 
 
 def _resumed(part: Window, rows: list[Row]) -> Window:
-    """The window after the thing whose id was given as a cursor."""
+    """Return the window behind the item whose id is the cursor, as in Stripe's `starting_after`."""
     if part.after is None:
         return part
     place = next((place for place, row in enumerate(rows) if row.key == part.after), None)
@@ -219,11 +225,12 @@ def _resumed(part: Window, rows: list[Row]) -> Window:
 
 
 def _act(stage: Stage, role: OperationSemantics, resource: Resource, checked: Checked, scope: Scope) -> Outcome:
-    """Does something to a thing: its status follows the verb, its fields the body, and it may bring forth another."""
+    """Carry out an action: it sets the status by its verb and fields by the body, and may create another item."""
     row = _row(stage, role, resource, checked, scope)
     body = writes.fields(resource, checked.body)
     verb = next((str(value) for name, value in body.items() if name_key(name) in COMMANDS and value), role.verb)
     if role.operation.effect is Effect.READ:
+        # A POST that only computes or previews (docs/design/020-effects.md) changes nothing here either.
         return Outcome(value=_result(stage, role, row, checked))
     changes = {name: value for schema in resource.schemas for name, value in after(verb, schema, stage.schemas).items()}
     if role.makes is not None:
@@ -237,7 +244,7 @@ def _act(stage: Stage, role: OperationSemantics, resource: Resource, checked: Ch
 
 
 def _is_whole(stage: Stage, role: OperationSemantics, resource: Resource) -> bool:
-    """Is the answer of an action the thing itself: by its schema, by most of its properties, or for want of any?"""
+    """Return whether an action answers with the item itself: by its `$ref`, by most properties, or without a schema."""
     if role.part is None or ref_of(role.part.schema) in resource.refs:
         return True
     described = stage.schemas.properties(role.part.schema).keys()
@@ -246,10 +253,7 @@ def _is_whole(stage: Stage, role: OperationSemantics, resource: Resource) -> boo
 
 
 def _result(stage: Stage, role: OperationSemantics, row: Row, checked: Checked) -> Any:
-    """The answer of an action: the thing, or what the answer has in common with it and the rest made up.
-
-    An id in it is the thing's own.
-    """
+    """Return the answer of an action: the item, or a sample that has the item's id and the fields they share."""
     media = json_media(role.operation)
     if media is None or role.resource is None or role.part is None:
         return NOTHING
@@ -269,7 +273,7 @@ def _result(stage: Stage, role: OperationSemantics, row: Row, checked: Checked) 
 def _bring_forth(
     stage: Stage, role: OperationSemantics, resource: Resource, makes: Resource, row: Row, changes: dict[str, Any]
 ) -> Outcome:
-    """Makes a thing of another kind out of this one, as publishing a draft makes a campaign."""
+    """Create an item of another kind from this one, as publishing a draft creates a campaign."""
     described = makes.properties
     data = {
         name: value for name, value in row.data.items() if name in described and _carries(stage, name, described[name])
@@ -288,5 +292,5 @@ def _bring_forth(
 
 
 def _carries(stage: Stage, name: str, schema: Any) -> bool:
-    """Does a field go over from one thing to the thing made of it? Not its state, nor what a server sets."""
+    """Return whether a field is copied to an item of another kind: not its state, nor fields that the server sets."""
     return stage.schemas.flat(schema).get("readOnly") is not True and not set(name_words(name)) & {"status", "state"}

@@ -1,4 +1,4 @@
-"""The sandbox as an ASGI application."""
+"""The ASGI application of a sandbox."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import TracebackType
 from nlapi.openapi.spec import Spec
 from nlapi.resources.naming import name_key
 from nlapi.sandbox.answers import answer
-from nlapi.sandbox.auth import Carried, authenticate
+from nlapi.sandbox.auth import Fields, authenticate
 from nlapi.sandbox.check import Incoming, check
 from nlapi.sandbox.parameters import decoded, split_pairs
 from nlapi.sandbox.problem import Problem
@@ -18,19 +18,20 @@ from nlapi.sandbox.routes import Routes
 from nlapi.sandbox.stage import Stage
 from nlapi.serving import Message, Receive, Send, raw_path
 
+# A callback after each request: method, path, status of the answer, and the reason of a refusal or "".
 OnRequest = Callable[[str, str, int, str], None]
-"""Called after each request with its method, its path, the status of the answer, and why it was refused or ""."""
 
+# Bytes of a request body, all of which is kept in memory.
 LARGEST_BODY = 10 * 2**20
 
 _log = logging.getLogger(__name__)
 
 
 class Sandbox:
-    """A stateful stand-in for the API that a Spec describes; what the Spec forbids is refused with a problem+json.
+    """A stateful stand-in for the API of a Spec, as an ASGI application; it refuses with problem+json (RFC 9457).
 
-    `seed` chooses the sample data; `database` is a file to keep things in, or ":memory:". Close it when done.
-    An ASGI application: `nlapi.sandbox.running` and `serve` put a server in front of it.
+    `seed` selects the sample data; `database` is a file for the items, or ":memory:". Close it after use.
+    `nlapi.sandbox.running` and `serve` put a server in front of it.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Sandbox:
         except Problem as problem:
             answered, why = refusal(problem), problem.detail
         except Exception as error:
-            # The one place that catches everything: a client is never shown a traceback.
+            # The only place that catches every exception: a client never gets a traceback.
             _log.exception("%s %s", scope["method"], path)
             why = f"the sandbox failed: {type(error).__name__}"
             answered = refusal(Problem(500, why))
@@ -74,9 +75,9 @@ class Sandbox:
             self.on_request(scope["method"], path, answered.status, why)
 
     def respond(self, incoming: Incoming, origin: str = "") -> Reply:
-        """The answer to one request. Problem when it is refused; then nothing has changed.
+        """Return the answer to a request. Problem when it is refused, and then nothing has changed.
 
-        Where an Idempotency-Key header is described, a second request with the same key gets the first one's answer.
+        Where an Idempotency-Key header is described, a second request with the same key gets the first answer.
         """
         if incoming.method == "OPTIONS" and (allowed := self._options(incoming.path)):
             return allowed
@@ -87,6 +88,7 @@ class Sandbox:
         if again and (match.operation.id, again) in self._repeated:
             return self._repeated[match.operation.id, again]
         store = self._stage.store
+        # One transaction a request: an answer that cannot be made leaves no half of a change.
         store.begin()
         try:
             outcome = answer(self._stage, match.operation, checked, origin + incoming.path)
@@ -101,7 +103,7 @@ class Sandbox:
         return made
 
     def _options(self, path: str) -> Reply | None:
-        """204 with Allow, for a path that does not describe OPTIONS itself."""
+        """Return a 204 with Allow for a known path that describes no OPTIONS, else None."""
         try:
             self._routes.match("OPTIONS", path)
         except Problem as problem:
@@ -114,15 +116,16 @@ def _incoming(scope: Message, path: str, content: bytes) -> Incoming:
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        # Repeated fields are one list (RFC 9110 §5.3), except for cookies (RFC 9113 §8.2.3).
         joint = "; " if key == "cookie" else ", "
         headers[key] = headers[key] + joint + text if key in headers else text
     query = scope.get("query_string", b"").decode("latin-1")
     return Incoming(method=scope["method"], path=path, query=query, headers=headers, content=content)
 
 
-def _carried(incoming: Incoming) -> Carried:
+def _carried(incoming: Incoming) -> Fields:
     query = {name: decoded(raw) for name, raw in split_pairs(incoming.query).pairs}
-    return Carried(headers=incoming.headers, query=query, cookies=incoming.cookies)
+    return {"header": incoming.headers, "query": query, "cookie": incoming.cookies}
 
 
 def _origin(scope: Message) -> str:
@@ -131,7 +134,9 @@ def _origin(scope: Message) -> str:
 
 
 async def _body(receive: Receive) -> bytes:
-    """The whole body. 413 when it is too large; the rest is read and thrown away, so that the answer gets through."""
+    """Return the whole body. Problem 413 when it is too large."""
+    # A body that is too large is still read, up to four times the limit: many clients send all of it before they read
+    # the answer, and would see a broken connection instead.
     chunks: list[bytes] = []
     size = 0
     while True:

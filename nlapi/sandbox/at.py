@@ -1,4 +1,4 @@
-"""Where a sample is made: of what thing, which number of its kind, how deep, and with which ids at hand."""
+"""The context of a sample value: the item it belongs to, its number, its depth and the ids that it may refer to."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from typing import Any
 
 from nlapi.resources.naming import singular_words
 
+# The absence of a value, where None is a value (JSON null).
 NOTHING: Any = object()
-"""No value at all, where None is one."""
 
+# (property name, index) -> the id of an existing item, or NOTHING.
 Refer = Callable[[str, int], Any]
-"""(property name, index) -> the id of a thing that exists, or NOTHING."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class At:
-    """Where a value is made. `thing` is what it belongs to, `index` the number of the item, `pick` which branch of a
-    union to try first. `sparse` leaves out what is optional; so does a value that is known in part, unless `full`."""
+    """The context of a sample value. `index` is the number of the item, `branch` that of a union to try first.
+
+    `sparse` leaves out optional properties; so does a partly known value, unless `full`.
+    """
 
     seed: int
     path: str
@@ -36,11 +38,13 @@ class At:
 
     @property
     def rng(self) -> Random:
+        # Seeded by the path and not by the order of calls: the same value whatever was read before.
         return Random(f"{self.seed}/{self.path}/{self.index}")  # noqa: S311 - samples that are the same each time, no secret
 
     @property
     def turn(self) -> int:
-        """The index, moved by where it is, so that two enums of one item do not go in step."""
+        """Return the index shifted by the property's name, for values that rotate."""
+        # Two enums of one item would otherwise change in step. crc32, because hash() differs between processes.
         return self.index + zlib.crc32(self.name.encode()) % 7
 
     def under(self, name: str, ref: Any) -> At:

@@ -1,28 +1,21 @@
-"""Does a request carry the credentials that its operation asks for?"""
+"""The check that a request carries the credentials of its operation."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from nlapi.client.credentials import location_of
 from nlapi.openapi.parts import SecurityScheme
 from nlapi.openapi.spec import Operation
 from nlapi.sandbox.problem import Problem
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
-    """Where credentials can be: headers by lower-case name, query pairs and cookies, all decoded."""
-
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
-    cookies: Mapping[str, str]
+# The values of a request by location: header (names in lower case), query and cookie, all decoded.
+Fields = Mapping[str, Mapping[str, str]]
 
 
-def authenticate(operation: Operation, carried: Carried) -> None:
-    """Passes when one alternative of the operation's security is there whole, with any non-empty value; else 401."""
+def authenticate(operation: Operation, carried: Fields) -> None:
+    """Raise Problem 401 unless one alternative of the operation's security is complete, with any non-empty values."""
     if not operation.security:
         return
     schemes = operation.spec.security_schemes
@@ -32,6 +25,7 @@ def authenticate(operation: Operation, carried: Carried) -> None:
         if not missing:
             return
         wanted.append(missing)
+    # WWW-Authenticate is required in a 401 (RFC 9110 §15.5.2); it names the alternative that lacks least.
     nearest = min(wanted, key=len)
     told = " or ".join(dict.fromkeys(" and ".join(map(_describe, one)) for one in wanted))
     raise Problem(
@@ -41,20 +35,20 @@ def authenticate(operation: Operation, carried: Carried) -> None:
     )
 
 
-def _missing(schemes: Sequence[SecurityScheme], carried: Carried) -> list[SecurityScheme]:
-    """The schemes of a requirement that are not there: one for each header, query or cookie, which holds one value."""
+def _missing(schemes: Sequence[SecurityScheme], carried: Fields) -> list[SecurityScheme]:
+    """Return the missing schemes of a requirement, one for each header, query parameter or cookie."""
+    # Schemes with one location are one credential (docs/design/022-credentials-by-place.md); loopback has no TLS.
     fields = {location_of(one).field: one for one in reversed(schemes) if one.kind != "mutualTLS"}
     filled = {location_of(one).field for one in schemes if one.kind != "mutualTLS" and present(one, carried)}
     return [scheme for field, scheme in reversed(fields.items()) if field not in filled]
 
 
-def present(scheme: SecurityScheme, carried: Carried) -> bool:
-    """Is a credential of this scheme there? Its value is not judged."""
+def present(scheme: SecurityScheme, carried: Fields) -> bool:
+    """Return whether a request has a credential of this scheme, whatever its value."""
     if scheme.kind == "apiKey":
-        places = {"header": carried.headers, "query": carried.query, "cookie": carried.cookies}
         name = scheme.name.lower() if scheme.where == "header" else scheme.name
-        return bool(places.get(scheme.where, {}).get(name, "").strip())
-    given, _, credential = carried.headers.get("authorization", "").partition(" ")
+        return bool(carried.get(scheme.where, {}).get(name, "").strip())
+    given, _, credential = carried["header"].get("authorization", "").partition(" ")
     wanted = scheme.scheme if scheme.kind == "http" else "bearer"
     if given.lower() != wanted or not credential.strip():
         return False

@@ -1,4 +1,4 @@
-"""Request bodies off the wire: JSON, forms, multipart, text and bytes."""
+"""Parsing of request bodies: JSON, forms, multipart, text and bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nlapi.sandbox.schemas import Schemas
 
 
 def choose(body: Body, content_type: str) -> Media:
-    """The described Media that a Content-Type is of, ranges last; Problem 415 when there is none."""
+    """Return the described Media for a Content-Type, ranges such as `text/*` last; Problem 415 when there is none."""
     wanted = essence(content_type)
     ranges = (wanted, wanted.partition("/")[0] + "/*", "*/*")
     for one in ranges if wanted else ():
@@ -27,7 +27,7 @@ def choose(body: Body, content_type: str) -> Media:
 
 
 def read_body(media: Media, content: bytes, content_type: str, schemas: Schemas) -> Any:
-    """The value of a body; MISSING when its bytes have no value that a schema could judge."""
+    """Return the value of a body; MISSING for bytes that no schema can check."""
     kind = essence(content_type)
     if may_be_json(kind):
         return read_json(content)
@@ -41,7 +41,8 @@ def read_body(media: Media, content: bytes, content_type: str, schemas: Schemas)
 
 
 def read_json(content: bytes) -> Any:
-    """Strict JSON: UTF-8, no NaN, no comments, no trailing commas; Problem 400 for anything else."""
+    """Return the value of strict JSON (RFC 8259); Problem 400 for anything else."""
+    # orjson, because json accepts NaN and Infinity.
     import orjson
 
     try:
@@ -76,13 +77,14 @@ def _plain(raw: list[str]) -> Any:
 
 
 def _has_style(encoding: Encoding | None) -> bool:
-    """Is a property written like a query parameter? Then its contentType is ignored (OpenAPI 3.1.1 §4.8.15.1.2)."""
+    """Return whether a property is serialised like a query parameter; OpenAPI 3.1.1 §4.8.15.1.2."""
     return encoding is not None and (encoding.style is not None or encoding.explode is not None)
 
 
 def _form_property(name: str, schema: Any, encoding: Encoding | None, pairs: Pairs, schemas: Schemas) -> Any:
-    """One property of a form: by its style if it has one, else JSON, brackets or repeated names."""
+    """Return a property of a form: by its style if it has one, else as brackets, JSON or repeated names."""
     if not _has_style(encoding):
+        # An object is JSON by default (OpenAPI 3.1.1 §4.8.15.1.1), but many clients write brackets without `encoding`.
         bracketed = take_brackets(name, pairs) if nests(schema, schemas) else MISSING
         if bracketed is not MISSING:
             return coerce_tree(bracketed, schema, schemas)
@@ -116,7 +118,7 @@ def _multipart(media: Media, parts: list[Part], schemas: Schemas) -> dict[str, A
         item = schemas.flat(schema).get("items", {}) if many else schema
         found = _part_value(part, item, encoding, schemas)
         if many:
-            # Each item is a part of its own; that the whole list is one part of JSON is common as well.
+            # Each item is a part of its own (RFC 7578 §4.3); one JSON part for the whole list is common as well.
             whole = isinstance(found, list) and shape(item, schemas) != "array"
             value.setdefault(part.name, []).extend(found if whole else [found])
         elif part.name in value:
@@ -129,10 +131,10 @@ def _multipart(media: Media, parts: list[Part], schemas: Schemas) -> dict[str, A
 def _take_styled(
     media: Media, names: list[str], parts: list[Part], value: dict[str, Any], schemas: Schemas
 ) -> list[Part]:
-    """Puts the properties that have a style into `value`; the parts that are left."""
+    """Add the properties that have a style to `value`, and return the remaining parts."""
     described = schemas.properties(media.schema)
     fields = [part for part in parts if part.filename is None]
-    # Nothing is percent-encoded in a part, and everything is in a query; a comma is what separates values.
+    # The reader of queries expects percent-encoding, which parts do not have. The comma stays, as it separates values.
     pairs = Pairs(pairs=[(part.name, quote(part.content, safe=",")) for part in fields])
     for name in names:
         found = _form_property(name, described[name], media.encoding.get(name), pairs, schemas)
@@ -154,6 +156,6 @@ def _part_value(part: Part, schema: Any, encoding: Encoding | None, schemas: Sch
         except Problem as problem:
             raise unprocessable([Fault(where=where, message=problem.detail)]) from None
     if part.filename is not None:
-        # Bytes one to one, so that the lengths in the schema count bytes.
+        # One character for each byte, so that minLength and maxLength count bytes.
         return part.content.decode("latin-1")
     return coerce(part.content.decode("utf-8", "replace"), schema, schemas)

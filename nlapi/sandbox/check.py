@@ -1,4 +1,4 @@
-"""Holds a request against the description: what the description forbids is refused here, each fault by its place."""
+"""The check of a request against its description; each fault has its location."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from nlapi.sandbox.problem import Fault, Problem, unprocessable
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.variants import take_fixed
 
+# Header parameters of these names are ignored; OpenAPI 3.1.1 §4.8.12.1.
 IGNORED_HEADERS = frozenset(("accept", "content-type", "authorization"))
-"""Header parameters of these names are not parameters; OpenAPI 3.1.1 §4.8.12.1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """A request as it came: `path` and `query` raw, header names in lower case."""
+    """A request before it is checked: `path` and `query` percent-encoded, header names in lower case."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """The values of a request that its description allows. `body` is MISSING without one or when it is only bytes."""
+    """The values of a valid request. `body` is MISSING without a body, or when it is only bytes."""
 
     path: Mapping[str, Any]
     query: Mapping[str, Any]
@@ -57,7 +57,7 @@ class Checked:
 
 
 def check(operation: Operation, raw: Mapping[str, str], incoming: Incoming, schemas: Schemas) -> Checked:
-    """The values of the request; Problem 400, 404, 415 or 422 when the description forbids it."""
+    """Return the values of a request; Problem 400, 404, 415 or 422 when the description forbids it."""
     pairs = split_pairs(incoming.query)
     raw = {**raw, **take_fixed(operation, pairs)}
     values: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
@@ -67,6 +67,7 @@ def check(operation: Operation, raw: Mapping[str, str], incoming: Incoming, sche
             continue
         value = _read(parameter, raw, pairs, incoming, schemas)
         if value is MISSING and parameter.required and wire.spreads(parameter, schemas):
+            # An empty object has no pairs in the query, so its absence cannot be told from it.
             value = {}
         if value is MISSING:
             if parameter.required:
@@ -109,7 +110,7 @@ def _carried(parameter: Parameter, raw: Mapping[str, str], incoming: Incoming) -
 def _read_content(
     parameter: Parameter, raw: Mapping[str, str], pairs: Pairs, incoming: Incoming, schemas: Schemas
 ) -> Any:
-    """A parameter described by `content` is a text of that media type (OpenAPI 3.1.1 §4.8.12.4)."""
+    """Return the value of a parameter with `content`, a text of that media type; OpenAPI 3.1.1 §4.8.12.4."""
     if parameter.style == "querystring":
         return _read_whole_query(parameter, pairs, incoming, schemas)
     if parameter.where == "query":
@@ -131,7 +132,7 @@ def _read_content(
 
 
 def _read_whole_query(parameter: Parameter, pairs: Pairs, incoming: Incoming, schemas: Schemas) -> Any:
-    """A parameter that is all of the query (OpenAPI 3.2.0 §4.12.2.2)."""
+    """Return the value of a `querystring` parameter, which is the whole query; OpenAPI 3.2.0 §4.12.2.2."""
     pairs.used.update(range(len(pairs.pairs)))
     if not incoming.query:
         return MISSING
@@ -146,6 +147,7 @@ def _judge(parameter: Parameter, value: Any, schemas: Schemas) -> list[Fault]:
         return []
     where = f"{parameter.where}.{parameter.name}"
     faults = schemas.faults(parameter.schema, value, where)
+    # The mistake of many clients: a list is sent as `a%2Cb`, one value with a comma in it.
     joined = [value] if isinstance(value, str) else value if isinstance(value, list) else []
     if faults and any(isinstance(one, str) and "," in one for one in joined):
         hint = "; a comma between values is written plain, not percent-encoded"
@@ -156,7 +158,7 @@ def _judge(parameter: Parameter, value: Any, schemas: Schemas) -> list[Fault]:
 def _take_rest(
     operation: Operation, pairs: Pairs, query: dict[str, Any], faults: list[Fault], schemas: Schemas
 ) -> None:
-    """Query names that are described nowhere: those of a free-form object, or of a credential; others are refused."""
+    """Assign query names without a parameter to a credential or a free-form object; Problem 400 for the others."""
     for requirement in operation.security:
         for id in requirement:
             scheme = operation.spec.security_schemes.get(id)
@@ -203,12 +205,14 @@ def _body(operation: Operation, incoming: Incoming, schemas: Schemas, faults: li
     try:
         faults += schemas.faults(media.schema, value, "body")
     except RecursionError:
+        # jsonschema recurses with the value: a few thousand brackets are enough.
         raise Problem(400, "the body is nested too deeply") from None
     return value
 
 
 def writable(value: Any, schema: Any, schemas: Schemas, depth: int = 6) -> Any:
-    """The value without readOnly properties: they are ignored, for many clients send back what they got."""
+    """Return a value without its readOnly properties."""
+    # Ignored and not refused: many clients send back the whole item that they read.
     if isinstance(value, list) and depth:
         items = schemas.flat(schema).get("items", {})
         return [writable(one, items, schemas, depth - 1) for one in value]

@@ -1,4 +1,4 @@
-"""Text from a URL, a header or a form to a value of the type that its schema wants."""
+"""Conversion of text in a URL, a header or a form to the type of its schema."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 
 from nlapi.sandbox.schemas import Schemas
 
+# JSON's grammar of numbers (RFC 8259 §6): `007` and `+5` stay texts, as ids and phone numbers.
 INTEGER = re.compile(r"-?(0|[1-9]\d*)")
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 BOOLEANS = {"true": True, "false": False}
 
 
 def coerce(text: str, schema: Any, schemas: Schemas) -> Any:
-    """The first reading of `text` that fits the schema; the text itself when none does, for the check to refuse."""
+    """Return the first reading of a text that fits the schema, else the text itself, which the check then refuses."""
     readings = list(_readings(text, schemas.types(schema)))
     if len(readings) == 1:
         return readings[0]
@@ -33,7 +34,7 @@ def _readings(text: str, types: tuple[str, ...]) -> Iterator[Any]:
     if "null" in types and text == "null":
         yield None
     if {"object", "array"} & set(types) and text[:1] in ("{", "["):
-        # How an object inside an array is written in a URL is not defined; JSON is what clients write.
+        # No style defines an object inside an array in a URL; clients write JSON.
         with suppress(ValueError):
             yield json.loads(text)
     yield text
@@ -45,16 +46,14 @@ def coerce_array(texts: Sequence[str], schema: Any, schemas: Schemas) -> list[An
 
 
 def coerce_object(pairs: Mapping[str, Any], schema: Any, schemas: Schemas) -> dict[str, Any]:
-    """Each text as the property of that name; a list of texts as an array, a map as an object."""
+    """Return texts, lists and maps by property name as an object with the types of its schema."""
     return {name: coerce_tree(value, _property(schema, name, schemas), schemas) for name, value in pairs.items()}
 
 
 def coerce_tree(value: Any, schema: Any, schemas: Schemas) -> Any:
-    """Texts in maps and lists, as bracketed names give them, to values. A lone text where a list is wanted is one.
-
-    The names in brackets that lead to the items of a list are its indexes, or empty.
-    """
+    """Return the value of nested maps and lists of texts, the form of bracketed names."""
     if isinstance(value, Mapping):
+        # `a[0]=x&a[1]=y` and `a[]=x&a[]=y` are both in use for lists.
         if "array" in schemas.types(schema) and value and all(key.isdecimal() for key in value):
             value = [value[key] for key in sorted(value, key=int)]
         elif "array" in schemas.types(schema) and set(value) == {""}:

@@ -1,4 +1,4 @@
-"""The things that a description shows as examples: the first samples are those."""
+"""The example items of a description, which become the first samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nlapi.resources.schemas import ref_of
 
 
 class Examples:
-    """The example things of each kind: those in example lists, of single things, and beside schemas."""
+    """The example items of each kind, from example lists, examples of single items, and examples in schemas."""
 
     def __init__(self, answers: AnswerSchemas) -> None:
         self.answers = answers
@@ -20,14 +20,15 @@ class Examples:
         self._found: dict[str, tuple[dict[str, Any], ...]] = {}
 
     def of(self, resource: Resource, index: int) -> dict[str, Any]:
-        """The example of that number; {} when there are not so many."""
+        """Return the example with that index; {} when there are fewer."""
         found = self._found.get(resource.name)
         if found is None:
             found = self._found[resource.name] = tuple(self._distinct(resource))
         return found[index] if index < len(found) else {}
 
     def _distinct(self, resource: Resource) -> Iterator[dict[str, Any]]:
-        """Each thing once; of two with one id, the first."""
+        """Yield each example item once, by its id."""
+        # A description often shows one item in a list, alone and in its schema.
         seen = set()
         for example in self._all(resource):
             mark = str(example.get(resource.id_name or "", example))
@@ -42,6 +43,7 @@ class Examples:
 
     def _listed(self, resource: Resource) -> Iterator[Any]:
         for collection in resource.collections:
+            # A list of another schema (search results, summaries) has examples of other items.
             part = self.answers.list_part(collection.at["GET"]) if "GET" in collection.at else None
             media = json_media(collection.at["GET"]) if part and ref_of(part.schema) in {"", *resource.refs} else None
             for example in (*media.examples, *self._examples(media.schema)) if part and media else ():

@@ -1,4 +1,4 @@
-"""Which things of a list a query is about, and in which order."""
+"""Filters and order of a list by the names of query parameters."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from nlapi.resources.naming import name_key, name_words, singular_words
 Data = Mapping[str, Any]
 Test = Callable[[Data], bool]
 
+# Descriptions rarely say what a query parameter does, so its name decides. A parameter that matches nothing here
+# filters nothing: a list that is too long is a smaller mistake than one that hides items.
 SEARCHES = frozenset("q query search searchterm searchtext keyword keywords term text searchquery".split())
 SORTS = frozenset("sort sortby orderby sortfield ordering sortkey order".split())
 DIRECTIONS = frozenset("sortdirection direction orderdirection dir sortorder order".split())
@@ -20,7 +22,7 @@ DATES = frozenset("date dates at time timestamp day created start".split())
 
 
 def select(rows: Iterable[Data], query: Mapping[str, Any], thing: str, id_name: str | None) -> list[Data]:
-    """The rows that every parameter of the query lets through. One that names no property filters nothing."""
+    """Return the rows that match every parameter of the query; parameters that name no property are ignored."""
     found = list(rows)
     names = dict.fromkeys(name for row in found for name in row)
     for test in _tests(query, names, thing, id_name):
@@ -55,7 +57,7 @@ def _test(name: str, value: Any, names: list[str], thing: str, id_name: str | No
 
 
 def _property(name: str, names: list[str], thing: str, id_name: str | None) -> str | None:
-    """The property that a parameter is about: `status`, `statuses`, `campaign_status`, `filter[status]`, `ids`."""
+    """Return the property of a parameter: `status`, `statuses`, `campaign_status`, `filter[status]`, `ids`."""
     owner = tuple(name_words(thing))
     parts = tuple(part for part in singular_words(name) if part not in ("filter", "in", "eq", "by"))
     forms = [parts, parts[len(owner) :] if owner and parts[: len(owner)] == owner else ()]
@@ -69,7 +71,7 @@ def _property(name: str, names: list[str], thing: str, id_name: str | None) -> s
 
 
 def _bound(name: str, value: Any, names: list[str]) -> Test | None:
-    """A lower or upper bound: `min_price`, `price_gte`, `created_after`, `start_date`, `until`."""
+    """Return the test of a lower or upper bound: `min_price`, `price_gte`, `created_after`, `start_date`, `until`."""
     parts = name_words(name)
     marks = [part for part in parts if part in LOWER | UPPER]
     if not marks or isinstance(value, list | bool):
@@ -83,6 +85,7 @@ def _bound(name: str, value: Any, names: list[str]) -> Test | None:
     property = exact or next(
         (one for one in names if rest and set(rest) - DATES <= set(name_words(one)) and _goes(rest, one)), None
     )
+    # `since=2026-01-01` names no property: it is about the first date of the items.
     if property is None and dated:
         property = next((one for one in names if set(name_words(one)) & DATES), None)
     if property is None:
@@ -98,6 +101,7 @@ def _within(found: Any, bound: Any, lower: bool) -> bool:
     if isinstance(found, list):
         return any(_within(one, bound, lower) for one in found)
     if isinstance(found, str) and isinstance(bound, str):
+        # A date is compared with a time by its day, and times without fractions and zones: 19 is YYYY-MM-DDTHH:MM:SS.
         size = min(len(found), len(bound), 19)
         return found[:size] >= bound[:size] if lower else found[:size] <= bound[:size]
     if isinstance(found, int | float) and isinstance(bound, int | float):
@@ -110,7 +114,7 @@ def _contains(found: Any, wanted: str) -> bool:
 
 
 def _any_of(found: Any, wanted: list[Any]) -> bool:
-    """Is the value, or one of a list of values, among the wanted? A thing is its id."""
+    """Return whether a value, one of a list of values, or the id of a nested item is among the requested ones."""
     if isinstance(found, list):
         return any(_any_of(one, wanted) for one in found)
     if isinstance(found, dict):
@@ -119,7 +123,7 @@ def _any_of(found: Any, wanted: list[Any]) -> bool:
 
 
 def ordered(rows: list[Data], query: Mapping[str, Any]) -> list[Data]:
-    """The rows in the order that `sort=-name`, `sort_by=name&order=desc` or `sort=name:desc` asks for."""
+    """Return the rows in the order of `sort=-name`, `sort_by=name&order=desc` or `sort=name:desc`."""
     fields, down = None, False
     for name, value in query.items():
         word = name_key(name)
@@ -148,7 +152,7 @@ def _field(text: str) -> tuple[str, bool]:
 
 
 def _rank(value: Any) -> tuple[int, Any]:
-    """Sorts numbers before texts, and what is not there last."""
+    """Return a key that sorts numbers before texts, and missing values last."""
     if isinstance(value, int | float):
         return (0, value)
     return (1, value.lower()) if isinstance(value, str) else (2, "")

@@ -1,4 +1,4 @@
-"""The string and number formats that the sandbox checks in a request."""
+"""The string and number formats that the sandbox checks."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from uuid import UUID
 if TYPE_CHECKING:
     from jsonschema import FormatChecker
 
+# jsonschema's own checkers need a package each for date-time, duration, uri and hostname. Date, time and date-time are
+# those of RFC 3339 §5.6, duration that of its appendix A.
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?")
@@ -70,7 +72,7 @@ INTEGERS = {"int32": 2**31, "int64": 2**63}
 
 
 def checker() -> FormatChecker:
-    """A jsonschema FormatChecker of the formats here and no other; what it does not know passes."""
+    """Return a jsonschema FormatChecker of these formats; any other format passes."""
     from jsonschema import FormatChecker
 
     found = FormatChecker(formats=())

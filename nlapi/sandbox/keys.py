@@ -1,4 +1,4 @@
-"""Ids for new things, in the form that the description gives them."""
+"""Ids for new items, in the form of the description."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ATTEMPTS = 8
 
 
 class Keys:
-    """Makes ids: a uuid, a number, a text of the pattern or like the example."""
+    """A generator of ids: UUIDs, numbers, texts that match the pattern or resemble the example."""
 
     def __init__(self, schemas: Schemas, sampler: Sampler, seed: int) -> None:
         self.schemas = schemas
@@ -24,7 +24,7 @@ class Keys:
         self.seed = seed
 
     def schema(self, resource: Resource) -> Any:
-        """The schema of a kind's id: of the property that holds it, or of the path parameter that names it."""
+        """Return the schema of a kind's id: of its property, or of the path parameter."""
         if resource.id_name:
             return resource.properties[resource.id_name]
         return next(iter(self._parameters(resource)), {"type": "string"})
@@ -39,10 +39,8 @@ class Keys:
         ]
 
     def example(self, resource: Resource, index: int = 0) -> Any:
-        """The example of an id that the description gives for the thing of that number, or NOTHING.
-
-        So the requests that the description's own pages show work here.
-        """
+        """Return the description's example of an id for the item with that index, or NOTHING."""
+        # With these ids the example requests of an API's documentation work here.
         for one in (self.schema(resource), *self._parameters(resource)):
             examples = [id for id in self.schemas.flat(one).get("examples") or () if self.fits(resource, id)]
             if examples:
@@ -50,24 +48,25 @@ class Keys:
         return NOTHING
 
     def fits(self, resource: Resource, key: Any) -> bool:
-        """Could a thing of this kind have that id, as property and in a path?"""
+        """Return whether an item of this kind can have that id, by its property and by its path parameters."""
         readable = isinstance(key, str | int) and not isinstance(key, bool) and key != ""
         every = (self.schema(resource), *self._parameters(resource))
         return readable and all(self.schemas.valid(schema, key, "write") for schema in every)
 
     def inner(self, resource: Resource, data: Mapping[str, Any], otherwise: Any) -> Any:
-        """The id of a thing that has it inside: a membership at `/members/{user_id}` goes by its `user.id`."""
+        """Return a nested id, as `user.id` of a membership at `/members/{user_id}`; `default` when there is none."""
         found = value_at(data, tuple(resource.id_path.split("."))) if "." in resource.id_path else None
         return otherwise if found is None else found
 
     def typed(self, resource: Resource, key: str) -> Any:
-        """The id as its property's type has it: a number where it is a number."""
+        """Return an id in the type of its property."""
+        # The store has texts only, as a path has.
         types = self.schemas.types(self.schema(resource))
         is_number = ("integer" in types or "number" in types) and "string" not in types
         return int(key) if is_number and key.lstrip("-").isdecimal() else key
 
     def new(self, resource: Resource, index: int) -> Any:
-        """An id for the thing of that number; always the same for the same seed, kind and number."""
+        """Return an id for the item with that index, the same for the same seed, kind and index."""
         schema = self.schema(resource)
         flat = self.schemas.flat(schema)
         if "integer" in self.schemas.types(schema):
@@ -87,7 +86,7 @@ class Keys:
             if isinstance(example, str):
                 found = like(example, at.rng)
             else:
-                # Later samples of a schema with examples are made, not copied.
+                # Without its examples: a sample would copy them, and the id would not be new.
                 found = self.sampler.make({key: one for key, one in flat.items() if key != "examples"}, at)
             if found != example and self.fits(resource, found):
                 return found

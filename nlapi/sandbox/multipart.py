@@ -1,4 +1,4 @@
-"""The parts of a multipart/form-data body (RFC 7578)."""
+"""Parsing of multipart/form-data bodies (RFC 7578)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nlapi.sandbox.problem import Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One part of a multipart body."""
+    """A part of a multipart body; `filename` is None for a field."""
 
     name: str
     content: bytes
@@ -19,7 +19,7 @@ class Part:
 
 
 def split_multipart(content: bytes, content_type: str) -> list[Part]:
-    """The parts of a multipart/form-data body (RFC 7578); Problem 400 when it cannot be read as one."""
+    """Return the parts of a multipart/form-data body; Problem 400 when it is malformed."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import FormParser, parse_options_header
 
@@ -38,6 +38,7 @@ def split_multipart(content: bytes, content_type: str) -> list[Part]:
         parts.append(Part(name=_name(file.field_name), content=read, content_type=_kind(file), filename=name))
         file.close()
 
+    # The parser does not complain about a body that stops early; a sign of the last boundary does.
     ended: list[bool] = []
     parser = FormParser(
         "multipart/form-data",
@@ -45,6 +46,7 @@ def split_multipart(content: bytes, content_type: str) -> list[Part]:
         on_file,
         on_end=lambda: ended.append(True),
         boundary=boundary,
+        # No temporary files: the body is in memory already, and app.py bounds its size.
         config={"MAX_MEMORY_FILE_SIZE": float("inf")},
     )
     try:

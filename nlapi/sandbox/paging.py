@@ -1,4 +1,4 @@
-"""Which part of a list is asked for, and what its envelope says about the rest."""
+"""The requested page of a list, and the paging fields of its envelope."""
 
 from __future__ import annotations
 
@@ -24,18 +24,17 @@ from nlapi.sandbox.at import NOTHING
 from nlapi.sandbox.problem import Fault, unprocessable
 from nlapi.sandbox.schemas import Schemas
 
+# Names of the number of pages.
 LASTS = frozenset("totalpages pages pagecount lastpage numpages".split())
-"""What the number of pages is called."""
 
+# Items of a page where neither request nor description says: more than the samples of one parent, so that a plain
+# list is complete.
 USUAL = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """The part of a list from `offset`, of `limit` things.
-
-    `parameters` say so, by their role; `after` is an id to go on after.
-    """
+    """A page of a list: `limit` items from `offset`, or from behind the id `after_id`."""
 
     offset: int = 0
     limit: int = USUAL
@@ -52,7 +51,7 @@ class Window:
 
 
 def window(operation: Operation, query: Mapping[str, Any], body: Any = None) -> Window:
-    """The part that a request asks for, with the defaults of the description. 422 for a cursor that is none of ours."""
+    """Return the page that a request asks for, with the description's defaults. Problem 422 for an unknown cursor."""
     given = {"query": query, "body": body if isinstance(body, Mapping) else {}}
     parameters: dict[PageRole, PageParameter] = {}
     for parameter in page_parameters(operation):
@@ -78,20 +77,21 @@ def token(offset: int) -> str:
 
 
 def _place(cursor: str, place: tuple[str, str]) -> tuple[int, str | None]:
-    """The offset that a cursor stands for; or the id after which to go on."""
+    """Return the offset of a cursor, or the id behind which the page begins."""
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError:
         text = ""
     if text.startswith("o:") and text[2:].isdecimal():
         return int(text[2:]), None
+    # Stripe's starting_after and OpenStack's marker take the id of the last item.
     if name_key(place[1]) in ("startingafter", "after", "marker"):
         return 0, cursor
     raise unprocessable([Fault(where=".".join(place), message="is no cursor that this server gave out")])
 
 
 class Envelope:
-    """Fills what surrounds the array of a list: totals, offsets, cursors, links to the next part."""
+    """The fields around the array of a list: totals, offsets, cursors, links to the next page."""
 
     def __init__(
         self, schemas: Schemas, part: Window, *, total: int, shown: int, url: str, query: Mapping[str, Any]
@@ -108,7 +108,7 @@ class Envelope:
         return self.part.offset + self.shown < self.total
 
     def fill(self, schema: Any, skip: str = "", depth: int = 3) -> dict[str, Any]:
-        """Values for the properties of an envelope that say something about the list."""
+        """Return the values of the properties of an envelope that describe the page."""
         found: dict[str, Any] = {}
         described = self.schemas.properties(schema)
         keys = {name_key(name) for name, one in described.items() if "integer" in self.schemas.types(one)}
@@ -122,6 +122,7 @@ class Envelope:
                 if inner:
                     found[name] = inner
                 continue
+            # Names mislead: `total` may be an amount. A value that does not fit its schema is left to the sampler.
             value = self._value(name, one, types, total)
             if value is not NOTHING and self.schemas.valid(one, value):
                 found[name] = value
@@ -158,6 +159,7 @@ class Envelope:
         if key in TOTALS or (total and key in ("size", "length", "results")):
             return self.shown
         if leads_ahead(name) and key != "offset":
+            # `next_offset` or the number of the next page.
             reached = following if "offset" in key else part.first_page + following // limit
             return reached if self.rest else None
         number = part.first_page + part.offset // limit
@@ -166,7 +168,7 @@ class Envelope:
         return shown.get(role) if role is not None else None
 
     def _link(self, offset: int) -> str:
-        """The URL of this list from another offset, in the terms of its own parameters."""
+        """Return the URL of this list from another offset, with its own paging parameter."""
         values, number = dict(self.query), self.part.first_page + offset // max(self.part.limit, 1)
         asked = {PageRole.OFFSET: offset, PageRole.NUMBER: number, PageRole.CURSOR: token(offset)}
         role = next((role for role in asked if role in self.part.parameters), None)

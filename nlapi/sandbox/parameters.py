@@ -1,7 +1,7 @@
-"""Parameters off the wire, by their style; written apart from nlapi.client, whose opponent this is.
+"""Parsing of parameters by their style; OpenAPI 3.1.1 §4.8.12.3 and RFC 6570.
 
-OpenAPI 3.1.1 §4.8.12.3 and RFC 6570: a delimiter is a delimiter only where it is not percent-encoded, except that
-spaces and pipes are always encoded.
+A delimiter separates values only where it is not percent-encoded, except that spaces and pipes are always encoded.
+It shares no code with nlapi.client, so that it is an independent check of the requests that nlapi builds.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from urllib.parse import unquote, unquote_plus
 
 from nlapi.openapi.parts import Parameter
 from nlapi.sandbox.coerce import coerce, coerce_array, coerce_object, coerce_tree
-from nlapi.sandbox.problem import Fault, Problem
+from nlapi.sandbox.problem import Fault, Problem, unprocessable
 from nlapi.sandbox.schemas import Schemas
 
+# The value of an absent parameter; None is JSON null.
 MISSING: Any = object()
-"""What a reader gives for a parameter that is not there."""
 
 SPLITTERS = {
     "form": re.compile(","),
@@ -26,21 +26,22 @@ SPLITTERS = {
     "spaceDelimited": re.compile(r"%20|\+"),
     "tabDelimited": re.compile(r"\t|%09"),
 }
+# Delimiters in a header, where nothing is percent-encoded; a comma for every other style. tabDelimited is Swagger
+# 2.0's `tsv`.
 MARKS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
-"""What stands between values where nothing is percent-encoded; else a comma."""
 
 BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 
 
 @dataclass(slots=True, kw_only=True)
 class Pairs:
-    """The pairs of a query or form, in order: the name decoded, the value still raw; and which of them were used."""
+    """The pairs of a query or form in order, with decoded names and raw values; `used` are positions already read."""
 
     pairs: Sequence[tuple[str, str]]
     used: set[int] = field(default_factory=set)
 
     def take(self, name: str) -> list[str]:
-        """The raw values of that name, marked as used."""
+        """Return the raw values of a name, and mark them as used."""
         places = [place for place, (one, _) in enumerate(self.pairs) if one == name]
         self.used.update(places)
         return [self.pairs[place][1] for place in places]
@@ -51,13 +52,13 @@ class Pairs:
 
 
 def split_pairs(text: str) -> Pairs:
-    """The pairs of a raw query string or urlencoded body."""
+    """Return the pairs of a raw query string or an urlencoded body."""
     split = [part.partition("=") for part in text.split("&") if part]
     return Pairs(pairs=[(decoded(name), value) for name, _, value in split])
 
 
 def decoded(raw: str, *, plus: bool = True) -> str:
-    """Percent-decoded text; a Problem when it is no UTF-8 or holds a stray percent sign."""
+    """Return percent-decoded text; Problem 400 for a stray percent sign or bytes that are no UTF-8."""
     if re.search(r"%(?![0-9A-Fa-f]{2})", raw):
         raise Problem(400, f"{raw[:80]!r} has a percent sign that encodes nothing")
     try:
@@ -67,7 +68,7 @@ def decoded(raw: str, *, plus: bool = True) -> str:
 
 
 def shape(schema: Any, schemas: Schemas) -> str:
-    """array, object or primitive: how values of this schema are laid out on the wire."""
+    """Return the layout of a schema's values on the wire: "array", "object" or "primitive"."""
     types = schemas.types(schema)
     if "array" in types:
         return "array"
@@ -75,17 +76,18 @@ def shape(schema: Any, schemas: Schemas) -> str:
 
 
 def nests(schema: Any, schemas: Schemas) -> bool:
-    """May a value of this schema be an object or an array, whatever else it may be?"""
+    """Return whether a value of this schema may be an object or an array, among other types."""
     return bool({"object", "array"} & set(schemas.types(schema)))
 
 
 def read_query(parameter: Parameter, pairs: Pairs, schemas: Schemas) -> Any:
-    """The value of a query or form parameter, or MISSING. A Problem when one that is single is given twice."""
+    """Return the value of a query or form parameter, or MISSING. Problem 422 for a repeated single value."""
     schema, kind = parameter.schema, shape(parameter.schema, schemas)
     if parameter.style == "deepObject" and nests(schema, schemas):
         tree = take_brackets(parameter.name, pairs)
         if tree is not MISSING or kind != "primitive":
             return MISSING if tree is MISSING else coerce_tree(tree, schema, schemas)
+    # The default for an object in a query: its properties are pairs, and the parameter's own name is nowhere.
     if kind == "object" and parameter.style == "form" and parameter.explode:
         return _exploded_object(parameter, pairs, schemas)
     raw = pairs.take(parameter.name)
@@ -108,12 +110,11 @@ def _refuse_repeated(parameter: Parameter, raw: Sequence[str]) -> None:
     if len(raw) > 1:
         message = f"given {len(raw)} times; it is written once"
         message += ", its values separated" if parameter.style in SPLITTERS and not parameter.explode else ""
-        where = f"{parameter.where}.{parameter.name}"
-        raise Problem(422, f"{where}: {message}", faults=[Fault(where=where, message=message)])
+        raise unprocessable([Fault(where=f"{parameter.where}.{parameter.name}", message=message)])
 
 
 def take_brackets(name: str, pairs: Pairs) -> Any:
-    """`name[a]=1&name[b][c]=2` as {"a": "1", "b": {"c": "2"}}, texts decoded; MISSING when there is none."""
+    """Return `name[a]=1&name[b][c]=2` as {"a": "1", "b": {"c": "2"}}, texts decoded; MISSING when there is none."""
     tree: dict[str, Any] = {}
     for place, (key, raw) in enumerate(pairs.pairs):
         rest = key[len(name) :]
@@ -125,7 +126,7 @@ def take_brackets(name: str, pairs: Pairs) -> Any:
 
 
 def _hang(tree: dict[str, Any], path: list[str], text: str) -> None:
-    """Puts a text at its place; a name that comes again, or ends in `[]`, makes a list."""
+    """Add a text to the tree at a path of names; a repeated name, or one that ends in `[]`, makes a list."""
     many = len(path) > 1 and path[-1] == ""
     *parents, last = path[:-1] if many else path
     for name in parents:
@@ -143,7 +144,7 @@ def _hang(tree: dict[str, Any], path: list[str], text: str) -> None:
 
 
 def _exploded_object(parameter: Parameter, pairs: Pairs, schemas: Schemas) -> Any:
-    """Each property is a pair of its own, so the names of the object's properties are names in the query."""
+    """Return an exploded object, whose property names are names in the query, or MISSING."""
     found = {}
     for name in schemas.properties(parameter.schema):
         if raw := pairs.take(name):
@@ -152,20 +153,20 @@ def _exploded_object(parameter: Parameter, pairs: Pairs, schemas: Schemas) -> An
 
 
 def take_free(parameter: Parameter, pairs: Pairs, schemas: Schemas) -> dict[str, Any]:
-    """The pairs nobody else has used, for an exploded object that may have any property."""
+    """Return the unused pairs as properties of an exploded object with free properties."""
     names = dict.fromkeys(pairs.unused)
     return coerce_object({name: decoded(pairs.take(name)[-1]) for name in names}, parameter.schema, schemas)
 
 
 def spreads(parameter: Parameter, schemas: Schemas) -> bool:
-    """Is each property of this parameter a pair of its own? Then an empty object leaves no trace."""
+    """Return whether each property of a parameter is a pair of its own, so that an empty object is invisible."""
     if parameter.where != "query" or parameter.content_type or shape(parameter.schema, schemas) != "object":
         return False
     return parameter.style == "deepObject" or (parameter.style == "form" and parameter.explode)
 
 
 def owns_any(parameter: Parameter, schemas: Schemas) -> bool:
-    """May this parameter own a query name that is not described: an exploded form object with free properties?"""
+    """Return whether a parameter may own any query name: an exploded form object with free properties."""
     if parameter.style != "form" or not parameter.explode or shape(parameter.schema, schemas) != "object":
         return False
     flat = schemas.flat(parameter.schema)
@@ -173,7 +174,7 @@ def owns_any(parameter: Parameter, schemas: Schemas) -> bool:
 
 
 def read_path(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
-    """The value of a path parameter in simple, label or matrix style. A Problem when the style's mark is not there."""
+    """Return the value of a path parameter in simple, label or matrix style. Problem 404 without the style's prefix."""
     name, explode = parameter.name, parameter.explode
     if parameter.style == "label":
         body = _after(".", raw, parameter)
@@ -185,6 +186,7 @@ def read_path(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
     if kind == "object" and explode:
         return _delimited(parameter, body, ";", schemas)
     marks = [part.partition("=") for part in body.split(";")]
+    # 404 and not 422: a path without the style's mark is no path of this operation.
     if any(decoded(key, plus=False) != name for key, _, _ in marks) or (len(marks) > 1 and not (kind == "array")):
         raise Problem(404, f"path parameter {name} is written ;{name}=VALUE, not {raw!r}")
     if kind == "array" and explode:
@@ -199,7 +201,7 @@ def _after(mark: str, raw: str, parameter: Parameter) -> str:
 
 
 def read_header(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
-    """The value of a header: simple style or delimited, not percent-encoded (OpenAPI 3.1.1 §4.8.12.2)."""
+    """Return the value of a header in simple or delimited style, not percent-encoded; OpenAPI 3.1.1 §4.8.12.2."""
     kind = shape(parameter.schema, schemas)
     if kind == "primitive":
         return coerce(raw.strip(), parameter.schema, schemas)
@@ -210,7 +212,7 @@ def read_header(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
 
 
 def read_cookie(parameter: Parameter, raw: str, schemas: Schemas) -> Any:
-    """The value of a cookie: form style, one cookie."""
+    """Return the value of a cookie in form style, one cookie for all values."""
     return _delimited(parameter, raw, ",", schemas)
 
 
@@ -233,9 +235,8 @@ def _object(parameter: Parameter, parts: list[str], schemas: Schemas) -> dict[st
 
 
 def _flat_object(parameter: Parameter, parts: list[str], schemas: Schemas) -> dict[str, Any]:
-    """`R,100,G,200` as {"R": 100, "G": 200}."""
+    """Return `R,100,G,200` as {"R": 100, "G": 200}. Problem 422 for an odd number of parts."""
     if len(parts) % 2:
-        where = f"{parameter.where}.{parameter.name}"
         message = "an object is written as name,value,name,value"
-        raise Problem(422, f"{where}: {message}", faults=[Fault(where=where, message=message)])
+        raise unprocessable([Fault(where=f"{parameter.where}.{parameter.name}", message=message)])
     return coerce_object(dict(zip(parts[::2], parts[1::2], strict=True)), parameter.schema, schemas)

@@ -1,4 +1,4 @@
-"""A text that a regular expression matches, for the simple expressions that descriptions hold."""
+"""Generation of a text that matches a regular expression of a description."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from nlapi.tools.patterns import bounded
 
-# The standard library's own parser of expressions; private, stable since Python 2, and what hypothesis uses.
+# The standard library's own parser of expressions: private, but stable since Python 2 and used by hypothesis.
 _parser: Any = import_module("re._parser")
 _constants: Any = import_module("re._constants")
 
@@ -27,12 +27,13 @@ ATTEMPTS = 12
 
 
 def match(pattern: str, rng: Random, *, least: int = 0, most: int | None = None) -> str | None:
-    """A text of `least` to `most` characters in which the pattern is found; None when none is found soon."""
+    """Return a match of the pattern with `min_length` to `max_length` characters; None after ATTEMPTS failures."""
     try:
         tree = _parser.parse(pattern)
     except (re.error, OverflowError):
         return None
     for attempt in range(ATTEMPTS):
+        # Every second attempt repeats as much as the length needs: short texts look natural, long ones may be required.
         text = _sequence(tree, rng, least if attempt % 2 else 0)
         if len(text) < least and not pattern.endswith("$"):
             text += "".join(rng.choice("abcdefghij") for _ in range(least - len(text)))
@@ -66,7 +67,7 @@ def _node(op: Any, argument: Any, rng: Random, want: int) -> str:
 
 
 def _members(parts: Any) -> str:
-    """The characters of a class; the likely ones when it is a large one."""
+    """Return the characters of a class, letters and digits only if it has them."""
     chars, negated = "", False
     for op, argument in parts:
         if op is _constants.NEGATE:

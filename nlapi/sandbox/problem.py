@@ -1,4 +1,4 @@
-"""What the sandbox says when it refuses: RFC 9457 problem details."""
+"""The refusals of the sandbox, as problem details of RFC 9457."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing wrong with a request. `where` is its place: `query.status[0]`, `body.budget.amount`."""
+    """A fault of a request at a location such as `query.status[0]` or `body.budget.amount`."""
 
     where: str
     message: str
 
 
 class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
-    """A refusal. `detail` says what is wrong and what would be right; `faults` name each place."""
+    """A refusal. `detail` states the problem and the correct form; `faults` have one entry for each location."""
 
     def __init__(
         self, status: int, detail: str, *, faults: Iterable[Fault] = (), headers: Iterable[tuple[str, str]] = ()
@@ -29,7 +29,7 @@ class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
         self.headers = tuple(headers)
 
     def as_dict(self) -> dict[str, Any]:
-        """The members of problem+json; `errors` is there when single places are at fault."""
+        """Return the members of problem+json, with the extension `errors` (§3.2) for faults at single locations."""
         title = HTTPStatus(self.status).phrase
         problem = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
         if self.faults:
@@ -38,7 +38,8 @@ class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
 
 
 def unprocessable(faults: Iterable[Fault]) -> Problem:
-    """The 422 for values that break their schemas; its detail is the first fault."""
+    """Return the Problem 422 for values that break their schemas."""
+    # Clients print `detail` alone, so it has the first fault and the number of the others.
     found = tuple(faults)
     rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return Problem(422, f"{found[0].where}: {found[0].message}{rest}", faults=found)

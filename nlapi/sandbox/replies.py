@@ -1,4 +1,4 @@
-"""An Outcome as an HTTP answer: the status, headers and bytes that the description promises."""
+"""HTTP responses: an Outcome with the status, headers and media type of the description."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from nlapi.sandbox.problem import Problem
 from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Row
 
+# The smallest valid file of each type, since clients decode what they get.
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
@@ -27,16 +28,16 @@ PDF = b"%PDF-1.1\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Page
 PDF += b"trailer<</Root 1 0 R>>\n"
 PLACEHOLDERS = {"image/png": PNG, "image/gif": GIF, "application/pdf": PDF}
 
+# Headers of the transport, or computed from the answer. A sample of Content-Encoding made every answer unreadable.
 OWN_HEADERS = frozenset(
     "connection content-encoding content-length content-type keep-alive location trailer transfer-encoding"
     " upgrade".split()
 )
-"""Headers that tell how the answer travels, or that are made of it: no sample of a description would be true."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What goes back to the client."""
+    """A response to the client."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -55,7 +56,7 @@ def encode(value: Any) -> bytes:
 
 
 def reply(stage: Stage, operation: Operation, outcome: Outcome, *, accept: str, path: str, prefix: str) -> Reply:
-    """The answer with the status that goes with what was done, in a media type that the client accepts."""
+    """Return the response for an Outcome, in a media type that the client accepts."""
     status, response = _response(operation, made=outcome.made is not None)
     headers = list(_headers(stage, response, outcome)) if response else []
     if outcome.made is not None:
@@ -69,9 +70,10 @@ def reply(stage: Stage, operation: Operation, outcome: Outcome, *, accept: str, 
 
 
 def _response(operation: Operation, *, made: bool) -> tuple[int, Response | None]:
-    """The status and description of success: 201 for something made, else the lowest that is not 201."""
+    """Return the described status of success, and its Response: 201 for a created item, else the lowest other 2xx."""
     described = {_number(one.status): one for one in operation.responses if one.status.upper().startswith("2")}
     if not described:
+        # A description with `default` only, or with errors only, still has to be answered.
         usual = operation.response()
         return (201 if made else 200) if usual and usual.media else 204, usual
     others = sorted(status for status in described if made or status != 201) or sorted(described)
@@ -84,7 +86,7 @@ def _number(status: str) -> int:
 
 
 def _media(response: Response, accept: str) -> Media | None:
-    """The media type to answer in: JSON where it is described and accepted, else the first that is accepted."""
+    """Return the media type of the answer: JSON where the client accepts it, else the first that it accepts."""
     if not response.media:
         return None
     ranked = sorted(response.media, key=lambda one: not may_be_json(one.content_type))
@@ -93,6 +95,7 @@ def _media(response: Response, accept: str) -> Media | None:
         kind = essence(media.content_type)
         if any(one in (kind, "*/*", kind.partition("/")[0] + "/*") for one in wanted):
             return media
+    # Nothing fits: an answer in another type is allowed, and more useful than 406 (RFC 9110 §12.5.1).
     return ranked[0]
 
 
@@ -116,13 +119,14 @@ def _content(stage: Stage, operation: Operation, response: Response | None, medi
 
 
 def _headers(stage: Stage, response: Response, outcome: Outcome) -> list[tuple[str, str]]:
-    """The headers that the response is described with, each with a sample of its schema."""
+    """Return the described headers of a response, each with a sample of its schema."""
     found = []
     for name, node in response.headers.items():
         if name.lower() in OWN_HEADERS:
             continue
         described = stage.schemas.follow(node)
         schema = described.get("schema", {})
+        # X-Total-Count, X-Pagination-Total: the total of a list where its body is a bare array.
         word = name_key(name).removeprefix("x").removeprefix("pagination")
         if outcome.total is not None and word in TOTALS:
             value: Any = outcome.total
@@ -135,7 +139,7 @@ def _headers(stage: Stage, response: Response, outcome: Outcome) -> list[tuple[s
 
 
 def _location(stage: Stage, operation: Operation, row: Row, path: str, prefix: str) -> str:
-    """Where the thing that was made can be read; "" when nowhere."""
+    """Return the path at which a created item can be read; "" when there is none."""
     key = quote(row.key, safe="")
     resource = next((one for one in stage.semantics.resources if one.name == row.entity), None)
     here = stage.semantics.at(segments(operation.route))
@@ -151,7 +155,7 @@ def _location(stage: Stage, operation: Operation, row: Row, path: str, prefix: s
 
 
 def _values(stage: Stage, template: str, path: Any, scope: Mapping[str, str]) -> dict[str, str] | None:
-    """The values of the placeholders above a thing, from its scope; None when one is not known."""
+    """Return the path values of an item's parents from its scope; None when one is unknown."""
     values = {parent.parameter: scope.get(parent.name) for parent in stage.semantics.parents(path)}
     if None in values.values():
         return None

@@ -1,4 +1,4 @@
-"""Answers that are about no kept thing: reports, estimates, availability. Made per request, always alike."""
+"""Answers that are computed for a request and about no stored item: reports, estimates, availability."""
 
 from __future__ import annotations
 
@@ -22,16 +22,19 @@ from nlapi.sandbox.stage import Stage
 from nlapi.sandbox.store import Scope
 from nlapi.sandbox.writes import merged
 
+# Rows of a report without a number of its own; a sample to read, not a real size.
 ROWS = 5
+# Query parameters that choose the dimensions of a report; without one it has a single row of totals.
 SPLITS = frozenset("dimension dimensions group groupby breakdown breakdowns by split".split())
 
 
 def compute(stage: Stage, operation: Operation, checked: Checked, scope: Scope) -> Any:
-    """The JSON answer to a request, from its schema and what the request says; NOTHING when none is described."""
+    """Return the JSON answer from its schema and the values of the request; NOTHING without a described JSON answer."""
     media = json_media(operation)
     if media is None:
         return NOTHING
     asked = {**_acted_on(operation, checked), **_asked(checked)}
+    # The request is a part of the sample's path: the same request has the same answer, another one another.
     at = At(
         seed=stage.seed,
         path=f"{operation.id} {json.dumps(asked, sort_keys=True, default=str)}",
@@ -53,12 +56,12 @@ def compute(stage: Stage, operation: Operation, checked: Checked, scope: Scope) 
 
 
 def _acted_on(operation: Operation, checked: Checked) -> dict[str, Any]:
-    """The id of the thing that an action is done to, when its kind is not kept: 5 for `POST /loans/5/return`."""
+    """Return the id that an action names where its kind is not stored: 5 for `POST /loans/5/return`."""
     path = segments(operation.route)
     last = name_words(path[-1].text) if path else ()
     if operation.method in ("GET", "HEAD") or len(path) < 2 or path[-1].parameter or not path[-2].parameter:
         return {}
-    # `POST /users/5/tokens` makes something new.
+    # `POST /users/5/tokens` creates an item, whose id is another one.
     plural = bool(last) and singular(last[-1]) != last[-1]
     return {} if plural else {"id": checked.path.get(path[-2].parameter)}
 
@@ -69,7 +72,7 @@ def _asked(checked: Checked) -> dict[str, Any]:
 
 
 def _echo(stage: Stage, schema: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What the answer repeats of the request: properties of the same name, where the value fits."""
+    """Return the values of the request that the answer repeats: properties of the same name that fit the schema."""
     by_plain = {name_key(name): value for name, value in asked.items()}
     return {
         name: by_plain[name_key(name)]
@@ -79,7 +82,7 @@ def _echo(stage: Stage, schema: Any, asked: Mapping[str, Any]) -> dict[str, Any]
 
 
 class _Referrer:
-    """Ids and names of things that exist, for the rows of a report."""
+    """A source of ids and names of existing items for the rows of a report."""
 
     def __init__(self, stage: Stage, asked: Mapping[str, Any], scope: Scope) -> None:
         self.stage = stage
@@ -97,6 +100,7 @@ class _Referrer:
                 else None
             )
             return row.data.get(parts[-1], NOTHING) if row else NOTHING
+        # What the request names comes first: a report for campaigns 1 and 2 is about these.
         given = self.asked.get(parts)
         if given and isinstance(given, list):
             return given[index % len(given)]
@@ -129,7 +133,7 @@ def _rows(
 
 
 def _unselected(stage: Stage, operation: Operation, checked: Checked, schema: Any) -> tuple[set[str], bool]:
-    """The columns that a request leaves out by naming others (`metrics=clicks`), and if there is one row in all."""
+    """Return the columns that a request excludes by naming others, and whether the report is one row of totals."""
     dropped: set[str] = set()
     whole = False
     names = stage.schemas.properties(schema)
@@ -149,7 +153,7 @@ def _unselected(stage: Stage, operation: Operation, checked: Checked, schema: An
 
 
 def _owner(name: str, choices: Any) -> Any:
-    """The choice that a column is of: `campaign` for `campaign_id`, `ad_set` for `ad_set_id`, `clicks` for itself."""
+    """Return the choice that a column belongs to: `campaign` for `campaign_id`, `clicks` for `clicks`; else None."""
     parts = name_words(name)
     fitting = [
         one
@@ -164,7 +168,7 @@ def _owner(name: str, choices: Any) -> Any:
 
 
 def _day(stage: Stage, operation: Operation, checked: Checked, found: AnswerPart, index: int) -> dict[str, str]:
-    """The day of a row, counted from the first day that the request asks for."""
+    """Return the date of a row, counted from the first day in the request."""
     for parameter in operation.parameters:
         value = checked.query.get(parameter.name)
         if isinstance(value, str) and set(name_words(parameter.name)) & LOWER:
@@ -179,7 +183,7 @@ def _day(stage: Stage, operation: Operation, checked: Checked, found: AnswerPart
 
 
 def _sums(stage: Stage, schema: Any, rows: list[Any]) -> dict[str, Any]:
-    """The totals object of a report: the sum of each column of numbers that its rows have."""
+    """Return the totals object of a report, with the sum of each numeric column."""
     for name, one in stage.schemas.properties(schema).items():
         if name_key(name) in ("total", "totals", "summary", "sum") and "object" in stage.schemas.types(one):
             columns = stage.schemas.properties(one)

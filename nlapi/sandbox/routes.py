@@ -1,4 +1,4 @@
-"""From a method and a path on the wire to an Operation and the raw values in its path."""
+"""Matching of a method and a path to an Operation and the raw values in its path."""
 
 from __future__ import annotations
 
@@ -19,10 +19,7 @@ PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """An Operation and what stands at each `{name}` of its path, still percent-encoded.
-
-    `prefix` is the part of the path that belongs to the server: `/v1`, or "".
-    """
+    """An Operation and the percent-encoded values of its path parameters; `prefix` is the server's path or ""."""
 
     operation: Operation
     raw: Mapping[str, str]
@@ -41,7 +38,7 @@ Candidate = tuple[str, _Template, Mapping[str, str]]
 
 
 class Routes:
-    """The path templates of a Spec, the most concrete first; OpenAPI 3.1.1 §4.8.8.2.
+    """The path templates of a Spec, most concrete first; OpenAPI 3.1.1 §4.8.8.2.
 
     A path is also accepted below the path of a described server (`/v1/pets` when a server ends in `/v1`).
     """
@@ -56,15 +53,16 @@ class Routes:
         self._prefixes = tuple(sorted(set(_prefixes(spec.servers)), key=len, reverse=True))
 
     def match(self, method: str, path: str, query: str = "", headers: Mapping[str, str] = NO_HEADERS) -> Match:
-        """The Match of a raw (percent-encoded) path; Problem 404 for an unknown path, 405 with Allow for a method.
+        """Return the Match of a percent-encoded path; Problem 404 for an unknown path, 405 with Allow for a method.
 
-        `query`, raw, and `headers`, their names in lower case, tell operations on one path apart.
+        `query` (raw) and `headers` (names in lower case) distinguish operations on one path.
         """
         allowed: dict[str, None] = {}
         lacking: list[Operation] = []
         for prefix, template, raw in self._candidates(path):
             operations = template.operations.get(method, ())
             if not operations and method == "HEAD":
+                # HEAD is GET without its body (RFC 9110 §9.3.2), and described almost nowhere.
                 operations = template.operations.get("GET", ())
             if (operation := chosen(operations, query, headers)) is not None:
                 return Match(operation=operation, raw=raw, prefix=prefix)
@@ -99,7 +97,8 @@ class Routes:
 
     @cached_property
     def _own_prefixes(self) -> tuple[str, ...]:
-        """The server paths of single operations; they cost the parsing of every operation, so they come last."""
+        """The server paths of single operations."""
+        # Used only when nothing else matches, as they need every operation to be parsed.
         return tuple({prefix for operation in self._spec.operations for prefix in _prefixes(operation.servers)})
 
 
@@ -116,7 +115,7 @@ def _template(path: str, operations: Mapping[str, tuple[Operation, ...]]) -> _Te
 
 
 def _literal(text: str) -> str:
-    """A pattern for literal text, with every character plain or percent-encoded."""
+    """Return a pattern for literal text, with each character plain or percent-encoded."""
     return "".join(re.escape(char) if char == "/" else f"(?:{re.escape(char)}|{_encoded(char)})" for char in text)
 
 
@@ -125,7 +124,7 @@ def _encoded(char: str) -> str:
 
 
 def _concreteness(path: str) -> tuple[tuple[int, int], ...]:
-    """Sorts literal segments before those with a placeholder, and of these the one with more literal text first."""
+    """Return a key that sorts literal segments before placeholders, and these by their literal text, longest first."""
     return tuple(
         (1, -len(PLACEHOLDER.sub("", segment))) if PLACEHOLDER.search(segment) else (0, 0)
         for segment in path.split("/")

@@ -1,4 +1,4 @@
-"""Values made from schemas: believable, distinct from item to item, and the same for the same seed."""
+"""Sample values for schemas: plausible, distinct by item, and the same for the same seed."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from nlapi.sandbox.at import NOTHING, At
 from nlapi.sandbox.schemas import Schemas
 from nlapi.sandbox.texts import number, scaled, text, vary
 
+# The depth at which nested values end, for schemas that require themselves.
 DEEPEST = 8
-"""No value is nested deeper than this, whatever its schema asks."""
+# The depth down to which optional objects and lists are filled; the size of a value grows exponentially with it.
 RICH = 2
-"""Down to this depth optional objects and lists are filled; below only what is required."""
 
 
 class Sampler:
-    """Makes values for the schemas of one Spec."""
+    """A generator of values for the schemas of one Spec."""
 
     def __init__(self, schemas: Schemas) -> None:
         self.schemas = schemas
 
     def sample(self, schema: Any, at: At, known: Any = NOTHING) -> Any:
-        """A value for the schema, over what is known of it, that validates; the nearest when none is found."""
+        """Return a valid value that contains what is known of it; the first attempt when none is valid."""
+        # From the fullest form to the barest: optional and known values are dropped only when they break the schema.
         first = NOTHING
         for sparse, given in ((at.sparse, known), (True, known), (True, NOTHING)):
             for pick in range(4):
@@ -51,7 +52,8 @@ class Sampler:
             yield flat["items"]
 
     def mended(self, schema: Any, value: Any) -> Any:
-        """The value without the optional parts that break the schema; NOTHING when that is not enough."""
+        """Return the value without the optional parts that break the schema; NOTHING when that is not enough."""
+        # Removing a part may break another rule (minProperties, dependentRequired), hence several rounds.
         for _ in range(8):
             errors = list(zip(self.schemas.errors(schema, value, "read"), range(20), strict=False))
             if not errors:
@@ -64,7 +66,7 @@ class Sampler:
         return NOTHING
 
     def make(self, schema: Any, at: At, known: Any = NOTHING) -> Any:
-        """A value by the rules of one look at the schema, not checked against it."""
+        """Return a value by the schema's keywords, without validating it."""
         flat = self.schemas.flat(schema)
         branches = self.schemas.branches(flat)
         if branches and at.depth < DEEPEST and "enum" not in flat and "const" not in flat:
@@ -90,7 +92,7 @@ class Sampler:
         return ranked[at.pick % len(ranked)]
 
     def _kinship(self, branch: Schema, known: Any) -> int:
-        """How well a known value goes with a branch of a union."""
+        """Return a score for how well a known value fits a branch of a union, higher is better."""
         kinds = self.schemas.types(branch)
         kind = json_type(known)
         if kinds and kind not in kinds and not (kind == "integer" and "number" in kinds):
@@ -103,6 +105,7 @@ class Sampler:
         )
         for name in known.keys() & described.keys():
             one = self.schemas.flat(described[name])
+            # A discriminator's value decides more than any number of shared properties.
             if ("const" in one or "enum" in one) and not self.schemas.valid(one, known[name]):
                 score -= 100
         return score
@@ -129,7 +132,7 @@ class Sampler:
         return made
 
     def _given(self, flat: Schema, at: At, known: Any) -> dict[str, Any]:
-        """What is known of an object, over the example that its schema has for this index."""
+        """Return what is known of an object, merged over the schema's example for this index."""
         examples = [one for one in flat.get("examples") or () if isinstance(one, dict)]
         example = examples[at.index] if at.index < len(examples) else {}
         if not isinstance(known, dict):
@@ -137,7 +140,7 @@ class Sampler:
         return {**example, **known} if at.full else known
 
     def _wanted(self, flat: Schema, ref: str | None, at: At) -> bool:
-        """Is an optional property worth making here: not its own ancestor, and not too deep for what it holds?"""
+        """Return whether to fill an optional property: it is not its own ancestor, and not too deep."""
         if ref in at.refs or flat.get("deprecated") is True:
             return False
         simple = not {"object", "array"} & set(self.schemas.types(flat))
@@ -184,7 +187,7 @@ class Sampler:
         return max(least, wanted if most is None else min(wanted, int(most)))
 
     def _fresh(self, items: Any, at: At, ref: str | None, made: list[Any], place: int) -> Any:
-        """An item that is not there yet, or NOTHING after a few tries."""
+        """Return an item that the list does not contain, or NOTHING after a few attempts."""
         for jump in range(1, 12):
             value = self.make(items, at.item(place + jump, ref))
             if value not in made:
@@ -226,7 +229,7 @@ class Sampler:
 
 
 def _prune(value: Any, path: tuple[Any, ...]) -> None:
-    """Takes away what stands at the path, unless it is gone with what was around it; the rest is judged again."""
+    """Delete the part of a value at a path, unless it has gone with a part around it."""
     with suppress(LookupError, TypeError):
         for part in path[:-1]:
             value = value[part]
@@ -234,7 +237,7 @@ def _prune(value: Any, path: tuple[Any, ...]) -> None:
 
 
 def _ref(schema: Any) -> str | None:
-    """The `$ref` that a schema, or the items of its array, are: what would make it its own ancestor."""
+    """Return the `$ref` of a schema or of its array's items, by which a recursion is found; else None."""
     if not isinstance(schema, Mapping):
         return None
     ref = schema.get("$ref")
@@ -257,6 +260,6 @@ def _boolean(at: At) -> bool:
 
 
 def _telling(name: str) -> bool:
-    """Does a property of that name tell one thing from another, so that its values should not repeat?"""
+    """Return whether a property identifies an item by its name, so that its values should not repeat."""
     parts = name_words(name)
     return bool(parts) and parts[-1] in ("id", "name", "title", "key", "email")

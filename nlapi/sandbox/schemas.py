@@ -1,4 +1,4 @@
-"""Checks values against the schemas of a description."""
+"""Validation of values against the schemas of a description."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from nlapi.tools.validator import VALIDATOR
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
+# Faults in one refusal: a list of a thousand wrong items needs no thousand lines.
 MOST_FAULTS = 20
 
 
 class Schemas(SchemaReader):
-    """The schemas of one Spec, with a validator for each, remembered by the identity of the schema."""
+    """The schemas of one Spec with a cached validator for each, by the identity of the schema."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self._validators: dict[tuple[int, str], tuple[Any, Validator]] = {}
 
     def faults(self, schema: Any, value: Any, where: str, *, written: bool = True) -> list[Fault]:
-        """What is wrong with a value. `written`: it comes from a client, so readOnly properties are not required."""
+        """Return the faults of a value; with `is_write` its readOnly properties are not required."""
         found = []
         for error in self.errors(schema, value, "write" if written else "read"):
             found.append(_fault(error, where))
@@ -38,11 +39,12 @@ class Schemas(SchemaReader):
         return next(self.errors(schema, value, mode), None) is None
 
     def errors(self, schema: Any, value: Any, mode: str) -> Iterator[Any]:
-        """jsonschema's ValidationErrors. A schema that is itself broken forbids nothing."""
+        """Yield jsonschema's ValidationErrors; none for a schema that is itself broken."""
         import re
 
         known = self._validators.get((id(schema), mode))
         if known is None:
+            # The schema is stored with its validator, since an id is reused once its object is gone.
             known = (schema, self._classes[mode](schema, format_checker=self._formats))
             self._validators[id(schema), mode] = known
         try:
@@ -59,7 +61,7 @@ class Schemas(SchemaReader):
         return {mode: self._validator_class(hidden) for mode, hidden in (("write", "readOnly"), ("read", "writeOnly"))}
 
     def _validator_class(self, hidden: str) -> Any:
-        """nlapi's own validator with `$ref` through Spec.lookup, and properties marked `hidden` never required."""
+        """Return nlapi's validator class with `$ref` through Spec.lookup, and without requiring `hidden` properties."""
         from jsonschema.exceptions import ValidationError
         from jsonschema.validators import extend
 
@@ -78,7 +80,7 @@ class Schemas(SchemaReader):
 
 
 def _fault(error: Any, where: str) -> Fault:
-    """A ValidationError as a Fault; of a union, the branch that came nearest."""
+    """Return a ValidationError as a Fault; for a union, the error of the nearest branch."""
     from jsonschema.exceptions import best_match
 
     while error.context:

@@ -1,4 +1,4 @@
-"""Fills the store with sample things when they are first asked for, below the right parents and with ids that exist."""
+"""Fixtures: sample items that are stored when their kind is first used, with consistent parents and references."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from nlapi.sandbox.keys import Keys
 from nlapi.sandbox.samples import Sampler
 from nlapi.sandbox.store import SINGLE, Row, Scope, Store, agree
 
+# Items below the first parent and below each other one. Six make a list that can be filtered and paged; with two
+# below the others a tree of four kinds stays small.
 MANY, FEW = 6, 2
-"""How many things the first parent gets, and the others."""
+# The largest number of sample items of one kind.
 MOST = 120
-"""No kind is filled with more than this many."""
 
 
 class Seeds:
-    """Makes sample rows. A kind is filled once for each parent; parents that a client created stay empty."""
+    """The maker of sample rows. A kind is filled once below each parent; parents that a client created stay empty."""
 
     def __init__(self, semantics: Semantics, store: Store, sampler: Sampler, keys: Keys) -> None:
         self.semantics = semantics
@@ -34,7 +35,8 @@ class Seeds:
         self._filling: list[Resource] = []
 
     def get(self, resource: Resource, key: str, scope: Scope) -> Row | None:
-        """The thing of that id below those parents; one of an open kind is made on the spot."""
+        """Return the item with an id below its parents, or None; an item of an open kind is created at once."""
+        # An open kind cannot be listed, so nobody could know its ids: any id is accepted until it is deleted.
         self.fill(resource, scope)
         row = self.store.find(resource.name, key, scope)
         if row is None and resource.is_open and not self.store.is_gone(resource.name, key, scope):
@@ -43,7 +45,7 @@ class Seeds:
         return row
 
     def exists(self, resource: Resource, key: str, scope: Scope) -> bool:
-        """Is there a thing of that id? Parents that the thing is not kept below do not count."""
+        """Return whether an item with that id exists; parents that do not belong to its kind are ignored."""
         if resource.is_open:
             return not self.store.is_gone(resource.name, key, {})
         names = {parent.name for parent in self.semantics.above(resource)}
@@ -52,12 +54,12 @@ class Seeds:
         return row is not None and agree({name: value for name, value in scope.items() if name in names}, row.scope)
 
     def fill(self, resource: Resource, scope: Scope | None = None) -> None:
-        """Sees to it that the samples of a kind are there: below the parents given, or below all there are."""
+        """Create the samples of a kind below the given parents, or below all of them, unless it has been done."""
         if resource in self._filling or self._is_single(resource):
             return
         self._filling.append(resource)
         try:
-            # Where nothing above is known by id (its kind is open, or not kept), the samples go where one has looked.
+            # Where no parent can be listed (its kind is open, or not stored), samples are below the requested parents.
             for one in list(self._homes(resource, scope or {})) or [dict(scope or {})]:
                 self._fill_below(resource, one)
         finally:
@@ -71,14 +73,14 @@ class Seeds:
         return resource.is_singleton or resource.is_open
 
     def home(self, resource: Resource) -> Collection:
-        """The collection whose parents a sample belongs to: one below a parent, best one that creates."""
+        """Return the collection whose parents the samples have: a nested one, preferably one with POST."""
         nested = [one for one in resource.collections if any(segment.parameter for segment in one.path)]
         listing = [one for one in nested if {"GET", "POST"} & one.at.keys()]
         ranked = sorted(listing, key=lambda one: ("POST" not in one.at, not one.item, len(one.path)))
         return ranked[0] if ranked else resource.collections[0]
 
     def _homes(self, resource: Resource, scope: Scope) -> Iterator[Scope]:
-        """The parents to fill below: one combination for each thing that a sample of this kind belongs to."""
+        """Yield each combination of parents to create samples below."""
         parents = list(self.semantics.parents(self.home(resource).path))
         if all(parent.name in scope for parent in parents):
             yield {parent.name: scope[parent.name] for parent in parents}
@@ -112,7 +114,7 @@ class Seeds:
             self._add(resource, index, key, dict(scope))
 
     def _example_key(self, resource: Resource, index: int) -> Any:
-        """The id that the description gives the thing of that number, unless another has it; or NOTHING."""
+        """Return the description's example id for the item with that index, or NOTHING when it is in use."""
         shown = self.examples.of(resource, index).get(resource.id_name or "", NOTHING)
         for key in (shown, self.keys.example(resource, index)):
             if key is not NOTHING and self.keys.fits(resource, key) and not self.store.find(resource.name, str(key)):
@@ -128,7 +130,7 @@ class Seeds:
         return any(row is not None and not row.sampled for row in rows)
 
     def _unused(self, resource: Resource, index: int) -> Any:
-        """An id that no thing of this kind has; NOTHING when its schema leaves none (an enum)."""
+        """Return an id that no item of this kind has; NOTHING when its schema leaves none (an enum)."""
         for jump in range(20):
             key = self.keys.new(resource, index + jump * 1000)
             if self.store.find(resource.name, str(key)) is None:
@@ -136,12 +138,13 @@ class Seeds:
         return NOTHING
 
     def new_key(self, resource: Resource) -> Any:
-        """An id for the next thing of a kind, or NOTHING."""
+        """Return an id for the next item of a kind, or NOTHING."""
         return self._unused(resource, self.store.count(resource.name))
 
     def _add(self, resource: Resource, index: int, key: Any, scope: dict[str, str]) -> Row:
         self.relate(resource, index, scope, like=self.examples.of(resource, index))
-        for parent in self.semantics.above(resource):  # at another path things of this kind may be below others
+        # The kind may have other paths below other parents (`/accounts/1/ads`, `/campaigns/2/ads`): all have to agree.
+        for parent in self.semantics.above(resource):
             other = self._relative(resource, parent.resource, index, scope) if parent.resource is not None else None
             if other is not None:
                 scope.setdefault(parent.name, other.key)
@@ -159,10 +162,10 @@ class Seeds:
         skip: Container[str] = (),
         like: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """Adds to the scope a thing of each kind that this one refers to, all of one family.
+        """Add to the scope an item of each kind that this one refers to.
 
-        The ad set of a campaign is in the campaign's account. Properties in `skip` choose nothing; the ids in `like`
-        are preferred.
+        All belong together: an ad's ad set is in the ad's campaign. Properties in `skip` are not used; ids in
+        `preferred` come first.
         """
         for name, target in sorted(self.semantics.references(resource), key=lambda one: self._standing(one[1], scope)):
             row = self._relative(resource, target, index, scope, free=name not in skip, wanted=like.get(name))
@@ -171,7 +174,7 @@ class Seeds:
                     scope.setdefault(name, value)
 
     def related(self, resource: Resource, scope: Scope) -> dict[str, Any]:
-        """The properties of a thing that follow from its parents and relations: ids, and lists of one id."""
+        """Return the properties of an item that follow from its parents and references: ids, and lists of one id."""
         known: dict[str, Any] = {}
         for name, target in self.semantics.references(resource):
             if target.name in scope:
@@ -186,12 +189,12 @@ class Seeds:
         return known
 
     def relations(self, resource: Resource, data: Mapping[str, Any]) -> dict[str, str]:
-        """The relations that a thing's own properties name, by the kinds of the other things."""
+        """Return the ids of other items in an item's properties, by their kind."""
         named = ((target.name, data.get(name)) for name, target in self.semantics.references(resource))
         return {name: str(id) for name, id in named if isinstance(id, str | int) and not isinstance(id, bool)}
 
     def _standing(self, target: Resource, scope: Scope) -> tuple[bool, int]:
-        """What is decided comes first, then what decides most: a campaign settles the account, not the other way."""
+        """Return a key that sorts fixed references first, then those with most parents, which determine the others."""
         above = {parent.name for parent in self.semantics.above(target)}
         above |= {other.name for _, other in self.semantics.references(target)}
         return target.name not in scope, -len(above)
@@ -232,6 +235,6 @@ class Seeds:
                 continue
             made = self.sampler.sample(schema, at, data)
             if isinstance(made, dict):
-                # What the schema describes is as it was made: an example may break its own schema.
+                # Described properties come from the valid sample, since an example may break its own schema.
                 data = {**{name: value for name, value in data.items() if name not in described}, **made}
         return data

@@ -1,4 +1,4 @@
-"""Puts a web server in front of a Sandbox, on loopback unless told otherwise."""
+"""A web server for a Sandbox, on loopback by default."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from nlapi.openapi.spec import Spec
 from nlapi.sandbox.app import OnRequest, Sandbox
 from nlapi.serving import listening
 
+# Seconds to start or stop. It takes a fraction of one; the rest is for a machine with all of its cores busy.
 READY_WITHIN = 20.0
 
 
@@ -36,9 +37,9 @@ def running(
     database: str = ":memory:",
     on_request: OnRequest | None = None,
 ) -> Iterator[Running]:
-    """A sandbox in a thread for as long as the `with` block lasts; ready when the block is entered.
+    """Run a sandbox in a thread while the `with` block lasts; it answers when the block is entered.
 
-    Port 0 takes a free one. UsageError when the address cannot be had.
+    Port 0 is any free port. UsageError when the address is in use.
     """
     with (
         Sandbox(spec, seed=seed, database=database, on_request=on_request) as sandbox,
@@ -68,7 +69,7 @@ def serve(
     on_ready: Callable[[str], None] | None = None,
     on_request: OnRequest | None = None,
 ) -> None:
-    """Serves until interrupted (KeyboardInterrupt goes through). `on_ready` is called with the URL once it answers."""
+    """Serve until KeyboardInterrupt, which is passed on. `on_ready` is called with the URL when it answers."""
     with (
         Sandbox(spec, seed=seed, database=database, on_request=on_request) as sandbox,
         listening(host, port) as (listener, url),
@@ -78,7 +79,7 @@ def serve(
 
 
 def _server(sandbox: Sandbox, on_ready: Callable[[], Any]) -> Any:
-    """A quiet uvicorn server that says when it is ready, and stops at once when `stop` is called from any thread."""
+    """Return a uvicorn server without logs that calls `on_ready`, and stops at once when any thread calls `stop`."""
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -94,12 +95,14 @@ def _server(sandbox: Sandbox, on_ready: Callable[[], Any]) -> Any:
 
         async def main_loop(self) -> None:
             await self.on_tick(0)
-            while not self.should_exit:  # a signal sets it too
+            # uvicorn's own loop sleeps 0.1 s between two looks at should_exit, for which every test would wait. The
+            # time-out is for a signal, which sets should_exit without waking this loop.
+            while not self.should_exit:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.woken.wait(), 0.1)
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            """As uvicorn's, without its pauses: requests under way get a second to finish."""
+            """Close connections as uvicorn does, without its pauses; running requests have a second to finish."""
             for server in self.servers:
                 server.close()
             for connection in list(self.server_state.connections):

@@ -1,4 +1,4 @@
-"""Everything that one sandbox knows: the description, what its paths mean, and the things it keeps."""
+"""The state of one sandbox: the description, the meaning of its paths, and the stored items."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nlapi.sandbox.store import Row, Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """The parts that answers are made of."""
+    """The state of one sandbox, which handlers and responses use."""
 
     spec: Spec
     seed: int
@@ -48,6 +48,7 @@ class Stage:
         )
 
     def view(self, row: Row, schema: Any) -> Any:
-        """A thing as a schema shows it: what is stored of it, and what the schema requires beyond."""
+        """Return an item by a schema: its stored fields, and samples of required fields that are not stored."""
+        # Seeded by the row, so that a field that is not stored has the same value in every answer.
         at = At(seed=self.seed, path=f"{row.entity}/{row.key}", thing=row.entity.rpartition("/")[2], index=row.place)
         return self.sampler.sample(schema, at, row.data)

@@ -1,4 +1,4 @@
-"""Keeps the things of a sandbox in SQLite: which kind, which id, below which parents, and the JSON."""
+"""The items of a sandbox in SQLite, with their kind, id, parents and JSON."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+# `gone` holds deleted ids, so that an open kind does not create them again; `counter` the next index of a kind, so that
+# no id is used twice; `mark` the parents below which samples exist. With `--database` they stay between runs.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS thing (
     number INTEGER PRIMARY KEY AUTOINCREMENT, entity TEXT NOT NULL, key TEXT NOT NULL, place INTEGER NOT NULL,
@@ -19,13 +21,13 @@ CREATE TABLE IF NOT EXISTS counter (entity TEXT PRIMARY KEY, next INTEGER NOT NU
 CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY);
 """
 
+# The parents of an item: kind -> id.
 Scope = Mapping[str, str]
-"""The parents of a thing: the kind of each and its id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One thing. `place` is its number among its kind; `sampled` that the sandbox made it, not a client."""
+    """A stored item. `index` is its number among its kind; a `sampled` row is a fixture, not created by a client."""
 
     number: int = 0
     entity: str
@@ -37,10 +39,10 @@ class Row:
 
 
 class Store:
-    """Rows by kind and id. `database` is a file that is kept, or ":memory:"."""
+    """Rows by kind and id, in a database file or ":memory:"."""
 
     def __init__(self, database: str = ":memory:") -> None:
-        # The server may run in another thread than the one that made the store; requests come one at a time.
+        # The server may run in another thread than the one that created the store; requests come one at a time.
         self._db = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
         self._db.executescript(SCHEMA)
 
@@ -57,7 +59,7 @@ class Store:
         self._db.execute("ROLLBACK")
 
     def rows(self, entity: str, scope: Scope | None = None) -> list[Row]:
-        """The rows of a kind below all of the parents in `scope`, in the order they came."""
+        """Return the rows of a kind below all parents in `scope`, in the order of their creation."""
         found = self._db.execute(f"{SELECT} WHERE entity = ? ORDER BY number", (entity,))
         return [row for row in map(_row, found) if _below(row, scope or {})]
 
@@ -66,7 +68,7 @@ class Store:
         return next((row for row in map(_row, found) if _below(row, scope or {})), None)
 
     def count(self, entity: str) -> int:
-        """How many of a kind there have been, those that are gone too: the place of the next."""
+        """Return the number of items of a kind, deleted ones included: the `index` of the next one."""
         found = self._db.execute("SELECT next FROM counter WHERE entity = ?", (entity,)).fetchone()
         return int(found[0]) if found else 0
 
@@ -91,7 +93,7 @@ class Store:
         self.bury(row.entity, row.key, row.scope)
 
     def bury(self, entity: str, key: str, scope: Scope) -> None:
-        """Remembers that a thing is gone, so that it is not made again when someone asks for it."""
+        """Record that an item is deleted, so that an open kind does not create it again."""
         self._db.execute("INSERT INTO gone VALUES (?, ?, ?)", (entity, key, _text(scope)))
 
     def is_gone(self, entity: str, key: str, scope: Scope) -> bool:
@@ -99,12 +101,12 @@ class Store:
         return any(scope.items() <= json.loads(one).items() for (one,) in found)
 
     def mark(self, name: str) -> bool:
-        """Sets a mark; True when it was not there before."""
+        """Set a mark, and return whether it is new."""
         return self._db.execute("INSERT OR IGNORE INTO mark VALUES (?)", (name,)).rowcount == 1
 
 
+# The key of a singleton such as `/account/settings`.
 SINGLE = "-"
-"""The key of a thing of which there is one: `/account/settings`."""
 
 SELECT = "SELECT number, entity, key, place, scope, data, sampled FROM thing"
 
@@ -127,7 +129,7 @@ def _below(row: Row, scope: Scope) -> bool:
 
 
 def agree(left: Scope, right: Scope) -> bool:
-    """Whether two scopes agree wherever both name a parent of the same kind."""
+    """Return whether two scopes have the same parent for each kind that both contain."""
     return all(right.get(name, value) == value for name, value in left.items())
 
 

@@ -1,4 +1,4 @@
-"""Sample texts and numbers: what a property of that name, format and bounds would hold."""
+"""Fake texts and numbers for a property, by its name, format and bounds."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from nlapi.sandbox import vocabulary
 from nlapi.sandbox.patterns import match
 from nlapi.tools.patterns import bounded
 
+# Fixed, so that samples do not change from day to day.
 FIRST_DAY = datetime(2026, 1, 5, 9, 0)
+# Without l, o, 0 and 1, which are hard to tell apart when an id is copied by hand.
 ALPHANUMERIC = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 def text(schema: Schema, name: str, thing: str, index: int, rng: Random) -> str:
-    """A text for a flat string schema. `name` is its property, `thing` what the property belongs to."""
+    """Return a text for a flat string schema: `name` is the property's, `noun` the kind of its item."""
     least, most = int(schema.get("minLength", 0)), schema.get("maxLength")
     format = schema.get("format")
     if isinstance(format, str) and format in FORMATS:
@@ -30,6 +32,7 @@ def text(schema: Schema, name: str, thing: str, index: int, rng: Random) -> str:
         made = _fitting(schema, name, thing, index, rng, least, most)
     else:
         made = _by_name(name, thing, index, rng)
+    # These forms break when they are cut or filled up to a length.
     if format in ("date", "date-time", "uuid", "email", "ipv4", "ipv6") or "pattern" in schema:
         return made
     return _within(made, least, most, index)
@@ -37,7 +40,7 @@ def text(schema: Schema, name: str, thing: str, index: int, rng: Random) -> str:
 
 def _within(made: str, least: int, most: int | None, index: int) -> str:
     if most is not None and len(made) > most:
-        # The end is what tells two samples apart, so the beginning is cut.
+        # The end distinguishes two samples, so the beginning is cut.
         tail = str(index)
         made = made[: most - len(tail)].rstrip() + tail if most > len(tail) + 2 else made[:most]
     while len(made) < least:
@@ -46,7 +49,7 @@ def _within(made: str, least: int, most: int | None, index: int) -> str:
 
 
 def _fitting(schema: Schema, name: str, thing: str, index: int, rng: Random, least: int, most: int | None) -> str:
-    """The natural text when the pattern takes it, else one made from the pattern."""
+    """Return the text by the property's name when the pattern matches it, else one generated from the pattern."""
     pattern = str(schema["pattern"])
     natural = _within(_by_name(name, thing, index, rng), least, most, index)
     if "name" in name_words(name) and bounded(pattern).matches(natural):
@@ -55,7 +58,7 @@ def _fitting(schema: Schema, name: str, thing: str, index: int, rng: Random, lea
 
 
 def vary(example: str, schema: Schema, name: str, thing: str, index: int, rng: Random) -> str:
-    """The example for the first sample; for others, one of its kind when the kind is known, else the example again."""
+    """Return the example for index 0; for others a similar text where the kind is known, else the example again."""
     if index == 0:
         return example
     format = schema.get("format")
@@ -71,7 +74,7 @@ def vary(example: str, schema: Schema, name: str, thing: str, index: int, rng: R
 
 
 def like(example: str, rng: Random) -> str:
-    """An id of the form of the example: `cmp_1a2b3c` to `cmp_8k3m1p`; what is before the last separator stays."""
+    """Return an id in the form of an example, `cmp_8k3m1p` for `cmp_1a2b3c`; the part before the separator stays."""
     try:
         return str(UUID(int=rng.getrandbits(128), version=4)) if UUID(example) else example
     except ValueError:
@@ -96,7 +99,7 @@ def is_id_name(name: str) -> bool:
 
 
 def _drift(name: str) -> int:
-    """The days from one sample to the next: what is past lies further back, what is planned further on."""
+    """Return the days between two samples: negative for past events (created, updated), positive for planned ones."""
     return -7 if set(name_words(name)) & (vocabulary.MADE | vocabulary.UPDATED) else 7
 
 
@@ -111,7 +114,7 @@ def _shifted(example: str, days: int) -> str | None:
 
 
 def moment(name: str, index: int) -> datetime:
-    """A time for a property of that name: what starts comes before what ends, what was made before what was changed."""
+    """Return a time for a property: starts are before ends, creations before updates."""
     parts = set(name_words(name))
     days = _drift(name) * index
     if parts & vocabulary.END and not parts & vocabulary.START:
@@ -211,13 +214,14 @@ def _name(parts: tuple[str, ...], thing: str, index: int) -> str:
 
 
 def number(schema: Schema, name: str, index: int, rng: Random, *, whole: bool) -> int | float:
-    """A number within the bounds and on the step of a flat schema, of a size that its name suggests."""
+    """Return a number by the bounds and step of a flat schema, of a size that fits its name."""
     low, high = _bounds(schema, whole)
     step = schema.get("multipleOf") or (1 if whole else 0.01)
     natural = _size(name_words(name), index, rng)
     value = natural if low is None or natural >= low else low + (natural % (high - low + step) if high else index)
     if high is not None and value > high:
         value = low + (natural % (high - low)) if low is not None and high > low else high
+    # 1e-9: 0.3 / 0.1 is 2.999... in floating point.
     value = math.floor(value / step + 1e-9) * step
     if low is not None and value < low:
         value = math.ceil(low / step) * step
@@ -253,7 +257,7 @@ def _size(parts: tuple[str, ...], index: int, rng: Random) -> int:
 
 
 def scaled(example: Any, schema: Schema, index: int, *, whole: bool) -> Any:
-    """A number near the example, further with each index, within the bounds."""
+    """Return a number near the example, further away with each index, within the bounds."""
     low, high = _bounds(schema, whole)
     step = schema.get("multipleOf") or (1 if whole else 0)
     moved = example + index * (max(abs(example) // 10, 1) if whole else abs(example) / 10)

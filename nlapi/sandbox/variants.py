@@ -1,4 +1,4 @@
-"""Operations of one method on one route, which a query or a fragment in their path, or a fixed value, tells apart."""
+"""Operations that share a method and a route, distinguished by a query or fragment in the path or a fixed value."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from nlapi.sandbox.parameters import Pairs, decoded, split_pairs
 
 
 def chosen(operations: Sequence[Operation], query: str, headers: Mapping[str, str]) -> Operation | None:
-    """The one that a request with this raw query and these headers (names in lower case) is for; None if it is none's.
+    """Return the operation for a raw query and headers (names in lower case), or None.
 
-    What stands behind the `?` of a path has to be there. Of several that fit, the one with most of it, and then the one
-    whose parameters of a single value (`X-Amz-Target: {enum: [S.List]}`) have that value.
+    The query of its path must be in the request. Of several, the one with most such pairs comes first, then the one
+    whose parameters with a single value (`X-Amz-Target: {enum: [S.List]}`) match.
     """
+    # OpenAPI has no query in paths, but the converted descriptions of AWS do: `/?Action=ListUsers`,
+    # `/#X-Amz-Target=S.List`.
     pairs = split_pairs(query)
     given = {(name, unquote_plus(value)) for name, value in pairs.pairs}
     fitting = [one for one in operations if given >= set(_literals(one))]
@@ -25,7 +27,7 @@ def chosen(operations: Sequence[Operation], query: str, headers: Mapping[str, st
 
 
 def take_fixed(operation: Operation, pairs: Pairs) -> dict[str, str]:
-    """Marks what the operation's path has in its query as used; name -> raw value of the path parameters in there."""
+    """Mark the pairs of the path's own query as used, and return the raw path parameters in it by name."""
     for name, _ in _literals(operation):
         pairs.take(name)
     raw = {}
@@ -37,21 +39,21 @@ def take_fixed(operation: Operation, pairs: Pairs) -> dict[str, str]:
 
 
 def _literals(operation: Operation) -> Iterator[tuple[str, str]]:
-    """The pairs in the query of the path that are always sent, decoded."""
+    """Yield the constant pairs in the query of the path, decoded."""
     for name, value in split_pairs(operation.fixed_query).pairs if operation.fixed_query else ():
         if "{" not in value and "{" not in name:
             yield name, unquote_plus(value)
 
 
 def _templates(operation: Operation) -> Iterator[tuple[str, str]]:
-    """Key and parameter of the pairs in the query of the path that have a value put in: `?q={query}`."""
+    """Yield key and parameter of the pairs with a placeholder in the query of the path: `?q={query}`."""
     for name, value in split_pairs(operation.fixed_query).pairs if operation.fixed_query else ():
         if found := re.fullmatch(r"\{([^{}]+)\}", value):
             yield name, str(found.group(1))
 
 
 def _agrees(operation: Operation, pairs: Pairs, headers: Mapping[str, str]) -> bool:
-    """Has the request the value of every required parameter that can have only one?"""
+    """Return whether the request has the value of each required parameter that can have only one."""
     for parameter in operation.parameters:
         choices = list(operation.spec.follow(parameter.schema).get("enum", ()) if parameter.required else ())
         if len(choices) != 1 or parameter.where not in ("query", "header"):

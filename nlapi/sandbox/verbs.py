@@ -1,4 +1,4 @@
-"""What an action does to a thing's status: `publish` makes it PUBLISHED or ACTIVE."""
+"""Status transitions: the status of an item after an action, as PUBLISHED or ACTIVE after `publish`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from nlapi.resources.naming import name_key, name_words
 from nlapi.sandbox.schemas import Schemas
 
+# Only for statuses that do not begin as their verb does; `pause` finds PAUSED by itself.
 OUTCOMES = {
     "publish": ("published", "live", "active"),
     "activate": ("active", "enabled"),
@@ -30,12 +31,12 @@ OUTCOMES = {
     "refund": ("refunded",),
     "delete": ("deleted",),
 }
+# Statuses of a new item, the likeliest first.
 FRESH = ("draft", "pending", "created", "new", "queued", "open", "active", "enabled")
-"""What a thing's status is when it has just been made, the likeliest first."""
 
 
 def statuses(schema: Any, schemas: Schemas) -> Iterator[tuple[str, list[str]]]:
-    """The properties that say in which state a thing is, with their values."""
+    """Yield the status properties of a schema, with their enum values."""
     for name, one in schemas.properties(schema).items():
         if set(name_words(name)) & {"status", "state"}:
             flat = schemas.flat(one)
@@ -45,7 +46,7 @@ def statuses(schema: Any, schemas: Schemas) -> Iterator[tuple[str, list[str]]]:
 
 
 def after(verb: str, schema: Any, schemas: Schemas) -> dict[str, str]:
-    """The statuses of a thing after an action, where one of their values is obvious."""
+    """Return the status properties that an action sets, by name."""
     stem = name_words(verb)[0] if name_words(verb) else ""
     found = {}
     for name, values in statuses(schema, schemas):
@@ -66,7 +67,7 @@ def _outcome(verb: str, values: list[str]) -> str | None:
 
 
 def fresh(name: str, schema: Mapping[str, Any]) -> Any:
-    """The status of a thing that has just been made: the default, the likeliest value, or the first."""
+    """Return the status of a new item: the default, the likeliest value, or the first."""
     if "default" in schema:
         return schema["default"]
     values = [value for value in schema.get("enum") or () if isinstance(value, str)]

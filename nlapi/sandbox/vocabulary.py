@@ -1,4 +1,4 @@
-"""The words that sample data is made of: what a property of some name usually holds."""
+"""Word lists for sample data."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ SENTENCES = (
     "Kept for comparison.",
 )
 
+# Nouns of items whose name is a person's.
 PEOPLE = frozenset(
     "user member person customer author owner contact employee artist guest patient student driver lead agent".split()
 )
-"""Things that bear a person's name."""
 
+# Values of a text property, by the last word of its name. Addresses and phone numbers are fictional: +44 20 7946 0xxx
+# is Ofcom's range for drama.
 WORDS_OF: dict[str, tuple[str, ...]] = {
     "city": CITIES,
     "town": CITIES,
@@ -78,14 +80,13 @@ WORDS_OF: dict[str, tuple[str, ...]] = {
     "content": SENTENCES,
     "reason": SENTENCES,
 }
-"""What a text property holds, by the last word of its name."""
 
+# Lists of these are empty in a successful answer.
 QUIET = frozenset("error warning violation problem issue failure".split())
-"""Lists of these are empty in an answer that went well."""
 
+# Booleans of an ordinary item: not deleted, but enabled. `more` is False, so that a client does not page forever.
 NO = frozenset("deleted archived removed disabled hidden locked blocked banned expired truncated more".split())
 YES = frozenset("success ok valid enabled active visible available".split())
-"""Booleans of these names are what an ordinary thing has."""
 
 START = frozenset("start starts begin begins from since open opens launch".split())
 END = frozenset("end ends until to expires expiry expiration due close closes deadline finish".split())

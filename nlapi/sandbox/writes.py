@@ -1,4 +1,4 @@
-"""How a thing's data comes about when a client creates or changes it."""
+"""Creation, update and removal of stored items."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from nlapi.sandbox.vocabulary import MADE, UPDATED
 def create(
     stage: Stage, resource: Resource, operation: Operation, body: Mapping[str, Any], scope: Scope, *, key: Any = None
 ) -> Row:
-    """A new thing from what a client sent: its fields, and those that a server sets. 409 when its id is taken.
+    """Create an item from the fields that a client sent and those that a server sets. Problem 409 for an id in use.
 
-    Without a `key` its id is the one in the body, where a client may choose it, or a new one.
+    Without `key` the id is the one in the body, where a client may choose it, else a new one.
     """
     makers = [one.at["POST"] for one in resource.collections if "POST" in one.at]
     open_fields = {name: one for maker in (*makers, operation) for name, one in requested(stage, maker).items()}
     data = {name: value for name, value in body.items() if _readable(value) or name in resource.properties}
     below = {**scope, **stage.seeds.relations(resource, data)}
     required = {name for schema in resource.schemas for name in stage.schemas.flat(schema).get("required") or ()}
+    # A reference that the client could have sent, or that may be null, stays empty: only required ones are filled.
     hidden = {
         name
         for name, one in resource.properties.items()
@@ -56,7 +57,7 @@ def create(
 def _made(
     stage: Stage, resource: Resource, at: At, known: dict[str, Any], open_fields: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What was sent, and what the server adds: required fields, defaults, and fields that no client can send."""
+    """Return the fields of a new item: those sent, and required, default and read-only fields that the server adds."""
     data = dict(known)
     for schema in resource.schemas:
         flat = stage.schemas.flat(schema)
@@ -73,7 +74,7 @@ def _made(
 
 
 def _first_value(stage: Stage, name: str, schema: Mapping[str, Any], sampled: Any) -> Any:
-    """What a server sets a field to in a new thing: now, the first status, the default, null where it may be null."""
+    """Return the server's value of a field of a new item: the time, a first status, the default, null, or a sample."""
     parts = set(name_words(name))
     if parts & (MADE | UPDATED) and schema.get("format") in ("date-time", "date"):
         return now(schema["format"])
@@ -104,13 +105,14 @@ def _key(
     if row is not None and not row.sampled:
         raise Problem(409, f"there is already a {resource.label} with {resource.id_path} {given}")
     if row is not None:
-        # A sample gives way, so that the example of a description can be tried as it stands.
+        # A sample is replaced, so that the example request of a description works although its id is that of a sample.
         stage.store.remove(row)
     return given
 
 
 def merge(stage: Stage, resource: Resource, operation: Operation, row: Row, body: Mapping[str, Any]) -> Row:
-    """The thing with some fields changed, as RFC 7396 merges them; null takes away a field that may not be null."""
+    """Update some fields of an item as RFC 7396 (JSON Merge Patch) does; null stays where the schema allows it."""
+    # The id in the path is the item's; an id in the body cannot move it.
     sent = {name: value for name, value in body.items() if name != resource.id_name}
     data = merged(row.data, sent)
     for name, value in sent.items():
@@ -128,7 +130,7 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def replace(stage: Stage, resource: Resource, operation: Operation, row: Row, body: Mapping[str, Any]) -> Row:
-    """The thing with every field that a client can send replaced; what only the server sets stays."""
+    """Replace every field of an item that a client can send; fields that only the server sets stay."""
     open_fields = requested(stage, operation)
     kept = {name: value for name, value in row.data.items() if name not in open_fields or name == resource.id_name}
     return _changed(
@@ -140,6 +142,7 @@ def _changed(stage: Stage, resource: Resource, operation: Operation, row: Row, d
     open_fields = requested(stage, operation)
     for name, schema in resource.properties.items():
         flat = stage.schemas.flat(schema)
+        # `updated_at` is the server's unless the client can set it.
         if set(name_words(name)) & UPDATED and flat.get("format") == "date-time" and name not in open_fields:
             data[name] = now("date-time")
     scope = {**row.scope, **stage.seeds.relations(resource, data)}
@@ -147,7 +150,7 @@ def _changed(stage: Stage, resource: Resource, operation: Operation, row: Row, d
 
 
 def remove(stage: Stage, resource: Resource, row: Row) -> None:
-    """Takes a thing away, and with it whatever can only be created below it."""
+    """Delete an item, and with it all items that can only be created below it."""
     stage.store.remove(row)
     for other in stage.semantics.resources:
         if other is not resource and _only_below(stage, other, resource):
@@ -164,7 +167,7 @@ def _only_below(stage: Stage, resource: Resource, parent: Resource) -> bool:
 
 
 def requested(stage: Stage, operation: Operation) -> dict[str, Any]:
-    """The fields that a client can send with this operation, each with its flat schema."""
+    """Return the fields that a client can send with an operation, with their flat schemas."""
     found: dict[str, Any] = {}
     for media in operation.body.media if operation.body else ():
         items = stage.schemas.flat(media.schema).get("items")
@@ -176,7 +179,7 @@ def requested(stage: Stage, operation: Operation) -> dict[str, Any]:
 
 
 def fields(resource: Resource, body: Any) -> dict[str, Any]:
-    """The fields of a body that is a thing, or wraps one (`{"campaign": {...}}`); {} for one that is neither."""
+    """Return the fields of a body that is an item or wraps one (`{"campaign": {...}}`); {} for any other body."""
     if isinstance(body, dict) and len(body) == 1:
         name, inner = next(iter(body.items()))
         wraps = singular_words(name) == resource.noun or name_key(name) in WRAPPERS
@@ -186,7 +189,7 @@ def fields(resource: Resource, body: Any) -> dict[str, Any]:
 
 
 def _readable(value: Any) -> bool:
-    """Not the bytes of a file, which are not kept."""
+    """Return whether a value is small enough to store and show again; the bytes of a file are not."""
     return not isinstance(value, str) or len(value) < 10_000
 
 
